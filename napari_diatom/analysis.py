@@ -1,0 +1,240 @@
+"""The one way from an image to its specimens, for the window, the command line and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from napari_diatom.detections import Detections
+from napari_diatom.engines.base import Engine
+from napari_diatom.errors import InputError
+from napari_diatom.imaging import SlideImage
+from napari_diatom.pixelsize import checked
+from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.stitching import stitch
+from napari_diatom.tiling import Window, place, plan_tiles, prefetch
+
+_Item = TypeVar("_Item")
+
+FLOOR: Final = 0.1
+"""Score down to which specimens are looked for and stitched, whatever the threshold: a threshold that is moved later
+then gives the numbers that a new run would give."""
+
+MOST_LEVELS: Final = 4
+"""Scales of the pyramid for images of unknown pixel size: 1, 1/2, 1/4, 1/8."""
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """What may be chosen for a run.
+
+    Attributes
+    ----------
+    threshold : float or None
+        Least score of a specimen, 0 to 1; None takes the model's own.
+    pixel_size_um : float or None
+        Micrometres per pixel; None takes the image's own.
+    overlap : float
+        Least overlap of neighbouring tiles as a share of their side.
+    """
+
+    threshold: float | None = None
+    pixel_size_um: float | None = None
+    overlap: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
+        if self.pixel_size_um is not None:
+            checked(self.pixel_size_um, "The given pixel size")
+        if not 0 <= self.overlap < 1:
+            raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was found in an image, and how.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image.
+    path : Path or None
+        Its file.
+    sha256 : str or None
+        Hash of the file.
+    height, width : int
+        Of the image, in pixels.
+    detections : Detections
+        Down to a score of :data:`FLOOR`, or of the threshold where that is lower.
+    threshold : float
+        The threshold in force.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    pixel_size_source : str
+        ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
+    scales : tuple of float
+        At which the network saw the image, in its pixels per image pixel.
+    model, model_version, model_sha256 : str
+        From the model's card.
+    """
+
+    image: str
+    path: Path | None
+    sha256: str | None
+    height: int
+    width: int
+    detections: Detections
+    threshold: float
+    pixel_size_um: float | None
+    pixel_size_source: str
+    scales: tuple[float, ...]
+    model: str
+    model_version: str
+    model_sha256: str
+
+    @property
+    def kept(self) -> Detections:
+        """The specimens at the threshold."""
+        return self.detections.above(self.threshold)
+
+    @property
+    def origin(self) -> str:
+        """Name and version of the model, as annotations name their origin."""
+        return f"{self.model} {self.model_version}"
+
+
+def analyse(
+    image: SlideImage,
+    engine: Engine,
+    options: AnalysisOptions | None = None,
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> Analysis:
+    """Find the specimens in an image.
+
+    Parameters
+    ----------
+    image : SlideImage
+        Read tile by tile; memory does not grow with it.
+    engine : Engine
+        The network.
+    options : AnalysisOptions, optional
+        Threshold, pixel size and overlap.
+    report, should_stop
+        See :mod:`napari_diatom.progress`; progress comes and a stop is heeded per tile.
+
+    Raises
+    ------
+    InputError
+        When the image is damaged or holds NaN, or the pixel sizes of image and model do not go together.
+    Stopped
+        When a stop was asked for.
+    """
+    options = options or AnalysisOptions()
+    size, source = image.pixel_size_um, image.pixel_size_source
+    if options.pixel_size_um is not None:
+        size, source = options.pixel_size_um, "user"
+    threshold = engine.card.threshold() if options.threshold is None else options.threshold
+    scales = plan_scales(image.height, image.width, engine.card.tile_size, size, engine.card.pixel_size_um)
+    sha256 = image.sha256()
+    try:
+        found = _detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop)
+    finally:
+        image.release()
+    return Analysis(
+        image=image.name,
+        path=image.path,
+        sha256=sha256,
+        height=image.height,
+        width=image.width,
+        detections=found,
+        threshold=threshold,
+        pixel_size_um=size,
+        pixel_size_source=source,
+        scales=scales,
+        model=engine.card.name,
+        model_version=engine.card.version,
+        model_sha256=engine.card.sha256,
+    )
+
+
+def plan_scales(
+    height: int, width: int, tile: int, image_um: float | None, model_um: float | None
+) -> tuple[float, ...]:
+    """Return the scales at which an image is shown to the network.
+
+    One, where the pixel sizes of image and model are known; else a pyramid that halves the image until it fits in one
+    tile, at most :data:`MOST_LEVELS` scales.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the image, in pixels.
+    tile : int
+        Side of the network's tiles in pixels.
+    image_um, model_um : float or None
+        Micrometres per pixel of the image, and of the images the network was trained on.
+
+    Raises
+    ------
+    InputError
+        When the image would have to be made more than 16 times larger or 64 times smaller.
+    """
+    if image_um is not None and model_um is not None:
+        scale = image_um / model_um
+        if not 1 / 64 <= scale <= 16:
+            raise InputError(
+                f"A pixel size of {image_um:g} µm does not go with this model, which was trained at {model_um:g} µm; "
+                "check the pixel size, or choose another model."
+            )
+        return (scale,)
+    scales = [1.0]
+    while max(height, width) * scales[-1] > tile and len(scales) < MOST_LEVELS:
+        scales.append(scales[-1] / 2)
+    return tuple(scales)
+
+
+def _detect(
+    image: SlideImage,
+    engine: Engine,
+    scales: tuple[float, ...],
+    floor: float,
+    overlap: float,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Detections:
+    """Run the network over all tiles of all scales and stitch what it finds."""
+    plans = {scale: _windows(image, engine.card.tile_size, scale, overlap) for scale in scales}
+    total = sum(len(windows) for windows in plans.values())
+    done = 0
+    report(Progress("tiles", done, total, image.name))
+    check(should_stop)
+    found: list[Detections] = []
+    for scale, windows in plans.items():
+        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
+            for index, detections in predicted:
+                found.append(place(detections, windows[index], scale, image.height, image.width))
+                done += 1
+                report(Progress("tiles", done, total, image.name))
+                check(should_stop)
+    return stitch(Detections.concatenate(found, engine.card.classes))
+
+
+@contextmanager
+def _closing(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
+    """Close a generator at the end of the block, so that its threads and queues end there and not some time later."""
+    try:
+        yield items
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+
+
+def _windows(image: SlideImage, tile: int, scale: float, overlap: float) -> tuple[Window, ...]:
+    """Return the tiles of one scale."""
+    height, width = max(round(image.height * scale), 1), max(round(image.width * scale), 1)
+    return plan_tiles(height, width, tile, overlap)

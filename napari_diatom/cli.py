@@ -1,0 +1,282 @@
+"""The command ``napari-diatom``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_diatom import __version__
+
+if TYPE_CHECKING:
+    from napari_diatom.batch import Batch, BatchResult
+    from napari_diatom.engines.base import Engine
+    from napari_diatom.models.library import ModelFolder
+    from napari_diatom.progress import Progress
+
+OK: Final = 0
+BAD_INPUT: Final = 2
+SOME_SKIPPED: Final = 3
+INTERRUPTED: Final = 130
+
+_CODES: Final = "exit codes: 0 fine; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
+
+Loader = Callable[["ModelFolder", str], "Engine"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``napari-diatom`` with these arguments, those of the process by default, and return its exit code."""
+    return execute(_parser().parse_args(argv))
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run a parsed command and return its exit code; what the user got wrong is one line on stderr."""
+    # Only now: --help has to answer at once.
+    from napari_diatom.errors import DiatomError
+
+    try:
+        return int(arguments.run(arguments))
+    except DiatomError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has gone; Python would complain of it again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
+    """Count images; ``load`` loads the model in place of :func:`napari_diatom.engines.load`."""
+    from napari_diatom.analysis import AnalysisOptions
+    from napari_diatom.batch import Batch, can_resume, count
+    from napari_diatom.errors import OutputError
+    from napari_diatom.measure import DEFAULT_COUNTED, Protocol
+    from napari_diatom.models import library
+
+    options = AnalysisOptions(threshold=arguments.threshold, pixel_size_um=arguments.pixel_size)
+    names = arguments.count_status.split(",") if arguments.count_status else DEFAULT_COUNTED
+    batch = Batch(
+        inputs=tuple(arguments.inputs),
+        out=arguments.out,
+        options=options,
+        protocol=Protocol.of([name.strip() for name in names]),
+        sample=arguments.sample,
+        overlays=not arguments.no_overlays,
+        xlsx=arguments.xlsx,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+    )
+    model = library.find(arguments.model or library.DEFAULT)
+    if load is None:
+        from napari_diatom import engines
+
+        load = engines.load
+    loader: Loader = load
+    _quiet_libraries()
+    bar = _Bar()
+    try:
+        result = count(batch, lambda: loader(model, arguments.device), bar)
+    except KeyboardInterrupt:
+        bar.close()
+        hint = (
+            "the same command with --resume goes on where it stopped." if can_resume(batch.out) else "nothing is kept."
+        )
+        print(f"Interrupted: {hint}", file=sys.stderr)
+        return INTERRUPTED
+    except OutputError as error:
+        if not can_resume(batch.out):
+            raise
+        raise OutputError(f"{error} Finished images are kept: make room and go on with --resume.") from error
+    finally:
+        bar.close()
+    _print_counts(result, batch)
+    return SOME_SKIPPED if result.skipped else OK
+
+
+def _run_samples(arguments: argparse.Namespace) -> int:
+    """Render the example slides."""
+    from napari_diatom.errors import InputError
+    from napari_diatom.progress import never
+
+    folder: Path = arguments.dest
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: name another folder for the example slides.")
+    from diatom_training.synthesis.samples import write_samples
+
+    bar = _Bar()
+    try:
+        written = write_samples(folder, bar, never)
+    finally:
+        bar.close()
+    print(*written, sep="\n")
+    return OK
+
+
+def _run_models(arguments: argparse.Namespace) -> int:
+    """List the models, or show one."""
+    from napari_diatom.models import library
+
+    if arguments.action == "list":
+        rows = [
+            (m.card.name, m.card.version, m.card.task, m.card.architecture, m.card.summary) for m in library.available()
+        ]
+        _print_table(("model", "version", "task", "network", "summary"), rows)
+        return OK
+    import yaml
+
+    model = library.find(arguments.name)
+    model.verify()
+    print(yaml.safe_dump(model.card.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+    print(f"folder: {model.folder}")
+    return OK
+
+
+def _run_gui(arguments: argparse.Namespace) -> int:
+    """Open napari with the dock widget, and images where some are named."""
+    from napari_diatom.errors import InputError
+
+    try:
+        import napari
+    except ImportError as error:
+        raise InputError(
+            "napari cannot be started: install it with a Qt, as by pip install 'napari[pyqt6]'."
+        ) from error
+    viewer = napari.Viewer()
+    if arguments.inputs:
+        viewer.open(arguments.inputs, stack=False)
+    viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
+    napari.run()
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="napari-diatom",
+        description="Find, measure and count diatoms in microscope images.",
+        epilog=_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_count(commands)
+
+    samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
+    samples.add_argument(
+        "dest", nargs="?", type=Path, default=Path("diatom-samples"), metavar="DEST", help="folder (diatom-samples)"
+    )
+    samples.set_defaults(run=_run_samples)
+
+    models = commands.add_parser("models", help="list the models, or show one", description="What models there are.")
+    actions = models.add_subparsers(required=True, metavar="ACTION", dest="action")
+    actions.add_parser("list", help="list all models").set_defaults(run=_run_models)
+    show = actions.add_parser("show", help="show the card of one model")
+    show.add_argument("name", metavar="MODEL", help="name of a model, or its folder")
+    show.set_defaults(run=_run_models)
+
+    gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
+    gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
+    gui.set_defaults(run=_run_gui)
+    return parser
+
+
+def _add_count(commands: Any) -> None:
+    """Add the command ``count``."""
+    parser = commands.add_parser(
+        "count",
+        help="count and measure the diatoms in images",
+        description="Count and measure the diatoms in images. Each page of a multi-page TIFF is a field of its own.",
+        epilog=_CODES,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="image files, folders (with their subfolders) or patterns")
+    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
+    add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
+    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
+    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
+    add("--sample", metavar="NAME", help="sample of all images (the name of each image's folder)")
+    add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
+    add("--xlsx", action="store_true", help="write the tables as XLSX too")
+    add("--no-overlays", action="store_true", help="write no pictures of what was found")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    again.add_argument("--overwrite", action="store_true", help="begin anew where OUT holds results")
+    parser.set_defaults(run=run_count)
+
+
+class _Bar:
+    """A progress bar on a terminal; silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show a step: images move the bar, tiles stand beside it."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=progress.total, unit="image", file=sys.stderr, dynamic_ncols=True)
+        if progress.stage == "tiles":
+            self._bar.set_postfix_str(f"tile {progress.done}/{progress.total}")
+        else:
+            self._bar.total = progress.total
+            self._bar.set_description_str(progress.message[-40:], refresh=False)
+            self._bar.set_postfix_str("", refresh=False)
+            self._bar.n = progress.done
+            self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave the terminal to others."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _print_counts(result: BatchResult, batch: Batch) -> None:
+    """Print the counts per sample, and what was skipped."""
+    totals: dict[tuple[str, str], int] = {}
+    images: dict[str, int] = {}
+    for item in result.images:
+        images[item.sample] = images.get(item.sample, 0) + 1
+        for name, number in item.counts.items():
+            totals[item.sample, name] = totals.get((item.sample, name), 0) + number
+    rows = [(sample, images[sample], name, number) for (sample, name), number in totals.items()]
+    _print_table(("sample", "images", "class", "count"), rows)
+    if result.skipped:
+        print(f"\nSkipped {len(result.skipped)}:")
+        _print_table(("image", "reason"), [(item.image, item.reason) for item in result.skipped])
+    print(f"\nTables, annotations and overlays are in {batch.out}")
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns, numbers to the right."""
+    text = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in text) for i in range(len(header))]
+    numeric = [bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
+    for row in text:
+        cells = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)]
+        print("  ".join(cells).rstrip())
+
+
+def _quiet_libraries() -> None:
+    """Keep tifffile's log from the terminal: what is wrong with a file is said once, by us."""
+    import logging
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
+def _complain(message: str) -> int:
+    """Print an error as one line and return the exit code for it."""
+    print(f"napari-diatom: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

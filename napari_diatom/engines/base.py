@@ -1,0 +1,44 @@
+"""What the pipeline asks of a neural network, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.detections import Detections
+from napari_diatom.models.card import ModelCard
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A window of an image, read and scaled for the network.
+
+    Attributes
+    ----------
+    index : int
+        Position in the plan of tiles.
+    pixels : ndarray of uint8, shape (h, w, 3)
+        RGB, at most ``card.tile_size`` on a side; an engine pads smaller tiles itself.
+    """
+
+    index: int
+    pixels: NDArray[np.uint8]
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    card: ModelCard
+    device: str
+
+    def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
+        """Yield ``(tile.index, detections in the tile's own pixels)`` in the order of the tiles.
+
+        The engine may keep several tiles in flight and reads ahead in ``tiles`` only as far as it needs for that.
+        Only detections with a score of at least ``threshold`` are returned; duplicates within a tile are removed.
+        """
+        ...

@@ -1,0 +1,26 @@
+"""Ultralytics without surprises: nothing installed, downloaded, synced or reported behind the user's back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_dir
+
+CACHE = Path(user_cache_dir("napari-diatom", appauthor=False))
+
+
+def silence_ultralytics() -> None:
+    """Import Ultralytics with its network access, auto-install and event reports switched off.
+
+    Its settings file lives in this project's own cache folder, so a user's Ultralytics settings are never touched.
+    """
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(CACHE / "ultralytics"))
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
+    import ultralytics.utils as utils
+
+    utils.ONLINE = False
+    utils.SETTINGS.update({"sync": False})

@@ -1,0 +1,51 @@
+"""Convert a YOLO model to an OpenVINO graph: ``python -m napari_diatom.engines.yolo_convert MODEL_FOLDER DEST``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import openvino
+import torch
+from openvino.preprocess import PrePostProcessor
+
+from napari_diatom.engines import yolo_net
+from napari_diatom.engines.yolo import GRAPH_FILE
+from napari_diatom.errors import DiatomError
+from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
+
+
+def convert(folder: Path, dest: Path) -> None:
+    """Write the graph of the model in ``folder`` into ``dest``, whole or not at all.
+
+    The graph reads RGB tiles, uint8, shape (1, h, w, 3), and can be reshaped to any h and w that are multiples of 32.
+    """
+    card = ModelCard.read(folder)
+    network = yolo_net.build(card.architecture, len(card.classes))
+    yolo_net.read_weights(network, folder / WEIGHTS_FILE)
+    graph = openvino.convert_model(yolo_net.RawOutput(network), example_input=torch.zeros(1, 3, 256, 320))
+    steps = PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
+    partial = dest.with_suffix(f".{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        openvino.save_model(steps.build(), partial / GRAPH_FILE, compress_to_fp16=False)
+        try:
+            partial.replace(dest)
+        except OSError:
+            # Another process was faster; its graph is as good as this one.
+            if not (dest / GRAPH_FILE).exists():
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    try:
+        convert(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (DiatomError, OSError) as error:
+        sys.exit(str(error))

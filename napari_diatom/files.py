@@ -1,0 +1,62 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_diatom.errors import OutputError
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a stream whose content appears at ``path`` only when the block ends without an error.
+
+    The bytes go to a file beside ``path`` first, so that a killed program or a full disk leaves an old ``path`` as
+    it was. The temporary name is fixed, so what a killed program left is overwritten by the next attempt.
+
+    Raises
+    ------
+    OutputError
+        When the folder or file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        _discard(temporary)
+        raise OutputError(f"{path} cannot be written: {reason(error)}") from error
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write ``data`` (text as UTF-8) to ``path`` whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the folder or file cannot be written.
+    """
+    with atomic(path) as stream:
+        stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def reason(error: OSError) -> str:
+    """Return what went wrong in a few words and one line."""
+    return (error.strerror or " ".join(str(error).split()) or type(error).__name__).rstrip(".") + "."
+
+
+def _discard(path: Path) -> None:
+    """Remove a file if it is there; never hides the error that led here."""
+    with contextlib.suppress(OSError):
+        path.unlink()

@@ -1,0 +1,109 @@
+"""Annotation files: one module per format, and the type they all read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_diatom.detections import Detections
+from napari_diatom.errors import InputError
+
+PERSON: Final = "person"
+"""Origin of what a person drew; any other origin is the name and version of a model."""
+
+SHAPES: Final = ("rectangle", "polygon")
+
+Polygon = tuple[NDArray[np.float64], ...]
+"""Rings of shape (K, 2) as x, y in pixels, without the repeated end point: the outline first, then its holes."""
+
+Outline = tuple[Polygon, ...]
+"""The polygons of one specimen; more than one where its parts do not touch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What is known about the specimens of one image; construct with :meth:`of`.
+
+    Pixel coordinates are continuous: the image spans 0..width and 0..height, a pixel's centre lies at +0.5.
+
+    Attributes
+    ----------
+    detections : Detections
+        The specimens.
+    origins : tuple of str
+        Per specimen :data:`PERSON`, or the name and version of the model that found it.
+    reviewed : ndarray of bool, shape (N,)
+        Whether a person has looked at it.
+    shapes : tuple of str
+        Per specimen ``"rectangle"`` or ``"polygon"``.
+    outlines : tuple of (Outline or None)
+        Per specimen the polygons as drawn; None for rectangles, and for polygons that are known by their mask only.
+    image : str
+        Name of the image, empty where unknown.
+    height, width : int or None
+        Of the image, in pixels.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    """
+
+    detections: Detections
+    origins: tuple[str, ...]
+    reviewed: NDArray[np.bool_]
+    shapes: tuple[str, ...]
+    outlines: tuple[Outline | None, ...]
+    image: str = ""
+    height: int | None = None
+    width: int | None = None
+    pixel_size_um: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        detections: Detections,
+        origins: Sequence[str] | str = PERSON,
+        reviewed: ArrayLike = False,
+        shapes: Sequence[str] | None = None,
+        outlines: Sequence[Outline | None] | None = None,
+        image: str = "",
+        height: int | None = None,
+        width: int | None = None,
+        pixel_size_um: float | None = None,
+    ) -> Self:
+        """Build annotations; one origin or one ``reviewed`` stands for all specimens.
+
+        Shapes default to polygons where there are masks and to rectangles elsewhere.
+
+        Raises
+        ------
+        InputError
+            With every problem found: lengths that do not match, unknown shapes, polygons without mask or outline.
+        """
+        n = len(detections)
+        origin = (origins,) * n if isinstance(origins, str) else tuple(origins)
+        default = SHAPES[0] if detections.masks is None else SHAPES[1]
+        kinds = (default,) * n if shapes is None else tuple(shapes)
+        lines: tuple[Outline | None, ...] = (None,) * n if outlines is None else tuple(outlines)
+        seen = np.asarray(reviewed, dtype=bool)
+        seen = np.full(n, seen) if seen.ndim == 0 else seen
+        problems = [
+            f"{len(column)} {name} for {n} specimens"
+            for name, column in (("origins", origin), ("shapes", kinds), ("outlines", lines), ("reviewed", seen))
+            if len(column) != n
+        ]
+        problems += [f"unknown shape {kind!r}" for kind in sorted(set(kinds) - set(SHAPES))]
+        if not problems and detections.masks is None:
+            problems += [
+                f"specimen {i} is a polygon without a mask or an outline"
+                for i, (kind, line) in enumerate(zip(kinds, lines, strict=True))
+                if kind == "polygon" and line is None
+            ]
+        if problems:
+            raise InputError("Bad annotations: " + "; ".join(problems) + ".")
+        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um)
+
+    def __len__(self) -> int:
+        return len(self.detections)

@@ -1,0 +1,348 @@
+"""GeoJSON as QuPath reads and writes it: a FeatureCollection of closed polygons in pixel coordinates.
+
+A rectangle is a ring of its four corners, starting with an edge along the apical axis; a mask is a polygon along the
+edges of its pixels. Beside QuPath's own properties (``objectType``, ``classification``) a feature carries ``status``,
+``score``, ``shape``, ``origin``, ``reviewed``, ``cut`` and the numbers of its ``box``; all may be missing. Where the
+box and the geometry disagree, as after an edit in QuPath, the geometry is right.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom import geometry
+from napari_diatom.colours import class_colour
+from napari_diatom.detections import STATUSES, CroppedMask, Detections
+from napari_diatom.errors import InputError
+from napari_diatom.files import reason, write_atomically
+from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline
+
+SUFFIX: Final = ".geojson"
+
+_HEADER: Final = "napari_diatom"
+_DEFAULT_CLASS: Final = "diatom"
+_RECTANGLE_TOLERANCE: Final = 0.02
+"""How far (px) the numbers of a box may be from its own corners, which are written to four decimals."""
+_POLYGON_TOLERANCE: Final = 2.0
+"""How far (px) the box of a mask, found by a network, may be from the smallest box round the mask."""
+
+
+def write(path: Path, annotations: Annotations) -> None:
+    """Write annotations to ``path``, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    write_atomically(path, dumps(annotations))
+
+
+def dumps(annotations: Annotations) -> str:
+    """Return annotations as GeoJSON text, a feature a line."""
+    found = annotations.detections
+    header = {
+        "classes": list(found.classes),
+        "image": annotations.image,
+        "height": annotations.height,
+        "width": annotations.width,
+        "pixel_size_um": annotations.pixel_size_um,
+    }
+    lines = ",\n".join(json.dumps(_feature(annotations, i), ensure_ascii=False) for i in range(len(found)))
+    head = json.dumps(header, ensure_ascii=False)
+    return f'{{"type": "FeatureCollection", "{_HEADER}": {head}, "features": [\n{lines}\n]}}\n'
+
+
+def read(path: Path) -> Annotations:
+    """Read annotations from a GeoJSON file of ours or of QuPath.
+
+    Masks are given where at least one specimen is a polygon.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, is no GeoJSON, or holds bad features (the first few are named with their number).
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not GeoJSON: it is not text in UTF-8.") from None
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str = "The text") -> Annotations:
+    """Read annotations from GeoJSON text; ``source`` names it in errors.
+
+    Raises
+    ------
+    InputError
+        When the text is no GeoJSON, or holds bad features.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source} is not GeoJSON: {error}.") from None
+    features, header = _collection(data, source)
+    parsed: list[_Feature] = []
+    problems: list[str] = []
+    for number, feature in enumerate(features, start=1):
+        try:
+            parsed.append(_parse(feature))
+        except InputError as error:
+            problems.append(f"feature {number} {error}")
+    if problems:
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
+    return _assemble(parsed, header, source)
+
+
+@dataclass(frozen=True, eq=False)
+class _Feature:
+    """One specimen as read."""
+
+    box: NDArray[np.float64]
+    name: str
+    score: float
+    status: str
+    cut: int
+    origin: str
+    reviewed: bool
+    shape: str
+    outline: Outline
+
+
+def _feature(annotations: Annotations, i: int) -> dict[str, Any]:
+    """Return specimen ``i`` as a GeoJSON feature."""
+    found = annotations.detections
+    box = found.boxes[i]
+    class_id = int(found.class_ids[i])
+    outline = annotations.outlines[i]
+    if annotations.shapes[i] == "rectangle":
+        outline = ((np.round(geometry.corners(box)[0], 4),),)
+    elif outline is None:
+        outline = _traced(found, i)
+    polygons = [[_closed(ring) for ring in polygon] for polygon in outline]
+    shape: dict[str, Any] = (
+        {"type": "Polygon", "coordinates": polygons[0]}
+        if len(polygons) == 1
+        else {"type": "MultiPolygon", "coordinates": polygons}
+    )
+    return {
+        "type": "Feature",
+        "geometry": shape,
+        "properties": {
+            "objectType": "annotation",
+            "classification": {"name": found.classes[class_id], "color": list(class_colour(class_id))},
+            "status": STATUSES[int(found.status[i])],
+            "score": _shortest(found.scores[i]),
+            "shape": annotations.shapes[i],
+            "origin": annotations.origins[i],
+            "reviewed": bool(annotations.reviewed[i]),
+            "cut": int(found.cut[i]),
+            "box": [_shortest(value) for value in box],
+        },
+    }
+
+
+def _traced(found: Detections, i: int) -> Outline:
+    """Return the outline of a mask; a mask without pixels falls back on its box."""
+    from napari_diatom.formats.outlines import trace
+
+    mask = found.masks[i] if found.masks is not None else None
+    return (trace(mask) if mask is not None else ()) or ((np.round(geometry.corners(found.boxes[i])[0], 4),),)
+
+
+def _closed(ring: NDArray[np.float64]) -> list[list[float]]:
+    """Return a ring as plain numbers, its first point repeated at the end; whole numbers without decimals."""
+    points = [[int(v) if float(v).is_integer() else float(v) for v in point] for point in ring]
+    return [*points, points[0]]
+
+
+def _shortest(value: np.float32) -> float:
+    """Return the shortest decimal number that reads back as the same float32."""
+    return float(str(value))
+
+
+def _collection(data: Any, source: str) -> tuple[list[Any], Mapping[str, Any]]:
+    """Return the features and our own header of a parsed file."""
+    if isinstance(data, list):
+        return data, {}
+    if isinstance(data, dict) and data.get("type") == "Feature":
+        return [data], {}
+    if (
+        not isinstance(data, dict)
+        or data.get("type") != "FeatureCollection"
+        or not isinstance(data.get("features"), list)
+    ):
+        raise InputError(f"{source} is not a GeoJSON FeatureCollection.")
+    header = data.get(_HEADER)
+    return data["features"], header if isinstance(header, dict) else {}
+
+
+def _parse(feature: Any) -> _Feature:
+    """Check one feature; the message of an error goes on after "feature 3"."""
+    if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
+        raise InputError("has no geometry")
+    outline = _outline(feature["geometry"])
+    properties = feature.get("properties")
+    if not isinstance(properties, dict):
+        properties = {}
+    classification = properties.get("classification")
+    name = classification.get("name") if isinstance(classification, dict) else classification
+    status = properties.get("status", STATUSES[0])
+    score = properties.get("score", 1.0)
+    cut = properties.get("cut", 0)
+    if status not in STATUSES:
+        raise InputError(f"has the unknown status {status!r} (known: {', '.join(STATUSES)})")
+    if not _is_number(score) or not 0 <= score <= 1:
+        raise InputError(f"has the score {score!r}, which is not within 0 and 1")
+    if cut not in (0, 1, 2, 3):
+        raise InputError(f"has the cut flags {cut!r}, which are not within 0 and 3")
+    rectangle = _rectangle(outline)
+    shape = properties.get("shape")
+    if shape == "rectangle" or (shape not in SHAPES and rectangle is not None):
+        shape = "rectangle" if rectangle is not None else "polygon"
+    else:
+        shape = "polygon"
+    fitted = rectangle if shape == "rectangle" and rectangle is not None else _smallest_box(outline)
+    tolerance = _RECTANGLE_TOLERANCE if shape == "rectangle" else _POLYGON_TOLERANCE
+    return _Feature(
+        box=_trusted(properties.get("box"), fitted, tolerance),
+        name=str(name) if name else _DEFAULT_CLASS,
+        score=float(score),
+        status=str(status),
+        cut=int(cut),
+        origin=str(properties.get("origin", PERSON)),
+        reviewed=bool(properties.get("reviewed", False)),
+        shape=shape,
+        outline=outline,
+    )
+
+
+def _outline(geometry_: Mapping[str, Any]) -> Outline:
+    """Return the polygons of a GeoJSON geometry."""
+    kind, coordinates = geometry_.get("type"), geometry_.get("coordinates")
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise InputError(f"is a {kind}, not a Polygon")
+    polygons = [coordinates] if kind == "Polygon" else coordinates
+    if not isinstance(polygons, list) or not polygons:
+        raise InputError("has no coordinates")
+    outline: list[tuple[NDArray[np.float64], ...]] = []
+    for polygon in polygons:
+        if not isinstance(polygon, list) or not polygon:
+            raise InputError("has no coordinates")
+        outline.append(tuple(_ring(ring) for ring in polygon))
+    return tuple(outline)
+
+
+def _ring(coordinates: Any) -> NDArray[np.float64]:
+    """Return a ring without its repeated end point."""
+    try:
+        ring = np.asarray(coordinates, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("has coordinates that are not numbers") from None
+    if ring.ndim != 2 or ring.shape[1] < 2:
+        raise InputError("has coordinates that are not pairs of x and y")
+    ring = ring[:, :2]
+    if not np.isfinite(ring).all() or np.abs(ring).max() > 1e7:
+        raise InputError("has NaN, infinite or absurdly large coordinates")
+    if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
+        ring = ring[:-1]
+    if len(ring) < 3 or np.ptp(ring[:, 0]) == 0 or np.ptp(ring[:, 1]) == 0:
+        raise InputError("has an outline without an area")
+    return ring
+
+
+def _rectangle(outline: Outline) -> NDArray[np.float64] | None:
+    """Return the box of an outline that is one rectangle of any direction, else None."""
+    if len(outline) != 1 or len(outline[0]) != 1 or len(outline[0][0]) != 4:
+        return None
+    box = geometry.from_corners(outline[0][0][None])[0]
+    ring = outline[0][0]
+    # Each corner lies where a rectangle of this centre has it when both diagonals halve each other and are equal.
+    first, second = ring[2] - ring[0], ring[3] - ring[1]
+    slack = 0.5 + 0.01 * float(box[2])
+    same_centre = np.abs(ring[0] + ring[2] - ring[1] - ring[3]).max() / 2 <= slack
+    same_length = abs(math.hypot(*first) - math.hypot(*second)) <= slack
+    return box if same_centre and same_length and box[3] > 0 else None
+
+
+def _smallest_box(outline: Outline) -> NDArray[np.float64]:
+    """Return the smallest box of any direction round the polygons, canonical."""
+    import cv2
+
+    points = np.concatenate([polygon[0] for polygon in outline])
+    origin = points.mean(axis=0)
+    (cx, cy), (width, height), degrees = cv2.minAreaRect((points - origin).astype(np.float32))
+    box = [cx + origin[0], cy + origin[1], max(width, 1e-3), max(height, 1e-3), math.radians(degrees)]
+    return np.asarray(geometry.canonical([box])[0])
+
+
+def _trusted(numbers: Any, fitted: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Return the stored numbers of a box where its bounds and area agree with the geometry, else the fitted box."""
+    if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
+        return fitted
+    stored = np.asarray(numbers, dtype=np.float64)
+    if (stored[2:4] <= 0).any():
+        return fitted
+    # Bounds alone would not tell a box from its mirror image, so the corners are compared, whichever comes first.
+    ours, theirs = geometry.corners(stored)[0], geometry.corners(fitted)[0]
+    distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
+    return stored if distance <= tolerance else fitted
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _assemble(parsed: list[_Feature], header: Mapping[str, Any], source: str) -> Annotations:
+    """Join features of one file."""
+    from napari_diatom.formats.outlines import fill
+
+    listed = header.get("classes")
+    known = [str(name) for name in listed] if isinstance(listed, list) else []
+    classes = tuple(dict.fromkeys([*known, *sorted({item.name for item in parsed})])) or (_DEFAULT_CLASS,)
+    masks: list[CroppedMask] | None = None
+    if any(item.shape == "polygon" for item in parsed):
+        masks = [fill(item.outline) for item in parsed]
+    try:
+        found = Detections.of(
+            np.stack([item.box for item in parsed]) if parsed else np.empty((0, 5)),
+            [classes.index(item.name) for item in parsed],
+            [item.score for item in parsed],
+            classes,
+            masks,
+            [item.cut for item in parsed],
+            [STATUSES.index(item.status) for item in parsed],
+        )
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    return Annotations.of(
+        found,
+        origins=[item.origin for item in parsed],
+        reviewed=np.array([item.reviewed for item in parsed], dtype=bool),
+        shapes=[item.shape for item in parsed],
+        outlines=[item.outline if item.shape == "polygon" else None for item in parsed],
+        image=str(header.get("image") or ""),
+        height=_whole(header.get("height")),
+        width=_whole(header.get("width")),
+        pixel_size_um=_positive(header.get("pixel_size_um")),
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _positive(value: Any) -> float | None:
+    return float(value) if _is_number(value) and value > 0 else None

@@ -1,0 +1,75 @@
+"""The state of the *Detect diatoms* form and what is wrong with it, without Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from napari_diatom.models.card import Task
+from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
+
+BOX_TASKS: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """What the form needs to know of an image layer.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer.
+    height, width : int
+        Of the plane that would be analysed, in pixels.
+    flat : bool
+        Whether the viewer shows a plane, not a volume, with the image's last two axes on the screen.
+    """
+
+    name: str
+    height: int
+    width: int
+    flat: bool = True
+
+
+@dataclass(frozen=True)
+class DetectForm:
+    """Everything that can be set before a run.
+
+    Attributes
+    ----------
+    image : ImageChoice or None
+        The chosen image layer.
+    model : str or None
+        Name of the chosen model.
+    pixel_size_um : float or None
+        Micrometres per pixel, None while unknown.
+    device : str
+        Where the network runs.
+    running : bool
+        Whether a run is under way.
+    """
+
+    image: ImageChoice | None = None
+    model: str | None = None
+    pixel_size_um: float | None = None
+    device: str = "auto"
+    running: bool = False
+
+    def validation_error(self) -> str | None:
+        """Return why a run cannot start, in one line, or None where it can."""
+        if self.running:
+            return "A run is under way; cancel it first."
+        if self.image is None:
+            return "Open an image first: drop a micrograph onto the viewer."
+        if not self.image.flat:
+            return f"{self.image.name} is shown as a volume or with turned axes; show its planes in 2-D."
+        if self.image.height < 1 or self.image.width < 1:
+            return f"{self.image.name} has no pixels."
+        if self.model is None:
+            return "No model is installed for this kind of box."
+        if self.pixel_size_um is not None and not SMALLEST_UM <= self.pixel_size_um <= LARGEST_UM:
+            return (
+                f"A pixel size of {self.pixel_size_um:g} µm cannot be right; "
+                f"give {SMALLEST_UM:g} to {LARGEST_UM:g} µm per pixel, or 0 for unknown."
+            )
+        return None

@@ -1,0 +1,274 @@
+"""Detections to napari layer data and back: the only place where x, y becomes y, x.
+
+In Detections an image spans 0..width and the centre of a pixel lies at +0.5; in napari the centre of pixel 0 lies at
+0. Both the swap of axes and that half pixel are handled here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_diatom import geometry
+from napari_diatom.colours import PALETTE
+from napari_diatom.detections import CUT_BY_EDGE, STATUSES, Detections
+from napari_diatom.formats import PERSON
+from napari_diatom.measure import measure
+
+METADATA_KEY: Final = "napari_diatom"
+"""Entry of ``layer.metadata`` that makes a Shapes layer one of ours; see :class:`ResultFacts`."""
+
+SPECIMEN: Final = "specimen"
+CLASS: Final = "class"
+STATUS: Final = "status"
+SCORE: Final = "score"
+LENGTH_PX: Final = "length_px"
+WIDTH_PX: Final = "width_px"
+AREA_PX: Final = "area_px"
+LENGTH_UM: Final = "length_um"
+WIDTH_UM: Final = "width_um"
+AREA_UM2: Final = "area_um2"
+RATIO: Final = "length_width_ratio"
+ANGLE: Final = "angle_deg"
+CUT: Final = "cut_by_edge"
+ORIGIN: Final = "origin"
+
+SIZES: Final = (LENGTH_PX, WIDTH_PX, AREA_PX, LENGTH_UM, WIDTH_UM, AREA_UM2, RATIO, ANGLE)
+
+FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, CUT, ORIGIN)
+"""Columns of ``layer.features``, named as in specimens.csv; sizes in µm are NaN while the pixel size is unknown."""
+
+_CENTRE: Final = 0.5
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What a layer of specimens must remember besides its shapes; kept as plain data in its metadata.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image.
+    height, width : int or None
+        Of the image, in pixels; None where unknown.
+    classes : tuple of str
+        Class names, in the order of their colours.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    model : str
+        Name and version of the model, empty where people drew everything.
+    plane : tuple of int
+        Position on the axes before y and x, for images of more than two dimensions.
+    """
+
+    image: str
+    height: int | None = None
+    width: int | None = None
+    classes: tuple[str, ...] = ("diatom",)
+    pixel_size_um: float | None = None
+    model: str = ""
+    plane: tuple[int, ...] = ()
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return the layer's metadata."""
+        return {METADATA_KEY: asdict(self)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
+        """Return the facts of a layer, None where it is not one of ours."""
+        entry = metadata.get(METADATA_KEY)
+        if not isinstance(entry, Mapping) or not {field.name for field in fields(cls)} >= set(entry):
+            return None
+        try:
+            return cls(**{**entry, "classes": tuple(entry["classes"]), "plane": tuple(entry["plane"])})
+        except (KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class BoxLook:
+    """How boxes and their labels look."""
+
+    opacity: float = 0.95
+    text_size: float = 8
+    text_anchor: str = "upper_left"
+    text_colour: str = "#f5f5f5"
+
+    def layer_kwargs(self) -> dict[str, Any]:
+        """Return keyword arguments of a napari Shapes layer."""
+        return {
+            "opacity": self.opacity,
+            "face_color": "transparent",
+            "text": {
+                "string": {"array": [], "default": ""},
+                "size": self.text_size,
+                "anchor": self.text_anchor,
+                "color": self.text_colour,
+                "translation": [-2.0, 0.0],
+            },
+        }
+
+
+LOOK: Final = BoxLook()
+
+
+def edge_width(height: int | None, width: int | None) -> float:
+    """Return the width of a box's line in image pixels: fine, yet visible with the whole image on the screen."""
+    return max(1.0, round(max(height or 0, width or 0) / 800, 1))
+
+
+def edge_colours(class_names: Sequence[str], classes: Sequence[str]) -> NDArray[np.float32]:
+    """Return red, green, blue and alpha of 0..1 by class, shape (N, 4)."""
+    position = {name: i for i, name in enumerate(classes)}
+    palette = np.asarray(PALETTE, dtype=np.float32) / 255
+    colours = np.ones((len(class_names), 4), dtype=np.float32)
+    if len(class_names):
+        colours[:, :3] = palette[[position.get(name, len(classes)) % len(PALETTE) for name in class_names]]
+    return colours
+
+
+def to_quads(boxes: ArrayLike, plane: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the corners of boxes as napari rectangles, shape (N, 4, len(plane) + 2), as ..., y, x."""
+    points = geometry.corners(boxes)[..., ::-1] - _CENTRE
+    if not plane:
+        return points
+    lead = np.broadcast_to(np.asarray(plane, dtype=np.float64), (*points.shape[:2], len(plane)))
+    return np.concatenate([lead, points], axis=-1)
+
+
+def to_boxes(shapes: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """Return the rotated box of each shape, shape (N, 5), in canonical form.
+
+    Rectangles keep their corners exactly; anything else (a dragged corner, a sheared rectangle, a polygon, an
+    ellipse's or a line's points) becomes the box of least area around it.
+
+    Parameters
+    ----------
+    shapes : sequence of array-like, shape (M, D)
+        Points as ..., y, x; the last two axes are those of the image.
+    """
+    boxes = np.empty((len(shapes), 5))
+    for i, shape in enumerate(shapes):
+        points = np.asarray(shape, dtype=np.float64)[:, -2:][:, ::-1] + _CENTRE
+        if is_rectangle(points):
+            boxes[i] = geometry.from_corners(points[None])[0]
+        else:
+            boxes[i] = geometry.min_area_box(points)
+    return boxes
+
+
+def is_rectangle(points: ArrayLike, tolerance: float = 0.01) -> bool:
+    """Return whether four corners, shape (4, 2), make a rectangle to within ``tolerance`` pixels and right angles."""
+    quad = np.asarray(points, dtype=np.float64)
+    if quad.shape != (4, 2):
+        return False
+    first, second = quad[1] - quad[0], quad[3] - quad[0]
+    sides = float(np.hypot(*first)), float(np.hypot(*second))
+    if min(sides) < 1e-3 or np.abs(quad[0] + quad[2] - quad[1] - quad[3]).max() > tolerance:
+        return False
+    return bool(abs(first @ second) <= 1e-4 * sides[0] * sides[1])
+
+
+def cut_flags(boxes: ArrayLike, height: int | None, width: int | None) -> NDArray[np.uint8]:
+    """Return ``CUT_BY_EDGE`` for the boxes that reach the image's edge, 0 for the others, shape (N,).
+
+    Without the image's size only its left and top edges are known.
+    """
+    bounds = geometry.bounds(boxes)
+    right, bottom = np.inf if width is None else width, np.inf if height is None else height
+    outside = (bounds[:, :2] <= 0).any(axis=1) | (bounds[:, 2] >= right) | (bounds[:, 3] >= bottom)
+    return np.where(outside, CUT_BY_EDGE, 0).astype(np.uint8)
+
+
+def to_features(
+    detections: Detections,
+    specimens: ArrayLike,
+    origins: Sequence[str] | str,
+    pixel_size_um: float | None,
+) -> dict[str, NDArray[Any]]:
+    """Return the features of specimens, one array of length N per name in :data:`FEATURES`.
+
+    Parameters
+    ----------
+    detections : Detections
+        The specimens.
+    specimens : array-like of int, shape (N,)
+        Their numbers.
+    origins : sequence of str, or str
+        ``"person"`` or the name and version of a model.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    """
+    measured = measure(detections, pixel_size_um)
+    return {
+        SPECIMEN: np.asarray(specimens, dtype=np.int64),
+        CLASS: _strings(measured.class_names),
+        STATUS: _strings(measured.statuses),
+        **{name: getattr(measured, name) for name in (SCORE, *SIZES, CUT)},
+        ORIGIN: _strings([origins] * len(detections) if isinstance(origins, str) else origins),
+    }
+
+
+def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], facts: ResultFacts) -> Detections:
+    """Return the specimens of a layer, in the order of their shapes.
+
+    Sizes come from the shapes, class, status and score from the features; what a feature table lacks or a person
+    left empty takes the defaults: the first class, valve, score 1.
+
+    Parameters
+    ----------
+    shapes : sequence of array-like, shape (M, D)
+        ``layer.data``.
+    features : Mapping
+        ``layer.features``, or any table with some of :data:`FEATURES`.
+    facts : ResultFacts
+        Where the classes and the image's size come from.
+    """
+    n = len(shapes)
+    names = [str(name) for name in _column(features, CLASS, facts.classes[0], n)]
+    classes = tuple(dict.fromkeys([*facts.classes, *(name for name in names if name)]))
+    position = {name: i for i, name in enumerate(classes)}
+    states = {name: i for i, name in enumerate(STATUSES)}
+    scores = np.asarray(_column(features, SCORE, 1.0, n), dtype=np.float64)
+    boxes = to_boxes(shapes)
+    return Detections.of(
+        boxes,
+        class_ids=[position.get(name, 0) for name in names],
+        scores=np.clip(np.where(np.isfinite(scores), scores, 1.0), 0, 1),
+        classes=classes,
+        cut=cut_flags(boxes, facts.height, facts.width),
+        status=[states.get(str(name), 0) for name in _column(features, STATUS, STATUSES[0], n)],
+    )
+
+
+def labels(features: Mapping[str, Any], many_classes: bool) -> NDArray[np.str_]:
+    """Return the text beside each box: its number, its class where there are several, and its length."""
+    texts = []
+    columns = (features[name] for name in (SPECIMEN, CLASS, LENGTH_UM, LENGTH_PX))
+    for number, name, length_um, length_px in zip(*columns, strict=True):
+        size = f"{length_um:.1f} µm" if np.isfinite(length_um) else f"{length_px:.0f} px"
+        texts.append(f"{number} {name} {size}" if many_classes else f"{number}  {size}")
+    return np.asarray(texts, dtype=np.str_)
+
+
+def origins_of(features: Mapping[str, Any], n: int) -> tuple[str, ...]:
+    """Return the origins in a table of features; a person where it names none."""
+    return tuple(str(origin) or PERSON for origin in _column(features, ORIGIN, PERSON, n))
+
+
+def _column(features: Mapping[str, Any], name: str, default: Any, n: int) -> Sequence[Any]:
+    """Return a feature's values, with ``default`` where the feature is missing or None."""
+    if name not in features:
+        return [default] * n
+    return [default if value is None else value for value in features[name]]
+
+
+def _strings(values: Sequence[str]) -> NDArray[np.object_]:
+    """Return text as the object array that pandas keeps as it is."""
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out

@@ -1,0 +1,1 @@
+"""Models as folders: a card, its weights, and the library that finds them."""

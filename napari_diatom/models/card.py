@@ -1,0 +1,86 @@
+"""The card of a model: what it is, how it was trained, and how its input has to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_diatom.errors import ModelError
+
+CARD_FILE: Final = "model.yaml"
+WEIGHTS_FILE: Final = "weights.safetensors"
+
+Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
+
+
+class ModelCard(BaseModel):
+    """What ``model.yaml`` holds.
+
+    Attributes
+    ----------
+    pixel_size_um : float or None
+        Micrometres per pixel at which the network saw its training images; None where it saw many scales.
+    mean, std : tuple of float
+        Per channel, of pixel values scaled to 0..1; subtracted and divided before the network.
+    thresholds : dict of str to float
+        Score per class that gave the best F1 on the validation set.
+    sha256 : str
+        Of the weights file, in hexadecimal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str
+    task: Task
+    engine: Literal["yolo", "deeplab", "maskrcnn"]
+    architecture: str
+    classes: tuple[str, ...] = Field(min_length=1)
+    tile_size: int = Field(ge=32, le=4096)
+    pixel_size_um: float | None = Field(default=None, gt=0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    summary: str = ""
+    training: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    licence: str = ""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    def threshold(self) -> float:
+        """Return the lowest of the classes' thresholds, 0.25 where none was tuned."""
+        return min((self.thresholds.get(name, 0.25) for name in self.classes), default=0.25)
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelCard:
+        """Read ``folder/model.yaml``.
+
+        Raises
+        ------
+        ModelError
+            When the card is missing, is no YAML, or holds wrong or unknown entries (all are named).
+        """
+        path = folder / CARD_FILE
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{folder} is no model: it has no {CARD_FILE}.") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ModelError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(data, dict):
+            raise ModelError(f"{path} is not a model card.")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+            )
+            raise ModelError(f"{path} is not a valid model card: {faults}") from error
+
+    def write(self, folder: Path) -> None:
+        """Write ``folder/model.yaml``."""
+        text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        (folder / CARD_FILE).write_text(text, encoding="utf-8")

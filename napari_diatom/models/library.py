@@ -1,0 +1,131 @@
+"""Where models are found: bundled ones, the user's own, and any folder or file by its path."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_dir, user_data_dir
+
+from napari_diatom.errors import ModelError
+from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
+
+BUNDLED: Final = Path(__file__).parent / "bundled"
+ARCHIVE_SUFFIX: Final = ".diatom-model"
+DEFAULT: Final = "diatom-obb"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk.
+
+    Attributes
+    ----------
+    card : ModelCard
+        What it says of itself.
+    folder : Path
+        Where its card and weights lie.
+    """
+
+    card: ModelCard
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The weights file."""
+        return self.folder / WEIGHTS_FILE
+
+    def verify(self) -> None:
+        """Check that the weights are the ones the card names.
+
+        Raises
+        ------
+        ModelError
+            When the file is missing, or its SHA-256 is another.
+        """
+        try:
+            digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"Model {self.card.name} has no readable weights at {self.weights}.") from error
+        if digest != self.card.sha256:
+            raise ModelError(
+                f"The weights of model {self.card.name} ({self.weights}) are damaged or were changed: their SHA-256 is "
+                f"{digest[:12]}..., the card says {self.card.sha256[:12]}... Install the model again."
+            )
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own models; ``NAPARI_DIATOM_MODELS`` overrides it."""
+    return Path(os.environ.get("NAPARI_DIATOM_MODELS") or Path(user_data_dir("napari-diatom", appauthor=False)) / "models")
+
+
+def available() -> list[ModelFolder]:
+    """Return the bundled and the user's models by name; a damaged card hides only its own model."""
+    found: dict[str, ModelFolder] = {}
+    for home in (BUNDLED, user_folder()):
+        for path in sorted(home.glob(f"*/{CARD_FILE}")):
+            try:
+                model = ModelFolder(ModelCard.read(path.parent), path.parent)
+            except ModelError:
+                continue
+            found.setdefault(model.card.name, model)
+    return [found[name] for name in sorted(found, key=lambda name: (name != DEFAULT, name))]
+
+
+def find(name_or_path: str | Path) -> ModelFolder:
+    """Return a model by its name, or by the path of its folder or ``.diatom-model`` file.
+
+    Raises
+    ------
+    ModelError
+        When there is none; the known names are listed, a close one first.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        return ModelFolder(ModelCard.read(path), path)
+    if path.is_file():
+        if path.suffix == ".pt":
+            raise ModelError(f"{path} is an Ultralytics checkpoint: run `napari-diatom models import {path}` first.")
+        return _unpack(path)
+    known = available()
+    for model in known:
+        if model.card.name == str(name_or_path):
+            return model
+    names = [model.card.name for model in known]
+    close = get_close_matches(str(name_or_path), names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ModelError(f"There is no model {str(name_or_path)!r}.{hint} Known models: {', '.join(names) or 'none'}.")
+
+
+def _unpack(path: Path) -> ModelFolder:
+    """Unpack a ``.diatom-model`` file into the cache, once per content."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        home = Path(user_cache_dir("napari-diatom", appauthor=False)) / "unpacked" / digest
+        if not home.exists():
+            partial = home.with_suffix(f".{os.getpid()}")
+            partial.mkdir(parents=True)
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    for name in (CARD_FILE, WEIGHTS_FILE):
+                        (partial / name).write_bytes(archive.read(name))
+                partial.replace(home)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is no {ARCHIVE_SUFFIX} file: {error}") from error
+    return ModelFolder(ModelCard.read(home), home)
+
+
+def pack(model: ModelFolder, path: Path) -> None:
+    """Write a model as one ``.diatom-model`` file."""
+    model.verify()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name in (CARD_FILE, WEIGHTS_FILE):
+            archive.write(model.folder / name, name)

@@ -1,0 +1,77 @@
+"""Pictures of an image with what was found drawn over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom import geometry
+from napari_diatom.colours import class_colour
+from napari_diatom.detections import Detections
+from napari_diatom.errors import OutputError
+from napari_diatom.files import write_atomically
+from napari_diatom.imaging import SlideImage
+
+LONGEST_SIDE: Final = 2000
+_QUALITY: Final = 88
+_SUBPIXEL_BITS: Final = 4
+_DIGITS: Final = 0.6
+_WIDE: Final = 1500
+"""From this side on, lines are two pixels wide: such a picture is seen made smaller."""
+
+
+def write_overlay(path: Path, image: SlideImage, detections: Detections, longest_side: int = LONGEST_SIDE) -> None:
+    """Write a JPEG of the image with its specimens, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        When the image cannot be read.
+    OutputError
+        When the file cannot be written.
+    """
+    import cv2
+
+    picture = draw(image, detections, longest_side)
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not done:
+        raise OutputError(f"{path} cannot be written: the picture could not be encoded.")
+    write_atomically(path, data.tobytes())
+
+
+def draw(image: SlideImage, detections: Detections, longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
+    """Return the image as RGB, made smaller to ``longest_side`` px, with thin boxes in the colours of the classes.
+
+    Each box has the specimen's number in the table (from 1) at its corner, outside the valve.
+    """
+    import cv2
+
+    scale = min(1.0, longest_side / max(image.height, image.width))
+    picture = np.ascontiguousarray(image.read(0, 0, image.width, image.height, scale))
+    sx, sy = picture.shape[1] / image.width, picture.shape[0] / image.height
+    points = geometry.corners(detections.boxes) * (sx, sy)
+    # The centre of pixel 0 lies at 0 for OpenCV, at 0.5 for boxes.
+    fixed = np.rint((points - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    line = 2 if max(picture.shape) >= _WIDE else 1
+    for number, (box, class_id) in enumerate(zip(fixed, detections.class_ids, strict=True), start=1):
+        colour = class_colour(int(class_id))
+        cv2.polylines(picture, [box[:, None]], True, colour, line, cv2.LINE_AA, _SUBPIXEL_BITS)
+        _number(picture, str(number), points[number - 1], colour)
+    return picture
+
+
+def _number(picture: NDArray[np.uint8], text: str, box: NDArray[np.float64], colour: tuple[int, int, int]) -> None:
+    """Write a number beside the topmost corner of a box, kept within the picture."""
+    import cv2
+
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, _DIGITS
+    (width, height), _ = cv2.getTextSize(text, font, size, 1)
+    corner = box[box[:, 1].argmin()]
+    x = int(np.clip(corner[0] + 2, 0, max(picture.shape[1] - width, 0)))
+    y = int(np.clip(corner[1] - 2, height, picture.shape[0] - 1))
+    # A dark rim keeps the digits legible on bright fields.
+    cv2.putText(picture, text, (x, y), font, size, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(picture, text, (x, y), font, size, colour, 1, cv2.LINE_AA)

@@ -1,0 +1,331 @@
+"""Make one specimen of its copies from overlapping tiles and several scales.
+
+Copies are compared as oriented rectangles, or as masks where there are masks, never by their upright bounds: two
+crossed needles share nearly one upright rectangle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom import geometry
+from napari_diatom.detections import CUT_BY_TILE, CroppedMask, Detections
+from napari_diatom.tiling import CUT_BOTTOM, CUT_LEFT, CUT_RIGHT, CUT_SIDES, CUT_TOP
+
+CUT_WORTH: Final = 0.4
+"""A copy cut by its tile counts as a whole one with this share of its score."""
+NEEDLE: Final = 4.0
+"""Length/width from which boxes are compared along their axis: there a degree of turn undoes the IoU."""
+TURN: Final = 1.5
+"""Two boxes have one direction when they part by at most this many widths over the shorter one's length, ..."""
+LEAST_TURN, MOST_TURN, MOST_TURN_OF_PIECES = np.deg2rad([3.0, 10.0, 15.0])
+"""... within these bounds; the short end of a needle that a tile cut off has a less certain direction."""
+BESIDE: Final = 0.65
+"""Widths between two axes from which parallel needles are two."""
+LEAST_WIDTH_RATIO: Final = 0.4
+"""Narrower over wider below which two boxes are not one specimen, nor two pieces of one."""
+SEAM_GAP: Final = 0.5
+"""Widths by which two pieces may miss each other at a seam."""
+
+Indices = NDArray[np.intp]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Detections:
+    """Merge the copies of each specimen; the order of the input does not matter.
+
+    1. Going from the best copy down, a copy gives way to a kept one that it shares ``iou`` with, or, for needles, whose
+       axis it shares; and a copy cut by its tile gives way to a whole one that most of it lies in. Whole copies go
+       before cut ones unless their score is much lower, and what is kept takes the best score among its copies. A
+       small specimen that lies on a large one stays, since neither is cut. Of two cut copies both stay for now: each
+       may show a part that the other does not.
+    2. Of objects longer than a tile there is no whole copy. Pieces in one line whose cut ends face each other and meet
+       are joined, piece after piece, into a whole.
+    3. Joined specimens are compared with the rest as in 1, and pieces that repeat larger pieces go.
+
+    Parameters
+    ----------
+    detections : Detections
+        Of all tiles and scales, in image pixels, as :func:`~napari_diatom.tiling.place` returns them.
+    iou : float
+        Intersection over union above which two copies show one specimen.
+    inside : float
+        Share of a cut copy within another one above which it is a copy of the same specimen.
+
+    Returns
+    -------
+    Detections
+        Best score first, ties by coordinates. Pieces that stayed alone keep ``CUT_BY_TILE``.
+    """
+    found = _suppressed(detections[_order(detections)], iou, inside)
+    joined = _joined(found, iou, inside)
+    if len(joined) < len(found):
+        found = _suppressed(joined[_order(joined)], iou, inside)
+    found = _without_lesser_pieces(found, iou, inside)
+    found = replace(found, cut=found.cut & np.uint8(0xFF ^ CUT_SIDES))
+    return found[_order(found, by_worth=False)]
+
+
+def _order(detections: Detections, by_worth: bool = True) -> Indices:
+    """Return the indices from the best down: by worth or plain score, ties by all else that tells boxes apart."""
+    first = _worth(detections) if by_worth else detections.scores
+    keys = [*detections.boxes.T, detections.class_ids, detections.cut, detections.status]
+    return np.lexsort([*reversed(keys), -first])
+
+
+def _worth(detections: Detections) -> NDArray[np.float32]:
+    """Return the scores, lowered for copies cut by a tile."""
+    share = np.where(detections.cut & CUT_BY_TILE, np.float32(CUT_WORTH), np.float32(1))
+    return np.asarray(detections.scores * share)
+
+
+def _suppressed(sorted_: Detections, iou: float, inside: float) -> Detections:
+    """Drop the copies of better ones; ``sorted_`` goes from the best down."""
+    is_cut = (sorted_.cut & CUT_BY_TILE) > 0
+    losers: dict[int, list[int]] = {}
+    for pair in _overlaps(sorted_):
+        same = pair.are_copies(iou) & ~(is_cut[pair.i] & is_cut[pair.j])
+        same |= pair.holds(inside) & ~is_cut[pair.i] & is_cut[pair.j]
+        for i, j in zip(pair.i[same].tolist(), pair.j[same].tolist(), strict=True):
+            losers.setdefault(i, []).append(j)
+    scores = sorted_.scores.tolist()
+    keep = np.ones(len(sorted_), dtype=bool)
+    for i in sorted(losers):
+        if keep[i]:
+            copies = [j for j in losers[i] if keep[j]]
+            keep[copies] = False
+            scores[i] = max([scores[i], *(scores[j] for j in copies)])
+    return replace(sorted_, scores=np.array(scores, dtype=np.float32))[keep]
+
+
+def _without_lesser_pieces(found: Detections, iou: float, inside: float) -> Detections:
+    """Drop the pieces that repeat larger pieces."""
+    pieces = np.flatnonzero(found.cut & CUT_BY_TILE)
+    pieces = pieces[np.argsort(-geometry.areas(found.boxes[pieces]), kind="stable")]
+    some = found[pieces]
+    lesser: set[int] = set()
+    for pair in _overlaps(some):
+        no_surer = CUT_WORTH * some.scores[pair.j] <= some.scores[pair.i]
+        repeats = pair.are_copies(iou) | pair.holds(inside) & no_surer
+        for i, j in zip(pair.i[repeats].tolist(), pair.j[repeats].tolist(), strict=True):
+            if i not in lesser:
+                lesser.add(j)
+    keep = np.ones(len(found), dtype=bool)
+    keep[pieces[sorted(lesser)]] = False
+    return found[keep]
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """How the boxes i and j, i < j, lie to each other.
+
+    ``turn`` is the angle between their axes; ``offset`` the distance between their axes, in mean widths, in the middle
+    of what they share along the axis; ``shared`` the length of that (negative: the gap), in pixels; ``width_ratio``
+    is the narrower over the wider.
+    """
+
+    i: Indices
+    j: Indices
+    iou: Floats
+    inside: Floats
+    boxes_i: Floats
+    boxes_j: Floats
+    turn: Floats
+    offset: Floats
+    shared: Floats
+    width_ratio: Floats
+
+    @classmethod
+    def of(cls, detections: Detections, i: Indices, j: Indices) -> _Pairs:
+        a, b = detections.boxes[i].astype(np.float64), detections.boxes[j].astype(np.float64)
+        area_a, area_b = geometry.areas(a), geometry.areas(b)
+        common = geometry.intersections(a, b)
+        if detections.masks is not None:
+            area_a, area_b, common = _mask_areas(detections.masks, i, j, common > 0)
+        # All is measured along the longer box's axis: it knows the direction best.
+        long_, short = np.where(a[:, 2:3] >= b[:, 2:3], (a, b), (b, a))
+        dx, dy = short[:, 0] - long_[:, 0], short[:, 1] - long_[:, 1]
+        cos, sin = np.cos(long_[:, 4]), np.sin(long_[:, 4])
+        along, across = dx * cos + dy * sin, dy * cos - dx * sin
+        turn = np.mod(short[:, 4] - long_[:, 4] + np.pi / 2, np.pi) - np.pi / 2
+        half = short[:, 2] / 2 * np.cos(turn)
+        begin = np.maximum(along - half, -long_[:, 2] / 2)
+        end = np.minimum(along + half, long_[:, 2] / 2)
+        slope = np.tan(np.clip(turn, -1.5, 1.5))
+        offset = across + slope * ((begin + end) / 2 - along)
+        return cls(
+            i=i,
+            j=j,
+            iou=common / np.maximum(area_a + area_b - common, geometry.TINY),
+            inside=common / np.maximum(np.minimum(area_a, area_b), geometry.TINY),
+            boxes_i=a,
+            boxes_j=b,
+            turn=np.abs(turn),
+            offset=np.abs(offset) / ((a[:, 3] + b[:, 3]) / 2),
+            shared=end - begin,
+            width_ratio=np.minimum(a[:, 3], b[:, 3]) / np.maximum(a[:, 3], b[:, 3]),
+        )
+
+    def in_line(self, most_turn: float) -> Bools:
+        """Tell whether both lie on one axis, as far as their length and width let them know it."""
+        shorter = np.minimum(self.boxes_i[:, 2], self.boxes_j[:, 2])
+        width = (self.boxes_i[:, 3] + self.boxes_j[:, 3]) / 2
+        one_direction = self.turn <= np.clip(TURN * width / shorter, LEAST_TURN, most_turn)
+        return one_direction & (self.offset < BESIDE) & (self.width_ratio >= LEAST_WIDTH_RATIO)
+
+    def are_copies(self, iou: float) -> Bools:
+        """Tell which show one specimen: by their area, or as needles in line by what they share of their lengths."""
+        needles = self._are_needles(self.boxes_i) & self._are_needles(self.boxes_j) & self.in_line(MOST_TURN)
+        lengths = self.boxes_i[:, 2] + self.boxes_j[:, 2]
+        return np.asarray((self.iou > iou) | needles & (self.shared > iou * (lengths - self.shared)))
+
+    def holds(self, inside: float) -> Bools:
+        """Tell where at least ``inside`` of box j lies in box i: of its area, or of its length along the needle i."""
+        needle = self._are_needles(self.boxes_i) & self.in_line(MOST_TURN_OF_PIECES)
+        part = (self.boxes_j[:, 2] <= self.boxes_i[:, 2]) & (self.shared > inside * self.boxes_j[:, 2])
+        larger = geometry.areas(self.boxes_i) >= geometry.areas(self.boxes_j)
+        return np.asarray((self.inside > inside) & larger | needle & part)
+
+    @staticmethod
+    def _are_needles(boxes: Floats) -> Bools:
+        return np.asarray(boxes[:, 2] >= NEEDLE * boxes[:, 3])
+
+
+def _overlaps(detections: Detections, margin: float = 0.0) -> Iterator[_Pairs]:
+    """Yield the pairs of boxes that meet, or miss each other by up to ``margin`` widths."""
+    bounds = geometry.bounds(detections.boxes)
+    bounds += detections.boxes[:, 3:4] * np.array([-margin, -margin, margin, margin])
+    # In single precision and one array per column: this runs over far more pairs than are left after it.
+    x, y, length, width, angle = np.ascontiguousarray(detections.boxes.T)
+    axes = np.stack([np.cos(angle), np.sin(angle)])
+    for i, j in geometry.pairs(bounds):
+        longer = np.where(length[i] >= length[j], i, j)
+        shorter = i + j - longer
+        (cos, sin), (u, v) = axes[:, longer], axes[:, shorter]
+        dx, dy = x[shorter] - x[longer], y[shorter] - y[longer]
+        half_length, half_width = length[shorter] / 2, width[shorter] / 2
+        parallel, crossing = np.abs(u * cos + v * sin), np.abs(v * cos - u * sin)
+        slack = margin * (width[longer] + width[shorter]) + 1
+        near = np.abs(dx * cos + dy * sin) <= (
+            length[longer] / 2 + half_length * parallel + half_width * crossing + slack
+        )
+        near &= np.abs(dy * cos - dx * sin) <= (
+            width[longer] / 2 + half_length * crossing + half_width * parallel + slack
+        )
+        yield _Pairs.of(detections, i[near], j[near])
+
+
+def _mask_areas(masks: tuple[CroppedMask, ...], i: Indices, j: Indices, meet: Bools) -> tuple[Floats, Floats, Floats]:
+    """Return the masks' areas, and the pixels they share, of the pairs that ``meet`` as boxes."""
+    areas = np.array([mask.area for mask in masks], dtype=np.float64)
+    common = np.zeros(len(i))
+    for k in np.flatnonzero(meet):
+        common[k] = _shared_pixels(masks[i[k]], masks[j[k]])
+    return areas[i], areas[j], common
+
+
+def _shared_pixels(a: CroppedMask, b: CroppedMask) -> int:
+    """Return the number of pixels in both masks."""
+    x0, y0 = max(a.x0, b.x0), max(a.y0, b.y0)
+    x1 = min(a.x0 + a.pixels.shape[1], b.x0 + b.pixels.shape[1])
+    y1 = min(a.y0 + a.pixels.shape[0], b.y0 + b.pixels.shape[0])
+    if x1 <= x0 or y1 <= y0:
+        return 0
+    first = a.pixels[y0 - a.y0 : y1 - a.y0, x0 - a.x0 : x1 - a.x0]
+    second = b.pixels[y0 - b.y0 : y1 - b.y0, x0 - b.x0 : x1 - b.x0]
+    return int(np.count_nonzero(first & second))
+
+
+def _joined(found: Detections, iou: float, inside: float) -> Detections:
+    """Join the pieces of objects longer than a tile; returns fewer detections where any were joined."""
+    pieces = np.flatnonzero(found.cut & CUT_BY_TILE)
+    some = found[pieces]
+    parent = np.arange(len(pieces))
+    facing: list[int] = []
+    for pair in _overlaps(some, SEAM_GAP):
+        one_line = pair.in_line(MOST_TURN_OF_PIECES) & (some.class_ids[pair.i] == some.class_ids[pair.j])
+        narrower = np.minimum(pair.boxes_i[:, 3], pair.boxes_j[:, 3])
+        meet = (pair.shared >= -SEAM_GAP * narrower) & _cuts_face(pair, some.cut[pair.i], some.cut[pair.j]) & one_line
+        facing += pair.i[meet].tolist()
+        # Pieces that repeat each other belong together even where no cut ends face.
+        meet |= (pair.are_copies(iou) | pair.holds(inside)) & one_line
+        for i, j in zip(pair.i[meet].tolist(), pair.j[meet].tolist(), strict=True):
+            a, b = _root(parent, i), _root(parent, j)
+            parent[max(a, b)] = min(a, b)
+    groups: dict[int, list[int]] = {_root(parent, k): [] for k in facing}
+    for k in range(len(pieces)):
+        if (root := _root(parent, k)) in groups:
+            groups[root].append(k)
+    alone = np.ones(len(found), dtype=bool)
+    alone[pieces[[k for group in groups.values() for k in group]]] = False
+    return Detections.concatenate([found[alone], *(_union(some[group]) for group in groups.values())])
+
+
+def _root(parent: Indices, k: int) -> int:
+    """Return the least member of ``k``'s group (union-find, halving the paths on the way)."""
+    while parent[k] != k:
+        parent[k] = parent[parent[k]]
+        k = int(parent[k])
+    return k
+
+
+def _cuts_face(pair: _Pairs, cut_i: NDArray[np.uint8], cut_j: NDArray[np.uint8]) -> Bools:
+    """Tell where the ends that tiles cut face each other; two cells of a chain show each other their own tips."""
+    dx, dy = (pair.boxes_j[:, :2] - pair.boxes_i[:, :2]).T
+    steep, level = np.abs(dy) > np.abs(dx) / 4, np.abs(dx) > np.abs(dy) / 4
+
+    def facing(cut: NDArray[np.uint8], dx: Floats, dy: Floats) -> Bools:
+        on_x = np.where(dx > 0, cut & CUT_RIGHT, cut & CUT_LEFT) > 0
+        on_y = np.where(dy > 0, cut & CUT_BOTTOM, cut & CUT_TOP) > 0
+        # Where a caller flagged no sides, either end may be the cut one.
+        return np.asarray(on_x & level | on_y & steep | ((cut & CUT_SIDES) == 0))
+
+    return np.asarray(facing(cut_i, dx, dy) & facing(cut_j, -dx, -dy))
+
+
+def _union(pieces: Detections) -> Detections:
+    """Return the one whole specimen of its pieces, which are at least two."""
+    best = pieces[[int(np.argmax(pieces.scores))]]
+    mask = None if pieces.masks is None else (_united(pieces.masks),)
+    boxes = pieces.boxes.astype(np.float64)
+    edge = np.bitwise_or.reduce(pieces.cut) & np.uint8(0xFF ^ CUT_BY_TILE ^ CUT_SIDES)
+    return replace(best, boxes=_spanning(boxes)[None].astype(np.float32), masks=mask, cut=np.array([edge]))
+
+
+def _spanning(boxes: Floats) -> Floats:
+    """Return the box over boxes in one line, shape (5,).
+
+    Its axis is fitted to the ends of theirs, and its width is theirs plus the bow of their centres: the bounds of all
+    corners would grow with each piece's error in angle.
+    """
+    axes = np.stack([np.cos(boxes[:, 4]), np.sin(boxes[:, 4])], axis=1) * boxes[:, 2:3] / 2
+    ends = np.concatenate([boxes[:, :2] - axes, boxes[:, :2] + axes])
+    weight = np.tile(boxes[:, 2], 2)[:, None] / (2 * boxes[:, 2].sum())
+    middle = (weight * ends).sum(axis=0)
+    spread = (weight * (ends - middle)).T @ (ends - middle)
+    direction = np.linalg.eigh(spread)[1][:, 1]
+    normal = np.array([-direction[1], direction[0]])
+    along = (ends - middle) @ direction
+    across = (boxes[:, :2] - middle) @ normal
+    width = np.average(boxes[:, 3], weights=boxes[:, 2]) + np.ptp(across)
+    centre = middle + direction * (along.min() + along.max()) / 2 + normal * (across.min() + across.max()) / 2
+    angle = np.arctan2(direction[1], direction[0])
+    return np.asarray(geometry.canonical([[*centre, np.ptp(along), width, angle]])[0])
+
+
+def _united(masks: tuple[CroppedMask, ...]) -> CroppedMask:
+    """Return the union of masks."""
+    x0, y0 = min(mask.x0 for mask in masks), min(mask.y0 for mask in masks)
+    x1 = max(mask.x0 + mask.pixels.shape[1] for mask in masks)
+    y1 = max(mask.y0 + mask.pixels.shape[0] for mask in masks)
+    pixels = np.zeros((y1 - y0, x1 - x0), dtype=bool)
+    for mask in masks:
+        height, width = mask.pixels.shape
+        pixels[mask.y0 - y0 : mask.y0 - y0 + height, mask.x0 - x0 : mask.x0 - x0 + width] |= mask.pixels
+    return CroppedMask(pixels, x0, y0)

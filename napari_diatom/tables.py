@@ -1,0 +1,271 @@
+"""specimens.csv, counts.csv and the same as XLSX: a row per specimen, a row per image and class.
+
+Numbers have fixed decimals and rows the order they come in, so the same results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from napari_diatom.analysis import Analysis
+from napari_diatom.errors import InputError
+from napari_diatom.files import atomic, write_atomically
+from napari_diatom.measure import Measurements, Protocol, measure
+
+SPECIMENS_CSV: Final = "specimens.csv"
+COUNTS_CSV: Final = "counts.csv"
+TABLES_XLSX: Final = "tables.xlsx"
+RUN_JSON: Final = "run.json"
+
+_SPECIMEN_FORMATS: Final[dict[str, str]] = {
+    "image": "",
+    "specimen": "d",
+    "class": "",
+    "status": "",
+    "score": ".4f",
+    "x_px": ".2f",
+    "y_px": ".2f",
+    "length_px": ".2f",
+    "width_px": ".2f",
+    "angle_deg": ".2f",
+    "area_px": ".1f",
+    "pixel_size_um": ".6f",
+    "length_um": ".3f",
+    "width_um": ".3f",
+    "area_um2": ".3f",
+    "length_width_ratio": ".3f",
+    "cut_by_edge": "d",
+    "origin": "",
+    "model": "",
+}
+_COUNT_FORMATS: Final[dict[str, str]] = {
+    "sample": "",
+    "image": "",
+    "class": "",
+    "count": "d",
+    "relative_abundance": ".6f",
+}
+
+SPECIMEN_COLUMNS: Final = tuple(_SPECIMEN_FORMATS)
+COUNT_COLUMNS: Final = tuple(_COUNT_FORMATS)
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """What the tables need to know of one image; plain data, kept on disk until the tables are written.
+
+    Attributes
+    ----------
+    image, sample : str
+        Name of the image in the tables, and of the sample it belongs to.
+    specimens : tuple of Row
+        Its rows of ``specimens.csv``.
+    counts : dict of str to int
+        Specimens that count, by class, zeros included.
+    facts : dict of str
+        What ``run.json`` says of it.
+    """
+
+    image: str
+    sample: str
+    specimens: tuple[Row, ...]
+    counts: dict[str, int]
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, analysis: Analysis, sample: str, protocol: Protocol, seconds: float) -> Self:
+        """Measure and count what was found in an image."""
+        kept = analysis.kept
+        rows = specimen_rows(
+            analysis.image,
+            measure(kept, analysis.pixel_size_um),
+            [analysis.origin] * len(kept),
+            analysis.origin,
+        )
+        facts = {
+            "image": analysis.image,
+            "sample": sample,
+            "file": None if analysis.path is None else str(analysis.path),
+            "sha256": analysis.sha256,
+            "height": analysis.height,
+            "width": analysis.width,
+            "pixel_size_um": analysis.pixel_size_um,
+            "pixel_size_source": analysis.pixel_size_source,
+            "scales": list(analysis.scales),
+            "specimens": len(kept),
+            "seconds": round(seconds, 3),
+        }
+        return cls(analysis.image, sample, tuple(rows), protocol.counts(kept), facts)
+
+    def to_json(self) -> str:
+        """Return all of it as JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            When the text is something else.
+        """
+        try:
+            data = json.loads(text)
+            return cls(
+                image=data["image"],
+                sample=data["sample"],
+                specimens=tuple(tuple(map(str, row)) for row in data["specimens"]),
+                counts={str(name): int(number) for name, number in data["counts"].items()},
+                facts=dict(data["facts"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError("The stored result of an image is damaged.") from error
+
+
+def specimen_rows(image: str, measured: Measurements, origins: Sequence[str], model: str) -> Iterator[Row]:
+    """Yield the rows of ``specimens.csv`` of one image; specimens are numbered from 1.
+
+    Parameters
+    ----------
+    image : str
+        Name of the image.
+    measured : Measurements
+        Its specimens.
+    origins : sequence of str
+        Who found each of them.
+    model : str
+        Name and version of the model, empty for annotations that no model made.
+    """
+    for i in range(len(measured)):
+        values: dict[str, Any] = {
+            "image": image,
+            "specimen": i + 1,
+            "class": measured.class_names[i],
+            "status": measured.statuses[i],
+            "pixel_size_um": math.nan if measured.pixel_size_um is None else measured.pixel_size_um,
+            "cut_by_edge": int(measured.cut_by_edge[i]),
+            "origin": origins[i],
+            "model": model,
+        }
+        yield tuple(
+            _cell(values[name] if name in values else float(getattr(measured, name)[i]), spec)
+            for name, spec in _SPECIMEN_FORMATS.items()
+        )
+
+
+def count_rows(results: Sequence[ImageResult]) -> Iterator[Row]:
+    """Yield the rows of ``counts.csv``.
+
+    The relative abundance is the share of the whole sample's count, so that both numbers of a class may be summed
+    over the images of a sample; it is empty where a sample has no specimen at all.
+    """
+    totals: dict[str, int] = {}
+    for result in results:
+        totals[result.sample] = totals.get(result.sample, 0) + sum(result.counts.values())
+    for result in results:
+        total = totals[result.sample]
+        for name, number in result.counts.items():
+            values = (result.sample, result.image, name, number, number / total if total else math.nan)
+            yield tuple(_cell(value, spec) for value, spec in zip(values, _COUNT_FORMATS.values(), strict=True))
+
+
+def write_tables(
+    folder: Path, specimens: Callable[[], Iterable[Row]], results: Sequence[ImageResult], xlsx: bool = False
+) -> None:
+    """Write ``specimens.csv`` and ``counts.csv``, and both as sheets of ``tables.xlsx`` when asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    specimens : callable
+        Returns the rows of ``specimens.csv``, anew at each call.
+    results : sequence of ImageResult
+        What was counted; their own rows of specimens are not used.
+    xlsx : bool
+        Whether to write the XLSX file too.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written; each is written whole or not at all.
+    """
+    write_csv(folder / SPECIMENS_CSV, SPECIMEN_COLUMNS, specimens())
+    write_csv(folder / COUNTS_CSV, COUNT_COLUMNS, count_rows(results))
+    if xlsx:
+        write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a table as CSV in UTF-8 with the line ends of Unix, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    with atomic(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        text.flush()
+        text.detach()
+
+
+def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row]) -> None:
+    """Write both tables as the sheets of one XLSX file, numbers as numbers, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    for title, formats, rows in (("specimens", _SPECIMEN_FORMATS, specimens), ("counts", _COUNT_FORMATS, counts)):
+        sheet = book.create_sheet(title)
+        sheet.append(list(formats))
+        for row in rows:
+            cells: list[Any] = []
+            for text, spec in zip(row, formats.values(), strict=True):
+                if spec:
+                    cells.append(float(text) if "." in text else int(text) if text else None)
+                else:
+                    cell = WriteOnlyCell(sheet, value=text)
+                    # A name that starts with "=" is a name, not a formula.
+                    cell.data_type = "s"
+                    cells.append(cell)
+            sheet.append(cells)
+    with atomic(path) as stream:
+        book.save(stream)
+
+
+def write_run(path: Path, run: dict[str, Any]) -> None:
+    """Write ``run.json``.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    write_atomically(path, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+
+
+def _cell(value: Any, spec: str) -> str:
+    """Return a value as text; NaN is unknown and empty."""
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    return format(value, spec)

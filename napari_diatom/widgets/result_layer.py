@@ -1,0 +1,374 @@
+"""A Shapes layer of specimens, what the threshold does to it, and what the user does to it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from napari.layers import Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+
+from napari_diatom import layers
+from napari_diatom.detections import Detections
+from napari_diatom.formats import PERSON, Annotations
+from napari_diatom.layers import ResultFacts
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+_BATCH: Final = 400
+"""Boxes added in one turn of the event loop, so that thousands of them do not hold up the window."""
+_MOST_LABELS: Final = 150
+"""Labels shown at a time; more of them hide the specimens, and drawing them takes longer than drawing boxes."""
+_CLICK_PX: Final = 2.0
+"""A shape shorter than this comes from a click without a drag and is taken away again."""
+
+
+class ResultLayer(QObject):
+    """Watches over one layer of specimens.
+
+    The layer holds exactly the specimens that count: candidates of the model at or above the threshold, plus all that
+    the user drew or changed, less those the user deleted. Specimens are known by their number, which never changes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        A layer whose metadata holds :class:`~napari_diatom.layers.ResultFacts`.
+    candidates : Detections, optional
+        All that the model found down to its lowest score, numbered from 1 in this order. Without them the layer is
+        as the user opened it, and a threshold changes nothing.
+    """
+
+    changed = Signal()
+    selectionChanged = Signal(object)
+
+    def __init__(self, layer: Shapes, candidates: Detections | None = None) -> None:
+        super().__init__()
+        facts = ResultFacts.from_metadata(layer.metadata)
+        assert facts is not None, "only layers with our metadata are watched"
+        self.layer = layer
+        self.facts = facts
+        self.candidates = Detections.empty(facts.classes) if candidates is None else candidates
+        self.threshold = 0.0
+        self._touched: set[int] = set()
+        self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._own_depth = 0
+        self._next = len(self.candidates) + 1
+        self._sync_timer = self._timer(self._sync)
+        self._add_timer = self._timer(self._add_pending)
+        self._adopt_rows()
+        self._remember()
+        layer.events.data.connect(self._on_data)
+        layer.selected_data.events.items_changed.connect(self._on_selection)
+
+    @classmethod
+    def create(cls, viewer: Viewer, image: Image, facts: ResultFacts, candidates: Detections) -> Self:
+        """Add an empty layer over ``image`` to the viewer and watch over it; a threshold then fills it."""
+        layer = Shapes(
+            ndim=image.ndim,
+            name=f"{facts.image} diatoms",
+            scale=image.scale,
+            translate=image.translate,
+            rotate=image.rotate,
+            shear=image.shear,
+            affine=image.affine,
+            units=image.units,
+            axis_labels=image.axis_labels,
+            metadata=facts.to_metadata(),
+            features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
+            **layers.LOOK.layer_kwargs(),
+        )
+        layer.current_edge_width = layers.edge_width(facts.height, facts.width)
+        layer.current_edge_color = layers.edge_colours(facts.classes[:1], facts.classes)[0]
+        layer.current_face_color = "transparent"
+        viewer.add_layer(layer)
+        layer.mode = "select"
+        return cls(layer, candidates)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._sync_timer.stop()
+        self._add_timer.stop()
+        self.layer.events.data.disconnect(self._on_data)
+        self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
+
+    def lay_over(self, image: Image) -> None:
+        """Give the layer an image's place in the world."""
+        self.layer.units = image.units
+        for name in ("scale", "translate", "rotate", "shear", "affine"):
+            setattr(self.layer, name, getattr(image, name))
+
+    def specimens(self) -> NDArray[np.int64]:
+        """Return the specimens' numbers in the order of the layer's shapes."""
+        if layers.SPECIMEN not in self.layer.features:
+            return np.zeros(len(self.layer.data), dtype=np.int64)
+        return np.nan_to_num(np.asarray(self.layer.features[layers.SPECIMEN], dtype=np.float64)).astype(np.int64)
+
+    def annotations(self) -> Annotations:
+        """Return what the layer holds, in the order of the specimens' numbers."""
+        self.flush()
+        order = np.argsort(self.specimens(), kind="stable")
+        features = self.layer.features.iloc[order]
+        found = layers.to_detections([self.layer.data[i] for i in order], features, self.facts)
+        origins = layers.origins_of(features, len(found))
+        return Annotations.of(
+            found,
+            origins=origins,
+            reviewed=[number in self._touched for number in self.specimens()[order]],
+            image=self.facts.image,
+            height=self.facts.height,
+            width=self.facts.width,
+            pixel_size_um=self.facts.pixel_size_um,
+        )
+
+    def set_threshold(self, threshold: float) -> None:
+        """Show the untouched candidates at or above a score, and those only."""
+        self.flush_edits()
+        self.threshold = threshold
+        shown = self.specimens()
+        wanted = np.flatnonzero(self.candidates.scores >= np.float32(threshold)) + 1
+        wanted = np.setdiff1d(wanted, np.fromiter(self._touched, dtype=np.int64))
+        own = (shown <= len(self.candidates)) & ~np.isin(shown, list(self._touched))
+        leaving = np.flatnonzero(own & ~np.isin(shown, wanted))
+        if len(leaving):
+            with self._own():
+                self.layer.remove(leaving.tolist())
+        entering = np.setdiff1d(wanted, shown)
+        self._pending = entering[np.argsort(-self.candidates.scores[entering - 1], kind="stable")]
+        self._add_pending()
+
+    def touched(self) -> bool:
+        """Return whether the user has drawn, changed or deleted anything."""
+        self.flush_edits()
+        return bool(self._touched)
+
+    def select(self, numbers: Collection[int]) -> None:
+        """Select specimens by their numbers."""
+        self.layer.selected_data = set(np.flatnonzero(np.isin(self.specimens(), list(numbers))).tolist())
+
+    def selection(self) -> tuple[int, ...]:
+        """Return the numbers of the selected specimens."""
+        numbers = self.specimens()
+        return tuple(int(numbers[i]) for i in sorted(self.layer.selected_data) if i < len(numbers))
+
+    def quad(self, number: int) -> NDArray[np.float64] | None:
+        """Return the corners of a specimen in the layer's data coordinates, None where it is gone."""
+        rows = np.flatnonzero(self.specimens() == number)
+        return np.asarray(self.layer.data[rows[0]], dtype=np.float64) if len(rows) else None
+
+    def set_feature(self, number: int, name: str, value: str) -> None:
+        """Give a specimen another class or status; from then on it is the user's."""
+        table = self.layer.features.copy()
+        table.loc[table[layers.SPECIMEN] == number, name] = value
+        self._touched.add(number)
+        self._set_features(table)
+        if name == layers.CLASS:
+            with self._own():
+                self.layer.edge_color = layers.edge_colours(list(table[layers.CLASS]), self.facts.classes)
+        self._content_changed()
+
+    def set_pixel_size(self, pixel_size_um: float | None) -> None:
+        """Measure in another pixel size."""
+        self.flush()
+        self.facts = ResultFacts(**{**vars(self.facts), "pixel_size_um": pixel_size_um})
+        self.layer.metadata = {**self.layer.metadata, **self.facts.to_metadata()}
+        self._measure(range(len(self.layer.data)))
+        self._content_changed()
+
+    def label(self) -> None:
+        """Write the labels of the specimens in view, unless there are too many to be read."""
+        n = len(self.layer.data)
+        texts = np.full(n, "", dtype=object)
+        rows = np.arange(n)
+        if n > _MOST_LABELS:
+            top_left, bottom_right = np.asarray(self.layer.corner_pixels)[:, -2:]
+            centres = self._quads[:, :, -2:].mean(axis=1)
+            rows = np.flatnonzero(((centres >= top_left) & (centres <= bottom_right)).all(axis=1))
+        if 0 < len(rows) <= _MOST_LABELS:
+            texts[rows] = layers.labels(self.layer.features.iloc[rows], len(self.facts.classes) > 1)
+        # An encoding is replaced only where its texts differ, for each replacement redraws all of them.
+        if list(texts) != self._texts:
+            self._texts = list(texts)
+            self.layer.text.string = {"array": self._texts, "default": ""}
+
+    def flush(self) -> None:
+        """Do at once what waits for the next turns of the event loop."""
+        self.flush_edits()
+        while len(self._pending):
+            self._add_pending()
+
+    def flush_edits(self) -> None:
+        """Take in at once what the user has drawn, moved or deleted."""
+        if self._sync_timer.isActive():
+            self._sync_timer.stop()
+            self._sync()
+
+    def _timer(self, slot: Any) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(0)
+        timer.timeout.connect(slot)
+        return timer
+
+    @contextlib.contextmanager
+    def _own(self) -> Iterator[None]:
+        """Mark changes to the layer as ours, not the user's."""
+        self._own_depth += 1
+        try:
+            yield
+        finally:
+            self._own_depth -= 1
+
+    def _on_data(self, event: Any) -> None:
+        if not self._own_depth:
+            # napari is still in the middle of its own handling; shapes are exchanged when it is done.
+            self._sync_timer.start(0)
+
+    def _on_selection(self, *_: Any) -> None:
+        if not self._own_depth:
+            self.selectionChanged.emit(self.selection())
+
+    def _add_pending(self) -> None:
+        batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
+        if len(batch):
+            found = self.candidates[batch - 1]
+            origin = self.facts.model or PERSON
+            self._append(found, layers.to_features(found, batch, origin, self.facts.pixel_size_um))
+        if len(self._pending):
+            self._add_timer.start()
+        self._content_changed()
+
+    def _append(self, found: Detections, features: dict[str, NDArray[Any]]) -> None:
+        """Add boxes with their features to the layer."""
+        import pandas as pd
+
+        new = pd.DataFrame(features)
+        table = pd.concat([self.layer.features, new], ignore_index=True) if len(self.layer.data) else new
+        with self._own():
+            self.layer.add(
+                list(layers.to_quads(found.boxes, self.facts.plane)),
+                shape_type="rectangle",
+                edge_width=layers.edge_width(self.facts.height, self.facts.width),
+                edge_color=layers.edge_colours(list(features[layers.CLASS]), self.facts.classes),
+                face_color="transparent",
+            )
+        self._set_features(table)
+
+    def _set_features(self, table: Any) -> None:
+        with self._own():
+            self.layer.features = table
+
+    def _content_changed(self) -> None:
+        self._remember()
+        self.label()
+        self.changed.emit()
+
+    def _remember(self) -> None:
+        """Keep the layer's state, against which the user's changes are told."""
+        self._numbers = self.specimens()
+        data = self.layer.data
+        shape = (len(data), 4, self.layer.ndim)
+        self._quads = np.asarray(data, dtype=np.float64).reshape(shape) if len(data) else np.empty(shape)
+        self._texts: list[str] = getattr(self, "_texts", [])
+
+    def _adopt_rows(self) -> None:
+        """Number and measure the shapes of a layer that was opened, which may lack features or hold polygons."""
+        n = len(self.layer.data)
+        if not n:
+            return
+        numbers = self.specimens()
+        repeated = np.ones(n, dtype=bool)
+        repeated[np.unique(numbers, return_index=True)[1]] = False
+        free = max(int(numbers.max()), len(self.candidates)) + 1
+        fresh = np.flatnonzero(repeated | (numbers < 1))
+        numbers[fresh] = np.arange(free, free + len(fresh))
+        self._next = free + len(fresh)
+        self._numbers = numbers
+        self._refit([i for i in range(n) if not self._is_box(i)])
+        self._measure(range(n))
+        self._touched.update(self._numbers.tolist())
+
+    def _is_box(self, row: int) -> bool:
+        return self.layer.shape_type[row] == "rectangle" and layers.is_rectangle(self.layer.data[row][:, -2:])
+
+    def _sync(self) -> None:
+        """Take in what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._sync_timer.start(50)
+            return
+        before = {int(number): quad for number, quad in zip(self._numbers, self._quads, strict=True)}
+        numbers = self.specimens()
+        changed: list[int] = []
+        seen: set[int] = set()
+        for row, number in enumerate(numbers.tolist()):
+            # A drawn or pasted shape carries the number of the one selected last; new shapes are always behind.
+            if number < 1 or number in seen or number not in before:
+                number = numbers[row] = self._next
+                self._next += 1
+                changed.append(row)
+            elif not np.array_equal(self.layer.data[row], before[number]):
+                changed.append(row)
+            seen.add(number)
+        gone = set(before) - seen
+        if not changed and not gone:
+            return
+        self._touched |= gone | {int(numbers[row]) for row in changed}
+        self._numbers = numbers
+        clicked = [row for row in changed if np.ptp(np.asarray(self.layer.data[row])[:, -2:], axis=0).max() < _CLICK_PX]
+        self._refit([row for row in changed if row not in clicked and not self._is_box(row)], drop=clicked)
+        touched_rows = np.flatnonzero(np.isin(self._numbers, [numbers[row] for row in changed]))
+        self._measure(touched_rows.tolist(), by_person=True)
+        self._content_changed()
+
+    def _refit(self, rows: Sequence[int], drop: Sequence[int] = ()) -> None:
+        """Put the rotated box of least area in the place of each shape in ``rows``; take away those in ``drop``."""
+        leaving = [*rows, *drop]
+        if not leaving:
+            return
+        boxes = layers.to_boxes([self.layer.data[row] for row in rows])
+        table = self.layer.features
+        selected = {int(self._numbers[row]) for row in self.layer.selected_data if row < len(self._numbers)}
+        kept = np.setdiff1d(np.arange(len(self._numbers)), leaving)
+        order = np.concatenate([kept, np.asarray(rows, dtype=np.intp)]).astype(np.intp)
+        colours = np.asarray(self.layer.edge_color)[list(rows)]
+        with self._own():
+            self.layer.remove(leaving)
+            if len(rows):
+                self.layer.add(
+                    list(layers.to_quads(boxes, self.facts.plane)),
+                    shape_type="rectangle",
+                    edge_width=layers.edge_width(self.facts.height, self.facts.width),
+                    edge_color=colours,
+                    face_color="transparent",
+                )
+            self._numbers = self._numbers[order]
+            self._set_features(table.iloc[order].reset_index(drop=True))
+            self.layer.selected_data = set(np.flatnonzero(np.isin(self._numbers, list(selected))).tolist())
+
+    def _measure(self, rows: Sequence[int], by_person: bool = False) -> None:
+        """Write number and sizes of shapes into the features, and whose they are."""
+        import pandas as pd
+
+        table = self.layer.features.copy()
+        rows = list(rows)
+        part = table.iloc[rows]
+        found = layers.to_detections([self.layer.data[row] for row in rows], part, self.facts)
+        origins: Sequence[str] | str = PERSON
+        if by_person:
+            found = Detections.of(found.boxes, found.class_ids, None, found.classes, None, found.cut, found.status)
+        else:
+            origins = layers.origins_of(part, len(rows))
+        features = layers.to_features(found, self._numbers[rows], origins, self.facts.pixel_size_um)
+        if len(rows) == len(table):
+            self._set_features(pd.DataFrame(features))
+            return
+        for name, values in features.items():
+            table.iloc[rows, table.columns.get_loc(name)] = values
+        numbers = table.columns.get_loc(layers.SPECIMEN)
+        table.isetitem(numbers, self._numbers)
+        self._set_features(table)

@@ -1,0 +1,238 @@
+"""What was found: threshold, counts, sizes, table and export of one result layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel, QLabeledDoubleSlider
+from superqt.utils import signals_blocked
+
+from napari_diatom import layers
+from napari_diatom.analysis import FLOOR
+from napari_diatom.colours import class_colour
+from napari_diatom.errors import DiatomError
+from napari_diatom.exports import FORMATS, export
+from napari_diatom.formats import PERSON
+from napari_diatom.widgets.histogram import Histogram
+from napari_diatom.widgets.specimens import SpecimenTable
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_diatom.widgets.result_layer import ResultLayer
+
+_HIGHEST: Final = 0.95
+_SMALL_ON_SCREEN: Final = 40.0
+"""A specimen shorter than this on the screen (px) is zoomed in on when it is chosen in the table."""
+_COMFORTABLE_ON_SCREEN: Final = 160.0
+
+
+class ResultsPanel(QWidget):
+    """Shows one :class:`~napari_diatom.widgets.result_layer.ResultLayer` and lets the user filter and export it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where chosen specimens are shown.
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    exported = Signal(str)
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._result: ResultLayer | None = None
+        self._name = QElidingLabel(objectName="result_name")
+        self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self._slider.setObjectName("threshold")
+        self._slider.setDecimals(2)
+        self._slider.setRange(FLOOR, _HIGHEST)
+        self._slider.setSingleStep(0.01)
+        self._slider.setValue(0.25)
+        self._slider.valueChanged.connect(lambda _: self._threshold_timer.start())
+        # A dragged slider tells more values than can be drawn; the last one of a turn counts.
+        self._threshold_timer = QTimer(self)
+        self._threshold_timer.setSingleShot(True)
+        self._threshold_timer.setInterval(15)
+        self._threshold_timer.timeout.connect(self._apply_threshold)
+        self._counts = QLabel(objectName="counts")
+        self._counts.setWordWrap(True)
+        self._counts.setTextFormat(Qt.TextFormat.RichText)
+        self._histogram = Histogram()
+        self._table = SpecimenTable()
+        self._table.selected.connect(self._show_specimens)
+        self._table.specimens.edited.connect(self._edit)
+        self._export = QPushButton("Export CSV…", objectName="export")
+        self._export.setToolTip("Save the table as CSV or Excel, or the boxes as GeoJSON for QuPath")
+        self._export.clicked.connect(self._ask_and_export)
+        # Labels for what is in view and the summaries follow when the hand rests.
+        self._label_timer = QTimer(self)
+        self._label_timer.setSingleShot(True)
+        self._label_timer.setInterval(150)
+        self._label_timer.timeout.connect(self._relabel)
+        self._summary_timer = QTimer(self)
+        self._summary_timer.setSingleShot(True)
+        self._summary_timer.setInterval(0)
+        self._summary_timer.timeout.connect(self._summarise)
+        self._camera = camera_of(viewer)
+        self._camera.events.zoom.connect(self._on_camera)
+        self._camera.events.center.connect(self._on_camera)
+
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Result", self._name)
+        form.addRow("Threshold", self._slider)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._counts)
+        layout.addWidget(self._histogram)
+        layout.addWidget(self._table, 1)
+        layout.addWidget(self._export)
+        self.setResult(None)
+
+    def result(self) -> ResultLayer | None:
+        """Return what is shown."""
+        return self._result
+
+    def setResult(self, result: ResultLayer | None) -> None:
+        """Show a result, or nothing."""
+        if self._result is not None:
+            self._result.changed.disconnect(self._summary_timer.start)
+            self._result.selectionChanged.disconnect(self._table.select)
+        self._result = result
+        filters = result is not None and len(result.candidates) > 0
+        self._slider.setEnabled(filters)
+        self._slider.setToolTip(
+            "Hide what the model is less sure of; what you drew or changed stays"
+            if filters
+            else "There is nothing to filter: run the detection first"
+        )
+        self.setVisible(result is not None)
+        if result is not None:
+            with signals_blocked(self._slider):
+                self._slider.setMinimum(min(FLOOR, result.threshold or FLOOR))
+                self._slider.setValue(result.threshold)
+            result.changed.connect(self._summary_timer.start)
+            result.selectionChanged.connect(self._table.select)
+        self._summarise()
+
+    def threshold(self) -> float:
+        """Return the threshold as the slider shows it."""
+        return float(self._slider.value())
+
+    def setThreshold(self, threshold: float) -> None:
+        """Move the slider."""
+        self._slider.setValue(threshold)
+
+    def exportTo(self, path: Path) -> bool:
+        """Write what the layer holds, in the format of the suffix; failures are shown. Return whether it was written."""
+        if self._result is None:
+            return False
+        annotations = self._result.annotations()
+        numbers = sorted(self._result.specimens().tolist())
+        try:
+            export(path, annotations, numbers, self._result.facts.model)
+        except DiatomError as error:
+            show_error(str(error))
+            return False
+        self.exported.emit(f"{len(numbers)} specimens written to {path.name}.")
+        return True
+
+    def _ask_and_export(self) -> None:
+        assert self._result is not None
+        stem = Path(self._result.facts.image).stem or "specimens"
+        filters = ";;".join(f"{title} (*{suffix})" for suffix, title in FORMATS.items())
+        chosen, kind = QFileDialog.getSaveFileName(self, "Export specimens", f"{stem}.csv", filters)
+        if chosen:
+            path = Path(chosen)
+            if not path.suffix:
+                path = path.with_suffix(next(suffix for suffix in FORMATS if suffix in kind))
+            self.exportTo(path)
+
+    def _apply_threshold(self) -> None:
+        if self._result is not None:
+            self._result.set_threshold(self.threshold())
+
+    def _on_camera(self) -> None:
+        self._label_timer.start()
+
+    def _relabel(self) -> None:
+        if self._result is not None:
+            self._result.label()
+
+    def _summarise(self) -> None:
+        """Show counts, sizes and rows as they are in the layer now."""
+        result = self._result
+        if result is None:
+            self._name.setText("")
+            self._counts.setText("")
+            self._histogram.setValues([], [], "px")
+            self._table.setFeatures({}, (), in_um=False)
+            return
+        features, classes = result.layer.features, result.facts.classes
+        in_um = result.facts.pixel_size_um is not None
+        self._name.setText(result.layer.name)
+        self._name.setToolTip(result.layer.name)
+        names = np.asarray(features[layers.CLASS], dtype=object)
+        lengths = np.asarray(features[layers.LENGTH_UM if in_um else layers.LENGTH_PX], dtype=np.float64)
+        by_class = [lengths[names == name] for name in classes]
+        people = int(np.sum(np.asarray(features[layers.ORIGIN], dtype=object) == PERSON))
+        self._counts.setText(counts_text(classes, [len(group) for group in by_class], people))
+        unit = "µm" if in_um else "px (pixel size unknown)"
+        self._histogram.setValues(by_class, [class_colour(i) for i in range(len(classes))], unit)
+        self._table.setFeatures(features, classes, in_um)
+
+    def _edit(self, number: int, feature: str, value: str) -> None:
+        if self._result is not None:
+            self._result.set_feature(number, feature, value)
+
+    def _show_specimens(self, numbers: Sequence[int]) -> None:
+        """Select specimens in the layer and bring the first into view."""
+        if self._result is None:
+            return
+        layer = self._result.layer
+        if layer in self._viewer.layers:
+            self._viewer.layers.selection.active = layer
+        with signals_blocked(self._result):
+            self._result.select(numbers)
+        quad = self._result.quad(numbers[0]) if len(numbers) else None
+        if quad is not None:
+            self._centre(np.array([layer.data_to_world(point) for point in quad]))
+
+    def _centre(self, corners: NDArray[np.float64]) -> None:
+        """Bring a specimen, given by its corners in world coordinates, to the middle, near enough to be seen."""
+        camera = self._camera
+        camera.center = (*camera.center[:-2], *corners[:, -2:].mean(axis=0))
+        length = float(np.linalg.norm(corners[1] - corners[0])), float(np.linalg.norm(corners[2] - corners[1]))
+        if max(length) * camera.zoom < _SMALL_ON_SCREEN:
+            camera.zoom = _COMFORTABLE_ON_SCREEN / max(length)
+
+
+def camera_of(viewer: Viewer) -> Any:
+    """Return the camera, which moved to the viewer's scene in napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera
+
+
+def counts_text(classes: Sequence[str], counts: Sequence[int], people: int) -> str:
+    """Return the counts as rich text: the total, each class with its colour, and how many a person drew."""
+    total = sum(counts)
+    parts = [f"<b>{total}</b> specimen{'s' if total != 1 else ''}"]
+    if len(classes) > 1:
+        for i, (name, count) in enumerate(zip(classes, counts, strict=True)):
+            red, green, blue = class_colour(i)
+            square = f'<span style="color:rgb({red},{green},{blue})">■</span>'
+            parts.append(f"{square}&nbsp;{escape(name)}&nbsp;{count}")
+    if people:
+        parts.append(f"{people} drawn or changed by hand")
+    return " &nbsp; ".join(parts)

@@ -1,0 +1,99 @@
+"""A network that finds bright blobs, and slides for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom import geometry
+from napari_diatom.detections import Detections
+from napari_diatom.engines.base import Tile
+from napari_diatom.models.card import ModelCard
+from napari_diatom.models.library import ModelFolder
+
+
+def card(tile_size: int = 128, pixel_size_um: float | None = None) -> ModelCard:
+    return ModelCard(
+        name="blobs",
+        version="1.0",
+        task="oriented-boxes",
+        engine="yolo",
+        architecture="threshold",
+        classes=("diatom", "centric"),
+        tile_size=tile_size,
+        pixel_size_um=pixel_size_um,
+        thresholds={"diatom": 0.4, "centric": 0.4},
+        sha256="0" * 64,
+    )
+
+
+class BlobEngine:
+    """Finds what is brighter than half; the score is the brightness; round blobs are of class ``centric``."""
+
+    device = "cpu"
+
+    def __init__(self, card: ModelCard | None = None, delay: float = 0.0) -> None:
+        self.card = card or globals()["card"]()
+        self.delay = delay
+        self.tiles = 0
+        self.closed = False
+
+    def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
+        try:
+            for tile in tiles:
+                assert max(tile.pixels.shape[:2]) <= self.card.tile_size
+                self.tiles += 1
+                time.sleep(self.delay)
+                yield tile.index, self._blobs(tile.pixels).above(threshold)
+        finally:
+            self.closed = True
+
+    def _blobs(self, pixels: NDArray[np.uint8]) -> Detections:
+        grey = pixels[..., 0]
+        number, labels = cv2.connectedComponents((grey > 20).astype(np.uint8))
+        boxes, scores = [], []
+        for label in range(1, number):
+            y, x = np.nonzero(labels == label)
+            if len(x) < 12:
+                continue
+            points = np.stack([x, y], axis=1).astype(np.float32)
+            (cx, cy), (w, h), angle = cv2.minAreaRect(points)
+            boxes.append([cx + 0.5, cy + 0.5, w + 1, h + 1, np.radians(angle)])
+            scores.append(min(float(np.percentile(grey[y, x], 90)) / 255, 1.0))
+        table = geometry.canonical(np.reshape(boxes, (-1, 5)))
+        ids = (table[:, 2] < 1.3 * table[:, 3]).astype(int)
+        return Detections.of(table, ids, scores, self.card.classes)
+
+
+def loader(engine: BlobEngine):
+    """Return what stands for ``engines.load``."""
+
+    def load(model: ModelFolder, device: str) -> BlobEngine:
+        return engine
+
+    return load
+
+
+def model_folder(folder: Path) -> Path:
+    """Write the card of the blob engine's model, without weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    card().write(folder)
+    return folder
+
+
+def slide(height: int = 300, width: int = 400, number: int = 5, seed: int = 0) -> NDArray[np.uint8]:
+    """Return a dark field with bright rotated bars, and squares, at places of their own."""
+    rng = np.random.default_rng(seed)
+    field = np.zeros((height, width), np.uint8)
+    for k in range(number):
+        x, y = 40 + (k * 80) % (width - 80), 40 + 80 * ((k * 80) // (width - 80))
+        bar = ((float(x), float(y)), (40.0, 8.0), float(rng.uniform(0, 180)))
+        # The squares stay upright: pieces of them, cut by tiles, then lie within them.
+        box = bar if k % 3 else ((float(x), float(y)), (40.0, 38.0), 0.0)
+        cv2.fillPoly(field, [cv2.boxPoints(box).astype(np.int32)], int(rng.integers(130, 255)))
+    return field

@@ -1,0 +1,115 @@
+"""The pipeline: same numbers however the image is cut, scaled or filtered; stops when asked."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import tifffile
+from fakes import BlobEngine, card, slide
+
+from napari_diatom.analysis import Analysis, AnalysisOptions, analyse, plan_scales
+from napari_diatom.errors import InputError, Stopped
+from napari_diatom.imaging import from_array, open_images
+from napari_diatom.progress import Progress
+
+
+def found(**options: float) -> Analysis:
+    return analyse(from_array(slide(), "field", 0.1), BlobEngine(), AnalysisOptions(**options))
+
+
+def test_finds_each_specimen_once():
+    whole = analyse(from_array(slide(), "field"), BlobEngine(card(tile_size=512)))
+    tiled = found()
+    assert whole.scales == (1.0,)
+    assert tiled.scales == (1.0, 0.5, 0.25)
+    assert len(whole.kept) == len(tiled.kept) == 5
+    order, other = np.argsort(whole.kept.boxes[:, 0]), np.argsort(tiled.kept.boxes[:, 0])
+    np.testing.assert_allclose(tiled.kept.boxes[other, :4], whole.kept.boxes[order, :4], atol=7)
+
+
+def test_same_input_same_result():
+    first, second = found(), found()
+    for name in ("boxes", "scores", "class_ids", "cut"):
+        np.testing.assert_array_equal(getattr(first.detections, name), getattr(second.detections, name))
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.7, 0.9])
+def test_a_new_run_gives_what_the_slider_gives(threshold):
+    moved = found().detections.above(threshold)
+    again = found(threshold=threshold).kept
+    np.testing.assert_array_equal(moved.boxes, again.boxes)
+
+
+def test_facts():
+    result = found(threshold=0.6, pixel_size_um=0.2)
+    assert (result.image, result.height, result.width) == ("field", 300, 400)
+    assert (result.pixel_size_um, result.pixel_size_source) == (0.2, "user")
+    assert (result.threshold, result.origin) == (0.6, "blobs 1.0")
+    assert found().threshold == 0.4
+    assert found().pixel_size_source == "layer"
+
+
+def test_scale_from_both_pixel_sizes():
+    engine = BlobEngine(card(pixel_size_um=0.2))
+    result = analyse(from_array(slide(), "field", 0.1), engine)
+    assert result.scales == (0.5,)
+    assert len(result.kept) == 5
+    assert np.abs(result.kept.boxes[:, 2] - 43).max() < 12
+    with pytest.raises(InputError, match="does not go with"):
+        analyse(from_array(slide(), "field", 50), engine)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (640, 640, (1.0,)),
+        (100, 641, (1.0, 0.5)),
+        (1536, 2048, (1.0, 0.5, 0.25)),
+        (90000, 90000, (1.0, 0.5, 0.25, 0.125)),
+    ],
+)
+def test_pyramid(height, width, expected):
+    assert plan_scales(height, width, 640, None, None) == expected
+    assert plan_scales(height, width, 640, 0.1, None) == expected
+
+
+def test_tiny_and_empty_images():
+    assert len(analyse(from_array(np.zeros((1, 1), np.uint8), "dot"), BlobEngine()).kept) == 0
+    thin = np.zeros((2, 3000), np.uint8)
+    assert len(analyse(from_array(thin, "thin"), BlobEngine()).kept) == 0
+
+
+def test_progress_and_stop():
+    steps: list[Progress] = []
+    engine = BlobEngine()
+    analyse(from_array(slide(), "field"), engine, report=steps.append)
+    assert [step.done for step in steps] == list(range(engine.tiles + 1))
+    assert {(step.stage, step.total) for step in steps} == {("tiles", engine.tiles)}
+
+    engine = BlobEngine()
+    seen: list[Progress] = []
+    with pytest.raises(Stopped):
+        analyse(from_array(slide(), "field"), engine, report=seen.append, should_stop=lambda: len(seen) > 3)
+    assert engine.tiles == 3
+    assert engine.closed
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tiles")]
+
+
+def test_nan_far_from_the_sample_is_found(tmp_path):
+    field = np.zeros((3000, 3000), np.float32)
+    field[::7] = 1
+    field[2501, 1301] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", field, tile=(256, 256))
+    (image,) = open_images(tmp_path / "nan.tif")
+    with pytest.raises(InputError, match=r"nan\.tif has NaN .*x=1301, y=2501"):
+        analyse(image, BlobEngine(card(tile_size=1024)))
+
+
+@pytest.mark.parametrize(
+    "options", [{"threshold": 0}, {"threshold": 1.5}, {"threshold": float("nan")}, {"pixel_size_um": 0}]
+)
+def test_bad_options(options):
+    with pytest.raises(InputError):
+        AnalysisOptions(**options)

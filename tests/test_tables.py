@@ -1,0 +1,105 @@
+"""The tables: their columns, their bytes, and that they are written whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+
+from napari_diatom import tables
+from napari_diatom.analysis import Analysis
+from napari_diatom.detections import CUT_BY_EDGE, Detections
+from napari_diatom.errors import InputError, OutputError
+from napari_diatom.files import atomic, write_atomically
+from napari_diatom.measure import Protocol
+from napari_diatom.tables import ImageResult
+
+
+def result(image: str = "a.jpg", sample: str = "S1", pixel_size_um: float | None = 0.1, n: int = 3) -> ImageResult:
+    boxes = [[10 + i, 20.126, 40, 10, 0.5] for i in range(n)]
+    found = Detections.of(boxes, [i % 2 for i in range(n)], [0.9] * n, ("=SUM(1)", "b", "c"), cut=[CUT_BY_EDGE] * n)
+    analysis = Analysis(image, Path(image), "ab", 100, 200, found, 0.25, pixel_size_um, "ome", (1.0,), "m", "2", "cd")
+    return ImageResult.of(analysis, sample, Protocol(), 1.5)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_columns_and_numbers(tmp_path):
+    results = [result(), result("sub/b.jpg", pixel_size_um=None, n=1), result("c.jpg", "S2", n=0)]
+    tables.write_tables(tmp_path, lambda: (row for item in results for row in item.specimens), results, xlsx=True)
+    text = (tmp_path / "specimens.csv").read_bytes().decode()
+    assert text.splitlines()[0] == (
+        "image,specimen,class,status,score,x_px,y_px,length_px,width_px,angle_deg,area_px,pixel_size_um,length_um,"
+        "width_um,area_um2,length_width_ratio,cut_by_edge,origin,model"
+    )
+    assert text.splitlines()[1] == (
+        "a.jpg,1,=SUM(1),valve,0.9000,10.00,20.13,40.00,10.00,28.65,400.0,0.100000,4.000,1.000,4.000,4.000,1,m 2,m 2"
+    )
+    assert "\r" not in text
+    third = rows(text)[3]
+    assert [third[name] for name in ("pixel_size_um", "length_um", "width_um", "area_um2")] == [""] * 4
+
+    counts = rows((tmp_path / "counts.csv").read_text(encoding="utf-8"))
+    assert list(counts[0]) == ["sample", "image", "class", "count", "relative_abundance"]
+    assert [(row["image"], row["class"], row["count"]) for row in counts[:3]] == [
+        ("a.jpg", "=SUM(1)", "2"),
+        ("a.jpg", "b", "1"),
+        ("a.jpg", "c", "0"),
+    ]
+    shares = [float(row["relative_abundance"]) for row in counts if row["sample"] == "S1"]
+    assert sum(shares) == pytest.approx(1)
+    assert [row["relative_abundance"] for row in counts if row["sample"] == "S2"] == [""] * 3
+
+    book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
+    assert book.sheetnames == ["specimens", "counts"]
+    sheet = list(book["specimens"].iter_rows(values_only=True))
+    assert sheet[0] == tables.SPECIMEN_COLUMNS
+    assert sheet[1][2:6] == ("=SUM(1)", "valve", 0.9, 10)
+    assert book["specimens"]["C2"].data_type == "s"
+    assert sheet[4][12] is None
+    assert len(list(book["counts"].iter_rows())) == 10
+
+
+def test_same_results_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        tables.write_tables(tmp_path / name, lambda: iter(result().specimens), [result()])
+    for file in ("specimens.csv", "counts.csv"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_results_survive_storing():
+    assert ImageResult.from_json(result().to_json()) == result()
+    for damaged in ("", "{}", "[]", result().to_json()[:-5], '{"image": 1}'):
+        with pytest.raises(InputError):
+            ImageResult.from_json(damaged)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    write_atomically(path, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("napari_diatom.files.os.fsync", full)
+    with pytest.raises(OutputError, match=r"t\.csv cannot be written: No space left on device"):
+        tables.write_csv(path, ("a",), [("1",)])
+    with pytest.raises(ZeroDivisionError), atomic(path) as stream:
+        stream.write(b"half" * (1 // 0))
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["t.csv"]
+
+
+def test_an_empty_disk_stays_empty(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        tables.write_run(tmp_path / "file" / "run.json", {"a": 1})
+    assert np.array_equal(sorted(os.listdir(tmp_path)), ["file"])

@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diatom_training.export import to_ultralytics, write_model
+
+from napari_diatom import engines
+from napari_diatom.engines import yolo_net
+from napari_diatom.engines.base import Tile
+from napari_diatom.engines.yolo import TorchBackend, pad
+from napari_diatom.engines.yolo_decode import decode
+from napari_diatom.errors import ModelError
+from napari_diatom.models.library import ModelFolder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFolder]:
+    """Two networks with untrained weights whose class bias is raised, so that they find something."""
+    made = {}
+    for task, architecture in (("oriented-boxes", "yolo11n-obb"), ("boxes", "yolo11n")):
+        torch.manual_seed(3)
+        network = yolo_net.build(architecture, 2)
+        for branch in network.model[-1].cv3:
+            torch.nn.init.normal_(branch[-1].weight, std=2.0)
+            branch[-1].bias.data[:] = 0.5
+        made[task] = write_model(
+            tmp_path_factory.mktemp("models") / task,
+            network,
+            name=task,
+            version="0",
+            architecture=architecture,
+            classes=("round", "long"),
+            tile_size=256,
+            summary="",
+            licence="AGPL-3.0-or-later",
+            training={},
+        )
+    return made
+
+
+@pytest.fixture
+def tiles() -> list[Tile]:
+    rng = np.random.default_rng(0)
+    shapes = [(256, 256), (256, 256), (192, 256), (100, 130), (256, 256)]
+    return [
+        Tile(index, np.repeat(np.repeat(rng.integers(0, 255, (h // 2, w // 2, 3), dtype=np.uint8), 2, 0), 2, 1))
+        for index, (h, w) in enumerate(shapes)
+    ]
+
+
+@pytest.mark.parametrize("task", ["oriented-boxes", "boxes"])
+def test_both_backends_decode_as_ultralytics_does(models: dict[str, ModelFolder], tiles: list[Tile], task: str) -> None:
+    model = models[task]
+    oriented = task == "oriented-boxes"
+    network = yolo_net.build(model.card.architecture, 2)
+    yolo_net.read_weights(network, model.weights)
+    network.eval()
+    pixels = pad(tiles[0].pixels)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(pixels[None].transpose(0, 3, 1, 2).astype(np.float32) / 255))[0][0].numpy()
+    raw_torch = next(TorchBackend(model, "cpu").run([pixels]))
+    raw_openvino = next(engines.load(model, "cpu").backend.run(iter([pixels])))
+    for raw in (raw_torch, raw_openvino):
+        found = decode(raw, 256, 256, model.card.classes, oriented, 0.0)
+        top = expected[4:6].max(axis=0)
+        np.testing.assert_allclose(np.sort(found.scores), np.sort(top)[-len(found) :], atol=2e-3)
+        theirs = np.concatenate([expected[:2], np.sort(expected[2:4], axis=0)]).T
+        ours = np.concatenate([found.boxes[:, :2], np.sort(found.boxes[:, 2:4], axis=1)], axis=1)
+        distance = abs(ours[:, None] - theirs[None]).max(axis=2).min(axis=1)
+        assert distance.max() < 0.1
+
+
+def test_tiles_come_back_in_order_and_within_the_threshold(models: dict[str, ModelFolder], tiles: list[Tile]) -> None:
+    engine = engines.load(models["oriented-boxes"], "cpu")
+    results = list(engine.predict(iter(tiles), 0.3))
+    assert [index for index, _ in results] == [0, 1, 2, 3, 4]
+    assert any(len(found) for _, found in results)
+    assert all((found.scores >= 0.3).all() for _, found in results)
+
+
+def test_the_engine_reads_ahead_only_a_little(models: dict[str, ModelFolder], tiles: list[Tile]) -> None:
+    taken = []
+
+    def stream():
+        for tile in tiles * 20:
+            taken.append(tile.index)
+            yield tile
+
+    results = engines.load(models["boxes"], "cpu").predict(stream(), 0.5)
+    next(results)
+    assert len(taken) < 30
+
+
+def test_changed_weights_are_refused(models: dict[str, ModelFolder], tmp_path: Path) -> None:
+    model = models["boxes"]
+    data = bytearray(model.weights.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "weights.safetensors").write_bytes(bytes(data))
+    model.card.write(tmp_path)
+    with pytest.raises(ModelError, match="damaged"):
+        engines.load(ModelFolder(model.card, tmp_path), "cpu")
+
+
+def test_unknown_devices_are_refused(models: dict[str, ModelFolder]) -> None:
+    with pytest.raises(ModelError, match="choose auto"):
+        engines.load(models["boxes"], "quantum")
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match="no cuda"):
+            engines.load(models["boxes"], "cuda")
+
+
+def test_an_ultralytics_file_comes_back_tensor_for_tensor(models: dict[str, ModelFolder], tmp_path: Path) -> None:
+    path = to_ultralytics(models["oriented-boxes"], tmp_path / "model.pt")
+    tensors, classes = yolo_net.read_checkpoint(path)
+    network = yolo_net.build("yolo11n-obb", 2)
+    yolo_net.read_weights(network, models["oriented-boxes"].weights)
+    assert classes == ("round", "long")
+    assert all(torch.equal(tensors[name], value.float()) for name, value in network.state_dict().items())
+
+
+def test_a_checkpoint_that_asks_for_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return print, ("run",)
+
+    path = tmp_path / "trap.pt"
+    torch.save({"model": Trap()}, path)
+    with pytest.raises(ModelError, match="asks for code"):
+        yolo_net.read_checkpoint(path)
+    path.write_text("no checkpoint")
+    with pytest.raises(ModelError, match="no PyTorch checkpoint"):
+        yolo_net.read_checkpoint(path)
+
+
+def test_unknown_architectures_are_refused() -> None:
+    with pytest.raises(ModelError, match="yolo11n-obb"):
+        yolo_net.build("yolo99z-obb", 1)

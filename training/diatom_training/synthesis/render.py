@@ -1,0 +1,89 @@
+"""Render one synthetic field with its truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.synthesis.camera import exposed, recorded
+from diatom_training.synthesis.debris import scatter_debris
+from diatom_training.synthesis.optics import Microscope, WaveField, image_intensity
+from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.scene import draw_scene
+from diatom_training.synthesis.specimens import lay_specimen
+from diatom_training.synthesis.truth import gather_truth
+from napari_diatom.detections import Detections
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedField:
+    """A rendered field.
+
+    Attributes
+    ----------
+    image
+        (height, width) or (height, width, 3), uint8 or uint16; RGB.
+    truth
+        Every visible specimen with box, mask, class, status and cut flag.
+    options, seed
+        What rendered it.
+    """
+
+    image: NDArray[np.uint8] | NDArray[np.uint16]
+    truth: Detections
+    options: FieldOptions
+    seed: int
+
+
+def render_field(options: FieldOptions, seed: int) -> RenderedField:
+    """Render a field; the same options and seed give the same bytes.
+
+    Parameters
+    ----------
+    options
+        What the field shows.
+    seed
+        Any integer of 0 or more.
+
+    Returns
+    -------
+    RenderedField
+    """
+    # One stream of chance per subject: debris drawn longer must not move the specimens.
+    streams = np.random.SeedSequence(seed).spawn(5)
+    scene_rng, relief_rng, debris_rng, optics_rng, camera_rng = (
+        np.random.Generator(np.random.PCG64(s)) for s in streams
+    )
+    scene = draw_scene(scene_rng, options)
+    field = WaveField(options.height, options.width, 3 if options.colour else 1)
+    for specimen in scene:
+        lay_specimen(relief_rng, field, specimen, options)
+    scatter_debris(
+        debris_rng,
+        field,
+        amount=options.debris,
+        defocus=options.defocus,
+        pixel_size_um=options.pixel_size_um,
+        strength=math.sqrt(options.contrast),
+    )
+    intensity = image_intensity(field.wave(), _draw_microscope(optics_rng, options))
+    image = exposed(camera_rng, intensity, options)
+    truth = gather_truth(scene, image.mean(axis=-1), options.noise)
+    return RenderedField(recorded(camera_rng, image, options), truth, options, seed)
+
+
+def _draw_microscope(rng: np.random.Generator, options: FieldOptions) -> Microscope:
+    """Draw the light path's settings."""
+    halo_um = rng.uniform(0.35, 1.1)
+    return Microscope(
+        modality=options.modality,
+        blur_px=options.blur_px,
+        halo_px=float(np.clip(halo_um / options.pixel_size_um, 3.0, 28.0)),
+        ring_transmission=float(rng.uniform(0.65, 1.1)),
+        shear_px=float(rng.uniform(0.8, 2.2)),
+        shear_angle=float(rng.uniform(0, 2 * math.pi)),
+        bias=float(rng.uniform(0.3, 0.9)),
+    )

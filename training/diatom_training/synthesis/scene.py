@@ -1,0 +1,197 @@
+"""Which specimens lie where: single ones, step chains, ribbons, filaments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from diatom_training.synthesis.arrays import Points
+from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline
+from diatom_training.synthesis.polygons import area, clipped
+from diatom_training.synthesis.specimens import Specimen, draw_specimen
+
+_TRIES = 8
+
+
+@dataclass
+class Crowding:
+    """A coarse map of what is taken, so that most specimens find free room."""
+
+    options: FieldOptions
+
+    def __post_init__(self) -> None:
+        """Start with an empty slide."""
+        self._cell = max(2.0, max(self.options.height, self.options.width) / 256)
+        shape = (
+            math.ceil(self.options.height / self._cell),
+            math.ceil(self.options.width / self._cell),
+        )
+        self._taken = np.zeros(shape, np.uint8)
+
+    def overlap(self, polygons: list[Points]) -> float:
+        """Share of the polygons' visible cells that are taken; 1 when nothing is visible."""
+        mask = self._drawn(polygons)
+        visible = int(mask.sum())
+        return float((mask & self._taken).sum() / visible) if visible else 1.0
+
+    def take(self, polygons: list[Points]) -> None:
+        """Mark the polygons' cells as taken."""
+        self._taken |= self._drawn(polygons)
+
+    def _drawn(self, polygons: list[Points]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        mask = np.zeros_like(self._taken)
+        for polygon in polygons:
+            cv2.fillPoly(mask, [np.rint(polygon / self._cell * 16).astype(np.int32)], 1, shift=4)
+        return mask
+
+
+def draw_scene(rng: np.random.Generator, options: FieldOptions) -> list[Specimen]:
+    """Draw the specimens of a field and where they lie.
+
+    Parameters
+    ----------
+    rng
+        Source of chance.
+    options
+        What the field shows.
+
+    Returns
+    -------
+    list of Specimen
+        Not more than the upper end of ``options.specimens``.
+    """
+    wanted = int(rng.integers(options.specimens[0], options.specimens[1] + 1))
+    crowding = Crowding(options)
+    scene: list[Specimen] = []
+    # Specimens of one slide resemble each other: a few kinds make up most of a field.
+    kinds = rng.dirichlet(np.full(len(FAMILIES), 0.7))
+    kinds[FAMILIES.index("needle")] = 0
+    kinds = kinds / kinds.sum()
+    seen = 0
+    # Groups may come to lie outside; a bound keeps odd descriptions from running on.
+    for _ in range(3 * wanted):
+        if seen >= wanted:
+            break
+        group = _draw_group(rng, options, kinds, wanted - seen)
+        placed = _placed(rng, group, options, crowding)
+        crowding.take([s.polygon() for s in placed])
+        scene += placed
+        seen += sum(_in_frame(s, options) for s in placed)
+    return scene
+
+
+def _in_frame(specimen: Specimen, options: FieldOptions) -> bool:
+    """Whether enough of a specimen lies in the frame to count it."""
+    whole = specimen.polygon()
+    inside = clipped(whole, options.height, options.width)
+    return len(inside) > 2 and area(inside) > 0.2 * area(whole)
+
+
+def _draw_group(
+    rng: np.random.Generator,
+    options: FieldOptions,
+    kinds: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    room: int,
+) -> list[Specimen]:
+    """Draw a single specimen or a chain of at most ``room`` cells, around the origin."""
+    needle = bool(rng.random() < options.needle_share)
+    family = "needle" if needle else FAMILIES[int(rng.choice(len(FAMILIES), p=kinds))]
+    shortest, longest = options.length_px
+    longest = max(shortest, min(longest, 500 / options.pixel_size_um))
+    length = math.exp(rng.uniform(math.log(shortest), math.log(longest)))
+    specimen = draw_specimen(rng, family, length, options)
+    chained = room > 1 and bool(rng.random() < options.chain_share)
+    if not chained or specimen.status in ("broken", "teratological"):
+        return [specimen]
+    if needle and rng.random() < 0.85:
+        return _step_chain(rng, specimen, min(room, int(rng.integers(2, 6))))
+    if family in ("fragilarioid", "eunotioid", "nitzschioid", "naviculoid", "needle"):
+        return _ribbon(rng, specimen, min(room, int(rng.integers(2, 11))))
+    if family == "centric":
+        return _filament(rng, specimen, min(room, int(rng.integers(2, 9))))
+    return [specimen]
+
+
+def _step_chain(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+    """Needles joined by their overlapping tips, as in Pseudo-nitzschia."""
+    overlap = rng.uniform(0.04, 0.16)
+    side = cell.outline.width * rng.uniform(0.15, 0.55) * (1 if rng.random() < 0.5 else -1)
+    alternate = rng.random() < 0.5
+    pitch = cell.outline.length * (1 - overlap)
+    bend = rng.normal(0, 0.004)
+    chain = []
+    for i in range(count):
+        k = i - (count - 1) / 2
+        across = side * (0.5 * (-1) ** i if alternate else k) + rng.normal(0, 0.4)
+        across += 0.5 * bend * pitch * k * k
+        mirrored = replace(cell, strength=cell.strength * float(rng.uniform(0.85, 1.15)))
+        chain.append(_moved(mirrored, k * pitch, across, bend * k + rng.normal(0, 0.002)))
+    return chain
+
+
+def _ribbon(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+    """Cells side by side, mostly in girdle view."""
+    if rng.random() < 0.75 and cell.status != "girdle":
+        depth = cell.outline.width * rng.uniform(0.45, 1.1)
+        depth = min(cell.outline.length, max(6.0, depth))
+        outline = draw_girdle_outline(rng, "fragilarioid", cell.outline.length, depth)
+        cell = replace(cell, outline=outline, status="girdle")
+    pitch = cell.outline.width * rng.uniform(0.95, 1.04)
+    slip = rng.normal(0, 0.02) * cell.outline.length
+    return [
+        _moved(
+            cell,
+            slip * (i - (count - 1) / 2) + rng.normal(0, 0.01) * cell.outline.length,
+            pitch * (i - (count - 1) / 2),
+            rng.normal(0, 0.01),
+        )
+        for i in range(count)
+    ]
+
+
+def _filament(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+    """Centric frustules in girdle view, valve to valve."""
+    diameter = cell.outline.length
+    depth = diameter * rng.uniform(0.35, 0.95)
+    pieces = []
+    for i in range(count):
+        outline = draw_girdle_outline(rng, "centric", diameter, depth)
+        member = replace(cell, outline=outline, status="girdle")
+        step = depth * rng.uniform(1.0, 1.03) * (i - (count - 1) / 2)
+        pieces.append(_moved(member, 0.0, step, rng.normal(0, 0.01)))
+    return pieces
+
+
+def _moved(specimen: Specimen, along: float, across: float, turn: float) -> Specimen:
+    """Shift a specimen in its own frame and turn it."""
+    cos, sin = math.cos(specimen.angle), math.sin(specimen.angle)
+    return replace(
+        specimen,
+        x=specimen.x + cos * along - sin * across,
+        y=specimen.y + sin * along + cos * across,
+        angle=specimen.angle + float(turn),
+    )
+
+
+def _placed(
+    rng: np.random.Generator, group: list[Specimen], options: FieldOptions, crowding: Crowding
+) -> list[Specimen]:
+    """Put a group where it overlaps little; some fall across others all the same."""
+    tolerance = 0.02 if rng.random() < 0.8 else 0.4
+    best: list[Specimen] = []
+    least = math.inf
+    for _ in range(_TRIES):
+        # A little beyond the frame, so that edges cut some.
+        x = rng.uniform(-0.06, 1.06) * options.width
+        y = rng.uniform(-0.06, 1.06) * options.height
+        tried = [replace(s, x=s.x + float(x), y=s.y + float(y)) for s in group]
+        overlap = crowding.overlap([s.polygon() for s in tried])
+        if overlap < least:
+            best, least = tried, overlap
+        if least <= tolerance:
+            break
+    return best
