@@ -124,7 +124,7 @@ class _Child:
     """A running child process as its parent sees it."""
 
     def __init__(self) -> None:
-        self._words = tempfile.TemporaryFile()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         # The child finds its modules where this process found them, however this one was started.
         code = f"import sys; sys.path[:] = {sys.path!r}; from napari_diatom.child import main; main()"
         self._process = subprocess.Popen(
@@ -272,7 +272,9 @@ def _read(stream: IO[bytes]) -> Any:
 
 def _quiet_flags() -> dict[str, Any]:
     """Return what keeps a console from popping up on Windows."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return {}
 
 
 def main() -> None:

@@ -136,6 +136,15 @@ def _run_models(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _run_import(arguments: argparse.Namespace) -> int:
+    """Make an Ultralytics file one of the user's models."""
+    from napari_diatom.engines.yolo_files import import_checkpoint
+
+    model = import_checkpoint(arguments.file, arguments.name, arguments.licence)
+    print(f"{model.card.name}: {model.card.task}, {len(model.card.classes)} classes, in {model.folder}")
+    return OK
+
+
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.errors import InputError
@@ -171,12 +180,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     samples.set_defaults(run=_run_samples)
 
-    models = commands.add_parser("models", help="list the models, or show one", description="What models there are.")
+    models = commands.add_parser("models", help="list, show or import models", description="What models there are.")
     actions = models.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="list all models").set_defaults(run=_run_models)
     show = actions.add_parser("show", help="show the card of one model")
     show.add_argument("name", metavar="MODEL", help="name of a model, or its folder")
     show.set_defaults(run=_run_models)
+
+    bring = actions.add_parser("import", help="make an Ultralytics .pt file one of your models")
+    bring.add_argument("file", type=Path, metavar="FILE", help="weights of a YOLO detector, upright or oriented")
+    bring.add_argument("--name", help="name of the model (that of the file)")
+    bring.add_argument("--licence", default="", help="licence of the weights")
+    bring.set_defaults(run=_run_import)
 
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")

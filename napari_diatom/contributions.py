@@ -14,7 +14,7 @@ import numpy as np
 from napari_diatom import __version__, layers
 from napari_diatom.errors import OutputError
 from napari_diatom.files import atomic
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom.formats import PERSON, Annotations, geojson
 from napari_diatom.layers import ResultFacts
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 def _shapes_layer(path: Path) -> LayerData:
     read = geojson.read(path)
     found = read.detections
-    models = sorted({origin for origin in read.origins if origin != layers.PERSON})
+    models = sorted({origin for origin in read.origins if origin != PERSON})
     facts = ResultFacts(
         image=read.image or path.stem,
         height=read.height,

@@ -57,5 +57,3 @@ def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: 
     counts = Protocol().counts(annotations.detections)
     result = ImageResult(annotations.image, annotations.image, tuple(rows), counts, {})
     tables.write_xlsx(path, rows, tables.count_rows([result]))
-
-

@@ -108,7 +108,6 @@ class BoxLook:
                 "size": self.text_size,
                 "anchor": self.text_anchor,
                 "color": self.text_colour,
-                "translation": [-2.0, 0.0],
             },
         }
 

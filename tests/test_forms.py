@@ -54,7 +54,7 @@ def test_presets_start_with_common_ones_and_are_kept(tmp_path):
 def test_a_damaged_presets_file_is_named(tmp_path, text):
     path = tmp_path / "optics.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="optics.json"):
+    with pytest.raises(InputError, match=r"optics\.json"):
         Presets(path).load()
 
 

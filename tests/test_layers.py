@@ -12,9 +12,7 @@ from napari_diatom.layers import ResultFacts
 FACTS = ResultFacts(image="a.tif", height=1000, width=2000, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)
 
 boxes_strategy = st.lists(
-    st.tuples(
-        st.floats(0, 2000), st.floats(0, 1000), st.floats(4, 900), st.floats(2, 900), st.floats(-4, 4, width=32)
-    ),
+    st.tuples(st.floats(0, 2000), st.floats(0, 1000), st.floats(4, 900), st.floats(2, 900), st.floats(-4, 4, width=32)),
     max_size=8,
 )
 

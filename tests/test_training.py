@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from diatom_training import crops, yolo
-from diatom_training.examples import Example, box_of, from_coco, load_truth, outline_of, save_truth, truth_of
-from diatom_training.rendered import render_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon, box
 
+from diatom_training import crops, yolo
+from diatom_training.examples import Example, box_of, from_coco, load_truth, outline_of, save_truth, truth_of
+from diatom_training.rendered import render_set
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask
 from napari_diatom.errors import InputError, Stopped

@@ -3,14 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diatom_training.export import to_ultralytics, write_model
 
+from diatom_training.export import to_ultralytics
 from napari_diatom import engines
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.base import Tile
 from napari_diatom.engines.yolo import TorchBackend, pad
 from napari_diatom.engines.yolo_decode import decode
-from napari_diatom.errors import ModelError
+from napari_diatom.engines.yolo_files import import_checkpoint, write_model
+from napari_diatom.errors import InputError, ModelError
 from napari_diatom.models.library import ModelFolder
 
 
@@ -110,13 +111,17 @@ def test_unknown_devices_are_refused(models: dict[str, ModelFolder]) -> None:
             engines.load(models["boxes"], "cuda")
 
 
-def test_an_ultralytics_file_comes_back_tensor_for_tensor(models: dict[str, ModelFolder], tmp_path: Path) -> None:
-    path = to_ultralytics(models["oriented-boxes"], tmp_path / "model.pt")
-    tensors, classes = yolo_net.read_checkpoint(path)
-    network = yolo_net.build("yolo11n-obb", 2)
-    yolo_net.read_weights(network, models["oriented-boxes"].weights)
-    assert classes == ("round", "long")
-    assert all(torch.equal(tensors[name], value.float()) for name, value in network.state_dict().items())
+def test_an_ultralytics_file_becomes_the_same_model_again(
+    models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
+    for task, model in models.items():
+        path = to_ultralytics(model, tmp_path / f"my-{task}.pt")
+        imported = import_checkpoint(path)
+        assert imported.weights.read_bytes() == model.weights.read_bytes()
+        assert (imported.card.task, imported.card.classes, imported.card.tile_size) == (task, ("round", "long"), 256)
+        with pytest.raises(InputError, match="already a model"):
+            import_checkpoint(path)
 
 
 def test_a_checkpoint_that_asks_for_code_is_refused(tmp_path: Path) -> None:

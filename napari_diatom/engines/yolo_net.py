@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final, cast
@@ -86,8 +87,30 @@ def write_weights(network: torch.nn.Module, path: Path) -> None:
     save_file(tensors, path)
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """Read the tensors and class names of an Ultralytics ``.pt`` file, allowing only known layer types in it.
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What an Ultralytics ``.pt`` file holds.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        The weights, in single precision.
+    classes : tuple of str
+        Class names.
+    architecture : str
+        Such as ``yolo11s-obb``; empty where the file does not say.
+    image_size : int
+        Side in pixels of the images it was trained on.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    classes: tuple[str, ...]
+    architecture: str
+    image_size: int
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read an Ultralytics ``.pt`` file, allowing only known layer types in it.
 
     Raises
     ------
@@ -121,7 +144,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...
         raise ModelError(f"{path} holds no Ultralytics model.")
     names = getattr(network, "names", {})
     classes = tuple(str(name) for name in (names.values() if isinstance(names, dict) else names))
-    return {key: value.float() for key, value in network.state_dict().items()}, classes
+    described = getattr(network, "yaml", {})
+    trained = content.get("train_args") or {}
+    size = trained.get("imgsz", 640)
+    return Checkpoint(
+        tensors={key: value.float() for key, value in network.state_dict().items()},
+        classes=classes,
+        architecture=Path(str(described.get("yaml_file", ""))).stem,
+        image_size=int(max(size) if isinstance(size, list | tuple) else size),
+    )
 
 
 class RawOutput(torch.nn.Module):

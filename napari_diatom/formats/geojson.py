@@ -215,9 +215,8 @@ def _parse(feature: Any) -> _Feature:
     else:
         shape = "polygon"
     fitted = rectangle if shape == "rectangle" and rectangle is not None else _smallest_box(outline)
-    tolerance = _RECTANGLE_TOLERANCE if shape == "rectangle" else _POLYGON_TOLERANCE
     return _Feature(
-        box=_trusted(properties.get("box"), fitted, tolerance),
+        box=_trusted(properties.get("box"), fitted, outline, shape == "rectangle"),
         name=str(name) if name else _DEFAULT_CLASS,
         score=float(score),
         status=str(status),
@@ -288,17 +287,25 @@ def _smallest_box(outline: Outline) -> NDArray[np.float64]:
     return np.asarray(geometry.canonical([box])[0])
 
 
-def _trusted(numbers: Any, fitted: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Return the stored numbers of a box where its bounds and area agree with the geometry, else the fitted box."""
+def _trusted(
+    numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rectangle: bool
+) -> NDArray[np.float64]:
+    """Return the stored numbers of a box where they agree with the geometry, else the fitted box."""
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
         return fitted
     stored = np.asarray(numbers, dtype=np.float64)
     if (stored[2:4] <= 0).any():
         return fitted
-    # Bounds alone would not tell a box from its mirror image, so the corners are compared, whichever comes first.
-    ours, theirs = geometry.corners(stored)[0], geometry.corners(fitted)[0]
-    distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
-    return stored if distance <= tolerance else fitted
+    if is_rectangle:
+        # Bounds alone would not tell a box from its mirror image, so the corners are compared, whichever comes first.
+        ours, theirs = geometry.corners(stored)[0], geometry.corners(fitted)[0]
+        distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
+        return stored if distance <= _RECTANGLE_TOLERANCE else fitted
+    # A box lies along the apical axis, which need not be the smallest one's: it is to be tight around the outline.
+    points = np.concatenate([polygon[0] for polygon in outline]) - stored[:2]
+    axes = np.array([[np.cos(stored[4]), -np.sin(stored[4])], [np.sin(stored[4]), np.cos(stored[4])]])
+    ends = np.stack([(points @ axes).min(axis=0) + stored[2:4] / 2, (points @ axes).max(axis=0) - stored[2:4] / 2])
+    return stored if np.abs(ends).max() <= _POLYGON_TOLERANCE else fitted
 
 
 def _is_number(value: Any) -> bool:

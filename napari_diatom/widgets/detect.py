@@ -34,6 +34,7 @@ from napari_diatom.models import library
 from napari_diatom.optics import Presets
 from napari_diatom.progress import Progress, Report, ShouldStop
 from napari_diatom.widgets.images import choice_of, is_of, name_of, pixel_size_of, pixels_of, plane_of
+from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.pixel_size import PixelSizeEdit
 from napari_diatom.widgets.result_layer import ResultLayer
 from napari_diatom.widgets.results import ResultsPanel
@@ -145,11 +146,11 @@ class DetectWidget(QWidget):
             self._say("Cancelling")
 
     def _build(self, presets: Presets | None) -> None:
-        self._image_combo = QComboBox(objectName="image")
+        self._image_combo = named(QComboBox(), "image")
         self._image_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._image_combo.setMinimumContentsLength(12)
-        self._model_combo = QComboBox(objectName="model")
-        self._device_combo = QComboBox(objectName="device")
+        self._model_combo = named(QComboBox(), "model")
+        self._device_combo = named(QComboBox(), "device")
         self._pixel_size = PixelSizeEdit(presets)
         self._pixel_size.setObjectName("pixel_size")
         boxes = QWidget()
@@ -157,17 +158,17 @@ class DetectWidget(QWidget):
         box_row.setContentsMargins(0, 0, 0, 0)
         self._tasks = QButtonGroup(self)
         for i, task in enumerate(BOX_TASKS):
-            button = QRadioButton(_TASK_TITLES[task], objectName=f"task_{task}")
+            button = named(QRadioButton(_TASK_TITLES[task]), f"task_{task}")
             self._tasks.addButton(button, i)
             box_row.addWidget(button)
         box_row.addStretch()
-        self._run = QPushButton("Detect", objectName="run")
-        self._cancel = QPushButton("Cancel", objectName="cancel")
-        self._progress = QProgressBar(objectName="progress")
+        self._run = named(QPushButton("Detect"), "run")
+        self._cancel = named(QPushButton("Cancel"), "cancel")
+        self._progress = named(QProgressBar(), "progress")
         self._progress.setTextVisible(False)
         self._progress.setMaximumHeight(6)
         self._progress.hide()
-        self._message = QLabel(objectName="message")
+        self._message = named(QLabel(), "message")
         self._message.setWordWrap(True)
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._panel = ResultsPanel(self._viewer)
@@ -288,9 +289,7 @@ class DetectWidget(QWidget):
                 result.set_pixel_size(size)
 
     def _fill_models(self) -> None:
-        self._models = {
-            model.card.name: model for model in library.available() if model.card.task in BOX_TASKS
-        }
+        self._models = {model.card.name: model for model in library.available() if model.card.task in BOX_TASKS}
         with signals_blocked(self._model_combo):
             self._model_combo.clear()
             for name, model in self._models.items():

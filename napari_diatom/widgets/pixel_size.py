@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -22,6 +25,7 @@ from superqt.utils import signals_blocked
 from napari_diatom.errors import DiatomError
 from napari_diatom.optics import Optics, Presets
 from napari_diatom.pixelsize import LARGEST_UM
+from napari_diatom.widgets.naming import named
 
 
 class PixelSizeEdit(QWidget):
@@ -40,7 +44,7 @@ class PixelSizeEdit(QWidget):
     def __init__(self, presets: Presets | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._presets = presets or Presets.of_user()
-        self._spin = QDoubleSpinBox(objectName="pixel_size_spin")
+        self._spin = named(QDoubleSpinBox(), "pixel_size_spin")
         self._spin.setDecimals(4)
         self._spin.setRange(0, LARGEST_UM)
         self._spin.setSingleStep(0.01)
@@ -52,7 +56,7 @@ class PixelSizeEdit(QWidget):
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
         self._spin.setMinimumWidth(140)
-        button = QPushButton("Optics", objectName="pixel_size_presets")
+        button = named(QPushButton("Optics"), "pixel_size_presets")
         button.setToolTip("Take the pixel size of an objective and camera")
         button.setMenu(self._menu)
         layout = QHBoxLayout(self)
@@ -82,16 +86,18 @@ class PixelSizeEdit(QWidget):
         self._menu.clear()
         presets = self._load()
         for preset in presets:
-            action = self._menu.addAction(f"{preset.name}  ({preset.pixel_size_um:.4g} µm)")
-            action.triggered.connect(lambda _=False, size=preset.pixel_size_um: self.setValue(size))
+            text = f"{preset.name}  ({preset.pixel_size_um:.4g} µm)"
+            _add_action(self._menu, text, partial(self.setValue, preset.pixel_size_um))
         self._menu.addSeparator()
-        self._menu.addAction("New preset…").triggered.connect(self._add_preset)
+        _add_action(self._menu, "New preset…", self._add_preset)
         if presets:
             remove = self._menu.addMenu("Remove preset")
+            assert remove is not None
             for preset in presets:
-                remove.addAction(preset.name).triggered.connect(
-                    lambda _=False, gone=preset: self._save([p for p in self._load() if p != gone])
-                )
+                _add_action(remove, preset.name, partial(self._remove, preset))
+
+    def _remove(self, preset: Optics) -> None:
+        self._save([known for known in self._load() if known != preset])
 
     def _load(self) -> tuple[Optics, ...]:
         try:
@@ -118,23 +124,28 @@ class PixelSizeEdit(QWidget):
         self.setValue(preset.pixel_size_um)
 
 
+def _add_action(menu: QMenu, text: str, slot: Callable[[], None]) -> None:
+    """Add a menu entry that calls ``slot`` without arguments."""
+    action = menu.addAction(text)
+    assert action is not None
+    action.triggered.connect(lambda _checked: slot())
+
+
 class OpticsDialog(QDialog):
     """Asks for an objective and a camera; edits one :class:`~napari_diatom.optics.Optics`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Objective and camera")
-        self._name = QLineEdit(objectName="optics_name")
+        self._name = named(QLineEdit(), "optics_name")
         self._name.setPlaceholderText("as you call it, such as “Axio 100x”")
-        self._magnification = self._number("optics_magnification", 1, 200, 100, "×", 1)
+        self._magnification = self._number("optics_magnification", 1, 200, 100, "x", 1)
         self._camera = self._number("optics_camera", 0.1, 50, 3.45, " µm", 2)
-        self._adapter = self._number("optics_adapter", 0.1, 10, 1, "×", 2)
-        self._binning = QSpinBox(objectName="optics_binning")
+        self._adapter = self._number("optics_adapter", 0.1, 10, 1, "x", 2)
+        self._binning = named(QSpinBox(), "optics_binning")
         self._binning.setRange(1, 16)
-        self._result = QLabel(objectName="optics_result")
-        self._buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel
-        )
+        self._result = named(QLabel(), "optics_result")
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         form = QFormLayout(self)
@@ -176,7 +187,7 @@ class OpticsDialog(QDialog):
 
     @staticmethod
     def _number(name: str, low: float, high: float, value: float, suffix: str, decimals: int) -> QDoubleSpinBox:
-        spin = QDoubleSpinBox(objectName=name)
+        spin = named(QDoubleSpinBox(), name)
         spin.setDecimals(decimals)
         spin.setRange(low, high)
         spin.setValue(value)

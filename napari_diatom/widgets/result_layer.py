@@ -58,6 +58,7 @@ class ResultLayer(QObject):
         self._touched: set[int] = set()
         self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._own_depth = 0
+        self._texts: list[str] = []
         self._next = len(self.candidates) + 1
         self._sync_timer = self._timer(self._sync)
         self._add_timer = self._timer(self._add_pending)
@@ -274,10 +275,9 @@ class ResultLayer(QObject):
         data = self.layer.data
         shape = (len(data), 4, self.layer.ndim)
         self._quads = np.asarray(data, dtype=np.float64).reshape(shape) if len(data) else np.empty(shape)
-        self._texts: list[str] = getattr(self, "_texts", [])
 
     def _adopt_rows(self) -> None:
-        """Number and measure the shapes of a layer that was opened, which may lack features or hold polygons."""
+        """Give numbers and sizes to the shapes of a layer that was opened, which may lack features or hold polygons."""
         n = len(self.layer.data)
         if not n:
             return

@@ -21,6 +21,7 @@ from napari_diatom.errors import DiatomError
 from napari_diatom.exports import FORMATS, export
 from napari_diatom.formats import PERSON
 from napari_diatom.widgets.histogram import Histogram
+from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.specimens import SpecimenTable
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ class ResultsPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._result: ResultLayer | None = None
-        self._name = QElidingLabel(objectName="result_name")
+        self._name = named(QElidingLabel(), "result_name")
         self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self._slider.setObjectName("threshold")
         self._slider.setDecimals(2)
         self._slider.setRange(FLOOR, _HIGHEST)
-        self._slider.setSingleStep(0.01)
+        self._slider.setSingleStep(0.01)  # type: ignore[arg-type]
         self._slider.setValue(0.25)
         self._slider.valueChanged.connect(lambda _: self._threshold_timer.start())
         # A dragged slider tells more values than can be drawn; the last one of a turn counts.
@@ -65,14 +66,14 @@ class ResultsPanel(QWidget):
         self._threshold_timer.setSingleShot(True)
         self._threshold_timer.setInterval(15)
         self._threshold_timer.timeout.connect(self._apply_threshold)
-        self._counts = QLabel(objectName="counts")
+        self._counts = named(QLabel(), "counts")
         self._counts.setWordWrap(True)
         self._counts.setTextFormat(Qt.TextFormat.RichText)
         self._histogram = Histogram()
         self._table = SpecimenTable()
         self._table.selected.connect(self._show_specimens)
         self._table.specimens.edited.connect(self._edit)
-        self._export = QPushButton("Export CSV…", objectName="export")
+        self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save the table as CSV or Excel, or the boxes as GeoJSON for QuPath")
         self._export.clicked.connect(self._ask_and_export)
         # Labels for what is in view and the summaries follow when the hand rests.
@@ -121,7 +122,7 @@ class ResultsPanel(QWidget):
         self.setVisible(result is not None)
         if result is not None:
             with signals_blocked(self._slider):
-                self._slider.setMinimum(min(FLOOR, result.threshold or FLOOR))
+                self._slider.setMinimum(min(FLOOR, result.threshold or FLOOR))  # type: ignore[arg-type]
                 self._slider.setValue(result.threshold)
             result.changed.connect(self._summary_timer.start)
             result.selectionChanged.connect(self._table.select)
@@ -136,7 +137,7 @@ class ResultsPanel(QWidget):
         self._slider.setValue(threshold)
 
     def exportTo(self, path: Path) -> bool:
-        """Write what the layer holds, in the format of the suffix; failures are shown. Return whether it was written."""
+        """Write what the layer holds, in the format of the suffix, and show failures; return whether it worked."""
         if self._result is None:
             return False
         annotations = self._result.annotations()

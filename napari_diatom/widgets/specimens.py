@@ -145,8 +145,12 @@ class _ChoiceDelegate(QStyledItemDelegate):
         model = proxy.sourceModel()
         assert isinstance(model, SpecimenModel)
         combo.addItems(model.choices(index.column()))
-        combo.activated.connect(lambda _: (self.commitData.emit(combo), self.closeEditor.emit(combo)))
+        combo.activated.connect(lambda _: self._finish(combo))
         return combo
+
+    def _finish(self, combo: QComboBox) -> None:
+        self.commitData.emit(combo)
+        self.closeEditor.emit(combo)
 
     def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
         """Start from the cell's value."""

@@ -15,14 +15,14 @@ from napari_diatom.progress import Progress
 _SECONDS_BETWEEN_REPORTS: Final = 0.05
 
 
-class ReportingSignals(WorkerBaseSignals):
+class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
     """What a :class:`ReportingWorker` tells."""
 
     progressed = Signal(object)
     stopped = Signal()
 
 
-class ReportingWorker(WorkerBase[Any]):
+class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
     """Runs ``fn(*args, report=..., should_stop=...)``; ``quit()`` is what makes ``should_stop()`` true.
 
     Signals beside the usual ones: ``progressed(Progress)``, at most twenty a second, and ``stopped()`` in place of

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from gui.conftest import FakeAnalysis, child_of, detections
 from napari.layers import Shapes
 from qtpy.QtCore import Qt
 
+from gui.conftest import FakeAnalysis, child_of, detections
 from napari_diatom import layers
 from napari_diatom.errors import ModelError
 from napari_diatom.layers import ResultFacts
@@ -70,7 +70,7 @@ def test_a_run_gives_a_layer_of_rotated_rectangles_with_features(widget, viewer,
     layer = viewer.layers["slide diatoms"]
     found = detections()
     kept = found.above(0.25)
-    assert isinstance(layer._wrapped if hasattr(layer, "_wrapped") else layer, Shapes)
+    assert isinstance(layer, Shapes)
     assert len(layer.data) == len(kept)
     assert set(layer.shape_type) == {"rectangle"}
     np.testing.assert_allclose(layers.to_boxes(layer.data)[:, :2], kept.boxes[:, :2], atol=0.01)

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
-from gui.conftest import child_of, detections
 from qtpy.QtCore import Qt
 
+from gui.conftest import child_of, detections
 from napari_diatom import geometry, layers
 from napari_diatom.formats import geojson
 from napari_diatom.widgets.results import camera_of
@@ -87,7 +87,7 @@ def test_a_reshaped_specimen_becomes_a_rotated_rectangle_and_stays(layer, result
     polygon = np.array(data[2])
     polygon[1] += (-9, 14)
     # What napari does when a vertex is dragged: the rectangle becomes a polygon, and the change is told afterwards.
-    layer._wrapped._data_view.edit(2, polygon, new_type=type_of("polygon"))
+    layer.__wrapped__._data_view.edit(2, polygon, new_type=type_of("polygon"))
     layer.events.data(value=layer.data, action="changed", data_indices=(2,), vertex_indices=((1,),))
     settle(result, qtbot)
     row = numbers_in_order(layer).index(3)

@@ -144,7 +144,7 @@ def angle_errors_deg(truth: Detections, found: Detections) -> NDArray[np.float64
     """Return the angles between matched boxes, in degrees up to 90, of those elongated in truth."""
     elongated = truth.boxes[:, 2] >= ELONGATED * truth.boxes[:, 3]
     turn = np.rad2deg(found.boxes[elongated, 4].astype(np.float64) - truth.boxes[elongated, 4])
-    return np.abs(np.mod(turn + 90, 180) - 90)
+    return np.asarray(np.abs(np.mod(turn + 90, 180) - 90))
 
 
 def length_errors(truth: Detections, found: Detections) -> NDArray[np.float64]:

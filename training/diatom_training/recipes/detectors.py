@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from diatom_training.examples import Example, from_coco
-from diatom_training.export import write_model
 from diatom_training.rendered import render_set
 from diatom_training.yolo import YoloOptions, train
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.yolo_files import write_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
 from napari_diatom.progress import Progress, Report
 
@@ -28,8 +28,8 @@ TRAIN_STATIONS = ("0DB2", "0024")
 TEST_STATION = "0035"
 REAL_SHARE = 0.25
 
-OBB = YoloOptions(architecture="yolo11n-obb", size=640, batch=16, epochs=14, crops=1536, rate=1.5e-3, warmup=150, seed=1)
-BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=4, crops=1536, rate=8e-4, warmup=60, seed=2)
+OBB = YoloOptions(architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1)
+BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=1536, rate=8e-4, warmup=60, seed=2)
 
 SUMMARY = {
     "diatom-obb": "Rotated boxes around diatom valves, girdle views and needle cells; bright field, DIC, phase contrast.",
@@ -53,7 +53,7 @@ def make(name: str, options: YoloOptions, work: Path, real: Path, start: Path, o
         oriented = work / "diatom-obb" / "last.pt"
         weights = torch.load(oriented, map_location="cpu", weights_only=True)["average"]
     else:
-        weights, _ = yolo_net.read_checkpoint(start)
+        weights = yolo_net.read_checkpoint(start).tensors
     trained = train(examples(work, real, report), options, work / name, start=weights, report=report)
     return write_model(
         out / name,

@@ -1,0 +1,204 @@
+"""How well a model finds diatoms: average precision, counts, angles and lengths against the truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fields import SET_UP, Field, photographs, rendered
+
+from diatom_training.evaluate import Metrics, angle_errors_deg, evaluate, length_errors, match
+from napari_diatom import engines, geometry
+from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
+from napari_diatom.detections import Detections
+from napari_diatom.errors import DiatomError
+from napari_diatom.models import library
+from napari_diatom.progress import Progress
+
+ELONGATIONS = (("up to 1.5", 0.0, 1.5), ("1.5 to 5", 1.5, 5.0), ("5 to 15", 5.0, 15.0), ("above 15", 15.0, np.inf))
+"""Groups of specimens by length/width."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is kept of a field once it is analysed."""
+
+    truth: Detections
+    found: Detections
+    size: tuple[int, int]
+    group: str
+
+
+def main() -> int:
+    """Run a model over fields and print its figures."""
+    options = _parser().parse_args()
+    try:
+        return _run(options)
+    except DiatomError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    model = library.find(options.model)
+    engine = engines.load(model, options.device)
+    settings = AnalysisOptions(threshold=options.threshold)
+    threshold = model.card.threshold() if options.threshold is None else options.threshold
+    outcomes: list[Outcome] = []
+    for number, field in enumerate(_fields(options), start=1):
+        analysis = analyse(field.image, engine, settings, _dots(number))
+        truth = field.truth if model.card.task == "oriented-boxes" else field.upright
+        outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group))
+        if options.overlays:
+            _draw(options.overlays, field, truth, analysis)
+    if sys.stderr.isatty():
+        print(end="\r\033[K", file=sys.stderr)
+    if not outcomes:
+        print("There is no field to look at.", file=sys.stderr)
+        return 2
+    groups = {"all": outcomes} | {
+        group: [outcome for outcome in outcomes if outcome.group == group]
+        for group in sorted({outcome.group for outcome in outcomes})
+    }
+    figures = {name: _evaluate(some, threshold) for name, some in groups.items()}
+    elongations = _by_elongation(outcomes, threshold)
+    print(f"{model.card.name} {model.card.version}, threshold {threshold:.2f}, {engine.device}\n")
+    _print_figures(figures)
+    print()
+    _print_elongations(elongations)
+    if options.json:
+        data = {
+            "model": model.card.name,
+            "version": model.card.version,
+            "sha256": model.card.sha256,
+            "threshold": threshold,
+            "figures": {name: metrics.to_json() for name, metrics in figures.items()},
+            "by_elongation": elongations,
+        }
+        options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=SET_UP.format(script="accuracy.py --fields 100"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", default=library.DEFAULT, help="name, folder or file of a model (%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
+    parser.add_argument("--threshold", type=float, help="score from which detections count (the model's own)")
+    fresh = parser.add_argument_group("fresh rendered fields")
+    fresh.add_argument("--fields", type=int, default=100, help="how many (%(default)s)")
+    fresh.add_argument("--seed", type=int, default=2025, help="another seed gives other fields (%(default)s)")
+    fresh.add_argument("--size", default="1536x2048", help="height x width in pixels (%(default)s)")
+    fresh.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="to render with (%(default)s)")
+    real = parser.add_argument_group("or photographs outlined by hand")
+    real.add_argument("--coco", type=Path, help="COCO file with polygons")
+    real.add_argument("--images", type=Path, help="folder of its images (that of the COCO file)")
+    real.add_argument("--station", help="only images with this part before the last in their names, such as 0035")
+    parser.add_argument("--overlays", type=Path, metavar="DIR", help="draw truth (green) and detections (orange) there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return parser
+
+
+def _fields(options: argparse.Namespace) -> Iterator[Field]:
+    if options.coco:
+        return photographs(options.coco, options.images or options.coco.parent, options.station)
+    height, width = (int(side) for side in options.size.split("x"))
+    return rendered(options.fields, options.seed, height, width, options.processes)
+
+
+def _dots(number: int) -> Callable[[Progress], None]:
+    """Return a report that keeps one line of the terminal up to date."""
+
+    def report(progress: Progress) -> None:
+        if sys.stderr.isatty():
+            line = f"field {number}: tile {progress.done} of {progress.total}"
+            print(f"\r{line}\033[K", end="", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _evaluate(outcomes: Sequence[Outcome], threshold: float) -> Metrics:
+    truths, found, sizes, _ = zip(*((o.truth, o.found, o.size, o.group) for o in outcomes), strict=True)
+    return evaluate(truths, found, sizes, threshold)
+
+
+def _print_figures(figures: dict[str, Metrics]) -> None:
+    print(
+        f"{'fields':16}{'number':>8}{'specimens':>11}{'AP50':>8}{'AP50-95':>9}{'precision':>11}{'recall':>8}{'F1':>7}"
+        f"{'count error':>20}{'angle error':>13}{'length error':>14}"
+    )
+    for name, m in figures.items():
+        count = f"{m.count_error:.2f} ({100 * m.relative_count_error:.1f} %)"
+        print(
+            f"{name:16}{m.images:8d}{m.specimens:11d}{m.ap50:8.3f}{m.ap50_95:9.3f}{m.precision:11.3f}{m.recall:8.3f}"
+            f"{m.f1:7.3f}{count:>20}{m.angle_error_deg:11.2f}°{100 * m.length_error:12.2f} %"
+        )
+
+
+def _by_elongation(outcomes: Sequence[Outcome], threshold: float) -> list[dict[str, float | str | None]]:
+    """Return how many specimens of each elongation were found, and how well."""
+    rows: list[dict[str, float | str | None]] = []
+    for name, low, high in ELONGATIONS:
+        specimens = matched = 0
+        angles, lengths = [np.empty(0)], [np.empty(0)]
+        for outcome in outcomes:
+            found = outcome.found.above(threshold)
+            which, whose = match(outcome.truth, found)
+            ratio = outcome.truth.boxes[:, 2] / outcome.truth.boxes[:, 3]
+            chosen = (ratio >= low) & (ratio < high)
+            ours = chosen[whose]
+            specimens, matched = specimens + int(chosen.sum()), matched + int(ours.sum())
+            angles.append(angle_errors_deg(outcome.truth[whose[ours]], found[which[ours]]))
+            lengths.append(length_errors(outcome.truth[whose[ours]], found[which[ours]]))
+        angle, length = np.concatenate(angles), np.concatenate(lengths)
+        rows.append(
+            {
+                "length_width_ratio": name,
+                "specimens": specimens,
+                "recall": matched / specimens if specimens else None,
+                "angle_error_deg": float(np.median(angle)) if len(angle) else None,
+                "length_error": float(np.median(length)) if len(length) else None,
+            }
+        )
+    return rows
+
+
+def _print_elongations(rows: Sequence[dict[str, float | str | None]]) -> None:
+    def number(value: float | str | None, digits: int, factor: float = 1, unit: str = "") -> str:
+        return f"{factor * value:.{digits}f}{unit}" if isinstance(value, float) else "-"
+
+    print(f"{'length/width':16}{'specimens':>11}{'recall':>8}{'angle error':>13}{'length error':>14}")
+    for row in rows:
+        print(
+            f"{row['length_width_ratio']:16}{row['specimens']:11d}{number(row['recall'], 3):>8}"
+            f"{number(row['angle_error_deg'], 2, unit='°'):>13}{number(row['length_error'], 2, 100, ' %'):>14}"
+        )
+
+
+def _draw(folder: Path, field: Field, truth: Detections, analysis: Analysis) -> None:
+    """Draw truth and detections on the field, as a JPEG of at most 1600 pixels."""
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    scale = min(1.0, 1600 / max(analysis.height, analysis.width))
+    picture = field.image.read(0, 0, analysis.width, analysis.height, scale)[..., ::-1].copy()
+    for detections, colour, thickness in ((truth, (60, 200, 60), 2), (analysis.kept, (0, 140, 255), 1)):
+        outlines = np.rint(geometry.corners(detections.boxes) * scale).astype(np.int32)
+        cv2.polylines(picture, list(outlines), True, colour, thickness, cv2.LINE_AA)
+    for box, score in zip(analysis.kept.boxes, analysis.kept.scores, strict=True):
+        at = (int(box[0] * scale), int(box[1] * scale))
+        cv2.putText(picture, f"{score:.2f}", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 140, 255), 1, cv2.LINE_AA)
+    cv2.imwrite(str(folder / f"{Path(analysis.image).stem}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

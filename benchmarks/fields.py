@@ -1,0 +1,99 @@
+"""Fields with their truth for the other scripts: freshly rendered ones, or photographs outlined by hand."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.examples import from_coco, truth_of
+from napari_diatom import geometry
+from napari_diatom.detections import CroppedMask, Detections
+from napari_diatom.imaging import SlideImage, from_array, open_images
+
+SET_UP = """\
+set-up, from a clone of the repository:
+  python -m venv .venv
+  .venv/bin/pip install -e '.[benchmark]'
+  .venv/bin/python benchmarks/{script}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field and what is in it.
+
+    Attributes
+    ----------
+    image : SlideImage
+        The picture.
+    truth : Detections
+        Oriented boxes of its specimens.
+    upright : Detections
+        Upright boxes of the same.
+    group : str
+        What its figures are listed under: the modality, or the station.
+    """
+
+    image: SlideImage
+    truth: Detections
+    upright: Detections
+    group: str
+
+
+def rendered(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[Field]:
+    """Yield freshly rendered fields; the same seed gives the same fields."""
+    work = partial(_render, seed=seed, height=height, width=width)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        # A few at a time: a hundred rendered fields take a gigabyte.
+        for first in range(0, count, 2 * processes):
+            indices = range(first, min(first + 2 * processes, count))
+            for index, (pixels, truth, modality) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
+                image = from_array(pixels, f"field-{seed}-{index:03d}")
+                yield Field(image, truth, _upright_of_masks(truth), modality)
+
+
+def photographs(annotations: Path, images: Path, station: str | None) -> Iterator[Field]:
+    """Yield the photographs of a COCO file, of one station or all."""
+    for example in from_coco(annotations, images, groups=[station] if station else None):
+        corners = [(outline.min(axis=0), outline.max(axis=0)) for outline in example.outlines]
+        upright = [[*(low + high) / 2, *(high - low), 0] for low, high in corners]
+        [image] = open_images(example.image)
+        yield Field(image, truth_of(example), Detections.of(upright), example.group)
+
+
+def _render(index: int, seed: int, height: int, width: int) -> tuple[NDArray[Any], Detections, str]:
+    import cv2
+
+    from diatom_training.synthesis import draw_options, render_field
+
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng((seed, index))
+    options = draw_options(rng, height, width)
+    field = render_field(options, seed=int(rng.integers(2**31)))
+    return field.image, field.truth, options.modality
+
+
+def _upright_of_masks(truth: Detections) -> Detections:
+    """Return the upright bounds of the masks, or of the boxes where there are none."""
+    bounds = geometry.bounds(truth.boxes)
+    if truth.masks is not None:
+        bounds = np.array([_bounds(mask) for mask in truth.masks], dtype=np.float64).reshape(-1, 4)
+    centres, sizes = (bounds[:, :2] + bounds[:, 2:]) / 2, bounds[:, 2:] - bounds[:, :2]
+    return Detections.of(np.column_stack([centres, sizes, np.zeros(len(bounds))]))
+
+
+def _bounds(mask: CroppedMask) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.pixels.any(axis=1)), np.flatnonzero(mask.pixels.any(axis=0))
+    return (
+        mask.x0 + int(columns[0]),
+        mask.y0 + int(rows[0]),
+        mask.x0 + int(columns[-1]) + 1,
+        mask.y0 + int(rows[-1]) + 1,
+    )
