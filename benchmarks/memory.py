@@ -86,7 +86,9 @@ def _content(seed: int) -> NDArray[np.uint8]:
     from diatom_training.synthesis import draw_options, render_field
 
     options = draw_options(np.random.default_rng(seed), 2048, 2048, modality="dic")
-    options = replace(options, colour=True, bit_depth=8, specimens=(30, 40), length_px=(40.0, 800.0))
+    options = replace(
+        options, colour=True, bit_depth=8, contrast=1.0, noise=0.01, specimens=(30, 40), length_px=(40.0, 800.0)
+    )
     return np.asarray(render_field(options, seed).image, dtype=np.uint8)
 
 

@@ -29,6 +29,8 @@ BESIDE: Final = 0.65
 """Widths between two axes from which parallel needles are two."""
 LEAST_WIDTH_RATIO: Final = 0.4
 """Narrower over wider below which two boxes are not one specimen, nor two pieces of one."""
+NEARBY: Final = np.array([1, 1, 1.1, 1.3, 1])
+"""A whole box is grown by this before pieces are looked for in it: a sliver of a valve lies along its very edge."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
 
@@ -91,7 +93,7 @@ def _suppressed(sorted_: Detections, iou: float, inside: float) -> Detections:
     losers: dict[int, list[int]] = {}
     for pair in _overlaps(sorted_):
         same = pair.are_copies(iou) & ~(is_cut[pair.i] & is_cut[pair.j])
-        same |= pair.holds(inside) & ~is_cut[pair.i] & is_cut[pair.j]
+        same |= pair.holds(inside, ~is_cut[pair.i] & is_cut[pair.j])
         for i, j in zip(pair.i[same].tolist(), pair.j[same].tolist(), strict=True):
             losers.setdefault(i, []).append(j)
     scores = sorted_.scores.tolist()
@@ -133,7 +135,6 @@ class _Pairs:
     i: Indices
     j: Indices
     iou: Floats
-    inside: Floats
     boxes_i: Floats
     boxes_j: Floats
     turn: Floats
@@ -163,7 +164,6 @@ class _Pairs:
             i=i,
             j=j,
             iou=common / np.maximum(area_a + area_b - common, geometry.TINY),
-            inside=common / np.maximum(np.minimum(area_a, area_b), geometry.TINY),
             boxes_i=a,
             boxes_j=b,
             turn=np.abs(turn),
@@ -185,12 +185,20 @@ class _Pairs:
         lengths = self.boxes_i[:, 2] + self.boxes_j[:, 2]
         return np.asarray((self.iou > iou) | needles & (self.shared > iou * (lengths - self.shared)))
 
-    def holds(self, inside: float) -> Bools:
-        """Tell where at least ``inside`` of box j lies in box i: of its area, or of its length along the needle i."""
+    def holds(self, inside: float, asked: Bools | None = None) -> Bools:
+        """Tell where at least ``inside`` of box j lies in box i: of its area, or of its length along the needle i.
+
+        Only pairs that are ``asked`` for are looked at, all by default.
+        """
+        larger = geometry.areas(self.boxes_i) >= geometry.areas(self.boxes_j)
+        some = np.flatnonzero(larger if asked is None else larger & asked)
+        grown, piece = self.boxes_i[some] * NEARBY, self.boxes_j[some]
+        held = np.zeros(len(self.i), dtype=bool)
+        held[some] = geometry.intersections(piece, grown) > inside * geometry.areas(piece)
         needle = self._are_needles(self.boxes_i) & self.in_line(MOST_TURN_OF_PIECES)
         part = (self.boxes_j[:, 2] <= self.boxes_i[:, 2]) & (self.shared > inside * self.boxes_j[:, 2])
-        larger = geometry.areas(self.boxes_i) >= geometry.areas(self.boxes_j)
-        return np.asarray((self.inside > inside) & larger | needle & part)
+        held |= needle & part if asked is None else needle & part & asked
+        return held
 
     @staticmethod
     def _are_needles(boxes: Floats) -> Bools:

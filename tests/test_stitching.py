@@ -142,6 +142,12 @@ def test_a_short_piece_of_a_needle_goes_with_the_whole_needle() -> None:
     assert found.boxes[0, 2] == pytest.approx(1500)
 
 
+def test_a_sliver_along_the_edge_of_a_wide_valve_goes_with_the_valve() -> None:
+    sliver = [500, 554, 420, 14, 0]
+    found = stitch(Detections.of([[500, 500, 700, 100, 0], sliver], scores=[0.6, 0.5], cut=[0, CUT_BY_TILE]))
+    assert found.boxes[:, 3].tolist() == [100]
+
+
 @pytest.mark.parametrize("angle", [0.0, 0.3, np.pi / 4, 1.2, -np.pi / 2, -0.8])
 @pytest.mark.parametrize("noise", [0, 1])
 def test_a_needle_longer_than_a_tile_is_joined(angle: float, noise: float) -> None:

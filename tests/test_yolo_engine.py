@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +104,20 @@ def test_changed_weights_are_refused(models: dict[str, ModelFolder], tmp_path: P
     model.card.write(tmp_path)
     with pytest.raises(ModelError, match="damaged"):
         engines.load(ModelFolder(model.card, tmp_path), "cpu")
+
+
+def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path: Path) -> None:
+    home, dest = tmp_path / "home", tmp_path / "graph"
+    home.mkdir()
+    guard = "import socket, sys, runpy\n"
+    guard += "def refuse(*a, **k): raise SystemExit('network')\n"
+    guard += "socket.socket.connect = socket.getaddrinfo = refuse\n"
+    guard += f"sys.argv[1:] = [{str(models['boxes'].folder)!r}, {str(dest)!r}]\n"
+    guard += "runpy.run_module('napari_diatom.engines.yolo_convert', run_name='__main__')"
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
+    subprocess.run([sys.executable, "-c", guard], env=environment | {"HOME": str(home)}, check=True)
+    assert (dest / "network.xml").exists()
+    assert not list(home.rglob("*"))
 
 
 def test_unknown_devices_are_refused(models: dict[str, ModelFolder]) -> None:

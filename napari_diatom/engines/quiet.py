@@ -1,8 +1,9 @@
-"""Ultralytics without surprises: nothing installed, downloaded, synced or reported behind the user's back."""
+"""Ultralytics and OpenVINO without surprises: nothing installed, downloaded or reported behind the user's back."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from platformdirs import user_cache_dir
@@ -24,3 +25,11 @@ def silence_ultralytics() -> None:
 
     utils.ONLINE = False
     utils.SETTINGS.update({"sync": False})
+
+
+def silence_openvino() -> None:
+    """Keep OpenVINO's converter from reporting its use; call before the first import of openvino.
+
+    Without its telemetry package OpenVINO falls back on a stand-in of its own that sends nothing.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

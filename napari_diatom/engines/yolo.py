@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.engines.base import Tile
-from napari_diatom.engines.quiet import CACHE
+from napari_diatom.engines.quiet import CACHE, silence_openvino
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.errors import ModelError
 from napari_diatom.models.library import ModelFolder
@@ -118,6 +118,7 @@ class OpenVinoBackend:
     device = "cpu"
 
     def __init__(self, model: ModelFolder) -> None:
+        silence_openvino()
         import openvino
 
         self._core = openvino.Core()

@@ -7,11 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import openvino
 import torch
-from openvino.preprocess import PrePostProcessor
 
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.quiet import silence_openvino
 from napari_diatom.engines.yolo import GRAPH_FILE
 from napari_diatom.errors import DiatomError
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
@@ -22,6 +21,10 @@ def convert(folder: Path, dest: Path) -> None:
 
     The graph reads RGB tiles, uint8, shape (1, h, w, 3), and can be reshaped to any h and w that are multiples of 32.
     """
+    silence_openvino()
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
     card = ModelCard.read(folder)
     network = yolo_net.build(card.architecture, len(card.classes))
     yolo_net.read_weights(network, folder / WEIGHTS_FILE)
