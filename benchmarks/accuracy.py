@@ -127,8 +127,7 @@ def _dots(number: int) -> Callable[[Progress], None]:
 
 
 def _evaluate(outcomes: Sequence[Outcome], threshold: float) -> Metrics:
-    truths, found, sizes, _ = zip(*((o.truth, o.found, o.size, o.group) for o in outcomes), strict=True)
-    return evaluate(truths, found, sizes, threshold)
+    return evaluate([o.truth for o in outcomes], [o.found for o in outcomes], [o.size for o in outcomes], threshold)
 
 
 def _print_figures(figures: dict[str, Metrics]) -> None:

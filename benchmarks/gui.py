@@ -148,6 +148,9 @@ def main() -> int:
             spin(0.5)
         verdict(f"Longest stall, {title} ({seconds:.1f} s)", heart.longest_ms, 200)
 
+    with Heartbeat() as heart:
+        spin(3)
+    verdict("Longest stall, nothing to do (the machine's own)", heart.longest_ms, 200)
     run("first run, loads the model")
     run("second run, model is warm")
 
@@ -180,8 +183,12 @@ def main() -> int:
 
     image = next(layer for layer in viewer.layers if layer.name != result.layer.name)
     with Heartbeat() as heart:
-        result = ResultLayer.create(viewer, image, result.facts, many(arguments.boxes, height, width))
-        result.set_threshold(0.1)
+        result = ResultLayer.create(image, result.facts, many(arguments.boxes, height, width))
+        widget._results[result.layer] = result
+        viewer.add_layer(result.layer)
+        spin(0.03)
+        result.layer.visible = True
+        result.set_threshold(0.1, at_once=False)
         spin(until=lambda: len(result.layer.data) == arguments.boxes)
         spin(0.3)
     verdict(f"Longest stall, showing {arguments.boxes} boxes for the first time", heart.longest_ms, 200)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,9 +39,7 @@ class CroppedMask:
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.bool_:
-            raise InputError(
-                f"A mask is a 2-D bool array, not {self.pixels.ndim}-D {self.pixels.dtype}."
-            )
+            raise InputError(f"A mask is a 2-D bool array, not {self.pixels.ndim}-D {self.pixels.dtype}.")
 
     @property
     def area(self) -> int:
@@ -230,17 +228,15 @@ def _column(
     dtype: type[np.int64 | np.float64],
     default: float,
     problems: list[str],
-) -> NDArray[np.float64] | NDArray[np.int64]:
+) -> NDArray[Any]:
     """Return ``values`` as an array of length ``n``; a wrong shape goes to ``problems``."""
-    if values is None:
-        return np.full(n, default, dtype=dtype)
-    array = np.asarray(values)
+    array = np.full(n, default) if values is None else np.asarray(values)
     if array.size == 0:
         array = array.reshape(0)
     if array.shape != (n,):
         problems.append(f"{name} must have shape ({n},), got {array.shape}")
-        return np.full(n, default, dtype=dtype)
-    if dtype is np.int64 and not np.isfinite(array.astype(np.float64)).all():
+        array = np.full(n, default)
+    elif dtype is np.int64 and not np.isfinite(array.astype(np.float64)).all():
         problems.append(f"{name} hold NaN or infinite values")
-        return np.full(n, default, dtype=dtype)
+        array = np.full(n, default)
     return array.astype(dtype)

@@ -139,28 +139,38 @@ def inside(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(intersections(first, second) / np.minimum(areas(first), areas(second)))
 
 
-def pairs(bounds: ArrayLike, block: int = 2048) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield, block by block, the index pairs i < j whose upright bounds meet.
+def pairs(
+    bounds: ArrayLike, others: ArrayLike | None = None, block: int = 2048
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield, block by block, the index pairs whose upright bounds meet, in the order of i, then j.
 
     A spatial index finds them; memory grows with the boxes and with the pairs of one block, never with N squared.
-    Pairs come in the order of i, then j.
 
     Parameters
     ----------
     bounds : array-like, shape (N, 4)
         ``x0, y0, x1, y1``, as :func:`bounds` returns them.
+    others : array-like, shape (M, 4), optional
+        Where j is looked for; by default in ``bounds`` too, and then only pairs i < j are given.
     block : int
         Boxes looked up at a time.
     """
-    rectangles = shapely.box(*np.asarray(bounds, dtype=np.float64).reshape(-1, 4).T)
-    tree = shapely.STRtree(rectangles)
+    rectangles = _rectangles(bounds)
+    tree = shapely.STRtree(rectangles if others is None else _rectangles(others))
     for begin in range(0, len(rectangles), block):
         i, j = tree.query(rectangles[begin : begin + block])
         i += begin
-        later = i < j
-        i, j = i[later], j[later]
+        if others is None:
+            later = i < j
+            i, j = i[later], j[later]
         order = np.lexsort((j, i))
         yield i[order], j[order]
+
+
+def _rectangles(bounds: ArrayLike) -> NDArray[np.object_]:
+    """Return bounds, shape (N, 4), as shapely polygons."""
+    x0, y0, x1, y1 = np.asarray(bounds, dtype=np.float64).reshape(-1, 4).T
+    return np.asarray(shapely.box(x0, y0, x1, y1))
 
 
 def min_area_box(points: ArrayLike, smallest: float = 1.0) -> NDArray[np.float64]:

@@ -104,7 +104,7 @@ class BoxLook:
             "opacity": self.opacity,
             "face_color": "transparent",
             "text": {
-                "string": {"array": [], "default": ""},
+                "string": {"constant": ""},
                 "size": self.text_size,
                 "anchor": self.text_anchor,
                 "color": self.text_colour,

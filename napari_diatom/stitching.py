@@ -17,6 +17,8 @@ from napari_diatom import geometry
 from napari_diatom.detections import CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.tiling import CUT_BOTTOM, CUT_LEFT, CUT_RIGHT, CUT_SIDES, CUT_TOP
 
+HEAD: Final = 128
+"""Boxes that are compared among themselves before the rest is compared with them."""
 CUT_WORTH: Final = 0.4
 """A copy cut by its tile counts as a whole one with this share of its score."""
 NEEDLE: Final = 4.0
@@ -87,23 +89,44 @@ def _worth(detections: Detections) -> NDArray[np.float32]:
     return np.asarray(detections.scores * share)
 
 
-def _suppressed(sorted_: Detections, iou: float, inside: float) -> Detections:
-    """Drop the copies of better ones; ``sorted_`` goes from the best down."""
-    is_cut = (sorted_.cut & CUT_BY_TILE) > 0
-    losers: dict[int, list[int]] = {}
-    for pair in _overlaps(sorted_):
-        same = pair.are_copies(iou) & ~(is_cut[pair.i] & is_cut[pair.j])
-        same |= pair.holds(inside, ~is_cut[pair.i] & is_cut[pair.j])
-        for i, j in zip(pair.i[same].tolist(), pair.j[same].tolist(), strict=True):
-            losers.setdefault(i, []).append(j)
-    scores = sorted_.scores.tolist()
-    keep = np.ones(len(sorted_), dtype=bool)
-    for i in sorted(losers):
-        if keep[i]:
-            copies = [j for j in losers[i] if keep[j]]
-            keep[copies] = False
-            scores[i] = max([scores[i], *(scores[j] for j in copies)])
-    return replace(sorted_, scores=np.array(scores, dtype=np.float32))[keep]
+def _suppressed(ordered: Detections, iou: float, inside: float) -> Detections:
+    """Drop the copies of better ones; ``ordered`` goes from the best down.
+
+    The best are compared among themselves first, and what is left of them with the rest, and so on: most of a network's
+    raw boxes are copies, and are gone before they are compared with each other.
+    """
+    scores = ordered.scores.copy()
+    kept: list[Indices] = []
+    rest = np.arange(len(ordered))
+    size = max(HEAD, len(ordered) // 64)
+    while len(rest):
+        head, rest, size = rest[:size], rest[size:], 2 * size
+        alive = [True] * len(head)
+        for i, j in zip(*(side.tolist() for side in _copies(ordered[head], None, iou, inside)), strict=True):
+            if alive[i] and alive[j]:
+                alive[j] = False
+                scores[head[i]] = max(scores[head[i]], scores[head[j]])
+        head = head[alive]
+        kept.append(head)
+        better, worse = _copies(ordered[head], ordered[rest], iou, inside)
+        # Pairs come in the order of the better ones: the first of each worse one is the best that it gives way to.
+        worse, first = np.unique(worse, return_index=True)
+        np.maximum.at(scores, head[better[first]], scores[rest[worse]])
+        rest = np.delete(rest, worse)
+    return replace(ordered, scores=scores)[np.concatenate([np.empty(0, dtype=np.intp), *kept])]
+
+
+def _copies(better: Detections, worse: Detections | None, iou: float, inside: float) -> tuple[Indices, Indices]:
+    """Return the pairs of which the second gives way to the first, in order; ``worse`` is ``better`` itself if None."""
+    cut_i = (better.cut & CUT_BY_TILE) > 0
+    cut_j = cut_i if worse is None else (worse.cut & CUT_BY_TILE) > 0
+    found: list[tuple[Indices, Indices]] = [(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))]
+    for pair in _overlaps(better, worse):
+        i_is_cut, j_is_cut = cut_i[pair.i], cut_j[pair.j]
+        same = pair.are_copies(iou) & ~(i_is_cut & j_is_cut)
+        same |= pair.holds(inside, ~i_is_cut & j_is_cut)
+        found.append((pair.i[same], pair.j[same]))
+    return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
 
 
 def _without_lesser_pieces(found: Detections, iou: float, inside: float) -> Detections:
@@ -125,7 +148,7 @@ def _without_lesser_pieces(found: Detections, iou: float, inside: float) -> Dete
 
 @dataclass(frozen=True)
 class _Pairs:
-    """How the boxes i and j, i < j, lie to each other.
+    """How the boxes i of one and j of another set lie to each other.
 
     ``turn`` is the angle between their axes; ``offset`` the distance between their axes, in mean widths, in the middle
     of what they share along the axis; ``shared`` the length of that (negative: the gap), in pixels; ``width_ratio``
@@ -143,12 +166,12 @@ class _Pairs:
     width_ratio: Floats
 
     @classmethod
-    def of(cls, detections: Detections, i: Indices, j: Indices) -> _Pairs:
-        a, b = detections.boxes[i].astype(np.float64), detections.boxes[j].astype(np.float64)
+    def of(cls, first: Detections, second: Detections, i: Indices, j: Indices) -> _Pairs:
+        a, b = first.boxes[i].astype(np.float64), second.boxes[j].astype(np.float64)
         area_a, area_b = geometry.areas(a), geometry.areas(b)
         common = geometry.intersections(a, b)
-        if detections.masks is not None:
-            area_a, area_b, common = _mask_areas(detections.masks, i, j, common > 0)
+        if first.masks is not None and second.masks is not None:
+            area_a, area_b, common = _mask_areas(first.masks, second.masks, i, j, common > 0)
         # All is measured along the longer box's axis: it knows the direction best.
         long_, short = np.where(a[:, 2:3] >= b[:, 2:3], (a, b), (b, a))
         dx, dy = short[:, 0] - long_[:, 0], short[:, 1] - long_[:, 1]
@@ -205,16 +228,24 @@ class _Pairs:
         return np.asarray(boxes[:, 2] >= NEEDLE * boxes[:, 3])
 
 
-def _overlaps(detections: Detections, margin: float = 0.0) -> Iterator[_Pairs]:
-    """Yield the pairs of boxes that meet, or miss each other by up to ``margin`` widths."""
-    bounds = geometry.bounds(detections.boxes)
-    bounds += detections.boxes[:, 3:4] * np.array([-margin, -margin, margin, margin])
+def _overlaps(first: Detections, second: Detections | None = None, margin: float = 0.0) -> Iterator[_Pairs]:
+    """Yield the pairs of boxes that meet, or miss each other by up to ``margin`` widths.
+
+    Between ``first`` and ``second``, or i < j within ``first``; in the order of i.
+    """
+
+    def grown(boxes: NDArray[np.float32]) -> Floats:
+        return np.asarray(geometry.bounds(boxes) + boxes[:, 3:4] * np.array([-margin, -margin, margin, margin]))
+
+    other = first if second is None else second
     # In single precision and one array per column: this runs over far more pairs than are left after it.
-    x, y, length, width, angle = np.ascontiguousarray(detections.boxes.T)
+    boxes = np.concatenate([first.boxes, other.boxes])
+    x, y, length, width, angle = np.ascontiguousarray(boxes.T)
     axes = np.stack([np.cos(angle), np.sin(angle)])
-    for i, j in geometry.pairs(bounds):
-        longer = np.where(length[i] >= length[j], i, j)
-        shorter = i + j - longer
+    for i, j in geometry.pairs(grown(first.boxes), None if second is None else grown(second.boxes)):
+        k = j + len(first)
+        longer = np.where(length[i] >= length[k], i, k)
+        shorter = i + k - longer
         (cos, sin), (u, v) = axes[:, longer], axes[:, shorter]
         dx, dy = x[shorter] - x[longer], y[shorter] - y[longer]
         half_length, half_width = length[shorter] / 2, width[shorter] / 2
@@ -226,16 +257,18 @@ def _overlaps(detections: Detections, margin: float = 0.0) -> Iterator[_Pairs]:
         near &= np.abs(dy * cos - dx * sin) <= (
             width[longer] / 2 + half_length * crossing + half_width * parallel + slack
         )
-        yield _Pairs.of(detections, i[near], j[near])
+        yield _Pairs.of(first, other, i[near], j[near])
 
 
-def _mask_areas(masks: tuple[CroppedMask, ...], i: Indices, j: Indices, meet: Bools) -> tuple[Floats, Floats, Floats]:
+def _mask_areas(
+    first: tuple[CroppedMask, ...], second: tuple[CroppedMask, ...], i: Indices, j: Indices, meet: Bools
+) -> tuple[Floats, Floats, Floats]:
     """Return the masks' areas, and the pixels they share, of the pairs that ``meet`` as boxes."""
-    areas = np.array([mask.area for mask in masks], dtype=np.float64)
     common = np.zeros(len(i))
     for k in np.flatnonzero(meet):
-        common[k] = _shared_pixels(masks[i[k]], masks[j[k]])
-    return areas[i], areas[j], common
+        common[k] = _shared_pixels(first[i[k]], second[j[k]])
+    areas_first, areas_second = (np.array([m.area for m in masks], dtype=np.float64) for masks in (first, second))
+    return areas_first[i], areas_second[j], common
 
 
 def _shared_pixels(a: CroppedMask, b: CroppedMask) -> int:
@@ -256,7 +289,7 @@ def _joined(found: Detections, iou: float, inside: float) -> Detections:
     some = found[pieces]
     parent = np.arange(len(pieces))
     facing: list[int] = []
-    for pair in _overlaps(some, SEAM_GAP):
+    for pair in _overlaps(some, margin=SEAM_GAP):
         one_line = pair.in_line(MOST_TURN_OF_PIECES) & (some.class_ids[pair.i] == some.class_ids[pair.j])
         narrower = np.minimum(pair.boxes_i[:, 3], pair.boxes_j[:, 3])
         meet = (pair.shared >= -SEAM_GAP * narrower) & _cuts_face(pair, some.cut[pair.i], some.cut[pair.j]) & one_line
@@ -298,12 +331,19 @@ def _cuts_face(pair: _Pairs, cut_i: NDArray[np.uint8], cut_j: NDArray[np.uint8])
 
 
 def _union(pieces: Detections) -> Detections:
-    """Return the one whole specimen of its pieces, which are at least two."""
+    """Return the one whole specimen of its pieces, with their mean score: a longer one is not the surer for it."""
     best = pieces[[int(np.argmax(pieces.scores))]]
+    score = np.average(pieces.scores.astype(np.float64), weights=pieces.boxes[:, 2])
     mask = None if pieces.masks is None else (_united(pieces.masks),)
     boxes = pieces.boxes.astype(np.float64)
     edge = np.bitwise_or.reduce(pieces.cut) & np.uint8(0xFF ^ CUT_BY_TILE ^ CUT_SIDES)
-    return replace(best, boxes=_spanning(boxes)[None].astype(np.float32), masks=mask, cut=np.array([edge]))
+    return replace(
+        best,
+        boxes=_spanning(boxes)[None].astype(np.float32),
+        scores=np.array([score], dtype=np.float32),
+        masks=mask,
+        cut=np.array([edge]),
+    )
 
 
 def _spanning(boxes: Floats) -> Floats:

@@ -112,9 +112,11 @@ def test_corners_and_back(a: NDArray[np.float64]) -> None:
 @given(st.lists(boxes(), min_size=1, max_size=60), st.integers(1, 7))
 def test_pairs_are_those_of_all_with_all(some: list[NDArray[np.float64]], block: int) -> None:
     bounds = geometry.bounds(some)
-    found = [(i, j) for a, b in geometry.pairs(bounds, block) for i, j in zip(a, b, strict=True)]
+    found = [(i, j) for a, b in geometry.pairs(bounds, block=block) for i, j in zip(a, b, strict=True)]
     meet = (bounds[:, None, :2] <= bounds[None, :, 2:]).all(2) & (bounds[None, :, :2] <= bounds[:, None, 2:]).all(2)
     assert found == [(i, j) for i, j in np.argwhere(meet) if i < j]
+    across = [(i, j) for a, b in geometry.pairs(bounds[:9], bounds, block) for i, j in zip(a, b, strict=True)]
+    assert across == [(i, j) for i, j in np.argwhere(meet) if i < 9]
 
 
 @given(boxes())

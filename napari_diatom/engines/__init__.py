@@ -31,4 +31,6 @@ def load(model: ModelFolder, device: str = "auto") -> Engine:
         from napari_diatom.engines.yolo import YoloEngine
 
         return YoloEngine(model, device)
-    raise ModelError(f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have.")
+    raise ModelError(
+        f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
+    )

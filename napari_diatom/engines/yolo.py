@@ -97,7 +97,9 @@ def choose_device(device: str) -> str:
         return "cpu"
     import torch
 
-    there = [name for name, ok in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if ok]
+    there = [
+        name for name, ok in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if ok
+    ]
     if device == "auto":
         return there[0] if there else "cpu"
     if device not in there:

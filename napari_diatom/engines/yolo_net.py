@@ -71,7 +71,9 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
 
     try:
         tensors = load_file(path)
-        network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors.items()})
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+        )
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"{path} does not hold this network's weights: {str(error).splitlines()[0]}") from error
 

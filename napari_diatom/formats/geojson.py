@@ -287,9 +287,7 @@ def _smallest_box(outline: Outline) -> NDArray[np.float64]:
     return np.asarray(geometry.canonical([box])[0])
 
 
-def _trusted(
-    numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rectangle: bool
-) -> NDArray[np.float64]:
+def _trusted(numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rectangle: bool) -> NDArray[np.float64]:
     """Return the stored numbers of a box where they agree with the geometry, else the fitted box."""
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
         return fitted

@@ -62,7 +62,9 @@ class ModelFolder:
 
 def user_folder() -> Path:
     """Return the folder of the user's own models; ``NAPARI_DIATOM_MODELS`` overrides it."""
-    return Path(os.environ.get("NAPARI_DIATOM_MODELS") or Path(user_data_dir("napari-diatom", appauthor=False)) / "models")
+    return Path(
+        os.environ.get("NAPARI_DIATOM_MODELS") or Path(user_data_dir("napari-diatom", appauthor=False)) / "models"
+    )
 
 
 def available() -> list[ModelFolder]:

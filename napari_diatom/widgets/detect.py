@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
 
 _TASK_TITLES: Final = {"oriented-boxes": "Oriented", "boxes": "Upright"}
+_BREATH_MS: Final = 30
 _DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 
 
@@ -81,6 +82,7 @@ class DetectWidget(QWidget):
         self._models: dict[str, ModelFolder] = {}
         self._results: dict[Shapes, ResultLayer] = {}
         self._running: list[ReportingWorker] = []
+        self._fresh: Callable[[], None] | None = None
         self._typed: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
         self._last_typed: float | None = None
         self._build(presets)
@@ -250,7 +252,7 @@ class DetectWidget(QWidget):
         layer = event.value
         if isinstance(layer, Image):
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
-        elif layer in self._results and self._panel.result() is not self._results[layer]:
+        elif layer in self._results and self._fresh is None and self._panel.result() is not self._results[layer]:
             self._panel.setResult(self._results[layer])
 
     def _adopt(self, layer: Any) -> None:
@@ -368,12 +370,20 @@ class DetectWidget(QWidget):
             plane=plane,
         )
         self._replace_untouched(facts)
-        result = ResultLayer.create(self._viewer, layer, facts, analysis.detections)
+        result = ResultLayer.create(layer, facts, analysis.detections)
+        n, seconds = len(analysis.kept), time.monotonic() - started
+
+        def show() -> None:
+            result.layer.visible = True
+            result.layer.mode = "select"
+            result.set_threshold(analysis.threshold, at_once=False)
+            self._panel.setResult(result)
+            self._say(f"{n} specimen{'s' if n != 1 else ''} in {seconds:.1f} s.")
+
+        self._fresh = show
+        # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
         self._results[result.layer] = result
-        result.set_threshold(analysis.threshold)
-        self._panel.setResult(result)
-        n = len(analysis.kept)
-        self._say(f"{n} specimen{'s' if n != 1 else ''} in {time.monotonic() - started:.1f} s.")
+        self._viewer.add_layer(result.layer)
 
     def _replace_untouched(self, facts: ResultFacts) -> None:
         """Take away an earlier result of the same plane, unless the user has worked on it."""
@@ -393,9 +403,17 @@ class DetectWidget(QWidget):
         self._say("Cancelled; nothing was changed.")
 
     def _on_finished(self) -> None:
+        # Adding a layer, drawing it first and filling it each take their time; apart they do not add up to a stall.
+        QTimer.singleShot(_BREATH_MS, self._restore)
+
+    def _restore(self) -> None:
+        """Show what the run has found, and make ready for the next."""
         self._running.clear()
         self._progress.hide()
         self._refresh()
+        show, self._fresh = self._fresh, None
+        if show is not None:
+            show()
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)

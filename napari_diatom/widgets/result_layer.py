@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
+import pandas as pd
 from napari.layers import Shapes
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
@@ -19,12 +20,14 @@ from napari_diatom.layers import ResultFacts
 
 if TYPE_CHECKING:
     from napari.layers import Image
-    from napari.viewer import Viewer
 
-_BATCH: Final = 400
+_BATCH: Final = 700
 """Boxes added in one turn of the event loop, so that thousands of them do not hold up the window."""
-_MOST_LABELS: Final = 150
-"""Labels shown at a time; more of them hide the specimens, and drawing them takes longer than drawing boxes."""
+MOST_LABELS: Final = 300
+"""Specimens up to which each has a label. napari needs time by the square of the shapes to place text, half a second
+for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
+_BREATH_MS: Final = 30
+"""Time for the viewer to draw in between."""
 _CLICK_PX: Final = 2.0
 """A shape shorter than this comes from a click without a drag and is taken away again."""
 
@@ -58,18 +61,21 @@ class ResultLayer(QObject):
         self._touched: set[int] = set()
         self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._own_depth = 0
-        self._texts: list[str] = []
+        self._labelled = False
         self._next = len(self.candidates) + 1
         self._sync_timer = self._timer(self._sync)
         self._add_timer = self._timer(self._add_pending)
+        # Labels follow when the hand rests: the first ones of a layer take as long to draw as thousands of boxes.
+        self._label_timer = self._timer(self._label)
+        self._label_timer.setInterval(60)
         self._adopt_rows()
         self._remember()
         layer.events.data.connect(self._on_data)
         layer.selected_data.events.items_changed.connect(self._on_selection)
 
     @classmethod
-    def create(cls, viewer: Viewer, image: Image, facts: ResultFacts, candidates: Detections) -> Self:
-        """Add an empty layer over ``image`` to the viewer and watch over it; a threshold then fills it."""
+    def create(cls, image: Image, facts: ResultFacts, candidates: Detections) -> Self:
+        """Make an empty, hidden layer that fits over ``image`` and watch over it; a threshold then fills it."""
         layer = Shapes(
             ndim=image.ndim,
             name=f"{facts.image} diatoms",
@@ -80,6 +86,7 @@ class ResultLayer(QObject):
             affine=image.affine,
             units=image.units,
             axis_labels=image.axis_labels,
+            visible=False,
             metadata=facts.to_metadata(),
             features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
             **layers.LOOK.layer_kwargs(),
@@ -87,14 +94,13 @@ class ResultLayer(QObject):
         layer.current_edge_width = layers.edge_width(facts.height, facts.width)
         layer.current_edge_color = layers.edge_colours(facts.classes[:1], facts.classes)[0]
         layer.current_face_color = "transparent"
-        viewer.add_layer(layer)
-        layer.mode = "select"
         return cls(layer, candidates)
 
     def close(self) -> None:
         """Stop watching."""
         self._sync_timer.stop()
         self._add_timer.stop()
+        self._label_timer.stop()
         self.layer.events.data.disconnect(self._on_data)
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
@@ -115,7 +121,8 @@ class ResultLayer(QObject):
         self.flush()
         order = np.argsort(self.specimens(), kind="stable")
         features = self.layer.features.iloc[order]
-        found = layers.to_detections([self.layer.data[i] for i in order], features, self.facts)
+        data = self.layer.data
+        found = layers.to_detections([data[i] for i in order], features, self.facts)
         origins = layers.origins_of(features, len(found))
         return Annotations.of(
             found,
@@ -127,8 +134,12 @@ class ResultLayer(QObject):
             pixel_size_um=self.facts.pixel_size_um,
         )
 
-    def set_threshold(self, threshold: float) -> None:
-        """Show the untouched candidates at or above a score, and those only."""
+    def set_threshold(self, threshold: float, at_once: bool = True) -> None:
+        """Show the untouched candidates at or above a score, and those only.
+
+        The best are there when this returns, unless ``at_once`` is false, the others in the next turns of the event
+        loop.
+        """
         self.flush_edits()
         self.threshold = threshold
         shown = self.specimens()
@@ -141,7 +152,10 @@ class ResultLayer(QObject):
                 self.layer.remove(leaving.tolist())
         entering = np.setdiff1d(wanted, shown)
         self._pending = entering[np.argsort(-self.candidates.scores[entering - 1], kind="stable")]
-        self._add_pending()
+        if at_once:
+            self._add_pending()
+        else:
+            self._add_timer.start(_BREATH_MS)
 
     def touched(self) -> bool:
         """Return whether the user has drawn, changed or deleted anything."""
@@ -181,27 +195,14 @@ class ResultLayer(QObject):
         self._measure(range(len(self.layer.data)))
         self._content_changed()
 
-    def label(self) -> None:
-        """Write the labels of the specimens in view, unless there are too many to be read."""
-        n = len(self.layer.data)
-        texts = np.full(n, "", dtype=object)
-        rows = np.arange(n)
-        if n > _MOST_LABELS:
-            top_left, bottom_right = np.asarray(self.layer.corner_pixels)[:, -2:]
-            centres = self._quads[:, :, -2:].mean(axis=1)
-            rows = np.flatnonzero(((centres >= top_left) & (centres <= bottom_right)).all(axis=1))
-        if 0 < len(rows) <= _MOST_LABELS:
-            texts[rows] = layers.labels(self.layer.features.iloc[rows], len(self.facts.classes) > 1)
-        # An encoding is replaced only where its texts differ, for each replacement redraws all of them.
-        if list(texts) != self._texts:
-            self._texts = list(texts)
-            self.layer.text.string = {"array": self._texts, "default": ""}
-
     def flush(self) -> None:
         """Do at once what waits for the next turns of the event loop."""
         self.flush_edits()
         while len(self._pending):
             self._add_pending()
+        if self._label_timer.isActive():
+            self._label_timer.stop()
+            self._label()
 
     def flush_edits(self) -> None:
         """Take in at once what the user has drawn, moved or deleted."""
@@ -237,17 +238,17 @@ class ResultLayer(QObject):
     def _add_pending(self) -> None:
         batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
         if len(batch):
+            if len(self.layer.data) + len(batch) > MOST_LABELS:
+                self._unlabel()
             found = self.candidates[batch - 1]
             origin = self.facts.model or PERSON
             self._append(found, layers.to_features(found, batch, origin, self.facts.pixel_size_um))
         if len(self._pending):
-            self._add_timer.start()
+            self._add_timer.start(0)
         self._content_changed()
 
     def _append(self, found: Detections, features: dict[str, NDArray[Any]]) -> None:
         """Add boxes with their features to the layer."""
-        import pandas as pd
-
         new = pd.DataFrame(features)
         table = pd.concat([self.layer.features, new], ignore_index=True) if len(self.layer.data) else new
         with self._own():
@@ -266,8 +267,25 @@ class ResultLayer(QObject):
 
     def _content_changed(self) -> None:
         self._remember()
-        self.label()
+        self._label_timer.start()
         self.changed.emit()
+
+    def _label(self) -> None:
+        """Write the labels, unless there are too many."""
+        texts: list[str] = []
+        if len(self._numbers) <= MOST_LABELS:
+            texts = layers.labels(self.layer.features, len(self.facts.classes) > 1).tolist()
+        if texts:
+            self.layer.text.string = {"array": texts, "default": ""}
+            self._labelled = True
+        else:
+            self._unlabel()
+
+    def _unlabel(self) -> None:
+        """Take the labels away."""
+        if self._labelled:
+            self.layer.text.string = {"constant": ""}
+            self._labelled = False
 
     def _remember(self) -> None:
         """Keep the layer's state, against which the user's changes are told."""
@@ -289,12 +307,14 @@ class ResultLayer(QObject):
         numbers[fresh] = np.arange(free, free + len(fresh))
         self._next = free + len(fresh)
         self._numbers = numbers
-        self._refit([i for i in range(n) if not self._is_box(i)])
+        self._refit(self._not_boxes(range(n)))
         self._measure(range(n))
         self._touched.update(self._numbers.tolist())
 
-    def _is_box(self, row: int) -> bool:
-        return self.layer.shape_type[row] == "rectangle" and layers.is_rectangle(self.layer.data[row][:, -2:])
+    def _not_boxes(self, rows: Iterable[int]) -> list[int]:
+        """Return those of the rows that are no rectangles."""
+        data, kinds = self.layer.data, self.layer.shape_type
+        return [row for row in rows if kinds[row] != "rectangle" or not layers.is_rectangle(data[row][:, -2:])]
 
     def _sync(self) -> None:
         """Take in what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
@@ -302,6 +322,8 @@ class ResultLayer(QObject):
             self._sync_timer.start(50)
             return
         before = {int(number): quad for number, quad in zip(self._numbers, self._quads, strict=True)}
+        # The layer makes its list of shapes anew each time it is asked for it.
+        data = self.layer.data
         numbers = self.specimens()
         changed: list[int] = []
         seen: set[int] = set()
@@ -311,7 +333,7 @@ class ResultLayer(QObject):
                 number = numbers[row] = self._next
                 self._next += 1
                 changed.append(row)
-            elif not np.array_equal(self.layer.data[row], before[number]):
+            elif not np.array_equal(data[row], before[number]):
                 changed.append(row)
             seen.add(number)
         gone = set(before) - seen
@@ -319,8 +341,8 @@ class ResultLayer(QObject):
             return
         self._touched |= gone | {int(numbers[row]) for row in changed}
         self._numbers = numbers
-        clicked = [row for row in changed if np.ptp(np.asarray(self.layer.data[row])[:, -2:], axis=0).max() < _CLICK_PX]
-        self._refit([row for row in changed if row not in clicked and not self._is_box(row)], drop=clicked)
+        clicked = [row for row in changed if np.ptp(np.asarray(data[row])[:, -2:], axis=0).max() < _CLICK_PX]
+        self._refit(self._not_boxes(row for row in changed if row not in clicked), drop=clicked)
         touched_rows = np.flatnonzero(np.isin(self._numbers, [numbers[row] for row in changed]))
         self._measure(touched_rows.tolist(), by_person=True)
         self._content_changed()
@@ -330,7 +352,8 @@ class ResultLayer(QObject):
         leaving = [*rows, *drop]
         if not leaving:
             return
-        boxes = layers.to_boxes([self.layer.data[row] for row in rows])
+        data = self.layer.data
+        boxes = layers.to_boxes([data[row] for row in rows])
         table = self.layer.features
         selected = {int(self._numbers[row]) for row in self.layer.selected_data if row < len(self._numbers)}
         kept = np.setdiff1d(np.arange(len(self._numbers)), leaving)
@@ -352,12 +375,11 @@ class ResultLayer(QObject):
 
     def _measure(self, rows: Sequence[int], by_person: bool = False) -> None:
         """Write number and sizes of shapes into the features, and whose they are."""
-        import pandas as pd
-
         table = self.layer.features.copy()
         rows = list(rows)
         part = table.iloc[rows]
-        found = layers.to_detections([self.layer.data[row] for row in rows], part, self.facts)
+        data = self.layer.data
+        found = layers.to_detections([data[row] for row in rows], part, self.facts)
         origins: Sequence[str] | str = PERSON
         if by_person:
             found = Detections.of(found.boxes, found.class_ids, None, found.classes, None, found.cut, found.status)

@@ -76,18 +76,11 @@ class ResultsPanel(QWidget):
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save the table as CSV or Excel, or the boxes as GeoJSON for QuPath")
         self._export.clicked.connect(self._ask_and_export)
-        # Labels for what is in view and the summaries follow when the hand rests.
-        self._label_timer = QTimer(self)
-        self._label_timer.setSingleShot(True)
-        self._label_timer.setInterval(150)
-        self._label_timer.timeout.connect(self._relabel)
+        # The summary follows when the hand rests; the boxes come first.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
-        self._summary_timer.setInterval(0)
+        self._summary_timer.setInterval(60)
         self._summary_timer.timeout.connect(self._summarise)
-        self._camera = camera_of(viewer)
-        self._camera.events.zoom.connect(self._on_camera)
-        self._camera.events.center.connect(self._on_camera)
 
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -100,6 +93,10 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._histogram)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._export)
+        # Its place is kept while it is hidden: another width of the dock would make the viewer draw all anew.
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
         self.setResult(None)
 
     def result(self) -> ResultLayer | None:
@@ -165,13 +162,6 @@ class ResultsPanel(QWidget):
         if self._result is not None:
             self._result.set_threshold(self.threshold())
 
-    def _on_camera(self) -> None:
-        self._label_timer.start()
-
-    def _relabel(self) -> None:
-        if self._result is not None:
-            self._result.label()
-
     def _summarise(self) -> None:
         """Show counts, sizes and rows as they are in the layer now."""
         result = self._result
@@ -213,7 +203,7 @@ class ResultsPanel(QWidget):
 
     def _centre(self, corners: NDArray[np.float64]) -> None:
         """Bring a specimen, given by its corners in world coordinates, to the middle, near enough to be seen."""
-        camera = self._camera
+        camera = camera_of(self._viewer)
         camera.center = (*camera.center[:-2], *corners[:, -2:].mean(axis=0))
         length = float(np.linalg.norm(corners[1] - corners[0])), float(np.linalg.norm(corners[2] - corners[1]))
         if max(length) * camera.zoom < _SMALL_ON_SCREEN:

@@ -7,15 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QStyledItemDelegate, QTableView, QWidget
 
 from napari_diatom import layers
 from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES
-
-SORT_ROLE: Final = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class SpecimenModel(QAbstractTableModel):
         self._columns: tuple[_Column, ...] = (*_HEAD, *_SIZES_PX, *_TAIL)
         self._cells: list[list[Any]] = []
         self._rows: dict[int, int] = {}
+        self._sorting = (0, False)
         self._classes: tuple[str, ...] = ()
 
     def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool) -> None:
@@ -63,8 +62,29 @@ class SpecimenModel(QAbstractTableModel):
         self._classes = tuple(classes)
         known = layers.SPECIMEN in features
         self._cells = [features[column.feature].tolist() for column in self._columns] if known else []
-        self._rows = {int(number): row for row, number in enumerate(self._cells[0])} if self._cells else {}
+        self._arrange()
         self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Order the rows by a column."""
+        self._sorting = column, order == Qt.SortOrder.DescendingOrder
+        self.layoutAboutToBeChanged.emit()
+        before = [self.number(index.row()) for index in self.persistentIndexList()]
+        self._arrange()
+        for index, number in zip(self.persistentIndexList(), before, strict=True):
+            self.changePersistentIndex(index, self.index(self._rows[number], index.column()))
+        self.layoutChanged.emit()
+
+    def _arrange(self) -> None:
+        """Put the cells in the order that was asked for."""
+        column, descending = self._sorting
+        if not self._cells:
+            self._rows = {}
+            return
+        keys = self._cells[column]
+        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
+        self._cells = [[cells[i] for i in order] for cells in self._cells]
+        self._rows = {int(number): row for row, number in enumerate(self._cells[0])}
 
     def number(self, row: int) -> int:
         """Return the number of the specimen in a row."""
@@ -96,11 +116,9 @@ class SpecimenModel(QAbstractTableModel):
         return self._columns[section].hint or None if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows, sorts by or edits."""
+        """Return what a cell shows or edits."""
         column = self._columns[index.column()]
         value = self._cells[index.column()][index.row()]
-        if role == SORT_ROLE:
-            return value
         if role == Qt.ItemDataRole.EditRole:
             return str(value)
         if role == Qt.ItemDataRole.DisplayRole:
@@ -140,9 +158,7 @@ class _ChoiceDelegate(QStyledItemDelegate):
     def createEditor(self, parent: QWidget | None, option: Any, index: QModelIndex) -> QWidget:
         """Return a combo box that is done as soon as something is chosen."""
         combo = QComboBox(parent)
-        proxy = index.model()
-        assert isinstance(proxy, QSortFilterProxyModel)
-        model = proxy.sourceModel()
+        model = index.model()
         assert isinstance(model, SpecimenModel)
         combo.addItems(model.choices(index.column()))
         combo.activated.connect(lambda _: self._finish(combo))
@@ -172,11 +188,8 @@ class SpecimenTable(QTableView):
         super().__init__(parent)
         self.setObjectName("specimen_table")
         self.specimens = SpecimenModel(self)
-        self._proxy = QSortFilterProxyModel(self)
-        self._proxy.setSourceModel(self.specimens)
-        self._proxy.setSortRole(SORT_ROLE)
         self._quiet = False
-        self.setModel(self._proxy)
+        self.setModel(self.specimens)
         self.setItemDelegate(_ChoiceDelegate(self))
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
@@ -207,8 +220,7 @@ class SpecimenTable(QTableView):
 
     def numbers(self) -> tuple[int, ...]:
         """Return the numbers of the selected specimens."""
-        rows = (self._proxy.mapToSource(index).row() for index in self._selection().selectedRows())
-        return tuple(self.specimens.number(row) for row in rows)
+        return tuple(self.specimens.number(index.row()) for index in self._selection().selectedRows())
 
     def select(self, numbers: Collection[int], scroll: bool = True) -> None:
         """Select the rows of specimens without telling."""
@@ -222,7 +234,7 @@ class SpecimenTable(QTableView):
                 row = self.specimens.row(number)
                 if row is None:
                     continue
-                index = self._proxy.mapFromSource(self.specimens.index(row, 0))
+                index = self.specimens.index(row, 0)
                 selection.select(index, flags)
                 if first and scroll:
                     self.scrollTo(index)

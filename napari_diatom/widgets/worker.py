@@ -36,9 +36,6 @@ class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
 
     def work(self) -> Any:
         """Run the function; called in the thread."""
-        # The features table of a layer is a pandas frame; loaded here, it does not hold up the window later.
-        import pandas  # noqa: F401
-
         try:
             return self._func(
                 *self._args, report=self._report, should_stop=lambda: bool(self.abort_requested), **self._kwargs

@@ -91,6 +91,7 @@ def test_unknown_pixel_size_leaves_lengths_in_px_until_it_is_given(widget, viewe
     assert layer.features["length_um"].isna().all()
     assert layer.text.values[0].endswith("px")
     child_of(widget, "pixel_size").setValue(0.5)
+    widget.result().flush()
     np.testing.assert_allclose(layer.features["length_um"], layer.features["length_px"] / 2)
     assert layer.text.values[0].endswith("µm")
 
@@ -197,3 +198,11 @@ def test_the_optics_dialog_edits_one_preset(qtbot):
     dialog.setValue(preset)
     assert dialog.value() == preset
     assert "0.3275" in child_of(dialog, "optics_result").text()
+
+
+def test_a_layer_of_ours_is_watched_once(widget, viewer, image, run):
+    run()
+    layer = viewer.layers["slide diatoms"]
+    assert widget._results[layer] is widget.result()
+    assert len(widget._results) == 1
+    assert not widget.result().touched()

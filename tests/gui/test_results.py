@@ -225,16 +225,16 @@ def test_a_geojson_opened_in_the_viewer_is_laid_over_its_image_and_can_be_edited
     assert numbers(layer) == [2, 3, 4, 5]
 
 
-def test_labels_are_limited_to_what_is_in_view(widget, viewer, image, analysis, run):
-    analysis.found = detections(600, seed=2)
+def test_labels_are_there_up_to_a_number_that_can_be_drawn(widget, viewer, image, analysis, run):
+    analysis.found = detections(900, seed=2)
     run()
-    widget._panel.setThreshold(0.1)
     result = widget.result()
-    result.set_threshold(0.1)
-    result.flush()
     layer = viewer.layers["slide diatoms"]
-    assert len(layer.data) == 600
-    assert sum(bool(text) for text in layer.text.values) <= 150
+    for threshold, labelled in ((0.95, True), (0.1, False), (0.9, True), (0.5, False)):
+        result.set_threshold(threshold)
+        result.flush()
+        texts = np.atleast_1d(layer.text.values)
+        assert all(texts) if labelled else not any(texts)
 
 
 def test_histogram_bins_are_round_and_hold_everything():

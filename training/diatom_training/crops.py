@@ -91,9 +91,7 @@ def polygon_area(points: NDArray[np.floating]) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def place(
-    image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int
-) -> Crop:
+def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
     """Warp an image by a similarity ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = image

@@ -107,7 +107,9 @@ def from_coco(
         data = json.loads(annotations.read_text(encoding="utf-8"))
         by_image: dict[int, list[Outline]] = {entry["id"]: [] for entry in data["images"]}
         for note in data["annotations"]:
-            points = np.concatenate([np.asarray(part, dtype=np.float32).reshape(-1, 2) for part in note["segmentation"]])
+            points = np.concatenate(
+                [np.asarray(part, dtype=np.float32).reshape(-1, 2) for part in note["segmentation"]]
+            )
             by_image[note["image_id"]].append(points)
         files = {entry["id"]: str(entry["file_name"]) for entry in data["images"]}
     except (OSError, ValueError, KeyError, TypeError) as error:

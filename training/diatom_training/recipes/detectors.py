@@ -28,36 +28,52 @@ TRAIN_STATIONS = ("0DB2", "0024")
 TEST_STATION = "0035"
 REAL_SHARE = 0.25
 
-OBB = YoloOptions(architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1)
+OBB = YoloOptions(
+    architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1
+)
 BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=1536, rate=8e-4, warmup=60, seed=2)
 
+FINISH = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
+"""The oriented network's last epochs, at a low rate, with as many real needles as rendered fields."""
+
+OPTICS = "bright field, DIC, phase contrast"
 SUMMARY = {
-    "diatom-obb": "Rotated boxes around diatom valves, girdle views and needle cells; bright field, DIC, phase contrast.",
-    "diatom-box": "Upright boxes around diatom valves, girdle views and needle cells; bright field, DIC, phase contrast.",
+    "diatom-obb": f"Rotated boxes around diatom valves, girdle views and needle cells; {OPTICS}.",
+    "diatom-box": f"Upright boxes around diatom valves, girdle views and needle cells; {OPTICS}.",
 }
 
 
-def examples(work: Path, real: Path, report: Report) -> list[Example]:
-    """Return the rendered fields and the real training stations, weighted so that real ones get their share."""
+def examples(work: Path, real: Path, share: float, largest: float, report: Report) -> list[Example]:
+    """Return the rendered fields, and the real training stations weighted so that they get their share of the crops.
+
+    ``largest`` is the largest scale at which the real slides are shown.
+    """
     rendered = render_set(
         work / "fields", FIELDS, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, report=report
     )
-    slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, 1.0))
-    weight = REAL_SHARE / (1 - REAL_SHARE) * len(rendered) / len(slides)
+    slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, largest))
+    weight = share / (1 - share) * len(rendered) / len(slides)
     return rendered + [replace(slide, weight=weight) for slide in slides]
 
 
-def make(name: str, options: YoloOptions, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
+def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
     """Train one model and write its folder."""
-    if name == "diatom-box":
-        oriented = work / "diatom-obb" / "last.pt"
-        weights = torch.load(oriented, map_location="cpu", weights_only=True)["average"]
-    else:
+    mixed = examples(work, real, REAL_SHARE, 1.0, report)
+    if name == "diatom-obb":
+        options = OBB
         weights = yolo_net.read_checkpoint(start).tensors
-    trained = train(examples(work, real, report), options, work / name, start=weights, report=report)
+        trained = train(mixed, OBB, work / name, start=weights, report=report)
+        needles = examples(work, real, 0.5, 0.7, report)
+        finished = train(needles, FINISH, work / f"{name}-finish", trained.network.state_dict(), report=report)
+        history, network = trained.history + finished.history, finished.network
+    else:
+        options = BOX
+        weights = torch.load(work / "diatom-obb" / "last.pt", map_location="cpu", weights_only=True)["average"]
+        upright = train(mixed, BOX, work / name, start=weights, report=report)
+        history, network = upright.history, upright.network
     return write_model(
         out / name,
-        trained.network,
+        network,
         name=name,
         version="1.0",
         architecture=options.architecture,
@@ -68,13 +84,14 @@ def make(name: str, options: YoloOptions, work: Path, real: Path, start: Path, o
         training={
             "recipe": "python -m diatom_training.recipes.detectors",
             "options": options.model_dump(mode="json"),
+            "last_epochs": FINISH.model_dump(mode="json") if name == "diatom-obb" else None,
             "rendered_fields": FIELDS,
             "rendered_seed": FIELDS_SEED,
             "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
             "real_share": REAL_SHARE,
             "held_out_station": TEST_STATION,
-            "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), by way of diatom-obb for diatom-box",
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+            "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), diatom-box by way of diatom-obb",
+            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
         },
     )
 
@@ -84,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for rendered fields and checkpoints")
     parser.add_argument("--real", type=Path, required=True, help="folder with annotations.coco.json and images/")
-    parser.add_argument("--start", type=Path, required=True, help="ND_v11n.pt from the wheel of napari-nuclephaser 0.5.0")
+    parser.add_argument("--start", type=Path, required=True, help="ND_v11n.pt of napari-nuclephaser 0.5.0")
     parser.add_argument("--out", type=Path, default=BUNDLED, help="where the model folders go (default: the package)")
     parser.add_argument("--only", choices=("diatom-obb", "diatom-box"), help="make one of the two")
     arguments = parser.parse_args()
@@ -94,9 +111,9 @@ def main() -> None:
             numbers = " ".join(f"{key} {value:.4g}" for key, value in progress.values.items())
             print(f"{progress.stage} {progress.done}/{progress.total} {numbers}", flush=True)
 
-    for name, options in (("diatom-obb", OBB), ("diatom-box", BOX)):
+    for name in ("diatom-obb", "diatom-box"):
         if arguments.only in (None, name):
-            make(name, options, arguments.work, arguments.real, arguments.start, arguments.out, report)
+            make(name, arguments.work, arguments.real, arguments.start, arguments.out, report)
 
 
 if __name__ == "__main__":

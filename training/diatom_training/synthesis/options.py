@@ -194,7 +194,8 @@ def draw_options(
         lengths = (shortest, max(shortest, float(rng.uniform(0.25, 1.1)) * extent))
     crowd = float(rng.random())
     area_ratio = height * width / 640**2
-    most = int(np.clip((8 if needles else 16) * crowd * area_ratio + 1, 1, 100))
+    # Lengths grow with the field: a larger one shows the same stretch of slide, not more specimens.
+    most = int(np.clip((8 if needles else 16) * crowd * min(area_ratio, 1.6) + 1, 1, 100))
     if not needles and rng.random() < 0.08:
         most = int(np.clip(40 * area_ratio, 1, 100))
         lengths = (lengths[0], max(lengths[0], min(lengths[1], 0.25 * extent)))

@@ -1,0 +1,41 @@
+"""The benchmarks start, explain themselves, and the quick one runs."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run(name: str, *arguments: str) -> int:
+    """Run a script as ``python benchmarks/name`` does and return its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        patch.syspath_prepend(BENCHMARKS)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "stitching.py", "throughput.py"])
+def test_each_explains_itself_and_its_set_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(name, "--help") == 0
+    assert "pip install -e '.[benchmark]'" in capsys.readouterr().out
+
+
+def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("stitching.py", "--boxes", "400", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["crossed needles"] == {"before": 4, "after": 2}
+    assert figures["four copies of each specimen"]["after"] == pytest.approx(100, abs=10)
+    assert "seconds" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("accuracy.py", "--model", "no-such-model") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,139 @@
+"""Analysis in a child process."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_diatom import child
+from napari_diatom.analysis import AnalysisOptions
+from napari_diatom.analysis import analyse as analyse_here
+from napari_diatom.child import Job
+from napari_diatom.errors import DiatomError, InputError, ModelError, Stopped
+from napari_diatom.progress import never, silent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained network that finds something."""
+    import torch
+
+    from napari_diatom.engines import yolo_net
+    from napari_diatom.engines.yolo_files import write_model
+
+    torch.manual_seed(3)
+    network = yolo_net.build("yolo11n-obb", 1)
+    for branch in network.model[-1].cv3:
+        torch.nn.init.normal_(branch[-1].weight, std=2.0)
+        branch[-1].bias.data[:] = 0.5
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    write_model(
+        folder,
+        network,
+        name="untrained",
+        version="0",
+        architecture="yolo11n-obb",
+        classes=("diatom",),
+        tile_size=256,
+        summary="",
+        licence="AGPL-3.0-or-later",
+        training={},
+    )
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_child_left():
+    yield
+    child.close()
+
+
+def pixels(height=300, width=420, channels=3):
+    shape = (height // 4, width // 4, channels)
+    coarse = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, 4, axis=0), 4, axis=1)
+
+
+def test_the_child_finds_what_this_process_finds_and_reports(model):
+    from napari_diatom.engines import load
+    from napari_diatom.imaging import from_array
+    from napari_diatom.models import library
+
+    reports = []
+    job = Job("a", pixels(), model, rgb=True, pixel_size_um=0.1, device="cpu")
+    there = child.analyse(job, reports.append, never)
+    engine = load(library.find(model), "cpu")
+    here = analyse_here(from_array(pixels(), "a", 0.1, rgb=True), engine, AnalysisOptions(pixel_size_um=0.1))
+    np.testing.assert_array_equal(there.detections.boxes, here.detections.boxes)
+    np.testing.assert_array_equal(there.detections.scores, here.detections.scores)
+    assert (there.image, there.pixel_size_um, there.model) == ("a", 0.1, "untrained")
+    stages = [report.stage for report in reports]
+    assert stages[0] == "start"
+    assert reports[-1].done == reports[-1].total > 0
+
+
+def test_a_plane_of_a_stack_is_analysed_and_the_child_stays_warm(model):
+    stack = np.stack([np.zeros((300, 420), np.uint8), pixels()[..., 0]])
+    first = child._keeper._warm
+    plane = child.analyse(Job("a", stack, model, plane=(1,), device="cpu"), silent, never)
+    flat = child.analyse(Job("a", stack[1], model, device="cpu"), silent, never)
+    np.testing.assert_array_equal(plane.detections.boxes, flat.detections.boxes)
+    assert first is None or child._keeper._warm is first
+
+
+def test_errors_come_through_as_what_they_are(model, tmp_path):
+    with pytest.raises(ModelError, match="nowhere"):
+        child.analyse(Job("a", pixels(), Path("nowhere"), rgb=True), silent, never)
+    with pytest.raises(InputError, match="NaN"):
+        child.analyse(Job("a", np.full((300, 300), np.nan), model, device="cpu"), silent, never)
+    with pytest.raises(InputError, match="a has no pixels"):
+        child.analyse(Job("a", np.zeros((0, 5), np.uint8), model, device="cpu"), silent, never)
+
+
+def test_a_stop_is_heeded_within_two_seconds_even_while_the_child_starts(model):
+    for wait in (0.0, 0.3):
+        child.close()
+        asked: list[float] = []
+        begin = time.monotonic()
+
+        def should_stop(wait=wait, begin=begin, asked=asked):
+            if time.monotonic() - begin >= wait:
+                asked.append(time.monotonic())
+            return bool(asked)
+
+        with pytest.raises(Stopped):
+            child.analyse(Job("a", pixels(2000, 2000), model, rgb=True, device="cpu"), silent, should_stop)
+        assert time.monotonic() - asked[0] < 2
+
+
+def test_a_child_that_dies_is_reported_and_replaced(model):
+    job = Job("a", pixels(), model, rgb=True, device="cpu")
+
+    def kill(progress):
+        if progress.stage == "tiles" and progress.done == 0:
+            running_child().kill()
+
+    with pytest.raises(DiatomError, match="unexpectedly"):
+        child.analyse(job, kill, never)
+    assert len(child.analyse(job, silent, never).detections) > 0
+
+
+def running_child():
+    import psutil
+
+    (process,) = [p for p in psutil.Process(os.getpid()).children() if "napari_diatom.child" in " ".join(p.cmdline())]
+    return process
+
+
+def test_temporary_files_are_gone_afterwards(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    child.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), silent, never)
+    assert list(tmp_path.glob("napari-diatom-*")) == []
+
+
+def test_devices_always_hold_the_cpu():
+    assert child.devices()[:2] == ("auto", "cpu")
