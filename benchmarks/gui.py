@@ -84,9 +84,9 @@ def many(number: int, height: int, width: int) -> Detections:
 def untrained(folder: Path) -> None:
     """Write a network of the bundled models' size, for a checkout without their weights."""
     import torch
-    from napari_diatom.engines.yolo_files import write_model
 
     from napari_diatom.engines import yolo_net
+    from napari_diatom.engines.yolo_files import write_model
 
     write_model(
         folder / "untrained",

@@ -105,8 +105,8 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         raise ModelError(f"{path} is no YOLO detector with upright or oriented boxes: {error}") from error
     if copied != total:
         raise ModelError(
-            f"{path} is no YOLO detector with upright or oriented boxes: {total - copied} of {total} tensors do not fit "
-            f"{found.architecture or path.stem}."
+            f"{path} is no YOLO detector with upright or oriented boxes: {total - copied} of {total} tensors do not "
+            f"fit {found.architecture or path.stem}."
         )
     folder = library.user_folder() / name
     try:

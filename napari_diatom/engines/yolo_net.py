@@ -37,8 +37,8 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
             network = kind(f"{architecture}.yaml", ch=3, nc=n_classes, verbose=False)
     except (FileNotFoundError, OSError, KeyError, ValueError) as error:
         raise ModelError(
-            f"Unknown YOLO architecture {architecture!r}; yolo11n-obb, yolo11s-obb, yolo11n and yolo11s are some of the "
-            "known ones."
+            f"Unknown YOLO architecture {architecture!r}; yolo11n-obb, yolo11s-obb, yolo11n and yolo11s are some of "
+            "the known ones."
         ) from error
     network.args = get_cfg()
     return cast(torch.nn.Module, network)
