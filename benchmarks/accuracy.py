@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from fields import SET_UP, Field, photographs, rendered
 
-from diatom_training.evaluate import Metrics, angle_errors_deg, evaluate, length_errors, match
+from diatom_training.evaluate import Metrics, angle_errors_deg, best_threshold, evaluate, length_errors, match
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
 from napari_diatom.detections import Detections
@@ -72,12 +72,15 @@ def _run(options: argparse.Namespace) -> int:
     _print_figures(figures)
     print()
     _print_elongations(elongations)
+    best, f1 = best_threshold([o.truth for o in outcomes], [o.found for o in outcomes])
+    print(f"\nBest F1 on these fields: {f1:.3f} at a threshold of {best:.2f}")
     if options.json:
         data = {
             "model": model.card.name,
             "version": model.card.version,
             "sha256": model.card.sha256,
             "threshold": threshold,
+            "best_threshold": best,
             "figures": {name: metrics.to_json() for name, metrics in figures.items()},
             "by_elongation": elongations,
         }

@@ -10,6 +10,7 @@ the slider until the viewer has drawn the new boxes.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -21,7 +22,8 @@ import numpy as np
 
 from napari_diatom.detections import Detections
 
-_SETTINGS = tempfile.mkdtemp(prefix="napari-diatom-benchmark-")
+_FOLDER = tempfile.TemporaryDirectory(prefix="napari-diatom-benchmark-", ignore_cleanup_errors=True)
+_SETTINGS = _FOLDER.name
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS) / "settings.yaml")
 os.environ.setdefault("QT_API", "pyqt6")
 
@@ -114,7 +116,10 @@ def main() -> int:
 
     if not library.available():
         os.environ["NAPARI_DIATOM_MODELS"] = _SETTINGS
-        untrained(Path(_SETTINGS))
+        # In a process of its own: with torch in this one, Python's garbage collector alone stalls it.
+        make = multiprocessing.get_context("spawn").Process(target=untrained, args=(Path(_SETTINGS),))
+        make.start()
+        make.join()
         print("No bundled model in this checkout; an untrained network of the same size stands for it.")
 
     import napari

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_dir
 
@@ -21,10 +22,11 @@ def silence_ultralytics() -> None:
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ.setdefault("YOLO_VERBOSE", "false")
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
-    import ultralytics.utils as utils
+    from ultralytics import utils
 
+    settings: Any = utils.SETTINGS
     utils.ONLINE = False
-    utils.SETTINGS.update({"sync": False})
+    settings.update({"sync": False})
 
 
 def silence_openvino() -> None:

@@ -127,7 +127,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         wanted = get_unsafe_globals_in_checkpoint(path)
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path} is no PyTorch checkpoint: {str(error).splitlines()[0]}") from error
-    allowed: list[type] = []
+    allowed: list[Any] = []
     refused: list[str] = []
     for name in wanted:
         module, _, attribute = name.rpartition(".")

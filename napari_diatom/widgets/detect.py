@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -82,7 +83,7 @@ class DetectWidget(QWidget):
         self._models: dict[str, ModelFolder] = {}
         self._results: dict[Shapes, ResultLayer] = {}
         self._running: list[ReportingWorker] = []
-        self._fresh: Callable[[], None] | None = None
+        self._steps: list[Callable[[], object]] = []
         self._typed: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
         self._last_typed: float | None = None
         self._build(presets)
@@ -252,7 +253,7 @@ class DetectWidget(QWidget):
         layer = event.value
         if isinstance(layer, Image):
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
-        elif layer in self._results and self._fresh is None and self._panel.result() is not self._results[layer]:
+        elif layer in self._results and not self._steps and self._panel.result() is not self._results[layer]:
             self._panel.setResult(self._results[layer])
 
     def _adopt(self, layer: Any) -> None:
@@ -357,6 +358,7 @@ class DetectWidget(QWidget):
         self._say(counted or progress.message)
 
     def _on_result(self, analysis: Analysis, layer: Image, plane: tuple[int, ...], started: float) -> None:
+        """Plan how to show what was found; each step has a turn of the event loop, lest they add up to a stall."""
         if layer not in self._viewer.layers:
             self._say(f"{analysis.image} was closed during the run, so its result was dropped.", error=True)
             return
@@ -369,9 +371,14 @@ class DetectWidget(QWidget):
             model=analysis.origin,
             plane=plane,
         )
-        self._replace_untouched(facts)
         result = ResultLayer.create(layer, facts, analysis.detections)
         n, seconds = len(analysis.kept), time.monotonic() - started
+
+        def add() -> None:
+            self._replace_untouched(facts)
+            # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
+            self._results[result.layer] = result
+            self._viewer.add_layer(result.layer)
 
         def show() -> None:
             result.layer.visible = True
@@ -380,10 +387,8 @@ class DetectWidget(QWidget):
             self._panel.setResult(result)
             self._say(f"{n} specimen{'s' if n != 1 else ''} in {seconds:.1f} s.")
 
-        self._fresh = show
-        # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
-        self._results[result.layer] = result
-        self._viewer.add_layer(result.layer)
+        # Collecting the garbage of a large program takes a tenth of a second: not in the middle of drawing, please.
+        self._steps = [gc.collect, add, show]
 
     def _replace_untouched(self, facts: ResultFacts) -> None:
         """Take away an earlier result of the same plane, unless the user has worked on it."""
@@ -403,22 +408,25 @@ class DetectWidget(QWidget):
         self._say("Cancelled; nothing was changed.")
 
     def _on_finished(self) -> None:
-        # Adding a layer, drawing it first and filling it each take their time; apart they do not add up to a stall.
-        QTimer.singleShot(_BREATH_MS, self._restore)
+        self._steps.append(self._restore)
+        self._next_step()
+
+    def _next_step(self) -> None:
+        self._steps.pop(0)()
+        if self._steps:
+            QTimer.singleShot(_BREATH_MS, self._next_step)
 
     def _restore(self) -> None:
-        """Show what the run has found, and make ready for the next."""
         self._running.clear()
         self._progress.hide()
         self._refresh()
-        show, self._fresh = self._fresh, None
-        if show is not None:
-            show()
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
-        self._message.setProperty("failed", error)
-        self._message.setStyleSheet("color: #ff6b6b;" if error else "")
+        # Setting a style takes far longer than setting a text, even the same style again.
+        style = "color: #ff6b6b;" if error else ""
+        if self._message.styleSheet() != style:
+            self._message.setStyleSheet(style)
 
 
 def _quit_all(workers: Sequence[ReportingWorker], *_: Any) -> None:

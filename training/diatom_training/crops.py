@@ -207,4 +207,4 @@ def recolour(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     if rng.random() < 0.25:
         noise = rng.standard_normal(image.shape, dtype=np.float32)
         image = image + noise * np.float32(rng.uniform(1, 7))
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + 0.5, 0, 255), dtype=np.uint8)
