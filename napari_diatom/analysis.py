@@ -26,6 +26,9 @@ then gives the numbers that a new run would give."""
 MOST_LEVELS: Final = 4
 """Scales of the pyramid for images of unknown pixel size: 1, 1/2, 1/4, 1/8."""
 
+COARSEST: Final = 0.75
+"""Share of a tile that the image may fill at the coarsest scale, so that what spans the image is seen as a whole."""
+
 
 @dataclass(frozen=True)
 class AnalysisOptions:
@@ -167,8 +170,8 @@ def plan_scales(
 ) -> tuple[float, ...]:
     """Return the scales at which an image is shown to the network.
 
-    One, where the pixel sizes of image and model are known; else a pyramid that halves the image until it fits in one
-    tile, at most :data:`MOST_LEVELS` scales.
+    One, where the pixel sizes of image and model are known; else a pyramid that halves the image until it fits well in
+    one tile, at most :data:`MOST_LEVELS` scales.
 
     Parameters
     ----------
@@ -193,7 +196,7 @@ def plan_scales(
             )
         return (scale,)
     scales = [1.0]
-    while max(height, width) * scales[-1] > tile and len(scales) < MOST_LEVELS:
+    while max(height, width) * scales[-1] > COARSEST * tile and len(scales) < MOST_LEVELS:
         scales.append(scales[-1] / 2)
     return tuple(scales)
 

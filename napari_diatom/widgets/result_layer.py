@@ -89,7 +89,7 @@ class ResultLayer(QObject):
             visible=False,
             metadata=facts.to_metadata(),
             features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
-            **layers.LOOK.layer_kwargs(),
+            **layers.LOOK.layer_kwargs(bright=_is_bright(image)),
         )
         layer.current_edge_width = layers.edge_width(facts.height, facts.width)
         layer.current_edge_color = layers.edge_colours(facts.classes[:1], facts.classes)[0]
@@ -394,3 +394,10 @@ class ResultLayer(QObject):
         numbers = table.columns.get_loc(layers.SPECIMEN)
         table.isetitem(numbers, self._numbers)
         self._set_features(table)
+
+
+def _is_bright(image: Image) -> bool:
+    """Return whether an image is shown rather bright than dark, as in bright field."""
+    thumbnail = np.asarray(image.thumbnail, dtype=np.float64)
+    shown = thumbnail[thumbnail[..., 3] > 0]
+    return bool(len(shown) and shown[:, :3].mean() > 127)

@@ -8,7 +8,7 @@ on where it was.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,15 +26,47 @@ FIELDS = 3200
 FIELDS_SEED = 20261123
 TRAIN_STATIONS = ("0DB2", "0024")
 TEST_STATION = "0035"
-REAL_SHARE = 0.25
 
 OBB = YoloOptions(
     architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1
 )
 BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=1536, rate=8e-4, warmup=60, seed=2)
 
-FINISH = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
-"""The oriented network's last epochs, at a low rate, with as many real needles as rendered fields."""
+NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
+AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A training from a high learning rate to a low one.
+
+    Attributes
+    ----------
+    folder : str
+        Where its checkpoint is kept, within the work folder.
+    options : YoloOptions
+        How it trains.
+    share : float
+        Share of the crops that come from real slides.
+    largest : float
+        Largest scale at which real slides are shown.
+    """
+
+    folder: str
+    options: YoloOptions
+    share: float
+    largest: float
+
+
+CYCLES = {
+    "diatom-obb": (
+        Cycle("diatom-obb", OBB, 0.25, 1.0),
+        Cycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
+        Cycle("diatom-obb-again", AGAIN, 0.35, 0.7),
+    ),
+    "diatom-box": (Cycle("diatom-box", BOX, 0.25, 1.0),),
+}
+"""What each model goes through, each cycle from the weights of the one before."""
 
 OPTICS = "bright field, DIC, phase contrast"
 SUMMARY = {
@@ -58,37 +90,35 @@ def examples(work: Path, real: Path, share: float, largest: float, report: Repor
 
 def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
     """Train one model and write its folder."""
-    mixed = examples(work, real, REAL_SHARE, 1.0, report)
-    if name == "diatom-obb":
-        options = OBB
-        weights = yolo_net.read_checkpoint(start).tensors
-        trained = train(mixed, OBB, work / name, start=weights, report=report)
-        needles = examples(work, real, 0.5, 0.7, report)
-        finished = train(needles, FINISH, work / f"{name}-finish", trained.network.state_dict(), report=report)
-        history, network = trained.history + finished.history, finished.network
-    else:
-        options = BOX
+    if name == "diatom-box":
         weights = torch.load(work / "diatom-obb" / "last.pt", map_location="cpu", weights_only=True)["average"]
-        upright = train(mixed, BOX, work / name, start=weights, report=report)
-        history, network = upright.history, upright.network
+    else:
+        weights = yolo_net.read_checkpoint(start).tensors
+    history: list[dict[str, float]] = []
+    for cycle in CYCLES[name]:
+        mixed = examples(work, real, cycle.share, cycle.largest, report)
+        trained = train(mixed, cycle.options, work / cycle.folder, start=weights, report=report)
+        weights = trained.network.state_dict()
+        history += trained.history
     return write_model(
         out / name,
-        network,
+        trained.network,
         name=name,
         version="1.0",
-        architecture=options.architecture,
-        classes=options.classes,
+        architecture=CYCLES[name][0].options.architecture,
+        classes=CYCLES[name][0].options.classes,
         tile_size=TILE,
         summary=SUMMARY[name],
         licence="AGPL-3.0-or-later",
         training={
             "recipe": "python -m diatom_training.recipes.detectors",
-            "options": options.model_dump(mode="json"),
-            "last_epochs": FINISH.model_dump(mode="json") if name == "diatom-obb" else None,
+            "cycles": [
+                cycle.options.model_dump(mode="json") | {"real_share": cycle.share, "largest_real_scale": cycle.largest}
+                for cycle in CYCLES[name]
+            ],
             "rendered_fields": FIELDS,
             "rendered_seed": FIELDS_SEED,
             "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
-            "real_share": REAL_SHARE,
             "held_out_station": TEST_STATION,
             "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), diatom-box by way of diatom-obb",
             "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
