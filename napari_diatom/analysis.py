@@ -29,6 +29,9 @@ MOST_LEVELS: Final = 4
 COARSEST: Final = 0.75
 """Share of a tile that the image may fill at the coarsest scale, so that what spans the image is seen as a whole."""
 
+REACH: Final = 0.4
+"""Share of a tile up to which a specimen may span and be judged at one scale; a coarser one sees longer ones better."""
+
 
 @dataclass(frozen=True)
 class AnalysisOptions:
@@ -217,10 +220,13 @@ def _detect(
     report(Progress("tiles", done, total, image.name))
     check(should_stop)
     found: list[Detections] = []
+    reach = REACH * engine.card.tile_size
     for scale, windows in plans.items():
+        coarsest = scale == min(scales)
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
-                found.append(place(detections, windows[index], scale, image.height, image.width))
+                judged = detections if coarsest else detections[detections.boxes[:, 2] <= reach]
+                found.append(place(judged, windows[index], scale, image.height, image.width))
                 done += 1
                 report(Progress("tiles", done, total, image.name))
                 check(should_stop)

@@ -33,6 +33,10 @@ LEAST_WIDTH_RATIO: Final = 0.4
 """Narrower over wider below which two boxes are not one specimen, nor two pieces of one."""
 NEARBY: Final = np.array([1, 1, 1.1, 1.3, 1])
 """A whole box is grown by this before pieces are looked for in it: a sliver of a valve lies along its very edge."""
+DIRECTED: Final = 1.2
+"""Length/width from which the copies of a specimen are asked for its direction."""
+ENDS, AXIS = 8, 2
+"""Powers of the score that weigh the copies of a specimen: for where its ends lie, and for its axis and width."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
 
@@ -46,7 +50,8 @@ def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Det
 
     1. Going from the best copy down, a copy gives way to a kept one that it shares ``iou`` with, or, for needles, whose
        axis it shares; and a copy cut by its tile gives way to a whole one that most of it lies in. Whole copies go
-       before cut ones unless their score is much lower, and what is kept takes the best score among its copies. A
+       before cut ones unless their score is much lower. What is kept takes the best score among its copies, and a box
+       that its whole copies agree on. A
        small specimen that lies on a large one stays, since neither is cut. Of two cut copies both stay for now: each
        may show a part that the other does not.
     2. Of objects longer than a tile there is no whole copy. Pieces in one line whose cut ends face each other and meet
@@ -65,14 +70,15 @@ def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Det
     Returns
     -------
     Detections
-        Best score first, ties by coordinates. Pieces that stayed alone keep ``CUT_BY_TILE``.
+        Best score first, ties by coordinates. Pieces that stayed alone keep ``CUT_BY_TILE``, with the lower
+        score of a cut copy: what no other tile and no other scale shows whole is seldom a specimen.
     """
     found = _suppressed(detections[_order(detections)], iou, inside)
     joined = _joined(found, iou, inside)
     if len(joined) < len(found):
         found = _suppressed(joined[_order(joined)], iou, inside)
     found = _without_lesser_pieces(found, iou, inside)
-    found = replace(found, cut=found.cut & np.uint8(0xFF ^ CUT_SIDES))
+    found = replace(found, scores=_worth(found), cut=found.cut & np.uint8(0xFF ^ CUT_SIDES))
     return found[_order(found, by_worth=False)]
 
 
@@ -96,6 +102,7 @@ def _suppressed(ordered: Detections, iou: float, inside: float) -> Detections:
     raw boxes are copies, and are gone before they are compared with each other.
     """
     scores = ordered.scores.copy()
+    host = np.arange(len(ordered))
     kept: list[Indices] = []
     rest = np.arange(len(ordered))
     size = max(HEAD, len(ordered) // 64)
@@ -106,14 +113,57 @@ def _suppressed(ordered: Detections, iou: float, inside: float) -> Detections:
             if alive[i] and alive[j]:
                 alive[j] = False
                 scores[head[i]] = max(scores[head[i]], scores[head[j]])
+                host[head[j]] = head[i]
         head = head[alive]
         kept.append(head)
         better, worse = _copies(ordered[head], ordered[rest], iou, inside)
         # Pairs come in the order of the better ones: the first of each worse one is the best that it gives way to.
         worse, first = np.unique(worse, return_index=True)
         np.maximum.at(scores, head[better[first]], scores[rest[worse]])
+        host[rest[worse]] = head[better[first]]
         rest = np.delete(rest, worse)
-    return replace(ordered, scores=scores)[np.concatenate([np.empty(0, dtype=np.intp), *kept])]
+    boxes = ordered.boxes if ordered.masks is not None else _agreed(ordered, host)
+    return replace(ordered, scores=scores, boxes=boxes)[np.concatenate([np.empty(0, dtype=np.intp), *kept])]
+
+
+def _agreed(ordered: Detections, host: Indices) -> NDArray[np.float32]:
+    """Return the boxes, each kept one as its whole copies agree on it; ``host`` names the copy that each gave way to.
+
+    Copies from several tiles and scales err independently. The axis and the width are the copies' mean, weighted by
+    the square of their scores; the ends follow the best copies alone, which saw them best.
+    """
+    whole = (ordered.cut & CUT_BY_TILE) == 0
+    copy = np.flatnonzero((host != np.arange(len(host))) & whole & whole[host])
+    best = host[copy]
+    boxes = ordered.boxes.astype(np.float64)
+    mine, theirs = boxes[best], boxes[copy]
+    turn = np.mod(theirs[:, 4] - mine[:, 4] + np.pi / 2, np.pi) - np.pi / 2
+    turn[mine[:, 2] < DIRECTED * mine[:, 3]] = 0.0
+    cos, sin = np.cos(mine[:, 4]), np.sin(mine[:, 4])
+    dx, dy = theirs[:, 0] - mine[:, 0], theirs[:, 1] - mine[:, 1]
+    along, across = dx * cos + dy * sin, dy * cos - dx * sin
+    scores = np.maximum(ordered.scores.astype(np.float64), geometry.TINY)
+    relative = np.where(np.abs(turn) < MOST_TURN_OF_PIECES, scores[copy] / scores[best], 0.0)
+    total = np.ones((len(boxes), 2))
+    shift = np.zeros((len(boxes), 5))
+    for column, (change, power) in enumerate(
+        (
+            (along, ENDS),
+            (theirs[:, 2] - mine[:, 2], ENDS),
+            (across, AXIS),
+            (theirs[:, 3] - mine[:, 3], AXIS),
+            (turn, AXIS),
+        )
+    ):
+        np.add.at(shift[:, column], best, relative**power * change)
+    for column, power in enumerate((ENDS, AXIS)):
+        np.add.at(total[:, column], best, relative**power)
+    shift /= total[:, [0, 0, 1, 1, 1]]
+    cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
+    boxes[:, 0] += shift[:, 0] * cos - shift[:, 2] * sin
+    boxes[:, 1] += shift[:, 0] * sin + shift[:, 2] * cos
+    boxes[:, 2:] += shift[:, [1, 3, 4]]
+    return geometry.canonical(boxes).astype(np.float32)
 
 
 def _copies(better: Detections, worse: Detections | None, iou: float, inside: float) -> tuple[Indices, Indices]:

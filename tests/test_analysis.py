@@ -20,10 +20,10 @@ def found(**options: float) -> Analysis:
 
 
 def test_finds_each_specimen_once():
-    whole = analyse(from_array(slide(), "field"), BlobEngine(card(tile_size=512)))
+    whole = analyse(from_array(slide(), "field"), BlobEngine(card(tile_size=640)))
     tiled = found()
     assert whole.scales == (1.0,)
-    assert tiled.scales == (1.0, 0.5, 0.25)
+    assert tiled.scales == (1.0, 0.5, 0.25, 0.125)
     assert len(whole.kept) == len(tiled.kept) == 5
     order, other = np.argsort(whole.kept.boxes[:, 0]), np.argsort(tiled.kept.boxes[:, 0])
     np.testing.assert_allclose(tiled.kept.boxes[other, :4], whole.kept.boxes[order, :4], atol=7)
@@ -64,9 +64,10 @@ def test_scale_from_both_pixel_sizes():
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
     [
-        (640, 640, (1.0,)),
+        (480, 480, (1.0,)),
+        (640, 640, (1.0, 0.5)),
         (100, 641, (1.0, 0.5)),
-        (1536, 2048, (1.0, 0.5, 0.25)),
+        (1536, 1900, (1.0, 0.5, 0.25)),
         (90000, 90000, (1.0, 0.5, 0.25, 0.125)),
     ],
 )
