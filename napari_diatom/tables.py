@@ -249,8 +249,10 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row]) -> N
                     cell.data_type = "s"
                     cells.append(cell)
             sheet.append(cells)
-    with atomic(path) as stream:
-        book.save(stream)
+    # openpyxl streams from generators of its own, which complain when a full disk stops them half way.
+    content = io.BytesIO()
+    book.save(content)
+    write_atomically(path, content.getvalue())
 
 
 def write_run(path: Path, run: dict[str, Any]) -> None:
