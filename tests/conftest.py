@@ -4,7 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
+
 HOME = Path(tempfile.mkdtemp(prefix="napari-diatom-tests-"))
 for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
     os.environ[variable] = str(HOME / variable.lower())
 os.environ.setdefault("QT_API", "pyqt6")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the window's tests last: torch's compiler crashes when it is loaded after the LLVM of Mesa's OpenGL."""
+    items.sort(key=lambda item: "gui" in item.path.parts)

@@ -22,7 +22,7 @@ from napari_diatom import batch, cli
 from napari_diatom.formats import geojson
 
 TESTS = Path(__file__).parent
-TILES_PER_IMAGE = 4 * 3 + 2 * 2 + 1
+TILES_PER_IMAGE = 4 * 3 + 2 * 2 + 1 + 1
 """Of a 400 x 300 px field at 1, 1/2 and 1/4, in tiles of 128 px."""
 
 
