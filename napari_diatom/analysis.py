@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
+
 from napari_diatom.detections import Detections
 from napari_diatom.engines.base import Engine
 from napari_diatom.errors import InputError
@@ -31,6 +33,9 @@ COARSEST: Final = 0.75
 
 REACH: Final = 0.4
 """Share of a tile up to which a specimen may span and be judged at one scale; a coarser one sees longer ones better."""
+
+LEAST_SPAN: Final = 10.0
+"""Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
 
 
 @dataclass(frozen=True)
@@ -220,13 +225,14 @@ def _detect(
     report(Progress("tiles", done, total, image.name))
     check(should_stop)
     found: list[Detections] = []
-    reach = REACH * engine.card.tile_size
     for scale, windows in plans.items():
-        coarsest = scale == min(scales)
+        longest = np.inf if scale == min(scales) else REACH * engine.card.tile_size
+        shortest = 0.0 if scale == max(scales) else LEAST_SPAN
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
-                judged = detections if coarsest else detections[detections.boxes[:, 2] <= reach]
-                found.append(place(judged, windows[index], scale, image.height, image.width))
+                spans = detections.boxes[:, 2]
+                judged = (spans >= shortest) & (spans <= longest)
+                found.append(place(detections[judged], windows[index], scale, image.height, image.width))
                 done += 1
                 report(Progress("tiles", done, total, image.name))
                 check(should_stop)

@@ -144,6 +144,8 @@ def count(
     journal = batch.out / RESULTS_MARK
     try:
         engine = load()
+        if batch.overwrite:
+            _clear(batch.out)
         _settle(journal, batch, engine)
         results: list[ImageResult] = []
         parts: list[Path] = []
@@ -152,8 +154,8 @@ def count(
             report(Progress("images", number, len(sources), source.name))
             check(should_stop)
             for image in _opened(source, batch.options.pixel_size_um, skipped):
-                part = _part(journal, source, image)
                 try:
+                    part = _part(journal, source, image)
                     result = _stored(part, batch, source, image)
                     if result is None:
                         result = _count_one(image, source, batch, engine, report, should_stop)
@@ -288,28 +290,33 @@ def _specimen_rows(parts: Sequence[Path]) -> Iterator[tables.Row]:
 def _prepare(batch: Batch) -> list[Path]:
     """Make the folder of results and try to write to it; return the folders that had to be made, deepest first."""
     out = batch.out
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; name a folder for the results.")
-    finished = any((out / name).exists() for name in _TABLES)
-    if not batch.resume and not batch.overwrite and (finished or can_resume(out)):
-        raise InputError(
-            f"{out} already holds results: go on with --resume, begin anew with --overwrite, or name another folder."
-        )
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
+        if out.exists() and not out.is_dir():
+            raise OutputError(f"{out} is a file; name a folder for the results.")
+        finished = any((out / name).exists() for name in _TABLES)
+        if not batch.resume and not batch.overwrite and (finished or can_resume(out)):
+            raise InputError(
+                f"{out} already holds results: go on with --resume, begin anew with --overwrite, or name another "
+                "folder."
+            )
+        missing = [folder for folder in (out, *out.parents) if not folder.exists()]
         out.mkdir(parents=True, exist_ok=True)
         probe = out / f".{tables.RUN_JSON}.part"
         probe.write_bytes(b"\0" * 4096)
         probe.unlink()
-        if batch.overwrite:
-            for name in _TABLES:
-                (out / name).unlink(missing_ok=True)
-            for stale in (out / RESULTS_MARK).glob("*.json"):
-                stale.unlink()
         (out / RESULTS_MARK).mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} cannot be written to: {reason(error)}") from error
     return missing
+
+
+def _clear(out: Path) -> None:
+    """Remove the tables of an earlier run, and what a resumed one would take of it."""
+    try:
+        for path in (*(out / name for name in _TABLES), *(out / RESULTS_MARK).glob("*.json")):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"The results in {out} cannot be replaced: {reason(error)}") from error
 
 
 def _parts(journal: Path) -> list[Path]:
@@ -319,7 +326,10 @@ def _parts(journal: Path) -> list[Path]:
 
 def can_resume(out: Path) -> bool:
     """Return whether a folder holds results of images that a resumed run would take."""
-    return bool(_parts(out / RESULTS_MARK))
+    try:
+        return bool(_parts(out / RESULTS_MARK))
+    except OSError:
+        return False
 
 
 def _discard_empty(journal: Path, created: list[Path]) -> None:
@@ -340,14 +350,14 @@ def _settle(journal: Path, batch: Batch, engine: Engine) -> None:
     path = journal / _SETTINGS
     if _parts(journal):
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise InputError(
                 f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite."
             ) from error
-        changed = [name for name in now if not isinstance(before, dict) or before.get(name) != now[name]]
+        changed = [name for name in now if before.get(name) != now[name]]
         if changed:
-            details = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed if before)
+            details = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
             raise InputError(
                 f"{batch.out} was begun with other settings ({details}): resume with the same, or use --overwrite."
             )

@@ -48,6 +48,9 @@ def execute(arguments: argparse.Namespace) -> int:
         # The reader of our output, such as `head`, has gone; Python would complain of it again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        # A file or folder that this user may not even look at, or a name that the system does not take.
+        return _complain(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
 
 
 def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:

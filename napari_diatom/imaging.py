@@ -215,7 +215,7 @@ class _Range:
     @classmethod
     def between(cls, low: float, high: float, dtype: np.dtype[Any]) -> _Range:
         """Return the mapping of low..high; a table where the type has few values."""
-        bare = cls(low, max(high, np.nextafter(low, np.inf)), None)
+        bare = cls(low, high, None)
         if dtype != np.uint16:
             return bare
         return replace(bare, table=bare.apply(np.arange(65536, dtype=np.uint16)))
@@ -224,8 +224,12 @@ class _Range:
         """Return values as 0..255."""
         if self.table is not None:
             return np.asarray(np.take(self.table, values))
-        scaled = (values.astype(np.float32) - np.float32(self.low)) * np.float32(255 / (self.high - self.low))
-        return np.asarray(np.clip(np.rint(scaled), 0, 255), dtype=np.uint8)
+        kind = np.result_type(values.dtype, np.float32).type
+        low, high = kind(self.low), kind(self.high)
+        # An image of one value has no range; what lies above that value is white then.
+        high = max(high, np.nextafter(low, kind(np.inf)))
+        share = (np.clip(values.astype(kind), low, high) - low) / (high - low)
+        return np.asarray(np.rint(share * kind(255)), dtype=np.uint8)
 
 
 @dataclass(eq=False)
@@ -339,27 +343,36 @@ def find_images(inputs: Sequence[str]) -> list[Path]:
     Raises
     ------
     InputError
-        When an input does not exist, or holds no image.
+        When an input does not exist, cannot be looked into, or holds no image.
     """
     found: dict[Path, Path] = {}
     for text in inputs:
-        path = Path(text)
-        if path.is_dir():
-            files = _folder_images(path)
-            if not files:
-                raise InputError(f"{text} holds no images ({', '.join(SUFFIXES)}).")
-        elif path.exists():
-            files = [path]
-        else:
-            matches = [Path(match) for match in glob.glob(text, recursive=True)] if glob.has_magic(text) else []
-            if not matches:
-                raise InputError(f"{text} does not exist.")
-            files = [file for match in sorted(matches, key=_natural) for file in _matched(match)]
-            if not files:
-                raise InputError(f"{text} matches no images ({', '.join(SUFFIXES)}).")
+        try:
+            files = _meant(text)
+        except OSError as error:
+            raise InputError(f"{error.filename or text} cannot be read: {reason(error)}") from error
         for file in files:
             found.setdefault(Path(os.path.realpath(file)), file)
     return list(found.values())
+
+
+def _meant(text: str) -> list[Path]:
+    """Return the image files that one input stands for, at least one."""
+    path = Path(text)
+    if path.is_dir():
+        files = _folder_images(path)
+        if not files:
+            raise InputError(f"{text} holds no images ({', '.join(SUFFIXES)}).")
+        return files
+    if path.exists():
+        return [path]
+    matches = [Path(match) for match in glob.glob(text, recursive=True)] if glob.has_magic(text) else []
+    if not matches:
+        raise InputError(f"{text} does not exist.")
+    files = [file for match in sorted(matches, key=_natural) for file in _matched(match)]
+    if not files:
+        raise InputError(f"{text} matches no images ({', '.join(SUFFIXES)}).")
+    return files
 
 
 def _slide(
@@ -418,6 +431,10 @@ class _Picture:
             self.is_8_bit = not (self._is_deep_rgb or picture.mode.startswith("I") or picture.mode == "F")
         if self.width < 1 or self.height < 1:
             raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")
+        if self.width * self.height > _LARGEST_PICTURE:
+            raise InputError(
+                f"{path} has more than {_LARGEST_PICTURE // 1_000_000} million pixels; save it as a tiled TIFF."
+            )
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
         with self._lock:
@@ -453,7 +470,7 @@ class _Picture:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """Turn Pillow's errors into ours."""
-        from PIL import Image, UnidentifiedImageError
+        from PIL import UnidentifiedImageError
 
         try:
             yield
@@ -461,10 +478,6 @@ class _Picture:
             raise
         except UnidentifiedImageError:
             raise InputError(f"{self._path} is not an image that can be read (TIFF, JPEG, PNG or BMP).") from None
-        except Image.DecompressionBombError:
-            raise InputError(
-                f"{self._path} has more than {_LARGEST_PICTURE // 1_000_000} million pixels; save it as a tiled TIFF."
-            ) from None
         except OSError as error:
             raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
         except Exception as error:  # damaged files lead Pillow to errors of many kinds
@@ -477,13 +490,12 @@ _pillow_limit = threading.Lock()
 
 @contextmanager
 def _large_pictures() -> Iterator[None]:
-    """Let Pillow open pictures of the size that is accepted here; other users of it keep their own limit."""
+    """Let Pillow open pictures of any size, since the size is checked here; others of its users keep their limit."""
     from PIL import Image
 
     with _pillow_limit:
         before = Image.MAX_IMAGE_PIXELS
-        # Pillow warns above the limit and refuses above twice the limit; only the refusal is wanted.
-        Image.MAX_IMAGE_PIXELS = _LARGEST_PICTURE
+        Image.MAX_IMAGE_PIXELS = None
         try:
             yield
         finally:
@@ -492,8 +504,13 @@ def _large_pictures() -> Iterator[None]:
 
 def _folder_images(folder: Path) -> list[Path]:
     """Return the images in a folder and its subfolders, in natural order."""
+
+    def refuse(error: OSError) -> None:
+        # A folder that is passed over in silence would make the counts too low.
+        raise error
+
     found: list[Path] = []
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=refuse):
         passed = RESULT_FOLDERS if RESULTS_MARK in folders else ()
         folders[:] = sorted((n for n in folders if not n.startswith(".") and n not in passed), key=_natural)
         found += [

@@ -29,6 +29,11 @@ def test_finds_each_specimen_once():
     np.testing.assert_allclose(tiled.kept.boxes[other, :4], whole.kept.boxes[order, :4], atol=7)
 
 
+def test_specks_at_coarse_scales_are_left_to_the_finer_ones():
+    # At an eighth a bar is 6 x 2 pixels, and its box there is half as large again as the bar.
+    assert len(analyse(from_array(slide(number=6, seed=9), "field"), BlobEngine()).kept) == 6
+
+
 def test_same_input_same_result():
     first, second = found(), found()
     for name in ("boxes", "scores", "class_ids", "cut"):

@@ -19,6 +19,7 @@ from fakes import BlobEngine, card, loader, model_folder, slide
 from PIL import Image
 
 from napari_diatom import batch, cli
+from napari_diatom.errors import InputError, ModelError
 from napari_diatom.formats import geojson
 
 TESTS = Path(__file__).parent
@@ -244,6 +245,68 @@ def test_no_permission(tmp_path, slides, model, capsys, monkeypatch):
     assert "Permission denied" in one_line(capsys.readouterr().err)
 
 
+def test_folders_that_may_not_be_looked_into(tmp_path, slides, model, capsys, monkeypatch):
+    real = os.stat
+
+    def refuse(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if "private" in os.fspath(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    out = tmp_path / "out"
+    for arguments in (
+        (slides, "-o", tmp_path / "private" / "out", "--model", model),
+        (tmp_path / "private" / "a.tif", "-o", out, "--model", model),
+        (tmp_path / "private" / "*.tif", "-o", out, "--model", model),
+        (slides, "-o", out, "--model", tmp_path / "private" / "model"),
+    ):
+        assert run(*arguments) == 2
+        message = one_line(capsys.readouterr().err)
+        assert "Permission denied" in message
+        assert ".napari-diatom" not in message
+    assert cli.main(["samples", str(tmp_path / "private" / "slides")]) == 2
+    assert "Permission denied" in one_line(capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_names_that_are_too_long(tmp_path, slides, model, capsys):
+    for arguments in (("x" * 300, "-o", tmp_path / "out"), (slides, "-o", tmp_path / ("x" * 300))):
+        assert run(*arguments, "--model", model) == 2
+        assert "File name too long" in one_line(capsys.readouterr().err)
+
+
+def test_overwrite_that_fails_loses_nothing(tmp_path, slides, model, capsys):
+    out = tmp_path / "out"
+    assert run(slides, "-o", out, "--model", model) == 0
+    before = tables(out)
+
+    def damaged(model: object, device: str) -> BlobEngine:
+        raise ModelError("The weights are damaged.")
+
+    parsed = cli._parser().parse_args(["count", str(slides), "-o", str(out), "--model", str(model), "--overwrite"])
+    parsed.run = lambda arguments: cli.run_count(arguments, damaged)
+    capsys.readouterr()
+    assert cli.execute(parsed) == 2
+    assert "damaged" in one_line(capsys.readouterr().err)
+    assert tables(out) == before
+    assert run(slides, "-o", out, "--model", model, "--resume") == 0
+    assert tables(out) == before
+
+
+def test_a_file_that_goes_away_is_skipped(tmp_path, slides, model, capsys, monkeypatch):
+    real = batch.SlideImage.sha256
+
+    def unreadable(image: batch.SlideImage) -> str | None:
+        if image.name == "site0/field1.png":
+            raise InputError("field1.png cannot be read: Input/output error.")
+        return real(image)
+
+    monkeypatch.setattr(batch.SlideImage, "sha256", unreadable)
+    assert run(slides, "-o", tmp_path / "out", "--model", model) == 3
+    assert "site0/field1.png" in capsys.readouterr().out
+
+
 def test_names_that_clash(tmp_path, model):
     folder = tmp_path / "one"
     folder.mkdir()
@@ -275,9 +338,11 @@ def test_damaged_journal(tmp_path, slides, model, capsys):
             part.write_text(part.read_text()[:40])
     assert run(slides, "-o", out, "--model", model, "--resume") == 0
     assert tables(out) == before
-    (out / ".napari-diatom" / "settings.json").write_text("{")
-    assert run(slides, "-o", out, "--model", model, "--resume") == 2
-    assert "--overwrite" in one_line(capsys.readouterr().err)
+    capsys.readouterr()
+    for text in ("{", "[1]", "7"):
+        (out / ".napari-diatom" / "settings.json").write_text(text)
+        assert run(slides, "-o", out, "--model", model, "--resume") == 2
+        assert "--overwrite" in one_line(capsys.readouterr().err)
 
 
 def test_other_model_is_told(tmp_path, slides, model, capsys):

@@ -75,6 +75,15 @@ def test_deep_images_keep_their_contrast(tmp_path):
         np.testing.assert_array_equal(image.read(10, 20, 50, 60), read[20:60, 10:50])
 
 
+def test_images_of_one_value_and_of_huge_ones():
+    for dtype in (np.uint16, np.int32, np.float32, np.float64):
+        for value in (0, 1000):
+            image = from_array(np.full((H, W), value, dtype), "even")
+            assert not image.read(0, 0, W, H).any()
+    read = from_array(np.linspace(0, 1e300, H * W).reshape(H, W), "huge").read(0, 0, W, H)
+    assert len(np.unique(read)) == 256
+
+
 def test_large_deep_image_is_sampled(tmp_path):
     deep = np.tile(np.arange(3000, dtype=np.uint16), (2500, 1))
     tifffile.imwrite(tmp_path / "deep.tif", deep, tile=(256, 256), compression="zlib")
@@ -294,6 +303,15 @@ def test_bad_files_are_named_on_one_line(tmp_path, caplog):
         assert name in str(caught.value), str(caught.value)
         assert "\n" not in str(caught.value)
     caplog.clear()
+
+
+def test_pictures_too_large_to_decode(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_diatom.imaging._LARGEST_PICTURE", H * W - 1)
+    Image.fromarray(values(np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="tiled TIFF"):
+        open_images(tmp_path / "a.png")
+    monkeypatch.setattr("napari_diatom.imaging._LARGEST_PICTURE", H * W)
+    open_images(tmp_path / "a.png")
 
 
 def test_zero_size(tmp_path):

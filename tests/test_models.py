@@ -1,4 +1,5 @@
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,49 @@ def test_damaged_models_are_named(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(ModelError, match=r"no model\.yaml"):
         library.find(folder)
+
+
+def test_a_damaged_archive_is_named(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.diatom-model"
+    with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / CARD_FILE, CARD_FILE)
+        archive.writestr(WEIGHTS_FILE, b"weights" * 100)
+    data = bytearray(broken.read_bytes())
+    data[data.index(WEIGHTS_FILE.encode()) + len(WEIGHTS_FILE)] ^= 255
+    broken.write_bytes(data)
+    with pytest.raises(ModelError, match=r"no \.diatom-model file"):
+        library.find(broken)
+
+
+def test_a_name_goes_before_a_folder_that_is_called_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
+    (tmp_path / "work" / "toy").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    assert library.find("toy").folder == folder
+
+
+def test_a_name_whose_card_is_damaged_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
+    text = (folder / CARD_FILE).read_text().replace("diatom: 0.4", "diatom: 7.5")
+    (folder / CARD_FILE).write_text(text)
+    with pytest.raises(ModelError, match=r"thresholds\.diatom"):
+        library.find("toy")
+
+
+def test_two_may_unpack_at_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = tmp_path / "both.diatom-model"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(folder / CARD_FILE, CARD_FILE)
+        archive.write(folder / WEIGHTS_FILE, WEIGHTS_FILE)
+    monkeypatch.setattr(library, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    real = library._move
+
+    def late(partial: Path, home: Path) -> None:
+        shutil.copytree(partial, home)
+        real(partial, home)
+
+    monkeypatch.setattr(library, "_move", late)
+    library.find(packed).verify()
+    assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1

@@ -9,7 +9,7 @@ import torch
 
 from diatom_training.export import to_ultralytics
 from napari_diatom import engines
-from napari_diatom.engines import yolo_net
+from napari_diatom.engines import yolo, yolo_net
 from napari_diatom.engines.base import Tile
 from napari_diatom.engines.yolo import TorchBackend, pad
 from napari_diatom.engines.yolo_decode import decode
@@ -120,6 +120,32 @@ def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path
     assert not list(home.rglob("*"))
 
 
+def test_a_damaged_graph_in_the_cache_is_made_anew(
+    models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yolo, "CACHE", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch.py").write_text("raise SystemExit('not this torch')")
+    graph = yolo.converted(models["boxes"])
+    weights = graph.with_suffix(".bin")
+    whole = weights.read_bytes()
+    weights.write_bytes(b"\0" * len(whole))
+    assert yolo.converted(models["boxes"]) == graph
+    assert weights.read_bytes() == whole
+    assert [path.name for path in graph.parent.parent.iterdir()] == [graph.parent.name]
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(yolo, "CACHE", tmp_path / "file")
+    with pytest.raises(ModelError, match="could not be prepared") as caught:
+        yolo.converted(models["boxes"])
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_unknown_devices_are_refused(models: dict[str, ModelFolder]) -> None:
     with pytest.raises(ModelError, match="choose auto"):
         engines.load(models["boxes"], "quantum")
@@ -139,6 +165,16 @@ def test_an_ultralytics_file_becomes_the_same_model_again(
         assert (imported.card.task, imported.card.classes, imported.card.tile_size) == (task, ("round", "long"), 256)
         with pytest.raises(InputError, match="already a model"):
             import_checkpoint(path)
+
+
+def test_a_name_that_no_model_can_have_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
+    path = tmp_path / "my model.pt"
+    path.touch()
+    for name in (None, "../outside", "two words"):
+        with pytest.raises(InputError, match="--name"):
+            import_checkpoint(path, name)
+    assert not (tmp_path / "models").exists()
 
 
 def test_a_checkpoint_that_asks_for_code_is_refused(tmp_path: Path) -> None:

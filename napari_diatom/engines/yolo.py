@@ -6,6 +6,7 @@ and kept in the cache, so neither the program nor the window ever pays for impor
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ STEP: Final = 64
 """Tiles are padded to multiples of this, so that a folder of fields needs few input shapes."""
 
 GRAPH_FILE: Final = "network.xml"
+SEAL_FILE: Final = "network.sha256"
 
 
 class Backend(Protocol):
@@ -206,11 +208,25 @@ def converted(model: ModelFolder) -> Path:
         When the conversion fails; the reason is the last line that it printed.
     """
     home = CACHE / "openvino" / f"{model.card.sha256[:32]}-{version('openvino')}"
-    graph = home / GRAPH_FILE
-    if not graph.exists():
-        command = [sys.executable, "-m", "napari_diatom.engines.yolo_convert", str(model.folder), str(home)]
+    if not is_sound(home):
+        # -P: what lies in the working folder must not pass for one of the converter's modules.
+        command = [sys.executable, "-P", "-m", "napari_diatom.engines.yolo_convert", str(model.folder), str(home)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not graph.exists():
+        if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
             raise ModelError(f"Model {model.card.name} could not be prepared for this processor: {reason}")
-    return graph
+    return home / GRAPH_FILE
+
+
+def is_sound(home: Path) -> bool:
+    """Tell whether a folder holds a graph as it was converted: a damaged one may load and compute nonsense."""
+    try:
+        return (home / SEAL_FILE).read_text(encoding="utf-8") == seal(home)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def seal(home: Path) -> str:
+    """Return the SHA-256 of the graph in a folder, in hexadecimal."""
+    graph = home / GRAPH_FILE
+    return hashlib.sha256(graph.read_bytes() + graph.with_suffix(".bin").read_bytes()).hexdigest()

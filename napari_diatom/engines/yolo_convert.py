@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.quiet import silence_openvino
-from napari_diatom.engines.yolo import GRAPH_FILE
+from napari_diatom.engines.yolo import GRAPH_FILE, SEAL_FILE, is_sound, seal
 from napari_diatom.errors import DiatomError
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
 
@@ -33,15 +33,18 @@ def convert(folder: Path, dest: Path) -> None:
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
-    partial = dest.with_suffix(f".{os.getpid()}")
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix="part-", dir=dest.parent))
     try:
-        partial.mkdir(parents=True)
         openvino.save_model(steps.build(), partial / GRAPH_FILE, compress_to_fp16=False)
+        (partial / SEAL_FILE).write_text(seal(partial), encoding="utf-8")
+        if not is_sound(dest):
+            shutil.rmtree(dest, ignore_errors=True)
         try:
             partial.replace(dest)
         except OSError:
             # Another process was faster; its graph is as good as this one.
-            if not (dest / GRAPH_FILE).exists():
+            if not is_sound(dest):
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

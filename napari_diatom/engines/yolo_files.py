@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from napari_diatom.engines import yolo_net
 from napari_diatom.errors import InputError, ModelError, OutputError
 from napari_diatom.models import library
-from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import NAME, WEIGHTS_FILE, ModelCard
 from napari_diatom.models.library import ModelFolder
 
 
@@ -86,7 +87,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     Raises
     ------
     InputError
-        When the name is taken.
+        When the name is taken, or cannot be that of a folder.
     ModelError
         When the file is no detector, or asks for more than weights and known layers.
     OutputError
@@ -95,6 +96,11 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     name = name or path.stem
+    if not re.fullmatch(NAME, name):
+        raise InputError(
+            f"A model cannot be called {name!r}; give a name of letters, digits, dots, dashes and underscores with "
+            "--name."
+        )
     if any(model.card.name == name for model in library.available()):
         raise InputError(f"There is already a model {name}; give another name with --name.")
     found = yolo_net.read_checkpoint(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,9 @@ from napari_diatom.errors import ModelError
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
+
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a model can be called: its name is that of a folder too."""
 
 Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
 
@@ -33,7 +36,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     version: str
     task: Task
     engine: Literal["yolo", "deeplab", "maskrcnn"]
@@ -43,7 +46,7 @@ class ModelCard(BaseModel):
     pixel_size_um: float | None = Field(default=None, gt=0)
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    thresholds: dict[str, float] = Field(default_factory=dict)
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     summary: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Final
 from platformdirs import user_cache_dir, user_data_dir
 
 from napari_diatom.errors import ModelError
+from napari_diatom.files import reason
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
@@ -71,7 +74,7 @@ def available() -> list[ModelFolder]:
     """Return the bundled and the user's models by name; a damaged card hides only its own model."""
     found: dict[str, ModelFolder] = {}
     for home in (BUNDLED, user_folder()):
-        for path in sorted(home.glob(f"*/{CARD_FILE}")):
+        for path in _cards(home):
             try:
                 model = ModelFolder(ModelCard.read(path.parent), path.parent)
             except ModelError:
@@ -80,25 +83,44 @@ def available() -> list[ModelFolder]:
     return [found[name] for name in sorted(found, key=lambda name: (name != DEFAULT, name))]
 
 
+def _cards(home: Path) -> list[Path]:
+    """Return the cards in a folder of models, none where it cannot be looked into."""
+    try:
+        return sorted(home.glob(f"*/{CARD_FILE}"))
+    except OSError:
+        return []
+
+
 def find(name_or_path: str | Path) -> ModelFolder:
     """Return a model by its name, or by the path of its folder or ``.diatom-model`` file.
+
+    A name goes before a path: the working folder may well hold results that are called like a model.
 
     Raises
     ------
     ModelError
         When there is none; the known names are listed, a close one first.
     """
-    path = Path(name_or_path)
-    if path.is_dir():
-        return ModelFolder(ModelCard.read(path), path)
-    if path.is_file():
-        if path.suffix == ".pt":
-            raise ModelError(f"{path} is an Ultralytics checkpoint: run `napari-diatom models import {path}` first.")
-        return _unpack(path)
     known = available()
     for model in known:
-        if model.card.name == str(name_or_path):
+        if model.card.name == name_or_path:
             return model
+    path = Path(name_or_path)
+    try:
+        if path.is_dir():
+            return ModelFolder(ModelCard.read(path), path)
+        if path.is_file():
+            if path.suffix == ".pt":
+                raise ModelError(
+                    f"{path} is an Ultralytics checkpoint: run `napari-diatom models import {path}` first."
+                )
+            return _unpack(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {reason(error)}") from error
+    for card in (card for home in (BUNDLED, user_folder()) for card in _cards(home)):
+        if card.parent.name == str(name_or_path):
+            # There is one, but its card is damaged: say how.
+            return ModelFolder(ModelCard.read(card.parent), card.parent)
     names = [model.card.name for model in known]
     close = get_close_matches(str(name_or_path), names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
@@ -111,18 +133,29 @@ def _unpack(path: Path) -> ModelFolder:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         home = Path(user_cache_dir("napari-diatom", appauthor=False)) / "unpacked" / digest
         if not home.exists():
-            partial = home.with_suffix(f".{os.getpid()}")
-            partial.mkdir(parents=True)
+            home.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix="part-", dir=home.parent))
             try:
                 with zipfile.ZipFile(path) as archive:
                     for name in (CARD_FILE, WEIGHTS_FILE):
                         (partial / name).write_bytes(archive.read(name))
-                partial.replace(home)
+                _move(partial, home)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise ModelError(f"{path} cannot be unpacked: {error.filename or ''} {reason(error)}") from error
+    except (KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path} is no {ARCHIVE_SUFFIX} file: {error}") from error
     return ModelFolder(ModelCard.read(home), home)
+
+
+def _move(partial: Path, home: Path) -> None:
+    """Move a folder to its place, unless another process was faster."""
+    try:
+        partial.replace(home)
+    except OSError:
+        if not home.exists():
+            raise
 
 
 def pack(model: ModelFolder, path: Path) -> None:

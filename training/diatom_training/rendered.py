@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from diatom_training.examples import Example, load_truth, outline_of, save_truth
+from napari_diatom.errors import OutputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 
 
@@ -29,7 +30,8 @@ def render_example(index: int, folder: Path, seed: int, size: int, needles: floa
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     partial_path = path.with_suffix(".part.jpg")
-    cv2.imwrite(str(partial_path), np.ascontiguousarray(image), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    if not cv2.imwrite(str(partial_path), np.ascontiguousarray(image), [cv2.IMWRITE_JPEG_QUALITY, 95]):
+        raise OutputError(f"{partial_path} cannot be written.")
     partial_path.replace(path)
     return path
 

@@ -34,6 +34,7 @@ BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=15
 
 NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
 AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
+LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "turn_share": 0.3, "seed": 5})
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ CYCLES = {
         Cycle("diatom-obb", OBB, 0.25, 1.0),
         Cycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
         Cycle("diatom-obb-again", AGAIN, 0.35, 0.7),
+        Cycle("diatom-obb-last", LAST, 0.4, 0.6),
     ),
     "diatom-box": (Cycle("diatom-box", BOX, 0.25, 1.0),),
 }
