@@ -202,7 +202,7 @@ def train(
     cast(Any, network).args = _arguments(options)
     from ultralytics.utils.torch_utils import ModelEMA
 
-    average = ModelEMA(network, tau=500)
+    average = ModelEMA(network, decay=0.998, tau=500)
     optimizer = _optimizer(network, options)
     history: list[dict[str, float]] = []
     state = _restore(folder / CHECKPOINT, options)

@@ -22,8 +22,10 @@ from napari_diatom.models.library import BUNDLED, ModelFolder
 from napari_diatom.progress import Progress, Report
 
 TILE = 1024
-FIELDS = 3200
+FIELDS = 6400
 FIELDS_SEED = 20261123
+LARGE_FIELDS = 600
+LARGE_SEED = 20261124
 TRAIN_STATIONS = ("0DB2", "0024")
 TEST_STATION = "0035"
 
@@ -35,6 +37,8 @@ BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=15
 NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
 AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
 LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "turn_share": 0.3, "seed": 5})
+WIDE = OBB.model_copy(update={"epochs": 30, "rate": 1e-3, "warmup": 50, "seed": 6})
+BOX_WIDE = BOX.model_copy(update={"epochs": 14, "rate": 1e-3, "warmup": 50, "seed": 7})
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,18 @@ class Cycle:
         Share of the crops that come from real slides.
     largest : float
         Largest scale at which real slides are shown.
+    fields : int
+        How many of the rendered fields are used.
+    wide : float
+        Share of the rendered crops that come from large fields, which are also shown much reduced.
     """
 
     folder: str
     options: YoloOptions
     share: float
     largest: float
+    fields: int = 3200
+    wide: float = 0.0
 
 
 CYCLES = {
@@ -65,8 +75,12 @@ CYCLES = {
         Cycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
         Cycle("diatom-obb-again", AGAIN, 0.35, 0.7),
         Cycle("diatom-obb-last", LAST, 0.4, 0.6),
+        Cycle("diatom-obb-wide", WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35),
     ),
-    "diatom-box": (Cycle("diatom-box", BOX, 0.25, 1.0),),
+    "diatom-box": (
+        Cycle("diatom-box", BOX, 0.25, 1.0),
+        Cycle("diatom-box-wide", BOX_WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35),
+    ),
 }
 """What each model goes through, each cycle from the weights of the one before."""
 
@@ -77,17 +91,43 @@ SUMMARY = {
 }
 
 
-def examples(work: Path, real: Path, share: float, largest: float, report: Report) -> list[Example]:
-    """Return the rendered fields, and the real training stations weighted so that they get their share of the crops.
-
-    ``largest`` is the largest scale at which the real slides are shown.
-    """
+def examples(work: Path, real: Path, cycle: Cycle, report: Report) -> list[Example]:
+    """Return rendered fields and the real training stations, weighted so that each gets its share of the crops."""
     rendered = render_set(
-        work / "fields", FIELDS, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, report=report
+        work / "fields",
+        cycle.fields,
+        FIELDS_SEED,
+        size=800,
+        needles=0.4,
+        scales=(0.7, 1.25),
+        processes=2,
+        report=report,
     )
-    slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, largest))
-    weight = share / (1 - share) * len(rendered) / len(slides)
-    return rendered + [replace(slide, weight=weight) for slide in slides]
+    large: list[Example] = []
+    if cycle.wide:
+        large = render_set(
+            work / "fields-large",
+            LARGE_FIELDS,
+            LARGE_SEED,
+            size=1792,
+            needles=0.4,
+            scales=(0.22, 1.0),
+            processes=2,
+            report=report,
+        )
+    slides = from_coco(
+        real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, cycle.largest)
+    )
+    return (
+        _weighted(rendered, (1 - cycle.share) * (1 - cycle.wide))
+        + _weighted(large, (1 - cycle.share) * cycle.wide)
+        + _weighted(slides, cycle.share)
+    )
+
+
+def _weighted(some: list[Example], share: float) -> list[Example]:
+    """Give examples equal weights that sum to ``share``."""
+    return [replace(example, weight=share / len(some)) for example in some]
 
 
 def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
@@ -98,7 +138,7 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Repo
         weights = yolo_net.read_checkpoint(start).tensors
     history: list[dict[str, float]] = []
     for cycle in CYCLES[name]:
-        mixed = examples(work, real, cycle.share, cycle.largest, report)
+        mixed = examples(work, real, cycle, report)
         trained = train(mixed, cycle.options, work / cycle.folder, start=weights, report=report)
         weights = trained.network.state_dict()
         history += trained.history
@@ -115,11 +155,17 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Repo
         training={
             "recipe": "python -m diatom_training.recipes.detectors",
             "cycles": [
-                cycle.options.model_dump(mode="json") | {"real_share": cycle.share, "largest_real_scale": cycle.largest}
+                cycle.options.model_dump(mode="json")
+                | {
+                    "real_share": cycle.share,
+                    "largest_real_scale": cycle.largest,
+                    "rendered_fields": cycle.fields,
+                    "share_of_large_fields": cycle.wide,
+                }
                 for cycle in CYCLES[name]
             ],
-            "rendered_fields": FIELDS,
-            "rendered_seed": FIELDS_SEED,
+            "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
+            "large_rendered_fields": LARGE_FIELDS,
             "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
             "held_out_station": TEST_STATION,
             "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), diatom-box by way of diatom-obb",
