@@ -37,8 +37,8 @@ BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=15
 NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
 AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
 LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "turn_share": 0.3, "seed": 5})
-WIDE = OBB.model_copy(update={"epochs": 30, "rate": 1e-3, "warmup": 50, "seed": 6})
-BOX_WIDE = BOX.model_copy(update={"epochs": 14, "rate": 1e-3, "warmup": 50, "seed": 7})
+WIDE = OBB.model_copy(update={"epochs": 28, "rate": 1e-3, "warmup": 50, "seed": 6})
+BOX_WIDE = BOX.model_copy(update={"epochs": 12, "rate": 1e-3, "warmup": 50, "seed": 7})
 
 
 @dataclass(frozen=True)
