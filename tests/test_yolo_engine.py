@@ -11,6 +11,7 @@ from diatom_training.export import to_ultralytics
 from napari_diatom import engines
 from napari_diatom.engines import yolo, yolo_net
 from napari_diatom.engines.base import Tile
+from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo import TorchBackend, pad
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.engines.yolo_files import import_checkpoint, write_model
@@ -58,7 +59,7 @@ def test_both_backends_decode_as_ultralytics_does(models: dict[str, ModelFolder]
     model = models[task]
     oriented = task == "oriented-boxes"
     network = yolo_net.build(model.card.architecture, 2)
-    yolo_net.read_weights(network, model.weights)
+    read_weights(network, model.weights)
     network.eval()
     pixels = pad(tiles[0].pixels)
     with torch.inference_mode():

@@ -173,10 +173,11 @@ class TorchBackend:
 
     def __init__(self, model: ModelFolder, device: str) -> None:
         from napari_diatom.engines import yolo_net
+        from napari_diatom.engines.weights import read_weights
 
         self.device = device
         network = yolo_net.build(model.card.architecture, len(model.card.classes))
-        yolo_net.read_weights(network, model.weights)
+        read_weights(network, model.weights)
         self._network = yolo_net.RawOutput(network).to(device).eval()
 
     def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:

@@ -11,6 +11,7 @@ import torch
 
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.quiet import silence_openvino
+from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo import GRAPH_FILE, SEAL_FILE, is_sound, seal
 from napari_diatom.errors import DiatomError
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
@@ -27,7 +28,7 @@ def convert(folder: Path, dest: Path) -> None:
 
     card = ModelCard.read(folder)
     network = yolo_net.build(card.architecture, len(card.classes))
-    yolo_net.read_weights(network, folder / WEIGHTS_FILE)
+    read_weights(network, folder / WEIGHTS_FILE)
     graph = openvino.convert_model(yolo_net.RawOutput(network), example_input=torch.zeros(1, 3, 256, 320))
     steps = PrePostProcessor(graph)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))

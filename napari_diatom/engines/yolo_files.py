@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.weights import transfer, write_weights
 from napari_diatom.errors import InputError, ModelError, OutputError
 from napari_diatom.models import library
 from napari_diatom.models.card import NAME, WEIGHTS_FILE, ModelCard
@@ -52,7 +53,7 @@ def write_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS_FILE
-    yolo_net.write_weights(network, weights)
+    write_weights(network, weights)
     card = ModelCard(
         name=name,
         version=version,
@@ -106,7 +107,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     found = yolo_net.read_checkpoint(path)
     try:
         network = yolo_net.build(found.architecture or path.stem, len(found.classes))
-        copied, total = yolo_net.transfer(network, found.tensors)
+        copied, total = transfer(network, found.tensors)
     except (ModelError, RuntimeError) as error:
         raise ModelError(f"{path} is no YOLO detector with upright or oriented boxes: {error}") from error
     if copied != total:

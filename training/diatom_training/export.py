@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.weights import read_weights
 from napari_diatom.models.library import ModelFolder
 
 
 def to_ultralytics(model: ModelFolder, path: Path) -> Path:
     """Write a YOLO model as an Ultralytics ``.pt`` file and return its path."""
     network: Any = yolo_net.build(model.card.architecture, len(model.card.classes))
-    yolo_net.read_weights(network, model.weights)
+    read_weights(network, model.weights)
     network.names = dict(enumerate(model.card.classes))
     network.task = "obb" if model.card.task == "oriented-boxes" else "detect"
     network.args = {"task": network.task, "imgsz": model.card.tile_size, "model": f"{model.card.architecture}.yaml"}

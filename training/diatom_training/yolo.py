@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import DiatomError, InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 
@@ -195,7 +196,7 @@ def train(
     torch.manual_seed(options.seed)
     network = yolo_net.build(options.architecture, len(options.classes))
     if start is not None:
-        yolo_net.transfer(network, start)
+        transfer(network, start)
     network.to(device)
     if device == "cpu":
         network.to(memory_format=torch.channels_last)

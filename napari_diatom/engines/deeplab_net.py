@@ -1,0 +1,58 @@
+"""DeepLabV3+ networks as torch modules.
+
+Chen et al. 2018, "Encoder-decoder with atrous separable convolution for semantic image segmentation"; the network is
+that of segmentation-models-pytorch.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, cast
+
+import torch
+
+from napari_diatom.engines.encoders import DEFAULT, check_encoder
+from napari_diatom.errors import ModelError
+
+ARCHITECTURE: Final = f"deeplabv3plus/{DEFAULT}/128"
+"""Of the bundled model: encoder, and channels of the decoder."""
+
+
+def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.Module:
+    """Return an untrained network.
+
+    It maps standardized float images, shape (B, 3, H, W), H and W multiples of 32, to logits of shape
+    (B, 1 + n_classes, H, W), of which channel 0 is the background.
+
+    Parameters
+    ----------
+    architecture : str
+        ``deeplabv3plus/ENCODER/CHANNELS``, such as ``deeplabv3plus/resnet34/256``.
+    n_classes : int
+        Classes without the background.
+    dropout : float
+        In the decoder, 0 to below 1; no matter when the network is used, only in training.
+
+    Raises
+    ------
+    ModelError
+        When the text is no such architecture, or there is no such encoder.
+    """
+    parts = re.fullmatch(r"deeplabv3plus/([^/]+)/(\d+)", architecture)
+    if parts is None:
+        raise ModelError(f"{architecture!r} is no DeepLabV3+ architecture; {ARCHITECTURE} is one.")
+    encoder = check_encoder(parts[1])
+    import segmentation_models_pytorch as smp
+
+    try:
+        network = smp.DeepLabV3Plus(
+            encoder_name=encoder,
+            encoder_weights=None,
+            decoder_channels=int(parts[2]),
+            decoder_aspp_dropout=dropout,
+            in_channels=3,
+            classes=1 + n_classes,
+        )
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"DeepLabV3+ cannot be built on {encoder}: {str(error).splitlines()[0]}") from error
+    return cast(torch.nn.Module, network)
