@@ -161,6 +161,7 @@ def train(
     folder: Path,
     start: Mapping[str, torch.Tensor] | None = None,
     device: str = "cpu",
+    until: int | None = None,
     report: Report = silent,
     should_stop: ShouldStop = never,
 ) -> Trained:
@@ -178,6 +179,8 @@ def train(
         Weights to start from; those whose names and shapes fit are used.
     device : str
         ``cpu``, ``cuda`` or ``mps``.
+    until : int, optional
+        End after this epoch, with the rate where it then is, instead of going on to the last one.
     report, should_stop
         The contract of long work; a stop keeps the epochs that are finished.
 
@@ -214,7 +217,7 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         history = state["history"]
     steps = math.ceil(options.crops / options.batch)
-    for epoch in range(len(history), options.epochs):
+    for epoch in range(len(history), min(options.epochs, until or options.epochs)):
         torch.manual_seed(options.seed * 1_000_003 + epoch)
         network.train()
         sums = np.zeros(5)

@@ -38,7 +38,9 @@ NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_
 AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
 LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "turn_share": 0.3, "seed": 5})
 WIDE = OBB.model_copy(update={"epochs": 28, "rate": 1e-3, "warmup": 50, "seed": 6})
+FINISH = OBB.model_copy(update={"epochs": 10, "rate": 6e-4, "warmup": 30, "seed": 8})
 BOX_WIDE = BOX.model_copy(update={"epochs": 12, "rate": 1e-3, "warmup": 50, "seed": 7})
+BOX_FINISH = BOX.model_copy(update={"epochs": 4, "rate": 6e-4, "warmup": 30, "seed": 9})
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Cycle:
         How many of the rendered fields are used.
     wide : float
         Share of the rendered crops that come from large fields, which are also shown much reduced.
+    until : int or None
+        Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
     """
 
     folder: str
@@ -67,6 +71,7 @@ class Cycle:
     largest: float
     fields: int = 3200
     wide: float = 0.0
+    until: int | None = None
 
 
 CYCLES = {
@@ -75,11 +80,13 @@ CYCLES = {
         Cycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
         Cycle("diatom-obb-again", AGAIN, 0.35, 0.7),
         Cycle("diatom-obb-last", LAST, 0.4, 0.6),
-        Cycle("diatom-obb-wide", WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35),
+        Cycle("diatom-obb-wide", WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=13),
+        Cycle("diatom-obb-finish", FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
     ),
     "diatom-box": (
         Cycle("diatom-box", BOX, 0.25, 1.0),
-        Cycle("diatom-box-wide", BOX_WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35),
+        Cycle("diatom-box-wide", BOX_WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=3),
+        Cycle("diatom-box-finish", BOX_FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
     ),
 }
 """What each model goes through, each cycle from the weights of the one before."""
@@ -139,7 +146,7 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Repo
     history: list[dict[str, float]] = []
     for cycle in CYCLES[name]:
         mixed = examples(work, real, cycle, report)
-        trained = train(mixed, cycle.options, work / cycle.folder, start=weights, report=report)
+        trained = train(mixed, cycle.options, work / cycle.folder, start=weights, until=cycle.until, report=report)
         weights = trained.network.state_dict()
         history += trained.history
     return write_model(
@@ -161,6 +168,7 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Repo
                     "largest_real_scale": cycle.largest,
                     "rendered_fields": cycle.fields,
                     "share_of_large_fields": cycle.wide,
+                    "until_epoch": cycle.until or cycle.options.epochs,
                 }
                 for cycle in CYCLES[name]
             ],
