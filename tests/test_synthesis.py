@@ -71,6 +71,19 @@ def test_boxes_are_tight_around_masks(seed: int) -> None:
         assert 0 <= mask.y0 <= 320 - mask.pixels.shape[0]
 
 
+def test_masks_are_as_large_as_the_outlines_that_they_were_made_of() -> None:
+    excess = []
+    for seed in range(16):
+        truth = render_field(CROWDED, seed).truth
+        assert truth.masks is not None
+        for box, mask in zip(truth.boxes, truth.masks, strict=True):
+            y, x = np.nonzero(mask.pixels)
+            across = (np.column_stack([x, y]) + 0.5) @ [-np.sin(box[4]), np.cos(box[4])]
+            excess.append(np.ptp(across) - box[3])
+    # The outermost pixels' centres lie inside the outline, by half a pixel a side at most.
+    assert -1 <= np.median(excess) <= -0.2
+
+
 def test_boxes_and_masks_share_their_origin() -> None:
     offsets = []
     for seed in range(16):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shapely import Polygon, box
 
 from diatom_training import crops, yolo
-from diatom_training.examples import Example, box_of, from_coco, load_truth, outline_of, save_truth, truth_of
+from diatom_training.examples import Example, box_of, fitted, from_coco, load_truth, outline_of, save_truth, truth_of
 from diatom_training.rendered import render_set
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask
@@ -85,6 +85,14 @@ def test_an_outline_has_the_area_of_its_mask() -> None:
     np.testing.assert_allclose(outline.min(axis=0), [110, 205])
     np.testing.assert_allclose(outline.max(axis=0), [150, 230])
     assert crops.polygon_area(outline) == pytest.approx(pixels.sum())
+
+
+def test_a_fitted_outline_fills_its_box() -> None:
+    pixels = np.zeros((40, 60), bool)
+    pixels[5:30, 10:50] = True
+    box = np.array([140.0, 220.0, 61.5, 20.25, 0.3])
+    outline = fitted(outline_of(CroppedMask(pixels, 100, 200)), box)
+    np.testing.assert_allclose(box_of(outline, 0.3), box, atol=1e-3)
 
 
 def test_truth_survives_its_file(tmp_path: Path, example: Example) -> None:

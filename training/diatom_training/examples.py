@@ -77,6 +77,19 @@ def outline_of(mask: CroppedMask, tolerance: float = 0.5) -> Outline:
     return np.array([low, (high[0], low[1]), high, (low[0], high[1])], dtype=np.float32)
 
 
+def fitted(outline: NDArray[np.floating], box: NDArray[np.floating]) -> Outline:
+    """Return an outline, shape (K, 2), stretched along and across an oriented box's axes until it fills the box.
+
+    The outline of a mask is that of whole pixels, up to one wider than the specimen; its box may be known better.
+    """
+    cos, sin = np.cos(box[4]), np.sin(box[4])
+    turn = np.array([[cos, -sin], [sin, cos]])
+    points = (outline.astype(np.float64) - box[:2]) @ turn
+    low, high = points.min(axis=0), points.max(axis=0)
+    filled = (points - (low + high) / 2) * (box[2:4] / np.maximum(high - low, geometry.TINY))
+    return np.asarray(filled @ turn.T + box[:2], dtype=np.float32)
+
+
 def from_coco(
     annotations: Path,
     images: Path,

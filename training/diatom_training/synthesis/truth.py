@@ -13,6 +13,7 @@ from diatom_training.synthesis.outlines import FAMILIES
 from diatom_training.synthesis.polygons import area, clipped
 from diatom_training.synthesis.specimens import Specimen
 from napari_diatom.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
+from napari_diatom.formats.outlines import fill
 
 _SHORTEST_PX = 16.0
 _LEAST_VISIBLE = 0.2
@@ -49,7 +50,6 @@ def gather_truth(scene: list[Specimen], luminance: FloatMap, noise: float) -> De
     """
     entries = [e for e in (_entry(s, luminance.shape) for s in scene) if e is not None]
     entries = [e for e in entries if _noticeable(e, luminance, noise)]
-    # The renderer counts from the first pixel's centre, detections from its outer edge.
     boxes = np.array([e.box for e in entries], np.float64).reshape(-1, 5)
     boxes[:, :2] += 0.5
     return Detections.of(
@@ -72,12 +72,9 @@ def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
     seen = area(inside)
     if seen < _LEAST_VISIBLE * area(whole) or seen < 1:
         return None
-    x0, y0 = (max(0, math.floor(v)) for v in inside.min(axis=0))
-    x1 = min(width, math.ceil(inside[:, 0].max()) + 1)
-    y1 = min(height, math.ceil(inside[:, 1].max()) + 1)
-    pixels = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    cv2.fillPoly(pixels, [np.rint((whole - (x0, y0)) * 16).astype(np.int32)], 1, shift=4)
-    if not pixels.any():
+    # The renderer counts from the first pixel's centre, masks from its outer edge.
+    mask = fill(((inside + 0.5,),))
+    if not mask.pixels.any():
         return None
     low, high = whole.min(axis=0), whole.max(axis=0)
     cut = bool(low[0] < -0.5 or low[1] < -0.5 or high[0] > width - 0.5 or high[1] > height - 0.5)
@@ -85,9 +82,9 @@ def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
     if box[2] < _SHORTEST_PX:
         return None
     # Trim empty rows and columns, so that the mask's bounds are the specimen's.
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    pixels = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    mask = CroppedMask(pixels.astype(bool), x0 + int(columns[0]), y0 + int(rows[0]))
+    rows, columns = np.flatnonzero(mask.pixels.any(axis=1)), np.flatnonzero(mask.pixels.any(axis=0))
+    pixels = mask.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    mask = CroppedMask(pixels, mask.x0 + int(columns[0]), mask.y0 + int(rows[0]))
     return _Entry(box, mask, specimen, cut)
 
 
