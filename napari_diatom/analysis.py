@@ -17,6 +17,7 @@ from napari_diatom.imaging import SlideImage
 from napari_diatom.pixelsize import checked
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.stitching import stitch
+from napari_diatom.support import supported
 from napari_diatom.tiling import Window, place, plan_tiles, prefetch
 
 _Item = TypeVar("_Item")
@@ -225,18 +226,22 @@ def _detect(
     report(Progress("tiles", done, total, image.name))
     check(should_stop)
     found: list[Detections] = []
+    seen_at: list[float] = []
+    reach = REACH * engine.card.tile_size
     for scale, windows in plans.items():
-        longest = np.inf if scale == min(scales) else REACH * engine.card.tile_size
+        longest = np.inf if scale == min(scales) else reach
         shortest = 0.0 if scale == max(scales) else LEAST_SPAN
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
                 spans = detections.boxes[:, 2]
                 judged = (spans >= shortest) & (spans <= longest)
                 found.append(place(detections[judged], windows[index], scale, image.height, image.width))
+                seen_at += [scale] * len(found[-1])
                 done += 1
                 report(Progress("tiles", done, total, image.name))
                 check(should_stop)
-    return stitch(Detections.concatenate(found, engine.card.classes))
+    copies = Detections.concatenate(found, engine.card.classes)
+    return supported(stitch(copies), copies, np.array(seen_at), scales, reach).above(floor)
 
 
 @contextmanager
