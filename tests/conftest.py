@@ -5,6 +5,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How fast a test runs on a busy machine says nothing of the program.
+settings.register_profile("napari-diatom", deadline=None)
+settings.load_profile("napari-diatom")
 
 HOME = Path(tempfile.mkdtemp(prefix="napari-diatom-tests-"))
 for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
