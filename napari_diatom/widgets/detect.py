@@ -371,11 +371,15 @@ class DetectWidget(QWidget):
             model=analysis.origin,
             plane=plane,
         )
-        result = ResultLayer.create(layer, facts, analysis.detections)
         n, seconds = len(analysis.kept), time.monotonic() - started
+        earlier = self._untouched(facts)
+        # The earlier layer goes on being used: a layer taken away can crash OpenGL at the next drawing (napari #6472).
+        result = ResultLayer.create(layer, facts, analysis.detections) if earlier is None else earlier
 
         def add() -> None:
-            self._replace_untouched(facts)
+            if result is earlier:
+                result.renew(facts, analysis.detections)
+                return
             # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
             self._results[result.layer] = result
             self._viewer.add_layer(result.layer)
@@ -390,12 +394,13 @@ class DetectWidget(QWidget):
         # Collecting the garbage of a large program takes a tenth of a second: not in the middle of drawing, please.
         self._steps = [gc.collect, add, show]
 
-    def _replace_untouched(self, facts: ResultFacts) -> None:
-        """Take away an earlier result of the same plane, unless the user has worked on it."""
-        for layer, result in list(self._results.items()):
+    def _untouched(self, facts: ResultFacts) -> ResultLayer | None:
+        """Return an earlier result of the same plane that the user has not worked on."""
+        for result in self._results.values():
             same = (result.facts.image, result.facts.plane) == (facts.image, facts.plane)
             if same and len(result.candidates) and not result.touched():
-                self._viewer.layers.remove(layer)
+                return result
+        return None
 
     def _on_error(self, error: Exception) -> None:
         if isinstance(error, DiatomError):

@@ -96,6 +96,22 @@ class ResultLayer(QObject):
         layer.current_face_color = "transparent"
         return cls(layer, candidates)
 
+    def renew(self, facts: ResultFacts, candidates: Detections) -> None:
+        """Empty the layer for what another run has found; a threshold then fills it."""
+        self.flush_edits()
+        self._add_timer.stop()
+        self._pending = np.empty(0, dtype=np.int64)
+        self._unlabel()
+        with self._own():
+            self.layer.selected_data = set()
+            self.layer.remove(list(range(len(self.layer.data))))
+        self.facts = facts
+        self.candidates = candidates
+        self._touched.clear()
+        self._next = len(candidates) + 1
+        self.layer.metadata = {**self.layer.metadata, **facts.to_metadata()}
+        self._content_changed()
+
     def close(self) -> None:
         """Stop watching."""
         self._sync_timer.stop()

@@ -138,11 +138,15 @@ def test_errors_are_notified_and_said_in_one_line(widget, image, analysis, run, 
     assert widget.result() is None
 
 
-def test_a_second_run_replaces_an_untouched_result_and_keeps_a_touched_one(widget, viewer, image, run):
+def test_a_second_run_fills_an_untouched_layer_anew_and_keeps_a_touched_one(widget, viewer, image, analysis, run):
     run()
+    layer = viewer.layers["slide diatoms"]
+    analysis.found = detections(3)
     run()
-    assert len(viewer.layers) == 2
-    viewer.layers["slide diatoms"].remove([0])
+    assert list(viewer.layers) == [image, layer]
+    assert sorted(layer.features["specimen"]) == [1, 2]
+    assert len(layer.data) == len(widget.result().annotations().detections) == 2
+    layer.remove([0])
     run()
     assert len(viewer.layers) == 3
 
