@@ -1,14 +1,10 @@
-"""The state of the *Detect diatoms* form and what is wrong with it, without Qt."""
+"""The state of the form that starts a run and what is wrong with it, without Qt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from napari_diatom.models.card import Task
 from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
-
-BOX_TASKS: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class ImageChoice:
 
 
 @dataclass(frozen=True)
-class DetectForm:
+class RunForm:
     """Everything that can be set before a run.
 
     Attributes
@@ -66,7 +62,7 @@ class DetectForm:
         if self.image.height < 1 or self.image.width < 1:
             return f"{self.image.name} has no pixels."
         if self.model is None:
-            return "No model is installed for this kind of box."
+            return "No model for this is installed."
         if self.pixel_size_um is not None and not SMALLEST_UM <= self.pixel_size_um <= LARGEST_UM:
             return (
                 f"A pixel size of {self.pixel_size_um:g} µm cannot be right; "

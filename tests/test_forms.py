@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from napari_diatom.errors import InputError, OutputError
-from napari_diatom.forms import DetectForm, ImageChoice
+from napari_diatom.forms import ImageChoice, RunForm
 from napari_diatom.optics import COMMON, Optics, Presets
 
-GOOD = DetectForm(image=ImageChoice("a", 100, 200), model="diatom-obb", pixel_size_um=0.1)
+GOOD = RunForm(image=ImageChoice("a", 100, 200), model="diatom-obb", pixel_size_um=0.1)
 
 
 def test_a_complete_form_can_run_with_and_without_a_pixel_size():

@@ -129,7 +129,7 @@ def test_errors_are_notified_and_said_in_one_line(widget, image, analysis, run, 
 
     shown = []
     monkeypatch.setattr(notification_manager, "receive_error", lambda *args: shown.append(str(args[1])))
-    monkeypatch.setattr("napari_diatom.widgets.detect.show_error", shown.append)
+    monkeypatch.setattr("napari_diatom.widgets.run.show_error", shown.append)
     analysis.error = error
     run()
     assert shown == [str(error)]

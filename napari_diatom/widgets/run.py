@@ -1,0 +1,428 @@
+"""What the dock widgets that find specimens share: from the image in the viewer to counted, measured specimens."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from weakref import WeakKeyDictionary
+
+from napari.layers import Image, Shapes
+from napari.qt.threading import create_worker
+from napari.utils.notifications import notification_manager, show_error
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_diatom import child
+from napari_diatom.errors import DiatomError
+from napari_diatom.forms import RunForm
+from napari_diatom.layers import ResultFacts
+from napari_diatom.models import library
+from napari_diatom.optics import Presets
+from napari_diatom.progress import Progress, Report, ShouldStop
+from napari_diatom.widgets.images import choice_of, is_of, name_of, pixel_size_of, pixels_of, plane_of
+from napari_diatom.widgets.naming import named
+from napari_diatom.widgets.pixel_size import PixelSizeEdit
+from napari_diatom.widgets.result_layer import ResultLayer
+from napari_diatom.widgets.results import ResultsPanel
+from napari_diatom.widgets.worker import ReportingWorker
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_diatom.analysis import Analysis
+    from napari_diatom.models.card import Task
+    from napari_diatom.models.library import ModelFolder
+
+Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
+
+_BREATH_MS: Final = 30
+_DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
+
+
+class RunWidget(QWidget):
+    """Finds diatoms in an image layer with the models of one kind of task.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer it belongs to.
+    analyse : callable, optional
+        Does the work, in a thread; :func:`napari_diatom.child.analyse` by default.
+    list_devices : callable, optional
+        Names the devices, in a thread; :func:`napari_diatom.child.devices` by default.
+    presets : Presets, optional
+        The optics to choose from; the user's own by default.
+    """
+
+    TASKS: ClassVar[tuple[Task, ...]] = ()
+    """Tasks of the models that are offered."""
+    VERB: ClassVar[str] = "Run"
+    """What the button says."""
+    HINT: ClassVar[str] = "Find the diatoms in this image"
+    """What the button's tool tip says where a run can start."""
+
+    def __init__(
+        self,
+        napari_viewer: Viewer,
+        analyse: Analyse = child.analyse,
+        list_devices: Callable[[], tuple[str, ...]] = child.devices,
+        presets: Presets | None = None,
+    ) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._analyse = analyse
+        self._list_devices = list_devices
+        self._models: dict[str, ModelFolder] = {}
+        self._results: dict[Shapes, ResultLayer] = {}
+        self._running: list[ReportingWorker] = []
+        self._steps: list[Callable[[], object]] = []
+        self._typed: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
+        self._last_typed: float | None = None
+        self._build(presets)
+        self._fill_models()
+        self._fill_devices(("auto", "cpu"))
+        self._connect()
+        self._follow_layers()
+        for layer in list(napari_viewer.layers):
+            self._adopt(layer)
+        QTimer.singleShot(0, self._look_for_devices)
+
+    def value(self) -> RunForm:
+        """Return the form as it stands."""
+        layer = self._image()
+        return RunForm(
+            image=None if layer is None else choice_of(layer, self._viewer),
+            model=self._model_combo.currentData(),
+            pixel_size_um=self._pixel_size.value(),
+            device=self._device_combo.currentData() or "auto",
+            running=bool(self._running),
+        )
+
+    def result(self) -> ResultLayer | None:
+        """Return the result that is shown."""
+        return self._panel.result()
+
+    def run(self) -> None:
+        """Start a run with the form as it stands; what is wrong with it is shown instead."""
+        form, layer = self.value(), self._image()
+        problem = form.validation_error()
+        if problem is not None or layer is None or form.model is None:
+            self._say(problem or "", error=True)
+            return
+        plane = plane_of(layer, self._viewer)
+        job = child.Job(
+            name=name_of(layer),
+            pixels=pixels_of(layer),
+            model=self._models[form.model].folder,
+            plane=plane,
+            rgb=layer.rgb,
+            pixel_size_um=form.pixel_size_um,
+            device=form.device,
+        )
+        started = time.monotonic()
+        worker = create_worker(self._analyse, job, _worker_class=ReportingWorker, _ignore_errors=True)
+        worker.progressed.connect(self._on_progress)
+        worker.returned.connect(lambda analysis: self._on_result(analysis, layer, plane, started))
+        worker.errored.connect(self._on_error)
+        worker.stopped.connect(self._on_stopped)
+        worker.finished.connect(self._on_finished)
+        self._running.append(worker)
+        self._progress.setRange(0, 0)
+        self._progress.show()
+        self._say("Starting")
+        self._refresh()
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the run to stop."""
+        if self._running:
+            _quit_all(self._running)
+            self._cancel.setEnabled(False)
+            self._say("Cancelling")
+
+    def _build(self, presets: Presets | None) -> None:
+        self._image_combo = named(QComboBox(), "image")
+        self._image_combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._image_combo.setMinimumContentsLength(12)
+        self._model_combo = named(QComboBox(), "model")
+        self._device_combo = named(QComboBox(), "device")
+        self._pixel_size = PixelSizeEdit(presets)
+        self._pixel_size.setObjectName("pixel_size")
+        self._run = named(QPushButton(self.VERB), "run")
+        self._cancel = named(QPushButton("Cancel"), "cancel")
+        self._progress = named(QProgressBar(), "progress")
+        self._progress.setTextVisible(False)
+        self._progress.setMaximumHeight(6)
+        self._progress.hide()
+        self._message = named(QLabel(), "message")
+        self._message.setWordWrap(True)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._panel = ResultsPanel(self._viewer)
+
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Image", self._image_combo)
+        self._add_model_rows(form)
+        form.addRow("Pixel size", self._pixel_size)
+        form.addRow("Device", self._device_combo)
+        self._add_option_rows(form)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._run, 2)
+        buttons.addWidget(self._cancel, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addLayout(form)
+        layout.addLayout(buttons)
+        layout.addWidget(self._progress)
+        layout.addWidget(self._message)
+        layout.addWidget(self._panel, 100)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        events = self._viewer.layers.events
+        events.inserted.connect(self._on_inserted)
+        events.removed.connect(self._on_removed)
+        events.reordered.connect(self._follow_layers)
+        self._viewer.layers.selection.events.active.connect(self._on_active)
+        self._viewer.dims.events.ndisplay.connect(self._refresh)
+        self._viewer.dims.events.order.connect(self._refresh)
+        self._image_combo.currentIndexChanged.connect(self._on_image)
+        self._model_combo.currentIndexChanged.connect(self._on_model)
+        self._pixel_size.valueChanged.connect(self._on_pixel_size)
+        self._run.clicked.connect(self.run)
+        self._cancel.clicked.connect(self.cancel)
+        self._panel.exported.connect(self._say)
+        # Qt may be rid of the widget before Python is; the slot must not need it.
+        self.destroyed.connect(partial(_quit_all, self._running))
+
+    def _add_model_rows(self, form: QFormLayout) -> None:
+        """Add what a model is chosen by."""
+        form.addRow("Model", self._model_combo)
+
+    def _add_option_rows(self, form: QFormLayout) -> None:
+        """Add what can be set beside the model; nothing here."""
+
+    def _options(self) -> dict[str, Any]:
+        """Return what the widget sets of :class:`~napari_diatom.analysis.AnalysisOptions`; nothing here."""
+        return {}
+
+    def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
+        """Show what was found beside the boxes; nothing here."""
+
+    def _image(self) -> Image | None:
+        layer = self._image_combo.currentData()
+        return layer if isinstance(layer, Image) else None
+
+    def _follow_layers(self) -> None:
+        """Offer the viewer's image layers, and keep the choice."""
+        chosen = self._image()
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        with signals_blocked(self._image_combo):
+            self._image_combo.clear()
+            for layer in images:
+                self._image_combo.addItem(layer.name, layer)
+            if chosen in images:
+                self._image_combo.setCurrentIndex(images.index(chosen))
+        if self._image() is not chosen:
+            self._on_image()
+        self._refresh()
+
+    def _on_inserted(self, event: Any) -> None:
+        layer = event.value
+        layer.events.name.connect(self._follow_layers)
+        self._adopt(layer)
+        if isinstance(layer, Image):
+            self._follow_layers()
+            self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        layer.events.name.disconnect(self._follow_layers)
+        gone = self._results.pop(layer, None)
+        if gone is not None:
+            gone.close()
+            if self._panel.result() is gone:
+                self._panel.setResult(None)
+        self._follow_layers()
+
+    def _on_active(self, event: Any) -> None:
+        layer = event.value
+        if isinstance(layer, Image):
+            self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
+        elif layer in self._results and not self._steps and self._panel.result() is not self._results[layer]:
+            self._panel.setResult(self._results[layer])
+
+    def _adopt(self, layer: Any) -> None:
+        """Watch over a layer of specimens that was opened from a file."""
+        if isinstance(layer, Shapes) and layer not in self._results and ResultFacts.from_metadata(layer.metadata):
+            self._results[layer] = result = ResultLayer(layer)
+            for image in self._viewer.layers:
+                if isinstance(image, Image) and image.ndim == layer.ndim and is_of(result.facts.image, image):
+                    result.lay_over(image)
+            self._panel.setResult(result)
+
+    def _on_image(self) -> None:
+        """Take over the pixel size typed for this image, else its own, else the one typed last."""
+        layer = self._image()
+        size, hint = self._last_typed, ""
+        if layer is not None and layer in self._typed:
+            size = self._typed[layer]
+        elif layer is not None and (own := pixel_size_of(layer)) is not None:
+            size, hint = own, "Taken from the image."
+        with signals_blocked(self._pixel_size):
+            self._pixel_size.setValue(size)
+        self._pixel_size.setHint(hint)
+        self._refresh()
+
+    def _on_pixel_size(self, size: float | None) -> None:
+        """Remember what the user typed, and measure what is already found in it."""
+        result, layer = self._panel.result(), self._image()
+        self._last_typed = size
+        if layer is not None:
+            self._typed[layer] = size
+        self._pixel_size.setHint("")
+        self._refresh()
+        if result is not None and layer is not None and is_of(result.facts.image, layer):
+            form = self.value()
+            if form.validation_error() in (None, RunForm(running=True).validation_error()):
+                result.set_pixel_size(size)
+
+    def _fill_models(self) -> None:
+        self._models = {model.card.name: model for model in library.available() if model.card.task in self.TASKS}
+        with signals_blocked(self._model_combo):
+            self._model_combo.clear()
+            for name, model in self._models.items():
+                self._model_combo.addItem(f"{name} {model.card.version}", name)
+                if model.card.summary:
+                    at = self._model_combo.count() - 1
+                    self._model_combo.setItemData(at, model.card.summary, Qt.ItemDataRole.ToolTipRole)
+        self._on_model()
+
+    def _on_model(self) -> None:
+        self._refresh()
+
+    def _look_for_devices(self) -> None:
+        worker = create_worker(self._list_devices, _ignore_errors=True)
+        worker.returned.connect(self._fill_devices)
+        worker.start()
+
+    def _fill_devices(self, devices: tuple[str, ...]) -> None:
+        chosen = self._device_combo.currentData()
+        with signals_blocked(self._device_combo):
+            self._device_combo.clear()
+            for device in devices:
+                self._device_combo.addItem(_DEVICE_TITLES.get(device, device), device)
+            self._device_combo.setCurrentIndex(max(self._device_combo.findData(chosen), 0))
+
+    def _refresh(self, *_: Any) -> None:
+        """Enable what can be done, and say why where it cannot."""
+        problem = self.value().validation_error()
+        running = bool(self._running)
+        self._run.setEnabled(problem is None)
+        self._run.setToolTip(problem or self.HINT)
+        self._cancel.setEnabled(running)
+        for widget in (self._image_combo, self._model_combo, self._device_combo):
+            widget.setEnabled(not running)
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress.setRange(0, progress.total)
+        self._progress.setValue(progress.done)
+        if any(worker.abort_requested for worker in self._running):
+            return
+        counted = f"Tile {progress.done} of {progress.total}" if progress.stage == "tiles" else ""
+        self._say(counted or progress.message)
+
+    def _on_result(self, analysis: Analysis, layer: Image, plane: tuple[int, ...], started: float) -> None:
+        """Plan how to show what was found; each step has a turn of the event loop, lest they add up to a stall."""
+        if layer not in self._viewer.layers:
+            self._say(f"{analysis.image} was closed during the run, so its result was dropped.", error=True)
+            return
+        facts = ResultFacts(
+            image=name_of(layer),
+            height=analysis.height,
+            width=analysis.width,
+            classes=analysis.detections.classes,
+            pixel_size_um=self._pixel_size.value() if layer is self._image() else analysis.pixel_size_um,
+            model=analysis.origin,
+            plane=plane,
+        )
+        n, seconds = len(analysis.kept), time.monotonic() - started
+        earlier = self._untouched(facts)
+        # The earlier layer goes on being used: a layer taken away can crash OpenGL at the next drawing (napari #6472).
+        result = ResultLayer.create(layer, facts, analysis.detections) if earlier is None else earlier
+
+        def add() -> None:
+            if result is earlier:
+                result.renew(facts, analysis.detections)
+                return
+            # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
+            self._results[result.layer] = result
+            self._viewer.add_layer(result.layer)
+
+        def show() -> None:
+            result.layer.visible = True
+            result.layer.mode = "select"
+            result.set_threshold(analysis.threshold, at_once=False)
+            self._panel.setResult(result)
+            self._say(f"{n} specimen{'s' if n != 1 else ''} in {seconds:.1f} s.")
+
+        # Collecting the garbage of a large program takes a tenth of a second: not in the middle of drawing, please.
+        self._steps = [gc.collect, add, partial(self._show_maps, analysis, layer, result), show]
+
+    def _untouched(self, facts: ResultFacts) -> ResultLayer | None:
+        """Return an earlier result of the same plane that the user has not worked on."""
+        for result in self._results.values():
+            same = (result.facts.image, result.facts.plane) == (facts.image, facts.plane)
+            if same and len(result.candidates) and not result.touched():
+                return result
+        return None
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, DiatomError):
+            show_error(str(error))
+        else:
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+        self._say(" ".join(str(error).split()) or type(error).__name__, error=True)
+
+    def _on_stopped(self) -> None:
+        self._say("Cancelled; nothing was changed.")
+
+    def _on_finished(self) -> None:
+        self._steps.append(self._restore)
+        self._next_step()
+
+    def _next_step(self) -> None:
+        self._steps.pop(0)()
+        if self._steps:
+            QTimer.singleShot(_BREATH_MS, self._next_step)
+
+    def _restore(self) -> None:
+        self._running.clear()
+        self._progress.hide()
+        self._refresh()
+
+    def _say(self, message: str, error: bool = False) -> None:
+        self._message.setText(message)
+        # Setting a style takes far longer than setting a text, even the same style again.
+        style = "color: #ff6b6b;" if error else ""
+        if self._message.styleSheet() != style:
+            self._message.setStyleSheet(style)
+
+
+def _quit_all(workers: Sequence[ReportingWorker], *_: Any) -> None:
+    """Ask workers to stop."""
+    for worker in workers:
+        worker.quit()
