@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,22 @@ def name_of(layer: Image) -> str:
 def is_of(image: str, layer: Image) -> bool:
     """Return whether annotations of ``image`` belong to a layer, by the name without its ending."""
     return Path(image).stem in (Path(layer.name).stem, Path(name_of(layer)).stem)
+
+
+def place_of(layer: Image, plane: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the keyword arguments that give another layer an image's place in the world.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The image.
+    plane : sequence of int
+        Where the other layer's first indices lie on the axes before y and x, for one that holds a plane of a stack.
+    """
+    translate = np.array(layer.translate, dtype=np.float64)
+    translate[: len(plane)] += np.asarray(plane, dtype=np.float64) * layer.scale[: len(plane)]
+    names = ("scale", "rotate", "shear", "affine", "units", "axis_labels")
+    return {"translate": translate} | {name: getattr(layer, name) for name in names}
 
 
 def choice_of(layer: Image, viewer: Viewer) -> ImageChoice:

@@ -17,6 +17,7 @@ from napari_diatom import layers
 from napari_diatom.detections import Detections
 from napari_diatom.formats import PERSON, Annotations
 from napari_diatom.layers import ResultFacts
+from napari_diatom.widgets.images import place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -79,13 +80,7 @@ class ResultLayer(QObject):
         layer = Shapes(
             ndim=image.ndim,
             name=f"{facts.image} diatoms",
-            scale=image.scale,
-            translate=image.translate,
-            rotate=image.rotate,
-            shear=image.shear,
-            affine=image.affine,
-            units=image.units,
-            axis_labels=image.axis_labels,
+            **place_of(image),
             visible=False,
             metadata=facts.to_metadata(),
             features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
@@ -122,9 +117,9 @@ class ResultLayer(QObject):
 
     def lay_over(self, image: Image) -> None:
         """Give the layer an image's place in the world."""
-        self.layer.units = image.units
-        for name in ("scale", "translate", "rotate", "shear", "affine"):
-            setattr(self.layer, name, getattr(image, name))
+        for name, value in place_of(image).items():
+            if name != "axis_labels":
+                setattr(self.layer, name, value)
 
     def specimens(self) -> NDArray[np.int64]:
         """Return the specimens' numbers in the order of the layer's shapes."""

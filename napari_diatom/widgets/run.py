@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Shapes
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import Qt, QTimer
@@ -32,7 +32,7 @@ from napari_diatom.layers import ResultFacts
 from napari_diatom.models import library
 from napari_diatom.optics import Presets
 from napari_diatom.progress import Progress, Report, ShouldStop
-from napari_diatom.widgets.images import choice_of, is_of, name_of, pixel_size_of, pixels_of, plane_of
+from napari_diatom.widgets.images import choice_of, is_of, name_of, pixel_size_of, pixels_of, place_of, plane_of
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.pixel_size import PixelSizeEdit
 from napari_diatom.widgets.result_layer import ResultLayer
@@ -42,7 +42,7 @@ from napari_diatom.widgets.worker import ReportingWorker
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_diatom.analysis import Analysis
+    from napari_diatom.analysis import Analysis, AnalysisOptions
     from napari_diatom.models.card import Task
     from napari_diatom.models.library import ModelFolder
 
@@ -131,6 +131,7 @@ class RunWidget(QWidget):
             rgb=layer.rgb,
             pixel_size_um=form.pixel_size_um,
             device=form.device,
+            options=self._options(),
         )
         started = time.monotonic()
         worker = create_worker(self._analyse, job, _worker_class=ReportingWorker, _ignore_errors=True)
@@ -215,12 +216,21 @@ class RunWidget(QWidget):
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add what can be set beside the model; nothing here."""
 
-    def _options(self) -> dict[str, Any]:
-        """Return what the widget sets of :class:`~napari_diatom.analysis.AnalysisOptions`; nothing here."""
-        return {}
+    def _options(self) -> AnalysisOptions | None:
+        """Return the options of the analysis; None for the usual ones."""
+        return None
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
         """Show what was found beside the boxes; nothing here."""
+
+    def _put(self, kind: type[Image] | type[Labels], kwargs: dict[str, Any], over: Image, plane: tuple[int, ...]) -> None:
+        """Show a map right over its image: in the layer that an earlier run made for it, or in a new one."""
+        for layer in self._viewer.layers:
+            if type(layer) is kind and layer.name == kwargs["name"] and layer.metadata == kwargs["metadata"]:
+                layer.data = kwargs["data"]
+                return
+        layer = kind(**kwargs, **place_of(over, plane))
+        self._viewer.layers.insert(self._viewer.layers.index(over) + 1, layer)
 
     def _image(self) -> Image | None:
         layer = self._image_combo.currentData()
