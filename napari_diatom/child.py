@@ -33,7 +33,7 @@ from napari_diatom.progress import Progress, Report, ShouldStop, check
 
 if TYPE_CHECKING:
     from napari_diatom.analysis import Analysis
-    from napari_diatom.engines.base import Engine
+    from napari_diatom.engines.base import AnyEngine
 
 _HEADER: Final = struct.Struct("<Q")
 _BAND_BYTES: Final = 1 << 24
@@ -300,7 +300,7 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    engines: dict[tuple[Path, str], Engine] = {}
+    engines: dict[tuple[Path, str], AnyEngine] = {}
     while True:
         request = requests.get()
         try:
@@ -315,7 +315,7 @@ def main() -> None:
 
 
 def _serve(
-    request: _Request, engines: dict[tuple[Path, str], Engine], report: Report, should_stop: ShouldStop
+    request: _Request, engines: dict[tuple[Path, str], AnyEngine], report: Report, should_stop: ShouldStop
 ) -> Analysis:
     """Analyse one image; the last engine is kept for the next request."""
     from napari_diatom.analysis import AnalysisOptions
