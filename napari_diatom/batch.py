@@ -29,6 +29,7 @@ from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import RESULT_FOLDERS, RESULTS_MARK, SlideImage, find_images, open_images
 from napari_diatom.measure import Protocol
+from napari_diatom.models.card import ModelCard
 from napari_diatom.overlays import write_overlay
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.tables import ImageResult
@@ -377,7 +378,15 @@ def _fingerprint(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
         "pixel size": batch.options.pixel_size_um,
         "overlap": batch.options.overlap,
         "counted statuses": list(batch.protocol.counted),
-    }
+    } | _of_maps(batch.options, card)
+
+
+def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
+    """Return what the results of models that give maps depend on besides."""
+    if card.task != "semantic":
+        return {}
+    scales = None if options.map_scales is None else list(options.map_scales)
+    return {"separation": asdict(options.split), "scales of maps": scales}
 
 
 def _run(

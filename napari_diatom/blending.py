@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason
+from napari_diatom.progress import ShouldStop, check, never
 from napari_diatom.tiling import Window
 
 ALIGNED: Final = 32
@@ -166,7 +167,9 @@ class Blender:
         self._top += ready
 
 
-def merge_scales(scales: Sequence[NDArray[np.uint8]], height: int, width: int) -> ClassMap:
+def merge_scales(
+    scales: Sequence[NDArray[np.uint8]], height: int, width: int, should_stop: ShouldStop = never
+) -> ClassMap:
     """Return the map of the class that is likeliest on the mean of several scales.
 
     Parameters
@@ -175,12 +178,15 @@ def merge_scales(scales: Sequence[NDArray[np.uint8]], height: int, width: int) -
         Blended probabilities of the same image at any sizes; 255 is certainty.
     height, width : int
         Of the image, in pixels.
+    should_stop : callable, optional
+        See :mod:`napari_diatom.progress`; heeded per band of rows.
     """
     classes, foreground = scratch((height, width)), scratch((height, width))
     channels = scales[0].shape[0]
     rows = max(1, _BAND // width)
     axes = [(_Axis(planes.shape[1], height), _Axis(planes.shape[2], width)) for planes in scales]
     for top in range(0, height, rows):
+        check(should_stop)
         band = slice(top, min(top + rows, height))
         mean = np.zeros((channels, band.stop - top, width), dtype=np.float32)
         for planes, (down, along) in zip(scales, axes, strict=True):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.errors import InputError
+from napari_diatom.progress import ShouldStop, check, never
 
 SLACK: Final = 2.0
 """Pixels by which widths are taken to be unsure: a needle of 3 pixels is not a chain of beads."""
@@ -73,6 +74,7 @@ def split(
     foreground: NDArray[np.uint8] | None,
     classes: Sequence[str],
     options: SplitOptions | None = None,
+    should_stop: ShouldStop = never,
 ) -> Detections:
     """Return the specimens in a map of classes, with their masks, from top to bottom.
 
@@ -86,11 +88,15 @@ def split(
         Class names.
     options : SplitOptions, optional
         What is left out, filled and separated.
+    should_stop : callable, optional
+        See :mod:`napari_diatom.progress`; heeded per region.
 
     Raises
     ------
     InputError
         When the two maps differ in size.
+    Stopped
+        When a stop was asked for.
     """
     options = options or SplitOptions()
     if class_map.ndim != 2 or (foreground is not None and foreground.shape != class_map.shape):
@@ -100,6 +106,7 @@ def split(
     found: list[tuple[CroppedMask, int, float, bool]] = []
     for class_id in range(len(classes)):
         for region in regions(class_map, class_id + 1, options.min_area_px):
+            check(should_stop)
             for piece in separated(region, options.neck):
                 if piece.area < max(options.min_area_px, 1):
                     continue
