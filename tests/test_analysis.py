@@ -155,10 +155,12 @@ def test_maps_of_several_scales_find_the_same_specimens():
     assert several.scales == (1.0, 0.5)
     one = mapped(map_scales=(1.0,))
     assert len(several.kept) == len(one.kept) == 5
-    np.testing.assert_allclose(several.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=1)
+    np.testing.assert_allclose(several.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=2)
     again = mapped()
     np.testing.assert_array_equal(several.class_map, again.class_map)
-    scaled = analyse(from_array(slide(), "field", 0.1), ShadeEngine(map_card(pixel_size_um=0.2)))
+    # Averaged pixels at the rim of what is bright are half-bright, and thin regions of their own.
+    broad = AnalysisOptions(split=SplitOptions(min_area_px=200))
+    scaled = analyse(from_array(slide(), "field", 0.1), ShadeEngine(map_card(pixel_size_um=0.2)), broad)
     assert scaled.scales == (0.5,)
     assert scaled.class_map.shape == (300, 400)
     np.testing.assert_allclose(scaled.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=2)
