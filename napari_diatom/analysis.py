@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from napari_diatom.blending import Blender, ClassMap, merge_scales, plan_map_tiles
 from napari_diatom.detections import Detections
-from napari_diatom.engines.base import Engine
+from napari_diatom.engines.base import AnyEngine, Engine, MapEngine
 from napari_diatom.errors import InputError
 from napari_diatom.imaging import SlideImage
 from napari_diatom.pixelsize import checked
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.splitting import SplitOptions, split
 from napari_diatom.stitching import stitch
 from napari_diatom.support import supported
 from napari_diatom.tiling import Window, place, plan_tiles, prefetch
@@ -38,6 +41,13 @@ REACH: Final = 0.4
 LEAST_SPAN: Final = 10.0
 """Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
 
+MOST_MAP_LEVELS: Final = 3
+"""Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4. Their probabilities are averaged, and a
+specimen that only one scale of more sees would be lost."""
+
+MAP_SPAN: Final = 2.0
+"""Tiles that an image may span at a map's coarsest scale: long specimens are then seen with what is round them."""
+
 
 @dataclass(frozen=True)
 class AnalysisOptions:
@@ -51,11 +61,21 @@ class AnalysisOptions:
         Micrometres per pixel; None takes the image's own.
     overlap : float
         Least overlap of neighbouring tiles as a share of their side.
+    split : SplitOptions
+        How a map becomes specimens; for models that give maps.
+    map_scales : tuple of float, or None
+        At which such a model sees the image, their mean counting; None takes the scale of the pixel sizes, or a
+        pyramid where they are unknown.
+    keep_probability : bool
+        Whether the result holds a map's probabilities.
     """
 
     threshold: float | None = None
     pixel_size_um: float | None = None
     overlap: float = 0.25
+    split: SplitOptions = field(default_factory=SplitOptions)
+    map_scales: tuple[float, ...] | None = None
+    keep_probability: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -64,6 +84,10 @@ class AnalysisOptions:
             checked(self.pixel_size_um, "The given pixel size")
         if not 0 <= self.overlap < 1:
             raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
+        if self.map_scales is not None and not (
+            self.map_scales and all(1 / 64 <= scale <= 16 for scale in self.map_scales)
+        ):
+            raise InputError(f"Scales of {self.map_scales} cannot be used; give some from 1/64 to 16.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +116,10 @@ class Analysis:
         At which the network saw the image, in its pixels per image pixel.
     model, model_version, model_sha256 : str
         From the model's card.
+    class_map : ndarray of uint8, shape (height, width), or None
+        Of models that give maps: 0 is the background, k the class k - 1.
+    probability : ndarray of uint8, shape (height, width), or None
+        Of any class, 255 being certainty; where it was asked for.
     """
 
     image: str
@@ -107,6 +135,8 @@ class Analysis:
     model: str
     model_version: str
     model_sha256: str
+    class_map: NDArray[np.uint8] | None = None
+    probability: NDArray[np.uint8] | None = None
 
     @property
     def kept(self) -> Detections:
@@ -121,7 +151,7 @@ class Analysis:
 
 def analyse(
     image: SlideImage,
-    engine: Engine,
+    engine: AnyEngine,
     options: AnalysisOptions | None = None,
     report: Report = silent,
     should_stop: ShouldStop = never,
@@ -132,10 +162,10 @@ def analyse(
     ----------
     image : SlideImage
         Read tile by tile; memory does not grow with it.
-    engine : Engine
-        The network.
+    engine : AnyEngine
+        The network: one that finds specimens, or one that gives maps, which are then split into specimens.
     options : AnalysisOptions, optional
-        Threshold, pixel size and overlap.
+        Threshold, pixel size, overlap and more.
     report, should_stop
         See :mod:`napari_diatom.progress`; progress comes and a stop is heeded per tile.
 
@@ -151,10 +181,19 @@ def analyse(
     if options.pixel_size_um is not None:
         size, source = options.pixel_size_um, "user"
     threshold = engine.card.threshold() if options.threshold is None else options.threshold
-    scales = plan_scales(image.height, image.width, engine.card.tile_size, size, engine.card.pixel_size_um)
+    tile, model_um = engine.card.tile_size, engine.card.pixel_size_um
     sha256 = image.sha256()
+    blended: ClassMap | None = None
     try:
-        found = _detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop)
+        if isinstance(engine, MapEngine):
+            scales = options.map_scales or plan_map_scales(image.height, image.width, tile, size, model_um)
+            blended = _map(image, engine, scales, options.overlap, report, should_stop)
+            report(Progress("specimens", message=image.name))
+            found = split(blended.classes, blended.foreground, engine.card.classes, options.split, should_stop)
+            found = found.above(min(FLOOR, threshold))
+        else:
+            scales = plan_scales(image.height, image.width, tile, size, model_um)
+            found = _detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop)
     finally:
         image.release()
     return Analysis(
@@ -171,6 +210,8 @@ def analyse(
         model=engine.card.name,
         model_version=engine.card.version,
         model_sha256=engine.card.sha256,
+        class_map=None if blended is None else blended.classes,
+        probability=blended.foreground if blended is not None and options.keep_probability else None,
     )
 
 
@@ -208,6 +249,51 @@ def plan_scales(
     while max(height, width) * scales[-1] > COARSEST * tile and len(scales) < MOST_LEVELS:
         scales.append(scales[-1] / 2)
     return tuple(scales)
+
+
+def plan_map_scales(
+    height: int, width: int, tile: int, image_um: float | None, model_um: float | None
+) -> tuple[float, ...]:
+    """Return the scales at which an image is shown to a network that gives maps.
+
+    As :func:`plan_scales`, but with a pyramid of at most :data:`MOST_MAP_LEVELS` scales, down to where the image is
+    :data:`MAP_SPAN` tiles wide: a map needs no tile that holds a specimen as a whole.
+    """
+    if image_um is not None and model_um is not None:
+        return plan_scales(height, width, tile, image_um, model_um)
+    scales = [1.0]
+    while max(height, width) * scales[-1] > MAP_SPAN * tile and len(scales) < MOST_MAP_LEVELS:
+        scales.append(scales[-1] / 2)
+    return tuple(scales)
+
+
+def _map(
+    image: SlideImage,
+    engine: MapEngine,
+    scales: tuple[float, ...],
+    overlap: float,
+    report: Report,
+    should_stop: ShouldStop,
+) -> ClassMap:
+    """Run the network over all tiles of all scales and blend its probabilities."""
+    card = engine.card
+    sizes = {scale: _size_at(image, scale) for scale in scales}
+    plans = {scale: plan_map_tiles(*sizes[scale], card.tile_size, overlap) for scale in scales}
+    total = sum(len(windows) for windows in plans.values())
+    done = 0
+    report(Progress("tiles", done, total, image.name))
+    check(should_stop)
+    planes: list[NDArray[np.uint8]] = []
+    for scale, windows in plans.items():
+        blender = Blender(1 + len(card.classes), *sizes[scale], card.tile_size, overlap)
+        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict_maps(tiles)) as predicted:
+            for index, probabilities in predicted:
+                blender.add(windows[index], probabilities)
+                done += 1
+                report(Progress("tiles", done, total, image.name))
+                check(should_stop)
+        planes.append(blender.planes())
+    return merge_scales(planes, image.height, image.width, should_stop)
 
 
 def _detect(
@@ -256,5 +342,9 @@ def _closing(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
 
 def _windows(image: SlideImage, tile: int, scale: float, overlap: float) -> tuple[Window, ...]:
     """Return the tiles of one scale."""
-    height, width = max(round(image.height * scale), 1), max(round(image.width * scale), 1)
-    return plan_tiles(height, width, tile, overlap)
+    return plan_tiles(*_size_at(image, scale), tile, overlap)
+
+
+def _size_at(image: SlideImage, scale: float) -> tuple[int, int]:
+    """Return the height and width of the scaled image in pixels."""
+    return max(round(image.height * scale), 1), max(round(image.width * scale), 1)

@@ -23,12 +23,13 @@ from typing import Any, Final
 
 from napari_diatom import __version__, tables
 from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.engines.base import Engine
+from napari_diatom.engines.base import AnyEngine
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import RESULT_FOLDERS, RESULTS_MARK, SlideImage, find_images, open_images
 from napari_diatom.measure import Protocol
+from napari_diatom.models.card import ModelCard
 from napari_diatom.overlays import write_overlay
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.tables import ImageResult
@@ -111,7 +112,7 @@ class BatchResult:
 
 def count(
     batch: Batch,
-    load: Callable[[], Engine],
+    load: Callable[[], AnyEngine],
     report: Report = silent,
     should_stop: ShouldStop = never,
 ) -> BatchResult:
@@ -248,7 +249,7 @@ def _part(journal: Path, source: Source, image: SlideImage) -> Path:
 
 
 def _count_one(
-    image: SlideImage, source: Source, batch: Batch, engine: Engine, report: Report, should_stop: ShouldStop
+    image: SlideImage, source: Source, batch: Batch, engine: AnyEngine, report: Report, should_stop: ShouldStop
 ) -> ImageResult:
     """Count one image and write its annotations and overlay."""
     started = time.perf_counter()
@@ -344,7 +345,7 @@ def _discard_empty(journal: Path, created: list[Path]) -> None:
             folder.rmdir()
 
 
-def _settle(journal: Path, batch: Batch, engine: Engine) -> None:
+def _settle(journal: Path, batch: Batch, engine: AnyEngine) -> None:
     """Write down what the results depend on, or check it against the run that is resumed."""
     now = _fingerprint(batch, engine)
     path = journal / _SETTINGS
@@ -365,7 +366,7 @@ def _settle(journal: Path, batch: Batch, engine: Engine) -> None:
         write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
 
 
-def _fingerprint(batch: Batch, engine: Engine) -> dict[str, Any]:
+def _fingerprint(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
     """Return all that the result of an image depends on, beside the image."""
     card = engine.card
     return {
@@ -377,12 +378,20 @@ def _fingerprint(batch: Batch, engine: Engine) -> dict[str, Any]:
         "pixel size": batch.options.pixel_size_um,
         "overlap": batch.options.overlap,
         "counted statuses": list(batch.protocol.counted),
-    }
+    } | _of_maps(batch.options, card)
+
+
+def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
+    """Return what the results of models that give maps depend on besides."""
+    if card.task != "semantic":
+        return {}
+    scales = None if options.map_scales is None else list(options.map_scales)
+    return {"separation": asdict(options.split), "scales of maps": scales}
 
 
 def _run(
     batch: Batch,
-    engine: Engine,
+    engine: AnyEngine,
     results: Sequence[ImageResult],
     skipped: Sequence[Skipped],
     began: datetime,

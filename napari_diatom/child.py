@@ -21,24 +21,26 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from napari_diatom import errors
+from napari_diatom.blending import scratch
 from napari_diatom.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.progress import Progress, Report, ShouldStop, check
 
 if TYPE_CHECKING:
-    from napari_diatom.analysis import Analysis
-    from napari_diatom.engines.base import Engine
+    from napari_diatom.analysis import Analysis, AnalysisOptions
+    from napari_diatom.engines.base import AnyEngine
 
 _HEADER: Final = struct.Struct("<Q")
 _BAND_BYTES: Final = 1 << 24
 _POLL_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 1.0
+_MAPS: Final = ("class_map", "probability")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,8 @@ class Job:
         The model's folder.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    options : AnalysisOptions, optional
+        Of the analysis; its pixel size counts where the job has none.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Job:
     rgb: bool = False
     pixel_size_um: float | None = None
     device: str = "auto"
+    options: AnalysisOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class _Request:
     pixel_size_um: float | None
     model: Path
     device: str
+    options: AnalysisOptions | None
 
 
 def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
@@ -96,8 +102,8 @@ def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
     """
     report(Progress("start", message="Reading the image"))
     with _spooled(job, should_stop) as file, _keeper.child() as child:
-        child.send(_Request(job.name, file, job.rgb, job.pixel_size_um, job.model, job.device))
-        return child.answer(report, should_stop)
+        child.send(_Request(job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options))
+        return _fetched(child.answer(report, should_stop), file.parent)
 
 
 def devices() -> tuple[str, ...]:
@@ -255,6 +261,33 @@ def _spooled(job: Job, should_stop: ShouldStop) -> Iterator[Path]:
         yield file
 
 
+def _left(analysis: Analysis, folder: Path) -> Analysis:
+    """Leave the maps of an analysis in a folder, and return the rest of it, which is small enough for a pipe."""
+    for name in _MAPS:
+        values = getattr(analysis, name)
+        if values is not None:
+            file = folder / f"{name}.npy"
+            try:
+                np.save(file, values)
+            except OSError as error:
+                raise OutputError(
+                    f"The {name.replace('_', ' ')} cannot be handed over through {folder}: {error}"
+                ) from error
+    return replace(analysis, class_map=None, probability=None)
+
+
+def _fetched(analysis: Analysis, folder: Path) -> Analysis:
+    """Return an analysis with the maps that :func:`_left` put into a folder."""
+    found: dict[str, Any] = {}
+    for name in _MAPS:
+        file = folder / f"{name}.npy"
+        if file.exists():
+            mapped = np.load(file, mmap_mode="r")
+            found[name] = scratch(mapped.shape, mapped.dtype)
+            found[name][...] = mapped
+    return replace(analysis, **found)
+
+
 def _write(stream: IO[bytes], message: Any) -> None:
     """Send one message."""
     data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
@@ -300,7 +333,7 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    engines: dict[tuple[Path, str], Engine] = {}
+    engines: dict[tuple[Path, str], AnyEngine] = {}
     while True:
         request = requests.get()
         try:
@@ -315,7 +348,7 @@ def main() -> None:
 
 
 def _serve(
-    request: _Request, engines: dict[tuple[Path, str], Engine], report: Report, should_stop: ShouldStop
+    request: _Request, engines: dict[tuple[Path, str], AnyEngine], report: Report, should_stop: ShouldStop
 ) -> Analysis:
     """Analyse one image; the last engine is kept for the next request."""
     from napari_diatom.analysis import AnalysisOptions
@@ -332,5 +365,8 @@ def _serve(
     check(should_stop)
     pixels = np.load(request.file, mmap_mode="r")
     image = from_array(pixels, request.name, pixel_size_um=request.pixel_size_um, rgb=request.rgb)
-    options = AnalysisOptions(pixel_size_um=request.pixel_size_um)
-    return analyse_here(image, engines[key], options, report, should_stop)
+    options = request.options or AnalysisOptions()
+    if request.pixel_size_um is not None:
+        options = replace(options, pixel_size_um=request.pixel_size_um)
+    result = analyse_here(image, engines[key], options, report, should_stop)
+    return _left(result, request.file.parent)

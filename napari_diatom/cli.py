@@ -13,7 +13,7 @@ from napari_diatom import __version__
 
 if TYPE_CHECKING:
     from napari_diatom.batch import Batch, BatchResult
-    from napari_diatom.engines.base import Engine
+    from napari_diatom.engines.base import AnyEngine
     from napari_diatom.models.library import ModelFolder
     from napari_diatom.progress import Progress
 
@@ -24,7 +24,7 @@ INTERRUPTED: Final = 130
 
 _CODES: Final = "exit codes: 0 fine; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
 
-Loader = Callable[["ModelFolder", str], "Engine"]
+Loader = Callable[["ModelFolder", str], "AnyEngine"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

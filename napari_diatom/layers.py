@@ -42,6 +42,12 @@ SIZES: Final = (LENGTH_PX, WIDTH_PX, AREA_PX, LENGTH_UM, WIDTH_UM, AREA_UM2, RAT
 FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, CUT, ORIGIN)
 """Columns of ``layer.features``, named as in specimens.csv; sizes in µm are NaN while the pixel size is unknown."""
 
+MAP_KEY: Final = "napari_diatom_map"
+"""Entry of the metadata of a Labels layer that shows a map of classes; holds the same as :data:`METADATA_KEY`."""
+
+MAP_OPACITY: Final = 0.45
+
+_CLEAR: Final = (0.0, 0.0, 0.0, 0.0)
 _CENTRE: Final = 0.5
 
 
@@ -114,6 +120,64 @@ class BoxLook:
 
 
 LOOK: Final = BoxLook()
+
+
+def class_map_kwargs(class_map: NDArray[np.uint8], name: str, facts: ResultFacts) -> dict[str, Any]:
+    """Return keyword arguments of a napari Labels layer for a map of classes, its data among them.
+
+    The status bar names the class under the mouse, and classes have the colours of their boxes. For a plane of a stack
+    the data have an axis of length 1 for each of those before y and x; ``translate`` then has to put them at the plane.
+
+    Parameters
+    ----------
+    class_map : ndarray of uint8, shape (height, width)
+        0 is the background, k the class k - 1.
+    name : str
+        Of the layer.
+    facts : ResultFacts
+        Image, classes and pixel size, which go into the layer's metadata.
+    """
+    colours: dict[int | None, tuple[float, ...]] = {None: _CLEAR, 0: _CLEAR}
+    for number, colour in enumerate(edge_colours(facts.classes, facts.classes), start=1):
+        colours[number] = tuple(colour.tolist())
+    return {
+        "data": _in_stack(class_map, facts.plane),
+        "name": name,
+        "features": {"index": np.arange(1 + len(facts.classes)), CLASS: _strings(["background", *facts.classes])},
+        "colormap": colours,
+        "opacity": MAP_OPACITY,
+        "blending": "translucent_no_depth",
+        "metadata": {MAP_KEY: asdict(facts)},
+    }
+
+
+def probability_kwargs(probability: NDArray[np.uint8], name: str, plane: Sequence[int] = ()) -> dict[str, Any]:
+    """Return keyword arguments of a napari Image layer for the probability of a specimen, its data among them.
+
+    For a plane of a stack the data get leading axes, as those of :func:`class_map_kwargs`.
+
+    Parameters
+    ----------
+    probability : ndarray of uint8, shape (height, width)
+        255 is certainty.
+    name : str
+        Of the layer.
+    plane : sequence of int
+        Position on the axes before y and x.
+    """
+    return {
+        "data": _in_stack(probability, plane),
+        "name": name,
+        "colormap": "magma",
+        "contrast_limits": (0, 255),
+        "blending": "additive",
+        "opacity": 0.7,
+    }
+
+
+def _in_stack(values: NDArray[np.uint8], plane: Sequence[int]) -> NDArray[np.uint8]:
+    """Return an image with an axis of length 1 for each of those before y and x."""
+    return values.reshape((*(1 for _ in plane), *values.shape))
 
 
 def edge_width(height: int | None, width: int | None) -> float:

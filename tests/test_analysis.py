@@ -7,12 +7,13 @@ import threading
 import numpy as np
 import pytest
 import tifffile
-from fakes import BlobEngine, card, slide
+from fakes import BlobEngine, ShadeEngine, card, map_card, slide
 
-from napari_diatom.analysis import Analysis, AnalysisOptions, analyse, plan_scales
+from napari_diatom.analysis import Analysis, AnalysisOptions, analyse, plan_map_scales, plan_scales
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.imaging import from_array, open_images
 from napari_diatom.progress import Progress
+from napari_diatom.splitting import SplitOptions
 
 
 def found(**options: float) -> Analysis:
@@ -114,8 +115,75 @@ def test_nan_far_from_the_sample_is_found(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"threshold": 0}, {"threshold": 1.5}, {"threshold": float("nan")}, {"pixel_size_um": 0}]
+    "options",
+    [
+        {"threshold": 0},
+        {"threshold": 1.5},
+        {"threshold": float("nan")},
+        {"pixel_size_um": 0},
+        {"map_scales": ()},
+        {"map_scales": (1.0, 0.0)},
+    ],
 )
 def test_bad_options(options):
     with pytest.raises(InputError):
         AnalysisOptions(**options)
+
+
+def mapped(**options: object) -> Analysis:
+    return analyse(from_array(slide(), "field"), ShadeEngine(), AnalysisOptions(**options))
+
+
+def test_a_map_in_tiles_is_that_of_the_whole_image():
+    whole = analyse(from_array(slide(), "field"), ShadeEngine(map_card(tile_size=640), blind=0))
+    tiled = mapped(map_scales=(1.0,), keep_probability=True)
+    assert (whole.scales, tiled.scales) == ((1.0,), (1.0,))
+    np.testing.assert_array_equal(tiled.class_map, whole.class_map)
+    assert whole.probability is None
+    assert tiled.probability.shape == (300, 400)
+    assert len(tiled.kept) == len(whole.kept) == 5
+    for one, other in zip(tiled.kept.masks, whole.kept.masks, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert set(np.unique(whole.class_map)) == {0, *(whole.detections.class_ids + 1)}
+    inside = slide() > 60
+    np.testing.assert_array_equal(tiled.class_map > 0, inside)
+    assert (tiled.probability[inside] > 180).all()
+
+
+def test_maps_of_several_scales_find_the_same_specimens():
+    several = mapped()
+    assert several.scales == (1.0, 0.5)
+    one = mapped(map_scales=(1.0,))
+    assert len(several.kept) == len(one.kept) == 5
+    np.testing.assert_allclose(several.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=2)
+    again = mapped()
+    np.testing.assert_array_equal(several.class_map, again.class_map)
+    # Averaged pixels at the rim of what is bright are half-bright, and thin regions of their own.
+    broad = AnalysisOptions(split=SplitOptions(min_area_px=200))
+    scaled = analyse(from_array(slide(), "field", 0.1), ShadeEngine(map_card(pixel_size_um=0.2)), broad)
+    assert scaled.scales == (0.5,)
+    assert scaled.class_map.shape == (300, 400)
+    np.testing.assert_allclose(scaled.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=2)
+
+
+def test_maps_heed_the_threshold_the_options_and_a_stop():
+    assert mapped().threshold == 0.4
+    assert len(mapped(threshold=0.99).kept) == 0
+    assert len(mapped(split=SplitOptions(min_area_px=1e5)).kept) == 0
+    engine, steps = ShadeEngine(), []
+    with pytest.raises(Stopped):
+        analyse(from_array(slide(), "field"), engine, report=steps.append, should_stop=lambda: len(steps) > 3)
+    assert engine.closed
+    tiny = analyse(from_array(np.zeros((1, 1), np.uint8), "dot"), ShadeEngine())
+    assert tiny.class_map.tolist() == [[0]]
+    with pytest.raises(InputError, match=r"overlap by a share from 0 to 0\.9"):
+        mapped(overlap=0.95)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [(1200, 1280, (1.0,)), (1536, 2048, (1.0, 0.5)), (2600, 4000, (1.0, 0.5, 0.25)), (90000, 9, (1.0, 0.5, 0.25))],
+)
+def test_pyramid_of_maps(height, width, expected):
+    assert plan_map_scales(height, width, 640, None, 0.1) == expected
+    assert plan_map_scales(height, width, 640, 0.1, 0.2) == (0.5,)

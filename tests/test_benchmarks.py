@@ -22,7 +22,7 @@ def run(name: str, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "stitching.py", "throughput.py"])
+@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "seams.py", "stitching.py", "throughput.py"])
 def test_each_explains_itself_and_its_set_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert "pip install -e '.[benchmark]'" in capsys.readouterr().out
@@ -39,3 +39,20 @@ def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("accuracy.py", "--model", "no-such-model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from fakes import BlobEngine, ShadeEngine, map_card
+
+    from napari_diatom import engines
+
+    monkeypatch.setattr(engines, "load", lambda model, device: ShadeEngine(map_card(tile_size=96), blind=8))
+    arguments = ("--model", "diatom-obb", "--side", "200", "--piece", "120", "--processes", "1")
+    assert run("seams.py", *arguments, "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["differing pixels, percent"] < 0.1
+    assert figures["specimens in tiles"] == figures["specimens in one pass"]
+    assert "peak memory" in capsys.readouterr().out
+    monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
+    assert run("seams.py", *arguments) == 2
+    assert "finds specimens" in capsys.readouterr().err

@@ -76,6 +76,38 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
     assert reports[-1].done == reports[-1].total > 0
 
 
+def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeypatch):
+    import torch
+
+    from napari_diatom import blending
+    from napari_diatom.engines import deeplab_net, load
+    from napari_diatom.engines.model_files import write_model
+    from napari_diatom.imaging import from_array
+
+    torch.manual_seed(0)
+    architecture = "deeplabv3plus/resnet18/32"
+    maps = write_model(
+        tmp_path_factory.mktemp("models") / "maps",
+        deeplab_net.build(architecture, 2),
+        name="maps",
+        version="0",
+        task="semantic",
+        engine="deeplab",
+        architecture=architecture,
+        classes=("round", "long"),
+        tile_size=128,
+    )
+    monkeypatch.setattr(blending, "IN_MEMORY", 1000)
+    options = AnalysisOptions(keep_probability=True, map_scales=(1.0,))
+    there = child.analyse(Job("a", pixels(), maps.folder, rgb=True, device="cpu", options=options), silent, never)
+    here = analyse_here(from_array(pixels(), "a", rgb=True), load(maps, "cpu"), options)
+    np.testing.assert_array_equal(there.class_map, here.class_map)
+    np.testing.assert_array_equal(there.probability, here.probability)
+    assert isinstance(there.class_map, np.memmap)
+    assert len(there.detections) == len(here.detections)
+    assert there.class_map.shape == (300, 420)
+
+
 def test_a_plane_of_a_stack_is_analysed_and_the_child_stays_warm(model):
     stack = np.stack([np.zeros((300, 420), np.uint8), pixels()[..., 0]])
     first = child._keeper._warm

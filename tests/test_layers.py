@@ -121,3 +121,18 @@ def test_colours_follow_the_class_and_are_opaque():
     assert (colours[:, 3] == 1).all()
     assert len(np.unique(colours, axis=0)) == 3
     assert layers.edge_colours([], FACTS.classes).shape == (0, 4)
+
+
+def test_maps_are_coloured_and_named_by_class():
+    classes = np.zeros((4, 5), np.uint8)
+    classes[1, 1], classes[2, 2] = 1, 2
+    found = layers.class_map_kwargs(classes, "map", FACTS)
+    assert found["data"] is classes or np.shares_memory(found["data"], classes)
+    assert found["features"][layers.CLASS].tolist() == ["background", "Navicula", "Nitzschia"]
+    assert found["features"]["index"].tolist() == [0, 1, 2]
+    boxes = layers.edge_colours(FACTS.classes, FACTS.classes)
+    np.testing.assert_allclose([found["colormap"][1], found["colormap"][2]], boxes)
+    assert found["colormap"][0][3] == found["colormap"][None][3] == 0
+    stacked = layers.class_map_kwargs(classes, "map", ResultFacts("a", plane=(3, 1)))
+    assert stacked["data"].shape == (1, 1, 4, 5)
+    assert layers.probability_kwargs(classes, "p", (2,))["data"].shape == (1, 4, 5)

@@ -9,10 +9,11 @@ import torch
 
 from diatom_training.export import to_ultralytics
 from napari_diatom import engines
-from napari_diatom.engines import yolo, yolo_net
+from napari_diatom.engines import graphs, yolo_net
+from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.base import Tile
 from napari_diatom.engines.weights import read_weights
-from napari_diatom.engines.yolo import TorchBackend, pad
+from napari_diatom.engines.yolo import pad
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.engines.yolo_files import import_checkpoint, write_model
 from napari_diatom.errors import InputError, ModelError
@@ -114,7 +115,7 @@ def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path
     guard += "def refuse(*a, **k): raise SystemExit('network')\n"
     guard += "socket.socket.connect = socket.getaddrinfo = refuse\n"
     guard += f"sys.argv[1:] = [{str(models['boxes'].folder)!r}, {str(dest)!r}]\n"
-    guard += "runpy.run_module('napari_diatom.engines.yolo_convert', run_name='__main__')"
+    guard += "runpy.run_module('napari_diatom.engines.convert', run_name='__main__')"
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
     subprocess.run([sys.executable, "-c", guard], env=environment | {"HOME": str(home)}, check=True)
     assert (dest / "network.xml").exists()
@@ -124,14 +125,14 @@ def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path
 def test_a_damaged_graph_in_the_cache_is_made_anew(
     models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yolo, "CACHE", tmp_path)
+    monkeypatch.setattr(graphs, "CACHE", tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "torch.py").write_text("raise SystemExit('not this torch')")
-    graph = yolo.converted(models["boxes"])
+    graph = graphs.converted(models["boxes"])
     weights = graph.with_suffix(".bin")
     whole = weights.read_bytes()
     weights.write_bytes(b"\0" * len(whole))
-    assert yolo.converted(models["boxes"]) == graph
+    assert graphs.converted(models["boxes"]) == graph
     assert weights.read_bytes() == whole
     assert [path.name for path in graph.parent.parent.iterdir()] == [graph.parent.name]
 
@@ -140,9 +141,9 @@ def test_a_cache_that_cannot_be_written_is_told(
     models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(yolo, "CACHE", tmp_path / "file")
+    monkeypatch.setattr(graphs, "CACHE", tmp_path / "file")
     with pytest.raises(ModelError, match="could not be prepared") as caught:
-        yolo.converted(models["boxes"])
+        graphs.converted(models["boxes"])
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from napari_diatom.errors import ModelError
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.base import Engine
+    from napari_diatom.engines.base import AnyEngine
     from napari_diatom.models.library import ModelFolder
 
 
-def load(model: ModelFolder, device: str = "auto") -> Engine:
+def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
     """Load a model's network.
 
     Parameters
@@ -31,6 +31,10 @@ def load(model: ModelFolder, device: str = "auto") -> Engine:
         from napari_diatom.engines.yolo import YoloEngine
 
         return YoloEngine(model, device)
+    if model.card.engine == "deeplab":
+        from napari_diatom.engines.deeplab import DeepLabEngine
+
+        return DeepLabEngine(model, device)
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
     )

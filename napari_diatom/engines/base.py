@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Tile:
 
 
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model that finds specimens."""
 
     card: ModelCard
     device: str
@@ -42,3 +42,24 @@ class Engine(Protocol):
         Only detections with a score of at least ``threshold`` are returned; duplicates within a tile are removed.
         """
         ...
+
+
+@runtime_checkable
+class MapEngine(Protocol):
+    """A loaded model that tells of each pixel what it shows."""
+
+    card: ModelCard
+    device: str
+
+    def predict_maps(self, tiles: Iterable[Tile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield ``(tile.index, probabilities)`` in the order of the tiles.
+
+        Probabilities have the shape (1 + classes, h, w) for a tile of (h, w, 3), channel 0 being the background, and
+        add up to 1 in each pixel. The engine may keep several tiles in flight and reads ahead in ``tiles`` only as far
+        as it needs for that.
+        """
+        ...
+
+
+AnyEngine = Engine | MapEngine
+"""What :func:`napari_diatom.engines.load` returns."""

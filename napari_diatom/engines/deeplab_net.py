@@ -7,6 +7,7 @@ that of segmentation-models-pytorch.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, cast
 
 import torch
@@ -55,4 +56,27 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
         )
     except (ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"DeepLabV3+ cannot be built on {encoder}: {str(error).splitlines()[0]}") from error
+    for module in network.modules():
+        if isinstance(module, torch.nn.Upsample):
+            # With corners aligned an enlarged map is stretched over its tile: up to 1.5 pixels off at the tile's edges,
+            # and to the other side in the tile next to it.
+            module.align_corners = False
     return cast(torch.nn.Module, network)
+
+
+class Probabilities(torch.nn.Module):
+    """A network with all that its card asks for round it, as it is used."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map float RGB in 0..1, shape (B, 3, H, W), to probabilities, shape (B, 1 + classes, H, W)."""
+        logits = self.network((images - self.mean) / self.std)
+        return torch.softmax(logits, dim=1)

@@ -1,4 +1,4 @@
-"""Convert a YOLO model to an OpenVINO graph: ``python -m napari_diatom.engines.yolo_convert MODEL_FOLDER DEST``."""
+"""Convert a model to an OpenVINO graph: ``python -m napari_diatom.engines.convert MODEL_FOLDER DEST``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from napari_diatom.engines import yolo_net
+from napari_diatom.engines.graphs import GRAPH_FILE, SEAL_FILE, is_sound, seal
+from napari_diatom.engines.networks import network_of
 from napari_diatom.engines.quiet import silence_openvino
-from napari_diatom.engines.weights import read_weights
-from napari_diatom.engines.yolo import GRAPH_FILE, SEAL_FILE, is_sound, seal
 from napari_diatom.errors import DiatomError
-from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import ModelCard
+from napari_diatom.models.library import ModelFolder
 
 
 def convert(folder: Path, dest: Path) -> None:
@@ -26,10 +26,8 @@ def convert(folder: Path, dest: Path) -> None:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    card = ModelCard.read(folder)
-    network = yolo_net.build(card.architecture, len(card.classes))
-    read_weights(network, folder / WEIGHTS_FILE)
-    graph = openvino.convert_model(yolo_net.RawOutput(network), example_input=torch.zeros(1, 3, 256, 320))
+    network = network_of(ModelFolder(ModelCard.read(folder), folder))
+    graph = openvino.convert_model(network, example_input=torch.zeros(1, 3, 256, 320))
     steps = PrePostProcessor(graph)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))

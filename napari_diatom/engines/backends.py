@@ -1,0 +1,173 @@
+"""What runs a network's graph: OpenVINO on a CPU, torch on a GPU; the same for every engine.
+
+A graph reads padded RGB tiles, uint8, and gives one float array per tile.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.engines.graphs import converted
+from napari_diatom.engines.quiet import silence_openvino
+from napari_diatom.errors import ModelError
+from napari_diatom.models.library import ModelFolder
+
+STEP: Final = 64
+"""Tiles are padded to multiples of this, so that a folder of fields needs few input shapes."""
+
+
+class Backend(Protocol):
+    """Computes a network's output for a stream of padded tiles."""
+
+    device: str
+
+    def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        """Yield an output, without its batch axis, for each tile, shape (h, w, 3), in order."""
+        ...
+
+
+def backend_of(model: ModelFolder, device: str) -> Backend:
+    """Load a model's network for a device.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        With sound weights.
+    device : str
+        ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+
+    Raises
+    ------
+    ModelError
+        When the device is not there, or the network cannot be built or converted.
+    """
+    kind = choose_device(device)
+    return OpenVinoBackend(model) if kind == "cpu" else TorchBackend(model, kind)
+
+
+def missing(pixels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many rows and columns a tile lacks to a multiple of :data:`STEP`."""
+    height, width = pixels.shape[:2]
+    return -height % STEP, -width % STEP
+
+
+def choose_device(device: str) -> str:
+    """Return ``cpu``, ``cuda`` or ``mps``.
+
+    Raises
+    ------
+    ModelError
+        When the named device is not there.
+    """
+    if device == "cpu":
+        return "cpu"
+    if device not in ("auto", "cuda", "mps"):
+        raise ModelError(f"There is no device {device!r}; choose auto, cpu, cuda or mps.")
+    if device == "auto" and not _has_gpu_driver():
+        return "cpu"
+    import torch
+
+    there = [
+        name for name, ok in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if ok
+    ]
+    if device == "auto":
+        return there[0] if there else "cpu"
+    if device not in there:
+        raise ModelError(f"This machine has no {device} device; choose auto or cpu.")
+    return device
+
+
+def _has_gpu_driver() -> bool:
+    """Tell cheaply whether asking torch for a GPU can be worth its import."""
+    if sys.platform == "darwin":
+        return os.uname().machine == "arm64"
+    return shutil.which("nvidia-smi") is not None
+
+
+class OpenVinoBackend:
+    """The network as an OpenVINO graph on the CPU."""
+
+    device = "cpu"
+
+    def __init__(self, model: ModelFolder) -> None:
+        silence_openvino()
+        import openvino
+
+        self._core = openvino.Core()
+        self._graph = self._core.read_model(converted(model))
+        self._compiled: dict[tuple[int, int], tuple[Any, int]] = {}
+
+    def _for_shape(self, shape: tuple[int, int]) -> tuple[Any, int]:
+        """Return the graph compiled for tiles of ``shape``, and how many tiles keep it busy."""
+        if shape not in self._compiled:
+            graph = self._graph.clone()
+            graph.reshape([1, *shape, 3])
+            # Single precision everywhere: the same numbers on every machine's instruction set, as near as can be.
+            compiled = self._core.compile_model(
+                graph, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+            )
+            self._compiled[shape] = (compiled, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
+        return self._compiled[shape]
+
+    def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the outputs in order, with as many tiles in flight as the processor has streams."""
+        flying: deque[tuple[tuple[int, int], Any]] = deque()
+        idle: dict[tuple[int, int], list[Any]] = {}
+
+        def landed() -> NDArray[np.float32]:
+            shape, request = flying.popleft()
+            request.wait()
+            output = np.array(request.get_output_tensor().data[0])
+            idle.setdefault(shape, []).append(request)
+            return output
+
+        for tile in tiles:
+            height, width = tile.shape[:2]
+            compiled, most = self._for_shape((height, width))
+            spare = idle.setdefault((height, width), [])
+            request = spare.pop() if spare else compiled.create_infer_request()
+            request.start_async([tile[None]])
+            flying.append(((height, width), request))
+            if len(flying) > most:
+                yield landed()
+        while flying:
+            yield landed()
+
+
+class TorchBackend:
+    """The network in torch, on a GPU."""
+
+    BATCH: Final = 8
+
+    def __init__(self, model: ModelFolder, device: str) -> None:
+        from napari_diatom.engines.networks import network_of
+
+        self.device = device
+        self._network = network_of(model).to(device)
+
+    def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the outputs in order, computed in batches of equal shape."""
+        batch: list[NDArray[np.uint8]] = []
+        for tile in tiles:
+            if batch and (tile.shape != batch[0].shape or len(batch) == self.BATCH):
+                yield from self._outputs(batch)
+                batch = []
+            batch.append(tile)
+        if batch:
+            yield from self._outputs(batch)
+
+    def _outputs(self, batch: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Run one batch."""
+        import torch
+
+        with torch.inference_mode():
+            images = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2).float() / 255
+            return np.asarray(self._network(images).float().cpu().numpy())
