@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,10 @@ STRAIGHT: Final = 1.5
 
 _ROUNDS: Final = 5
 _NODES: Final = 65
+_SPARSE: Final = 256
+"""Points of the outline that are enough to find the line."""
+_SETTLED: Final = 0.05
+"""Pixels by which the length may still change when the line is taken."""
 _FEWEST, _MOST = 32, 512
 _CENTRAL: Final = 0.04
 """Half of the stretch about the middle over which the width at the centre is averaged, as a share of the length."""
@@ -71,26 +76,35 @@ def _straightened(points: Points, degree: int) -> Points:
     """Return the outline along and across its midline, shape (M, 2), in pixels."""
     low, high = float(points[:, 0].min()), float(points[:, 0].max())
     line = np.column_stack([np.linspace(low, high, _NODES), np.zeros(_NODES)])
-    local = points
+    sparse = points[:: len(points) // _SPARSE + 1]
+    local, length = sparse, high - low
     for _ in range(_ROUNDS):
         along = np.linspace(local[:, 0].min(), local[:, 0].max(), _NODES + 2)[1:-1]
         first, second = _margins(local, along)
         centres = _place(line, along, (first + second) / 2)
         # The ends are where the margins are known least, and narrow; they should not steer the line.
         weights = np.abs(first - second) + 1e-3
-        u = np.linspace(-1, 1, _NODES)
-        basis = np.polynomial.legendre.legvander(u, degree) * weights[:, None]
-        fit = np.linalg.lstsq(basis, centres * weights[:, None], rcond=None)[0]
-        line = np.polynomial.legendre.legvander(u, degree) @ fit
-        local = _along(points, line)
-    return local
+        basis = _legendre(degree)
+        weighted = basis.T * weights**2
+        line = basis @ np.linalg.solve(weighted @ basis, weighted @ centres)
+        local = _along(sparse, line)
+        before, length = length, float(np.ptp(local[:, 0]))
+        if abs(length - before) < _SETTLED:
+            break
+    return _along(points, line)
+
+
+@cache
+def _legendre(degree: int) -> Points:
+    """Return the Legendre polynomials up to ``degree`` at the nodes, shape (N, degree + 1)."""
+    return np.asarray(np.polynomial.legendre.legvander(np.linspace(-1, 1, _NODES), degree))
 
 
 def _frames(line: Points) -> tuple[Points, Points]:
     """Return the path along a line to its nodes, shape (N,), and its directions there, shape (N, 2)."""
     edges = np.diff(line, axis=0)
     path = np.concatenate([[0.0], np.cumsum(np.hypot(edges[:, 0], edges[:, 1]))])
-    ways = np.gradient(line, axis=0)
+    ways = np.concatenate([edges[:1], edges[:-1] + edges[1:], edges[-1:]])
     return path - path[-1] / 2, ways / np.hypot(ways[:, 0], ways[:, 1])[:, None]
 
 
@@ -118,7 +132,7 @@ def _place(line: Points, along: Points, across: Points) -> Points:
 def _margins(points: Points, at: Points) -> tuple[Points, Points]:
     """Return the distances from the line of the two margins of a closed outline at paths ``at``, shape (N,) each."""
     start, end = int(np.argmin(points[:, 0])), int(np.argmax(points[:, 0]))
-    turned = np.roll(points, -start, axis=0)
+    turned = np.concatenate([points[start:], points[:start]])
     split = (end - start) % len(points)
     sides = []
     for side in (turned[: split + 1], np.concatenate([turned[split:], turned[:1]])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from napari_diatom import geometry, subpixel
 from napari_diatom.detections import CroppedMask
 from napari_diatom.midline import midline
 from napari_diatom.subpixel import Points
+
+Box = tuple[float, float, float, float, float]
 
 NEARLY_ROUND: Final = 1.1
 """Axis ratio of the moments below which they say little of the direction: that of the smallest rectangle is taken."""
@@ -35,7 +38,7 @@ class Shape:
 
     Attributes
     ----------
-    box : tuple of float
+    box : Box
         cx, cy, length, width, angle: as in :class:`~napari_diatom.detections.Detections`, canonical.
     midline_length : float
         From end to end along the curved midline.
@@ -59,7 +62,7 @@ class Shape:
         Share of the area that meets itself when mirrored at the apical axis, or across it, through the centroid.
     """
 
-    box: tuple[float, float, float, float, float]
+    box: Box
     midline_length: float
     width_max: float
     width_centre: float
@@ -74,6 +77,8 @@ class Shape:
     symmetry_apical: float
     symmetry_transapical: float
 
+
+_known: WeakKeyDictionary[CroppedMask, Shape] = WeakKeyDictionary()
 
 SHAPE_NAMES: Final = tuple(field.name for field in fields(Shape) if field.name != "box")
 """The numbers of a :class:`Shape`."""
@@ -93,11 +98,11 @@ def oriented_box(mask: CroppedMask) -> NDArray[np.float64]:
         When the mask is empty.
     """
     points = subpixel.outline(mask)
-    return np.asarray(geometry.canonical([_box(_keeping_tips(points), _direction(points))])[0])
+    return np.asarray(geometry.canonical([_box(subpixel.tips_kept(points), _direction(points))])[0])
 
 
 def shape_of(mask: CroppedMask) -> Shape:
-    """Measure a mask.
+    """Measure a mask; the same mask object is measured once.
 
     Parameters
     ----------
@@ -109,8 +114,16 @@ def shape_of(mask: CroppedMask) -> Shape:
     InputError
         When the mask is empty.
     """
+    known = _known.get(mask)
+    if known is None:
+        known = _known[mask] = _measured(mask)
+    return known
+
+
+def _measured(mask: CroppedMask) -> Shape:
+    """Return the shape of a mask."""
     rough = subpixel.outline(mask)
-    tips = _keeping_tips(rough)
+    tips = subpixel.tips_kept(rough)
     box = _box(tips, _direction(rough))
     smooth = subpixel.smoothed(rough, _SMOOTHING)
     hull = _hull(smooth)
@@ -137,11 +150,6 @@ def shape_of(mask: CroppedMask) -> Shape:
     )
 
 
-def _keeping_tips(points: Points) -> Points:
-    """Return the outline as its ends are measured on it."""
-    return subpixel.tips_kept(points)
-
-
 def _direction(points: Points) -> float:
     """Return the angle of the apical axis in radians, not canonical.
 
@@ -157,8 +165,11 @@ def _direction(points: Points) -> float:
         ends = _ends(subpixel.turned(points, angle))
         if ends is None:
             break
-        dx, dy = ends[1] - ends[0]
-        angle += math.atan2(dy, dx)
+        dx, dy = (ends[1] - ends[0]).tolist()
+        turn = math.atan2(dy, dx)
+        angle += turn
+        if abs(turn) < 1e-3:
+            break
     return angle
 
 
@@ -179,14 +190,14 @@ def _ends(points: Points) -> tuple[Points, Points] | None:
 def _beyond(points: Points, depth: float) -> Points:
     """Return the part of a polygon within ``depth`` of its greatest first coordinate."""
     room = points[:, 0] - (points[:, 0].max() - depth)
-    after, room_after = np.roll(points, -1, axis=0), np.roll(room, -1)
+    after, room_after = subpixel.following(points), subpixel.following(room)
     crosses = (room >= 0) != (room_after >= 0)
     share = room / np.where(crosses, room - room_after, 1.0)
     both = np.stack([points, points + share[:, None] * (after - points)], axis=1).reshape(-1, 2)
     return np.asarray(both[np.stack([room >= 0, crosses], axis=1).ravel()])
 
 
-def _box(tips: Points, angle: float) -> tuple[float, float, float, float, float]:
+def _box(tips: Points, angle: float) -> Box:
     """Return the box round an outline along a direction or, where it is wider than long, across it."""
     origin = tips[0]
     local = subpixel.turned(tips - origin, angle)
@@ -195,46 +206,57 @@ def _box(tips: Points, angle: float) -> tuple[float, float, float, float, float]
     centre = np.array([[(low + high) / 2, (left + right) / 2]])
     cx, cy = (subpixel.turned(centre, -angle)[0] + origin).tolist()
     if width > length:
-        return cx, cy, width, length, angle + math.pi / 2
-    return cx, cy, length, width, angle
+        length, width, angle = width, length, angle + math.pi / 2
+    # Nothing is narrower than its area over its length, not even a slanting line of single pixels.
+    return cx, cy, length, max(width, abs(subpixel.area(tips)) / length), angle
 
 
 def _hull(points: Points) -> Points:
     """Return the convex hull of points, clockwise on the screen."""
-    import shapely
+    import cv2
 
-    ring = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(points)))[:-1]
+    # Indices, so that the coordinates keep their precision.
+    corners = cv2.convexHull((points - points[0]).astype(np.float32), returnPoints=False)[:, 0]
+    ring: Points = points[corners]
     return ring if subpixel.area(ring) > 0 else ring[::-1]
 
 
-def _callipers(
-    tips: Points, hull: Points, box: tuple[float, float, float, float, float]
-) -> tuple[float, float, float, float]:
+def _callipers(tips: Points, hull: Points, box: Box) -> tuple[float, float, float, float]:
     """Return Feret's diameter, its angle as ImageJ counts it, the least one, and the area of the smallest rectangle.
 
     The hull tells the directions, the outline itself how far it reaches in them. The apical axis is one of those
     tried, so that Feret's diameter is never below the length, nor the least one above the width.
     """
     corners = hull[:: len(hull) // _MOST_HULL + 1]
-    apart = corners[:, None] - corners[None]
-    i, j = divmod(int(np.argmax((apart**2).sum(axis=2))), len(corners))
-    longest = math.atan2(*apart[i, j][::-1])
-    edges = np.diff(corners, axis=0, append=corners[:1])
+    x, y = corners.T
+    apart = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2
+    i, j = divmod(int(apart.argmax()), len(corners))
+    longest = math.atan2(y[i] - y[j], x[i] - x[j])
+    # The least rectangle and the least width have a side along an edge of the hull (Freeman and Shapira, 1975).
+    edges = subpixel.following(corners) - corners
     angles = np.arctan2(edges[:, 1], edges[:, 0])
-    axes = np.stack([np.cos(angles), np.sin(angles)])
-    along, across = np.ptp(corners @ axes, axis=0), np.ptp(corners @ np.stack([-axes[1], axes[0]]), axis=0)
-    narrow, small = float(angles[np.argmin(across)]), float(angles[np.argmin(along * across)])
-    greatest = max((_span(tips, longest), longest), (box[2], box[4]))
-    least = min(_span(tips, narrow + math.pi / 2), box[3])
-    rectangle = min(_span(tips, small) * _span(tips, small + math.pi / 2), box[2] * box[3])
+    cos, sin = np.cos(angles), np.sin(angles)
+    along, across = np.outer(x, cos) + np.outer(y, sin), np.outer(y, cos) - np.outer(x, sin)
+    lengths, widths = np.ptp(along, axis=0), np.ptp(across, axis=0)
+    narrow, small = int(widths.argmin()), int((lengths * widths).argmin())
+    length, width = _spans(tips, angles[small])
+    least = width if narrow == small else _spans(tips, angles[narrow])[1]
+    greatest = max((_spans(tips, longest)[0], longest), (box[2], box[4]))
     degrees = -math.degrees(greatest[1]) % 180.0
-    return greatest[0], 0.0 if degrees >= 180.0 else degrees, least, rectangle
+    floor = abs(subpixel.area(tips)) / greatest[0]
+    return (
+        greatest[0],
+        0.0 if degrees >= 180.0 else degrees,
+        max(min(least, box[3]), floor),
+        min(length * width, box[2] * box[3]),
+    )
 
 
-def _span(tips: Points, angle: float) -> float:
-    """Return how long an outline is in a direction."""
-    low, high = subpixel.reach(subpixel.turned(tips - tips[0], angle), 0)
-    return high - low
+def _spans(tips: Points, angle: float) -> tuple[float, float]:
+    """Return how long an outline is in a direction, and across it."""
+    local = subpixel.turned(tips - tips[0], angle)
+    (low, high), (left, right) = subpixel.reach(local, 0), subpixel.reach(local, 1)
+    return high - low, right - left
 
 
 def _symmetry(points: Points) -> tuple[float, float]:
