@@ -267,8 +267,9 @@ def _count_one(
     geojson.write(annotations, found)
     if batch.overlays:
         write_overlay(overlay, image, kept)
-        image.release()
-    return ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started)
+    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image)
+    image.release()
+    return result
 
 
 def _stored(part: Path, batch: Batch, source: Source, image: SlideImage) -> ImageResult | None:

@@ -17,6 +17,7 @@ from napari_diatom import geometry
 from napari_diatom.colours import PALETTE
 from napari_diatom.detections import CUT_BY_EDGE, STATUSES, Detections
 from napari_diatom.formats import PERSON
+from napari_diatom.intensity import Readable
 from napari_diatom.measure import measure
 
 METADATA_KEY: Final = "napari_diatom"
@@ -34,12 +35,21 @@ WIDTH_UM: Final = "width_um"
 AREA_UM2: Final = "area_um2"
 RATIO: Final = "length_width_ratio"
 ANGLE: Final = "angle_deg"
+PERIMETER_PX: Final = "perimeter_px"
+PERIMETER_UM: Final = "perimeter_um"
+CIRCULARITY: Final = "circularity"
+SOLIDITY: Final = "solidity"
+INTENSITY: Final = "intensity_mean"
+INTENSITY_SD: Final = "intensity_sd"
 CUT: Final = "cut_by_edge"
 ORIGIN: Final = "origin"
 
 SIZES: Final = (LENGTH_PX, WIDTH_PX, AREA_PX, LENGTH_UM, WIDTH_UM, AREA_UM2, RATIO, ANGLE)
 
-FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, CUT, ORIGIN)
+SHAPES: Final = (PERIMETER_PX, PERIMETER_UM, CIRCULARITY, SOLIDITY, INTENSITY, INTENSITY_SD)
+"""What is known of specimens with a mask only."""
+
+FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, *SHAPES, CUT, ORIGIN)
 """Columns of ``layer.features``, named as in specimens.csv; sizes in µm are NaN while the pixel size is unknown."""
 
 MAP_KEY: Final = "napari_diatom_map"
@@ -253,6 +263,7 @@ def to_features(
     specimens: ArrayLike,
     origins: Sequence[str] | str,
     pixel_size_um: float | None,
+    image: Readable | NDArray[Any] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the features of specimens, one array of length N per name in :data:`FEATURES`.
 
@@ -266,13 +277,15 @@ def to_features(
         ``"person"`` or the name and version of a model.
     pixel_size_um : float or None
         Micrometres per pixel.
+    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
+        Where the brightness inside masks is read.
     """
-    measured = measure(detections, pixel_size_um)
+    measured = measure(detections, pixel_size_um, image)
     return {
         SPECIMEN: np.asarray(specimens, dtype=np.int64),
         CLASS: _strings(measured.class_names),
         STATUS: _strings(measured.statuses),
-        **{name: getattr(measured, name) for name in (SCORE, *SIZES, CUT)},
+        **{name: getattr(measured, name) for name in (SCORE, *SIZES, *SHAPES, CUT)},
         ORIGIN: _strings([origins] * len(detections) if isinstance(origins, str) else origins),
     }
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_EDGE, STATUSES, Detections
+from napari_diatom.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
+from napari_diatom.intensity import UNKNOWN, Readable, brightness
+from napari_diatom.morphometry import SHAPE_NAMES, shape_of
 from napari_diatom.pixelsize import checked
+
+if TYPE_CHECKING:
+    from napari_diatom.formats import Annotations
 
 DEFAULT_COUNTED: Final = ("valve", "girdle", "frustule", "unidentified", "teratological")
 """Statuses that count unless the protocol says otherwise: all but broken valves."""
+
+_LENGTHS: Final = ("midline_length", "width_max", "width_centre", "perimeter", "feret", "min_feret")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +51,17 @@ class Measurements:
         Whether the specimen touches the image's edge, so that its true size is unknown.
     pixel_size_um : float or None
         Micrometres per pixel.
+    midline_length_px, width_max_px, width_centre_px, perimeter_px, feret_px, min_feret_px : ndarray of float
+        Of the mask; see :class:`~napari_diatom.morphometry.Shape`. These and all that follow are NaN where there is
+        no mask, or an empty one.
+    midline_length_um, width_max_um, width_centre_um, perimeter_um, feret_um, min_feret_um : ndarray of float
+        The same in µm.
+    feret_angle_deg : ndarray of float
+        Of Feret's diameter, in [0, 180), anticlockwise from right.
+    circularity, rectangularity, solidity, convexity, symmetry_apical, symmetry_transapical : ndarray of float
+        Shape, 0 to 1.
+    intensity_mean, intensity_sd, intensity_sd_inner : ndarray of float
+        Of the pixels inside, see :class:`~napari_diatom.intensity.Brightness`; NaN where no image was given.
     """
 
     class_names: tuple[str, ...]
@@ -61,32 +79,106 @@ class Measurements:
     length_width_ratio: NDArray[np.float64]
     cut_by_edge: NDArray[np.bool_]
     pixel_size_um: float | None
+    midline_length_px: NDArray[np.float64]
+    width_max_px: NDArray[np.float64]
+    width_centre_px: NDArray[np.float64]
+    perimeter_px: NDArray[np.float64]
+    feret_px: NDArray[np.float64]
+    min_feret_px: NDArray[np.float64]
+    midline_length_um: NDArray[np.float64]
+    width_max_um: NDArray[np.float64]
+    width_centre_um: NDArray[np.float64]
+    perimeter_um: NDArray[np.float64]
+    feret_um: NDArray[np.float64]
+    min_feret_um: NDArray[np.float64]
+    feret_angle_deg: NDArray[np.float64]
+    circularity: NDArray[np.float64]
+    rectangularity: NDArray[np.float64]
+    solidity: NDArray[np.float64]
+    convexity: NDArray[np.float64]
+    symmetry_apical: NDArray[np.float64]
+    symmetry_transapical: NDArray[np.float64]
+    intensity_mean: NDArray[np.float64]
+    intensity_sd: NDArray[np.float64]
+    intensity_sd_inner: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.score)
 
 
-def measure(detections: Detections, pixel_size_um: float | None) -> Measurements:
+def measure(
+    detections: Detections, pixel_size_um: float | None, image: Readable | NDArray[Any] | None = None
+) -> Measurements:
     """Measure specimens.
 
     Parameters
     ----------
     detections : Detections
-        In image pixels.
+        In image pixels. Length, width and angle are those of the boxes; what needs a mask is NaN without one.
     pixel_size_um : float or None
         Micrometres per pixel; None leaves the sizes in µm unknown (NaN).
+    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
+        Where the brightness inside the masks is read, crop by crop; without it, it is unknown (NaN).
 
     Raises
     ------
     InputError
-        When the pixel size cannot be right.
+        When the pixel size cannot be right, or the image cannot be read.
     """
+    masks: Sequence[CroppedMask | None] = detections.masks or (None,) * len(detections)
+    return _measure(detections, masks, pixel_size_um, image)
+
+
+def measure_annotations(annotations: Annotations, image: Readable | NDArray[Any] | None = None) -> Measurements:
+    """Measure annotated specimens: polygons as the masks that they enclose, rectangles as boxes.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        With the pixel size. What was drawn as a rectangle has no outline, even where a mask was made of it.
+    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
+        As for :func:`measure`.
+
+    Raises
+    ------
+    InputError
+        When the pixel size cannot be right, or the image cannot be read.
+    """
+    from napari_diatom.formats.outlines import fill
+
+    found = annotations.detections
+    masks: list[CroppedMask | None] = []
+    for i, (shape, outline) in enumerate(zip(annotations.shapes, annotations.outlines, strict=True)):
+        if shape != "polygon":
+            masks.append(None)
+        elif found.masks is not None:
+            masks.append(found.masks[i])
+        else:
+            masks.append(None if outline is None else fill(outline))
+    return _measure(found, masks, annotations.pixel_size_um, image)
+
+
+def _measure(
+    detections: Detections,
+    masks: Sequence[CroppedMask | None],
+    pixel_size_um: float | None,
+    image: Readable | NDArray[Any] | None,
+) -> Measurements:
+    """Measure specimens with these masks."""
     unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
     boxes = detections.boxes.astype(np.float64)
     length, width = boxes[:, 2], boxes[:, 3]
     area = geometry.areas(boxes)
-    if detections.masks is not None:
-        area = np.array([mask.area for mask in detections.masks], dtype=np.float64)
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            area[i] = mask.area
+    filled = [mask if mask is not None and mask.pixels.any() else None for mask in masks]
+    shapes = [None if mask is None else shape_of(mask) for mask in filled]
+    shape = {
+        name: np.array([np.nan if item is None else getattr(item, name) for item in shapes], dtype=np.float64)
+        for name in SHAPE_NAMES
+    }
+    lit = [UNKNOWN] * len(filled) if image is None else brightness(filled, image)
     return Measurements(
         class_names=tuple(detections.classes[i] for i in detections.class_ids),
         statuses=tuple(STATUSES[i] for i in detections.status),
@@ -103,6 +195,12 @@ def measure(detections: Detections, pixel_size_um: float | None) -> Measurements
         length_width_ratio=length / width,
         cut_by_edge=(detections.cut & CUT_BY_EDGE) > 0,
         pixel_size_um=pixel_size_um,
+        **{f"{name}_px": shape[name] for name in _LENGTHS},
+        **{f"{name}_um": shape[name] * unit for name in _LENGTHS},
+        **{name: values for name, values in shape.items() if name not in _LENGTHS},
+        intensity_mean=np.array([item.mean for item in lit], dtype=np.float64),
+        intensity_sd=np.array([item.sd for item in lit], dtype=np.float64),
+        intensity_sd_inner=np.array([item.sd_inner for item in lit], dtype=np.float64),
     )
 
 

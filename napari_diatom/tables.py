@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from napari_diatom.analysis import Analysis
 from napari_diatom.errors import InputError
 from napari_diatom.files import atomic, write_atomically
+from napari_diatom.imaging import SlideImage
 from napari_diatom.measure import Measurements, Protocol, measure
 
 SPECIMENS_CSV: Final = "specimens.csv"
@@ -44,6 +45,28 @@ _SPECIMEN_FORMATS: Final[dict[str, str]] = {
     "cut_by_edge": "d",
     "origin": "",
     "model": "",
+    "midline_length_px": ".2f",
+    "width_max_px": ".2f",
+    "width_centre_px": ".2f",
+    "perimeter_px": ".2f",
+    "feret_px": ".2f",
+    "min_feret_px": ".2f",
+    "feret_angle_deg": ".2f",
+    "midline_length_um": ".3f",
+    "width_max_um": ".3f",
+    "width_centre_um": ".3f",
+    "perimeter_um": ".3f",
+    "feret_um": ".3f",
+    "min_feret_um": ".3f",
+    "circularity": ".4f",
+    "rectangularity": ".4f",
+    "solidity": ".4f",
+    "convexity": ".4f",
+    "symmetry_apical": ".4f",
+    "symmetry_transapical": ".4f",
+    "intensity_mean": ".2f",
+    "intensity_sd": ".2f",
+    "intensity_sd_inner": ".2f",
 }
 _COUNT_FORMATS: Final[dict[str, str]] = {
     "sample": "",
@@ -82,12 +105,33 @@ class ImageResult:
     facts: dict[str, Any]
 
     @classmethod
-    def of(cls, analysis: Analysis, sample: str, protocol: Protocol, seconds: float) -> Self:
-        """Measure and count what was found in an image."""
+    def of(
+        cls, analysis: Analysis, sample: str, protocol: Protocol, seconds: float, image: SlideImage | None = None
+    ) -> Self:
+        """Measure and count what was found in an image.
+
+        Parameters
+        ----------
+        analysis : Analysis
+            What was found.
+        sample : str
+            The sample that the image belongs to.
+        protocol : Protocol
+            What counts.
+        seconds : float
+            How long it took.
+        image : SlideImage, optional
+            The image itself, for the brightness inside masks; nothing is read where there are none.
+
+        Raises
+        ------
+        InputError
+            When the image cannot be read.
+        """
         kept = analysis.kept
         rows = specimen_rows(
             analysis.image,
-            measure(kept, analysis.pixel_size_um),
+            measure(kept, analysis.pixel_size_um, image),
             [analysis.origin] * len(kept),
             analysis.origin,
         )

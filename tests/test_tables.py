@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
+from shapes import ellipse, mask_of, placed
 
 from napari_diatom import tables
 from napari_diatom.analysis import Analysis
 from napari_diatom.detections import CUT_BY_EDGE, Detections
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import atomic, write_atomically
+from napari_diatom.imaging import from_array
 from napari_diatom.measure import Protocol
+from napari_diatom.morphometry import oriented_box
 from napari_diatom.tables import ImageResult
 
 
@@ -38,10 +41,15 @@ def test_columns_and_numbers(tmp_path):
     text = (tmp_path / "specimens.csv").read_bytes().decode()
     assert text.splitlines()[0] == (
         "image,specimen,class,status,score,x_px,y_px,length_px,width_px,angle_deg,area_px,pixel_size_um,length_um,"
-        "width_um,area_um2,length_width_ratio,cut_by_edge,origin,model"
+        "width_um,area_um2,length_width_ratio,cut_by_edge,origin,model,"
+        "midline_length_px,width_max_px,width_centre_px,perimeter_px,feret_px,min_feret_px,feret_angle_deg,"
+        "midline_length_um,width_max_um,width_centre_um,perimeter_um,feret_um,min_feret_um,"
+        "circularity,rectangularity,solidity,convexity,symmetry_apical,symmetry_transapical,"
+        "intensity_mean,intensity_sd,intensity_sd_inner"
     )
     assert text.splitlines()[1] == (
         "a.jpg,1,=SUM(1),valve,0.9000,10.00,20.13,40.00,10.00,28.65,400.0,0.100000,4.000,1.000,4.000,4.000,1,m 2,m 2"
+        + "," * 22
     )
     assert "\r" not in text
     third = rows(text)[3]
@@ -73,6 +81,20 @@ def test_same_results_same_bytes(tmp_path):
         tables.write_tables(tmp_path / name, lambda: iter(result().specimens), [result()])
     for file in ("specimens.csv", "counts.csv"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_specimens_with_masks_fill_every_column():
+    mask = mask_of(placed(ellipse(60, 20), 0.4, 50, 50))
+    found = Detections.of([oriented_box(mask)], masks=[mask])
+    image = from_array(np.random.default_rng(0).integers(0, 255, (100, 200), dtype=np.uint8), "a.jpg")
+    analysis = Analysis("a.jpg", None, None, 100, 200, found, 0.25, 0.1, "ome", (1.0,), "m", "2", "cd")
+    measured = ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
+    assert all(measured.specimens[0])
+    assert measured == ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
+    row = dict(zip(tables.SPECIMEN_COLUMNS, measured.specimens[0], strict=True))
+    assert float(row["midline_length_um"]) == pytest.approx(6, rel=0.02)
+    assert float(row["circularity"]) == pytest.approx(0.66, abs=0.02)
+    assert float(row["intensity_mean"]) == pytest.approx(127, abs=10)
 
 
 def test_results_survive_storing():
