@@ -16,6 +16,7 @@ from napari_diatom.detections import Detections
 from napari_diatom.engines.base import AnyEngine, Engine, MapEngine
 from napari_diatom.errors import InputError
 from napari_diatom.imaging import SlideImage
+from napari_diatom.measure import Measurements, measure
 from napari_diatom.pixelsize import checked
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.splitting import SplitOptions, split
@@ -68,6 +69,8 @@ class AnalysisOptions:
         pyramid where they are unknown.
     keep_probability : bool
         Whether the result holds a map's probabilities.
+    measure : bool
+        Whether the result holds the measurements of all that was found.
     """
 
     threshold: float | None = None
@@ -76,6 +79,7 @@ class AnalysisOptions:
     split: SplitOptions = field(default_factory=SplitOptions)
     map_scales: tuple[float, ...] | None = None
     keep_probability: bool = False
+    measure: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -120,6 +124,8 @@ class Analysis:
         Of models that give maps: 0 is the background, k the class k - 1.
     probability : ndarray of uint8, shape (height, width), or None
         Of any class, 255 being certainty; where it was asked for.
+    measured : Measurements or None
+        Of ``detections``, in their order; where it was asked for.
     """
 
     image: str
@@ -137,6 +143,7 @@ class Analysis:
     model_sha256: str
     class_map: NDArray[np.uint8] | None = None
     probability: NDArray[np.uint8] | None = None
+    measured: Measurements | None = None
 
     @property
     def kept(self) -> Detections:
@@ -194,6 +201,7 @@ def analyse(
         else:
             scales = plan_scales(image.height, image.width, tile, size, model_um)
             found = _detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop)
+        measured = measure(found, size, image) if options.measure else None
     finally:
         image.release()
     return Analysis(
@@ -212,6 +220,7 @@ def analyse(
         model_sha256=engine.card.sha256,
         class_map=None if blended is None else blended.classes,
         probability=blended.foreground if blended is not None and options.keep_probability else None,
+        measured=measured,
     )
 
 

@@ -17,8 +17,7 @@ from napari_diatom import geometry
 from napari_diatom.colours import PALETTE
 from napari_diatom.detections import CUT_BY_EDGE, STATUSES, Detections
 from napari_diatom.formats import PERSON
-from napari_diatom.intensity import Readable
-from napari_diatom.measure import measure
+from napari_diatom.measure import Measurements, measure
 
 METADATA_KEY: Final = "napari_diatom"
 """Entry of ``layer.metadata`` that makes a Shapes layer one of ours; see :class:`ResultFacts`."""
@@ -263,7 +262,7 @@ def to_features(
     specimens: ArrayLike,
     origins: Sequence[str] | str,
     pixel_size_um: float | None,
-    image: Readable | NDArray[Any] | None = None,
+    measured: Measurements | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return the features of specimens, one array of length N per name in :data:`FEATURES`.
 
@@ -277,10 +276,10 @@ def to_features(
         ``"person"`` or the name and version of a model.
     pixel_size_um : float or None
         Micrometres per pixel.
-    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
-        Where the brightness inside masks is read.
+    measured : Measurements, optional
+        Of these specimens, where they are known already: outlines and brightness take time.
     """
-    measured = measure(detections, pixel_size_um, image)
+    measured = measure(detections, pixel_size_um) if measured is None else measured.at(pixel_size_um)
     return {
         SPECIMEN: np.asarray(specimens, dtype=np.int64),
         CLASS: _strings(measured.class_names),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,32 @@ class Measurements:
 
     def __len__(self) -> int:
         return len(self.score)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Self:
+        """Return those of some specimens, by their indices."""
+        chosen: dict[str, Any] = {}
+        for item in fields(self):
+            values = getattr(self, item.name)
+            if isinstance(values, tuple):
+                chosen[item.name] = tuple(values[i] for i in rows)
+            elif isinstance(values, np.ndarray):
+                chosen[item.name] = values[rows]
+        return replace(self, **chosen)
+
+    def at(self, pixel_size_um: float | None) -> Self:
+        """Return the same sizes in pixels with those in µm by another pixel size; None leaves them unknown (NaN).
+
+        Raises
+        ------
+        InputError
+            When the pixel size cannot be right.
+        """
+        unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
+        names = {item.name for item in fields(self)}
+        lengths = {
+            name: getattr(self, name[:-2] + "px") * unit for name in names - {"pixel_size_um"} if name.endswith("_um")
+        }
+        return replace(self, **lengths, area_um2=self.area_px * unit**2, pixel_size_um=pixel_size_um)
 
 
 def measure(

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_diatom import child
+from napari_diatom.analysis import AnalysisOptions
 from napari_diatom.errors import DiatomError
 from napari_diatom.forms import RunForm
 from napari_diatom.layers import ResultFacts
@@ -42,7 +43,7 @@ from napari_diatom.widgets.worker import ReportingWorker
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_diatom.analysis import Analysis, AnalysisOptions
+    from napari_diatom.analysis import Analysis
     from napari_diatom.models.card import Task
     from napari_diatom.models.library import ModelFolder
 
@@ -216,14 +217,16 @@ class RunWidget(QWidget):
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add what can be set beside the model; nothing here."""
 
-    def _options(self) -> AnalysisOptions | None:
-        """Return the options of the analysis; None for the usual ones."""
-        return None
+    def _options(self) -> AnalysisOptions:
+        """Return the options of the analysis."""
+        return AnalysisOptions(measure=True)
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
         """Show what was found beside the boxes; nothing here."""
 
-    def _put(self, kind: type[Image] | type[Labels], kwargs: dict[str, Any], over: Image, plane: tuple[int, ...]) -> None:
+    def _put(
+        self, kind: type[Image] | type[Labels], kwargs: dict[str, Any], over: Image, plane: tuple[int, ...]
+    ) -> None:
         """Show a map right over its image: in the layer that an earlier run made for it, or in a new one."""
         for layer in self._viewer.layers:
             if type(layer) is kind and layer.name == kwargs["name"] and layer.metadata == kwargs["metadata"]:
@@ -372,11 +375,13 @@ class RunWidget(QWidget):
         n, seconds = len(analysis.kept), time.monotonic() - started
         earlier = self._untouched(facts)
         # The earlier layer goes on being used: a layer taken away can crash OpenGL at the next drawing (napari #6472).
-        result = ResultLayer.create(layer, facts, analysis.detections) if earlier is None else earlier
+        result = (
+            ResultLayer.create(layer, facts, analysis.detections, analysis.measured) if earlier is None else earlier
+        )
 
         def add() -> None:
             if result is earlier:
-                result.renew(facts, analysis.detections)
+                result.renew(facts, *found)
                 return
             # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
             self._results[result.layer] = result

@@ -56,6 +56,7 @@ class SegmentWidget(RunWidget):
                 edge="drop" if self._drop_edge.isChecked() else "keep",
             ),
             keep_probability=self._show_probability.isChecked(),
+            measure=True,
         )
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
