@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_diatom import __version__, layers
+from napari_diatom import __version__, layers, mask_layers
 from napari_diatom.errors import OutputError
 from napari_diatom.files import atomic
 from napari_diatom.formats import PERSON, Annotations, geojson
@@ -58,11 +58,12 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     OutputError
         When the file cannot be written.
     """
-    facts = ResultFacts.from_metadata(meta.get("metadata") or {}) or ResultFacts(image=str(meta.get("name", "")))
+    metadata = meta.get("metadata") or {}
+    facts = ResultFacts.from_metadata(metadata) or ResultFacts(image=str(meta.get("name", "")))
     features = meta.get("features")
     table = {} if features is None else features
     file = Path(path) if path.lower().endswith(geojson.SUFFIX) else Path(path + geojson.SUFFIX)
-    found = layers.to_detections(data, table, facts)
+    found = mask_layers.to_detections(data, table, facts, mask_layers.drawn_in(metadata))
     annotations = Annotations.of(
         found,
         origins=layers.origins_of(table, len(found)),
@@ -96,10 +97,19 @@ def _shapes_layer(path: Path) -> LayerData:
     }
     if not len(found):
         return [], {**kwargs, "ndim": 2}, "shapes"
-    kwargs["shape_type"] = "rectangle"
+    kwargs["shape_type"] = list(read.shapes)
     kwargs["edge_color"] = layers.edge_colours(list(features[layers.CLASS]), facts.classes)
     kwargs["edge_width"] = layers.edge_width(facts.height, facts.width)
-    return list(layers.to_quads(found.boxes)), kwargs, "shapes"
+    shapes = list(layers.to_quads(found.boxes))
+    if found.masks is not None:
+        drawn = mask_layers.draw(found, features[layers.SPECIMEN])
+        kwargs["metadata"] = {**kwargs["metadata"], **mask_layers.to_metadata(drawn)}
+        polygons = (known.shape for known in drawn.values())
+        shapes = [
+            polygon if kind == "polygon" else quad
+            for kind, polygon, quad in zip(read.shapes, polygons, shapes, strict=True)
+        ]
+    return shapes, kwargs, "shapes"
 
 
 def _sample(name: str) -> list[LayerData]:

@@ -8,16 +8,25 @@ from typing import Final
 
 from napari_diatom import tables
 from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom.formats import Annotations, coco, geojson, label_tiff
+from napari_diatom.labelling import Overlap
 from napari_diatom.measure import Protocol, measure
 from napari_diatom.tables import ImageResult
 
-FORMATS: Final = {".csv": "Table, a row per specimen", ".xlsx": "Excel, specimens and counts", ".geojson": "GeoJSON"}
+FORMATS: Final = {
+    ".csv": "Table, a row per specimen",
+    ".xlsx": "Excel, specimens and counts",
+    ".geojson": "GeoJSON",
+    ".json": "COCO, masks as run lengths",
+    ".tif": "Label image, a number per specimen",
+}
 """Suffixes and what they stand for, the default first."""
 
 
 def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: str = "") -> None:
-    """Write specimens to ``path``, whole or not at all, as CSV, XLSX or GeoJSON by its suffix.
+    """Write specimens to ``path``, whole or not at all, in the format of :data:`FORMATS` that its suffix names.
+
+    A label image cannot show overlaps: :func:`overlap` says beforehand what it leaves out.
 
     Parameters
     ----------
@@ -33,15 +42,22 @@ def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: 
     Raises
     ------
     InputError
-        When the suffix names no format.
+        When the suffix names no format, or a mask reaches beyond the image, whose size COCO and label images need.
     OutputError
         When the file cannot be written.
     """
-    suffix = path.suffix.lower()
+    suffix = path.suffix.lower().replace(".tiff", ".tif")
     if suffix not in FORMATS:
         raise InputError(f"{path.name} has no known ending; use {', '.join(FORMATS)}.")
     if suffix == ".geojson":
         geojson.write(path, annotations)
+        return
+    if suffix == coco.SUFFIX:
+        coco.write(path, annotations, numbers)
+        return
+    if suffix in label_tiff.SUFFIXES:
+        found = annotations.detections
+        label_tiff.write(path, found, *_size(annotations), numbers, annotations.pixel_size_um)
         return
     measured = measure(annotations.detections, annotations.pixel_size_um)
     column = tables.SPECIMEN_COLUMNS.index("specimen")
@@ -57,3 +73,55 @@ def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: 
     counts = Protocol().counts(annotations.detections)
     result = ImageResult(annotations.image, annotations.image, tuple(rows), counts, {})
     tables.write_xlsx(path, rows, tables.count_rows([result]))
+
+
+def overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:
+    """Return what a label image of these specimens would leave out; its text is a sentence for the user.
+
+    Raises
+    ------
+    InputError
+        When the image's size is unknown, or a mask reaches beyond it.
+    """
+    return label_tiff.overlap(annotations.detections, *_size(annotations), numbers)
+
+
+def write_masks(folder: Path, stem: str, annotations: Annotations, numbers: Sequence[int] | None = None) -> Overlap:
+    """Write the masks of one image as ``folder/stem.tif``, a label image, and ``folder/stem.json``, COCO.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    stem : str
+        Name of the files; may hold folders, as the names of annotations do.
+    annotations : Annotations
+        With the image's size; specimens without masks are written as their boxes.
+    numbers : sequence of int, shape (N,), optional
+        The specimens' numbers in the tables; from 1 by default.
+
+    Returns
+    -------
+    Overlap
+        What the label image leaves out; the COCO file holds all.
+
+    Raises
+    ------
+    InputError
+        When the image's size is unknown, or a mask reaches beyond it.
+    OutputError
+        When a file cannot be written.
+    """
+    own = list(range(1, len(annotations) + 1)) if numbers is None else list(numbers)
+    left_out = overlap(annotations, own)
+    # Not with_suffix: a stem may have dots of its own.
+    export(folder / f"{stem}{label_tiff.SUFFIXES[0]}", annotations, own)
+    export(folder / f"{stem}{coco.SUFFIX}", annotations, own)
+    return left_out
+
+
+def _size(annotations: Annotations) -> tuple[int, int]:
+    """Return the height and width of the image."""
+    if annotations.height is None or annotations.width is None:
+        raise InputError(f"A label image needs the size of {annotations.image or 'the image'}, which is unknown.")
+    return annotations.height, annotations.width

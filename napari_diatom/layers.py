@@ -206,11 +206,21 @@ def edge_colours(class_names: Sequence[str], classes: Sequence[str]) -> NDArray[
 
 def to_quads(boxes: ArrayLike, plane: Sequence[int] = ()) -> NDArray[np.float64]:
     """Return the corners of boxes as napari rectangles, shape (N, 4, len(plane) + 2), as ..., y, x."""
-    points = geometry.corners(boxes)[..., ::-1] - _CENTRE
+    return to_points(geometry.corners(boxes), plane)
+
+
+def to_points(points: ArrayLike, plane: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return points x, y in image coordinates, shape (..., 2), as napari's ..., y, x."""
+    swapped = np.asarray(points, dtype=np.float64)[..., ::-1] - _CENTRE
     if not plane:
-        return points
-    lead = np.broadcast_to(np.asarray(plane, dtype=np.float64), (*points.shape[:2], len(plane)))
-    return np.concatenate([lead, points], axis=-1)
+        return swapped
+    lead = np.broadcast_to(np.asarray(plane, dtype=np.float64), (*swapped.shape[:-1], len(plane)))
+    return np.concatenate([lead, swapped], axis=-1)
+
+
+def from_points(points: ArrayLike) -> NDArray[np.float64]:
+    """Return napari's points, shape (K, D), as x, y in image coordinates, shape (K, 2)."""
+    return np.asarray(points, dtype=np.float64)[:, -2:][:, ::-1] + _CENTRE
 
 
 def to_boxes(shapes: Sequence[ArrayLike]) -> NDArray[np.float64]:
@@ -226,7 +236,7 @@ def to_boxes(shapes: Sequence[ArrayLike]) -> NDArray[np.float64]:
     """
     boxes = np.empty((len(shapes), 5))
     for i, shape in enumerate(shapes):
-        points = np.asarray(shape, dtype=np.float64)[:, -2:][:, ::-1] + _CENTRE
+        points = from_points(shape)
         if is_rectangle(points):
             boxes[i] = geometry.from_corners(points[None])[0]
         else:

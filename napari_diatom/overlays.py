@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_diatom import geometry
 from napari_diatom.colours import class_colour
-from napari_diatom.detections import Detections
+from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import OutputError
 from napari_diatom.files import write_atomically
 from napari_diatom.imaging import SlideImage
@@ -45,7 +45,8 @@ def write_overlay(path: Path, image: SlideImage, detections: Detections, longest
 def draw(image: SlideImage, detections: Detections, longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
     """Return the image as RGB, made smaller to ``longest_side`` px, with thin boxes in the colours of the classes.
 
-    Each box has the specimen's number in the table (from 1) at its corner, outside the valve.
+    Where there are masks their outlines are drawn instead, holes and islands too. Beside each is the specimen's number
+    in the table (from 1), outside the valve.
     """
     import cv2
 
@@ -58,9 +59,23 @@ def draw(image: SlideImage, detections: Detections, longest_side: int = LONGEST_
     line = 2 if max(picture.shape) >= _WIDE else 1
     for number, (box, class_id) in enumerate(zip(fixed, detections.class_ids, strict=True), start=1):
         colour = class_colour(int(class_id))
-        cv2.polylines(picture, [box[:, None]], True, colour, line, cv2.LINE_AA, _SUBPIXEL_BITS)
+        rings = [box[:, None]]
+        if detections.masks is not None and detections.masks[number - 1].area:
+            rings = _rings(detections.masks[number - 1], sx, sy)
+        cv2.polylines(picture, rings, True, colour, line, cv2.LINE_AA, _SUBPIXEL_BITS)
         _number(picture, str(number), points[number - 1], colour)
     return picture
+
+
+def _rings(mask: CroppedMask, sx: float, sy: float) -> list[NDArray[np.int32]]:
+    """Return the outlines of a mask in the picture's fixed-point pixels."""
+    import cv2
+
+    tight = mask.trimmed()
+    found, _ = cv2.findContours(tight.pixels.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    # They run through the centres of pixels.
+    centre = np.array([tight.x0 + 0.5, tight.y0 + 0.5])
+    return [np.rint(((ring + centre) * (sx, sy) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32) for ring in found]
 
 
 def _number(picture: NDArray[np.uint8], text: str, box: NDArray[np.float64], colour: tuple[int, int, int]) -> None:
