@@ -10,7 +10,7 @@ from napari_diatom import tables
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, coco, geojson, label_tiff
 from napari_diatom.labelling import Overlap
-from napari_diatom.measure import Protocol, measure
+from napari_diatom.measure import Measurements, Protocol, measure_annotations
 from napari_diatom.tables import ImageResult
 
 FORMATS: Final = {
@@ -21,9 +21,19 @@ FORMATS: Final = {
     ".tif": "Label image, a number per specimen",
 }
 """Suffixes and what they stand for, the default first."""
+TABLES: Final = (".csv", ".xlsx")
+"""Suffixes of tables."""
+LABEL_IMAGES: Final = label_tiff.SUFFIXES
+"""Suffixes of label images."""
 
 
-def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: str = "") -> None:
+def export(
+    path: Path,
+    annotations: Annotations,
+    numbers: Sequence[int],
+    model: str = "",
+    measured: Measurements | None = None,
+) -> None:
     """Write specimens to ``path``, whole or not at all, in the format of :data:`FORMATS` that its suffix names.
 
     A label image cannot show overlaps: :func:`overlap` says beforehand what it leaves out.
@@ -38,6 +48,8 @@ def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: 
         The specimens' numbers in the tables.
     model : str
         Name and version of the model, empty where people drew everything.
+    measured : Measurements, optional
+        Of the specimens, where they are known already.
 
     Raises
     ------
@@ -59,7 +71,7 @@ def export(path: Path, annotations: Annotations, numbers: Sequence[int], model: 
         found = annotations.detections
         label_tiff.write(path, found, *_size(annotations), numbers, annotations.pixel_size_um)
         return
-    measured = measure(annotations.detections, annotations.pixel_size_um)
+    measured = measure_annotations(annotations) if measured is None else measured
     column = tables.SPECIMEN_COLUMNS.index("specimen")
     rows = [
         (*row[:column], str(number), *row[column + 1 :])

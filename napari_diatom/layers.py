@@ -299,6 +299,16 @@ def to_features(
     }
 
 
+def sizes_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> dict[str, NDArray[np.float64]]:
+    """Return the features in µm, by their names, of a table that has those in pixels; NaN without a pixel size."""
+    unit = np.nan if pixel_size_um is None else pixel_size_um
+    sources = {LENGTH_UM: LENGTH_PX, WIDTH_UM: WIDTH_PX, PERIMETER_UM: PERIMETER_PX, AREA_UM2: AREA_PX}
+    return {
+        name: np.asarray(features[source], dtype=np.float64) * unit ** (2 if name == AREA_UM2 else 1)
+        for name, source in sources.items()
+    }
+
+
 def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], facts: ResultFacts) -> Detections:
     """Return the specimens of a layer, in the order of their shapes.
 

@@ -21,6 +21,7 @@ from napari_diatom.formats import PERSON
 from napari_diatom.formats.outlines import fill
 from napari_diatom.labelling import Labels, Painter
 from napari_diatom.layers import ResultFacts
+from napari_diatom.measure import Measurements
 
 MASKS_KEY: Final = "napari_diatom_masks"
 """Entry of ``layer.metadata`` with the masks of its specimens; see :func:`draw`."""
@@ -133,7 +134,11 @@ def to_labels(detections: Detections, height: int, width: int, numbers: ArrayLik
 
 
 def labels_kwargs(
-    detections: Detections, numbers: ArrayLike, origins: Sequence[str] | str, facts: ResultFacts
+    detections: Detections,
+    numbers: ArrayLike,
+    origins: Sequence[str] | str,
+    facts: ResultFacts,
+    measured: Measurements | None = None,
 ) -> dict[str, Any]:
     """Return keyword arguments of the Labels layer of :func:`to_labels`.
 
@@ -141,7 +146,7 @@ def labels_kwargs(
     agree, and with any numbers the column ``index`` tells napari each value's row. Specimens have the colours of their
     classes.
     """
-    features = layers.to_features(detections, numbers, origins, facts.pixel_size_um)
+    features = layers.to_features(detections, numbers, origins, facts.pixel_size_um, measured)
     colours: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0), 0: (0.0, 0.0, 0.0, 0.0)}
     for number, class_id in zip(np.asarray(numbers).tolist(), detections.class_ids.tolist(), strict=True):
         colours[number] = (*(channel / 255 for channel in class_colour(class_id)), 1.0)

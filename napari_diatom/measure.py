@@ -116,6 +116,19 @@ class Measurements:
                 chosen[item.name] = values[rows]
         return replace(self, **chosen)
 
+    def with_rows(self, rows: NDArray[np.intp], others: Self) -> Self:
+        """Return these with the measurements of some specimens, by their indices, exchanged for others."""
+        changed: dict[str, Any] = {}
+        for item in fields(self):
+            values, new = getattr(self, item.name), getattr(others, item.name)
+            if isinstance(values, tuple):
+                exchanged = dict(zip(rows.tolist(), new, strict=True))
+                changed[item.name] = tuple(exchanged.get(i, value) for i, value in enumerate(values))
+            elif isinstance(values, np.ndarray):
+                changed[item.name] = values.copy()
+                changed[item.name][rows] = new
+        return replace(self, **changed)
+
     def at(self, pixel_size_um: float | None) -> Self:
         """Return the same sizes in pixels with those in µm by another pixel size; None leaves them unknown (NaN).
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.detections import CroppedMask, Detections
+from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.base import Tile
-from napari_diatom.engines.yolo import choose_device
 from napari_diatom.errors import ModelError
 from napari_diatom.masks import of_probabilities, oriented_box
 from napari_diatom.models.library import ModelFolder

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_diatom.models.card import Task
+from napari_diatom.widgets.mask_view import MaskView
 from napari_diatom.widgets.run import RunWidget
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_diatom.analysis import Analysis
+    from napari_diatom.widgets.result_layer import ResultLayer
 
 
 class InstancesWidget(RunWidget):
@@ -13,3 +20,14 @@ class InstancesWidget(RunWidget):
 
     TASKS: ClassVar[tuple[Task, ...]] = ("instances",)
     VERB = "Find instances"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._views: dict[ResultLayer, MaskView] = {}
+        super().__init__(*args, **kwargs)
+
+    def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
+        """Show the masks, in a layer that follows the result."""
+        self._views = {known: view for known, view in self._views.items() if view.layer in self._viewer.layers}
+        if result not in self._views:
+            self._views[result] = view = MaskView(result, layer)
+            self._viewer.layers.insert(self._viewer.layers.index(layer) + 1, view.layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_diatom import layers
+from napari_diatom import layers, mask_layers
 from napari_diatom.detections import Detections
 from napari_diatom.formats import PERSON, Annotations
 from napari_diatom.layers import ResultFacts
+from napari_diatom.measure import Measurements, measure
 from napari_diatom.widgets.images import place_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class ResultLayer(QObject):
 
     The layer holds exactly the specimens that count: candidates of the model at or above the threshold, plus all that
     the user drew or changed, less those the user deleted. Specimens are known by their number, which never changes.
+    Specimens with masks are polygons, whose masks the layer's metadata holds; the others are rotated rectangles.
 
     Parameters
     ----------
@@ -46,18 +49,24 @@ class ResultLayer(QObject):
     candidates : Detections, optional
         All that the model found down to its lowest score, numbered from 1 in this order. Without them the layer is
         as the user opened it, and a threshold changes nothing.
+    measured : Measurements, optional
+        Of the candidates, in their order, where they are known already.
     """
 
     changed = Signal()
     selectionChanged = Signal(object)
 
-    def __init__(self, layer: Shapes, candidates: Detections | None = None) -> None:
+    def __init__(
+        self, layer: Shapes, candidates: Detections | None = None, measured: Measurements | None = None
+    ) -> None:
         super().__init__()
         facts = ResultFacts.from_metadata(layer.metadata)
         assert facts is not None, "only layers with our metadata are watched"
         self.layer = layer
         self.facts = facts
         self.candidates = Detections.empty(facts.classes) if candidates is None else candidates
+        self._measured = measured
+        self._drawn = mask_layers.drawn_in(layer.metadata)
         self.threshold = 0.0
         self._touched: set[int] = set()
         self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -75,23 +84,25 @@ class ResultLayer(QObject):
         layer.selected_data.events.items_changed.connect(self._on_selection)
 
     @classmethod
-    def create(cls, image: Image, facts: ResultFacts, candidates: Detections) -> Self:
+    def create(
+        cls, image: Image, facts: ResultFacts, candidates: Detections, measured: Measurements | None = None
+    ) -> Self:
         """Make an empty, hidden layer that fits over ``image`` and watch over it; a threshold then fills it."""
         layer = Shapes(
             ndim=image.ndim,
             name=f"{facts.image} diatoms",
             **place_of(image),
             visible=False,
-            metadata=facts.to_metadata(),
+            metadata=_metadata(facts, candidates),
             features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
             **layers.LOOK.layer_kwargs(bright=_is_bright(image)),
         )
         layer.current_edge_width = layers.edge_width(facts.height, facts.width)
         layer.current_edge_color = layers.edge_colours(facts.classes[:1], facts.classes)[0]
         layer.current_face_color = "transparent"
-        return cls(layer, candidates)
+        return cls(layer, candidates, measured)
 
-    def renew(self, facts: ResultFacts, candidates: Detections) -> None:
+    def renew(self, facts: ResultFacts, candidates: Detections, measured: Measurements | None = None) -> None:
         """Empty the layer for what another run has found; a threshold then fills it."""
         self.flush_edits()
         self._add_timer.stop()
@@ -102,9 +113,11 @@ class ResultLayer(QObject):
             self.layer.remove(list(range(len(self.layer.data))))
         self.facts = facts
         self.candidates = candidates
+        self._measured = measured
         self._touched.clear()
         self._next = len(candidates) + 1
-        self.layer.metadata = {**self.layer.metadata, **facts.to_metadata()}
+        self.layer.metadata = _metadata(facts, candidates)
+        self._drawn = mask_layers.drawn_in(self.layer.metadata)
         self._content_changed()
 
     def close(self) -> None:
@@ -133,7 +146,7 @@ class ResultLayer(QObject):
         order = np.argsort(self.specimens(), kind="stable")
         features = self.layer.features.iloc[order]
         data = self.layer.data
-        found = layers.to_detections([data[i] for i in order], features, self.facts)
+        found = mask_layers.to_detections([data[i] for i in order], features, self.facts, self._drawn)
         origins = layers.origins_of(features, len(found))
         return Annotations.of(
             found,
@@ -143,6 +156,28 @@ class ResultLayer(QObject):
             height=self.facts.height,
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
+        )
+
+    def measurements(self, annotations: Annotations) -> Measurements | None:
+        """Return what is known of the specimens in :meth:`annotations`, measuring only what the user drew.
+
+        None where nothing was measured before, or boxes are all there is.
+        """
+        if self._measured is None or self._drawn is None:
+            return None
+        numbers = np.sort(self.specimens())
+        drawn = [self._drawn.get(number) for number in numbers.tolist()]
+        masks = annotations.detections.masks or ()
+        # A specimen that still shows its own mask has that very object.
+        known = np.array([item is not None and item.mask is mask for item, mask in zip(drawn, masks, strict=True)])
+        rows = np.where(known, numbers - 1, 0)
+        pixel_size = annotations.pixel_size_um
+        fresh = measure(annotations.detections[~known], pixel_size)
+        found = self._measured[rows].at(pixel_size) if len(self.candidates) else fresh
+        found = found.with_rows(np.flatnonzero(~known), fresh)
+        now = measure(replace(annotations.detections, masks=None), pixel_size)
+        return replace(
+            found, class_names=now.class_names, statuses=now.statuses, score=now.score, cut_by_edge=now.cut_by_edge
         )
 
     def set_threshold(self, threshold: float, at_once: bool = True) -> None:
@@ -182,7 +217,7 @@ class ResultLayer(QObject):
         numbers = self.specimens()
         return tuple(int(numbers[i]) for i in sorted(self.layer.selected_data) if i < len(numbers))
 
-    def quad(self, number: int) -> NDArray[np.float64] | None:
+    def shape(self, number: int) -> NDArray[np.float64] | None:
         """Return the corners of a specimen in the layer's data coordinates, None where it is gone."""
         rows = np.flatnonzero(self.specimens() == number)
         return np.asarray(self.layer.data[rows[0]], dtype=np.float64) if len(rows) else None
@@ -203,7 +238,10 @@ class ResultLayer(QObject):
         self.flush()
         self.facts = ResultFacts(**{**vars(self.facts), "pixel_size_um": pixel_size_um})
         self.layer.metadata = {**self.layer.metadata, **self.facts.to_metadata()}
-        self._measure(range(len(self.layer.data)))
+        table = self.layer.features.copy()
+        for name, values in layers.sizes_in_um(table, pixel_size_um).items():
+            table[name] = values
+        self._set_features(table)
         self._content_changed()
 
     def flush(self) -> None:
@@ -253,24 +291,31 @@ class ResultLayer(QObject):
                 self._unlabel()
             found = self.candidates[batch - 1]
             origin = self.facts.model or PERSON
-            self._append(found, layers.to_features(found, batch, origin, self.facts.pixel_size_um))
+            measured = None if self._measured is None else self._measured[batch - 1]
+            self._append(found, layers.to_features(found, batch, origin, self.facts.pixel_size_um, measured))
         if len(self._pending):
             self._add_timer.start(0)
         self._content_changed()
 
     def _append(self, found: Detections, features: dict[str, NDArray[Any]]) -> None:
-        """Add boxes with their features to the layer."""
+        """Add specimens with their features to the layer."""
         new = pd.DataFrame(features)
         table = pd.concat([self.layer.features, new], ignore_index=True) if len(self.layer.data) else new
         with self._own():
             self.layer.add(
-                list(layers.to_quads(found.boxes, self.facts.plane)),
-                shape_type="rectangle",
+                self._shapes_of(found, features[layers.SPECIMEN]),
+                shape_type="rectangle" if self._drawn is None else "polygon",
                 edge_width=layers.edge_width(self.facts.height, self.facts.width),
                 edge_color=layers.edge_colours(list(features[layers.CLASS]), self.facts.classes),
                 face_color="transparent",
             )
         self._set_features(table)
+
+    def _shapes_of(self, found: Detections, numbers: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+        """Return candidates as the layer shows them."""
+        if self._drawn is None:
+            return list(layers.to_quads(found.boxes, self.facts.plane))
+        return [self._drawn[number].shape for number in numbers.tolist()]
 
     def _set_features(self, table: Any) -> None:
         with self._own():
@@ -301,9 +346,7 @@ class ResultLayer(QObject):
     def _remember(self) -> None:
         """Keep the layer's state, against which the user's changes are told."""
         self._numbers = self.specimens()
-        data = self.layer.data
-        shape = (len(data), 4, self.layer.ndim)
-        self._quads = np.asarray(data, dtype=np.float64).reshape(shape) if len(data) else np.empty(shape)
+        self._shapes = [np.array(shape, dtype=np.float64) for shape in self.layer.data]
 
     def _adopt_rows(self) -> None:
         """Give numbers and sizes to the shapes of a layer that was opened, which may lack features or hold polygons."""
@@ -323,8 +366,10 @@ class ResultLayer(QObject):
         self._touched.update(self._numbers.tolist())
 
     def _not_boxes(self, rows: Iterable[int]) -> list[int]:
-        """Return those of the rows that are no rectangles."""
+        """Return those of the rows that are neither rectangles nor, among specimens with masks, polygons."""
         data, kinds = self.layer.data, self.layer.shape_type
+        if self._drawn is not None:
+            return [row for row in rows if kinds[row] not in ("rectangle", "polygon")]
         return [row for row in rows if kinds[row] != "rectangle" or not layers.is_rectangle(data[row][:, -2:])]
 
     def _sync(self) -> None:
@@ -332,7 +377,7 @@ class ResultLayer(QObject):
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
             self._sync_timer.start(50)
             return
-        before = {int(number): quad for number, quad in zip(self._numbers, self._quads, strict=True)}
+        before = {int(number): shape for number, shape in zip(self._numbers, self._shapes, strict=True)}
         # The layer makes its list of shapes anew each time it is asked for it.
         data = self.layer.data
         numbers = self.specimens()
@@ -390,10 +435,10 @@ class ResultLayer(QObject):
         rows = list(rows)
         part = table.iloc[rows]
         data = self.layer.data
-        found = layers.to_detections([data[row] for row in rows], part, self.facts)
+        found = mask_layers.to_detections([data[row] for row in rows], part, self.facts, self._drawn)
         origins: Sequence[str] | str = PERSON
         if by_person:
-            found = Detections.of(found.boxes, found.class_ids, None, found.classes, None, found.cut, found.status)
+            found = replace(found, scores=np.ones_like(found.scores))
         else:
             origins = layers.origins_of(part, len(rows))
         features = layers.to_features(found, self._numbers[rows], origins, self.facts.pixel_size_um)
@@ -405,6 +450,14 @@ class ResultLayer(QObject):
         numbers = table.columns.get_loc(layers.SPECIMEN)
         table.isetitem(numbers, self._numbers)
         self._set_features(table)
+
+
+def _metadata(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:
+    """Return what a layer of these candidates remembers."""
+    if candidates.masks is None:
+        return facts.to_metadata()
+    drawn = mask_layers.draw(candidates, np.arange(len(candidates)) + 1, facts.plane)
+    return facts.to_metadata() | mask_layers.to_metadata(drawn)
 
 
 def _is_bright(image: Image) -> bool:

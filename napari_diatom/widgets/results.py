@@ -18,7 +18,7 @@ from napari_diatom import layers
 from napari_diatom.analysis import FLOOR
 from napari_diatom.colours import class_colour
 from napari_diatom.errors import DiatomError
-from napari_diatom.exports import FORMATS, export
+from napari_diatom.exports import FORMATS, LABEL_IMAGES, TABLES, export, overlap
 from napari_diatom.formats import PERSON
 from napari_diatom.widgets.histogram import Histogram
 from napari_diatom.widgets.naming import named
@@ -74,7 +74,7 @@ class ResultsPanel(QWidget):
         self._table.selected.connect(self._show_specimens)
         self._table.specimens.edited.connect(self._edit)
         self._export = named(QPushButton("Export CSV…"), "export")
-        self._export.setToolTip("Save the table as CSV or Excel, or the boxes as GeoJSON for QuPath")
+        self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
         # The summary follows when the hand rests; the boxes come first.
         self._summary_timer = QTimer(self)
@@ -139,12 +139,16 @@ class ResultsPanel(QWidget):
             return False
         annotations = self._result.annotations()
         numbers = sorted(self._result.specimens().tolist())
+        note = ""
         try:
-            export(path, annotations, numbers, self._result.facts.model)
+            measured = self._result.measurements(annotations) if path.suffix.lower() in TABLES else None
+            if path.suffix.lower() in LABEL_IMAGES and (hidden := overlap(annotations, numbers)).pixels:
+                note = f" {hidden}"
+            export(path, annotations, numbers, self._result.facts.model, measured)
         except DiatomError as error:
             show_error(str(error))
             return False
-        self.exported.emit(f"{len(numbers)} specimens written to {path.name}.")
+        self.exported.emit(f"{len(numbers)} specimens written to {path.name}.{note}")
         return True
 
     def _ask_and_export(self) -> None:
@@ -197,17 +201,18 @@ class ResultsPanel(QWidget):
             self._viewer.layers.selection.active = layer
         with signals_blocked(self._result):
             self._result.select(numbers)
-        quad = self._result.quad(numbers[0]) if len(numbers) else None
-        if quad is not None:
-            self._centre(np.array([layer.data_to_world(point) for point in quad]))
+        shape = self._result.shape(numbers[0]) if len(numbers) else None
+        if shape is not None:
+            self._centre(np.array([layer.data_to_world(point) for point in shape]))
 
     def _centre(self, corners: NDArray[np.float64]) -> None:
         """Bring a specimen, given by its corners in world coordinates, to the middle, near enough to be seen."""
         camera = camera_of(self._viewer)
-        camera.center = (*camera.center[:-2], *corners[:, -2:].mean(axis=0))
-        length = float(np.linalg.norm(corners[1] - corners[0])), float(np.linalg.norm(corners[2] - corners[1]))
-        if max(length) * camera.zoom < _SMALL_ON_SCREEN:
-            camera.zoom = _COMFORTABLE_ON_SCREEN / max(length)
+        low, high = corners[:, -2:].min(axis=0), corners[:, -2:].max(axis=0)
+        camera.center = (*camera.center[:-2], *((low + high) / 2))
+        span = float(np.linalg.norm(high - low))
+        if span * camera.zoom < _SMALL_ON_SCREEN:
+            camera.zoom = _COMFORTABLE_ON_SCREEN / span
 
 
 def camera_of(viewer: Viewer) -> Any:

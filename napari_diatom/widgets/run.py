@@ -375,9 +375,8 @@ class RunWidget(QWidget):
         n, seconds = len(analysis.kept), time.monotonic() - started
         earlier = self._untouched(facts)
         # The earlier layer goes on being used: a layer taken away can crash OpenGL at the next drawing (napari #6472).
-        result = (
-            ResultLayer.create(layer, facts, analysis.detections, analysis.measured) if earlier is None else earlier
-        )
+        found = analysis.detections, analysis.measured
+        result = ResultLayer.create(layer, facts, *found) if earlier is None else earlier
 
         def add() -> None:
             if result is earlier:
