@@ -86,7 +86,7 @@ def smoothed(points: Points, sigma: float) -> Points:
     """Return a closed outline smoothed along itself.
 
     Twice the Gaussian mean less the Gaussian mean of that: the second moment of this filter is zero, so that arcs keep
-    their radius to the fourth order, which a Gaussian alone would shrink (Lindeberg, 1990, on that shrinking).
+    their radius to the fourth order, which a Gaussian alone would shrink (Lowe, 1989).
 
     Parameters
     ----------
