@@ -264,10 +264,10 @@ def _count_one(
         width=image.width,
         pixel_size_um=analysis.pixel_size_um,
     )
-    geojson.write(annotations, found)
+    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image)
+    geojson.write(annotations, found, tables.measurements(result.specimens))
     if batch.overlays:
         write_overlay(overlay, image, kept)
-    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image)
     image.release()
     return result
 

@@ -239,9 +239,9 @@ def _callipers(tips: Points, hull: Points, box: Box) -> tuple[float, float, floa
     along, across = np.outer(x, cos) + np.outer(y, sin), np.outer(y, cos) - np.outer(x, sin)
     lengths, widths = np.ptp(along, axis=0), np.ptp(across, axis=0)
     narrow, small = int(widths.argmin()), int((lengths * widths).argmin())
-    length, width = _spans(tips, angles[small])
-    least = width if narrow == small else _spans(tips, angles[narrow])[1]
-    greatest = max((_spans(tips, longest)[0], longest), (box[2], box[4]))
+    length, width = (_span(tips, angles[small], axis) for axis in (0, 1))
+    least = width if narrow == small else _span(tips, angles[narrow], 1)
+    greatest = max((_span(tips, longest, 0), longest), (box[2], box[4]))
     degrees = -math.degrees(greatest[1]) % 180.0
     floor = abs(subpixel.area(tips)) / greatest[0]
     return (
@@ -252,11 +252,10 @@ def _callipers(tips: Points, hull: Points, box: Box) -> tuple[float, float, floa
     )
 
 
-def _spans(tips: Points, angle: float) -> tuple[float, float]:
-    """Return how long an outline is in a direction, and across it."""
-    local = subpixel.turned(tips - tips[0], angle)
-    (low, high), (left, right) = subpixel.reach(local, 0), subpixel.reach(local, 1)
-    return high - low, right - left
+def _span(tips: Points, angle: float, axis: int) -> float:
+    """Return how long an outline is in a direction (axis 0), or across it (axis 1)."""
+    low, high = subpixel.reach(subpixel.turned(tips - tips[0], angle), axis)
+    return high - low
 
 
 def _symmetry(points: Points) -> tuple[float, float]:

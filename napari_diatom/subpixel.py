@@ -31,7 +31,10 @@ _FIRST_SMOOTHING: Final = 0.7
 """Standard deviation (px) of the filter before the ends are looked at; more would wear off the tips of needles."""
 _CAP: Final = 1.0
 """Depth (px) of the end of a shape whose points tell how far the shape reaches."""
-_MARGIN: Final = 2
+_OFFSETS: Final = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]])
+"""Steps x, y to the eight neighbours of a pixel, clockwise on the screen from the right."""
+_DIRECTION: Final = np.array([[5, 6, 7], [4, 0, 0], [3, 2, 1]])
+"""Number in that list of the step (dy + 1, dx + 1)."""
 
 
 def island(mask: CroppedMask) -> CroppedMask:
@@ -72,24 +75,18 @@ def outline(mask: CroppedMask) -> Points:
     InputError
         When the mask is empty.
     """
-    from skimage.measure import find_contours
-
     part = island(mask)
     if part.area < FEW_PIXELS:
         return _resampled(_squares(part))
     factor = int(np.ceil(np.sqrt(part.pixels.size / MOST_PIXELS)))
-    shares = averaged(part.pixels, factor)
-    rings: list[Points] = find_contours(np.pad(shares, _MARGIN), 0.5, fully_connected="high")  # type: ignore[no-untyped-call]
-    ring = max((ring[:-1, ::-1] for ring in rings), key=lambda points: abs(area(points)))
-    points = (ring + (0.5 - _MARGIN)) * factor + (part.x0, part.y0)
-    return _resampled(points if area(points) > 0 else points[::-1])
+    return _resampled(_between(averaged(part.pixels, factor)) * factor + (part.x0, part.y0))
 
 
 def smoothed(points: Points, sigma: float) -> Points:
     """Return a closed outline smoothed along itself.
 
     Twice the Gaussian mean less the Gaussian mean of that: the second moment of this filter is zero, so that arcs keep
-    their radius to the fourth order, which a Gaussian alone would shrink (Lindeberg, 1990, on that shrinking).
+    their radius to the fourth order, which a Gaussian alone would shrink (Lowe, 1989).
 
     Parameters
     ----------
@@ -125,20 +122,17 @@ def perimeter(points: Points) -> float:
 def moments(points: Points) -> tuple[Points, Points]:
     """Return the centroid, shape (2,), and the second central moments over the area, shape (2, 2), of a polygon.
 
-    Green's theorem over the edges (Steger, 1996); in pixels and square pixels.
+    By Green's theorem over the edges (Steger, 1996); in pixels and square pixels.
     """
-    origin = points.mean(axis=0)
-    x, y = (points - origin).T
-    x1, y1 = following(x), following(y)
-    cross = x * y1 - x1 * y
-    total = cross.sum() / 2
-    if abs(total) < 1e-9:
-        return origin, np.cov(points.T, bias=True)
-    cx, cy = ((x + x1) @ cross) / (6 * total), ((y + y1) @ cross) / (6 * total)
-    xx = ((x * x + x * x1 + x1 * x1) @ cross) / (12 * total) - cx * cx
-    yy = ((y * y + y * y1 + y1 * y1) @ cross) / (12 * total) - cy * cy
-    xy = ((2 * x * y + x * y1 + x1 * y + 2 * x1 * y1) @ cross) / (24 * total) - cx * cy
-    return origin + np.array([cx, cy]), np.array([[xx, xy], [xy, yy]])
+    import cv2
+
+    origin = points[0]
+    sums = cv2.moments((points - origin).astype(np.float32))
+    total = sums["m00"]
+    if total < 1e-6:
+        return points.mean(axis=0), np.cov(points.T, bias=True)
+    xx, yy, xy = (sums[name] / total for name in ("mu20", "mu02", "mu11"))
+    return origin + np.array([sums["m10"], sums["m01"]]) / total, np.array([[xx, xy], [xy, yy]])
 
 
 def turned(points: Points, angle: float) -> Points:
@@ -207,19 +201,47 @@ def _parabola(x: Points, y: Points) -> tuple[float, float, float]:
     The normal equations about the mean of y, written out: a general solver takes longer than all the rest of a
     specimen's measurement.
     """
-    count, level = len(x), float(y.mean())
-    square, rest = x * x, y - level
-    s1, s2, s3, s4 = float(x.sum()), float(square.sum()), float(x @ square), float(square @ square)
-    t0, t1, t2 = float(rest.sum()), float(x @ rest), float(square @ rest)
+    level = float(y.mean())
+    basis = np.empty((4, len(x)))
+    basis[0], basis[1], basis[3] = 1.0, x, y - level
+    np.multiply(x, x, out=basis[2])
+    (n, s1, s2, t0), (_, _, s3, t1), (_, _, s4, t2) = (basis[:3] @ basis.T).tolist()
     m0, m1, m2 = s2 * s4 - s3 * s3, s2 * s3 - s1 * s4, s1 * s3 - s2 * s2
-    m11, m12, m22 = count * s4 - s2 * s2, s1 * s2 - count * s3, count * s2 - s1 * s1
-    determinant = count * m0 + s1 * m1 + s2 * m2
-    if determinant < 1e-12 * count**3:
+    m11, m12, m22 = n * s4 - s2 * s2, s1 * s2 - n * s3, n * s2 - s1 * s1
+    determinant = n * m0 + s1 * m1 + s2 * m2
+    if determinant < 1e-12 * n**3:
         return float(y.max()), 0.0, 0.0
     a = (m0 * t0 + m1 * t1 + m2 * t2) / determinant
     b = (m1 * t0 + m11 * t1 + m12 * t2) / determinant
     c = (m2 * t0 + m12 * t1 + m22 * t2) / determinant
     return level + a, b, c
+
+
+def _between(shares: NDArray[np.float32]) -> Points:
+    """Return the points between the pixels inside and their neighbours outside, along the outer border.
+
+    These are the vertices of marching squares at a level of one half: half way where the shares are 0 and 1. The
+    border is followed from pixel to pixel (Suzuki and Abe, 1985), which looks, at each, at the neighbours from the
+    last pixel round to the next: those in between lie outside.
+    """
+    import cv2
+
+    padded = np.pad(shares, 1)
+    borders, _ = cv2.findContours((padded > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    border = max(borders, key=len)[:, 0].astype(np.intp)
+    steps = np.concatenate([border[1:], border[:1]]) - border
+    onwards = _DIRECTION[steps[:, 1] + 1, steps[:, 0] + 1]
+    back = (np.concatenate([onwards[-1:], onwards[:-1]]) + 4) % 8
+    # cv2 follows an outer border against the clock as seen on the screen, hence looks round against the clock too.
+    turn = np.arange(1, 8)
+    looked = (back[:, None] - turn) % 8
+    outside = (turn < ((back - onwards - 1) % 8 + 1)[:, None]) & (looked % 2 == 0)
+    places, sides = np.nonzero(outside)
+    inner, steps_out = border[places], _OFFSETS[looked[places, sides]]
+    outer = inner + steps_out
+    above, below = padded[inner[:, 1], inner[:, 0]], padded[outer[:, 1], outer[:, 0]]
+    ring: Points = inner - 0.5 + steps_out * ((above - 0.5) / (above - below))[:, None].astype(np.float64)
+    return ring if area(ring) > 0 else ring[::-1]
 
 
 def _squares(part: CroppedMask) -> Points:

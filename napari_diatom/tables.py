@@ -76,6 +76,11 @@ _COUNT_FORMATS: Final[dict[str, str]] = {
     "relative_abundance": ".6f",
 }
 
+_MEASURED: Final = frozenset(_SPECIMEN_FORMATS) - {
+    *("image", "specimen", "class", "status", "score", "x_px", "y_px"),
+    *("pixel_size_um", "cut_by_edge", "origin", "model"),
+}
+
 SPECIMEN_COLUMNS: Final = tuple(_SPECIMEN_FORMATS)
 COUNT_COLUMNS: Final = tuple(_COUNT_FORMATS)
 
@@ -205,6 +210,20 @@ def specimen_rows(image: str, measured: Measurements, origins: Sequence[str], mo
             _cell(values[name] if name in values else float(getattr(measured, name)[i]), spec)
             for name, spec in _SPECIMEN_FORMATS.items()
         )
+
+
+def measurements(rows: Iterable[Row]) -> list[dict[str, float]]:
+    """Return what is known of specimens by the names of their columns: sizes, shapes and brightness, as in the table.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Rows of ``specimens.csv``; empty cells are left out.
+    """
+    return [
+        {name: float(text) for name, text in zip(SPECIMEN_COLUMNS, row, strict=True) if name in _MEASURED and text}
+        for row in rows
+    ]
 
 
 def count_rows(results: Sequence[ImageResult]) -> Iterator[Row]:

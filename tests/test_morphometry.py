@@ -81,17 +81,19 @@ def test_shapes_that_share_names_with_imagej():
 
 
 @settings(max_examples=30)
-@given(angle=angles, bend=st.floats(20, 110), radius=st.floats(60, 150))
-def test_bent_valves(angle: float, bend: float, radius: float) -> None:
+@given(angle=angles, bend=st.floats(20, 110), length=st.floats(70, 200))
+def test_bent_valves(angle: float, bend: float, length: float) -> None:
     turns = np.radians(np.linspace(-bend / 2, bend / 2, 200))
+    radius = length / math.radians(bend)
     line = radius * np.column_stack([np.sin(turns), -np.cos(turns)])
-    width = 0.3 * radius * math.radians(bend)
+    width = 0.25 * length
     widths = width * (1 - (turns / turns[-1]) ** 4) ** 0.5
     shape = shape_of(mask_of(placed(ribbon(line, widths), angle)))
-    assert shape.midline_length == pytest.approx(radius * math.radians(bend), rel=0.04)
+    assert shape.midline_length == pytest.approx(length, rel=0.03)
     assert shape.width_max == pytest.approx(width, abs=max(0.03 * width, 1.1))
     assert shape.width_centre == pytest.approx(width, abs=max(0.03 * width, 1.1))
-    assert shape.symmetry_transapical > 0.93 > shape.symmetry_apical or bend < 60
+    assert shape.symmetry_transapical > 0.93
+    assert shape.symmetry_apical < 0.9 or bend < 40
 
 
 def test_sigmoid_valves_lie_along_the_line_between_their_apices():
@@ -120,16 +122,16 @@ def test_a_broken_end_is_no_apex(monkeypatch):
     whole = placed(ellipse(300, 24), 0.5, 0, 0)
     cos, sin = math.cos(0.5), math.sin(0.5)
     along, across = whole @ (cos, sin), whole @ (-sin, cos)
-    mask = mask_of(whole[along + across < 60] + 300)
+    mask = mask_of(whole[along + 0.4 * across < 80] + 300)
 
     def aside() -> float:
         return abs(math.remainder(oriented_box(mask)[4] - 0.5, math.pi))
 
-    assert aside() < math.radians(2)
     kept = aside()
+    assert kept < math.radians(1.5)
     # The stump's slanting edge would draw the line from end to end aside.
     monkeypatch.setattr(morphometry, "ALIKE", 100)
-    assert aside() > kept
+    assert aside() > 1.2 * kept
 
 
 @given(

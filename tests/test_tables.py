@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import json
 import os
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from napari_diatom.analysis import Analysis
 from napari_diatom.detections import CUT_BY_EDGE, Detections
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import atomic, write_atomically
+from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import from_array
 from napari_diatom.measure import Protocol
 from napari_diatom.morphometry import oriented_box
@@ -95,6 +97,17 @@ def test_specimens_with_masks_fill_every_column():
     assert float(row["midline_length_um"]) == pytest.approx(6, rel=0.02)
     assert float(row["circularity"]) == pytest.approx(0.66, abs=0.02)
     assert float(row["intensity_mean"]) == pytest.approx(127, abs=10)
+    numbers = tables.measurements(measured.specimens)[0]
+    assert numbers["midline_length_um"] == float(row["midline_length_um"])
+    assert not set(numbers) & {"score", "x_px", "model", "cut_by_edge"}
+    text = geojson.dumps(Annotations.of(found), [numbers])
+    assert json.loads(text)["features"][0]["properties"]["measurements"] == numbers
+    assert len(geojson.loads(text)) == 1
+
+
+def test_a_box_has_the_measurements_of_a_box():
+    names = tables.measurements(result(pixel_size_um=None).specimens)[0]
+    assert set(names) == {"length_px", "width_px", "angle_deg", "area_px", "length_width_ratio"}
 
 
 def test_results_survive_storing():

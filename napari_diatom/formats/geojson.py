@@ -2,15 +2,16 @@
 
 A rectangle is a ring of its four corners, starting with an edge along the apical axis; a mask is a polygon along the
 edges of its pixels. Beside QuPath's own properties (``objectType``, ``classification``) a feature carries ``status``,
-``score``, ``shape``, ``origin``, ``reviewed``, ``cut`` and the numbers of its ``box``; all may be missing. Where the
-box and the geometry disagree, as after an edit in QuPath, the geometry is right.
+``score``, ``shape``, ``origin``, ``reviewed``, ``cut``, the numbers of its ``box`` and its ``measurements``, which
+QuPath lists; all may be missing. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is
+right; measurements are never read back.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,19 +36,28 @@ _POLYGON_TOLERANCE: Final = 2.0
 """How far (px) the box of a mask, found by a network, may be from the smallest box round the mask."""
 
 
-def write(path: Path, annotations: Annotations) -> None:
+def write(path: Path, annotations: Annotations, measurements: Sequence[Mapping[str, float]] | None = None) -> None:
     """Write annotations to ``path``, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    annotations : Annotations
+        The specimens.
+    measurements : sequence of Mapping, length N, optional
+        What is known of each of them by name, as :func:`napari_diatom.tables.measurements` gives it.
 
     Raises
     ------
     OutputError
         When the file cannot be written.
     """
-    write_atomically(path, dumps(annotations))
+    write_atomically(path, dumps(annotations, measurements))
 
 
-def dumps(annotations: Annotations) -> str:
-    """Return annotations as GeoJSON text, a feature a line."""
+def dumps(annotations: Annotations, measurements: Sequence[Mapping[str, float]] | None = None) -> str:
+    """Return annotations, with their measurements by name where given, as GeoJSON text, a feature a line."""
     found = annotations.detections
     header = {
         "classes": list(found.classes),
@@ -56,7 +66,10 @@ def dumps(annotations: Annotations) -> str:
         "width": annotations.width,
         "pixel_size_um": annotations.pixel_size_um,
     }
-    lines = ",\n".join(json.dumps(_feature(annotations, i), ensure_ascii=False) for i in range(len(found)))
+    features = [_feature(annotations, i) for i in range(len(found))]
+    for feature, numbers in zip(features, measurements or (), strict=measurements is not None):
+        feature["properties"]["measurements"] = dict(numbers)
+    lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
     head = json.dumps(header, ensure_ascii=False)
     return f'{{"type": "FeatureCollection", "{_HEADER}": {head}, "features": [\n{lines}\n]}}\n'
 
