@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,11 +10,11 @@ from typing import Any
 
 import torch
 
-from napari_diatom.engines import yolo_net
-from napari_diatom.engines.weights import transfer, write_weights
+from napari_diatom.engines import model_files, yolo_net
+from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import InputError, ModelError, OutputError
 from napari_diatom.models import library
-from napari_diatom.models.card import NAME, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import NAME
 from napari_diatom.models.library import ModelFolder
 
 
@@ -51,26 +50,22 @@ def write_model(
     training, metrics, thresholds
         Recipe, figures on the test set, and tuned scores per class.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS_FILE
-    write_weights(network, weights)
-    card = ModelCard(
+    return model_files.write_model(
+        folder,
+        network,
         name=name,
         version=version,
         task="oriented-boxes" if architecture.endswith("-obb") else "boxes",
         engine="yolo",
         architecture=architecture,
-        classes=tuple(classes),
+        classes=classes,
         tile_size=tile_size,
-        thresholds=dict(thresholds or {}),
+        thresholds=thresholds,
         summary=summary,
-        training=dict(training),
-        metrics=dict(metrics or {}),
         licence=licence,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        training=training,
+        metrics=metrics,
     )
-    card.write(folder)
-    return ModelFolder(card, folder)
 
 
 def import_checkpoint(path: Path, name: str | None = None, licence: str = "") -> ModelFolder:

@@ -1,0 +1,87 @@
+"""From a trained network to a model folder, whatever the engine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from napari_diatom.engines.weights import write_weights
+from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, Task
+from napari_diatom.models.library import ModelFolder
+
+
+def write_model(
+    folder: Path,
+    network: torch.nn.Module,
+    *,
+    name: str,
+    version: str,
+    task: Task,
+    engine: Literal["yolo", "deeplab", "maskrcnn"],
+    architecture: str,
+    classes: Sequence[str],
+    tile_size: int,
+    mean: Sequence[float] = (0.0, 0.0, 0.0),
+    std: Sequence[float] = (1.0, 1.0, 1.0),
+    thresholds: Mapping[str, float] | None = None,
+    summary: str = "",
+    licence: str = "",
+    training: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    pixel_size_um: float | None = None,
+) -> ModelFolder:
+    """Write a network as a model folder with its card; weights go to half precision.
+
+    Parameters
+    ----------
+    folder : Path
+        Created where it is missing.
+    network : torch.nn.Module
+        As the ``build`` of its engine returns it, trained.
+    name, version, task, engine, summary, licence
+        What the card says of the model.
+    architecture : str
+        What the engine's ``build`` makes the network of.
+    classes : sequence of str
+        Class names, without the background.
+    tile_size : int
+        Side in pixels of the tiles it is to be given.
+    mean, std : sequence of float
+        Per channel, of pixel values scaled to 0..1.
+    thresholds, training, metrics
+        Tuned scores per class, recipe, and figures on the test set.
+    pixel_size_um : float, optional
+        Micrometres per pixel of its training images; None where it saw many scales.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / WEIGHTS_FILE
+    write_weights(network, weights)
+    card = ModelCard(
+        name=name,
+        version=version,
+        task=task,
+        engine=engine,
+        architecture=architecture,
+        classes=tuple(classes),
+        tile_size=tile_size,
+        pixel_size_um=pixel_size_um,
+        mean=tuple(mean),
+        std=tuple(std),
+        thresholds=dict(thresholds or {}),
+        summary=summary,
+        training=dict(training or {}),
+        metrics=dict(metrics or {}),
+        licence=licence,
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+    )
+    card.write(folder)
+    return ModelFolder(card, folder)
