@@ -194,8 +194,13 @@ class InstancesModule(MaskModule):
 
     def __init__(self, options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(options, mean, std)
-        keep_depthwise_single(self.network)
-        keep_depthwise_single(self.averaged)
+        for network in (self.network, self.averaged):
+            heads: Any = network.get_submodule("roi_heads")
+            heads.fg_bg_sampler.batch_size_per_image = options.proposals
+            # A head drawn at torchvision's scale is so sure of its first masks that its loss drowns all others.
+            torch.manual_seed(options.seed)
+            torch.nn.init.normal_(heads.mask_predictor.mask_fcn_logits.weight, std=1e-3)
+            keep_depthwise_single(network)
         self._losses: list[float] = []
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

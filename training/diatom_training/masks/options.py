@@ -108,6 +108,9 @@ class MaskOptions(BaseModel):
         The backbone's learning rate after that, as a share of the others'.
     loss : LossOptions
         Of semantic maps; Mask R-CNN has its own.
+    proposals : int
+        Boxes of a crop that Mask R-CNN's heads learn from, a quarter of them specimens; torchvision's 512 take long on
+        a CPU.
     augment : AugmentOptions
         What is varied in the crops.
     average_decay : float
@@ -147,6 +150,7 @@ class MaskOptions(BaseModel):
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
     loss: LossOptions = LossOptions()
+    proposals: int = Field(default=128, ge=4)
     augment: AugmentOptions = AugmentOptions()
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)

@@ -19,7 +19,8 @@ TOUCHING = 0.02
 
 def filled(polygon: NDArray[np.float64], size: int, shift: float = 0.0) -> NDArray[np.bool_]:
     """Return the pixels whose centres lie in a polygon moved by ``shift`` both ways, shape (size, size)."""
-    mask = fill(((polygon + shift,),))
+    # Clipping may leave a point a rounding error outside the crop.
+    mask = fill(((np.clip(polygon + shift, 0, size),),))
     canvas = np.zeros((size, size), dtype=bool)
     part = mask.pixels[: size - mask.y0, : size - mask.x0]
     canvas[mask.y0 : mask.y0 + part.shape[0], mask.x0 : mask.x0 + part.shape[1]] = part

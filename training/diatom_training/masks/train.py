@@ -95,9 +95,7 @@ def train(
     batch = options.batch
     while True:
         try:
-            module = _fit(
-                examples, validation, options, folder, start, backbone, device, until, batch, report, should_stop
-            )
+            module = _fit(data, options, folder, (start, backbone), device, until, batch, report, should_stop)
             break
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):

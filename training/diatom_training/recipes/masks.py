@@ -73,6 +73,7 @@ RECIPES: Final = {
             rate=8e-4,
             warmup=60,
             dropout=0.0,
+            proposals=80,
             augment=AugmentOptions(turn_share=0.3),
             seed=22,
         ),
