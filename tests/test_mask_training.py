@@ -1,30 +1,21 @@
-import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from diatom_training.crops import Crop
 from diatom_training.examples import Example
-from diatom_training.masks import augment, data, modules, precision, schedules, targets
-from diatom_training.masks.backbones import backbone_of, pretrained, read_lite0
-from diatom_training.masks.options import AugmentOptions, LossOptions, MaskOptions
+from diatom_training.masks.options import MaskOptions
 from diatom_training.masks.train import CHECKPOINT, Trained, train
 from napari_diatom import geometry
-from napari_diatom.errors import DiatomError, InputError, ModelError, Stopped
+from napari_diatom.errors import Stopped
 from napari_diatom.progress import Progress
 
 MAPS = MaskOptions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -18,7 +18,7 @@ def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
         network.get_submodule("encoder") if hasattr(network, "encoder") else network.get_submodule("backbone.body")
     )
     # segmentation-models-pytorch wraps timm's networks.
-    return found.model if hasattr(found, "model") else found
+    return cast(torch.nn.Module, found.model if hasattr(found, "model") else found)
 
 
 def read_lite0(path: Path) -> dict[str, torch.Tensor]:

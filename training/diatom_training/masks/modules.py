@@ -24,6 +24,9 @@ from napari_diatom.errors import DiatomError
 class MaskModule(pl.LightningModule):
     """What both trainings share: standardization, the averaged weights, frozen backbones, rates, the history."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.options = options
@@ -53,7 +56,7 @@ class MaskModule(pl.LightningModule):
     @property
     def averaged(self) -> torch.nn.Module:
         """The network of averaged weights."""
-        return cast(torch.nn.Module, self.average.module)
+        return self.average.module
 
     def standardized(self, images: torch.Tensor) -> torch.Tensor:
         """Return images of bytes, shape (B, 3, H, W), as the network takes them."""
@@ -239,13 +242,16 @@ _PART_NAMES = {
 }
 
 
+_Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+
 class _Average:
     """An exponential moving average that follows closely at first; a class, so that it can be copied."""
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
 
-    def __call__(self, averages: Sequence[torch.Tensor], values: Sequence[torch.Tensor], count: torch.Tensor) -> None:
+    def __call__(self, averages: _Tensors, values: _Tensors, count: torch.Tensor | int) -> None:
         decay = min(self.decay, (1 + int(count)) / (10 + int(count)))
         if torch.is_floating_point(averages[0]):
             torch._foreach_lerp_(list(averages), list(values), 1 - decay)

@@ -115,8 +115,8 @@ def train(
     return Trained(
         network.eval().cpu(),
         tuple(module.history),
-        tuple(round(value, 4) for value in cast(torch.Tensor, module.mean).flatten().tolist()),
-        tuple(round(value, 4) for value in cast(torch.Tensor, module.std).flatten().tolist()),
+        tuple(round(value, 4) for value in module.mean.flatten().tolist()),
+        tuple(round(value, 4) for value in module.std.flatten().tolist()),
     )
 
 
