@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom import geometry
 from napari_diatom.errors import InputError
+from napari_diatom.masks import CroppedMask as CroppedMask
+from napari_diatom.masks import resampled
 
 STATUSES: Final = ("valve", "girdle", "frustule", "broken", "unidentified", "teratological")
 """What a specimen is, in the order of the codes in :attr:`Detections.status`."""
@@ -19,36 +21,6 @@ CUT_BY_EDGE: Final = 1
 """Flag in :attr:`Detections.cut`: the specimen touches the image's edge."""
 CUT_BY_TILE: Final = 2
 """Flag in :attr:`Detections.cut`: the box was cut by the inner edge of a tile."""
-
-
-@dataclass(frozen=True, eq=False)
-class CroppedMask:
-    """The mask of one specimen, cropped to its bounds.
-
-    Attributes
-    ----------
-    pixels : ndarray of bool, shape (h, w)
-        True inside the specimen.
-    x0, y0 : int
-        Image column and row of ``pixels[0, 0]``.
-    """
-
-    pixels: NDArray[np.bool_]
-    x0: int
-    y0: int
-
-    def __post_init__(self) -> None:
-        if self.pixels.ndim != 2 or self.pixels.dtype != np.bool_:
-            raise InputError(f"A mask is a 2-D bool array, not {self.pixels.ndim}-D {self.pixels.dtype}.")
-
-    @property
-    def area(self) -> int:
-        """Number of pixels inside."""
-        return int(self.pixels.sum())
-
-    def shifted(self, dx: int, dy: int) -> CroppedMask:
-        """Return the mask moved by ``(dx, dy)`` pixels."""
-        return CroppedMask(self.pixels, self.x0 + dx, self.y0 + dy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,18 +178,13 @@ class Detections:
     def moved(self, dx: float, dy: float, scale: float = 1.0) -> Self:
         """Return them in other image coordinates: divided by ``scale`` (px per px), then shifted.
 
-        Raises
-        ------
-        InputError
-            When masks would have to be resampled: masks move by whole pixels only.
+        Masks that do not move by whole pixels and without scaling are resampled.
         """
-        if self.masks is not None and (scale != 1 or dx != int(dx) or dy != int(dy)):
-            raise InputError("Masks move by whole pixels and without scaling.")
         boxes = self.boxes.astype(np.float64)
         boxes[:, :4] /= scale
         boxes[:, 0] += dx
         boxes[:, 1] += dy
-        masks = None if self.masks is None else tuple(mask.shifted(int(dx), int(dy)) for mask in self.masks)
+        masks = None if self.masks is None else tuple(resampled(mask, dx, dy, scale) for mask in self.masks)
         return replace(self, boxes=boxes.astype(np.float32), masks=masks)
 
 

@@ -6,6 +6,7 @@ crossed needles share nearly one upright rectangle.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,8 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_TILE, CroppedMask, Detections
+from napari_diatom import geometry, masks
+from napari_diatom.detections import CUT_BY_TILE, Detections
+from napari_diatom.seams import meet_at_seam
 from napari_diatom.tiling import CUT_BOTTOM, CUT_LEFT, CUT_RIGHT, CUT_SIDES, CUT_TOP
 
 HEAD: Final = 128
@@ -39,6 +41,9 @@ ENDS, AXIS = 8, 2
 """Powers of the score that weigh the copies of a specimen: for where its ends lie, and for its axis and width."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
+LEAST_INSIDE: Final = 0.4
+"""Share of a piece's mask that has to lie in another one where their boxes say that it is a copy: a sliver along a
+valve's edge lies partly beside the valve's mask, a piece of a neighbour wholly."""
 
 Indices = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -51,11 +56,11 @@ def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Det
     1. Going from the best copy down, a copy gives way to a kept one that it shares ``iou`` with, or, for needles, whose
        axis it shares; and a copy cut by its tile gives way to a whole one that most of it lies in. Whole copies go
        before cut ones unless their score is much lower. What is kept takes the best score among its copies, and a box
-       that its whole copies agree on. A
+       that its whole copies agree on, or keeps its own mask and box. A
        small specimen that lies on a large one stays, since neither is cut. Of two cut copies both stay for now: each
        may show a part that the other does not.
     2. Of objects longer than a tile there is no whole copy. Pieces in one line whose cut ends face each other and meet
-       are joined, piece after piece, into a whole.
+       are joined, piece after piece, into a whole; pieces with masks, of any shape, where their masks meet at the seam.
     3. Joined specimens are compared with the rest as in 1, and pieces that repeat larger pieces go.
 
     Parameters
@@ -86,6 +91,11 @@ def _order(detections: Detections, by_worth: bool = True) -> Indices:
     """Return the indices from the best down: by worth or plain score, ties by all else that tells boxes apart."""
     first = _worth(detections) if by_worth else detections.scores
     keys = [*detections.boxes.T, detections.class_ids, detections.cut, detections.status]
+    if detections.masks is not None:
+        # Two masks may well have one box.
+        tight = [mask.trimmed() for mask in detections.masks]
+        marks = [(mask.x0, mask.y0, mask.area, zlib.crc32(np.packbits(mask.pixels).tobytes())) for mask in tight]
+        keys += list(np.array(marks, dtype=np.int64).reshape(-1, 4).T)
     return np.lexsort([*reversed(keys), -first])
 
 
@@ -182,7 +192,7 @@ def _copies(better: Detections, worse: Detections | None, iou: float, inside: fl
 def _without_lesser_pieces(found: Detections, iou: float, inside: float) -> Detections:
     """Drop the pieces that repeat larger pieces."""
     pieces = np.flatnonzero(found.cut & CUT_BY_TILE)
-    pieces = pieces[np.argsort(-geometry.areas(found.boxes[pieces]), kind="stable")]
+    pieces = pieces[np.argsort(-_areas(found[pieces]), kind="stable")]
     some = found[pieces]
     lesser: set[int] = set()
     for pair in _overlaps(some):
@@ -202,7 +212,8 @@ class _Pairs:
 
     ``turn`` is the angle between their axes; ``offset`` the distance between their axes, in mean widths, in the middle
     of what they share along the axis; ``shared`` the length of that (negative: the gap), in pixels; ``width_ratio``
-    is the narrower over the wider.
+    is the narrower over the wider; ``larger`` tells whether i is at least as large as j, and ``inside``
+    is the share of the smaller mask that lies in the other, where there are masks.
     """
 
     i: Indices
@@ -214,14 +225,18 @@ class _Pairs:
     offset: Floats
     shared: Floats
     width_ratio: Floats
+    larger: Bools
+    inside: Floats | None
 
     @classmethod
     def of(cls, first: Detections, second: Detections, i: Indices, j: Indices) -> _Pairs:
         a, b = first.boxes[i].astype(np.float64), second.boxes[j].astype(np.float64)
         area_a, area_b = geometry.areas(a), geometry.areas(b)
         common = geometry.intersections(a, b)
+        share = None
         if first.masks is not None and second.masks is not None:
-            area_a, area_b, common = _mask_areas(first.masks, second.masks, i, j, common > 0)
+            area_a, area_b, common = _mask_areas(first.masks, second.masks, i, j)
+            share = common / np.maximum(np.minimum(area_a, area_b), 1)
         # All is measured along the longer box's axis: it knows the direction best.
         long_, short = np.where(a[:, 2:3] >= b[:, 2:3], (a, b), (b, a))
         dx, dy = short[:, 0] - long_[:, 0], short[:, 1] - long_[:, 1]
@@ -243,6 +258,8 @@ class _Pairs:
             offset=np.abs(offset) / ((a[:, 3] + b[:, 3]) / 2),
             shared=end - begin,
             width_ratio=np.minimum(a[:, 3], b[:, 3]) / np.maximum(a[:, 3], b[:, 3]),
+            larger=area_a >= area_b,
+            inside=share,
         )
 
     def in_line(self, most_turn: float) -> Bools:
@@ -259,15 +276,16 @@ class _Pairs:
         return np.asarray((self.iou > iou) | needles & (self.shared > iou * (lengths - self.shared)))
 
     def holds(self, inside: float, asked: Bools | None = None) -> Bools:
-        """Tell where at least ``inside`` of box j lies in box i: of its area, or of its length along the needle i.
+        """Tell where at least ``inside`` of j lies in i: of its area, or of its length along the needle i.
 
         Only pairs that are ``asked`` for are looked at, all by default.
         """
-        larger = geometry.areas(self.boxes_i) >= geometry.areas(self.boxes_j)
-        some = np.flatnonzero(larger if asked is None else larger & asked)
+        some = np.flatnonzero(self.larger if asked is None else self.larger & asked)
         grown, piece = self.boxes_i[some] * NEARBY, self.boxes_j[some]
         held = np.zeros(len(self.i), dtype=bool)
         held[some] = geometry.intersections(piece, grown) > inside * geometry.areas(piece)
+        if self.inside is not None:
+            held[some] = held[some] & (self.inside[some] > LEAST_INSIDE) | (self.inside[some] > inside)
         needle = self._are_needles(self.boxes_i) & self.in_line(MOST_TURN_OF_PIECES)
         part = (self.boxes_j[:, 2] <= self.boxes_i[:, 2]) & (self.shared > inside * self.boxes_j[:, 2])
         held |= needle & part if asked is None else needle & part & asked
@@ -281,18 +299,23 @@ class _Pairs:
 def _overlaps(first: Detections, second: Detections | None = None, margin: float = 0.0) -> Iterator[_Pairs]:
     """Yield the pairs of boxes that meet, or miss each other by up to ``margin`` widths.
 
-    Between ``first`` and ``second``, or i < j within ``first``; in the order of i.
+    Between ``first`` and ``second``, or i < j within ``first``; in the order of i. With masks, also the pairs whose
+    masks' bounds meet: the box of a round specimen is turned upright and need not hold all of its mask.
     """
 
-    def grown(boxes: NDArray[np.float32]) -> Floats:
-        return np.asarray(geometry.bounds(boxes) + boxes[:, 3:4] * np.array([-margin, -margin, margin, margin]))
+    def grown(some: Detections) -> Floats:
+        boxes = geometry.bounds(some.boxes) + some.boxes[:, 3:4] * np.array([-margin, -margin, margin, margin])
+        if some.masks is None:
+            return np.asarray(boxes)
+        inner = _mask_bounds(some.masks)
+        return np.concatenate([np.minimum(boxes[:, :2], inner[:, :2]), np.maximum(boxes[:, 2:], inner[:, 2:])], axis=1)
 
     other = first if second is None else second
     # In single precision and one array per column: this runs over far more pairs than are left after it.
     boxes = np.concatenate([first.boxes, other.boxes])
     x, y, length, width, angle = np.ascontiguousarray(boxes.T)
     axes = np.stack([np.cos(angle), np.sin(angle)])
-    for i, j in geometry.pairs(grown(first.boxes), None if second is None else grown(second.boxes)):
+    for i, j in geometry.pairs(grown(first), None if second is None else grown(second)):
         k = j + len(first)
         longer = np.where(length[i] >= length[k], i, k)
         shorter = i + k - longer
@@ -307,30 +330,32 @@ def _overlaps(first: Detections, second: Detections | None = None, margin: float
         near &= np.abs(dy * cos - dx * sin) <= (
             width[longer] / 2 + half_length * crossing + half_width * parallel + slack
         )
+        if first.masks is not None and other.masks is not None:
+            a, b = _mask_bounds(first.masks)[i], _mask_bounds(other.masks)[j]
+            near |= ((a[:, :2] < b[:, 2:]) & (b[:, :2] < a[:, 2:])).all(axis=1)
         yield _Pairs.of(first, other, i[near], j[near])
 
 
+def _areas(detections: Detections) -> Floats:
+    """Return the masks' areas in square pixels, the boxes' where there are none."""
+    if detections.masks is None:
+        return geometry.areas(detections.boxes)
+    return np.array([mask.area for mask in detections.masks], dtype=np.float64)
+
+
+def _mask_bounds(some: tuple[masks.CroppedMask, ...]) -> Floats:
+    """Return the upright bounds of masks, shape (N, 4)."""
+    return np.array([mask.bounds for mask in some], dtype=np.float64).reshape(-1, 4)
+
+
 def _mask_areas(
-    first: tuple[CroppedMask, ...], second: tuple[CroppedMask, ...], i: Indices, j: Indices, meet: Bools
+    first: tuple[masks.CroppedMask, ...], second: tuple[masks.CroppedMask, ...], i: Indices, j: Indices
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the masks' areas, and the pixels they share, of the pairs that ``meet`` as boxes."""
-    common = np.zeros(len(i))
-    for k in np.flatnonzero(meet):
-        common[k] = _shared_pixels(first[i[k]], second[j[k]])
-    areas_first, areas_second = (np.array([m.area for m in masks], dtype=np.float64) for masks in (first, second))
-    return areas_first[i], areas_second[j], common
-
-
-def _shared_pixels(a: CroppedMask, b: CroppedMask) -> int:
-    """Return the number of pixels in both masks."""
-    x0, y0 = max(a.x0, b.x0), max(a.y0, b.y0)
-    x1 = min(a.x0 + a.pixels.shape[1], b.x0 + b.pixels.shape[1])
-    y1 = min(a.y0 + a.pixels.shape[0], b.y0 + b.pixels.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return 0
-    first = a.pixels[y0 - a.y0 : y1 - a.y0, x0 - a.x0 : x1 - a.x0]
-    second = b.pixels[y0 - b.y0 : y1 - b.y0, x0 - b.x0 : x1 - b.x0]
-    return int(np.count_nonzero(first & second))
+    """Return the masks' areas and the pixels they share, pair by pair."""
+    pairs = [(first[a], second[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
+    rows = [(a.area, b.area, masks.shared_pixels(a, b)) for a, b in pairs]
+    area_i, area_j, common = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    return area_i, area_j, common
 
 
 def _joined(found: Detections, iou: float, inside: float) -> Detections:
@@ -340,12 +365,18 @@ def _joined(found: Detections, iou: float, inside: float) -> Detections:
     parent = np.arange(len(pieces))
     facing: list[int] = []
     for pair in _overlaps(some, margin=SEAM_GAP):
-        one_line = pair.in_line(MOST_TURN_OF_PIECES) & (some.class_ids[pair.i] == some.class_ids[pair.j])
+        one_class = some.class_ids[pair.i] == some.class_ids[pair.j]
+        one_line = pair.in_line(MOST_TURN_OF_PIECES) & one_class
         narrower = np.minimum(pair.boxes_i[:, 3], pair.boxes_j[:, 3])
         meet = (pair.shared >= -SEAM_GAP * narrower) & _cuts_face(pair, some.cut[pair.i], some.cut[pair.j]) & one_line
+        if some.masks is not None:
+            meet = _masks_meet(some, pair, meet) & one_class
         facing += pair.i[meet].tolist()
         # Pieces that repeat each other belong together even where no cut ends face.
-        meet |= (pair.are_copies(iou) | pair.holds(inside)) & one_line
+        if pair.inside is None:
+            meet |= (pair.are_copies(iou) | pair.holds(inside)) & one_line
+        else:
+            meet |= (pair.inside > inside) & one_class
         for i, j in zip(pair.i[meet].tolist(), pair.j[meet].tolist(), strict=True):
             a, b = _root(parent, i), _root(parent, j)
             parent[max(a, b)] = min(a, b)
@@ -356,6 +387,17 @@ def _joined(found: Detections, iou: float, inside: float) -> Detections:
     alone = np.ones(len(found), dtype=bool)
     alone[pieces[[k for group in groups.values() for k in group]]] = False
     return Detections.concatenate([found[alone], *(_union(some[group]) for group in groups.values())])
+
+
+def _masks_meet(some: Detections, pair: _Pairs, in_line: Bools) -> Bools:
+    """Tell which pieces' masks meet at a seam; of pieces ``in_line``, thin as they may be, a shared pixel will do."""
+    assert some.masks is not None
+    assert pair.inside is not None
+    found = in_line & (pair.inside > 0)
+    for k in np.flatnonzero(~found):
+        i, j = pair.i[k], pair.j[k]
+        found[k] = meet_at_seam(some.masks[i], int(some.cut[i]), some.masks[j], int(some.cut[j]))
+    return found
 
 
 def _root(parent: Indices, k: int) -> int:
@@ -384,14 +426,14 @@ def _union(pieces: Detections) -> Detections:
     """Return the one whole specimen of its pieces, with their mean score: a longer one is not the surer for it."""
     best = pieces[[int(np.argmax(pieces.scores))]]
     score = np.average(pieces.scores.astype(np.float64), weights=pieces.boxes[:, 2])
-    mask = None if pieces.masks is None else (_united(pieces.masks),)
-    boxes = pieces.boxes.astype(np.float64)
+    whole = None if pieces.masks is None else masks.united(pieces.masks)
+    box = _spanning(pieces.boxes.astype(np.float64)) if whole is None else masks.oriented_box(whole)
     edge = np.bitwise_or.reduce(pieces.cut) & np.uint8(0xFF ^ CUT_BY_TILE ^ CUT_SIDES)
     return replace(
         best,
-        boxes=_spanning(boxes)[None].astype(np.float32),
+        boxes=box[None].astype(np.float32),
         scores=np.array([score], dtype=np.float32),
-        masks=mask,
+        masks=None if whole is None else (whole,),
         cut=np.array([edge]),
     )
 
@@ -415,15 +457,3 @@ def _spanning(boxes: Floats) -> Floats:
     centre = middle + direction * (along.min() + along.max()) / 2 + normal * (across.min() + across.max()) / 2
     angle = np.arctan2(direction[1], direction[0])
     return np.asarray(geometry.canonical([[*centre, np.ptp(along), width, angle]])[0])
-
-
-def _united(masks: tuple[CroppedMask, ...]) -> CroppedMask:
-    """Return the union of masks."""
-    x0, y0 = min(mask.x0 for mask in masks), min(mask.y0 for mask in masks)
-    x1 = max(mask.x0 + mask.pixels.shape[1] for mask in masks)
-    y1 = max(mask.y0 + mask.pixels.shape[0] for mask in masks)
-    pixels = np.zeros((y1 - y0, x1 - x0), dtype=bool)
-    for mask in masks:
-        height, width = mask.pixels.shape
-        pixels[mask.y0 - y0 : mask.y0 - y0 + height, mask.x0 - x0 : mask.x0 - x0 + width] |= mask.pixels
-    return CroppedMask(pixels, x0, y0)

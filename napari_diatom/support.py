@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from napari_diatom import geometry
 from napari_diatom.detections import Detections
+from napari_diatom.masks import ious
+from napari_diatom.stitching import NEEDLE
 
 WEIGHT: Final = 0.25
 """Of the mean over the scales against the best copy's score, as powers in their product."""
 SAME: Final = 0.4
-"""Oriented intersection over union from which a copy at some scale shows the specimen."""
+"""Intersection over union, of the masks or the oriented boxes, from which a copy at some scale shows the specimen."""
 UNSEEN: Final = 0.05
 """Score of a scale that should have seen the specimen and did not."""
 LEAST_SEEN: Final = 25.0
@@ -56,6 +58,10 @@ def supported(
     specimen = np.concatenate([i for i, _ in pairs]) if pairs else np.empty(0, dtype=np.intp)
     copy = np.concatenate([j for _, j in pairs]) if pairs else np.empty(0, dtype=np.intp)
     same = geometry.ious(found.boxes[specimen], copies.boxes[copy]) > SAME
+    if found.masks is not None and copies.masks is not None:
+        # Thin masks of one needle may pass each other by.
+        needle = found.boxes[specimen, 2] >= NEEDLE * found.boxes[specimen, 3]
+        same = same & needle | (ious(found.masks, copies.masks, specimen, copy) > SAME)
     specimen, copy = specimen[same], copy[same]
     spans = found.boxes[:, 2].astype(np.float64)
     total, number = np.zeros(len(found)), np.zeros(len(found))

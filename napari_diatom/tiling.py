@@ -21,6 +21,8 @@ NEAR: Final = 2.0
 """Tile pixels from an inner edge within which a box counts as cut by it."""
 NEAR_SHARE: Final = 0.005
 """The same as a share of the box's length: networks place the ends of long boxes less exactly."""
+CELL: Final = 1 / 56
+"""The same as a share of a mask's extent: a network's mask has so many cells, and may miss the edge by one."""
 
 CUT_LEFT: Final = 4
 CUT_TOP: Final = 8
@@ -133,13 +135,19 @@ def place(detections: Detections, window: Window, scale: float, height: int, wid
     Returns
     -------
     Detections
-        In image pixels. ``cut`` has ``CUT_BY_EDGE`` where a box touches the image's edge, and ``CUT_BY_TILE``, with
-        the flags of the sides, where it touches an edge of the tile with more of the image beyond.
+        In image pixels. ``cut`` has ``CUT_BY_EDGE`` where a box, or a mask where there are masks, touches the image's
+        edge, and ``CUT_BY_TILE``, with the flags of the sides, where it touches an edge of the tile with more of the
+        image beyond. Masks end where the tile ends.
     """
     area = source(window, scale, height, width)
     placed = detections.moved(area.x0, area.y0, scale)
     x0, y0, x1, y1 = geometry.bounds(placed.boxes).T
     near = np.maximum(NEAR / scale, NEAR_SHARE * placed.boxes[:, 2])
+    if placed.masks is not None:
+        placed = replace(placed, masks=tuple(mask.within(*area) for mask in placed.masks))
+        # The corners of a box stick out beyond a specimen that lies askew.
+        x0, y0, x1, y1 = np.array([mask.bounds for mask in placed.masks or ()], dtype=np.float64).reshape(-1, 4).T
+        near = np.maximum(NEAR / scale, CELL * np.maximum(x1 - x0, y1 - y0))
     cut = placed.cut.copy()
     for flag, inner, distance in (
         (CUT_LEFT, area.x0 > 0, x0 - area.x0),

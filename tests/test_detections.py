@@ -90,10 +90,8 @@ def test_masks_go_with_their_specimens() -> None:
     assert [mask.x0 for mask in some[[2, 0]].masks or ()] == [2, 0]
     moved = some.moved(10, -1)
     assert [(mask.x0, mask.y0, mask.area) for mask in moved.masks or ()] == [(10, -1, 2), (11, -1, 4), (12, -1, 6)]
-    with pytest.raises(InputError, match="whole pixels"):
-        some.moved(0.5, 0)
-    with pytest.raises(InputError, match="whole pixels"):
-        some.moved(0, 0, scale=0.5)
+    larger = some.moved(6, 2, scale=0.25)
+    assert [(mask.x0, mask.y0, mask.area) for mask in larger.masks or ()] == [(6, 2, 32), (10, 2, 64), (14, 2, 96)]
     with pytest.raises(InputError, match="2-D bool"):
         CroppedMask(np.ones((2, 2), dtype=np.uint8), 0, 0)  # type: ignore[arg-type]
 

@@ -31,6 +31,10 @@ def load(model: ModelFolder, device: str = "auto") -> Engine:
         from napari_diatom.engines.yolo import YoloEngine
 
         return YoloEngine(model, device)
+    if model.card.engine == "maskrcnn":
+        from napari_diatom.engines.maskrcnn import MaskRcnnEngine
+
+        return MaskRcnnEngine(model, device)
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
     )
