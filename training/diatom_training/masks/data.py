@@ -14,7 +14,7 @@ from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
 from diatom_training.masks.augment import augmented_crop
 from diatom_training.masks.options import MaskOptions
-from diatom_training.masks.targets import instance_batch, semantic_batch
+from diatom_training.masks.targets import instance_batch, semantic_batch, validation_batch
 from napari_diatom.errors import InputError
 
 STANDARD_CROPS = 48
@@ -50,9 +50,9 @@ def batches(
     examples: Sequence[Example], options: MaskOptions, epoch: int | None, batch: int
 ) -> DataLoader[dict[str, Any]]:
     """Return the batches of an epoch, or those of the validation where ``epoch`` is None."""
-    collate: Callable[[Sequence[Crop]], dict[str, Any]] = (
-        instance_batch if options.task == "instances" else semantic_batch
-    )
+    collate: Callable[[Sequence[Crop]], dict[str, Any]] = semantic_batch
+    if options.task == "instances":
+        collate = validation_batch if epoch is None else instance_batch
     return DataLoader(
         Crops(examples, options, epoch),  # type: ignore[arg-type]
         batch_size=batch,

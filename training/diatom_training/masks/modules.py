@@ -12,12 +12,17 @@ import pytorch_lightning as pl
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from diatom_training.evaluate import average_precision
+from diatom_training.evaluate_masks import confusion, map_metrics
 from diatom_training.masks.backbones import backbone_of, freeze
 from diatom_training.masks.losses import MapLoss
 from diatom_training.masks.options import MaskOptions
 from diatom_training.masks.precision import keep_depthwise_single
 from diatom_training.masks.schedules import rate
+from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines import deeplab_net, maskrcnn_net
+from napari_diatom.engines.maskrcnn import decode
+from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import DiatomError
 
 
@@ -44,8 +49,6 @@ class MaskModule(pl.LightningModule):
 
     def begin(self, weights: Mapping[str, torch.Tensor] | None, backbone: Mapping[str, torch.Tensor] | None) -> None:
         """Start from the weights of a network, or from those of a backbone, whose names and shapes fit."""
-        from napari_diatom.engines.weights import transfer
-
         for module, tensors in ((backbone_of(self.network), backbone), (self.network, weights)):
             if tensors is not None:
                 copied, _ = transfer(module, tensors)
@@ -177,8 +180,6 @@ class SemanticModule(MaskModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Count pixels by true and found class."""
-        from diatom_training.evaluate_masks import confusion
-
         logits = self.averaged(self.standardized(batch["images"]))
         self._losses.append(float(torch.stack(list(self.map_loss(logits, batch["maps"]).values())).sum()))
         found, truth = logits.argmax(dim=1).cpu().numpy(), batch["maps"].cpu().numpy()
@@ -186,8 +187,6 @@ class SemanticModule(MaskModule):
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation."""
-        from diatom_training.evaluate_masks import map_metrics
-
         metrics = map_metrics(self._table)
         return {"val_loss": float(np.mean(self._losses)), "val_miou": metrics.miou, "val_dice": metrics.dice}
 
@@ -205,6 +204,8 @@ class InstancesModule(MaskModule):
             torch.nn.init.normal_(heads.mask_predictor.mask_fcn_logits.weight, std=1e-3)
             keep_depthwise_single(network)
         self._losses: list[float] = []
+        self._truths: list[Detections] = []
+        self._found: list[Detections] = []
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the parts of the loss: of the proposals, the boxes, the classes and the masks."""
@@ -213,24 +214,39 @@ class InstancesModule(MaskModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start the figures anew."""
-        self._losses = []
+        self._losses, self._truths, self._found = [], [], []
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Take the loss."""
+        """Take the loss, and the specimens that are found."""
         network = self.averaged
         # torchvision tells losses in training mode only; layers that behave differently there are kept from it.
         network.train()
         for layer in network.modules():
-            if isinstance(layer, (torch.nn.modules.batchnorm._BatchNorm, torch.nn.Dropout)):
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm | torch.nn.Dropout):
                 layer.eval()
         torch.manual_seed(self.options.seed * 1_000_003 + batch_idx)
         parts = self.losses(network, batch)
         network.eval()
         self._losses.append(float(torch.stack(list(parts.values())).sum()))
+        outputs = cast(Any, network)(list(self.standardized(batch["images"])))
+        for target, output in zip(batch["targets"], outputs, strict=True):
+            arrays = {name: value.float().cpu().numpy() for name, value in output.items()}
+            self._found.append(decode(arrays, self.options.classes))
+            self._truths.append(_truth(target, self.options.classes))
 
     def measured(self) -> dict[str, float]:
-        """Return the figures of the validation."""
-        return {"val_loss": float(np.mean(self._losses))}
+        """Return the figures of the validation: the loss, and the masks' average precision at IoU 0.5."""
+        size = (self.options.size, self.options.size)
+        ap50, _ = average_precision(self._truths, self._found, [size] * len(self._truths), masks=True)
+        return {"val_loss": float(np.mean(self._losses)), "val_ap50": ap50}
+
+
+def _truth(target: dict[str, torch.Tensor], classes: tuple[str, ...]) -> Detections:
+    """Return a target's specimens; their boxes are the upright ones."""
+    x0, y0, x1, y1 = target["boxes"].cpu().double().numpy().reshape(-1, 4).T
+    boxes = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, np.zeros_like(x0)], axis=1)
+    masks = [CroppedMask(mask, 0, 0) for mask in target["drawn"].cpu().numpy().astype(bool)]
+    return Detections.of(boxes, target["labels"].cpu().numpy() - 1, classes=classes, masks=masks)
 
 
 _PART_NAMES = {

@@ -66,23 +66,31 @@ def _borders(
     return borders
 
 
-def instances(crop: Crop) -> dict[str, torch.Tensor]:
+def instances(crop: Crop, drawn: bool = False) -> dict[str, torch.Tensor]:
     """Return torchvision's target of a crop: ``boxes`` (N, 4), ``labels`` (N,) from 1, ``masks`` (N, size, size).
 
     Each specimen has its whole mask, whatever lies upon it. torchvision samples masks as if the centre of pixel i were
     at i, half a pixel off the boxes' coordinates; the masks are drawn half a pixel further to make good for that, so
-    that cell (u, v) of an M x M answer stands for the point ``x0 + (u + 0.5) / M * w``.
+    that cell (u, v) of an M x M answer stands for the point ``x0 + (u + 0.5) / M * w``. With ``drawn``, the masks where
+    they are in the crop are there too, under that name.
     """
     size = len(crop.pixels)
-    masks = [filled(polygon, size, shift=0.5) for polygon in crop.polygons]
     sides = crop.upright[:, 2:] - crop.upright[:, :2]
+    masks = [filled(polygon, size, shift=0.5) for polygon in crop.polygons]
     kept = [i for i, mask in enumerate(masks) if mask.any() and (sides[i] >= 1).all()]
-    stack = np.stack([masks[i] for i in kept]) if kept else np.zeros((0, size, size), dtype=bool)
-    return {
+    target = {
         "boxes": torch.from_numpy(crop.upright[kept]).float(),
         "labels": torch.from_numpy(crop.class_ids[kept] + 1),
-        "masks": torch.from_numpy(stack.astype(np.uint8)),
+        "masks": _stack([masks[i] for i in kept], size),
     }
+    if drawn:
+        target["drawn"] = _stack([filled(crop.polygons[i], size) for i in kept], size)
+    return target
+
+
+def _stack(masks: Sequence[NDArray[np.bool_]], size: int) -> torch.Tensor:
+    """Return masks as bytes, shape (N, size, size)."""
+    return torch.from_numpy(np.stack(masks).astype(np.uint8) if masks else np.zeros((0, size, size), dtype=np.uint8))
 
 
 def pixels_of(crops: Sequence[Crop]) -> torch.Tensor:
@@ -98,5 +106,10 @@ def semantic_batch(crops: Sequence[Crop]) -> dict[str, Any]:
 
 
 def instance_batch(crops: Sequence[Crop]) -> dict[str, Any]:
-    """Collate crops for Mask R-CNN: ``images`` of bytes (B, 3, H, W) and ``targets``, one a crop."""
+    """Collate crops for training Mask R-CNN: ``images`` of bytes (B, 3, H, W) and ``targets``, one a crop."""
     return {"images": pixels_of(crops), "targets": [instances(crop) for crop in crops]}
+
+
+def validation_batch(crops: Sequence[Crop]) -> dict[str, Any]:
+    """Collate crops for validating Mask R-CNN: as for training, with the masks as they are drawn, too."""
+    return {"images": pixels_of(crops), "targets": [instances(crop, drawn=True) for crop in crops]}

@@ -194,8 +194,13 @@ def _read(path: Path, options: MaskOptions) -> dict[str, Any] | None:
     """Read the checkpoint of an interrupted training of the same options."""
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    theirs = MaskOptions.model_validate_json(state["options"])
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = MaskOptions.model_validate_json(state["options"])
+    except Exception as error:
+        raise InputError(
+            f"{path} is no checkpoint of a training of masks; choose another folder or remove it."
+        ) from error
     runtime = {"workers": options.workers, "precision": options.precision}
     if theirs.model_copy(update=runtime) != options:
         raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
