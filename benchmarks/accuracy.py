@@ -1,4 +1,7 @@
-"""How well a model finds diatoms: average precision, counts, angles and lengths against the truth."""
+"""How well a model finds diatoms: average precision, counts, angles and lengths against the truth.
+
+Boxes are compared as boxes, masks as masks; of a semantic model the class map is compared too.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from fields import SET_UP, Field, photographs, rendered
+from numpy.typing import NDArray
 
 from diatom_training.evaluate import Metrics, angle_errors_deg, best_threshold, evaluate, length_errors, match
+from diatom_training.evaluate_masks import MapMetrics, class_map, confusion, map_metrics
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
 from napari_diatom.detections import Detections
 from napari_diatom.errors import DiatomError
+from napari_diatom.formats.outlines import trace
 from napari_diatom.models import library
 from napari_diatom.progress import Progress
 
@@ -33,6 +39,8 @@ class Outcome:
     found: Detections
     size: tuple[int, int]
     group: str
+    table: NDArray[np.int64] | None = None
+    """Pixels by true and found class, of a semantic model; which class is not asked for."""
 
 
 def main() -> int:
@@ -50,11 +58,14 @@ def _run(options: argparse.Namespace) -> int:
     engine = engines.load(model, options.device)
     settings = AnalysisOptions(threshold=options.threshold)
     threshold = model.card.threshold() if options.threshold is None else options.threshold
+    task = model.card.task
+    masks = task in ("semantic", "instances")
     outcomes: list[Outcome] = []
     for number, field in enumerate(_fields(options), start=1):
         analysis = analyse(field.image, engine, settings, _dots(number))
-        truth = field.truth if model.card.task == "oriented-boxes" else field.upright
-        outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group))
+        truth = field.upright if task == "boxes" else field.truth
+        table = _table(truth, analysis) if task == "semantic" else None
+        outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group, table))
         if options.overlays:
             _draw(options.overlays, field, truth, analysis)
     if sys.stderr.isatty():
@@ -66,13 +77,21 @@ def _run(options: argparse.Namespace) -> int:
         group: [outcome for outcome in outcomes if outcome.group == group]
         for group in sorted({outcome.group for outcome in outcomes})
     }
-    figures = {name: _evaluate(some, threshold) for name, some in groups.items()}
-    elongations = _by_elongation(outcomes, threshold)
+    figures = {name: _evaluate(some, threshold, masks) for name, some in groups.items()}
+    maps = {
+        name: map_metrics(np.sum([o.table for o in some], axis=0))
+        for name, some in groups.items()
+        if task == "semantic"
+    }
+    elongations = _by_elongation(outcomes, threshold, masks)
     print(f"{model.card.name} {model.card.version}, threshold {threshold:.2f}, {engine.device}\n")
     _print_figures(figures)
     print()
+    if maps:
+        _print_maps(maps)
+        print()
     _print_elongations(elongations)
-    best, f1 = best_threshold([o.truth for o in outcomes], [o.found for o in outcomes])
+    best, f1 = best_threshold([o.truth for o in outcomes], [o.found for o in outcomes], masks)
     print(f"\nBest F1 on these fields: {f1:.3f} at a threshold of {best:.2f}")
     if options.json:
         data = {
@@ -82,6 +101,7 @@ def _run(options: argparse.Namespace) -> int:
             "threshold": threshold,
             "best_threshold": best,
             "figures": {name: metrics.to_json() for name, metrics in figures.items()},
+            "maps": {name: metrics.to_json() for name, metrics in maps.items()},
             "by_elongation": elongations,
         }
         options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -129,8 +149,15 @@ def _dots(number: int) -> Callable[[Progress], None]:
     return report
 
 
-def _evaluate(outcomes: Sequence[Outcome], threshold: float) -> Metrics:
-    return evaluate([o.truth for o in outcomes], [o.found for o in outcomes], [o.size for o in outcomes], threshold)
+def _evaluate(outcomes: Sequence[Outcome], threshold: float, masks: bool) -> Metrics:
+    truths, found = [o.truth for o in outcomes], [o.found for o in outcomes]
+    return evaluate(truths, found, [o.size for o in outcomes], threshold, masks)
+
+
+def _table(truth: Detections, analysis: Analysis) -> NDArray[np.int64]:
+    """Count pixels by what they are and what they were found to be: background or diatom."""
+    true = class_map(truth, analysis.height, analysis.width) > 0
+    return confusion(true.astype(np.uint8), (analysis.class_map > 0).astype(np.uint8), 1)
 
 
 def _print_figures(figures: dict[str, Metrics]) -> None:
@@ -146,7 +173,13 @@ def _print_figures(figures: dict[str, Metrics]) -> None:
         )
 
 
-def _by_elongation(outcomes: Sequence[Outcome], threshold: float) -> list[dict[str, float | str | None]]:
+def _print_maps(figures: dict[str, MapMetrics]) -> None:
+    print(f"{'class maps':16}{'mIoU':>8}{'Dice':>8}{'IoU':>8}{'pixel accuracy':>16}")
+    for name, m in figures.items():
+        print(f"{name:16}{m.miou:8.3f}{m.dice:8.3f}{m.iou:8.3f}{m.pixel_accuracy:16.4f}")
+
+
+def _by_elongation(outcomes: Sequence[Outcome], threshold: float, masks: bool) -> list[dict[str, float | str | None]]:
     """Return how many specimens of each elongation were found, and how well."""
     rows: list[dict[str, float | str | None]] = []
     for name, low, high in ELONGATIONS:
@@ -154,7 +187,7 @@ def _by_elongation(outcomes: Sequence[Outcome], threshold: float) -> list[dict[s
         angles, lengths = [np.empty(0)], [np.empty(0)]
         for outcome in outcomes:
             found = outcome.found.above(threshold)
-            which, whose = match(outcome.truth, found)
+            which, whose = match(outcome.truth, found, masks=masks)
             ratio = outcome.truth.boxes[:, 2] / outcome.truth.boxes[:, 3]
             chosen = (ratio >= low) & (ratio < high)
             ours = chosen[whose]
@@ -194,8 +227,12 @@ def _draw(folder: Path, field: Field, truth: Detections, analysis: Analysis) -> 
     scale = min(1.0, 1600 / max(analysis.height, analysis.width))
     picture = field.image.read(0, 0, analysis.width, analysis.height, scale)[..., ::-1].copy()
     for detections, colour, thickness in ((truth, (60, 200, 60), 2), (analysis.kept, (0, 140, 255), 1)):
-        outlines = np.rint(geometry.corners(detections.boxes) * scale).astype(np.int32)
-        cv2.polylines(picture, list(outlines), True, colour, thickness, cv2.LINE_AA)
+        if detections.masks is None:
+            rings = list(geometry.corners(detections.boxes))
+        else:
+            rings = [ring for mask in detections.masks for polygon in trace(mask) for ring in polygon]
+        drawn = [np.rint(ring * scale).astype(np.int32) for ring in rings]
+        cv2.polylines(picture, drawn, True, colour, thickness, cv2.LINE_AA)
     for box, score in zip(analysis.kept.boxes, analysis.kept.scores, strict=True):
         at = (int(box[0] * scale), int(box[1] * scale))
         cv2.putText(picture, f"{score:.2f}", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 140, 255), 1, cv2.LINE_AA)

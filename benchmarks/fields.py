@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.crops import clip_polygon
 from diatom_training.examples import from_coco, truth_of
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask, Detections
+from napari_diatom.formats.outlines import fill
 from napari_diatom.imaging import SlideImage, from_array, open_images
 
 SET_UP = """\
@@ -34,7 +36,7 @@ class Field:
     image : SlideImage
         The picture.
     truth : Detections
-        Oriented boxes of its specimens.
+        Oriented boxes and masks of its specimens.
     upright : Detections
         Upright boxes of the same.
     group : str
@@ -65,7 +67,14 @@ def photographs(annotations: Path, images: Path, station: str | None) -> Iterato
         corners = [(outline.min(axis=0), outline.max(axis=0)) for outline in example.outlines]
         upright = [[*(low + high) / 2, *(high - low), 0] for low, high in corners]
         [image] = open_images(example.image)
-        yield Field(image, truth_of(example), Detections.of(upright), example.group)
+        masks = tuple(_mask(outline, image.width, image.height) for outline in example.outlines)
+        yield Field(image, replace(truth_of(example), masks=masks), Detections.of(upright), example.group)
+
+
+def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:
+    """Return the mask of the part of an outline that lies on the image."""
+    seen = clip_polygon(outline.astype(np.float64), width, height)
+    return fill(((seen,),)) if len(seen) else CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
 
 
 def _render(index: int, seed: int, height: int, width: int) -> tuple[NDArray[Any], Detections, str]:

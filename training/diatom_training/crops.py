@@ -5,7 +5,7 @@ Outlines are clipped as polygons before their boxes are taken, so a needle that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -42,12 +42,18 @@ class Crop:
     upright : ndarray of float64, shape (N, 4)
         Bounds ``x0, y0, x1, y1`` of the outlines.
     class_ids : ndarray of int64, shape (N,)
+    polygons : tuple of N ndarrays of float64, each of shape (K, 2)
+        The outlines, clipped to the crop.
+    remnants : tuple of (ndarray of shape (K, 2), int)
+        What the crop's edge leaves of specimens that are not asked for, and their classes.
     """
 
     pixels: NDArray[np.uint8]
     oriented: NDArray[np.float64]
     upright: NDArray[np.float64]
     class_ids: NDArray[np.int64]
+    polygons: tuple[NDArray[np.float64], ...] = ()
+    remnants: tuple[tuple[NDArray[np.float64], int], ...] = ()
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -92,7 +98,7 @@ def polygon_area(points: NDArray[np.floating]) -> float:
 
 
 def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
-    """Warp an image by a similarity ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
+    """Warp an image by an affine ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = image
     if scale < 0.75:
@@ -109,7 +115,7 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
     pixels = cv2.warpAffine(
         source, warp, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(FILL,) * 3
     )
-    oriented, upright, ids = [], [], []
+    oriented, upright, ids, polygons, remnants = [], [], [], [], []
     height, width = image.shape[:2]
     for outline, angle, class_id in zip(example.outlines, example.angles, example.class_ids, strict=True):
         inside = clip_polygon(outline.astype(np.float64), width, height)
@@ -127,8 +133,10 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
         box = box_of(seen, turned)
         share = polygon_area(seen) / max(polygon_area(whole), 1e-6)
         if max(box[2:4]) < SMALLEST or min(box[2:4]) < 2 or (share < 0.15 and max(box[2:4]) < 3 * min(full[2:4])):
+            remnants.append((seen, class_id))
             continue
         oriented.append(box)
+        polygons.append(seen)
         upright.append(np.concatenate([seen.min(axis=0), seen.max(axis=0)]))
         ids.append(class_id)
     return Crop(
@@ -136,10 +144,14 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
         oriented=np.array(oriented, dtype=np.float64).reshape(-1, 5),
         upright=np.array(upright, dtype=np.float64).reshape(-1, 4),
         class_ids=np.array(ids, dtype=np.int64),
+        polygons=tuple(polygons),
+        remnants=tuple(remnants),
     )
 
 
-def random_crop(example: Example, size: int, rng: np.random.Generator, *, turn: bool, colour: bool = True) -> Crop:
+def random_crop(
+    example: Example, size: int, rng: np.random.Generator, *, turn: bool, colour: bool = True, shear: float = 0.0
+) -> Crop:
     """Return a random crop of ``size`` pixels.
 
     Parameters
@@ -154,6 +166,8 @@ def random_crop(example: Example, size: int, rng: np.random.Generator, *, turn: 
         Turn by any angle; otherwise only by quarter turns and mirroring, which leave no blank corners.
     colour : bool
         Vary brightness, contrast, colour, sharpness and noise.
+    shear : float
+        Largest angle in degrees by which the image is sheared.
     """
     image = _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
     height, width = image.shape[:2]
@@ -164,12 +178,12 @@ def random_crop(example: Example, size: int, rng: np.random.Generator, *, turn: 
     linear = scale * np.array([[cos, -sin], [sin, cos]])
     if rng.random() < 0.5:
         linear[:, 0] *= -1
+    if shear:
+        linear[:, 1] += np.tan(np.deg2rad(rng.uniform(-shear, shear))) * linear[:, 0]
     centre = _centre(example, (width, height), size / scale, turn, rng)
     matrix = np.column_stack([linear, size / 2 - linear @ centre])
     crop = place(image, example, matrix, size)
-    if not colour:
-        return crop
-    return Crop(recolour(crop.pixels, rng), crop.oriented, crop.upright, crop.class_ids)
+    return replace(crop, pixels=recolour(crop.pixels, rng)) if colour else crop
 
 
 def _centre(

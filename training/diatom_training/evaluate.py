@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.evaluate_masks import mask_overlaps, masks_of, runs
 from napari_diatom import geometry
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
@@ -32,7 +33,8 @@ class Metrics:
     images, specimens, found : int
         Images, specimens in the truth, detections at the threshold.
     ap50, ap50_95 : float
-        Average precision at IoU 0.5 and the mean over 0.5 to 0.95, of boxes drawn as masks, over all scores given.
+        Average precision at IoU 0.5 and the mean over 0.5 to 0.95, of masks or of boxes drawn as masks, over all scores
+        given.
     precision, recall, f1 : float
         At the threshold and IoU 0.5.
     count_error : float
@@ -68,6 +70,7 @@ def evaluate(
     predictions: Sequence[Detections],
     sizes: Sequence[tuple[int, int]],
     threshold: float,
+    masks: bool = False,
 ) -> Metrics:
     """Compare detections with the truth, image by image, whatever their classes.
 
@@ -79,23 +82,26 @@ def evaluate(
         Height and width of each image in pixels.
     threshold : float
         Score from which detections count, for all figures but average precision.
+    masks : bool
+        Compare masks, not boxes.
 
     Raises
     ------
     InputError
-        When the sequences differ in length, or pycocotools is not installed.
+        When the sequences differ in length, masks are to be compared where there are none, or pycocotools is not
+        installed.
     """
     if not len(truths) == len(predictions) == len(sizes):
         raise InputError(
             f"{len(truths)} truths, {len(predictions)} predictions and {len(sizes)} sizes do not go together."
         )
-    ap50, ap50_95 = average_precision(truths, predictions, sizes)
+    ap50, ap50_95 = average_precision(truths, predictions, sizes, masks)
     angles: list[NDArray[np.float64]] = []
     lengths: list[NDArray[np.float64]] = []
     true_positives = 0
     kept = [predicted.above(threshold) for predicted in predictions]
     for truth, found in zip(truths, kept, strict=True):
-        which, whose = match(truth, found)
+        which, whose = match(truth, found, masks=masks)
         true_positives += len(which)
         angles.append(angle_errors_deg(truth[whose], found[which]))
         lengths.append(length_errors(truth[whose], found[which]))
@@ -118,16 +124,20 @@ def evaluate(
     )
 
 
-def match(truth: Detections, found: Detections, iou: float = MATCH_IOU) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def match(
+    truth: Detections, found: Detections, iou: float = MATCH_IOU, masks: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Pair detections with the truth, best score first, each with the free specimen that it overlaps most.
+
+    Boxes overlap, or ``masks`` do.
 
     Returns
     -------
     which, whose : ndarray of int, shape (M,)
         Indices into ``found`` and ``truth``.
     """
-    table = np.zeros((len(found), len(truth)))
-    if table.size:
+    table = mask_overlaps(found, truth) if masks else np.zeros((len(found), len(truth)))
+    if table.size and not masks:
         rows, columns = np.indices(table.shape).reshape(2, -1)
         table[rows, columns] = geometry.ious(found.boxes[rows], truth.boxes[columns])
     pairs = []
@@ -140,13 +150,17 @@ def match(truth: Detections, found: Detections, iou: float = MATCH_IOU) -> tuple
     return which, whose
 
 
-def best_threshold(truths: Sequence[Detections], predictions: Sequence[Detections]) -> tuple[float, float]:
+def best_threshold(
+    truths: Sequence[Detections], predictions: Sequence[Detections], masks: bool = False
+) -> tuple[float, float]:
     """Return the score with the best F1 at IoU 0.5 over all images, in hundredths, and that F1.
 
     Since detections are matched best score first, those above a threshold are matched alike whatever lies below it.
     """
     scores = np.concatenate([np.empty(0), *(found.scores for found in predictions)])
-    hits = np.concatenate([np.empty(0, dtype=bool), *map(_hits, truths, predictions)])
+    hits = np.concatenate(
+        [np.empty(0, dtype=bool), *(_hits(*pair, masks) for pair in zip(truths, predictions, strict=True))]
+    )
     specimens = sum(map(len, truths))
     candidates = np.arange(1, 100) / 100
     f1 = np.array([_share(2 * hits[scores >= t].sum(), specimens + (scores >= t).sum()) for t in candidates])
@@ -156,10 +170,10 @@ def best_threshold(truths: Sequence[Detections], predictions: Sequence[Detection
     return float(candidates[best]), float(f1[best])
 
 
-def _hits(truth: Detections, found: Detections) -> NDArray[np.bool_]:
+def _hits(truth: Detections, found: Detections, masks: bool) -> NDArray[np.bool_]:
     """Return which detections are specimens of the truth, shape (N,)."""
     hits = np.zeros(len(found), dtype=bool)
-    hits[match(truth, found)[0]] = True
+    hits[match(truth, found, masks=masks)[0]] = True
     return hits
 
 
@@ -177,9 +191,12 @@ def length_errors(truth: Detections, found: Detections) -> NDArray[np.float64]:
 
 
 def average_precision(
-    truths: Sequence[Detections], predictions: Sequence[Detections], sizes: Sequence[tuple[int, int]]
+    truths: Sequence[Detections],
+    predictions: Sequence[Detections],
+    sizes: Sequence[tuple[int, int]],
+    masks: bool = False,
 ) -> tuple[float, float]:
-    """Return AP at IoU 0.5, and the mean AP over IoU 0.5 to 0.95, of boxes drawn as masks.
+    """Return AP at IoU 0.5, and the mean AP over IoU 0.5 to 0.95, of ``masks`` or of boxes drawn as masks.
 
     COCO's evaluator with one class, without limits of area, with :data:`MOST_DETECTIONS` detections per image.
 
@@ -197,7 +214,9 @@ def average_precision(
     images = [{"id": k, "height": height, "width": width} for k, (height, width) in enumerate(sizes)]
     for coco, items in ((coco_truth, truths), (coco_found, predictions)):
         notes = [
-            note for k, (item, size) in enumerate(zip(items, sizes, strict=True)) for note in _notes(k, item, size)
+            note
+            for k, (item, size) in enumerate(zip(items, sizes, strict=True))
+            for note in _notes(k, item, size, masks)
         ]
         numbered = [note | {"id": number} for number, note in enumerate(notes, start=1)]
         coco.dataset = {"images": images, "categories": [{"id": 1, "name": "diatom"}], "annotations": numbered}
@@ -216,23 +235,26 @@ def average_precision(
     return float(precision[0].mean()), float(precision.mean())
 
 
-def _notes(image: int, detections: Detections, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Return boxes as COCO annotations, drawn as run-length encoded masks."""
+def _notes(image: int, detections: Detections, size: tuple[int, int], masks: bool) -> list[dict[str, Any]]:
+    """Return masks, or boxes drawn as masks, as COCO annotations."""
     from pycocotools import mask as coco_mask
 
-    polygons = geometry.corners(detections.boxes).reshape(-1, 8)
-    masks = coco_mask.frPyObjects(polygons.tolist(), *size) if len(polygons) else []
+    if masks:
+        codes = runs(masks_of(detections), *size)
+    else:
+        polygons = geometry.corners(detections.boxes).reshape(-1, 8)
+        codes = coco_mask.frPyObjects(polygons.tolist(), *size) if len(polygons) else []
     return [
         {
             "image_id": image,
             "category_id": 1,
-            "segmentation": mask,
-            "area": float(coco_mask.area(mask)),
-            "bbox": coco_mask.toBbox(mask).tolist(),
+            "segmentation": code,
+            "area": float(coco_mask.area(code)),
+            "bbox": coco_mask.toBbox(code).tolist(),
             "iscrowd": 0,
             "score": float(score),
         }
-        for mask, score in zip(masks, detections.scores, strict=True)
+        for code, score in zip(codes, detections.scores, strict=True)
     ]
 
 

@@ -16,6 +16,8 @@ from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 
 FIGURES = ("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "angle_error_deg", "length_error")
+MAP_FIGURES = ("miou", "dice", "iou", "pixel_accuracy")
+"""Of the class maps of a semantic model, on top of those of its specimens."""
 
 
 def read_figures(path: Path, model: ModelFolder) -> dict[str, float]:
@@ -29,6 +31,8 @@ def read_figures(path: Path, model: ModelFolder) -> dict[str, float]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         figures = {name: data["figures"]["all"][name] for name in FIGURES} | {"best_threshold": data["best_threshold"]}
+        if model.card.task == "semantic":
+            figures |= {name: data["maps"]["all"][name] for name in MAP_FIGURES}
         weights = data["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no figures of accuracy.py: {error!r}") from error
@@ -51,7 +55,7 @@ def write_metrics(model: ModelFolder, rendered: Path | None, real: Path | None) 
     for name, path in (("rendered", rendered), ("real", real)):
         if path is not None:
             figures = read_figures(path, model)
-            metrics |= {f"{name}_{figure}": figures[figure] for figure in FIGURES if figure in figures}
+            metrics |= {f"{name}_{figure}": figures[figure] for figure in (*MAP_FIGURES, *FIGURES) if figure in figures}
     card = model.card.model_copy(update={"metrics": metrics})
     card.write(model.folder)
     return ModelFolder(card, model.folder)

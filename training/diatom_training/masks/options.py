@@ -1,0 +1,173 @@
+"""How a network for masks is trained, as frozen and validated options."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_diatom.engines import deeplab_net
+
+Task = Literal["semantic", "instances"]
+
+
+class LossOptions(BaseModel):
+    """The loss of semantic maps: a weighted sum; a weight of 0 leaves a part out.
+
+    Attributes
+    ----------
+    cross_entropy, dice, focal : float
+        Weights of the parts. Dice: Milletari et al. 2016, over the classes without the background; focal: Lin et al.
+        2017.
+    class_weights : tuple of float, or None
+        Weights of the background and of each class in the cross-entropy; None weighs all alike.
+    focal_gamma : float
+        How much pixels that are easy count less in the focal loss.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cross_entropy: float = Field(default=1.0, ge=0)
+    dice: float = Field(default=1.0, ge=0)
+    focal: float = Field(default=0.0, ge=0)
+    class_weights: tuple[float, ...] | None = None
+    focal_gamma: float = Field(default=2.0, ge=0)
+
+    @model_validator(mode="after")
+    def _any_part(self) -> LossOptions:
+        if not self.cross_entropy + self.dice + self.focal:
+            raise ValueError("one of cross_entropy, dice and focal must be above 0")
+        return self
+
+
+class AugmentOptions(BaseModel):
+    """What is varied by chance in a training crop.
+
+    Attributes
+    ----------
+    turn_share : float
+        Share of crops turned by any angle instead of by quarter turns; all are mirrored half the time, scaled within
+        their examples' scales and moved.
+    shear_deg : float
+        Largest shear in degrees.
+    contrast, brightness, saturation, hue : float
+        Largest changes: factors 1 +- the first three, the hue in turns of the colour circle.
+    grey, invert, blur, defocus, noise, jpeg : float
+        Shares of crops that lose their colour, are inverted, blurred, defocused, made noisy, compressed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turn_share: float = Field(default=0.2, ge=0, le=1)
+    shear_deg: float = Field(default=4.0, ge=0, lt=45)
+    contrast: float = Field(default=0.35, ge=0, lt=1)
+    brightness: float = Field(default=0.2, ge=0, lt=1)
+    saturation: float = Field(default=0.4, ge=0, lt=1)
+    hue: float = Field(default=0.04, ge=0, le=0.5)
+    grey: float = Field(default=0.25, ge=0, le=1)
+    invert: float = Field(default=0.05, ge=0, le=1)
+    blur: float = Field(default=0.15, ge=0, le=1)
+    defocus: float = Field(default=0.1, ge=0, le=1)
+    noise: float = Field(default=0.25, ge=0, le=1)
+    jpeg: float = Field(default=0.15, ge=0, le=1)
+
+
+class MaskOptions(BaseModel):
+    """How to train.
+
+    Attributes
+    ----------
+    architecture : str
+        As in :mod:`~napari_diatom.engines.deeplab_net` and :mod:`~napari_diatom.engines.maskrcnn_net`.
+    classes : tuple of str
+        Class names, without the background.
+    size : int
+        Side of the training crops in pixels, a multiple of 32.
+    batch : int
+        Crops a step.
+    epochs, crops, validation_crops : int
+        Epochs, crops drawn in each, and crops that each is validated on.
+    optimizer : {"adamw", "sgd"}
+        SGD is with Nesterov's momentum of 0.9.
+    rate, final_rate : float
+        Highest learning rate, and the share of it that is left at the end.
+    schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
+        How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
+        equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
+    warmup : int
+        Steps over which the rate climbs from zero; of no effect on ``one-cycle``, which climbs for 30 % of the steps.
+    weight_decay, l1 : float
+        Decay of convolution weights (decoupled in AdamW), and weight of the sum of their absolute values in the loss.
+    dropout : float
+        In the head.
+    clip : float
+        Norm that gradients are cut to.
+    frozen_epochs : int
+        Epochs in which the backbone, with the statistics of its normalization, stays as it was.
+    backbone_rate : float
+        The backbone's learning rate after that, as a share of the others'.
+    loss : LossOptions
+        Of semantic maps; Mask R-CNN has its own.
+    proposals : int
+        Boxes of a crop that Mask R-CNN's heads learn from, a quarter of them specimens; torchvision's 512 take long on
+        a CPU.
+    augment : AugmentOptions
+        What is varied in the crops.
+    average_decay : float
+        Of the exponential moving average of the weights, which is what is validated and kept.
+    patience : int or None
+        End when the validation loss has not fallen for so many epochs, and keep the best epoch's weights; None goes
+        on to the end and keeps the last.
+    precision : {"auto", "single", "mixed"}
+        ``auto`` computes in half precision where the device is made for it.
+    seed : int
+        Seeds everything drawn by chance.
+    workers : int
+        Processes that prepare crops.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: str = deeplab_net.ARCHITECTURE
+    classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
+    size: int = Field(default=384, ge=64, multiple_of=32)
+    batch: int = Field(default=8, ge=1)
+    epochs: int = Field(default=12, ge=1)
+    crops: int = Field(default=800, ge=1)
+    validation_crops: int = Field(default=48, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    rate: float = Field(default=1e-3, gt=0)
+    final_rate: float = Field(default=0.02, ge=0, le=1)
+    schedule: Literal["cosine", "step", "plateau", "one-cycle", "constant"] = "cosine"
+    step_epochs: int = Field(default=3, ge=1)
+    step_factor: float = Field(default=0.3, gt=0, lt=1)
+    plateau_patience: int = Field(default=3, ge=1)
+    warmup: int = Field(default=40, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    l1: float = Field(default=0.0, ge=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    clip: float = Field(default=5.0, gt=0)
+    frozen_epochs: int = Field(default=1, ge=0)
+    backbone_rate: float = Field(default=0.5, ge=0, le=1)
+    loss: LossOptions = LossOptions()
+    proposals: int = Field(default=128, ge=4)
+    augment: AugmentOptions = AugmentOptions()
+    average_decay: float = Field(default=0.998, ge=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    precision: Literal["auto", "single", "mixed"] = "auto"
+    seed: int = 0
+    workers: int = Field(default=1, ge=0)
+
+    @property
+    def task(self) -> Task:
+        """What the network gives."""
+        return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @model_validator(mode="after")
+    def _weights_of_all_classes(self) -> MaskOptions:
+        weights = self.loss.class_weights
+        if weights is not None and len(weights) != 1 + len(self.classes):
+            raise ValueError(
+                f"class_weights needs {1 + len(self.classes)} numbers, the background's first, and has {len(weights)}"
+            )
+        return self

@@ -1,0 +1,115 @@
+"""What the networks are to answer: maps and masks drawn from a crop's polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diatom_training.crops import Crop, polygon_area
+from napari_diatom.formats.outlines import fill
+
+TOUCHING = 0.02
+"""Share of the smaller specimen up to which an overlap is a touch; above it the two lie upon each other."""
+
+
+def filled(polygon: NDArray[np.float64], size: int, shift: float = 0.0) -> NDArray[np.bool_]:
+    """Return the pixels whose centres lie in a polygon moved by ``shift`` both ways, shape (size, size)."""
+    # Clipping may leave a point a rounding error outside the crop.
+    mask = fill(((np.clip(polygon + shift, 0, size),),))
+    canvas = np.zeros((size, size), dtype=bool)
+    part = mask.pixels[: size - mask.y0, : size - mask.x0]
+    canvas[mask.y0 : mask.y0 + part.shape[0], mask.x0 : mask.x0 + part.shape[1]] = part
+    return canvas
+
+
+def class_map(crop: Crop) -> NDArray[np.uint8]:
+    """Return the semantic map of a crop, shape (size, size): 0 where there is nothing, else 1 + class.
+
+    Specimens upon each other are one region; the smaller one's class is on top. Where two specimens only touch, the
+    pixels along their border are background, so that the network learns to keep them apart: 2 px where they share a
+    border, none where a pixel or more lies between them.
+    """
+    size = len(crop.pixels)
+    parts = [(polygon, int(class_id)) for polygon, class_id in zip(crop.polygons, crop.class_ids, strict=True)]
+    parts += crop.remnants
+    parts.sort(key=lambda part: -polygon_area(part[0]))
+    masks = [filled(polygon, size) for polygon, _ in parts]
+    found = np.zeros((size, size), dtype=np.uint8)
+    for mask, (_, class_id) in zip(masks, parts, strict=True):
+        found[mask] = 1 + class_id
+    found[_borders([polygon for polygon, _ in parts], masks, size)] = 0
+    return found
+
+
+def _borders(
+    polygons: Sequence[NDArray[np.float64]], masks: Sequence[NDArray[np.bool_]], size: int
+) -> NDArray[np.bool_]:
+    """Return the pixels of each specimen that lie next to another one that it touches."""
+    borders = np.zeros((size, size), dtype=bool)
+    lows = np.array([polygon.min(axis=0) for polygon in polygons]).reshape(-1, 2) - 1.5
+    highs = np.array([polygon.max(axis=0) for polygon in polygons]).reshape(-1, 2) + 1.5
+    meet = ((lows[:, None] < highs[None]) & (lows[None] < highs[:, None])).all(axis=2)
+    kernel = np.ones((3, 3), np.uint8)
+    grown: dict[int, NDArray[np.bool_]] = {}
+    for i, j in np.argwhere(np.triu(meet, 1)).tolist():
+        for k in (i, j):
+            if k not in grown:
+                grown[k] = cv2.dilate(masks[k].astype(np.uint8), kernel).astype(bool)
+        shared = (masks[i] & masks[j]).sum()
+        if shared <= TOUCHING * min(masks[i].sum(), masks[j].sum()):
+            borders |= (grown[i] & masks[j]) | (grown[j] & masks[i])
+    return borders
+
+
+def instances(crop: Crop, drawn: bool = False) -> dict[str, torch.Tensor]:
+    """Return torchvision's target of a crop: ``boxes`` (N, 4), ``labels`` (N,) from 1, ``masks`` (N, size, size).
+
+    Each specimen has its whole mask, whatever lies upon it. torchvision samples masks as if the centre of pixel i were
+    at i, half a pixel off the boxes' coordinates; the masks are drawn half a pixel further to make good for that, so
+    that cell (u, v) of an M x M answer stands for the point ``x0 + (u + 0.5) / M * w``. With ``drawn``, the masks where
+    they are in the crop are there too, under that name.
+    """
+    size = len(crop.pixels)
+    sides = crop.upright[:, 2:] - crop.upright[:, :2]
+    masks = [filled(polygon, size, shift=0.5) for polygon in crop.polygons]
+    kept = [i for i, mask in enumerate(masks) if mask.any() and (sides[i] >= 1).all()]
+    target = {
+        "boxes": torch.from_numpy(crop.upright[kept]).float(),
+        "labels": torch.from_numpy(crop.class_ids[kept] + 1),
+        "masks": _stack([masks[i] for i in kept], size),
+    }
+    if drawn:
+        target["drawn"] = _stack([filled(crop.polygons[i], size) for i in kept], size)
+    return target
+
+
+def _stack(masks: Sequence[NDArray[np.bool_]], size: int) -> torch.Tensor:
+    """Return masks as bytes, shape (N, size, size)."""
+    return torch.from_numpy(np.stack(masks).astype(np.uint8) if masks else np.zeros((0, size, size), dtype=np.uint8))
+
+
+def pixels_of(crops: Sequence[Crop]) -> torch.Tensor:
+    """Return the pixels of crops as one tensor of bytes, shape (B, 3, size, size)."""
+    stack = np.stack([crop.pixels for crop in crops]).transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(stack))
+
+
+def semantic_batch(crops: Sequence[Crop]) -> dict[str, Any]:
+    """Collate crops for DeepLabV3+: ``images`` of bytes (B, 3, H, W) and ``maps`` (B, H, W)."""
+    maps = np.stack([class_map(crop) for crop in crops]).astype(np.int64)
+    return {"images": pixels_of(crops), "maps": torch.from_numpy(maps)}
+
+
+def instance_batch(crops: Sequence[Crop]) -> dict[str, Any]:
+    """Collate crops for training Mask R-CNN: ``images`` of bytes (B, 3, H, W) and ``targets``, one a crop."""
+    return {"images": pixels_of(crops), "targets": [instances(crop) for crop in crops]}
+
+
+def validation_batch(crops: Sequence[Crop]) -> dict[str, Any]:
+    """Collate crops for validating Mask R-CNN: as for training, with the masks as they are drawn, too."""
+    return {"images": pixels_of(crops), "targets": [instances(crop, drawn=True) for crop in crops]}
