@@ -25,16 +25,17 @@ from napari_diatom import __version__, tables
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.engines.base import AnyEngine
 from napari_diatom.errors import InputError, OutputError
+from napari_diatom.exports import is_written, write_masks
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import RESULT_FOLDERS, RESULTS_MARK, SlideImage, find_images, open_images
 from napari_diatom.measure import Protocol
-from napari_diatom.models.card import ModelCard
+from napari_diatom.models.card import MASK_TASKS, ModelCard
 from napari_diatom.overlays import write_overlay
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.tables import ImageResult
 
-ANNOTATIONS, OVERLAYS = RESULT_FOLDERS
+ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
 
 _SETTINGS: Final = "settings.json"
 _TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.TABLES_XLSX, tables.RUN_JSON)
@@ -66,8 +67,8 @@ class Batch:
         What counts.
     sample : str or None
         Sample that all images belong to; None takes the name of each image's folder.
-    overlays, xlsx : bool
-        Whether to write overlays, and the tables as XLSX too.
+    overlays, masks, xlsx : bool
+        Whether to write overlays, masks as label images and COCO, and the tables as XLSX too.
     resume : bool
         Go on with an interrupted run.
     overwrite : bool
@@ -80,6 +81,7 @@ class Batch:
     protocol: Protocol = field(default_factory=Protocol)
     sample: str | None = None
     overlays: bool = True
+    masks: bool = False
     xlsx: bool = False
     resume: bool = False
     overwrite: bool = False
@@ -145,6 +147,11 @@ def count(
     journal = batch.out / RESULTS_MARK
     try:
         engine = load()
+        if batch.masks and engine.card.task not in MASK_TASKS:
+            raise InputError(
+                f"Model {engine.card.name} finds boxes, not masks; choose one for maps or instances "
+                "(see `napari-diatom models list`)."
+            )
         if batch.overwrite:
             _clear(batch.out)
         _settle(journal, batch, engine)
@@ -238,8 +245,13 @@ def _opened(source: Source, pixel_size_um: float | None, skipped: list[Skipped])
 
 def _outputs(out: Path, source: Source, image: SlideImage) -> tuple[Path, Path]:
     """Return the annotations and the overlay of an image."""
-    stem = source.stem + image.name.removeprefix(source.name)
+    stem = _stem(source, image)
     return out / ANNOTATIONS / (stem + geojson.SUFFIX), out / OVERLAYS / (stem + ".jpg")
+
+
+def _stem(source: Source, image: SlideImage) -> str:
+    """Return the name of an image in the folders of results, without ending."""
+    return source.stem + image.name.removeprefix(source.name)
 
 
 def _part(journal: Path, source: Source, image: SlideImage) -> Path:
@@ -266,6 +278,8 @@ def _count_one(
     )
     result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image)
     geojson.write(annotations, found, tables.measurements(result.specimens))
+    if batch.masks:
+        write_masks(batch.out / MASKS, _stem(source, image), found)
     if batch.overlays:
         write_overlay(overlay, image, kept)
     image.release()
@@ -276,6 +290,8 @@ def _stored(part: Path, batch: Batch, source: Source, image: SlideImage) -> Imag
     """Return the result of an image from an earlier run, if it and its files are there and sound."""
     annotations, overlay = _outputs(batch.out, source, image)
     if not annotations.exists() or (batch.overlays and not overlay.exists()):
+        return None
+    if batch.masks and not is_written(batch.out / MASKS, _stem(source, image)):
         return None
     try:
         return ImageResult.from_json(part.read_text(encoding="utf-8"))

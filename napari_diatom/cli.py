@@ -70,6 +70,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         protocol=Protocol.of([name.strip() for name in names]),
         sample=arguments.sample,
         overlays=not arguments.no_overlays,
+        masks=arguments.masks,
         xlsx=arguments.xlsx,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
@@ -220,6 +221,7 @@ def _add_count(commands: Any) -> None:
     add("--sample", metavar="NAME", help="sample of all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
     add("--xlsx", action="store_true", help="write the tables as XLSX too")
+    add("--masks", action="store_true", help="write masks as label images and COCO, too; with models that give masks")
     add("--no-overlays", action="store_true", help="write no pictures of what was found")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with an interrupted run")

@@ -31,7 +31,7 @@ SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8", ".jpg", ".jpeg", ".png", ".b
 
 RESULTS_MARK: Final = ".napari-diatom"
 """A folder that holds this entry holds results, ..."""
-RESULT_FOLDERS: Final = ("annotations", "overlays")
+RESULT_FOLDERS: Final = ("annotations", "overlays", "masks")
 """... and in these folders there are no images to count."""
 
 _PERCENTILES: Final = (0.1, 99.9)

@@ -52,7 +52,7 @@ FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, *SHAPES, CUT, ORIGIN)
 """Columns of ``layer.features``, named as in specimens.csv; sizes in µm are NaN while the pixel size is unknown."""
 
 MAP_KEY: Final = "napari_diatom_map"
-"""Entry of the metadata of a Labels layer that shows a map of classes; holds the same as :data:`METADATA_KEY`."""
+"""Entry of the metadata of layers that show a map; holds the same as :data:`METADATA_KEY` for a map of classes."""
 
 MAP_OPACITY: Final = 0.45
 
@@ -181,6 +181,7 @@ def probability_kwargs(probability: NDArray[np.uint8], name: str, plane: Sequenc
         "contrast_limits": (0, 255),
         "blending": "additive",
         "opacity": 0.7,
+        "metadata": {MAP_KEY: {"image": name}},
     }
 
 

@@ -18,6 +18,9 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
 
+MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
+"""Tasks that give specimens with masks."""
+
 
 class ModelCard(BaseModel):
     """What ``model.yaml`` holds.

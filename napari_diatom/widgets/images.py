@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.layers import Image
 
 from napari_diatom.errors import DiatomError
 from napari_diatom.forms import ImageChoice
 from napari_diatom.imaging import open_images
+from napari_diatom.layers import MAP_KEY
 from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
 
 if TYPE_CHECKING:
-    from napari.layers import Image
     from napari.viewer import Viewer
 
 _SQUARE_TOLERANCE: Final = 0.01
+
+
+def is_input(layer: Any) -> bool:
+    """Return whether a layer is an image to be analysed, and not a map that an analysis made."""
+    return isinstance(layer, Image) and MAP_KEY not in layer.metadata
 
 
 def pixels_of(layer: Image) -> Any:

@@ -43,12 +43,17 @@ class MaskView(QObject):
             **place_of(image, facts.plane),
         )
         # Masks are changed as outlines in the other layer: there a class, a status and a number go with them.
-        self.layer.editable = False
+        self._lock()
+        # napari takes every layer for editable anew when its data or the viewer's axes change.
+        self.layer.events.editable.connect(self._lock)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REST_MS)
         self._timer.timeout.connect(self.paint)
         result.changed.connect(self._timer.start)
+
+    def _lock(self, *_: object) -> None:
+        self.layer.editable = False
 
     def paint(self) -> None:
         """Paint the specimens as they are now."""

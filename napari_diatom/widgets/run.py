@@ -33,7 +33,16 @@ from napari_diatom.layers import ResultFacts
 from napari_diatom.models import library
 from napari_diatom.optics import Presets
 from napari_diatom.progress import Progress, Report, ShouldStop
-from napari_diatom.widgets.images import choice_of, is_of, name_of, pixel_size_of, pixels_of, place_of, plane_of
+from napari_diatom.widgets.images import (
+    choice_of,
+    is_input,
+    is_of,
+    name_of,
+    pixel_size_of,
+    pixels_of,
+    place_of,
+    plane_of,
+)
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.pixel_size import PixelSizeEdit
 from napari_diatom.widgets.result_layer import ResultLayer
@@ -242,7 +251,7 @@ class RunWidget(QWidget):
     def _follow_layers(self) -> None:
         """Offer the viewer's image layers, and keep the choice."""
         chosen = self._image()
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        images = [layer for layer in self._viewer.layers if is_input(layer)]
         with signals_blocked(self._image_combo):
             self._image_combo.clear()
             for layer in images:
@@ -257,7 +266,7 @@ class RunWidget(QWidget):
         layer = event.value
         layer.events.name.connect(self._follow_layers)
         self._adopt(layer)
-        if isinstance(layer, Image):
+        if is_input(layer):
             self._follow_layers()
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
 
@@ -273,7 +282,7 @@ class RunWidget(QWidget):
 
     def _on_active(self, event: Any) -> None:
         layer = event.value
-        if isinstance(layer, Image):
+        if is_input(layer):
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
         elif layer in self._results and not self._steps and self._panel.result() is not self._results[layer]:
             self._panel.setResult(self._results[layer])
@@ -283,7 +292,7 @@ class RunWidget(QWidget):
         if isinstance(layer, Shapes) and layer not in self._results and ResultFacts.from_metadata(layer.metadata):
             self._results[layer] = result = ResultLayer(layer)
             for image in self._viewer.layers:
-                if isinstance(image, Image) and image.ndim == layer.ndim and is_of(result.facts.image, image):
+                if is_input(image) and image.ndim == layer.ndim and is_of(result.facts.image, image):
                     result.lay_over(image)
             self._panel.setResult(result)
 
