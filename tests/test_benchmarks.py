@@ -22,7 +22,7 @@ def run(name: str, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "stitching.py", "throughput.py"])
+@pytest.mark.parametrize("name", ["accuracy.py", "instances.py", "memory.py", "stitching.py", "throughput.py"])
 def test_each_explains_itself_and_its_set_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert "pip install -e '.[benchmark]'" in capsys.readouterr().out
@@ -34,6 +34,15 @@ def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["crossed needles"] == {"before": 4, "after": 2}
     assert figures["four copies of each specimen"]["after"] == pytest.approx(100, abs=10)
     assert "seconds" in capsys.readouterr().out
+
+
+def test_instances(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    some = ("--specimens", "60", "--side", "1200", "--tile", "320", "--scales", "1", "0.5")
+    assert run("instances.py", *some, "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["found"] == pytest.approx(60, abs=3)
+    assert figures["numbers that agree"] == figures["masks back without loss"] == figures["found"]
+    capsys.readouterr()
 
 
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
