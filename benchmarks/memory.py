@@ -73,10 +73,10 @@ def _measure(path: Path, model: str, device: str) -> dict[str, float]:
     began = time.perf_counter()
     analysis = analyse(image, engine)
     seconds = time.perf_counter() - began
-    return {"peak_mb": _peak_mb(), "specimens": len(analysis.kept), "seconds": seconds}
+    return {"peak_mb": peak_mb(), "specimens": len(analysis.kept), "seconds": seconds}
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Return the most memory that this process held."""
     status = Path("/proc/self/status")
     if status.exists():

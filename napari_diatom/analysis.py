@@ -336,7 +336,8 @@ def _detect(
                 report(Progress("tiles", done, total, image.name))
                 check(should_stop)
     copies = Detections.concatenate(found, engine.card.classes)
-    return supported(stitch(copies), copies, np.array(seen_at), scales, reach).above(floor)
+    at = np.array(seen_at)
+    return supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
 
 
 @contextmanager

@@ -39,6 +39,8 @@ DIRECTED: Final = 1.2
 """Length/width from which the copies of a specimen are asked for its direction."""
 ENDS, AXIS = 8, 2
 """Powers of the score that weigh the copies of a specimen: for where its ends lie, and for its axis and width."""
+ABOUT_AS_SURE: Final = 0.7
+"""Share of the best copy's score from which a copy seen at a finer scale lends it its mask."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
 LEAST_INSIDE: Final = 0.4
@@ -50,7 +52,9 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Detections:
+def stitch(
+    detections: Detections, iou: float = 0.5, inside: float = 0.7, scales: NDArray[np.floating] | None = None
+) -> Detections:
     """Merge the copies of each specimen; the order of the input does not matter.
 
     1. Going from the best copy down, a copy gives way to a kept one that it shares ``iou`` with, or, for needles, whose
@@ -71,6 +75,9 @@ def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Det
         Intersection over union above which two copies show one specimen.
     inside : float
         Share of a cut copy within another one above which it is a copy of the same specimen.
+    scales : ndarray, shape (N,), optional
+        The scale that each copy was seen at, in network pixels per image pixel. Of the masks of one specimen that are
+        about as sure as the best, the finest is kept; without scales, the best copy's.
 
     Returns
     -------
@@ -78,7 +85,8 @@ def stitch(detections: Detections, iou: float = 0.5, inside: float = 0.7) -> Det
         Best score first, ties by coordinates. Pieces that stayed alone keep ``CUT_BY_TILE``, with the lower
         score of a cut copy: what no other tile and no other scale shows whole is seldom a specimen.
     """
-    found = _suppressed(detections[_order(detections)], iou, inside)
+    order = _order(detections)
+    found = _suppressed(detections[order], iou, inside, None if scales is None else scales[order])
     joined = _joined(found, iou, inside)
     if len(joined) < len(found):
         found = _suppressed(joined[_order(joined)], iou, inside)
@@ -105,7 +113,9 @@ def _worth(detections: Detections) -> NDArray[np.float32]:
     return np.asarray(detections.scores * share)
 
 
-def _suppressed(ordered: Detections, iou: float, inside: float) -> Detections:
+def _suppressed(
+    ordered: Detections, iou: float, inside: float, scales: NDArray[np.floating] | None = None
+) -> Detections:
     """Drop the copies of better ones; ``ordered`` goes from the best down.
 
     The best are compared among themselves first, and what is left of them with the rest, and so on: most of a network's
@@ -132,8 +142,28 @@ def _suppressed(ordered: Detections, iou: float, inside: float) -> Detections:
         np.maximum.at(scores, head[better[first]], scores[rest[worse]])
         host[rest[worse]] = head[better[first]]
         rest = np.delete(rest, worse)
-    boxes = ordered.boxes if ordered.masks is not None else _agreed(ordered, host)
-    return replace(ordered, scores=scores, boxes=boxes)[np.concatenate([np.empty(0, dtype=np.intp), *kept])]
+    chosen = np.concatenate([np.empty(0, dtype=np.intp), *kept])
+    if ordered.masks is None:
+        return replace(ordered, scores=scores, boxes=_agreed(ordered, host))[chosen]
+    finest = np.arange(len(ordered)) if scales is None else _finest(ordered, host, scales)
+    shown = tuple(ordered.masks[i] for i in finest)
+    return replace(ordered, scores=scores, boxes=ordered.boxes[finest], masks=shown)[chosen]
+
+
+def _finest(ordered: Detections, host: Indices, scales: NDArray[np.floating]) -> Indices:
+    """Return for each copy the one whose mask and box it is to have: the finest of about the same score.
+
+    ``host`` names the copy that each gave way to. Only whole copies count, and only those of one class.
+    """
+    best = np.arange(len(ordered))
+    whole = (ordered.cut & CUT_BY_TILE) == 0
+    sure = ordered.scores >= ABOUT_AS_SURE * ordered.scores[host]
+    fits = whole & whole[host] & sure & (ordered.class_ids == ordered.class_ids[host]) & (host != best)
+    for copy in np.flatnonzero(fits).tolist():
+        kept = host[copy]
+        if scales[copy] > scales[best[kept]]:
+            best[kept] = copy
+    return best
 
 
 def _agreed(ordered: Detections, host: Indices) -> NDArray[np.float32]:

@@ -228,6 +228,16 @@ def test_masks_decide_where_there_are_masks() -> None:
     assert [mask.area for mask in found.masks or ()] == [masks[0].area, masks[1].area]
 
 
+def test_the_finest_mask_of_about_the_same_score_is_kept() -> None:
+    masks = [disc(100, 100, 30), disc(101, 100, 30), disc(100, 101, 30)]
+    some = Detections.of([[100.5, 100.5, 61, 61, 0]] * 3, scores=[0.9, 0.8, 0.3], masks=masks)
+    for order in ([0, 1, 2], [2, 1, 0]):
+        found = stitch(some[order], scales=np.array([0.25, 0.5, 1.0])[order])
+        assert [(mask.x0, mask.y0) for mask in found.masks or ()] == [(71, 70)]
+        assert found.scores == pytest.approx([0.9])
+    assert [(mask.x0, mask.y0) for mask in stitch(some).masks or ()] == [(70, 70)]
+
+
 def test_joining_unites_the_masks() -> None:
     def bar(x0: int, x1: int) -> CroppedMask:
         return CroppedMask(np.ones((20, x1 - x0), dtype=bool), x0, 100)
