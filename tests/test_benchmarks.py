@@ -22,7 +22,7 @@ def run(name: str, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "stitching.py", "throughput.py"])
+@pytest.mark.parametrize("name", ["accuracy.py", "memory.py", "pretraining.py", "stitching.py", "throughput.py"])
 def test_each_explains_itself_and_its_set_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(name, "--help") == 0
     assert "pip install -e '.[benchmark]'" in capsys.readouterr().out
