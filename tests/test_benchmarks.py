@@ -22,7 +22,16 @@ def run(name: str, *arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-NAMES = ["accuracy.py", "instances.py", "measurement.py", "memory.py", "seams.py", "stitching.py", "throughput.py"]
+NAMES = [
+    "accuracy.py",
+    "instances.py",
+    "measurement.py",
+    "memory.py",
+    "pretraining.py",
+    "seams.py",
+    "stitching.py",
+    "throughput.py",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.evaluate import angle_errors_deg, evaluate, match
-from napari_diatom.detections import Detections
+from diatom_training.evaluate import angle_errors_deg, best_threshold, evaluate, match
+from diatom_training.evaluate_masks import class_map, confusion, map_metrics, mask_overlaps
+from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError
 
 SIZE = (400, 600)
@@ -82,3 +84,61 @@ def test_nothing_to_tell_is_null_in_json() -> None:
 def test_sequences_of_different_lengths() -> None:
     with pytest.raises(InputError, match="do not go together"):
         evaluate([TRUTH], [], [SIZE], 0.5)
+
+
+def masked(*corners: tuple[int, int, int, int], scores: tuple[float, ...] | None = None) -> Detections:
+    """Return rectangles x0, y0, x1, y1 with their masks."""
+    boxes = [[(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, 0] for x0, y0, x1, y1 in corners]
+    masks = [CroppedMask(np.ones((y1 - y0, x1 - x0), dtype=bool), x0, y0) for x0, y0, x1, y1 in corners]
+    return Detections.of(boxes, scores=scores, masks=masks)
+
+
+def test_masks_are_compared_as_masks() -> None:
+    truth = masked((10, 10, 60, 20), (100, 50, 140, 90))
+    # Both boxes are right; one mask covers less than half of its specimen.
+    found = masked((10, 10, 60, 20), (100, 50, 140, 90), scores=(0.9, 0.8))
+    pixels = np.zeros((40, 40), dtype=bool)
+    pixels[:, :18] = True
+    found = replace(found, masks=(found.masks[0], CroppedMask(pixels, 100, 50)))
+    np.testing.assert_allclose(mask_overlaps(found, truth), [[1, 0], [0, 0.45]])
+    assert evaluate([truth], [found], [SIZE], 0.5).f1 == 1
+    metrics = evaluate([truth], [found], [SIZE], 0.5, masks=True)
+    assert (metrics.precision, metrics.recall) == (0.5, 0.5)
+    assert metrics.ap50 == pytest.approx(0.5, abs=0.01)
+    assert best_threshold([truth], [found], masks=True) == (0.81, pytest.approx(2 / 3))
+    perfect = evaluate([truth, Detections.empty(with_masks=True)], [truth, masked()], [SIZE, SIZE], 0.5, masks=True)
+    assert (perfect.ap50, perfect.ap50_95, perfect.f1) == (pytest.approx(1), pytest.approx(1), 1)
+    with pytest.raises(InputError, match="without masks"):
+        evaluate([TRUTH], [TRUTH], [SIZE], 0.5, masks=True)
+
+
+def test_class_maps_are_counted_pixel_by_pixel() -> None:
+    truth = np.array([[0, 0, 1, 1], [0, 0, 2, 2]])
+    found = np.array([[0, 1, 1, 1], [0, 0, 2, 1]])
+    metrics = map_metrics(confusion(truth, found, 2))
+    assert metrics.pixel_accuracy == 6 / 8
+    assert metrics.class_iou == (3 / 4, 2 / 4, 1 / 2)
+    assert metrics.miou == pytest.approx((3 / 4 + 2 / 4 + 1 / 2) / 3)
+    assert metrics.dice == pytest.approx(2 * 4 / (4 + 5))
+    assert metrics.iou == pytest.approx(4 / 5)
+    with pytest.raises(InputError, match="shape"):
+        confusion(truth, found[:1], 2)
+    with pytest.raises(InputError, match="classes other"):
+        confusion(truth, found, 1)
+    nothing = map_metrics(confusion(truth * 0, found * 0, 2))
+    assert (nothing.miou, nothing.pixel_accuracy) == (1, 1)
+    assert nothing.to_json()["dice"] is None
+    assert json.dumps(nothing.to_json())
+
+
+def test_a_class_map_shows_small_masks_on_large_ones_and_nothing_beyond_the_image() -> None:
+    truth = Detections.of(
+        [[5, 5, 20, 20, 0], [5, 5, 4, 4, 0]],
+        class_ids=[0, 1],
+        classes=("a", "b"),
+        masks=[CroppedMask(np.ones((20, 20), bool), -5, -5), CroppedMask(np.ones((4, 4), bool), 3, 3)],
+    )
+    drawn = class_map(truth, 12, 14)
+    assert drawn.shape == (12, 14)
+    assert (drawn == 2).sum() == 16
+    assert (drawn == 1).sum() == 12 * 14 - 16
