@@ -52,8 +52,6 @@ NAMES = ["accuracy.py", "instances.py", "measurement.py", "memory.py", "seams.py
 
 
 @pytest.mark.parametrize("name", NAMES)
-
-
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("accuracy.py", "--model", "no-such-model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
