@@ -397,6 +397,7 @@ class RunWidget(QWidget):
 
         def show() -> None:
             result.layer.visible = True
+            self._viewer.layers.selection.active = result.layer
             result.layer.mode = "select"
             result.set_threshold(analysis.threshold, at_once=False)
             self._panel.setResult(result)
