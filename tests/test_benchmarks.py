@@ -48,9 +48,6 @@ def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "seconds" in capsys.readouterr().out
 
 
-NAMES = ["accuracy.py", "instances.py", "measurement.py", "memory.py", "seams.py", "stitching.py", "throughput.py"]
-
-
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("accuracy.py", "--model", "no-such-model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
