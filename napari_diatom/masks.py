@@ -211,7 +211,7 @@ def ious(
     return np.array([iou(first[a], second[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)], dtype=np.float64)
 
 
-def oriented_box(mask: CroppedMask) -> NDArray[np.float64]:
+def least_box(mask: CroppedMask) -> NDArray[np.float64]:
     """Return the oriented box of least area around a mask, shape (5,), canonical, at least a pixel wide.
 
     It goes round the middles of the outermost pixels' sides. Round their corners it would be too large for every

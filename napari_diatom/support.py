@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import Detections
 from napari_diatom.masks import ious
-from napari_diatom.stitching import NEEDLE
+from napari_diatom.overlaps import NEEDLE
 
 WEIGHT: Final = 0.25
 """Of the mean over the scales against the best copy's score, as powers in their product."""

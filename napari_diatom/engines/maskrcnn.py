@@ -12,7 +12,7 @@ from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.base import Tile
 from napari_diatom.errors import ModelError
-from napari_diatom.masks import of_probabilities, oriented_box
+from napari_diatom.masks import of_probabilities, least_box
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.stitching import stitch
 
@@ -116,7 +116,7 @@ def decode(output: dict[str, NDArray[np.float32]], classes: tuple[str, ...]) -> 
             continue
         mask = of_probabilities(values[0], x0, y0, x1, y1)
         if mask.area >= LEAST_PIXELS:
-            boxes.append(oriented_box(mask))
+            boxes.append(least_box(mask))
             masks.append(mask)
             kept.append(k)
     return stitch(
