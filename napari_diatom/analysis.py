@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_diatom import geometry
 from napari_diatom.blending import Blender, ClassMap, merge_scales, plan_map_tiles
 from napari_diatom.detections import Detections
 from napari_diatom.engines.base import AnyEngine, Engine, MapEngine
 from napari_diatom.errors import InputError
 from napari_diatom.imaging import SlideImage
 from napari_diatom.measure import Measurements, measure
+from napari_diatom.morphometry import oriented_box
 from napari_diatom.pixelsize import checked
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.splitting import SplitOptions, split
@@ -200,7 +202,7 @@ def analyse(
             found = found.above(min(FLOOR, threshold))
         else:
             scales = plan_scales(image.height, image.width, tile, size, model_um)
-            found = _detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop)
+            found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop))
         measured = measure(found, size, image) if options.measure else None
     finally:
         image.release()
@@ -338,6 +340,14 @@ def _detect(
     copies = Detections.concatenate(found, engine.card.classes)
     at = np.array(seen_at)
     return supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
+
+
+def _boxed(found: Detections) -> Detections:
+    """Give specimens with masks the boxes that they are measured by, along the apical axis."""
+    if not found.masks:
+        return found
+    boxes = geometry.canonical(np.stack([oriented_box(mask) for mask in found.masks]))
+    return replace(found, boxes=boxes.astype(np.float32))
 
 
 @contextmanager

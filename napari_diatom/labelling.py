@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError
-from napari_diatom.masks import oriented_box, united
+from napari_diatom.masks import united
+from napari_diatom.morphometry import oriented_box
 
 SPARE: Final = 1000
 """Numbers that may be left out before a label image is renumbered for the search."""

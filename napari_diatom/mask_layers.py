@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom import geometry, labelling, layers, masks
+from napari_diatom import geometry, labelling, layers, masks, morphometry
 from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.formats import PERSON
@@ -227,7 +227,7 @@ def from_labels(
                 known[number] = (item.box, item.mask)
             elif number in known:
                 whole = masks.united([known[number][1], _covered(item.mask, painted, number)])
-                known[number] = (masks.oriented_box(whole).astype(np.float32), whole)
+                known[number] = (morphometry.oriented_box(whole).astype(np.float32), whole)
     order = sorted(known)
     rows = _rows(features)
 

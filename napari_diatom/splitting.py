@@ -13,9 +13,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import geometry
 from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.errors import InputError
+from napari_diatom.morphometry import oriented_box
 from napari_diatom.progress import ShouldStop, check, never
 
 SLACK: Final = 2.0
@@ -121,7 +121,7 @@ def split(
                 found.append((filled(piece, options.max_hole), class_id, score, cut))
     found.sort(key=lambda item: (item[0].y0, item[0].x0, item[1], item[0].pixels.shape))
     return Detections.of(
-        [_box(mask) for mask, *_ in found],
+        [oriented_box(mask) for mask, *_ in found],
         class_ids=[class_id for _, class_id, *_ in found],
         scores=[score for *_, score, _ in found],
         classes=classes,
@@ -315,8 +315,3 @@ def _is_convex(mask: CroppedMask) -> bool:
     hull = _hull(mask)
     lacking = cv2.contourArea(hull) - mask.area
     return bool(lacking <= HOLLOW * mask.area + RAGGED * cv2.arcLength(hull, closed=True))
-
-
-def _box(mask: CroppedMask) -> NDArray[np.float64]:
-    """Return the oriented box of least area around a mask."""
-    return geometry.min_area_box(_hull(mask) + np.array([mask.x0, mask.y0], dtype=np.float64))

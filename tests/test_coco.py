@@ -16,7 +16,7 @@ from pycocotools import mask as reference
 from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.formats import Annotations, coco, rle
-from napari_diatom.masks import oriented_box
+from napari_diatom.morphometry import oriented_box
 
 planes = arrays.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 

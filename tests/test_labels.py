@@ -15,7 +15,7 @@ from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.formats import label_tiff
 from napari_diatom.labelling import Painter
-from napari_diatom.masks import oriented_box
+from napari_diatom.morphometry import oriented_box
 
 
 def rectangle(x0: int, y0: int, width: int, height: int) -> CroppedMask:

@@ -16,7 +16,7 @@ from napari_diatom.exports import export, write_masks
 from napari_diatom.formats import Annotations, coco, geojson, label_tiff
 from napari_diatom.imaging import from_array
 from napari_diatom.layers import ResultFacts
-from napari_diatom.masks import oriented_box
+from napari_diatom.morphometry import oriented_box
 from napari_diatom.overlays import draw
 
 FACTS = ResultFacts(image="a.tif", height=120, width=150, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)

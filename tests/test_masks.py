@@ -110,14 +110,14 @@ def test_the_box_of_a_mask(length: float, share: float, angle: float) -> None:
     inside = np.ones(xx.shape, dtype=bool)
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         inside &= (b[0] - a[0]) * (yy - a[1]) - (b[1] - a[1]) * (xx - a[0]) >= 0
-    box = masks.oriented_box(CroppedMask(inside, 150, 100))
+    box = masks.least_box(CroppedMask(inside, 150, 100))
     assert box[:2] == pytest.approx(truth[:2], abs=0.6)
     assert box[2:4] == pytest.approx(truth[2:4], abs=1.1)
 
 
 def test_a_mask_without_pixels_has_no_box() -> None:
     with pytest.raises(InputError, match="without pixels"):
-        masks.oriented_box(CroppedMask(np.zeros((2, 2), dtype=bool), 0, 0))
+        masks.least_box(CroppedMask(np.zeros((2, 2), dtype=bool), 0, 0))
 
 
 def test_the_outline_goes_round_the_largest_part() -> None:
@@ -152,7 +152,7 @@ def through_tiles(specimens: list[CroppedMask], size: int, tile: int, overlap: f
     for window in plan_tiles(size, size, tile, overlap):
         seen = [mask.within(*window).trimmed().shifted(-window.x0, -window.y0) for mask in specimens]
         seen = [mask for mask in seen if mask.area]
-        boxes = [masks.oriented_box(mask) for mask in seen]
+        boxes = [masks.least_box(mask) for mask in seen]
         parts.append(place(Detections.of(boxes, masks=seen), window, 1.0, size, size))
     return Detections.concatenate(parts)
 

@@ -12,7 +12,7 @@ from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.base import Tile
 from napari_diatom.errors import ModelError
-from napari_diatom.masks import of_probabilities, least_box
+from napari_diatom.masks import least_box, of_probabilities
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.stitching import stitch
 

@@ -24,7 +24,8 @@ from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, rle
 from napari_diatom.formats.outlines import fill, trace
 from napari_diatom.labelling import check_within
-from napari_diatom.masks import oriented_box, united
+from napari_diatom.masks import united
+from napari_diatom.morphometry import oriented_box
 
 SUFFIX: Final = ".json"
 

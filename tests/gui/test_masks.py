@@ -10,9 +10,9 @@ from gui.conftest import FakeAnalysis, child_of, model
 from napari_diatom import mask_layers
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.formats import coco
-from napari_diatom.masks import oriented_box
 from napari_diatom.measure import measure
 from napari_diatom.models import library
+from napari_diatom.morphometry import oriented_box
 
 HEIGHT, WIDTH = 120, 160
 
