@@ -56,7 +56,7 @@ OPTICS: Final = "bright field, DIC, phase contrast"
 RECIPES: Final = {
     "diatom-deeplab": Recipe(
         MaskOptions(
-            architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=12, crops=800, rate=1.5e-3, seed=21
+            architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
         ),
         share=0.3,
         wide=0.25,
@@ -67,7 +67,7 @@ RECIPES: Final = {
             architecture=maskrcnn_net.ARCHITECTURE,
             size=512,
             batch=4,
-            epochs=9,
+            epochs=7,
             crops=500,
             validation_crops=32,
             rate=8e-4,
