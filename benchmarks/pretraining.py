@@ -125,6 +125,7 @@ def _draw(histories: Mapping[str, Sequence[Mapping[str, float]]], plan: MaskOpti
         ylim=(0, 1),
         title=plan.architecture,
     )
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
