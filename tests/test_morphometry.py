@@ -25,16 +25,16 @@ places = st.floats(300, 301)
 def test_ellipses(angle: float, x: float, y: float, length: float, ratio: float) -> None:
     width = length / ratio
     shape = shape_of(mask_of(placed(ellipse(length, width), angle, x, y)))
-    assert shape.box[:2] == pytest.approx((x, y), abs=0.6)
-    assert shape.box[2] == pytest.approx(length, abs=1.3)
-    assert shape.box[3] == pytest.approx(width, abs=1.1)
+    assert shape.box[:2] == pytest.approx((x, y), abs=0.8)
+    assert shape.box[2] == pytest.approx(length, abs=1.6)
+    assert shape.box[3] == pytest.approx(width, abs=1.5)
     turn = math.remainder(shape.box[4] - angle, math.pi)
     assert abs(turn) < 0.05
     assert shape.midline_length == pytest.approx(shape.box[2], rel=0.01)
-    assert shape.width_max == pytest.approx(width, abs=1.1)
-    assert shape.width_centre == pytest.approx(width, abs=1.1)
-    assert shape.perimeter == pytest.approx(ellipse_perimeter(length, width), rel=0.025)
-    assert shape.rectangularity == pytest.approx(math.pi / 4, abs=0.05)
+    assert shape.width_max == pytest.approx(width, abs=1.5)
+    assert shape.width_centre == pytest.approx(width, abs=1.5)
+    assert shape.perimeter == pytest.approx(ellipse_perimeter(length, width), rel=0.04)
+    assert shape.rectangularity == pytest.approx(math.pi / 4, abs=0.1)
     assert min(shape.solidity, shape.convexity) > 0.97
     assert min(shape.symmetry_apical, shape.symmetry_transapical) > 0.95
 
@@ -90,8 +90,8 @@ def test_bent_valves(angle: float, bend: float, length: float) -> None:
     widths = width * (1 - (turns / turns[-1]) ** 4) ** 0.5
     shape = shape_of(mask_of(placed(ribbon(line, widths), angle)))
     assert shape.midline_length == pytest.approx(length, rel=0.03)
-    assert shape.width_max == pytest.approx(width, abs=max(0.03 * width, 1.1))
-    assert shape.width_centre == pytest.approx(width, abs=max(0.03 * width, 1.1))
+    assert shape.width_max == pytest.approx(width, abs=max(0.03 * width, 1.5))
+    assert shape.width_centre == pytest.approx(width, abs=max(0.03 * width, 1.5))
     assert shape.symmetry_transapical > 0.93
     assert shape.symmetry_apical < 0.9 or bend < 40
 
