@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from napari_diatom import __version__, tables
 from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.engines.base import AnyEngine
+from napari_diatom.engines.base import AnyEngine, MapEngine
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.exports import is_written, write_masks
 from napari_diatom.files import reason, write_atomically
@@ -427,12 +427,19 @@ def _run(
         "exit_status": 3 if skipped else 0,
         "model": {"name": card.name, "version": card.version, "task": card.task, "sha256": card.sha256},
         "device": engine.device,
-        "options": asdict(replace(batch.options, threshold=_fingerprint(batch, engine)["threshold"])),
+        "options": _options(batch, engine),
         "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},
         "inputs": list(batch.inputs),
         "images": [result.facts for result in results],
         "skipped": [asdict(item) for item in skipped],
     }
+
+
+def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
+    """Return the options that results depend on; how maps are split only where there are maps."""
+    options = asdict(replace(batch.options, threshold=_fingerprint(batch, engine)["threshold"]))
+    of_maps = ("split", "map_scales") if isinstance(engine, MapEngine) else ()
+    return {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", *of_maps)}
 
 
 def _versions() -> Iterator[tuple[str, str]]:
