@@ -312,11 +312,16 @@ def _trusted(numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rec
         ours, theirs = geometry.corners(stored)[0], geometry.corners(fitted)[0]
         distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
         return stored if distance <= _RECTANGLE_TOLERANCE else fitted
-    # A box lies along the apical axis, which need not be the smallest one's: it is to be tight around the outline.
-    points = np.concatenate([polygon[0] for polygon in outline]) - stored[:2]
+    # A box lies along the apical axis, which need not be the smallest one's, and islands may lie outside of it: it is
+    # to be tight around the whole or the largest part.
     axes = np.array([[np.cos(stored[4]), -np.sin(stored[4])], [np.sin(stored[4]), np.cos(stored[4])]])
-    ends = np.stack([(points @ axes).min(axis=0) + stored[2:4] / 2, (points @ axes).max(axis=0) - stored[2:4] / 2])
-    return stored if np.abs(ends).max() <= _POLYGON_TOLERANCE else fitted
+    parts = [polygon[0] for polygon in outline]
+    for points in (np.concatenate(parts), max(parts, key=lambda part: float(np.ptp(part, axis=0).prod()))):
+        along = (points - stored[:2]) @ axes
+        ends = np.stack([along.min(axis=0) + stored[2:4] / 2, along.max(axis=0) - stored[2:4] / 2])
+        if np.abs(ends).max() <= _POLYGON_TOLERANCE:
+            return stored
+    return fitted
 
 
 def _is_number(value: Any) -> bool:
