@@ -152,7 +152,10 @@ def _agreeing(labels: np.ndarray, kwargs: dict[str, object], found: Detections) 
     table = kwargs["features"]
     assert isinstance(table, dict)
     assert found.masks is not None
-    visible = np.bincount(labels.ravel(), minlength=len(found) + 1)
+    # Row by row: numpy counts in a copy of 64 bits.
+    visible = np.zeros(len(found) + 1, dtype=np.int64)
+    for row in labels:
+        visible += np.bincount(row, minlength=len(visible))
     total = Painter.of(found, None, *labels.shape).overlap()
     good = 0
     hidden_pixels = 0

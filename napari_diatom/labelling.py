@@ -21,6 +21,8 @@ from napari_diatom.morphometry import oriented_box
 
 SPARE: Final = 1000
 """Numbers that may be left out before a label image is renumbered for the search."""
+BAND: Final = 512
+"""Rows that are searched at a time."""
 
 Labels = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -194,8 +196,6 @@ def from_labels(labels: ArrayLike, source: str = "The label image") -> tuple[NDA
     InputError
         When it is not a plane of whole numbers from 0 up.
     """
-    from scipy import ndimage
-
     array = np.asarray(labels)
     if array.ndim != 2 or not (np.issubdtype(array.dtype, np.integer) or array.dtype == np.bool_):
         raise InputError(
@@ -212,13 +212,27 @@ def from_labels(labels: ArrayLike, source: str = "The label image") -> tuple[NDA
     if len(numbers) and numbers[-1] > 4 * len(numbers) + SPARE:
         array = np.where(array > 0, np.searchsorted(numbers, array) + 1, 0).astype(np.int32)
         values = np.arange(1, len(numbers) + 1)
-    found = [place for place in ndimage.find_objects(array) if place is not None]
     masks = [
-        CroppedMask(array[rows, columns] == value, int(columns.start), int(rows.start))
-        for (rows, columns), value in zip(found, values, strict=True)
+        CroppedMask(array[y0:y1, x0:x1] == value, x0, y0)
+        for value, (x0, y0, x1, y1) in zip(values.tolist(), _bounds(array, values), strict=True)
     ]
     boxes = [oriented_box(mask) for mask in masks]
     return numbers, Detections.of(np.reshape(boxes, (-1, 5)), masks=masks)
+
+
+def _bounds(array: NDArray[Any], values: NDArray[np.int64]) -> list[list[int]]:
+    """Return x0, y0, x1, y1 of the pixels of each value, band by band: the search makes wide copies of its input."""
+    from scipy import ndimage
+
+    far = np.iinfo(np.int64).max
+    table = np.tile(np.array([far, far, 0, 0]), (int(values[-1]) + 1 if len(values) else 1, 1))
+    for begin in range(0, len(array), BAND):
+        for value, place in enumerate(ndimage.find_objects(array[begin : begin + BAND]), start=1):
+            if place is not None:
+                rows, columns = place
+                table[value, :2] = np.minimum(table[value, :2], (columns.start, begin + rows.start))
+                table[value, 2:] = np.maximum(table[value, 2:], (columns.stop, begin + rows.stop))
+    return [list(map(int, row)) for row in table[values]]
 
 
 def _numbers(array: NDArray[Any]) -> NDArray[np.int64]:

@@ -201,6 +201,22 @@ def inside(a: CroppedMask, b: CroppedMask) -> float:
     return shared_pixels(a, b) / max(min(a.area, b.area), 1)
 
 
+def share_near(piece: CroppedMask, whole: CroppedMask, reach: int) -> float:
+    """Return the share of a piece's pixels that lie in another mask or within ``reach`` pixels of it."""
+    import cv2
+
+    x0, y0, x1, y1 = piece.bounds
+    around = whole.within(x0 - reach, y0 - reach, x1 + reach, y1 + reach)
+    if not around.area:
+        return 0.0
+    left, top = x0 - reach, y0 - reach
+    canvas = np.zeros((y1 - y0 + 2 * reach, x1 - x0 + 2 * reach), dtype=np.uint8)
+    height, width = around.pixels.shape
+    canvas[around.y0 - top : around.y0 - top + height, around.x0 - left : around.x0 - left + width] = around.pixels
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return shared_pixels(piece, CroppedMask(cv2.dilate(canvas, kernel) > 0, left, top)) / piece.area
+
+
 def ious(
     first: Sequence[CroppedMask],
     second: Sequence[CroppedMask],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -9,8 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import geometry, masks
+from napari_diatom import geometry
 from napari_diatom.detections import Detections
+from napari_diatom.masks import CroppedMask, share_near, shared_pixels
 
 NEEDLE: Final = 4.0
 """Length/width from which boxes are compared along their axis: there a degree of turn undoes the IoU."""
@@ -24,9 +26,8 @@ LEAST_WIDTH_RATIO: Final = 0.4
 """Narrower over wider below which two boxes are not one specimen, nor two pieces of one."""
 NEARBY: Final = np.array([1, 1, 1.1, 1.3, 1])
 """A whole box is grown by this before pieces are looked for in it: a sliver of a valve lies along its very edge."""
-LEAST_INSIDE: Final = 0.4
-"""Share of a piece's mask that has to lie in another one where their boxes say that it is a copy: a sliver along a
-valve's edge lies partly beside the valve's mask, a piece of a neighbour wholly."""
+BRINK: Final = 0.1
+"""Widths round a whole mask in which a sliver of the same valve may lie: two masks of one valve differ that much."""
 
 Indices = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ class Pairs:
     ``turn`` is the angle between their axes; ``offset`` the distance between their axes, in mean widths, in the middle
     of what they share along the axis; ``shared`` the length of that (negative: the gap), in pixels; ``width_ratio``
     is the narrower over the wider; ``larger`` tells whether i is at least as large as j, and ``inside``
-    is the share of the smaller mask that lies in the other, where there are masks.
+    is the share of the smaller mask that lies in the other, where there are masks: those of both sets.
     """
 
     i: Indices
@@ -54,6 +55,7 @@ class Pairs:
     width_ratio: Floats
     larger: Bools
     inside: Floats | None
+    masks: tuple[tuple[CroppedMask, ...], tuple[CroppedMask, ...]] | None
 
     @classmethod
     def of(cls, first: Detections, second: Detections, i: Indices, j: Indices) -> Pairs:
@@ -61,9 +63,10 @@ class Pairs:
         a, b = first.boxes[i].astype(np.float64), second.boxes[j].astype(np.float64)
         area_a, area_b = geometry.areas(a), geometry.areas(b)
         common = geometry.intersections(a, b)
-        share = None
+        share, both = None, None
         if first.masks is not None and second.masks is not None:
             area_a, area_b, common = _mask_areas(first.masks, second.masks, i, j)
+            both = first.masks, second.masks
             share = common / np.maximum(np.minimum(area_a, area_b), 1)
         # All is measured along the longer box's axis: it knows the direction best.
         long_, short = np.where(a[:, 2:3] >= b[:, 2:3], (a, b), (b, a))
@@ -88,6 +91,7 @@ class Pairs:
             width_ratio=np.minimum(a[:, 3], b[:, 3]) / np.maximum(a[:, 3], b[:, 3]),
             larger=area_a >= area_b,
             inside=share,
+            masks=both,
         )
 
     def in_line(self, most_turn: float) -> Bools:
@@ -112,8 +116,12 @@ class Pairs:
         grown, piece = self.boxes_i[some] * NEARBY, self.boxes_j[some]
         held = np.zeros(len(self.i), dtype=bool)
         held[some] = geometry.intersections(piece, grown) > inside * geometry.areas(piece)
-        if self.inside is not None:
-            held[some] = held[some] & (self.inside[some] > LEAST_INSIDE) | (self.inside[some] > inside)
+        if self.masks is not None and self.inside is not None:
+            for k in some[held[some] & (self.inside[some] <= inside)].tolist():
+                whole, part = self.masks[0][self.i[k]], self.masks[1][self.j[k]]
+                reach = math.ceil(BRINK * self.boxes_i[k, 3])
+                held[k] = share_near(part, whole, reach) > inside
+            held[some] |= self.inside[some] > inside
         needle = self._are_needles(self.boxes_i) & self.in_line(MOST_TURN_OF_PIECES)
         part = (self.boxes_j[:, 2] <= self.boxes_i[:, 2]) & (self.shared > inside * self.boxes_j[:, 2])
         held |= needle & part if asked is None else needle & part & asked
@@ -174,16 +182,16 @@ def areas(detections: Detections) -> Floats:
     return np.array([mask.area for mask in detections.masks], dtype=np.float64)
 
 
-def _mask_bounds(some: tuple[masks.CroppedMask, ...]) -> Floats:
+def _mask_bounds(some: tuple[CroppedMask, ...]) -> Floats:
     """Return the upright bounds of masks, shape (N, 4)."""
     return np.array([mask.bounds for mask in some], dtype=np.float64).reshape(-1, 4)
 
 
 def _mask_areas(
-    first: tuple[masks.CroppedMask, ...], second: tuple[masks.CroppedMask, ...], i: Indices, j: Indices
+    first: tuple[CroppedMask, ...], second: tuple[CroppedMask, ...], i: Indices, j: Indices
 ) -> tuple[Floats, Floats, Floats]:
     """Return the masks' areas and the pixels they share, pair by pair."""
     pairs = [(first[a], second[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)]
-    rows = [(a.area, b.area, masks.shared_pixels(a, b)) for a, b in pairs]
+    rows = [(a.area, b.area, shared_pixels(a, b)) for a, b in pairs]
     area_i, area_j, common = np.array(rows, dtype=np.float64).reshape(-1, 3).T
     return area_i, area_j, common

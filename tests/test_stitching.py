@@ -228,6 +228,19 @@ def test_masks_decide_where_there_are_masks() -> None:
     assert [mask.area for mask in found.masks or ()] == [masks[0].area, masks[1].area]
 
 
+def test_a_sliver_just_beside_a_mask_goes_with_it_and_a_neighbour_stays() -> None:
+    whole = disc(100, 100, 30)
+    sliver = CroppedMask(np.ones((9, 2), dtype=bool), 131, 96)
+    neighbour = disc(142, 100, 11)
+    some = Detections.of(
+        [[100.5, 100.5, 61, 61, 0], [132, 100.5, 9, 2, np.pi / 2], [142.5, 100.5, 23, 23, 0]],
+        scores=[0.9, 0.8, 0.7],
+        masks=[whole, sliver, neighbour],
+        cut=[0, CUT_BY_TILE, CUT_BY_TILE],
+    )
+    assert [mask.area for mask in stitch(some).masks or ()] == [whole.area, neighbour.area]
+
+
 def test_the_finest_mask_of_about_the_same_score_is_kept() -> None:
     masks = [disc(100, 100, 30), disc(101, 100, 30), disc(100, 101, 30)]
     some = Detections.of([[100.5, 100.5, 61, 61, 0]] * 3, scores=[0.9, 0.8, 0.3], masks=masks)
