@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--work", type=Path, default=Path("benchmark-results"), help="fields, checkpoints (%(default)s)"
     )
-    parser.add_argument("--out", type=Path, default=Path("docs/pretraining.png"), help="the plot (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("docs/images/pretraining.png"), help="the plot (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write options and histories there")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
     for name, value in (
@@ -127,7 +127,7 @@ def _draw(histories: Mapping[str, Sequence[Mapping[str, float]]], plan: MaskOpti
     )
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 
