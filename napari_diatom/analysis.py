@@ -256,10 +256,7 @@ def plan_scales(
                 "check the pixel size, or choose another model."
             )
         return (scale,)
-    scales = [1.0]
-    while max(height, width) * scales[-1] > COARSEST * tile and len(scales) < MOST_LEVELS:
-        scales.append(scales[-1] / 2)
-    return tuple(scales)
+    return _halved(max(height, width), COARSEST * tile, MOST_LEVELS)
 
 
 def plan_map_scales(
@@ -272,8 +269,13 @@ def plan_map_scales(
     """
     if image_um is not None and model_um is not None:
         return plan_scales(height, width, tile, image_um, model_um)
+    return _halved(max(height, width), MAP_SPAN * tile, MOST_MAP_LEVELS)
+
+
+def _halved(span: int, fitting: float, most: int) -> tuple[float, ...]:
+    """Return the scales 1, 1/2, 1/4 ... down to where ``span`` pixels are at most ``fitting``, ``most`` at the most."""
     scales = [1.0]
-    while max(height, width) * scales[-1] > MAP_SPAN * tile and len(scales) < MOST_MAP_LEVELS:
+    while span * scales[-1] > fitting and len(scales) < most:
         scales.append(scales[-1] / 2)
     return tuple(scales)
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from napari_diatom.engines.backends import backend_of, missing
 from napari_diatom.engines.base import Tile
-from napari_diatom.errors import ModelError
 from napari_diatom.models.library import ModelFolder
 
 
@@ -30,14 +29,7 @@ class DeepLabEngine:
 
     def __init__(self, model: ModelFolder, device: str = "auto") -> None:
         self.card = model.card
-        channels = {len(self.card.mean), len(self.card.std)}
-        if channels != {3}:
-            raise ModelError(
-                f"Model {self.card.name} was trained on images of {max(channels)} channels (see mean and std in its "
-                "card); tiles have three: red, green and blue."
-            )
-        if not min(self.card.std) > 0:
-            raise ModelError(f"Model {self.card.name} has a standard deviation in its card that is not above 0.")
+        self.card.check_standardization()
         self.backend = backend_of(model, device)
         self.device = self.backend.device
 

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.base import Tile
-from napari_diatom.errors import ModelError
 from napari_diatom.masks import least_box, of_probabilities
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.stitching import stitch
 
-CHANNELS: Final = 3
 BATCH: Final = 2
 """Tiles at once on a GPU; on a CPU one by one is no slower."""
 BOX_NMS: Final = 0.7
@@ -45,13 +43,7 @@ class MaskRcnnEngine:
 
     def __init__(self, model: ModelFolder, device: str = "auto") -> None:
         self.card = model.card
-        if (len(self.card.mean), len(self.card.std)) != (CHANNELS, CHANNELS):
-            raise ModelError(
-                f"Model {self.card.name} was trained on images of {len(self.card.mean)} channels (its card's mean); "
-                f"this program reads every image as {CHANNELS}: red, green and blue. Use a model for RGB images."
-            )
-        if min(self.card.std) <= 0:
-            raise ModelError(f"Model {self.card.name} cannot standardize images: its card's std must be above 0.")
+        self.card.check_standardization()
         self.device = choose_device(device)
         import torch
 

@@ -60,6 +60,25 @@ class ModelCard(BaseModel):
         """Return the lowest of the classes' thresholds, 0.25 where none was tuned."""
         return min((self.thresholds.get(name, 0.25) for name in self.classes), default=0.25)
 
+    def check_standardization(self) -> None:
+        """Check that RGB images can be standardized by ``mean`` and ``std``.
+
+        Raises
+        ------
+        ModelError
+            When the model was trained on images of other than three channels, or a deviation is not above 0.
+        """
+        channels = {len(self.mean), len(self.std)}
+        if channels != {3}:
+            raise ModelError(
+                f"Model {self.name} was trained on images of {max(channels)} channels (see mean and std in its card); "
+                "this program reads every image as three: red, green and blue. Use a model for RGB images."
+            )
+        if not min(self.std) > 0:
+            raise ModelError(
+                f"Model {self.name} cannot standardize images: a deviation in its card (std) is not above 0."
+            )
+
     @classmethod
     def read(cls, folder: Path) -> ModelCard:
         """Read ``folder/model.yaml``.

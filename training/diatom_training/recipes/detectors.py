@@ -8,13 +8,21 @@ on where it was.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from diatom_training.examples import Example, from_coco
-from diatom_training.rendered import render_set
+from diatom_training.recipes.material import (
+    FIELDS_SEED,
+    LARGE_SEED,
+    TEST_STATION,
+    TRAIN_STATIONS,
+    large_fields,
+    rendered_fields,
+    weighted,
+)
 from diatom_training.yolo import YoloOptions, train
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.yolo_files import write_model
@@ -23,11 +31,7 @@ from napari_diatom.progress import Progress, Report
 
 TILE = 1024
 FIELDS = 6400
-FIELDS_SEED = 20261123
 LARGE_FIELDS = 600
-LARGE_SEED = 20261124
-TRAIN_STATIONS = ("0DB2", "0024")
-TEST_STATION = "0035"
 
 OBB = YoloOptions(
     architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1
@@ -100,41 +104,16 @@ SUMMARY = {
 
 def examples(work: Path, real: Path, cycle: Cycle, report: Report) -> list[Example]:
     """Return rendered fields and the real training stations, weighted so that each gets its share of the crops."""
-    rendered = render_set(
-        work / "fields",
-        cycle.fields,
-        FIELDS_SEED,
-        size=800,
-        needles=0.4,
-        scales=(0.7, 1.25),
-        processes=2,
-        report=report,
-    )
-    large: list[Example] = []
-    if cycle.wide:
-        large = render_set(
-            work / "fields-large",
-            LARGE_FIELDS,
-            LARGE_SEED,
-            size=1792,
-            needles=0.4,
-            scales=(0.22, 1.0),
-            processes=2,
-            report=report,
-        )
+    rendered = rendered_fields(work, cycle.fields, report)
+    large = large_fields(work, LARGE_FIELDS, report) if cycle.wide else []
     slides = from_coco(
         real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, cycle.largest)
     )
     return (
-        _weighted(rendered, (1 - cycle.share) * (1 - cycle.wide))
-        + _weighted(large, (1 - cycle.share) * cycle.wide)
-        + _weighted(slides, cycle.share)
+        weighted(rendered, (1 - cycle.share) * (1 - cycle.wide))
+        + weighted(large, (1 - cycle.share) * cycle.wide)
+        + weighted(slides, cycle.share)
     )
-
-
-def _weighted(some: list[Example], share: float) -> list[Example]:
-    """Give examples equal weights that sum to ``share``."""
-    return [replace(example, weight=share / len(some)) for example in some]
 
 
 def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:

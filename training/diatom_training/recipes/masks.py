@@ -16,8 +16,15 @@ from diatom_training.examples import Example, from_coco
 from diatom_training.masks.backbones import read_lite0
 from diatom_training.masks.options import AugmentOptions, MaskOptions
 from diatom_training.masks.train import Trained, train
-from diatom_training.recipes.detectors import FIELDS_SEED, LARGE_SEED, TEST_STATION, TRAIN_STATIONS
-from diatom_training.rendered import render_set
+from diatom_training.recipes.material import (
+    FIELDS_SEED,
+    LARGE_SEED,
+    TEST_STATION,
+    TRAIN_STATIONS,
+    large_fields,
+    rendered_fields,
+    weighted,
+)
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
@@ -86,31 +93,15 @@ RECIPES: Final = {
 
 def examples(work: Path, real: Path, recipe: Recipe, report: Report) -> tuple[list[Example], list[Example]]:
     """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
-    rendered = render_set(
-        work / "fields", FIELDS, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, report=report
-    )
-    large = render_set(
-        work / "fields-large",
-        LARGE_FIELDS,
-        LARGE_SEED,
-        size=1792,
-        needles=0.4,
-        scales=(0.22, 1.0),
-        processes=2,
-        report=report,
-    )
+    rendered = rendered_fields(work, FIELDS, report)
+    large = large_fields(work, LARGE_FIELDS, report)
     slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, 0.7))
     train_on = (
-        _weighted(rendered[:-VALIDATION_FIELDS], (1 - recipe.share) * (1 - recipe.wide))
-        + _weighted(large, (1 - recipe.share) * recipe.wide)
-        + _weighted(slides, recipe.share)
+        weighted(rendered[:-VALIDATION_FIELDS], (1 - recipe.share) * (1 - recipe.wide))
+        + weighted(large, (1 - recipe.share) * recipe.wide)
+        + weighted(slides, recipe.share)
     )
     return train_on, rendered[-VALIDATION_FIELDS:]
-
-
-def _weighted(some: list[Example], share: float) -> list[Example]:
-    """Give examples equal weights that sum to ``share``."""
-    return [replace(example, weight=share / len(some)) for example in some]
 
 
 def make(
