@@ -45,11 +45,10 @@ LEAST_SPAN: Final = 10.0
 """Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
 
 MOST_MAP_LEVELS: Final = 3
-"""Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4. Their probabilities are averaged, and a
-specimen that only one scale of more sees would be lost."""
+"""Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4."""
 
-MAP_SPAN: Final = 2.0
-"""Tiles that an image may span at a map's coarsest scale: long specimens are then seen with what is round them."""
+MAP_SPAN: Final = 0.5
+"""Tiles that an image may span at a map's coarsest scale: large specimens are then seen as a whole."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class AnalysisOptions:
     split : SplitOptions
         How a map becomes specimens; for models that give maps.
     map_scales : tuple of float, or None
-        At which such a model sees the image, their mean counting; None takes the scale of the pixel sizes, or a
+        At which such a model sees the image, the finest first; None takes the scale of the pixel sizes, or a
         pyramid where they are unknown.
     keep_probability : bool
         Whether the result holds a map's probabilities.
@@ -265,7 +264,7 @@ def plan_map_scales(
     """Return the scales at which an image is shown to a network that gives maps.
 
     As :func:`plan_scales`, but with a pyramid of at most :data:`MOST_MAP_LEVELS` scales, down to where the image is
-    :data:`MAP_SPAN` tiles wide: a map needs no tile that holds a specimen as a whole.
+    :data:`MAP_SPAN` tiles wide.
     """
     if image_um is not None and model_um is not None:
         return plan_scales(height, width, tile, image_um, model_um)

@@ -34,8 +34,16 @@ STEPS: Final = 100
 IN_MEMORY: Final = 1 << 28
 """Bytes above which a finished map lies in a temporary file."""
 
+THICK: Final = 96.0
+"""Pixels of the finest scale from the middle of a specimen to its margin from which only the coarsest scale sees enough
+of it at once: inside, a finer one sees ornament, and little else."""
+ROUND_IT: Final = 64.0
+"""Pixels of the finest scale round such a specimen that are the coarsest scale's, too."""
+
 _BAND: Final = 1 << 21
 """Pixels merged at a time."""
+_CELLS: Final = 12
+"""Cells of the coarse map to :data:`THICK`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,12 +178,15 @@ class Blender:
 def merge_scales(
     scales: Sequence[NDArray[np.uint8]], height: int, width: int, should_stop: ShouldStop = never
 ) -> ClassMap:
-    """Return the map of the class that is likeliest on the mean of several scales.
+    """Return the map of the class that is likeliest by several scales.
+
+    A finer scale counts twice what the next coarser one does, but in and round what is :data:`THICK` on the coarsest
+    one: there that alone counts.
 
     Parameters
     ----------
     scales : sequence of ndarray of uint8, shape (channels, h, w)
-        Blended probabilities of the same image at any sizes; 255 is certainty.
+        Blended probabilities of the same image at any sizes, the finest first; 255 is certainty.
     height, width : int
         Of the image, in pixels.
     should_stop : callable, optional
@@ -185,16 +196,49 @@ def merge_scales(
     channels = scales[0].shape[0]
     rows = max(1, _BAND // width)
     axes = [(_Axis(planes.shape[1], height), _Axis(planes.shape[2], width)) for planes in scales]
+    weights = [np.float32(2**k) for k in reversed(range(len(scales)))]
+    thick = _thick(scales[-1][0], scales[0].shape[1:]) if len(scales) > 1 else None
     for top in range(0, height, rows):
         check(should_stop)
         band = slice(top, min(top + rows, height))
         mean = np.zeros((channels, band.stop - top, width), dtype=np.float32)
-        for planes, (down, along) in zip(scales, axes, strict=True):
-            mean += _enlarged(planes, down, along, band)
-        mean /= np.float32(len(scales))
+        for planes, weight, (down, along) in zip(scales, weights, axes, strict=True):
+            values = _enlarged(planes, down, along, band)
+            mean += weight * values
+        mean /= sum(weights)
+        if thick is not None:
+            rows_of = np.arange(band.start, band.stop) * thick.shape[0] // height
+            inside = thick[rows_of][:, np.arange(width) * thick.shape[1] // width]
+            mean[:, inside] = values[:, inside]
         classes[band] = mean.argmax(axis=0)
         foreground[band] = np.rint(255 - mean[0])
     return ClassMap(classes, foreground)
+
+
+def _thick(background: NDArray[np.uint8], finest: Sequence[int]) -> NDArray[np.bool_] | None:
+    """Return where the coarsest scale shows what is thick, and what lies round it, on a coarse grid; None for nowhere.
+
+    Parameters
+    ----------
+    background : ndarray of uint8, shape (h, w)
+        Its probability at the coarsest scale.
+    finest : sequence of int, length 2
+        Height and width of the finest scale in pixels.
+    """
+    import cv2
+
+    cell = THICK / _CELLS
+    height, width = (max(round(side / cell), 1) for side in finest)
+    shown = cv2.resize(np.asarray(background), (width, height), interpolation=cv2.INTER_AREA) < 128
+
+    def disc(radius: int) -> Any:
+        return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+
+    # Beyond the image's edge a specimen may go on.
+    core = cv2.erode(shown.astype(np.uint8), disc(_CELLS), borderType=cv2.BORDER_REPLICATE)
+    if not core.any():
+        return None
+    return np.asarray(cv2.dilate(core, disc(_CELLS + round(ROUND_IT / cell))) > 0)
 
 
 class _Axis:

@@ -77,10 +77,41 @@ def from_corners(points: ArrayLike) -> NDArray[np.float64]:
     return canonical(box)
 
 
+def along_axis(first: ArrayLike, second: ArrayLike, side: ArrayLike, smallest: float = 1.0) -> NDArray[np.float64]:
+    """Return the box whose apical axis runs between two points and one of whose long sides goes through a third.
+
+    Parameters
+    ----------
+    first, second : array-like, shape (2,)
+        The ends of the axis, x and y in pixels.
+    side : array-like, shape (2,)
+        A point on the specimen's margin, half the width away from the axis.
+    smallest : float
+        Least length and width in pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (5,)
+        In canonical form: where the width is larger than what lies between the ends, it becomes the length.
+    """
+    a, b, c = (np.asarray(point, dtype=np.float64).reshape(2) for point in (first, second, side))
+    axis = b - a
+    length = max(float(np.hypot(*axis)), smallest)
+    angle = float(np.arctan2(axis[1], axis[0]))
+    across = abs(float((c - a) @ [-np.sin(angle), np.cos(angle)]))
+    return np.asarray(canonical([[*(a + b) / 2, length, max(2 * across, smallest), angle]])[0])
+
+
 def areas(boxes: ArrayLike) -> NDArray[np.float64]:
     """Return the area of each box in square pixels, shape (N,)."""
     box = np.asarray(boxes, dtype=np.float64).reshape(-1, 5)
     return np.asarray(box[:, 2] * box[:, 3])
+
+
+def polygon_area(points: ArrayLike) -> float:
+    """Return the area of a polygon, shape (K, 2), in square pixels, by the shoelace formula."""
+    x, y = np.asarray(points, dtype=np.float64).reshape(-1, 2).T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
 def bounds(boxes: ArrayLike) -> NDArray[np.float64]:

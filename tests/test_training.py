@@ -52,7 +52,7 @@ def test_clipping_agrees_with_shapely(points: list[tuple[float, float]], width: 
     polygon = np.array(points)
     expected = Polygon(polygon).intersection(box(0, 0, width, height)).area
     clipped = crops.clip_polygon(polygon, width, height)
-    assert (crops.polygon_area(clipped) if len(clipped) > 2 else 0.0) == pytest.approx(expected, abs=1e-6)
+    assert (geometry.polygon_area(clipped) if len(clipped) > 2 else 0.0) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_crop_s_boxes_lie_on_what_it_shows(example: Example) -> None:
@@ -84,7 +84,7 @@ def test_an_outline_has_the_area_of_its_mask() -> None:
     outline = outline_of(CroppedMask(pixels, 100, 200))
     np.testing.assert_allclose(outline.min(axis=0), [110, 205])
     np.testing.assert_allclose(outline.max(axis=0), [150, 230])
-    assert crops.polygon_area(outline) == pytest.approx(pixels.sum())
+    assert geometry.polygon_area(outline) == pytest.approx(pixels.sum())
 
 
 def test_a_fitted_outline_fills_its_box() -> None:

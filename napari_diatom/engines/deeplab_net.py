@@ -17,6 +17,10 @@ from napari_diatom.errors import ModelError
 
 ARCHITECTURE: Final = f"deeplabv3plus/{DEFAULT}/128"
 """Of the bundled model: encoder, and channels of the decoder."""
+RATES: Final = (3, 6, 9)
+"""Atrous rates of the pyramid pooling, in cells of 16 pixels: up to 144 pixels to each side."""
+WINDOW: Final = 9
+"""Cells to a side of the window whose mean stands where the paper pools over the whole image."""
 
 
 def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.Module:
@@ -24,6 +28,9 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
 
     It maps standardized float images, shape (B, 3, H, W), H and W multiples of 32, to logits of shape
     (B, 1 + n_classes, H, W), of which channel 0 is the background.
+
+    Other than in the paper nothing in it sees the whole image: with atrous rates of up to 36 cells, and a mean over all
+    of the image, what a pixel is would depend on where its tile begins.
 
     Parameters
     ----------
@@ -44,12 +51,14 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
         raise ModelError(f"{architecture!r} is no DeepLabV3+ architecture; {ARCHITECTURE} is one.")
     encoder = check_encoder(parts[1])
     import segmentation_models_pytorch as smp
+    from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling
 
     try:
         network = smp.DeepLabV3Plus(
             encoder_name=encoder,
             encoder_weights=None,
             decoder_channels=int(parts[2]),
+            decoder_atrous_rates=RATES,
             decoder_aspp_dropout=dropout,
             in_channels=3,
             classes=1 + n_classes,
@@ -57,6 +66,8 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
     except (ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"DeepLabV3+ cannot be built on {encoder}: {str(error).splitlines()[0]}") from error
     for module in network.modules():
+        if isinstance(module, ASPPPooling):
+            module[0] = torch.nn.AvgPool2d(WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False)
         if isinstance(module, torch.nn.Upsample):
             # With corners aligned an enlarged map is stretched over its tile: up to 1.5 pixels off at the tile's edges,
             # and to the other side in the tile next to it.

@@ -14,7 +14,7 @@ import torch
 from napari_diatom.engines.encoders import DEFAULT, TIMM, check_encoder
 from napari_diatom.errors import ModelError
 
-ARCHITECTURE: Final = f"maskrcnn/{DEFAULT}/128"
+ARCHITECTURE: Final = f"maskrcnn/{DEFAULT}/64"
 """Of the bundled model: backbone, and channels of the feature pyramid and the heads."""
 LARGE: Final = "maskrcnn_resnet50_fpn_v2"
 """torchvision's own large network."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.examples import Example, Outline, box_of
+from napari_diatom import geometry
 from napari_diatom.errors import InputError
 
 FILL: Final = 114
@@ -91,12 +92,6 @@ def clip_polygon(points: NDArray[np.float64], width: float, height: float) -> ND
     return points
 
 
-def polygon_area(points: NDArray[np.floating]) -> float:
-    """Return the area of a polygon, shape (K, 2), by the shoelace formula."""
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
-
-
 def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
     """Warp an image by an affine ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
@@ -131,7 +126,7 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
         if max(full[2:4]) < ROUNDISH * min(full[2:4]):
             turned = 0.0
         box = box_of(seen, turned)
-        share = polygon_area(seen) / max(polygon_area(whole), 1e-6)
+        share = geometry.polygon_area(seen) / max(geometry.polygon_area(whole), 1e-6)
         if max(box[2:4]) < SMALLEST or min(box[2:4]) < 2 or (share < 0.15 and max(box[2:4]) < 3 * min(full[2:4])):
             remnants.append((seen, class_id))
             continue

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diatom_training.crops import Crop, polygon_area
+from diatom_training.crops import Crop
+from napari_diatom import geometry
 from napari_diatom.formats.outlines import fill
 
 TOUCHING = 0.02
@@ -37,7 +38,7 @@ def class_map(crop: Crop) -> NDArray[np.uint8]:
     size = len(crop.pixels)
     parts = [(polygon, int(class_id)) for polygon, class_id in zip(crop.polygons, crop.class_ids, strict=True)]
     parts += crop.remnants
-    parts.sort(key=lambda part: -polygon_area(part[0]))
+    parts.sort(key=lambda part: -geometry.polygon_area(part[0]))
     masks = [filled(polygon, size) for polygon, _ in parts]
     found = np.zeros((size, size), dtype=np.uint8)
     for mask, (_, class_id) in zip(masks, parts, strict=True):

