@@ -178,10 +178,9 @@ class Blender:
 def merge_scales(
     scales: Sequence[NDArray[np.uint8]], height: int, width: int, should_stop: ShouldStop = never
 ) -> ClassMap:
-    """Return the map of the class that is likeliest by several scales.
+    """Return the map of the class that is likeliest on the mean of several scales.
 
-    A finer scale counts twice what the next coarser one does, but in and round what is :data:`THICK` on the coarsest
-    one: there that alone counts.
+    In and round what is :data:`THICK` on the coarsest one that one alone counts.
 
     Parameters
     ----------
@@ -196,16 +195,15 @@ def merge_scales(
     channels = scales[0].shape[0]
     rows = max(1, _BAND // width)
     axes = [(_Axis(planes.shape[1], height), _Axis(planes.shape[2], width)) for planes in scales]
-    weights = [np.float32(2**k) for k in reversed(range(len(scales)))]
     thick = _thick(scales[-1][0], scales[0].shape[1:]) if len(scales) > 1 else None
     for top in range(0, height, rows):
         check(should_stop)
         band = slice(top, min(top + rows, height))
         mean = np.zeros((channels, band.stop - top, width), dtype=np.float32)
-        for planes, weight, (down, along) in zip(scales, weights, axes, strict=True):
+        for planes, (down, along) in zip(scales, axes, strict=True):
             values = _enlarged(planes, down, along, band)
-            mean += weight * values
-        mean /= sum(weights)
+            mean += values
+        mean /= np.float32(len(scales))
         if thick is not None:
             rows_of = np.arange(band.start, band.stop) * thick.shape[0] // height
             inside = thick[rows_of][:, np.arange(width) * thick.shape[1] // width]

@@ -152,12 +152,12 @@ def test_a_map_in_tiles_is_that_of_the_whole_image():
 
 
 def test_maps_of_several_scales_find_the_same_specimens():
-    several = mapped()
-    assert several.scales == (1.0, 0.5, 0.25)
+    several = mapped(map_scales=(1.0, 0.5))
+    assert several.scales == (1.0, 0.5)
     one = mapped(map_scales=(1.0,))
     assert len(several.kept) == len(one.kept) == 5
     np.testing.assert_allclose(several.kept.boxes[:, :2], one.kept.boxes[:, :2], atol=2)
-    again = mapped()
+    again = mapped(map_scales=(1.0, 0.5))
     np.testing.assert_array_equal(several.class_map, again.class_map)
     # Averaged pixels at the rim of what is bright are half-bright, and thin regions of their own.
     broad = AnalysisOptions(split=SplitOptions(min_area_px=200))
