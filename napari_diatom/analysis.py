@@ -22,7 +22,7 @@ from napari_diatom.morphometry import oriented_box
 from napari_diatom.pixelsize import checked
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.splitting import SplitOptions, split
-from napari_diatom.stitching import stitch
+from napari_diatom.stitching import stitch, without_parts
 from napari_diatom.support import supported
 from napari_diatom.tiling import Window, place, plan_tiles, prefetch
 
@@ -340,7 +340,8 @@ def _detect(
                 check(should_stop)
     copies = Detections.concatenate(found, engine.card.classes)
     at = np.array(seen_at)
-    return supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
+    found_once = supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
+    return without_parts(found_once) if engine.card.task == "instances" else found_once
 
 
 def _boxed(found: Detections) -> Detections:

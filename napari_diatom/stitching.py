@@ -37,6 +37,8 @@ ENDS, AXIS = 8, 2
 """Powers of the score that weigh the copies of a specimen: for where its ends lie, and for its axis and width."""
 ABOUT_AS_SURE: Final = 0.7
 """Share of the best copy's score from which a copy seen at a finer scale lends it its mask."""
+PART: Final = 0.8
+"""Share of a specimen in a larger and surer one from which it is a piece of that."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
 
@@ -82,6 +84,19 @@ def stitch(
     found = _without_lesser_pieces(found, iou, inside)
     found = replace(found, scores=_worth(found), cut=found.cut & np.uint8(0xFF ^ CUT_SIDES))
     return found[_order(found, by_worth=False)]
+
+
+def without_parts(found: Detections, inside: float = PART) -> Detections:
+    """Return specimens with masks without those of which at least ``inside`` lies in a larger and surer one.
+
+    A network that outlines specimens one by one takes a piece of a valve for a valve now and then, beside the whole.
+    ``found`` goes from the surest down; the order stays.
+    """
+    alive = np.ones(len(found), dtype=bool)
+    for pairs in overlaps(found):
+        if pairs.inside is not None:
+            alive[pairs.j[pairs.larger & (pairs.inside >= inside)]] = False
+    return found[alive]
 
 
 def _order(detections: Detections, by_worth: bool = True) -> Indices:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from napari_diatom import geometry, masks
 from napari_diatom.detections import CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.errors import InputError
-from napari_diatom.stitching import stitch
+from napari_diatom.stitching import stitch, without_parts
 from napari_diatom.tiling import place, plan_tiles
 
 
@@ -180,3 +180,14 @@ def test_the_order_of_masks_does_not_matter(seed: int) -> None:
     one, other = stitch(pieces), stitch(pieces[rng.permutation(len(pieces))])
     np.testing.assert_array_equal(one.boxes, other.boxes)
     assert all(same(a, b) for a, b in zip(one.masks or (), other.masks or (), strict=True))
+
+
+def test_pieces_go_with_the_whole_that_is_surer() -> None:
+    whole, piece = ellipse(200, 200, 160, 50, 0.4), ellipse(230, 212, 60, 30, 0.4)
+    beside, upon = ellipse(330, 300, 60, 30, 0), ellipse(180, 192, 40, 20, 1.2)
+    some = [upon, whole, piece, beside]
+    found = Detections.of([masks.least_box(mask) for mask in some], scores=[0.9, 0.8, 0.7, 0.6], masks=some)
+    left = without_parts(found).masks
+    assert left is not None
+    assert [any(same(mask, other) for other in left) for mask in some] == [True, True, False, True]
+    assert len(without_parts(Detections.empty(with_masks=True))) == 0

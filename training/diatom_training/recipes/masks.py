@@ -71,6 +71,8 @@ class Recipe:
 
     Attributes
     ----------
+    version : str
+        Of the model.
     cycles : tuple of Cycle
         Each from the weights of the one before.
     backbone : str
@@ -81,6 +83,7 @@ class Recipe:
         What the bundled weights have seen otherwise, for the card.
     """
 
+    version: str
     cycles: tuple[Cycle, ...]
     backbone: str
     summary: str
@@ -114,6 +117,7 @@ MASKRCNN_FINISH: Final = MASKRCNN.model_copy(
 )
 RECIPES: Final = {
     "diatom-deeplab": Recipe(
+        "1.1",
         (
             Cycle("diatom-deeplab", DEEPLAB),
             Cycle("diatom-deeplab-near", NEAR, until=4),
@@ -124,6 +128,7 @@ RECIPES: Final = {
         remark="in the first cycle the atrous rates were 12, 24 and 36, with a mean over the whole crop",
     ),
     "diatom-maskrcnn": Recipe(
+        "0.9",
         (Cycle("diatom-maskrcnn", MASKRCNN, until=7), Cycle("diatom-maskrcnn-finish", MASKRCNN_FINISH)),
         backbone="the backbone of diatom-deeplab 1.0",
         summary=f"The mask of each diatom: valves, girdle views and needle cells; {OPTICS}.",
@@ -219,7 +224,7 @@ def write(name: str, recipe: Recipe, trained: Trained, history: list[dict[str, f
         out / name,
         trained.network,
         name=name,
-        version="1.0",
+        version=recipe.version,
         task=options.task,
         engine="maskrcnn" if options.task == "instances" else "deeplab",
         architecture=options.architecture,
