@@ -149,6 +149,38 @@ def _run_import(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _run_convert(arguments: argparse.Namespace) -> int:
+    """Write annotations in another format."""
+    from napari_diatom import convert
+
+    split = convert.read_split(arguments.split) if arguments.split else None
+    conversion = convert.prepare(arguments.input, arguments.to, arguments.source, arguments.images)
+    print(conversion.losses.text())
+    convert.write(conversion, arguments.out, arguments.images, split)
+    print(
+        f"{conversion.specimens} specimens of {len(conversion.annotations)} images, {conversion.source.title} to "
+        f"{conversion.target.title}: {arguments.out}"
+    )
+    return OK
+
+
+def _run_project(arguments: argparse.Namespace) -> int:
+    """Make, check, sum up or split a project."""
+    from napari_diatom.project import command
+
+    bar = _Bar()
+
+    def report(progress: Progress) -> None:
+        bar(progress)
+        if progress.done == progress.total:
+            bar.close()
+
+    try:
+        return command.run(arguments, report, _print_table)
+    finally:
+        bar.close()
+
+
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.errors import InputError
@@ -197,6 +229,22 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--licence", default="", help="licence of the weights")
     bring.set_defaults(run=_run_import)
 
+    convert = commands.add_parser(
+        "convert",
+        help="write annotations in another format",
+        description="Write annotations in another format, and say what that format cannot hold.",
+        epilog=_CODES,
+    )
+    convert.add_argument("input", type=Path, metavar="INPUT", help="file or folder of annotations")
+    convert.add_argument("out", type=Path, metavar="OUT", help="file, or new folder")
+    convert.add_argument("--to", required=True, metavar="FORMAT", help="geojson, coco, yolo-obb and others")
+    convert.add_argument("--from", dest="source", metavar="FORMAT", help="format of INPUT (told from its content)")
+    convert.add_argument("--images", type=Path, metavar="DIR", help="folder of the images: their sizes and names")
+    convert.add_argument("--split", type=Path, metavar="FILE", help="CSV of image and split (train, val, test)")
+    convert.set_defaults(run=_run_convert)
+
+    _add_project(commands)
+
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
     gui.set_defaults(run=_run_gui)
@@ -227,6 +275,56 @@ def _add_count(commands: Any) -> None:
     again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     again.add_argument("--overwrite", action="store_true", help="begin anew where OUT holds results")
     parser.set_defaults(run=run_count)
+
+
+def _add_project(commands: Any) -> None:
+    """Add the command ``project``."""
+    parser = commands.add_parser(
+        "project",
+        help="make, check, sum up or split an annotation project",
+        description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
+    )
+    parser.set_defaults(run=_run_project)
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+
+    new = actions.add_parser("new", help="make a project", description="Make a project of images.", epilog=_CODES)
+    new.add_argument("folder", type=Path, metavar="PROJECT", help="its folder, which may exist")
+    new.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="image files, folders (with their subfolders), patterns"
+    )
+    new.add_argument("--classes", type=Path, metavar="FILE", help="CSV with columns name (or species) and code")
+    new.add_argument(
+        "--annotations",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar="FILE",
+        help="to begin with, in any format that `convert` reads",
+    )
+
+    check = actions.add_parser(
+        "check",
+        help="say what is wrong with a project",
+        description="Say what is wrong with a project: images, annotations, classes, split.",
+        epilog="exit codes: 0 fine, or warnings only; 1 errors; 2 bad input or no room to write; 130 interrupted",
+    )
+    check.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+
+    stats = actions.add_parser("stats", help="count images and specimens", epilog=_CODES)
+    stats.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+
+    split = actions.add_parser(
+        "split",
+        help="assign slides to training, validation and test",
+        description="Assign whole slides or samples to training, validation and test, or to folds.",
+        epilog=_CODES,
+    )
+    split.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+    sizes = split.add_mutually_exclusive_group()
+    sizes.add_argument("--shares", metavar="A-B-C", help="percent of training, validation and test (70-15-15)")
+    sizes.add_argument("--folds", type=int, metavar="N", help="folds of a cross-validation in place of shares")
+    split.add_argument("--by", choices=("slide", "sample"), default="slide", help="what stays together (slide)")
+    split.add_argument("--seed", type=int, default=0, metavar="N", help="another one gives other parts (0)")
 
 
 class _Bar:

@@ -19,5 +19,9 @@ class OutputError(DiatomError):
     """A result could not be written; nothing half-written is left behind."""
 
 
+class ConflictError(DiatomError):
+    """Somebody else changed a file of the project since it was read; nothing is overwritten."""
+
+
 class Stopped(DiatomError):
     """The user asked for a stop; work done until then is kept where it can be resumed."""

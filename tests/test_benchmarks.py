@@ -25,9 +25,11 @@ def run(name: str, *arguments: str) -> int:
 NAMES = [
     "accuracy.py",
     "instances.py",
+    "kills.py",
     "measurement.py",
     "memory.py",
     "pretraining.py",
+    "roundtrip.py",
     "seams.py",
     "stitching.py",
     "throughput.py",
@@ -68,3 +70,18 @@ def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
     assert run("seams.py", *arguments) == 2
     assert "finds specimens" in capsys.readouterr().err
+
+
+def test_roundtrip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("roundtrip.py", "--specimens", "40", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["yolo-obb"]["degrees"] < 0.01
+    assert figures["cvat"]["equal"] == figures["cvat"]["masks"] == 4
+    assert "all masks equal" in capsys.readouterr().out
+
+
+def test_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("kills.py", "--kills", "2", "--longest", "200", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
+    assert "finished actions" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -48,6 +49,12 @@ class Annotations:
         Of the image, in pixels.
     pixel_size_um : float or None
         Micrometres per pixel.
+    ids : tuple of str
+        Per specimen what it is known by in its file and project, empty where it has no such name.
+    annotators : tuple of str
+        Per specimen who changed it last, empty where unknown.
+    changed : tuple of str
+        Per specimen when that was, ISO 8601 in UTC, empty where unknown.
     """
 
     detections: Detections
@@ -59,6 +66,14 @@ class Annotations:
     height: int | None = None
     width: int | None = None
     pixel_size_um: float | None = None
+    ids: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("ids", "annotators", "changed"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("",) * len(self.detections))
 
     @classmethod
     def of(
@@ -72,15 +87,20 @@ class Annotations:
         height: int | None = None,
         width: int | None = None,
         pixel_size_um: float | None = None,
+        ids: Sequence[str] = (),
+        annotators: Sequence[str] = (),
+        changed: Sequence[str] = (),
     ) -> Self:
         """Build annotations; one origin or one ``reviewed`` stands for all specimens.
 
-        Shapes default to polygons where there are masks and to rectangles elsewhere.
+        Shapes default to polygons where there are masks and to rectangles elsewhere; ids, annotators and times to
+        empty ones.
 
         Raises
         ------
         InputError
-            With every problem found: lengths that do not match, unknown shapes, polygons without mask or outline.
+            With every problem found: lengths that do not match, unknown shapes, polygons without mask or outline, ids
+            that two specimens share.
         """
         n = len(detections)
         origin = (origins,) * n if isinstance(origins, str) else tuple(origins)
@@ -94,6 +114,12 @@ class Annotations:
             for name, column in (("origins", origin), ("shapes", kinds), ("outlines", lines), ("reviewed", seen))
             if len(column) != n
         ]
+        problems += [
+            f"{len(column)} {name} for {n} specimens"
+            for name, column in (("ids", ids), ("annotators", annotators), ("times of change", changed))
+            if column and len(column) != n
+        ]
+        problems += [f"{number} specimens with the id {name}" for name, number in repeated(ids).items()]
         problems += [f"unknown shape {kind!r}" for kind in sorted(set(kinds) - set(SHAPES))]
         if not problems and detections.masks is None:
             problems += [
@@ -103,7 +129,13 @@ class Annotations:
             ]
         if problems:
             raise InputError("Bad annotations: " + "; ".join(problems) + ".")
-        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um)
+        stamps = tuple(ids), tuple(annotators), tuple(changed)
+        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *stamps)
 
     def __len__(self) -> int:
         return len(self.detections)
+
+
+def repeated(ids: Sequence[str]) -> dict[str, int]:
+    """Return how often each id occurs that occurs more than once; empty ones are none."""
+    return {name: number for name, number in Counter(ids).items() if number > 1 and name}

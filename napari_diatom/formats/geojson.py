@@ -3,14 +3,16 @@
 A rectangle is a ring of its four corners, starting with an edge along the apical axis; a mask is a polygon along the
 edges of its pixels. Beside QuPath's own properties (``objectType``, ``classification``) a feature carries ``status``,
 ``score``, ``shape``, ``origin``, ``reviewed``, ``cut``, the numbers of its ``box`` and its ``measurements``, which
-QuPath lists; all may be missing. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is
-right; measurements are never read back.
+QuPath lists; all may be missing. Specimens of a project have an ``id``, and ``annotator`` and ``changed`` say who
+changed them last, and when. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is right;
+measurements are never read back.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +26,18 @@ from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
-from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline
+from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, repeated
 
 SUFFIX: Final = ".geojson"
 
-_HEADER: Final = "napari_diatom"
+HEADER: Final = "napari_diatom"
+"""Member of the collection with what is known of the image."""
+
 _DEFAULT_CLASS: Final = "diatom"
 _RECTANGLE_TOLERANCE: Final = 0.02
 """How far (px) the numbers of a box may be from its own corners, which are written to four decimals."""
+_KINDS: Final = re.compile(r"Path\w*Object")
+"""What QuPath wrote in place of an id up to version 0.2; it is the same for all of a kind."""
 _POLYGON_TOLERANCE: Final = 2.0
 """How far (px) the box of a mask, found by a network, may be from the smallest box round the mask."""
 
@@ -58,20 +64,29 @@ def write(path: Path, annotations: Annotations, measurements: Sequence[Mapping[s
 
 def dumps(annotations: Annotations, measurements: Sequence[Mapping[str, float]] | None = None) -> str:
     """Return annotations, with their measurements by name where given, as GeoJSON text, a feature a line."""
-    found = annotations.detections
     header = {
-        "classes": list(found.classes),
+        "classes": list(annotations.detections.classes),
         "image": annotations.image,
         "height": annotations.height,
         "width": annotations.width,
         "pixel_size_um": annotations.pixel_size_um,
     }
-    features = [_feature(annotations, i) for i in range(len(found))]
-    for feature, numbers in zip(features, measurements or (), strict=measurements is not None):
+    found = features(annotations)
+    for feature, numbers in zip(found, measurements or (), strict=measurements is not None):
         feature["properties"]["measurements"] = dict(numbers)
-    lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
-    head = json.dumps(header, ensure_ascii=False)
-    return f'{{"type": "FeatureCollection", "{_HEADER}": {head}, "features": [\n{lines}\n]}}\n'
+    return collection(header, [json.dumps(feature, ensure_ascii=False) for feature in found])
+
+
+def features(annotations: Annotations) -> list[dict[str, Any]]:
+    """Return every specimen as a GeoJSON feature, plain data."""
+    corners = np.round(geometry.corners(annotations.detections.boxes), 4)
+    return [_feature(annotations, i, corners[i]) for i in range(len(annotations))]
+
+
+def collection(header: Mapping[str, Any], lines: Sequence[str]) -> str:
+    """Return the text of a FeatureCollection of features that are text already, one a line."""
+    head, body = json.dumps(header, ensure_ascii=False), ",\n".join(lines)
+    return f'{{"type": "FeatureCollection", "{HEADER}": {head}, "features": [\n{body}\n]}}\n'
 
 
 def read(path: Path) -> Annotations:
@@ -85,12 +100,10 @@ def read(path: Path) -> Annotations:
         When the file cannot be read, is no GeoJSON, or holds bad features (the first few are named with their number).
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not GeoJSON: it is not text in UTF-8.") from None
-    return loads(text, str(path))
+    return of_data(parsed(data, str(path)), str(path))
 
 
 def loads(text: str, source: str = "The text") -> Annotations:
@@ -101,22 +114,55 @@ def loads(text: str, source: str = "The text") -> Annotations:
     InputError
         When the text is no GeoJSON, or holds bad features.
     """
+    return of_data(parsed(text, source), source)
+
+
+def parsed(text: str | bytes, source: str) -> Any:
+    """Return what JSON text, or the bytes of a file of it, says.
+
+    Raises
+    ------
+    InputError
+        When it is no JSON, or no text in UTF-8.
+    """
     try:
-        data = json.loads(text)
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except UnicodeDecodeError:
+        raise InputError(f"{source} is not GeoJSON: it is not text in UTF-8.") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source} is not GeoJSON: {error}.") from None
-    features, header = _collection(data, source)
-    parsed: list[_Feature] = []
+
+
+def of_data(data: Any, source: str, masks: bool = True) -> Annotations:
+    """Read annotations from parsed GeoJSON.
+
+    Parameters
+    ----------
+    data : object
+        As :func:`parsed` gives it.
+    source : str
+        Names the file in errors.
+    masks : bool
+        Whether to fill the masks of polygons; without, they are known by their outlines alone.
+
+    Raises
+    ------
+    InputError
+        When it is no FeatureCollection, or holds bad features.
+    """
+    listed, header = _collection(data, source)
+    read: list[_Feature] = []
     problems: list[str] = []
-    for number, feature in enumerate(features, start=1):
+    for number, feature in enumerate(listed, start=1):
         try:
-            parsed.append(_parse(feature))
+            read.append(_parse(feature))
         except InputError as error:
             problems.append(f"feature {number} {error}")
+    problems += [f"{n} features have the id {name}" for name, n in repeated([item.id for item in read]).items()]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
-    return _assemble(parsed, header, source)
+    return _assemble(read, header, source, masks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,26 +178,31 @@ class _Feature:
     reviewed: bool
     shape: str
     outline: Outline
+    id: str
+    annotator: str
+    changed: str
 
 
-def _feature(annotations: Annotations, i: int) -> dict[str, Any]:
-    """Return specimen ``i`` as a GeoJSON feature."""
+def _feature(annotations: Annotations, i: int, corners: NDArray[np.float64]) -> dict[str, Any]:
+    """Return specimen ``i``, whose box has these corners, as a GeoJSON feature."""
     found = annotations.detections
     box = found.boxes[i]
     class_id = int(found.class_ids[i])
     outline = annotations.outlines[i]
     if annotations.shapes[i] == "rectangle":
-        outline = ((np.round(geometry.corners(box)[0], 4),),)
+        outline = ((corners,),)
     elif outline is None:
-        outline = _traced(found, i)
+        outline = _traced(found, i) or ((corners,),)
     polygons = [[_closed(ring) for ring in polygon] for polygon in outline]
     shape: dict[str, Any] = (
         {"type": "Polygon", "coordinates": polygons[0]}
         if len(polygons) == 1
         else {"type": "MultiPolygon", "coordinates": polygons}
     )
+    stamps = {"annotator": annotations.annotators[i], "changed": annotations.changed[i]}
     return {
         "type": "Feature",
+        **({"id": annotations.ids[i]} if annotations.ids[i] else {}),
         "geometry": shape,
         "properties": {
             "objectType": "annotation",
@@ -163,16 +214,16 @@ def _feature(annotations: Annotations, i: int) -> dict[str, Any]:
             "reviewed": bool(annotations.reviewed[i]),
             "cut": int(found.cut[i]),
             "box": [_shortest(value) for value in box],
+            **{name: value for name, value in stamps.items() if value},
         },
     }
 
 
 def _traced(found: Detections, i: int) -> Outline:
-    """Return the outline of a mask; a mask without pixels falls back on its box."""
+    """Return the outline of a mask; one without pixels has none."""
     from napari_diatom.formats.outlines import trace
 
-    mask = found.masks[i] if found.masks is not None else None
-    return (trace(mask) if mask is not None else ()) or ((np.round(geometry.corners(found.boxes[i])[0], 4),),)
+    return () if found.masks is None else trace(found.masks[i])
 
 
 def _closed(ring: NDArray[np.float64]) -> list[list[float]]:
@@ -198,7 +249,7 @@ def _collection(data: Any, source: str) -> tuple[list[Any], Mapping[str, Any]]:
         or not isinstance(data.get("features"), list)
     ):
         raise InputError(f"{source} is not a GeoJSON FeatureCollection.")
-    header = data.get(_HEADER)
+    header = data.get(HEADER)
     return data["features"], header if isinstance(header, dict) else {}
 
 
@@ -221,15 +272,16 @@ def _parse(feature: Any) -> _Feature:
         raise InputError(f"has the score {score!r}, which is not within 0 and 1")
     if cut not in (0, 1, 2, 3):
         raise InputError(f"has the cut flags {cut!r}, which are not within 0 and 3")
-    rectangle = _rectangle(outline)
     shape = properties.get("shape")
+    own = None if shape == "polygon" else _own_box(properties.get("box"), outline)
+    rectangle = _rectangle(outline) if own is None else own
     if shape == "rectangle" or (shape not in SHAPES and rectangle is not None):
         shape = "rectangle" if rectangle is not None else "polygon"
     else:
         shape = "polygon"
     fitted = rectangle if shape == "rectangle" and rectangle is not None else _smallest_box(outline)
     return _Feature(
-        box=_trusted(properties.get("box"), fitted, outline, shape == "rectangle"),
+        box=_trusted(properties.get("box"), fitted, outline, shape == "rectangle") if own is None else own,
         name=str(name) if name else _DEFAULT_CLASS,
         score=float(score),
         status=str(status),
@@ -238,7 +290,21 @@ def _parse(feature: Any) -> _Feature:
         reviewed=bool(properties.get("reviewed", False)),
         shape=shape,
         outline=outline,
+        id=_id(feature.get("id")),
+        annotator=_text(properties.get("annotator")),
+        changed=_text(properties.get("changed")),
     )
+
+
+def _id(value: Any) -> str:
+    """Return the id of a feature as text, empty where it has none of its own."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return "" if _KINDS.fullmatch(_text(value)) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _outline(geometry_: Mapping[str, Any]) -> Outline:
@@ -273,6 +339,25 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
     if len(ring) < 3 or np.ptp(ring[:, 0]) == 0 or np.ptp(ring[:, 1]) == 0:
         raise InputError("has an outline without an area")
     return ring
+
+
+def _own_box(numbers: Any, outline: Outline) -> NDArray[np.float64] | None:
+    """Return the stored numbers of a box where the outline is still that of this box as we wrote it, else None.
+
+    That is so for nearly all of thousands of boxes, and answered without a dozen small arrays for each.
+    """
+    if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
+        return None
+    if len(outline) != 1 or len(outline[0]) != 1 or len(outline[0][0]) != 4 or min(numbers[2:4]) <= 0:
+        return None
+    cx, cy, length, width, angle = numbers
+    along = math.cos(angle) * length / 2, math.sin(angle) * length / 2
+    across = -math.sin(angle) * width / 2, math.cos(angle) * width / 2
+    for (x, y), (u, v) in zip(outline[0][0].tolist(), ((-1, -1), (1, -1), (1, 1), (-1, 1)), strict=True):
+        dx, dy = cx + u * along[0] + v * across[0] - x, cy + u * along[1] + v * across[1] - y
+        if math.hypot(dx, dy) > _RECTANGLE_TOLERANCE:
+            return None
+    return np.asarray(numbers, dtype=np.float64)
 
 
 def _rectangle(outline: Outline) -> NDArray[np.float64] | None:
@@ -328,38 +413,41 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _assemble(parsed: list[_Feature], header: Mapping[str, Any], source: str) -> Annotations:
+def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with_masks: bool) -> Annotations:
     """Join features of one file."""
     from napari_diatom.formats.outlines import fill
 
     listed = header.get("classes")
     known = [str(name) for name in listed] if isinstance(listed, list) else []
-    classes = tuple(dict.fromkeys([*known, *sorted({item.name for item in parsed})])) or (_DEFAULT_CLASS,)
+    classes = tuple(dict.fromkeys([*known, *sorted({item.name for item in read})])) or (_DEFAULT_CLASS,)
     masks: list[CroppedMask] | None = None
-    if any(item.shape == "polygon" for item in parsed):
-        masks = [fill(item.outline) for item in parsed]
+    if with_masks and any(item.shape == "polygon" for item in read):
+        masks = [fill(item.outline) for item in read]
     try:
         found = Detections.of(
-            np.stack([item.box for item in parsed]) if parsed else np.empty((0, 5)),
-            [classes.index(item.name) for item in parsed],
-            [item.score for item in parsed],
+            np.stack([item.box for item in read]) if read else np.empty((0, 5)),
+            [classes.index(item.name) for item in read],
+            [item.score for item in read],
             classes,
             masks,
-            [item.cut for item in parsed],
-            [STATUSES.index(item.status) for item in parsed],
+            [item.cut for item in read],
+            [STATUSES.index(item.status) for item in read],
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return Annotations.of(
         found,
-        origins=[item.origin for item in parsed],
-        reviewed=np.array([item.reviewed for item in parsed], dtype=bool),
-        shapes=[item.shape for item in parsed],
-        outlines=[item.outline if item.shape == "polygon" else None for item in parsed],
+        origins=[item.origin for item in read],
+        reviewed=np.array([item.reviewed for item in read], dtype=bool),
+        shapes=[item.shape for item in read],
+        outlines=[item.outline if item.shape == "polygon" else None for item in read],
         image=str(header.get("image") or ""),
         height=_whole(header.get("height")),
         width=_whole(header.get("width")),
         pixel_size_um=_positive(header.get("pixel_size_um")),
+        ids=[item.id for item in read],
+        annotators=[item.annotator for item in read],
+        changed=[item.changed for item in read],
     )
 
 

@@ -1,0 +1,106 @@
+"""Annotations from one format to another."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations
+from napari_diatom.formats.detect import detect
+from napari_diatom.formats.documents import read_text
+from napari_diatom.formats.losses import Losses, losses
+from napari_diatom.formats.pictures import Pictures, with_sizes
+from napari_diatom.formats.registry import Format, by_name
+
+SPLIT_COLUMNS: Final = ("image", "split")
+"""Of the table that says which image is for what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """Annotations that were read and may be written.
+
+    Attributes
+    ----------
+    source, target : Format
+        Their format, and the one that they get.
+    annotations : list of Annotations
+        An image each, with the names and sizes that the images have.
+    losses : Losses
+        What the target cannot hold of them.
+    """
+
+    source: Format
+    target: Format
+    annotations: list[Annotations]
+    losses: Losses
+
+    @property
+    def specimens(self) -> int:
+        """Number of specimens."""
+        return sum(len(part) for part in self.annotations)
+
+
+def prepare(path: Path, target: str, source: str | None = None, images: Path | None = None) -> Conversion:
+    """Read annotations and find what another format cannot hold of them.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder of the annotations.
+    target, source : str
+        Names of formats; the source's is told from the content by default.
+    images : Path, optional
+        Folder of the images.
+
+    Raises
+    ------
+    InputError
+        When a name is unknown, the format cannot be told, or the annotations are damaged.
+    """
+    to = by_name(target)
+    from_ = detect(path) if source is None else by_name(source)
+    annotations = with_sizes(from_.read(path, images), Pictures(images))
+    return Conversion(from_, to, annotations, losses(to, annotations))
+
+
+def write(
+    conversion: Conversion, out: Path, images: Path | None = None, split: Mapping[str, str] | None = None
+) -> None:
+    """Write what was prepared; see :meth:`napari_diatom.formats.registry.Format.write`.
+
+    Raises
+    ------
+    InputError
+        When something is missing that the format needs.
+    OutputError
+        When something cannot be written.
+    """
+    conversion.target.write(out, conversion.annotations, images, split)
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Read a table of images and what each is for, with the columns :data:`SPLIT_COLUMNS`.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, lacks a column, or names an image twice.
+    """
+    table = csv.DictReader(io.StringIO(read_text(path, "a table of a split"), newline=""), strict=True)
+    split: dict[str, str] = {}
+    try:
+        if not set(SPLIT_COLUMNS) <= set(table.fieldnames or ()):
+            raise InputError(f"{path} lacks the columns {' and '.join(SPLIT_COLUMNS)}.")
+        for row in table:
+            image, name = (row[column] or "" for column in SPLIT_COLUMNS)
+            if split.setdefault(image, name) != name:
+                raise InputError(f"{path} line {table.line_num} names {image!r} a second time.")
+    except csv.Error as error:
+        raise InputError(f"{path} is no table: line {table.line_num}: {error}.") from None
+    return split

@@ -1,0 +1,97 @@
+"""DOTA's label files: four corners, class and difficulty in a row, a file per image in ``labelTxt/``.
+
+A class is one word there: spaces become underscores. Quadrilaterals that are no rectangles are read as the smallest
+box round them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from napari_diatom import geometry
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations
+from napari_diatom.formats.documents import plain, read_text
+from napari_diatom.formats.folders import read_each, write_each
+from napari_diatom.formats.pictures import Pictures
+from napari_diatom.formats.polygons import box_round, ring_of
+from napari_diatom.formats.specimens import Problems, Sheet, Size, Specimen, assembled
+
+TITLE: Final = "DOTA"
+SUFFIX: Final = ".txt"
+FOLDER: Final = "labelTxt"
+"""Folder of the files in a dataset."""
+HEADERS: Final = ("imagesource:", "gsd:")
+"""How lines begin that are no rows."""
+
+
+def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
+    """Write a file per image into the new folder ``path``, or the one image into the file ``path``.
+
+    Raises
+    ------
+    InputError
+        When two classes become one without their spaces; see also :func:`napari_diatom.formats.folders.write_each`.
+    OutputError
+        When something cannot be written.
+    """
+    classes = {name for part in annotations for name in part.detections.classes}
+    if len({word(name) for name in classes}) < len(classes):
+        raise InputError("DOTA has no spaces in the names of classes, and without them two of these classes are one.")
+    write_each(path, annotations, SUFFIX, TITLE, _text)
+
+
+def word(name: str) -> str:
+    """Return a class as one word."""
+    return "_".join(name.split())
+
+
+def _text(part: Annotations) -> str:
+    """Return the file of one image."""
+    found = part.detections
+    lines = ["imagesource:napari-diatom\n", "gsd:null\n"]
+    for corners, class_id in zip(geometry.corners(found.boxes), found.class_ids.tolist(), strict=True):
+        lines.append(f"{' '.join(plain(value) for value in corners.ravel())} {word(found.classes[class_id])} 0\n")
+    return "".join(lines)
+
+
+def read(path: Path, pictures: Pictures) -> list[Annotations]:
+    """Read a file, or all files in a folder or in its ``labelTxt``.
+
+    Raises
+    ------
+    InputError
+        When they cannot be read or hold damaged rows; the first few are named by their lines.
+    """
+    inner = path / FOLDER
+    return assembled(
+        read_each(inner if inner.is_dir() else path, (SUFFIX,), TITLE, lambda file: _sheet(file, pictures))
+    )
+
+
+def _sheet(file: Path, pictures: Pictures) -> Sheet:
+    """Read the file of one image."""
+    text = read_text(file, "a label file of DOTA")
+    image, size = pictures.known(file.stem, None, file)
+    sheet = Sheet(image, size)
+    problems = Problems()
+    for position, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith(HEADERS):
+            with problems.at(f"line {position}"):
+                sheet.specimens.append(_specimen(line, size))
+    problems.check(file)
+    return sheet
+
+
+def _specimen(line: str, size: Size | None) -> Specimen:
+    """Return the specimen of a row."""
+    cells = line.replace(",", " ").split()
+    if len(cells) < 9:
+        raise InputError(f"has {len(cells)} cells; eight coordinates, a class and a difficulty are needed")
+    # Difficulty is the last cell, but some programs leave it out.
+    name = " ".join(cells[8:-1] if len(cells) > 9 and cells[-1].isdigit() else cells[8:])
+    return Specimen.rectangle(name, box_round(ring_of(np.array(cells[:8], dtype=object))), size)

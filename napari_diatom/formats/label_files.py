@@ -1,0 +1,74 @@
+"""Label images, one per image, read and written by :mod:`napari_diatom.formats.label_tiff`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations, label_tiff
+from napari_diatom.formats.folders import each_file, read_each
+from napari_diatom.formats.pictures import Pictures, size_needed
+from napari_diatom.imaging import open_images
+from napari_diatom.labelling import masks_of
+
+TITLE: Final = "Label image"
+
+_ERRORS: Final = (TypeError, AttributeError, OverflowError, MemoryError, struct.error, EOFError, AssertionError)
+"""What damaged TIFF files lead tifffile to, beside what label_tiff knows of."""
+
+
+def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
+    """Write a file per image into the new folder ``path``, or the one image into the file ``path``.
+
+    What lies beyond an image's edge is left out.
+
+    Raises
+    ------
+    InputError
+        When sizes or names of images are missing.
+    OutputError
+        When something cannot be written.
+    """
+    size_needed(annotations, TITLE)
+    each_file(path, annotations, label_tiff.SUFFIXES, TITLE, _write)
+
+
+def _write(path: Path, part: Annotations) -> None:
+    """Write the file of one image."""
+    height, width = part.height or 0, part.width or 0
+    masks = tuple(mask.within(0, 0, width, height) for mask in masks_of(part.detections))
+    label_tiff.write(path, replace(part.detections, masks=masks), height, width, pixel_size_um=part.pixel_size_um)
+
+
+def read(path: Path, pictures: Pictures) -> list[Annotations]:
+    """Read a file, or all files in a folder.
+
+    Raises
+    ------
+    InputError
+        With the problems of the first few files that have any.
+    """
+    return read_each(path, label_tiff.SUFFIXES, TITLE, lambda file: _read(file, pictures))
+
+
+def _read(file: Path, pictures: Pictures) -> Annotations:
+    """Read the file of one image."""
+    pages = open_images(file)
+    size = pages[0].height, pages[0].width
+    image, _ = pictures.known(file.stem, size, file)
+    try:
+        _, found = label_tiff.read(file, *size)
+    except _ERRORS as error:
+        raise InputError(f"{file} is a damaged TIFF file: {' '.join(str(error).split())}.") from None
+    return Annotations.of(
+        found,
+        shapes=["polygon"] * len(found),
+        image=image,
+        height=size[0],
+        width=size[1],
+        pixel_size_um=pages[0].pixel_size_um,
+    )

@@ -1,0 +1,155 @@
+"""What a format cannot hold of given specimens, counted before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from napari_diatom.detections import STATUSES
+from napari_diatom.formats import PERSON, Annotations
+from napari_diatom.formats.registry import Format, Holds
+from napari_diatom.formats.shapes import corners_of, is_upright, mask_of, outline_of
+from napari_diatom.formats.specimens import DEFAULT_CLASS
+from napari_diatom.formats.yolo_rows import reaches_too_far
+from napari_diatom.labelling import Painter, masks_of
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One thing that is lost.
+
+    Attributes
+    ----------
+    kind : Holds
+        What the format does not hold.
+    count : int
+        Specimens, or images, that have it.
+    what : str
+        What becomes of it, with ``{count}`` where the number belongs.
+    """
+
+    kind: Holds
+    count: int
+    what: str
+
+    def text(self) -> str:
+        """Return it in a few words."""
+        return self.what.format(count=self.count)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """All that a format cannot hold.
+
+    Attributes
+    ----------
+    title : str
+        The format's name for people.
+    items : tuple of Loss
+        What is lost; empty where nothing is.
+    """
+
+    title: str
+    items: tuple[Loss, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def text(self) -> str:
+        """Return a sentence for the user."""
+        if not self.items:
+            return f"{self.title} holds all of it."
+        return f"{self.title} does not hold: {'; '.join(item.text() for item in self.items)}."
+
+
+def losses(format_: Format, annotations: Sequence[Annotations]) -> Losses:
+    """Return what ``format_`` cannot hold of these specimens."""
+    items = []
+    for kind, (words, count) in _KINDS.items():
+        if kind not in format_.holds and not _implied(kind, format_):
+            number = sum(count(part) for part in annotations)
+            if number:
+                items.append(Loss(kind, number, words))
+    return Losses(format_.title, tuple(items))
+
+
+def _implied(kind: Holds, format_: Format) -> bool:
+    """Tell whether a loss is part of a greater one: what becomes pixels has no angle."""
+    return kind is Holds.ROTATION and Holds.BOXES not in format_.holds
+
+
+def _rotated(part: Annotations) -> int:
+    return sum(not is_upright(box) for box in part.detections.boxes)
+
+
+def _boxes(part: Annotations) -> int:
+    return sum(mask_of(part, i) is None for i in range(len(part)))
+
+
+def _outlined(part: Annotations) -> int:
+    return sum(outline_of(part, i) is not None for i in range(len(part)))
+
+
+def _with_holes(part: Annotations) -> int:
+    return sum(any(len(polygon) > 1 for polygon in outline_of(part, i) or ()) for i in range(len(part)))
+
+
+def _with_islands(part: Annotations) -> int:
+    return sum(len(outline_of(part, i) or ()) > 1 for i in range(len(part)))
+
+
+def _hidden(part: Annotations) -> int:
+    """Return how many specimens lie partly below others, 0 where the image's size is unknown."""
+    if part.height is None or part.width is None:
+        return 0
+    masks = tuple(mask.within(0, 0, part.width, part.height) for mask in masks_of(part.detections))
+    return Painter.of(replace(part.detections, masks=masks), None, part.height, part.width).overlap().specimens
+
+
+def _beyond(part: Annotations) -> int:
+    """Return how many specimens reach too far beyond their image for Ultralytics."""
+    if part.height is None or part.width is None:
+        return 0
+    return sum(reaches_too_far(corners_of(part, i), (part.height, part.width)) for i in range(len(part)))
+
+
+def _of_classes(part: Annotations) -> int:
+    return sum(part.detections.classes[i] != DEFAULT_CLASS for i in part.detections.class_ids.tolist())
+
+
+def _with_spaces(part: Annotations) -> int:
+    return sum(len(part.detections.classes[i].split()) > 1 for i in part.detections.class_ids.tolist())
+
+
+_KINDS: Final[dict[Holds, tuple[str, Callable[[Annotations], int]]]] = {
+    Holds.ROTATION: ("{count} rotated boxes become upright", _rotated),
+    Holds.BOXES: ("{count} boxes become pixels", _boxes),
+    Holds.MASKS: ("{count} outlines become boxes", _outlined),
+    Holds.HOLES: ("{count} masks have holes", _with_holes),
+    Holds.ISLANDS: ("{count} masks have several parts", _with_islands),
+    Holds.OVERLAPS: ("{count} specimens lie partly below others", _hidden),
+    Holds.BEYOND: ("{count} specimens far beyond the edge are clipped", _beyond),
+    Holds.CLASSES: ("classes of {count}", _of_classes),
+    Holds.SPACES: ("spaces in the class names of {count} become underscores", _with_spaces),
+    Holds.SCORES: ("scores of {count}", lambda part: int((part.detections.scores != 1).sum())),
+    Holds.STATUS: (
+        f"status other than {STATUSES[0]} of {{count}}",
+        lambda part: int((part.detections.status > 0).sum()),
+    ),
+    Holds.ORIGIN: (
+        "origin or review of {count}",
+        lambda part: int(np.count_nonzero(part.reviewed | (np.array(part.origins) != PERSON))),
+    ),
+    Holds.IDS: (
+        "ids or annotators of {count}",
+        lambda part: sum(any(stamps) for stamps in zip(part.ids, part.annotators, part.changed, strict=True)),
+    ),
+    Holds.CUT: ("cut marks of {count}", lambda part: int((part.detections.cut > 0).sum())),
+    Holds.SIZE: ("sizes of {count} images", lambda part: int(part.height is not None)),
+    Holds.PIXEL_SIZE: ("pixel sizes of {count} images", lambda part: int(part.pixel_size_um is not None)),
+    Holds.EMPTY: ("{count} images without specimens", lambda part: int(not len(part))),
+}
+"""What may be lost: in which words, and of how many."""

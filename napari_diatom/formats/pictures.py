@@ -1,0 +1,177 @@
+"""The images that annotations belong to: found by name, measured without being decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations
+from napari_diatom.formats.specimens import Size, some_of
+from napari_diatom.imaging import find_images, open_images
+
+
+def base_name(name: str) -> str:
+    """Return the last part of a name that may hold folders of any system."""
+    return PurePosixPath(name.replace("\\", "/")).name
+
+
+def _page_of(name: str) -> tuple[str, int | None]:
+    """Return a file's name and the number of its page, as in ``a.tif#2``; None where no page is named."""
+    file, mark, page = name.rpartition("#")
+    if not (mark and file and page.isascii() and page.isdigit() and len(page) < 7):
+        return name, None
+    return file, int(page)
+
+
+def stem_of(name: str) -> str:
+    """Return the name of an image without folders and suffix; a page keeps its number."""
+    file, page = _page_of(base_name(name))
+    return Path(file).stem if page is None else f"{Path(file).stem}#{page}"
+
+
+class Pictures:
+    """The images in a folder and its subfolders, or none.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where they are; without it nothing is known but what the annotations say.
+
+    Raises
+    ------
+    InputError
+        When the folder is not there or holds no image.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._names: dict[str, list[Path]] = {}
+        self._stems: dict[str, list[Path]] = {}
+        for path in find_images([str(folder)]) if folder is not None else ():
+            self._names.setdefault(path.name, []).append(path)
+            self._stems.setdefault(path.stem, []).append(path)
+
+    def path(self, name: str) -> Path | None:
+        """Return the file of an image by its name, or by its name without suffix; None without a folder.
+
+        Raises
+        ------
+        InputError
+            When the folder has no such image, or several.
+        """
+        if self.folder is None:
+            return None
+        whole = base_name(name)
+        asked = dict.fromkeys((whole, _page_of(whole)[0]))
+        found = next((self._names[key] for key in asked if key in self._names), None)
+        found = found or next((self._stems[key] for key in asked if key in self._stems), None)
+        if not found:
+            raise InputError(f"{self.folder} has no image named {whole!r}")
+        if len(found) > 1:
+            parts = PurePosixPath(name.replace("\\", "/")).parts
+            found = [path for path in found if path.parts[-len(parts) :] == parts] if len(parts) > 1 else found
+        if len(found) != 1:
+            raise InputError(f"{self.folder} has several images named {whole!r}: give them names of their own")
+        return found[0]
+
+    def known(self, name: str, stated: Size | None, source: Path | None = None) -> tuple[str, Size | None]:
+        """Return an image's name with its suffix, and its height and width.
+
+        Parameters
+        ----------
+        name : str
+            Of the image, with or without suffix.
+        stated : Size or None
+            What the annotations say.
+        source : Path, optional
+            Their file, for errors.
+
+        Raises
+        ------
+        InputError
+            When the image cannot be found or read, or is of another size than stated.
+        """
+        try:
+            return self._known(name, stated)
+        except InputError as error:
+            if source is None:
+                raise
+            raise InputError(f"{source}: {error}") from None
+
+    def _known(self, name: str, stated: Size | None) -> tuple[str, Size | None]:
+        """Return the name and size of an image."""
+        path = self.path(name)
+        if path is None:
+            return name, stated
+        whole = base_name(name)
+        page = (_page_of(whole)[1] if whole != path.name else None) or 1
+        pages = open_images(path)
+        if page > len(pages):
+            raise InputError(f"{path} has {len(pages)} pages, and {whole!r} is none of them")
+        size = (pages[page - 1].height, pages[page - 1].width)
+        if stated is not None and stated != size:
+            raise InputError(
+                f"{path} has {size[1]} x {size[0]} pixels, but its annotations are for {stated[1]} x {stated[0]}"
+            )
+        return (name if whole.startswith(path.name) else path.name), size
+
+
+def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: Path | None = None) -> list[Annotations]:
+    """Return annotations, of the file ``source``, with the names and sizes of their images as far as these are there.
+
+    Raises
+    ------
+    InputError
+        When images are not in their folder, or are of other sizes; the first few are named.
+    """
+    out: list[Annotations] = []
+    problems: list[str] = []
+    for part in annotations:
+        stated = (part.height, part.width) if part.height is not None and part.width is not None else None
+        try:
+            name, size = pictures.known(part.image, stated)
+        except InputError as error:
+            problems.append(str(error).rstrip("."))
+            continue
+        height, width = size or (None, None)
+        out.append(replace(part, image=name, height=height, width=width))
+    if problems:
+        raise InputError(f"{source}: " * (source is not None) + some_of(problems, "; ") + ".")
+    return out
+
+
+def size_needed(annotations: Sequence[Annotations], title: str) -> list[Size]:
+    """Return the height and width of every image.
+
+    Raises
+    ------
+    InputError
+        When some are unknown; ``title`` is the format that needs them.
+    """
+    unknown = [part.image or "an image" for part in annotations if part.height is None or part.width is None]
+    if unknown:
+        raise InputError(
+            f"{title} needs the sizes of the images, and that of {some_of(unknown)} is unknown: name the folder of the "
+            "images."
+        )
+    return [(part.height or 0, part.width or 0) for part in annotations]
+
+
+def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = False) -> list[str]:
+    """Return names for the files of the images: without folders and suffixes or, if ``whole``, with suffixes.
+
+    Raises
+    ------
+    InputError
+        When an image has no name, or two have the same.
+    """
+    names = [base_name(part.image) if whole else stem_of(part.image) for part in annotations]
+    unnamed = [str(position) for position, name in enumerate(names, start=1) if not name.strip(". ")]
+    if unnamed:
+        raise InputError(f"{title} names files by their images, and image {some_of(unnamed)} has no name.")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}.")
+    return names

@@ -1,0 +1,257 @@
+"""All annotation formats: what each holds, by name, and told from the content of files."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.errors import InputError
+from napari_diatom.formats import (
+    Annotations,
+    biigle_coco,
+    biigle_csv,
+    coco,
+    coco_files,
+    cvat,
+    dota,
+    geojson,
+    geojson_files,
+    imagej,
+    label_files,
+    label_tiff,
+    labelme,
+    voc,
+    yolo,
+    yolo_rows,
+)
+from napari_diatom.formats.pictures import Pictures, with_sizes
+
+Reader = Callable[[Path, Pictures], list[Annotations]]
+Writer = Callable[..., None]
+"""Takes the path, the annotations and the pictures; that of a format with splits takes ``split``, too."""
+
+
+class Layout(StrEnum):
+    """How images and files belong together."""
+
+    FILE_PER_IMAGE = "a file per image"
+    ONE_FILE = "one file for many images"
+    FOLDER = "a folder with the images"
+
+
+class Holds(StrEnum):
+    """What a format may hold of specimens and images."""
+
+    BOXES = "boxes"
+    ROTATION = "rotation"
+    MASKS = "masks"
+    HOLES = "holes"
+    ISLANDS = "islands"
+    OVERLAPS = "overlaps"
+    CLASSES = "classes"
+    SPACES = "spaces in the names of classes"
+    SCORES = "scores"
+    STATUS = "status"
+    ORIGIN = "origin and review"
+    IDS = "ids and annotators"
+    CUT = "cut marks"
+    SIZE = "image size"
+    PIXEL_SIZE = "pixel size"
+    EMPTY = "images without specimens"
+    BEYOND = "specimens far beyond the edge"
+    SPLITS = "splits"
+
+
+@dataclass(frozen=True)
+class Format:
+    """One annotation format.
+
+    Attributes
+    ----------
+    name : str
+        As it is asked for, such as ``"yolo-obb"``.
+    title : str
+        Name for people.
+    suffixes : tuple of str
+        Of its files.
+    layout : Layout
+        How images and files belong together.
+    holds : frozenset of Holds
+        What of the specimens it can hold.
+    reader, writer : callable
+        What :meth:`read` and :meth:`write` call.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    layout: Layout
+    holds: frozenset[Holds]
+    reader: Reader
+    writer: Writer
+
+    def read(self, path: Path, images: Path | None = None) -> list[Annotations]:
+        """Read the specimens of all images.
+
+        Parameters
+        ----------
+        path : Path
+            The file, or the folder of files.
+        images : Path, optional
+            Folder of the images, from which names and sizes are taken; sizes are compared with those in the files.
+
+        Raises
+        ------
+        InputError
+            With the first few problems of the files.
+        """
+        if not path.exists():
+            raise InputError(f"{path} is not there.")
+        if path.is_dir() and self.layout is Layout.ONE_FILE:
+            raise InputError(f"{path} is a folder, and {self.title} is a file: name the file.")
+        return self.reader(path, Pictures(images))
+
+    def write(
+        self,
+        path: Path,
+        annotations: Sequence[Annotations],
+        images: Path | None = None,
+        split: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the specimens of all images, whole or not at all.
+
+        Parameters
+        ----------
+        path : Path
+            The file, or the new folder.
+        annotations : sequence of Annotations
+            An image each.
+        images : Path, optional
+            Folder of the images, from which names and sizes are taken.
+        split : Mapping of str to str, optional
+            Name of each image to ``"train"``, ``"val"`` or ``"test"``, for formats with splits.
+
+        Raises
+        ------
+        InputError
+            When something is missing that the format needs.
+        OutputError
+            When something cannot be written.
+        """
+        pictures = Pictures(images)
+        named = with_sizes(annotations, pictures)
+        if split is None:
+            self.writer(path, named, pictures)
+        elif Holds.SPLITS in self.holds:
+            self.writer(path, named, pictures, split=split)
+        else:
+            raise InputError(f"{self.title} has no splits.")
+
+
+_ATTRIBUTES: Final = frozenset({Holds.SCORES, Holds.STATUS, Holds.ORIGIN, Holds.CUT})
+_PLAIN: Final = frozenset({Holds.BOXES, Holds.OVERLAPS, Holds.CLASSES, Holds.SPACES, Holds.BEYOND})
+_ALL: Final = frozenset(Holds) - {Holds.SPLITS, Holds.IDS}
+_OUTLINES: Final = frozenset({Holds.ROTATION, Holds.MASKS, Holds.HOLES, Holds.ISLANDS})
+_IMAGES: Final = frozenset({Holds.SIZE, Holds.EMPTY})
+_DATASET: Final = (_PLAIN - {Holds.BEYOND}) | _IMAGES | {Holds.SPLITS}
+
+
+def _yolo(name: str, kind: yolo_rows.Kind, more: frozenset[Holds]) -> Format:
+    """Return a format of Ultralytics' datasets."""
+    read, write = partial(yolo.read, kind=kind), partial(yolo.write, kind=kind)
+    return Format(name, kind.title, (".yaml", ".yml"), Layout.FOLDER, _DATASET | more, read, write)
+
+
+FORMATS: Final = (
+    Format(
+        "geojson",
+        geojson_files.TITLE,
+        (geojson.SUFFIX,),
+        Layout.FILE_PER_IMAGE,
+        _ALL | {Holds.IDS},
+        geojson_files.read,
+        geojson_files.write,
+    ),
+    Format("coco", coco_files.TITLE, (coco.SUFFIX,), Layout.ONE_FILE, _ALL, coco_files.read, coco_files.write),
+    _yolo("yolo", yolo_rows.UPRIGHT, frozenset()),
+    _yolo("yolo-obb", yolo_rows.ORIENTED, frozenset({Holds.ROTATION})),
+    _yolo("yolo-seg", yolo_rows.POLYGONS, _OUTLINES),
+    Format(
+        "dota",
+        dota.TITLE,
+        (dota.SUFFIX,),
+        Layout.FILE_PER_IMAGE,
+        (_PLAIN - {Holds.SPACES}) | {Holds.ROTATION, Holds.EMPTY},
+        dota.read,
+        dota.write,
+    ),
+    Format("voc", voc.TITLE, (voc.SUFFIX,), Layout.FILE_PER_IMAGE, _PLAIN | _IMAGES, voc.read, voc.write),
+    Format(
+        "labelme",
+        labelme.TITLE,
+        (labelme.SUFFIX,),
+        Layout.FILE_PER_IMAGE,
+        _ALL - {Holds.PIXEL_SIZE},
+        labelme.read,
+        labelme.write,
+    ),
+    Format(
+        "biigle-coco",
+        biigle_coco.TITLE,
+        (biigle_coco.SUFFIX,),
+        Layout.ONE_FILE,
+        _PLAIN | _OUTLINES | _IMAGES,
+        biigle_coco.read,
+        biigle_coco.write,
+    ),
+    Format(
+        "biigle-csv",
+        biigle_csv.TITLE,
+        (biigle_csv.SUFFIX,),
+        Layout.ONE_FILE,
+        _PLAIN | _OUTLINES | {Holds.SIZE},
+        biigle_csv.read,
+        biigle_csv.write,
+    ),
+    Format("cvat", cvat.TITLE, (cvat.SUFFIX,), Layout.ONE_FILE, _ALL - {Holds.PIXEL_SIZE}, cvat.read, cvat.write),
+    Format(
+        "label-tiff",
+        label_files.TITLE,
+        label_tiff.SUFFIXES,
+        Layout.FILE_PER_IMAGE,
+        _IMAGES | {Holds.MASKS, Holds.HOLES, Holds.ISLANDS, Holds.PIXEL_SIZE, Holds.SPACES, Holds.BEYOND},
+        label_files.read,
+        label_files.write,
+    ),
+    Format(
+        "imagej",
+        imagej.TITLE,
+        (imagej.SUFFIX, imagej.SINGLE),
+        Layout.FILE_PER_IMAGE,
+        _ALL - {Holds.SIZE, Holds.PIXEL_SIZE},
+        imagej.read,
+        imagej.write,
+    ),
+)
+"""All formats."""
+
+
+def by_name(name: str) -> Format:
+    """Return the format of a name.
+
+    Raises
+    ------
+    InputError
+        When there is none; the choices are listed, those alike first.
+    """
+    known = {format_.name: format_ for format_ in FORMATS}
+    if name in known:
+        return known[name]
+    alike = difflib.get_close_matches(name.lower(), known, n=3)
+    meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
+    raise InputError(f"There is no format {name!r}.{meant} There are {', '.join(known)}.")

@@ -1,0 +1,265 @@
+"""Datasets as Ultralytics trains on them: ``data.yaml``, ``images/<split>/`` and ``labels/<split>/``.
+
+Images are hard links of the originals where the disk allows it, else copies. ``path`` in ``data.yaml`` is absolute,
+because Ultralytics takes a relative one from wherever it is started; a dataset that was moved is read all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from napari_diatom.errors import InputError
+from napari_diatom.files import write_atomically
+from napari_diatom.formats import Annotations
+from napari_diatom.formats.documents import read_text
+from napari_diatom.formats.folders import new_folder
+from napari_diatom.formats.pictures import Pictures, names_needed, size_needed, stem_of
+from napari_diatom.formats.specimens import Problems, Sheet, assembled, some_of
+from napari_diatom.formats.yolo_rows import Kind, parsed, rows
+from napari_diatom.imaging import SUFFIXES, open_images
+
+SPLITS: Final = ("train", "val", "test")
+DATA: Final = "data.yaml"
+
+_ALIASES: Final = {"validation": "val", "valid": "val"}
+
+
+def write(
+    path: Path,
+    annotations: Sequence[Annotations],
+    pictures: Pictures,
+    kind: Kind,
+    split: Mapping[str, str] | None = None,
+) -> None:
+    """Write a dataset into a new folder, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    annotations : sequence of Annotations
+        With the sizes of their images.
+    pictures : Pictures
+        Where the images are; without them only the labels are written.
+    kind : Kind
+        Boxes, oriented boxes or polygons.
+    split : Mapping of str to str, optional
+        Name of each image to ``"train"``, ``"val"`` or ``"test"``; without it all are in ``train``, which is ``val``,
+        too.
+
+    Raises
+    ------
+    InputError
+        When sizes, names or splits are missing.
+    OutputError
+        When something cannot be written.
+    """
+    names = names_needed(annotations, kind.title)
+    sizes = size_needed(annotations, kind.title)
+    parts = _splits([part.image for part in annotations], split)
+    files = [pictures.path(part.image) for part in annotations]
+    paged = [
+        part.image
+        for part, file in zip(annotations, files, strict=True)
+        if file is not None and file.stem != stem_of(part.image)
+    ]
+    if paged:
+        raise InputError(f"{kind.title} needs a file for each image; {some_of(paged)} is a page of a file of several.")
+    classes = tuple(dict.fromkeys(name for part in annotations for name in part.detections.classes))
+    with new_folder(path) as folder:
+        for name, part, size, where, file in zip(names, annotations, sizes, parts, files, strict=True):
+            for kept in ("images", "labels"):
+                (folder / kept / where).mkdir(parents=True, exist_ok=True)
+            (folder / "labels" / where / f"{name}.txt").write_text(rows(part, kind, classes, size), encoding="utf-8")
+            if file is not None:
+                _place(file, folder / "images" / where / file.name)
+        write_atomically(folder / DATA, _data(path, set(parts), classes))
+
+
+def _splits(images: Sequence[str], split: Mapping[str, str] | None) -> list[str]:
+    """Return the split of each image."""
+    if split is None:
+        return [SPLITS[0]] * len(images)
+    missing = [name for name in images if name not in split]
+    if missing:
+        raise InputError(f"The split does not name the image {some_of(missing)}.")
+    parts = [_ALIASES.get(split[name], split[name]) for name in images]
+    odd = sorted(set(parts) - set(SPLITS))
+    if odd:
+        raise InputError(f"The split {some_of(odd)} is unknown; there are {', '.join(SPLITS)}.")
+    if SPLITS[0] not in parts:
+        raise InputError("No image of the split is in train.")
+    return parts
+
+
+def _place(source: Path, target: Path) -> None:
+    """Link an image, or copy it where it cannot be linked."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _data(path: Path, parts: set[str], classes: Sequence[str]) -> str:
+    """Return the text of ``data.yaml``."""
+    import yaml
+
+    data: dict[str, Any] = {"path": str(path.resolve()), "train": "images/train"}
+    data["val"] = "images/val" if "val" in parts else "images/train"
+    if "test" in parts:
+        data["test"] = "images/test"
+    return str(yaml.safe_dump({**data, "names": dict(enumerate(classes))}, sort_keys=False, allow_unicode=True))
+
+
+def read(path: Path, pictures: Pictures, kind: Kind) -> list[Annotations]:
+    """Read all splits of a dataset.
+
+    Parameters
+    ----------
+    path : Path
+        ``data.yaml``, or its folder.
+    pictures : Pictures
+        Where the images are, if not in the dataset.
+    kind : Kind
+        Boxes, oriented boxes or polygons.
+
+    Raises
+    ------
+    InputError
+        When the dataset cannot be read or holds damaged rows; the first few are named with file and line.
+    """
+    file = path / DATA if path.is_dir() else path
+    data = data_of(file)
+    classes = _classes(data.get("names"), file)
+    labels = {label.stem: label for label in label_files(data, file)}
+    problems = Problems()
+    if pictures.folder is None:
+        images = _own_images(labels, data, file, problems)
+    else:
+        images = _images_elsewhere(labels, pictures, problems)
+    sheets = [_sheet(image, labels.get(stem), kind, classes, problems) for stem, image in sorted(images.items())]
+    problems.check(file)
+    return assembled(sheets, classes)
+
+
+def _own_images(labels: Mapping[str, Path], data: Mapping[str, Any], file: Path, problems: Problems) -> dict[str, Path]:
+    """Return the images of a dataset by their stems; each label must have one."""
+    images = {image.stem: image for folder in _folders(data, file, "images") for image in _images(folder)}
+    for stem in sorted(set(labels) - set(images)):
+        problems.add(f"{labels[stem].name} has no image")
+    return images
+
+
+def _images_elsewhere(labels: Mapping[str, Path], pictures: Pictures, problems: Problems) -> dict[str, Path]:
+    """Return the images that belong to labels by their stems."""
+    images: dict[str, Path] = {}
+    for stem, label in labels.items():
+        with problems.at(f"{label.name}:"):
+            image = pictures.path(stem)
+            if image is not None:
+                images[stem] = image
+    return images
+
+
+def _sheet(image: Path, label: Path | None, kind: Kind, classes: tuple[str, ...], problems: Problems) -> Sheet:
+    """Read the labels of an image; without a file it has none."""
+    shown = open_images(image)[0]
+    size = shown.height, shown.width
+    sheet = Sheet(image.name, size)
+    if label is not None:
+        for position, line in enumerate(read_text(label, "a label file").splitlines(), start=1):
+            if line.strip():
+                with problems.at(f"{label.name} line {position}"):
+                    sheet.specimens.append(parsed(line, kind, classes, size))
+    return sheet
+
+
+def data_of(file: Path) -> dict[str, Any]:
+    """Return what ``data.yaml`` says.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or describes no dataset.
+    """
+    import yaml
+
+    text = read_text(file, "a dataset of YOLO")
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(data, dict) or "names" not in data:
+        raise InputError(f"{file} describes no dataset of YOLO: it lists no names of classes.")
+    return data
+
+
+def _classes(names: Any, file: Path) -> tuple[str, ...]:
+    """Return the names of classes in the order of their numbers."""
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
+        raise InputError(f"{file} does not list the names of its classes from 0 on.")
+    classes = tuple(str(names[i]) for i in range(len(names)))
+    if len(set(classes)) < len(classes) or not all(classes):
+        raise InputError(f"{file} has several classes of one name, or one without a name.")
+    return classes
+
+
+def _folders(data: Mapping[str, Any], file: Path, kept: str) -> list[Path]:
+    """Return the folders of images or labels of all splits."""
+    given = Path(str(data.get("path") or "."))
+    root = given if given.is_absolute() and _is_folder(given) else file.parent
+    folders: dict[Path, None] = {}
+    for name in SPLITS:
+        listed = data.get(name)
+        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
+            if not isinstance(entry, str):
+                raise InputError(f"{file} has a {name} that is no folder.")
+            parts = list((root / entry).parts)
+            if "images" in parts:
+                parts[len(parts) - 1 - parts[::-1].index("images")] = kept
+            folder = Path(*parts)
+            if kept == "images" and not _is_folder(folder):
+                raise InputError(f"{file} names the folder {entry!r}, which is not there.")
+            folders[folder] = None
+    if not folders:
+        raise InputError(f"{file} names no folder of images ({', '.join(SPLITS)}).")
+    return list(folders)
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether a folder is there; a name that no system takes is none."""
+    try:
+        return path.is_dir()
+    except ValueError:
+        return False
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def label_files(data: Mapping[str, Any], file: Path) -> list[Path]:
+    """Return the label files of all splits.
+
+    Raises
+    ------
+    InputError
+        When two have the same name, or a split is no folder.
+    """
+    files = [
+        label
+        for folder in _folders(data, file, "labels")
+        if _is_folder(folder)
+        for label in sorted(folder.glob("*.txt"))
+    ]
+    names = [label.name for label in files]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"{file} has several label files named {some_of(twice)}.")
+    return files

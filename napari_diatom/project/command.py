@@ -1,0 +1,157 @@
+"""``napari-diatom project``: make, check, sum up and split projects without a window."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.detections import STATUSES
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations
+from napari_diatom.progress import Report
+from napari_diatom.project import checks, splits
+from napari_diatom.project.document import STATES
+from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.store import Project
+from napari_diatom.project.tallies import Tally
+from napari_diatom.project.taxa import read_taxa
+
+OK: Final = 0
+WRONG: Final = 1
+
+Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
+
+
+def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Run a parsed command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        As the parser of ``napari-diatom project`` gives it.
+    report : callable
+        Shows progress.
+    table : callable
+        Prints rows below headings.
+    """
+    actions: dict[str, Callable[[argparse.Namespace, Report, Table], int]] = {
+        "new": _new,
+        "check": _check,
+        "stats": _stats,
+        "split": _split,
+    }
+    return actions[arguments.action](arguments, report, table)
+
+
+def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Make a project."""
+    from napari_diatom.imaging import find_images
+
+    classes = read_taxa(arguments.classes) if arguments.classes else ()
+    annotations = _read(arguments)
+    with Project.create(arguments.folder, find_images(arguments.images), classes, report=report) as project:
+        try:
+            added = project.import_annotations(annotations)
+        except InputError:
+            # So that the command can be given again with other files.
+            (project.folder / PROJECT_FILE).unlink()
+            raise
+        print(
+            f"{project.folder}: {len(project.images)} images, {len(project.settings.classes)} classes, "
+            f"{added} specimens"
+        )
+    return OK
+
+
+def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Say what is wrong with a project."""
+    with Project.open(arguments.folder) as project:
+        found = checks.find(project, report)
+        images = len(project.images)
+    errors = [item for item in found if item.is_error]
+    if found:
+        table(
+            ("", "what", "image", ""),
+            [("error" if item.is_error else "warning", item.kind, item.image, item.text) for item in found],
+        )
+    print(f"{images} images, {len(errors)} errors, {len(found) - len(errors)} warnings")
+    return WRONG if errors else OK
+
+
+def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Print what a project has."""
+    with Project.open(arguments.folder) as project:
+        tallies, settings = project.summary(), project.settings
+    states = Counter(item.state for item in tallies)
+    table(("state", "images"), [(name, states[name]) for name in STATES])
+    print()
+    names = [item.name for item in settings.classes]
+    both: Counter[tuple[str, str]] = Counter()
+    for item in tallies:
+        both.update(item.counts)
+    names += sorted({name for name, _ in both} - set(names))
+    columns = [status for status in STATUSES if any(both[name, status] for name in names)]
+    table(
+        ("class", *columns, "all"),
+        [
+            (name, *(both[name, status] for status in columns), sum(both[name, status] for status in STATUSES))
+            for name in names
+        ],
+    )
+    print()
+    _print_counts(tallies, settings.counting.counted, settings.counting.target, table)
+    for item in tallies:
+        if item.problem:
+            print(f"{item.image.id}: {item.problem}")
+    return OK
+
+
+def _print_counts(tallies: Sequence[Tally], counted: Sequence[str], target: int, table: Table) -> None:
+    """Print how far each slide's count is."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for item in tallies:
+        row = rows.setdefault((item.image.sample, item.image.slide), [0, 0, 0])
+        row[0] += 1
+        row[1] += item.total
+        row[2] += sum(item.counted(counted).values())
+    samples: Counter[str] = Counter()
+    for (sample, _), row in rows.items():
+        samples[sample] += row[2]
+    table(
+        ("sample", "slide", "images", "specimens", "counted", f"sample to {target}"),
+        [
+            (sample, slide, *row, f"{samples[sample]} of {target}" if samples[sample] < target else "reached")
+            for (sample, slide), row in rows.items()
+        ],
+    )
+
+
+def _split(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Split a project and write the split down."""
+    shares = splits.shares_of(arguments.shares or "70-15-15")
+    with Project.open(arguments.folder) as project:
+        tallies = project.summary()
+        planned = splits.plan(tallies, arguments.by, shares, arguments.folds, arguments.seed)
+        project.update(project.settings.replace(split=planned.split))
+    parts = planned.split.parts
+    rows = []
+    for name, groups in parts.items():
+        inside = [item for item in tallies if splits.part_of(planned.split, item.image) == name]
+        rows.append((name, len(groups), len(inside), sum(item.total for item in inside), ", ".join(groups)))
+    table(("part", f"{arguments.by}s", "images", "specimens", ""), rows)
+    for line in planned.warnings:
+        print(f"warning: {line}")
+    return OK
+
+
+def _read(arguments: argparse.Namespace) -> list[Annotations]:
+    """Return the annotations in files and folders of any format that is known."""
+    from napari_diatom.formats.detect import detect
+
+    # Some formats have neither sizes nor names of images: those come from the folder of the images.
+    folders = [path for path in map(Path, arguments.images) if path.is_dir()]
+    images = folders[0] if len(arguments.images) == len(folders) == 1 else None
+    return [item for path in arguments.annotations for item in detect(path).read(path, images)]

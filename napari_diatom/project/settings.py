@@ -1,0 +1,344 @@
+"""``diatom-project.yaml``: the classes, the images and all else that a project has agreed on."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from napari_diatom.colours import class_colour
+from napari_diatom.detections import STATUSES
+from napari_diatom.errors import InputError
+from napari_diatom.measure import DEFAULT_COUNTED
+from napari_diatom.project.document import State
+
+PROJECT_FILE: Final = "diatom-project.yaml"
+FORMAT: Final = 1
+"""Version of the project's files that this program writes."""
+TARGET: Final = 400
+"""Valves to be counted of a sample, as EN 14407 has it."""
+
+KEYS: Final = "123456789"
+"""Keys that choose a class."""
+
+Name = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _known(status: str) -> str:
+    if status not in STATUSES:
+        raise ValueError(f"unknown status {status!r} (known: {', '.join(STATUSES)})")
+    return status
+
+
+Status = Annotated[str, AfterValidator(_known)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a checked copy with some entries exchanged.
+
+        Raises
+        ------
+        InputError
+            With every problem found.
+        """
+        data = {name: getattr(self, name) for name in type(self).model_fields}
+        return _checked(type(self), data | changes, "The change")
+
+
+class ProjectClass(_Frozen):
+    """A class that specimens may have.
+
+    Attributes
+    ----------
+    name : str
+        As in tables and files.
+    code : str
+        Short name, as of OMNIDIA; empty where there is none.
+    colour : str
+        ``#rrggbb``.
+    key : str
+        The key ``1`` to ``9`` that chooses it, empty for none.
+    """
+
+    name: Name
+    code: str = ""
+    colour: str = Field(default="#e69f00", pattern=r"^#[0-9a-f]{6}$")
+    key: str = Field(default="", pattern=r"^[1-9]?$")
+
+
+class ProjectImage(_Frozen):
+    """An image of the project, which stays where it is.
+
+    Attributes
+    ----------
+    id : str
+        Names the image and its files in the project.
+    path : str
+        From the project's folder, with ``/`` on every system.
+    page : int
+        Of a file of several, from 1.
+    sha256, size : str, int
+        Hash and length in bytes of the file.
+    height, width : int
+        In pixels.
+    slide, sample : str
+        What the image is a part of.
+    state : State
+        How far its annotations are, as they were written last.
+    """
+
+    id: str = Field(pattern=r"^[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]$")
+    path: Name
+    page: int = Field(default=1, ge=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=1)
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    slide: str = ""
+    sample: str = ""
+    state: State = "untouched"
+
+
+class Counting(_Frozen):
+    """The counting protocol.
+
+    Attributes
+    ----------
+    counted : tuple of str
+        Statuses that count.
+    target : int
+        How many specimens of a sample are to be counted.
+    """
+
+    counted: tuple[Status, ...] = Field(default=DEFAULT_COUNTED, min_length=1)
+    target: int = Field(default=TARGET, ge=1)
+
+
+class Split(_Frozen):
+    """Which slides, or samples, training, validation and test have, or the folds of a cross-validation.
+
+    Attributes
+    ----------
+    by : {"slide", "sample"}
+        What stays together.
+    seed : int
+        Of what chance decided.
+    shares : tuple of int
+        In percent, in the order of the parts; empty for folds.
+    parts : dict of str to tuple of str
+        Slides or samples of each part.
+    """
+
+    by: Literal["slide", "sample"] = "slide"
+    seed: int = 0
+    shares: tuple[int, ...] = ()
+    parts: dict[str, tuple[str, ...]] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        _unique("in two parts", [group for groups in self.parts.values() for group in groups])
+        return self
+
+
+class Settings(_Frozen):
+    """What ``diatom-project.yaml`` holds.
+
+    Attributes
+    ----------
+    format : int
+        Version of the file.
+    classes : tuple of ProjectClass
+        In their order.
+    statuses : tuple of str
+        Those that are offered, of :data:`~napari_diatom.detections.STATUSES`.
+    counting : Counting
+        The counting protocol.
+    pixel_sizes_um : dict of str to float
+        Micrometres per pixel by slide, where known.
+    images : tuple of ProjectImage
+        In their order.
+    split : Split or None
+        Where one was made.
+    """
+
+    format: Literal[1] = FORMAT
+    classes: tuple[ProjectClass, ...] = ()
+    statuses: tuple[Status, ...] = Field(default=STATUSES, min_length=1)
+    counting: Counting = Counting()
+    pixel_sizes_um: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
+    images: tuple[ProjectImage, ...] = ()
+    split: Split | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_apart(cls, classes: tuple[ProjectClass, ...]) -> tuple[ProjectClass, ...]:
+        _unique("the name of two classes", [item.name for item in classes])
+        _unique("the code of two classes", [item.code for item in classes])
+        _unique("the key of two classes", [item.key for item in classes])
+        return classes
+
+    @field_validator("images")
+    @classmethod
+    def _images_apart(cls, images: tuple[ProjectImage, ...]) -> tuple[ProjectImage, ...]:
+        # The files of images must not meet on systems that do not tell capitals from small letters either.
+        _unique("the id of two images", [item.id.casefold() for item in images])
+        return images
+
+    def image(self, image_id: str) -> ProjectImage:
+        """Return the image of an id.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        for item in self.images:
+            if item.id == image_id:
+                return item
+        raise InputError(f"The project has no image {image_id!r}.")
+
+    def with_image(self, image_id: str, **changes: Any) -> Settings:
+        """Return the settings with some entries of one image exchanged; raises as :meth:`image`."""
+        changed = self.image(image_id).replace(**changes)
+        return self.replace(images=tuple(changed if item.id == image_id else item for item in self.images))
+
+    def with_classes(self, names: Iterable[str]) -> Settings:
+        """Return the settings with classes for those of the names that have none yet."""
+        known = {item.name for item in self.classes}
+        new = [name for name in dict.fromkeys(names) if name not in known]
+        return self.replace(classes=(*self.classes, *classes_of(new, self.classes))) if new else self
+
+    def to_text(self) -> str:
+        """Return the settings as YAML."""
+        # A thousand images take the library's own code a second.
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        data = self.model_dump(mode="json")
+        text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
+        return str(text)
+
+    @classmethod
+    def of_text(cls, text: bytes, source: str) -> Settings:
+        """Read settings; ``source`` names them in errors.
+
+        Raises
+        ------
+        InputError
+            When the text is no YAML, is of a newer version, or holds wrong or unknown entries (all are named).
+        """
+        try:
+            data = yaml.load(text.decode("utf-8-sig"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except UnicodeDecodeError:
+            raise InputError(f"{source} is not text in UTF-8.") from None
+        except yaml.YAMLError as error:
+            raise InputError(f"{source} cannot be read: {' '.join(str(error).split())}") from error
+        if not isinstance(data, dict):
+            raise InputError(f"{source} is not the file of a project.")
+        version = data.get("format")
+        if isinstance(version, int) and version > FORMAT:
+            raise InputError(f"{source} was written by a newer version of napari-diatom (format {version}): update it.")
+        return _checked(cls, data, source)
+
+
+def classes_of(names: Sequence[str], others: Sequence[ProjectClass] = ()) -> tuple[ProjectClass, ...]:
+    """Return classes of these names with colours and keys that the ``others`` before them leave."""
+    free = [key for key in KEYS if key not in {item.key for item in others}]
+    keys = (*free, *[""] * len(names))
+    return tuple(
+        ProjectClass(name=name, colour=hexadecimal(len(others) + i), key=keys[i]) for i, name in enumerate(names)
+    )
+
+
+def hexadecimal(number: int) -> str:
+    """Return the colour of a class by its number as ``#rrggbb``."""
+    return "#{:02x}{:02x}{:02x}".format(*class_colour(number))
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue (0..255) of ``#rrggbb``."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def free_id(name: str, taken: Iterable[str]) -> str:
+    """Return an id for an image of this name that differs from those taken, also without regard to capitals."""
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", unicodedata.normalize("NFC", name))
+    # Names of files may have 255 bytes, those of journals are longer than an image's own.
+    stem = stem.encode("utf-8")[:200].decode("utf-8", "ignore").rstrip(". ") or "image"
+    used = {item.casefold() for item in taken}
+    number = 1
+    found = stem
+    while found.casefold() in used:
+        number += 1
+        found = f"{stem}-{number}"
+    return found
+
+
+def merged(base: Settings, mine: Settings, theirs: Settings) -> tuple[Settings, list[str]]:
+    """Return settings with the changes of two people, and where both changed the same in another way.
+
+    Parameters
+    ----------
+    base : Settings
+        What both began with.
+    mine, theirs : Settings
+        What each made of it.
+    """
+    clashes: list[str] = []
+    data = _merged(_by_id(base), _by_id(mine), _by_id(theirs), "", clashes)
+    data["images"] = list(data["images"].values())
+    return _checked(Settings, data, "Both changes together"), clashes
+
+
+def _by_id(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data, the images by their ids."""
+    data = settings.model_dump(mode="json")
+    return data | {"images": {item["id"]: item for item in data["images"]}}
+
+
+_ABSENT: Final = object()
+
+
+def _merged(base: Any, mine: Any, theirs: Any, where: str, clashes: list[str]) -> Any:
+    """Merge plain data; maps entry by entry, all else as a whole."""
+    if mine == theirs or theirs == base:
+        return mine
+    if mine == base:
+        return theirs
+    if not (isinstance(mine, Mapping) and isinstance(theirs, Mapping)):
+        clashes.append(where)
+        return theirs
+    origin = base if isinstance(base, Mapping) else {}
+    out: dict[str, Any] = {}
+    for key in dict.fromkeys([*theirs, *mine]):
+        versions = (origin.get(key, _ABSENT), mine.get(key, _ABSENT), theirs.get(key, _ABSENT))
+        value = _merged(*versions, f"{where}.{key}" if where else key, clashes)
+        if value is not _ABSENT:
+            out[key] = value
+    return out
+
+
+def _checked(kind: type[Model], data: Mapping[str, Any], source: str) -> Model:
+    """Return a model of the data; an error names every problem."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(
+            ": ".join(filter(None, (".".join(str(part) for part in fault["loc"]), fault["msg"])))
+            for fault in error.errors()
+        )
+        raise InputError(f"{source} is not valid: {faults}.") from error
+
+
+def _unique(what: str, values: Sequence[str]) -> None:
+    """Refuse values, other than empty ones, that occur twice."""
+    twice = [value for value, number in Counter(values).items() if number > 1 and value]
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is {what}")

@@ -1,0 +1,1 @@
+"""The parts of the widget that annotates the images of a project."""

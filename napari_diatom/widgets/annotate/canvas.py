@@ -1,0 +1,386 @@
+"""The open image of a project in the viewer: its specimens and the models' proposals as layers that can be edited."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from napari.layers import Image, Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+
+from napari_diatom import layers, specimen_layers
+from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.settings import ProjectClass
+from napari_diatom.project.specimen import Specimen
+from napari_diatom.specimen_layers import By
+from napari_diatom.widgets.annotate import shape_edits
+from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
+from napari_diatom.widgets.images import place_of
+from napari_diatom.widgets.result_layer import MOST_LABELS
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+SPECIMENS: Final = "specimens"
+PROPOSALS: Final = "proposals"
+_PREVIEW: Final = "new box"
+_PROPOSED_OPACITY: Final = 0.6
+_CLICK_PX: Final = 2.0
+"""A shape shorter than this comes from a click without a drag and is taken away again."""
+
+
+class Canvas(QObject):
+    """Shows a document and turns what is drawn into its edits.
+
+    The three Shapes layers are made once and used for every image: napari crashes with some graphics drivers when a
+    Shapes layer is taken away.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    """
+
+    selectionChanged = Signal(object)
+    """Ids of the selected specimens, or of the selected proposals."""
+    sizeChanged = Signal(str)
+    """Length and width of what is being drawn or dragged, empty where nothing is."""
+    edited = Signal(object)
+    """The :class:`Edit` that the document has made."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.document: Document | None = None
+        self.image: Image | None = None
+        self.pixel_size_um: float | None = None
+        self.classes: tuple[ProjectClass, ...] = ()
+        self.new_class = ""
+        self._by: By = "class"
+        self._edge = 1.0
+        self.specimens = _Board(self, SPECIMENS)
+        self.proposals = _Board(self, PROPOSALS, opacity=_PROPOSED_OPACITY)
+        preview = Shapes(ndim=2, name=_PREVIEW, **layers.LOOK.layer_kwargs())
+        preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="yellow", face_color="transparent")
+        preview.visible = False
+        preview.mouse_pan = True
+        self._preview = preview
+        self.three_clicks = ThreeClicks(viewer, self.specimens.layer, preview)
+        self.three_clicks.drawn.connect(self._add_box)
+        self.three_clicks.changed.connect(self._tell_size)
+
+    def open(
+        self, document: Document, image: Image, classes: Sequence[ProjectClass], pixel_size_um: float | None
+    ) -> None:
+        """Show a document over its image, whose layer is in the viewer already."""
+        self.close()
+        self.document, self.image = document, image
+        self.classes, self.pixel_size_um = tuple(classes), pixel_size_um
+        height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
+        self._edge = layers.edge_width(height, width)
+        for layer in (self.proposals.layer, self.specimens.layer, self._preview):
+            for name, value in place_of(image).items():
+                if name != "axis_labels":
+                    setattr(layer, name, value)
+            if layer not in self.viewer.layers:
+                self.viewer.add_layer(layer)
+        shape_edits.thicken(self._preview, self._edge)
+        self.proposals.fill(document.proposals.values())
+        self.specimens.fill(document.specimens.values())
+        document.edited.connect(self._on_edited)
+        self.viewer.layers.selection.active = self.specimens.layer
+
+    def close(self) -> None:
+        """Let go of the document; the layers stay, empty."""
+        self.flush()
+        self.three_clicks.give_up()
+        if self.document is not None:
+            self.document.edited.disconnect(self._on_edited)
+        self.document = self.image = None
+        self.specimens.fill(())
+        self.proposals.fill(())
+
+    def flush(self) -> None:
+        """Take in at once what was drawn, moved or deleted."""
+        self.specimens.flush()
+        self.proposals.flush()
+
+    def colour_by(self, by: By) -> None:
+        """Colour and label specimens by class, status or score."""
+        self._by = by
+        self.specimens.recolour()
+        self.proposals.recolour()
+
+    def set_classes(self, classes: Sequence[ProjectClass]) -> None:
+        """Take other colours of classes."""
+        self.classes = tuple(classes)
+        self.colour_by(self._by)
+
+    def selection(self) -> tuple[str, ...]:
+        """Return the ids of the selected specimens."""
+        return self.specimens.selection()
+
+    def select(self, ids: Collection[str]) -> None:
+        """Select specimens, or proposals, by their ids."""
+        for board in (self.specimens, self.proposals):
+            own = [id_ for id_ in ids if id_ in board.rows]
+            board.select(own)
+            if own:
+                self.viewer.layers.selection.active = board.layer
+
+    def colours_of(self, some: Sequence[Specimen]) -> NDArray[np.float32]:
+        """Return the colours of specimens as they are asked for now."""
+        return specimen_layers.colours(some, self.classes, self._by)
+
+    def label_of(self, specimen: Specimen) -> str:
+        """Return the text beside a specimen."""
+        return specimen_layers.label(specimen, self.pixel_size_um, self._by)
+
+    @property
+    def edge_width(self) -> float:
+        """Width of lines in pixels of the image."""
+        return self._edge
+
+    def _add_box(self, box: NDArray[np.float64]) -> None:
+        if self.document is not None and self.new_class:
+            specimen = Specimen.rectangle(box, self.new_class)
+            self.document.add([specimen], "draw")
+            self.specimens.select([specimen.id])
+
+    def _tell_size(self, box: NDArray[np.float64] | None) -> None:
+        self.sizeChanged.emit("" if box is None else specimen_layers.size_text(box, self.pixel_size_um))
+
+    def _on_edited(self, edit: Edit) -> None:
+        self.specimens.show(edit.after)
+        self.proposals.show(edit.proposals_after)
+        self.edited.emit(edit)
+
+
+class _Board:
+    """One Shapes layer that shows specimens by their ids, in their order but for what was drawn since."""
+
+    def __init__(self, canvas: Canvas, name: str, opacity: float | None = None) -> None:
+        self.canvas = canvas
+        self.ids: list[str] = []
+        self.rows: dict[str, int] = {}
+        look = layers.LOOK.layer_kwargs() | ({} if opacity is None else {"opacity": opacity})
+        empty = pd.DataFrame(specimen_layers.features([], None))
+        self.layer = Shapes(ndim=2, name=name, features=empty, **look)
+        self.layer.current_face_color = "transparent"
+        self._own_depth = 0
+        self._labelled = False
+        self._timer = QTimer(canvas)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._sync)
+        self._label_timer = QTimer(canvas)
+        self._label_timer.setSingleShot(True)
+        self._label_timer.setInterval(60)
+        self._label_timer.timeout.connect(self._label)
+        self._changed: set[str] = set()
+        self.layer.events.data.connect(self._on_data)
+        self.layer.selected_data.events.items_changed.connect(self._on_selection)
+        self.layer.mouse_drag_callbacks.append(self._follow_drag)
+
+    def known(self) -> Mapping[str, Specimen]:
+        """Return the specimens that the layer shows, by their ids."""
+        document = self.canvas.document
+        if document is None:
+            return {}
+        return document.specimens if self is self.canvas.specimens else document.proposals
+
+    def fill(self, some: Collection[Specimen]) -> None:
+        """Show these specimens and no others."""
+        with self._own():
+            self.layer.selected_data = set()
+            self._unlabel()
+            if self.ids:
+                self.layer.remove(list(range(len(self.ids))))
+            self.ids, self.rows = [], {}
+            self._changed.clear()
+        self._append(list(some))
+        self._label_timer.start()
+
+    def show(self, change: Mapping[str, Specimen | None]) -> None:
+        """Show what an edit has made of specimens."""
+        gone = [self.rows[id_] for id_, item in change.items() if item is None and id_ in self.rows]
+        if gone:
+            with self._own():
+                self.layer.remove(gone)
+            self._forget(gone)
+        there = {id_: item for id_, item in change.items() if item is not None and id_ in self.rows}
+        if there:
+            rows = [self.rows[id_] for id_ in there]
+            self._reshape(rows, list(there.values()))
+            shape_edits.recolour(self.layer, rows, self.canvas.colours_of(list(there.values())))
+            columns = specimen_layers.features(list(there.values()), self.canvas.pixel_size_um)
+            shape_edits.write_features(self.layer, rows, columns)
+        self._append([item for id_, item in change.items() if item is not None and id_ not in self.rows])
+        if change:
+            self._label_timer.start()
+
+    def select(self, ids: Collection[str]) -> None:
+        """Select those of the ids that the layer shows."""
+        self.layer.selected_data = {self.rows[id_] for id_ in ids if id_ in self.rows}
+
+    def selection(self) -> tuple[str, ...]:
+        """Return the ids of what is selected."""
+        return tuple(self.ids[row] for row in sorted(self.layer.selected_data) if row < len(self.ids))
+
+    def recolour(self) -> None:
+        """Give all shapes their colours and labels anew."""
+        if self.ids:
+            some = [self.known()[id_] for id_ in self.ids]
+            with self._own():
+                self.layer.edge_color = self.canvas.colours_of(some)
+        self._label_timer.start()
+
+    def flush(self) -> None:
+        """Take in at once what waits for the next turn of the event loop."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._sync()
+
+    @contextlib.contextmanager
+    def _own(self) -> Iterator[None]:
+        """Mark changes to the layer as ours, not the user's."""
+        self._own_depth += 1
+        try:
+            yield
+        finally:
+            self._own_depth -= 1
+
+    def _append(self, some: Sequence[Specimen]) -> None:
+        if not some:
+            return
+        shapes = [specimen_layers.to_shape(item) for item in some]
+        table = pd.DataFrame(specimen_layers.features(some, self.canvas.pixel_size_um))
+        whole = pd.concat([self.layer.features, table], ignore_index=True) if self.ids else table
+        with self._own():
+            self.layer.add(
+                [points for points, _ in shapes],
+                shape_type=[kind for _, kind in shapes],
+                edge_width=self.canvas.edge_width,
+                edge_color=self.canvas.colours_of(some),
+                face_color="transparent",
+            )
+            self.layer.features = whole
+        for item in some:
+            self.rows[item.id] = len(self.ids)
+            self.ids.append(item.id)
+
+    def _reshape(self, rows: Sequence[int], some: Sequence[Specimen]) -> None:
+        shapes = [specimen_layers.to_shape(item) for item in some]
+        moved = [
+            (row, points, kind)
+            for row, (points, kind) in zip(rows, shapes, strict=True)
+            if not specimen_layers.is_same(points, kind, *shape_edits.shape(self.layer, row))
+        ]
+        if moved:
+            with self._own():
+                shape_edits.reshape(self.layer, *(list(column) for column in zip(*moved, strict=True)))
+
+    def _forget(self, rows: Collection[int]) -> None:
+        leaving = set(rows)
+        self.ids = [id_ for row, id_ in enumerate(self.ids) if row not in leaving]
+        self.rows = {id_: row for row, id_ in enumerate(self.ids)}
+
+    def _on_data(self, event: Any) -> None:
+        """Note what napari's own tools have done; it is taken in when the mouse is let go."""
+        if self._own_depth or self.canvas.document is None or event.action not in ("added", "changed", "removed"):
+            return
+        rows = [row for row in event.data_indices or () if 0 <= row < len(self.ids)]
+        if event.action == "removed":
+            ids = [self.ids[row] for row in rows]
+            self._forget(rows)
+            self._changed -= set(ids)
+            if self is self.canvas.specimens:
+                self.canvas.document.remove(ids)
+            else:
+                self.canvas.document.reject(ids)
+        else:
+            self._changed |= {self.ids[row] for row in rows}
+            self._timer.start(0)
+
+    def _sync(self) -> None:
+        """Take in what the user has drawn, moved or reshaped since the last time."""
+        document = self.canvas.document
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton or shape_edits.is_drawing(self.layer):
+            self._timer.start(30)
+            return
+        if document is None:
+            return
+        fresh = list(range(len(self.ids), self.layer.nshapes))
+        drawn = [self._drawn(row) for row in fresh]
+        if fresh:
+            with self._own():
+                self.layer.remove(fresh)
+        wanted = [item for item in drawn if item is not None]
+        changed = self._changed & set(self.rows)
+        self._changed.clear()
+        if self is self.canvas.proposals:
+            # What is corrected by hand is accepted by that.
+            taken = {id_: self._shown(id_) for id_ in changed}
+            if taken:
+                document.accept(taken)
+                document.reshape(taken)
+            return
+        if wanted:
+            document.add(wanted, "draw")
+            self.select([item.id for item in wanted])
+        if changed:
+            document.reshape({id_: self._shown(id_) for id_ in changed})
+            # What the document says is a true rectangle, whatever was dragged.
+            self.show({id_: document.specimens[id_] for id_ in changed})
+
+    def _drawn(self, row: int) -> Specimen | None:
+        """Return a new shape as a specimen; None for a click without a drag."""
+        points, kind = shape_edits.shape(self.layer, row)
+        if np.ptp(points[:, -2:], axis=0).max() < _CLICK_PX or not self.canvas.new_class:
+            return None
+        return specimen_layers.from_shape(points, kind, self.canvas.new_class)
+
+    def _shown(self, id_: str) -> Specimen:
+        """Return a specimen as the layer shows it now; one known by its box stays a box."""
+        known, row = self.known()[id_], self.rows[id_]
+        points, kind = shape_edits.shape(self.layer, row)
+        return specimen_layers.from_shape(points, kind if known.shape == "polygon" else "rectangle", known.name)
+
+    def _on_selection(self, *_: Any) -> None:
+        if not self._own_depth:
+            self.canvas.selectionChanged.emit(self.selection())
+
+    def _follow_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
+        """Tell the size of a box while it is dragged."""
+        yield
+        moved = False
+        while event.type == "mouse_move":
+            if len(layer.selected_data) == 1:
+                [row] = layer.selected_data
+                points = layers.from_points(shape_edits.shape(layer, row)[0])
+                box = specimen_layers.box_of(points)
+                if box is not None:
+                    moved = True
+                    self.canvas.sizeChanged.emit(specimen_layers.size_text(box, self.canvas.pixel_size_um))
+            yield
+        if moved:
+            self.canvas.sizeChanged.emit("")
+
+    def _label(self) -> None:
+        """Write the labels, unless there are too many; napari needs time by the square of their number."""
+        if not self.ids or len(self.ids) > MOST_LABELS:
+            self._unlabel()
+            return
+        known = self.known()
+        texts = [self.canvas.label_of(known[id_]) for id_ in self.ids if id_ in known]
+        self.layer.text.string = {"array": texts, "default": ""}
+        self._labelled = True
+
+    def _unlabel(self) -> None:
+        if self._labelled:
+            self.layer.text.string = {"constant": ""}
+            self._labelled = False

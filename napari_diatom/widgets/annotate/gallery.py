@@ -1,0 +1,341 @@
+"""The review gallery: all specimens of a project as upright pictures, to be sorted, selected and relabelled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_diatom.detections import STATUSES
+from napari_diatom.errors import DiatomError
+from napari_diatom.imaging import SlideImage, open_images
+from napari_diatom.project import review
+from napari_diatom.project.document import Document
+from napari_diatom.project.review import Entry
+from napari_diatom.project.store import Project
+from napari_diatom.upright import upright_crop
+from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
+from napari_diatom.widgets.naming import named
+
+SIDE: Final = 104
+_CELL: Final = QSize(SIDE + 12, SIDE + 34)
+_MOST_OPEN: Final = 6
+"""Decoded images that are kept while their specimens are cut out."""
+_TURN_IMAGES: Final = 4
+"""Images whose specimens are listed in one turn of the event loop."""
+
+
+class _Slides:
+    """The images that pictures are cut from; used by the reading thread alone."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[Path, int], SlideImage] = OrderedDict()
+
+    def crop(self, path: Path, page: int, box: Sequence[float]) -> NDArray[np.uint8]:
+        key = path, page
+        if key not in self._open:
+            self._open[key] = open_images(path)[page - 1]
+        self._open.move_to_end(key)
+        while len(self._open) > _MOST_OPEN:
+            self._open.popitem(last=False)[1].release()
+        return upright_crop(self._open[key], box, SIDE)
+
+
+class _Specimens(QAbstractListModel):
+    """The entries that are shown, with their pictures."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._project: Project | None = None
+        self._entries: list[Entry] = []
+        self._rows: dict[tuple[str, str], int] = {}
+        self._slides = _Slides()
+        self._pictures = LazyPictures(self)
+        self._pictures.arrived.connect(self._repaint)
+        blank = QPixmap(SIDE, SIDE)
+        blank.fill(QColor("#3a3e46"))
+        self._blank = QIcon(blank)
+
+    def set_entries(self, project: Project | None, entries: Sequence[Entry]) -> None:
+        self.beginResetModel()
+        self._project = project
+        self._entries = list(entries)
+        self._rows = {(entry.image_id, entry.id): row for row, entry in enumerate(entries)}
+        self.endResetModel()
+
+    def entry(self, row: int) -> Entry:
+        return self._entries[row]
+
+    def forget_pictures(self) -> None:
+        self._pictures.clear()
+
+    def stop(self) -> None:
+        self._pictures.stop()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._entries)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        entry = self._entries[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return entry.name if entry.status == STATUSES[0] else f"{entry.name} ({entry.status})"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            made = "proposed, " if entry.proposed else ""
+            return f"{entry.image_id}: {made}score {entry.score:.2f}, {entry.box[2]:.0f} x {entry.box[3]:.0f} px"
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._icon(entry)
+        return None
+
+    def _icon(self, entry: Entry) -> QIcon:
+        project = self._project
+        if project is None:
+            return self._blank
+        with contextlib.suppress(DiatomError):
+            page = project.settings.image(entry.image_id).page
+            read = partial(self._slides.crop, project.path(entry.image_id), page, entry.box)
+            picture = self._pictures.get((entry.image_id, entry.id, entry.box), read)
+            if picture is not None:
+                return QIcon(picture)
+        return self._blank
+
+    def _repaint(self, key: object) -> None:
+        assert isinstance(key, tuple)
+        row = self._rows.get(key[:2])
+        if row is not None:
+            index = self.index(row)
+            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
+
+
+class Gallery(QWidget):
+    """Looks through the specimens of a project.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Its owner.
+    """
+
+    wanted = Signal(str, str)
+    """Ids of an image and of a specimen that is to be seen on its slide."""
+    edited = Signal(object)
+    """Ids of the images whose specimens were changed here."""
+    failed = Signal(str)
+    """What went wrong."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._project: Project | None = None
+        self._entries: dict[str, list[Entry]] = {}
+        self._waiting: list[str] = []
+        self._timer = QTimer(self)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._list_some)
+        self._show_timer = QTimer(self)
+        self._show_timer.setSingleShot(True)
+        self._show_timer.setInterval(80)
+        self._show_timer.timeout.connect(self._show)
+        self._model = _Specimens(self)
+        self._list = named(QListView(), "gallery")
+        self._list.setViewMode(QListView.ViewMode.IconMode)
+        self._list.setResizeMode(QListView.ResizeMode.Adjust)
+        self._list.setMovement(QListView.Movement.Static)
+        self._list.setUniformItemSizes(True)
+        self._list.setGridSize(_CELL)
+        self._list.setIconSize(QSize(SIDE, SIDE))
+        self._list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._list.setModel(self._model)
+        self._list.activated.connect(self._go_to)
+        selection = self._list.selectionModel()
+        assert selection is not None
+        selection.selectionChanged.connect(self._summarise)
+        self._build()
+        self.destroyed.connect(partial(_Specimens.stop, self._model))
+
+    def set_project(self, project: Project | None) -> None:
+        """Show the specimens of a project; they are listed in the background."""
+        self._project = project
+        self._entries = {}
+        self._model.forget_pictures()
+        self._fill_classes()
+        self._waiting = [] if project is None else [image.id for image in project.images]
+        self._timer.start()
+        self._show()
+
+    def refresh(self, image_id: str) -> None:
+        """List the specimens of an image anew."""
+        if self._project is not None:
+            self._list_image(image_id)
+            self._show_timer.start()
+
+    def entries(self) -> list[Entry]:
+        """Return what is shown, in its order."""
+        return [self._model.entry(row) for row in range(self._model.rowCount())]
+
+    def selected(self) -> list[Entry]:
+        """Return what is selected."""
+        return [self._model.entry(index.row()) for index in self._list.selectedIndexes()]
+
+    def select_all(self) -> None:
+        """Select all that is shown."""
+        self._list.selectAll()
+
+    def set_class(self, name: str) -> None:
+        """Give the selected specimens another class."""
+        self._change(lambda document, ids: document.set_class(ids, name))
+
+    def set_status(self, status: str) -> None:
+        """Give the selected specimens another status."""
+        self._change(lambda document, ids: document.set_status(ids, status))
+
+    def delete(self) -> None:
+        """Delete the selected specimens; undone where their images are open."""
+        self._change(lambda document, ids: document.remove(ids))
+
+    def _build(self) -> None:
+        self._class = named(QComboBox(), "gallery_class")
+        self._shown_status = named(QComboBox(), "gallery_status")
+        self._shown_status.addItem("any status", "")
+        self._order = named(QComboBox(), "gallery_order")
+        self._new_class = named(QComboBox(), "gallery_new_class")
+        self._new_status = named(QComboBox(), "gallery_new_status")
+        self._new_status.addItem("status ...", "")
+        for status in STATUSES:
+            self._shown_status.addItem(status, status)
+            self._new_status.addItem(status, status)
+        titles = {"unlikeness": "least like their class first", "score": "least sure first", "length": "longest first"}
+        titles |= {"length/width": "slenderest first", "image": "by image"}
+        for order in review.ORDERS:
+            self._order.addItem(titles[order], order)
+        self._delete = named(QPushButton("Delete"), "gallery_delete")
+        self._slide = named(QPushButton("Show on slide"), "gallery_slide")
+        self._counts = named(QLabel(), "gallery_counts")
+        for combo in (self._class, self._shown_status, self._order):
+            combo.currentIndexChanged.connect(self._show)
+        self._new_class.activated.connect(self._take_class)
+        self._new_status.activated.connect(self._take_status)
+        self._delete.clicked.connect(lambda *_: self.delete())
+        self._slide.clicked.connect(lambda *_: self._go_to(self._list.currentIndex()))
+        top = QHBoxLayout()
+        for combo in (self._class, self._shown_status, self._order):
+            top.addWidget(combo)
+        top.addWidget(self._counts, 1)
+        for part in (self._new_class, self._new_status, self._delete, self._slide):
+            top.addWidget(part)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(top)
+        layout.addWidget(self._list, 1)
+
+    def _fill_classes(self) -> None:
+        names = [] if self._project is None else [entry.name for entry in self._project.settings.classes]
+        for combo, first in ((self._class, "all classes"), (self._new_class, "class ...")):
+            with signals_blocked(combo):
+                combo.clear()
+                combo.addItem(first, "")
+                for name in names:
+                    combo.addItem(name, name)
+
+    def _list_some(self) -> None:
+        """List the specimens of the next few images."""
+        for image_id in self._waiting[:_TURN_IMAGES]:
+            self._list_image(image_id)
+        self._waiting = self._waiting[_TURN_IMAGES:]
+        if not self._waiting:
+            self._timer.stop()
+            self._show()
+
+    def _list_image(self, image_id: str) -> None:
+        with self._told(), self._document(image_id) as document:
+            self._entries[image_id] = review.entries(image_id, document)
+
+    @contextlib.contextmanager
+    def _document(self, image_id: str) -> Iterator[Document]:
+        """Give a document, which is written and forgotten afterwards unless it was open before."""
+        project = self._project
+        assert project is not None
+        was_open = project.is_open(image_id)
+        try:
+            yield project.document(image_id)
+        finally:
+            if not was_open:
+                project.release(image_id)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except DiatomError as error:
+            self.failed.emit(str(error))
+
+    def _show(self, *_: object) -> None:
+        self._show_timer.stop()
+        kept = {(entry.image_id, entry.id) for entry in self.selected()}
+        everything = [entry for image in self._entries.values() for entry in image]
+        order = self._order.currentData() or review.ORDERS[0]
+        shown = review.ordered(everything, order, self._class.currentData() or "", self._shown_status.currentData())
+        self._model.set_entries(self._project, shown)
+        selection = self._list.selectionModel()
+        assert selection is not None
+        for row, entry in enumerate(shown if kept else ()):
+            if (entry.image_id, entry.id) in kept:
+                selection.select(self._model.index(row), selection.SelectionFlag.Select)
+        self._summarise()
+
+    def _summarise(self, *_: object) -> None:
+        selected = len(self._list.selectedIndexes())
+        text = f"{self._model.rowCount()} specimens"
+        self._counts.setText(f"{text}, {selected} selected" if selected else text)
+        for widget in (self._new_class, self._new_status, self._delete, self._slide):
+            widget.setEnabled(selected > 0)
+
+    def _change(self, change: Callable[[Document, list[str]], object]) -> None:
+        """Make an edit of the selected specimens in each of their images."""
+        if self._project is None:
+            return
+        touched = review.by_image(self.selected())
+        for image_id, ids in touched.items():
+            with self._told(), self._document(image_id) as document:
+                change(document, [id_ for id_ in ids if id_ in document.specimens])
+                self._entries[image_id] = review.entries(image_id, document)
+        self._show()
+        if touched:
+            self.edited.emit(list(touched))
+
+    def _take_class(self, index: int) -> None:
+        name = self._new_class.itemData(index)
+        self._new_class.setCurrentIndex(0)
+        if name:
+            self.set_class(name)
+
+    def _take_status(self, index: int) -> None:
+        status = self._new_status.itemData(index)
+        self._new_status.setCurrentIndex(0)
+        if status:
+            self.set_status(status)
+
+    def _go_to(self, index: QModelIndex) -> None:
+        if index.isValid():
+            entry = self._model.entry(index.row())
+            self.wanted.emit(entry.image_id, entry.id)

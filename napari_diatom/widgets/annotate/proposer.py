@@ -1,0 +1,137 @@
+"""Models' proposals for the images of a project, one image after the other in the background."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_diatom import child
+from napari_diatom.errors import DiatomError
+from napari_diatom.formats import Annotations
+from napari_diatom.imaging import open_images
+from napari_diatom.progress import Progress, Report, ShouldStop
+from napari_diatom.project.settings import ProjectImage
+from napari_diatom.project.specimen import from_annotations
+from napari_diatom.project.store import Project
+from napari_diatom.widgets.worker import ReportingWorker
+
+if TYPE_CHECKING:
+    from napari_diatom.analysis import Analysis
+    from napari_diatom.models.library import ModelFolder
+
+Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
+
+
+class Proposer(QObject):
+    """Runs a model over images and puts what it finds into their documents as proposals.
+
+    Parameters
+    ----------
+    analyse : callable
+        Does the work, in a thread; see :func:`napari_diatom.child.analyse`.
+    """
+
+    progressed = Signal(str)
+    """What is going on, in a line."""
+    proposed = Signal(str)
+    """Id of an image that has proposals now."""
+    failed = Signal(str)
+    """What went wrong with an image; the others go on."""
+    finished = Signal()
+    """No image is left."""
+
+    def __init__(self, analyse: Analyse = child.analyse) -> None:
+        super().__init__()
+        self._analyse = analyse
+        self._waiting: deque[ProjectImage] = deque()
+        self._running: list[ReportingWorker] = []
+        self._project: Project | None = None
+        self._model: ModelFolder | None = None
+        self._total = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a model is at work."""
+        return bool(self._running)
+
+    def start(self, project: Project, images: Iterable[ProjectImage], model: ModelFolder) -> None:
+        """Begin; what was waiting before is given up."""
+        self._waiting = deque(images)
+        self._project, self._model, self._total = project, model, len(self._waiting)
+        if not self._running:
+            self._next()
+
+    def stop(self) -> None:
+        """Ask the run to stop; what is proposed already stays."""
+        self._waiting.clear()
+        for worker in self._running:
+            worker.quit()
+
+    def _next(self) -> None:
+        if not self._waiting or self._project is None or self._model is None:
+            self.finished.emit()
+            return
+        image = self._waiting.popleft()
+        worker = create_worker(
+            partial(_analysed, self._analyse),
+            self._project.path(image.id),
+            image,
+            self._model,
+            self._project.settings.pixel_sizes_um.get(image.slide),
+            _worker_class=ReportingWorker,
+            _ignore_errors=True,
+        )
+        worker.progressed.connect(partial(self._tell, image))
+        worker.returned.connect(partial(self._take, self._project, image))
+        worker.errored.connect(partial(self._fail, image))
+        worker.finished.connect(partial(self._done, worker))
+        self._running.append(worker)
+        worker.start()
+
+    def _tell(self, image: ProjectImage, progress: Progress) -> None:
+        number = self._total - len(self._waiting)
+        share = f", {100 * progress.done // progress.total} %" if progress.total else ""
+        self.progressed.emit(f"{image.id} ({number} of {self._total}{share})")
+
+    def _take(self, project: Project, image: ProjectImage, analysis: Analysis | None) -> None:
+        if analysis is None or project is not self._project:
+            return
+        try:
+            found = Annotations.of(analysis.kept, analysis.origin)
+            project.document(image.id).propose(from_annotations(found), analysis.origin)
+        except DiatomError as error:
+            self.failed.emit(f"{image.id}: {error}")
+            return
+        self.proposed.emit(image.id)
+
+    def _fail(self, image: ProjectImage, error: Exception) -> None:
+        self.failed.emit(f"{image.id}: {error}")
+
+    def _done(self, worker: ReportingWorker) -> None:
+        self._running.remove(worker)
+        self._next()
+
+
+def _analysed(
+    analyse: Analyse,
+    path: Any,
+    image: ProjectImage,
+    model: ModelFolder,
+    pixel_size_um: float | None,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Analysis:
+    """Analyse a file; runs in a thread."""
+    page = open_images(path)[image.page - 1]
+    try:
+        pixels = page.read(0, 0, page.width, page.height)
+    finally:
+        page.release()
+    size = page.pixel_size_um if pixel_size_um is None else pixel_size_um
+    job = child.Job(image.id, pixels, model.folder, rgb=True, pixel_size_um=size)
+    return analyse(job, report, should_stop)

@@ -1,0 +1,140 @@
+"""The rotated box in three clicks: both ends of the apical axis, then the margin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Shapes
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_diatom import geometry, layers
+from napari_diatom.widgets.annotate import shape_edits
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_CLICK_PX: Final = 4.0
+"""Screen pixels that the mouse may move between press and release of a click; beyond, it drags the view."""
+_LINE_WIDTH: Final = 0.01
+"""Width of a box that is still a line, in pixels of the image."""
+
+Point = NDArray[np.float64]
+
+
+class ThreeClicks(QObject):
+    """Follows the mouse over a layer while it is switched on.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer.
+    layer : napari.layers.Shapes
+        The layer that gets the clicks, which has to be the active one.
+    preview : napari.layers.Shapes
+        A layer of its own that shows the box as it will be; it always holds one shape.
+    """
+
+    drawn = Signal(object)
+    """The box, shape (5,), once it is complete."""
+    changed = Signal(object)
+    """The box as it would be now, None where there is none."""
+
+    def __init__(self, viewer: Viewer, layer: Shapes, preview: Shapes) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._layer = layer
+        self._preview = preview
+        self._points: list[Point] = []
+        self._on = False
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the tool is switched on."""
+        return self._on
+
+    @property
+    def clicks(self) -> int:
+        """How many of the three clicks are done."""
+        return len(self._points)
+
+    def switch(self, on: bool) -> None:
+        """Switch the tool on or off; a box that is not complete is given up."""
+        self.give_up()
+        if on == self._on:
+            return
+        self._on = on
+        for callbacks, callback in self._callbacks():
+            if on:
+                callbacks.append(callback)
+            else:
+                callbacks.remove(callback)
+
+    def give_up(self) -> None:
+        """Forget the clicks so far."""
+        self._points.clear()
+        self._show(None)
+
+    def step_back(self) -> bool:
+        """Take the last click back; return whether there was one."""
+        if not self._points:
+            return False
+        self._points.pop()
+        self._show(None)
+        return True
+
+    def _callbacks(self) -> tuple[tuple[list[Any], Callable[..., Any]], ...]:
+        return (
+            (self._layer.mouse_drag_callbacks, self._on_press),
+            (self._layer.mouse_move_callbacks, self._on_move),
+        )
+
+    def _on_press(self, layer: Shapes, event: Any) -> Iterator[None]:
+        """Take a press and release in one place as a click."""
+        if event.button != 1:
+            return
+        pressed, begin = self._at(event.position), np.asarray(event.pos, dtype=np.float64)
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.hypot(*(np.asarray(event.pos, dtype=np.float64) - begin)) <= _CLICK_PX:
+            self.click(pressed)
+
+    def click(self, point: Point) -> None:
+        """Take a click at ``point``, x and y in pixels of the image."""
+        if self._points and np.hypot(*(point - self._points[-1])) < 1:
+            return
+        self._points.append(point)
+        if len(self._points) < 3:
+            self._show(self._box(point))
+            return
+        first, second, side = self._points
+        box = geometry.along_axis(first, second, side)
+        self.give_up()
+        self.drawn.emit(box)
+
+    def _on_move(self, layer: Shapes, event: Any) -> None:
+        if self._points:
+            self._show(self._box(self._at(event.position)))
+
+    def _at(self, position: Any) -> Point:
+        """Return a place in the world as x and y in pixels of the image."""
+        return np.asarray(layers.from_points([self._layer.world_to_data(position)])[0])
+
+    def _box(self, point: Point) -> Point | None:
+        """Return the box as it would be with a next click at ``point``."""
+        first = self._points[0]
+        if len(self._points) == 2:
+            return geometry.along_axis(first, self._points[1], point)
+        if np.hypot(*(point - first)) < 1:
+            return None
+        return geometry.along_axis(first, point, first, smallest=_LINE_WIDTH)
+
+    def _show(self, box: Point | None) -> None:
+        self._preview.visible = box is not None
+        if box is not None:
+            plane = tuple(self._viewer.dims.current_step[: self._layer.ndim - 2])
+            shape_edits.reshape(self._preview, [0], list(layers.to_quads([box], plane)), ["rectangle"])
+        self.changed.emit(box)

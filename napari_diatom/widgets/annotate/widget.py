@@ -1,0 +1,756 @@
+"""The dock widget *Annotate diatoms*: a project's images, and all that is done to their specimens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QSplitter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_diatom import child, layers, specimen_layers
+from napari_diatom.detections import STATUSES
+from napari_diatom.errors import ConflictError, DiatomError
+from napari_diatom.imaging import find_images, open_images
+from napari_diatom.models import library
+from napari_diatom.project import tallies
+from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.settings import ProjectImage
+from napari_diatom.project.specimen import Specimen
+from napari_diatom.project.store import Project
+from napari_diatom.project.taxa import read_taxa
+from napari_diatom.widgets.annotate import keys
+from napari_diatom.widgets.annotate.browser import Browser
+from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.classes import ClassList
+from napari_diatom.widgets.annotate.gallery import Gallery
+from napari_diatom.widgets.annotate.paint import Painter
+from napari_diatom.widgets.annotate.pictures import layer_data
+from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
+from napari_diatom.widgets.naming import named
+from napari_diatom.widgets.results import camera_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_FLUSH_MS: Final = 1500
+"""Time without an edit after which the files are written; the journal has all edits before that."""
+_BEAT_MS: Final = 30_000
+_CLOSE_UP: Final = 5.0
+"""Lengths of a specimen that a view of :data:`_VIEW_PX` spans when it goes to one."""
+_VIEW_PX: Final = 700.0
+_DEFAULT_CLASSES: Final = ("diatom",)
+
+_TOOLS: Final = {
+    "select": ("Select", "Select, move, turn and scale specimens (S)"),
+    "three-clicks": ("Rotated box", "Three clicks: both ends of the apical axis, then the margin (B)"),
+    "upright": ("Upright box", "Drag from corner to corner (U)"),
+    "polygon": ("Polygon", "Click the corners; double click or Enter closes it (P)"),
+    "paint": ("Paint mask", "Paint and fill the mask of the selected specimen, or of a new one (M, then M again)"),
+}
+_MODES: Final = {
+    "select": "select",
+    "three-clicks": "pan_zoom",
+    "upright": "add_rectangle",
+    "polygon": "add_polygon",
+    "paint": "pan_zoom",
+    "move": "pan_zoom",
+}
+
+
+class AnnotateWidget(QWidget):
+    """Annotates the images of a project.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer it belongs to.
+    analyse : callable, optional
+        Makes proposals, in a thread; :func:`napari_diatom.child.analyse` by default.
+    """
+
+    def __init__(self, napari_viewer: Viewer, analyse: Analyse = child.analyse) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._project: Project | None = None
+        self._document: Document | None = None
+        self._image: ProjectImage | None = None
+        self._tool = "select"
+        self._canvas = Canvas(napari_viewer)
+        self._painter = Painter(napari_viewer)
+        self._gallery: Gallery | None = None
+        self._failures: list[str] = []
+        self._proposer = Proposer(analyse)
+        self._flush_timer = QTimer(self)
+        self._flush_timer.setSingleShot(True)
+        self._flush_timer.setInterval(_FLUSH_MS)
+        self._beat_timer = QTimer(self)
+        self._beat_timer.setInterval(_BEAT_MS)
+        self._build()
+        self._connect()
+        self._bind_keys()
+        self._show_project()
+
+    def project(self) -> Project | None:
+        """Return the open project."""
+        return self._project
+
+    def document(self) -> Document | None:
+        """Return the annotations of the open image."""
+        return self._document
+
+    def canvas(self) -> Canvas:
+        """Return what shows the open image."""
+        return self._canvas
+
+    def browser(self) -> Browser:
+        """Return the list of images."""
+        return self._browser
+
+    def open_project(self, folder: Path) -> None:
+        """Open a project and its first unfinished image; what is wrong with it is shown instead."""
+        with self._told():
+            project = Project.open(folder)
+            self.close_project()
+            self._project = project
+            self._show_project()
+            self._browser.next_unfinished()
+
+    def new_project(self, folder: Path, images: Sequence[Path], classes: Path | None = None) -> None:
+        """Make a project of images, with the classes of a taxon list or one class, and open it."""
+        with self._told():
+            Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
+            self.open_project(folder)
+
+    def close_project(self) -> None:
+        """Write everything and close the project; what cannot be written stays in its journal."""
+        self._proposer.stop()
+        self._leave_image()
+        project, self._project = self._project, None
+        self._show_project()
+        if project is not None:
+            with self._told():
+                project.close()
+
+    def open_image(self, image_id: str) -> None:
+        """Show an image of the project with its specimens."""
+        project = self._project
+        if project is None:
+            return
+        with self._told():
+            image = project.settings.image(image_id)
+            self._check(image)
+            page = open_images(project.path(image_id))[image.page - 1]
+            data, multiscale = layer_data(page)
+            document = project.show(image_id)
+            self._leave_image()
+            size = project.settings.pixel_sizes_um.get(image.slide)
+            place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
+            layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
+            self._viewer.layers.insert(0, layer)
+            self._image, self._document = image, document
+            self._canvas.open(document, layer, project.settings.classes, size)
+            self._viewer.reset_view()
+            self._browser.show_current(image_id)
+            self.use_tool(self._tool)
+        self._refresh()
+
+    def use_tool(self, name: str) -> None:
+        """Take a tool; ``paint`` again, or another one, takes over what was painted."""
+        if self._painter.is_on:
+            self._end_painting()
+            name = "select" if name == "paint" else name
+        self._tool = name
+        for tool, button in self._tools.items():
+            button.setChecked(tool == name)
+        if self._document is None:
+            return
+        layer = self._canvas.specimens.layer
+        self._canvas.three_clicks.switch(name == "three-clicks")
+        if layer in self._viewer.layers:
+            self._viewer.layers.selection.active = layer
+            layer.mode = _MODES[name]
+        if name == "paint":
+            self._begin_painting()
+
+    def use_class(self, key_or_name: str) -> None:
+        """Choose a class, by its key or name, for what is drawn next, and give it to what is selected."""
+        name = self._classes.by_key(key_or_name) or key_or_name
+        if self._project is None or name not in {entry.name for entry in self._project.settings.classes}:
+            return
+        self._classes.setValue(name)
+        self._change(lambda document, ids: document.set_class(ids, name))
+
+    def set_status(self, status: str) -> None:
+        """Give what is selected a status."""
+        self._change(lambda document, ids: document.set_status(ids, status))
+
+    def to_boxes(self) -> None:
+        """Make rotated boxes of the selected polygons and masks."""
+        self._change(
+            lambda document, ids: document.reshape(
+                {id_: Specimen.rectangle(document.specimens[id_].box, document.specimens[id_].name) for id_ in ids}
+            )
+        )
+
+    def to_polygons(self) -> None:
+        """Make polygons, which have masks, of the selected boxes."""
+        self._change(
+            lambda document, ids: document.reshape(
+                {id_: Specimen.polygon(document.specimens[id_].polygons, document.specimens[id_].name) for id_ in ids}
+            )
+        )
+
+    def delete(self) -> None:
+        """Delete what is selected."""
+        self._change(lambda document, ids: document.remove(ids))
+
+    def accept(self) -> None:
+        """Accept the selected proposals, else the one gone to last, and go to the next."""
+        self._decide(lambda document, ids: document.accept(ids))
+
+    def reject(self) -> None:
+        """Reject the selected proposals, else the one gone to last, and go to the next."""
+        self._decide(lambda document, ids: document.reject(ids))
+
+    def accept_all(self) -> None:
+        """Accept all proposals of the image."""
+        document = self._document
+        if document is not None and document.proposals:
+            with self._told():
+                document.accept(list(document.proposals))
+
+    def next_uncertain(self) -> None:
+        """Go to the proposal that the model is least certain of."""
+        document = self._document
+        if document is not None and document.proposals:
+            least = min(document.proposals.values(), key=lambda item: item.score)
+            self._canvas.select([least.id])
+            self._go_to(least)
+
+    def undo(self) -> None:
+        """Undo the last click of an unfinished box, else the last edit."""
+        self._canvas.flush()
+        if self._document is not None and not self._canvas.three_clicks.step_back():
+            with self._told():
+                self._document.undo()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._canvas.flush()
+        if self._document is not None:
+            with self._told():
+                self._document.redo()
+
+    def give_up(self) -> None:
+        """Give up what is being drawn, or let go of the selection."""
+        if self._canvas.three_clicks.clicks:
+            self._canvas.three_clicks.give_up()
+        else:
+            self._canvas.select([])
+
+    def next_image(self) -> None:
+        """Show the next image of the list."""
+        self._browser.step(1)
+
+    def previous_image(self) -> None:
+        """Show the image before."""
+        self._browser.step(-1)
+
+    def toggle_done(self) -> None:
+        """Mark the image as done, or as not done."""
+        if self._document is not None:
+            with self._told():
+                self._document.set_done(self._document.state != "done")
+
+    def show_gallery(self) -> None:
+        """Show all specimens of the project as upright pictures, in a dock widget of its own."""
+        if self._gallery is None:
+            self._gallery = gallery = Gallery()
+            gallery.wanted.connect(self.go_to)
+            gallery.edited.connect(self._on_gallery_edited)
+            gallery.failed.connect(lambda text: self._say(text, error=True))
+            # Closed by the user, the dock takes the gallery with it.
+            gallery.destroyed.connect(partial(self.__dict__.__setitem__, "_gallery", None))
+            self._viewer.window.add_dock_widget(gallery, name="Review gallery", area="bottom")
+            gallery.set_project(self._project)
+        parent = self._gallery.parentWidget()
+        if parent is not None:
+            parent.show()
+            parent.raise_()
+
+    def gallery(self) -> Gallery | None:
+        """Return the review gallery where it was shown."""
+        return self._gallery
+
+    def go_to(self, image_id: str, specimen_id: str) -> None:
+        """Show a specimen on its slide."""
+        if self._image is None or self._image.id != image_id:
+            self.open_image(image_id)
+        document = self._document
+        if document is not None and specimen_id in document.specimens:
+            self._canvas.select([specimen_id])
+            self._go_to(document.specimens[specimen_id])
+
+    def show_keys(self) -> None:
+        """Show the sheet of keys."""
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", keys.sheet(), QMessageBox.StandardButton.Close, self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def propose(self, all_untouched: bool = False) -> None:
+        """Have the chosen model make proposals for this image, or for all untouched ones."""
+        name = self._model_combo.currentData()
+        if self._project is None or name is None:
+            return
+        images = [self._image] if self._image is not None else []
+        if all_untouched:
+            images = [tally.image for tally in self._project.summary() if tally.state == "untouched"]
+        if images:
+            self._stop.setEnabled(True)
+            self._proposer.start(self._project, images, self._models[name])
+        else:
+            self._say("No image is untouched.")
+
+    def flush(self) -> None:
+        """Write what was edited; another window's edits are merged with the own ones."""
+        self._flush_timer.stop()
+        self._canvas.flush()
+        if self._project is None:
+            return
+        try:
+            self._project.flush()
+        except ConflictError as error:
+            self._merge(error)
+        except DiatomError as error:
+            # The journal, or memory, has the edits; the next one tries again.
+            self._say(str(error), error=True)
+
+    def _build(self) -> None:
+        self._title = named(QLabel(), "project")
+        self._title.setWordWrap(True)
+        self._open = named(QPushButton("Open..."), "open_project")
+        self._new = named(QPushButton("New..."), "new_project")
+        self._add = named(QPushButton("Add images..."), "add_images")
+        self._browser = Browser()
+        self._classes = ClassList()
+        self._tools: dict[str, QToolButton] = {}
+        for name, (title, tip) in _TOOLS.items():
+            button = named(QToolButton(), f"tool_{name}")
+            button.setText(title)
+            button.setToolTip(tip)
+            button.setCheckable(True)
+            button.clicked.connect(partial(self._take_tool, name))
+            self._tools[name] = button
+        self._undo = named(QToolButton(), "undo")
+        self._redo = named(QToolButton(), "redo")
+        self._keys = named(QToolButton(), "keys")
+        self._keys.setText("Keys")
+        self._keys.setToolTip("All keys (F1)")
+        self._status = named(QComboBox(), "status")
+        self._status.addItem("status of the selected", "")
+        for status in STATUSES:
+            self._status.addItem(status, status)
+        self._colour = named(QComboBox(), "colour_by")
+        for way in specimen_layers.WAYS:
+            self._colour.addItem(f"colour by {way}", way)
+        self._to_box = named(QToolButton(), "to_boxes")
+        self._to_box.setText("To box")
+        self._to_box.setToolTip("The rotated box in place of the selected masks and polygons")
+        self._to_polygon = named(QToolButton(), "to_polygons")
+        self._to_polygon.setText("To polygon")
+        self._to_polygon.setToolTip("Polygons, which have masks, in place of the selected boxes")
+        self._show_all = named(QPushButton("Gallery"), "show_gallery")
+        self._show_all.setToolTip("All specimens of the project as upright pictures, to be sorted and relabelled")
+        self._done = named(QPushButton("Done"), "done")
+        self._done.setCheckable(True)
+        self._done.setToolTip("All specimens of the image are annotated (D)")
+        self._models = {model.card.name: model for model in library.available()}
+        self._model_combo = named(QComboBox(), "model")
+        for name, model in self._models.items():
+            self._model_combo.addItem(f"{name} {model.card.version}", name)
+        self._propose = named(QPushButton("Propose"), "propose")
+        self._propose.setToolTip("Have the model look at this image; nothing of yours is touched")
+        self._propose_all = named(QPushButton("All untouched"), "propose_all")
+        self._stop = named(QPushButton("Stop"), "stop")
+        self._stop.setEnabled(False)
+        self._accept = named(QPushButton("Accept"), "accept")
+        self._accept.setToolTip("The selected proposals, else the current one (A)")
+        self._reject = named(QPushButton("Reject"), "reject")
+        self._reject.setToolTip("The selected proposals, else the current one (X)")
+        self._uncertain = named(QPushButton("Next uncertain"), "next_uncertain")
+        self._uncertain.setToolTip("The proposal that the model is least certain of (N)")
+        self._counts = named(QLabel(), "counts")
+        self._size = named(QLabel(), "size")
+        self._message = named(QLabel(), "message")
+        self._message.setWordWrap(True)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self._title, 1)
+        for wide in (self._open, self._new, self._add):
+            top.addWidget(wide)
+        tools = QGridLayout()
+        tools.setSpacing(3)
+        for column, button in enumerate(self._tools.values()):
+            tools.addWidget(button, 0, column)
+        for column, button in enumerate((self._undo, self._redo, self._to_box, self._to_polygon, self._keys)):
+            tools.addWidget(button, 1, column)
+        choices = QHBoxLayout()
+        choices.addWidget(self._status, 1)
+        choices.addWidget(self._colour, 1)
+        models = QHBoxLayout()
+        models.addWidget(self._model_combo, 1)
+        for wide in (self._propose, self._propose_all, self._stop):
+            models.addWidget(wide)
+        decisions = QHBoxLayout()
+        for wide in (self._accept, self._reject, self._uncertain):
+            decisions.addWidget(wide)
+        below = QHBoxLayout()
+        below.addWidget(self._counts, 1)
+        below.addWidget(self._size)
+        below.addWidget(self._show_all)
+        below.addWidget(self._done)
+        work = QWidget()
+        column_layout = QVBoxLayout(work)
+        column_layout.setContentsMargins(0, 0, 0, 0)
+        for part in (tools, choices):
+            column_layout.addLayout(part)
+        column_layout.addWidget(self._classes, 1)
+        for part in (models, decisions, below):
+            column_layout.addLayout(part)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self._browser)
+        split.addWidget(work)
+        split.setStretchFactor(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addLayout(top)
+        layout.addWidget(split, 1)
+        layout.addWidget(self._message)
+
+    def _connect(self) -> None:
+        self._open.clicked.connect(self._ask_for_project)
+        self._new.clicked.connect(self._ask_for_new)
+        self._add.clicked.connect(self._ask_for_images)
+        self._browser.chosen.connect(self.open_image)
+        self._classes.valueChanged.connect(self._on_class)
+        self._classes.applied.connect(self.use_class)
+        self._undo.clicked.connect(self.undo)
+        self._redo.clicked.connect(self.redo)
+        self._keys.clicked.connect(self.show_keys)
+        self._to_box.clicked.connect(self.to_boxes)
+        self._to_polygon.clicked.connect(self.to_polygons)
+        self._status.activated.connect(self._on_status)
+        self._colour.currentIndexChanged.connect(lambda *_: self._canvas.colour_by(self._colour.currentData()))
+        self._done.clicked.connect(self.toggle_done)
+        self._show_all.clicked.connect(lambda *_: self.show_gallery())
+        self._propose.clicked.connect(lambda *_: self.propose())
+        self._propose_all.clicked.connect(lambda *_: self.propose(all_untouched=True))
+        self._stop.clicked.connect(self._proposer.stop)
+        self._accept.clicked.connect(self.accept)
+        self._reject.clicked.connect(self.reject)
+        self._uncertain.clicked.connect(self.next_uncertain)
+        self._canvas.edited.connect(self._on_edited)
+        self._canvas.selectionChanged.connect(self._refresh)
+        self._canvas.sizeChanged.connect(self._size.setText)
+        self._proposer.progressed.connect(lambda text: self._say(f"Looking for diatoms in {text}"))
+        self._proposer.proposed.connect(self._on_proposed)
+        self._proposer.failed.connect(self._on_proposal_failed)
+        self._proposer.finished.connect(self._on_proposals_finished)
+        self._flush_timer.timeout.connect(self.flush)
+        self._beat_timer.timeout.connect(self._beat)
+        self._beat_timer.start()
+        # Qt may be rid of the widget before Python is; what is written then must not need it.
+        self.destroyed.connect(partial(_leave, self._proposer, self.__dict__))
+
+    def _bind_keys(self) -> None:
+        for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
+            for key in keys.KEYS:
+                layer.bind_key(key.name, self._action(key), overwrite=True)
+
+    def _action(self, key: keys.Key) -> Callable[..., None]:
+        """Return what a key does; napari asks for a function with a name."""
+        method: Callable[..., object] = getattr(self, key.action)
+
+        def act(*_: object) -> None:
+            method(*([key.argument] if key.argument else []))
+
+        return act
+
+    def _take_tool(self, name: str, *_: object) -> None:
+        self.use_tool(name)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Show an error of ours to the user."""
+        try:
+            yield
+        except DiatomError as error:
+            self._say(str(error), error=True)
+            show_error(str(error))
+
+    def _change(self, change: Callable[[Document, list[str]], object]) -> None:
+        """Make an edit of the selected specimens."""
+        self._canvas.flush()
+        ids = list(self._canvas.selection())
+        if self._document is not None and ids:
+            with self._told():
+                change(self._document, ids)
+
+    def _decide(self, decide: Callable[[Document, list[str]], object]) -> None:
+        """Accept or reject the selected proposals, and go to the next one."""
+        self._canvas.flush()
+        ids = list(self._canvas.proposals.selection())
+        if self._document is not None and ids:
+            with self._told():
+                decide(self._document, ids)
+        self.next_uncertain()
+
+    def _begin_painting(self) -> None:
+        selected = self._canvas.selection()
+        specimen = self._document.specimens[selected[0]] if self._document is not None and selected else None
+        if self._canvas.image is not None and self._classes.value():
+            self._painter.begin(self._canvas.image, self._view(), specimen)
+            layer = self._painter.layer
+            assert layer is not None
+            for name in ("M", "Enter", "Return"):
+                layer.bind_key(name, lambda *_: self.use_tool("paint"), overwrite=True)
+
+    def _end_painting(self) -> None:
+        specimen = self._painter.specimen
+        mask = self._painter.end()
+        document = self._document
+        if document is None or mask is None:
+            return
+        with self._told():
+            if specimen is not None and specimen.id in document.specimens:
+                document.reshape({specimen.id: Specimen.of_mask(mask, specimen.name)})
+            else:
+                document.add([Specimen.of_mask(mask, self._classes.value())], "paint")
+
+    def _view(self) -> tuple[int, int, int, int]:
+        """Return ``x0, y0, x1, y1`` of what is seen of the image, in pixels."""
+        image = self._canvas.image
+        assert image is not None
+        low, high = np.asarray(image.corner_pixels, dtype=np.float64)[:, :2]
+        factor = image.downsample_factors[image.data_level][:2] if image.multiscale else np.ones(2)
+        (y0, x0), (y1, x1) = low * factor, (high + 1) * factor
+        return int(x0), int(y0), int(x1), int(y1)
+
+    def _go_to(self, specimen: Specimen) -> None:
+        """Bring a specimen to the middle of the view."""
+        layer = self._canvas.specimens.layer
+        points = layers.to_points([specimen.box[:2]])[0]
+        camera = camera_of(self._viewer)
+        camera.center = (*camera.center[:-2], *np.asarray(layer.data_to_world(points))[-2:])
+        span = specimen.box[2] * float(layer.scale[-1]) * _CLOSE_UP
+        camera.zoom = _VIEW_PX / span
+
+    def _leave_image(self) -> None:
+        """Write and close what is open."""
+        if self._painter.is_on:
+            self._end_painting()
+        if self._document is None:
+            return
+        self._canvas.flush()
+        layer, image = self._canvas.image, self._image
+        self._canvas.close()
+        self._document = self._image = None
+        self._flush_timer.stop()
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        if self._project is not None and image is not None:
+            with self._told():
+                self._project.release(image.id)
+            self._count(image)
+
+    def _check(self, image: ProjectImage) -> None:
+        """Say so where the file of an image is not the one that was annotated."""
+        assert self._project is not None
+        condition = self._project.condition(image.id)
+        if condition == "changed":
+            show_info(f"{image.id} is another file than the one that was annotated. Boxes may lie elsewhere.")
+
+    def _merge(self, error: ConflictError) -> None:
+        """Take over what another window wrote, with the own edits on top of it."""
+        document = self._document
+        if document is None:
+            self._say(str(error), error=True)
+            return
+        try:
+            document.rebase()
+        except ConflictError as clash:
+            answer = QMessageBox.question(
+                self,
+                "Changed in another window",
+                f"{clash}\n\nKeep your own version of these specimens?",
+                QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+            )
+            document.rebase("mine" if answer == QMessageBox.StandardButton.Yes else "theirs")
+        self._flush_timer.start()
+        self._say("Merged with what another window wrote.")
+
+    def _on_class(self, name: str) -> None:
+        self._canvas.new_class = name
+
+    def _on_status(self, index: int) -> None:
+        status = self._status.itemData(index)
+        with signals_blocked(self._status):
+            self._status.setCurrentIndex(0)
+        if status:
+            self.set_status(status)
+
+    def _on_edited(self, edit: Edit) -> None:
+        self._flush_timer.start()
+        if self._image is not None:
+            self._count(self._image)
+            if self._gallery is not None:
+                self._gallery.refresh(self._image.id)
+        self._refresh()
+
+    def _on_gallery_edited(self, image_ids: list[str]) -> None:
+        if self._project is not None:
+            self._flush_timer.start()
+            for image_id in image_ids:
+                self._count(self._project.settings.image(image_id))
+
+    def _on_proposed(self, image_id: str) -> None:
+        assert self._project is not None
+        image = self._project.settings.image(image_id)
+        if self._image is None or image_id != self._image.id:
+            with self._told():
+                self._project.release(image_id)
+        self._count(image)
+        self._refresh()
+
+    def _on_proposal_failed(self, text: str) -> None:
+        self._failures.append(text)
+
+    def _on_proposals_finished(self) -> None:
+        self._stop.setEnabled(False)
+        more = f" And {len(self._failures) - 1} more images." if len(self._failures) > 1 else ""
+        self._say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
+        self._failures.clear()
+
+    def _count(self, image: ProjectImage) -> None:
+        """Show in the list what an image has now."""
+        if self._project is None:
+            return
+        if self._image is not None and image.id == self._image.id and self._document is not None:
+            self._browser.update_image(tallies.of_document(image, self._document))
+        else:
+            tally = next((tally for tally in self._project.summary() if tally.image.id == image.id), None)
+            if tally is not None:
+                self._browser.update_image(tally)
+        counts: Counter[str] = Counter()
+        for tally in self._browser.tallies():
+            counts.update(tally.by_class())
+        self._classes.set_counts(counts)
+
+    def _beat(self) -> None:
+        if self._project is not None:
+            with contextlib.suppress(DiatomError):
+                self._project.beat()
+            self._show_title()
+
+    def _show_project(self) -> None:
+        project = self._project
+        self._browser.set_project(project)
+        if self._gallery is not None:
+            self._gallery.set_project(project)
+        self._classes.set_classes(() if project is None else project.settings.classes)
+        self._show_title()
+        self._refresh()
+
+    def _show_title(self) -> None:
+        if self._project is None:
+            self._title.setText("No project is open.")
+            return
+        names = [presence.annotator for presence in self._project.others()]
+        also = f" (also open: {', '.join(names)})" if names else ""
+        self._title.setText(f"{self._project.folder.name}{also}")
+        self._title.setToolTip(str(self._project.folder))
+
+    def _refresh(self, *_: object) -> None:
+        """Enable what can be done now."""
+        document = self._document
+        has_project, has_image = self._project is not None, document is not None
+        self._add.setEnabled(has_project)
+        for widget in (*self._tools.values(), self._done, self._propose, self._to_box, self._to_polygon, self._status):
+            widget.setEnabled(has_image)
+        self._propose_all.setEnabled(has_project)
+        self._show_all.setEnabled(has_project)
+        undo, redo = (None, None) if document is None else (document.undo_label, document.redo_label)
+        for button, title, label in ((self._undo, "Undo", undo), (self._redo, "Redo", redo)):
+            button.setText(title)
+            button.setToolTip(f"{title} {label or ''}".strip())
+            button.setEnabled(label is not None)
+        proposals = 0 if document is None else len(document.proposals)
+        for wide in (self._accept, self._reject, self._uncertain):
+            wide.setEnabled(proposals > 0)
+        specimens = 0 if document is None else len(document.specimens)
+        selected = len(self._canvas.selection())
+        parts = [f"<b>{specimens}</b> specimens"] if has_image else []
+        parts += [f"{proposals} proposed"] if proposals else []
+        parts += [f"{selected} selected"] if selected else []
+        self._counts.setText(", ".join(parts))
+        with signals_blocked(self._done):
+            self._done.setChecked(document is not None and document.state == "done")
+
+    def _ask_for_project(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open the folder of a project")
+        if folder:
+            self.open_project(Path(folder))
+
+    def _ask_for_new(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder of the new project")
+        if not folder:
+            return
+        names, _ = QFileDialog.getOpenFileNames(self, "Images of the project", folder)
+        if names:
+            taxa, _ = QFileDialog.getOpenFileName(self, "Taxon list (cancel for none)", folder, "CSV (*.csv)")
+            self.new_project(Path(folder), [Path(name) for name in names], Path(taxa) if taxa else None)
+
+    def _ask_for_images(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Images to add")
+        if names and self._project is not None:
+            with self._told():
+                self._project.add_images(find_images(names))
+                self._browser.set_project(self._project)
+                if self._image is not None:
+                    self._browser.show_current(self._image.id)
+
+    def _say(self, message: str, error: bool = False) -> None:
+        self._message.setText(message)
+        self._message.setStyleSheet("color: #d55e00" if error else "")
+
+
+def _leave(proposer: Proposer, state: dict[str, Any], *_: object) -> None:
+    """Write everything when the window is closed."""
+    proposer.stop()
+    project: Project | None = state.get("_project")
+    if project is not None:
+        with contextlib.suppress(DiatomError):
+            project.close()
