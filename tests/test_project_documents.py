@@ -142,6 +142,17 @@ def test_edits_are_stamped_kept_and_told():
     assert (doc.undo_label, doc.redo_label, doc.state) == ("reshape", None, "work")
 
 
+def test_the_inverse_of_an_edit_undoes_it():
+    doc = document(box(1), polygon())
+    doc.propose([box(2)], "model 1")
+    before = text(doc), doc.state
+    edit = doc.accept(list(doc.proposals))
+    back = edit.inverse()
+    assert back.inverse().after == edit.after
+    assert doc.replay(back) is not None
+    assert (text(doc), doc.state) == before
+
+
 def test_proposals_are_accepted_rejected_and_replaced():
     doc = document()
     first, second, third = box(1), box(2), box(3)

@@ -170,7 +170,6 @@ def test_what_was_counted_earlier_is_known_after_a_session_that_did_not_count(tm
     assert (project.folder / HIDDEN / "summary.json").read_bytes() == counted
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user can write anywhere")
 def test_a_folder_that_may_only_be_read(tmp_path, capsys):
     with new_project(tmp_path) as project:
         project.document("s0f0").add([box(1), blob()])
@@ -181,6 +180,8 @@ def test_a_folder_that_may_only_be_read(tmp_path, capsys):
     for path in everything:
         path.chmod(0o555)
     try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user can write anywhere")
         for action in ("stats", "check"):
             assert main(["project", action, str(folder)]) == 0
         assert "2 images, 0 errors" in capsys.readouterr().out

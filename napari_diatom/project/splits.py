@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -225,9 +225,3 @@ def _cost(groups: _Groups, wanted: NDArray[np.float64], part: NDArray[np.intp]) 
 def _listed(names: Sequence[str]) -> str:
     """Return the first few names as text."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def members(split: Split, images: Iterable[ProjectImage]) -> Mapping[str, tuple[ProjectImage, ...]]:
-    """Return the images of each part, in their order."""
-    listed = list(images)
-    return {name: tuple(image for image in listed if part_of(split, image) == name) for name in split.parts}
