@@ -8,6 +8,7 @@ said: all finished actions have to be there; of one that was under way all of it
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import signal
@@ -31,8 +32,8 @@ from napari_diatom.project.store import Project
 
 IMAGES = ("first", "second")
 
-Content = dict[str, list[str]]
-"""Of each image what its specimens and proposals are, and how far it is, a line each."""
+Content = dict[str, str]
+"""Of each image a hash of what its specimens and proposals are, and of how far it is."""
 
 
 def main() -> int:
@@ -117,14 +118,15 @@ def work(project: Path, seed: int, seconds: float) -> tuple[int, bool, tuple[Con
         The project after the finished actions, and after the one under way too.
     """
     command = [sys.executable, __file__, "--child", str(project), "--seed", str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        first = child.stdout.readline()
+    # A file, not a pipe: the child never waits for its parent to read.
+    heard = project.with_name("said.jsonl")
+    with heard.open("wb") as stream, subprocess.Popen(command, stdout=stream) as child:
+        while not heard.stat().st_size and child.poll() is None:
+            time.sleep(0.005)
         time.sleep(seconds)
         child.send_signal(signal.SIGKILL)
-        lines = [first, *child.stdout]
-    # Of a line that the pipe cut off nobody heard.
-    said = [json.loads(line) for line in lines if line.endswith("\n")]
+    # Of a line that was cut off nobody heard.
+    said = [json.loads(line) for line in heard.read_bytes().split(b"\n")[:-1]]
     done = [index for index, line in enumerate(said) if "is" in line]
     last = said[done[-1]]["is"]
     begun = said[-1] if done[-1] < len(said) - 1 else None
@@ -195,15 +197,15 @@ def content(project: Project) -> Content:
     return {name: described(project.document(name)) for name in IMAGES}
 
 
-def described(document: Document) -> list[str]:
-    """Return what a document holds, without the time."""
+def described(document: Document) -> str:
+    """Return a hash of what a document holds, without the time."""
     lines = [document.state]
     for kind, specimens in (("specimen", document.specimens), ("proposal", document.proposals)):
         for item in specimens.values():
             shape = [[ring.tolist() for ring in polygon] for polygon in item.polygons]
             facts = (item.id, item.name, item.status, item.shape, item.origin, item.reviewed, item.annotator, shape)
             lines.append(json.dumps([kind, *facts]))
-    return lines
+    return hashlib.sha256("\n".join(lines).encode("utf-8")).hexdigest()
 
 
 def say(what: dict[str, Any]) -> None:
