@@ -136,6 +136,10 @@ def work(project: Path, seed: int, seconds: float) -> tuple[int, bool, tuple[Con
 def annotate(folder: Path, seed: int) -> None:
     """Annotate by chance until killed: say what will be before each action, and what is after it."""
     rng = random.Random(seed)
+    # What is imported for the first mask is not to be all that is ever killed.
+    warm = Document()
+    warm.add([Specimen.of_mask(fill(((np.array([[0.0, 0], [30, 4], [20, 20]]),),)), "Navicula")])
+    described(warm)
     project = Project.open(folder, "child")
     shadow = {name: Document(project.document(name).contents, "child") for name in IMAGES}
     say({"is": content(project)})
