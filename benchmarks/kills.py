@@ -202,14 +202,17 @@ def content(project: Project) -> Content:
 
 
 def described(document: Document) -> str:
-    """Return a hash of what a document holds, without the time."""
-    lines = [document.state]
+    """Return a hash of what a document holds, without the time and the order.
+
+    After a crash a specimen that was removed, saved without and brought back by undo stands at the end.
+    """
+    lines = []
     for kind, specimens in (("specimen", document.specimens), ("proposal", document.proposals)):
         for item in specimens.values():
             shape = [[ring.tolist() for ring in polygon] for polygon in item.polygons]
             facts = (item.id, item.name, item.status, item.shape, item.origin, item.reviewed, item.annotator, shape)
             lines.append(json.dumps([kind, *facts]))
-    return hashlib.sha256("\n".join(lines).encode("utf-8")).hexdigest()
+    return hashlib.sha256("\n".join([document.state, *sorted(lines)]).encode("utf-8")).hexdigest()
 
 
 def say(what: dict[str, Any]) -> None:
