@@ -340,8 +340,7 @@ def _detect(
                 check(should_stop)
     copies = Detections.concatenate(found, engine.card.classes)
     at = np.array(seen_at)
-    found_once = supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
-    return without_parts(found_once) if engine.card.task == "instances" else found_once
+    return without_parts(supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor))
 
 
 def _boxed(found: Detections) -> Detections:

@@ -196,6 +196,8 @@ def merge_scales(
     rows = max(1, _BAND // width)
     axes = [(_Axis(planes.shape[1], height), _Axis(planes.shape[2], width)) for planes in scales]
     thick = _thick(scales[-1][0], scales[0].shape[1:]) if len(scales) > 1 else None
+    if thick is not None:
+        thick = thick[:, np.arange(width) * thick.shape[1] // width]
     for top in range(0, height, rows):
         check(should_stop)
         band = slice(top, min(top + rows, height))
@@ -205,8 +207,7 @@ def merge_scales(
             mean += values
         mean /= np.float32(len(scales))
         if thick is not None:
-            rows_of = np.arange(band.start, band.stop) * thick.shape[0] // height
-            inside = thick[rows_of][:, np.arange(width) * thick.shape[1] // width]
+            inside = thick[np.arange(band.start, band.stop) * thick.shape[0] // height]
             mean[:, inside] = values[:, inside]
         classes[band] = mean.argmax(axis=0)
         foreground[band] = np.rint(255 - mean[0])

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom import geometry, layers, masks
 from napari_diatom.colours import PALETTE
 from napari_diatom.detections import STATUSES
-from napari_diatom.project.settings import ProjectClass
+from napari_diatom.project.settings import ProjectClass, rgb
 from napari_diatom.project.specimen import Specimen
 
 By = Literal["class", "status", "score"]
@@ -114,11 +114,7 @@ def colours(specimens: Sequence[Specimen], classes: Sequence[ProjectClass], by: 
 
 def class_colours(classes: Sequence[ProjectClass]) -> Mapping[str, tuple[float, ...]]:
     """Return red, green and blue of 0..1 by the classes' names."""
-    return {
-        entry.name: tuple(int(entry.colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        for entry in classes
-        if entry.colour
-    }
+    return {entry.name: tuple(channel / 255 for channel in rgb(entry.colour)) for entry in classes}
 
 
 def label(specimen: Specimen, pixel_size_um: float | None, by: By = "class") -> str:

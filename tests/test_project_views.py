@@ -131,9 +131,9 @@ def test_orders(order):
 
 def test_one_class_or_status_of_all():
     doc = Document(Contents((box(), polygon(), box(2, status="girdle")), (box(3, score=0.4),)))
-    some = review.entries("a", doc, proposals=True)
+    some = review.entries("a", doc.contents, proposals=True)
     assert [entry.proposed for entry in some] == [False, False, False, True]
-    assert len(review.entries("a", doc)) == 3
+    assert len(review.entries("a", doc.contents)) == 3
     assert [entry.name for entry in review.ordered(some, "image", name="Nitzschia")] == ["Nitzschia"]
     assert [entry.id for entry in review.ordered(some, "image", status="girdle")] == [some[2].id]
     assert review.by_image(some) == {"a": [*doc.specimens, *doc.proposals]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -139,3 +139,8 @@ class Annotations:
 def repeated(ids: Sequence[str]) -> dict[str, int]:
     """Return how often each id occurs that occurs more than once; empty ones are none."""
     return {name: number for name, number in Counter(ids).items() if number > 1 and name}
+
+
+def class_names(parts: Iterable[Annotations]) -> tuple[str, ...]:
+    """Return the classes of several images, each once, in the order of their first image."""
+    return tuple(dict.fromkeys(name for part in parts for name in part.detections.classes))

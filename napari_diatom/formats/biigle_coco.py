@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import SHAPES, Annotations
+from napari_diatom.formats import SHAPES, Annotations, class_names
 from napari_diatom.formats.coco_files import checked
 from napari_diatom.formats.documents import DECIMALS, read_json
 from napari_diatom.formats.pictures import Pictures, size_needed
@@ -36,7 +36,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
         When the file cannot be written.
     """
     size_needed(annotations, TITLE)
-    classes = tuple(dict.fromkeys(name for part in annotations for name in part.detections.classes))
+    classes = class_names(annotations)
     images, items = [], []
     for image_id, part in enumerate(annotations, start=1):
         image = {"height": part.height, "width": part.width, "id": image_id, "file_name": part.image}

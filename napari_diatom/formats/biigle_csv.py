@@ -19,7 +19,7 @@ import numpy as np
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations
+from napari_diatom.formats import Annotations, class_names
 from napari_diatom.formats.documents import DECIMALS, read_text, size_of
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import bridged, ellipse, rectangle_of, ring_of
@@ -65,7 +65,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
         When the file cannot be written.
     """
     size_needed(annotations, TITLE)
-    classes = tuple(dict.fromkeys(name for part in annotations for name in part.detections.classes))
+    classes = class_names(annotations)
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()

@@ -21,7 +21,7 @@ from napari_diatom import geometry
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
-from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, rle
+from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, class_names, rle
 from napari_diatom.formats.outlines import fill, trace
 from napari_diatom.labelling import check_within
 from napari_diatom.masks import united
@@ -75,7 +75,7 @@ def dumps(
     ids = (np.arange(1, total + 1) if numbers is None else np.asarray(numbers)).tolist()
     if len(ids) != total or len(set(ids)) != total:
         raise InputError(f"COCO needs {total} different numbers for {total} specimens.")
-    classes = tuple(dict.fromkeys(name for part in parts for name in part.detections.classes))
+    classes = class_names(parts)
     images: list[dict[str, Any]] = []
     lines: list[str] = []
     for image_id, part in enumerate(parts, start=1):

@@ -18,7 +18,7 @@ import numpy as np
 from napari_diatom.detections import STATUSES, CroppedMask
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations, rle
+from napari_diatom.formats import Annotations, class_names, rle
 from napari_diatom.formats.documents import number, plain, read_xml, size_of, xml_text
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import FARTHEST, LARGEST, ring_of
@@ -46,7 +46,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
-    for name in dict.fromkeys(name for part in annotations for name in part.detections.classes):
+    for name in class_names(annotations):
         _add_label(labels, name)
     for position, part in enumerate(annotations):
         image = {"id": str(position), "name": part.image, "width": str(part.width), "height": str(part.height)}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations
+from napari_diatom.formats import Annotations, class_names
 from napari_diatom.formats.documents import read_text
 from napari_diatom.formats.folders import new_folder
 from napari_diatom.formats.pictures import Pictures, names_needed, size_needed, stem_of
@@ -69,7 +69,7 @@ def write(
     ]
     if paged:
         raise InputError(f"{kind.title} needs a file for each image; {some_of(paged)} is a page of a file of several.")
-    classes = tuple(dict.fromkeys(name for part in annotations for name in part.detections.classes))
+    classes = class_names(annotations)
     with new_folder(path) as folder:
         for name, part, size, where, file in zip(names, annotations, sizes, parts, files, strict=True):
             for kept in ("images", "labels"):

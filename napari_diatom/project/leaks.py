@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.errors import InputError
-from napari_diatom.imaging import open_images
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.project.pictures import place_of
+from napari_diatom.project.pictures import page_of, place_of
 from napari_diatom.project.settings import ProjectImage, Split
 from napari_diatom.project.splits import part_of
 
@@ -83,10 +82,7 @@ def sketch(path: Path, page: int = 1) -> Sketch | None:
     InputError
         When the file cannot be read.
     """
-    pages = open_images(path)
-    if page > len(pages):
-        raise InputError(f"{path} has no page {page}.")
-    image = pages[page - 1]
+    image = page_of(path, page)
     pixels = image.read(0, 0, image.width, image.height, 2 * SIDE / max(image.height, image.width, 2 * SIDE))
     image.release()
     return of_grey(pixels.mean(axis=2))

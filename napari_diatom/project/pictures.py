@@ -12,7 +12,7 @@ from typing import Literal
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
-from napari_diatom.imaging import find_images, open_images
+from napari_diatom.imaging import SlideImage, find_images, open_images
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project.settings import ProjectImage, free_id
 
@@ -109,6 +109,20 @@ def relative(project: Path, path: Path) -> str:
 def place_of(project: Path, image: ProjectImage) -> Path:
     """Return where an image is, or should be."""
     return Path(os.path.normpath(project / image.path))
+
+
+def page_of(path: Path, page: int) -> SlideImage:
+    """Return one page of an image file, counted from 1.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no such page.
+    """
+    pages = open_images(path)
+    if page > len(pages):
+        raise InputError(f"{path} has no page {page}.")
+    return pages[page - 1]
 
 
 def fingerprint(path: Path) -> tuple[str, int]:

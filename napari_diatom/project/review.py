@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.project.document import Document
+from napari_diatom.project.document import Contents
 from napari_diatom.project.specimen import Box, Specimen
 
 Order = Literal["unlikeness", "score", "length", "length/width", "image"]
@@ -52,11 +52,11 @@ class Entry:
     proposed: bool = False
 
 
-def entries(image_id: str, document: Document, proposals: bool = False) -> list[Entry]:
+def entries(image_id: str, contents: Contents, proposals: bool = False) -> list[Entry]:
     """Return the specimens of an image, and the proposals where they are asked for, in their order."""
-    found = [_entry(image_id, item, False) for item in document.specimens.values()]
+    found = [_entry(image_id, item, False) for item in contents.specimens]
     if proposals:
-        found += [_entry(image_id, item, True) for item in document.proposals.values()]
+        found += [_entry(image_id, item, True) for item in contents.proposals]
     return found
 
 

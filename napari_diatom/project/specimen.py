@@ -148,6 +148,13 @@ class Specimen:
 
         return fill(self.outline)
 
+    @property
+    def filled(self) -> CroppedMask:
+        """The pixels inside, those of the box where it is all that is known."""
+        from napari_diatom.formats.outlines import fill
+
+        return self.mask or fill(self.polygons)
+
     @cached_property
     def polygons(self) -> Outline:
         """The outline, whatever is known of it: as drawn, along a mask's pixels, or the corners of the box."""
@@ -220,7 +227,6 @@ def to_annotations(
     masks : bool
         Whether to fill the masks where there are polygons; without, outlines are given for all of those.
     """
-    from napari_diatom.formats.outlines import fill
     from napari_diatom.layers import cut_flags
 
     names = tuple(dict.fromkeys([*classes, *(item.name for item in specimens)])) or ("diatom",)
@@ -228,7 +234,7 @@ def to_annotations(
     boxes = np.array([item.box for item in specimens]).reshape(-1, 5)
     filled: list[CroppedMask] | None = None
     if masks and any(item.shape == "polygon" for item in specimens):
-        filled = [item.mask or fill(item.polygons) for item in specimens]
+        filled = [item.filled for item in specimens]
     found = Detections.of(
         boxes,
         [number[item.name] for item in specimens],

@@ -12,7 +12,7 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, QSortFilterProxy
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
 
-from napari_diatom.imaging import open_images
+from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.store import Project
 from napari_diatom.project.tallies import Tally
@@ -243,8 +243,7 @@ def summary_of(tally: Tally) -> str:
 
 def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
     """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
-    pages = open_images(project.path(image.id))
-    page = pages[min(image.page, len(pages)) - 1]
+    page = page_of(project.path(image.id), image.page)
     try:
         return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))
     finally:

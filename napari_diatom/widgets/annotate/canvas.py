@@ -258,8 +258,7 @@ class _Board:
         if not some:
             return
         shapes = [specimen_layers.to_shape(item) for item in some]
-        table = pd.DataFrame(specimen_layers.features(some, self.canvas.pixel_size_um))
-        whole = pd.concat([self.layer.features, table], ignore_index=True) if self.ids else table
+        columns = specimen_layers.features(some, self.canvas.pixel_size_um)
         with self._own():
             self.layer.add(
                 [points for points, _ in shapes],
@@ -268,7 +267,10 @@ class _Board:
                 edge_color=self.canvas.colours_of(some),
                 face_color="transparent",
             )
-            self.layer.features = whole
+            if self.ids:
+                shape_edits.write_features(self.layer, range(len(self.ids), self.layer.nshapes), columns)
+            else:
+                self.layer.features = pd.DataFrame(columns)
         for item in some:
             self.rows[item.id] = len(self.ids)
             self.ids.append(item.id)

@@ -27,9 +27,10 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.detections import STATUSES
 from napari_diatom.errors import DiatomError
-from napari_diatom.imaging import SlideImage, open_images
+from napari_diatom.imaging import SlideImage
 from napari_diatom.project import review
 from napari_diatom.project.document import Document
+from napari_diatom.project.pictures import page_of
 from napari_diatom.project.review import Entry
 from napari_diatom.project.store import Project
 from napari_diatom.upright import upright_crop
@@ -53,7 +54,7 @@ class _Slides:
     def crop(self, path: Path, page: int, box: Sequence[float]) -> NDArray[np.uint8]:
         key = path, page
         if key not in self._open:
-            self._open[key] = open_images(path)[page - 1]
+            self._open[key] = page_of(path, page)
         self._open.move_to_end(key)
         while len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)[1].release()
@@ -267,8 +268,9 @@ class Gallery(QWidget):
             self._show()
 
     def _list_image(self, image_id: str) -> None:
-        with self._told(), self._document(image_id) as document:
-            self._entries[image_id] = review.entries(image_id, document)
+        assert self._project is not None
+        with self._told():
+            self._entries[image_id] = review.entries(image_id, self._project.contents(image_id))
 
     @contextlib.contextmanager
     def _document(self, image_id: str) -> Iterator[Document]:
@@ -318,7 +320,7 @@ class Gallery(QWidget):
         for image_id, ids in touched.items():
             with self._told(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])
-                self._entries[image_id] = review.entries(image_id, document)
+                self._entries[image_id] = review.entries(image_id, document.contents)
         self._show()
         if touched:
             self.edited.emit(list(touched))

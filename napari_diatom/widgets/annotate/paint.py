@@ -58,7 +58,7 @@ class Painter:
         specimen : Specimen or None
             Whose mask it is; None for that of a new one.
         """
-        mask = None if specimen is None else specimen.mask or _box_mask(specimen)
+        mask = None if specimen is None else specimen.filled
         x0, y0, x1, y1 = view
         if mask is not None:
             left, top, right, bottom = mask.bounds
@@ -69,10 +69,9 @@ class Painter:
         x1, y1 = min(x1, x0 + _MOST_SIDE), min(y1, y0 + _MOST_SIDE)
         canvas = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), dtype=np.uint8)
         if mask is not None:
-            rows, columns = mask.pixels.shape
-            top, left = mask.y0 - y0, mask.x0 - x0
-            seen = mask.pixels[max(-top, 0) : canvas.shape[0] - top, max(-left, 0) : canvas.shape[1] - left]
-            canvas[max(top, 0) : top + rows, max(left, 0) : left + columns][seen] = 1
+            seen = mask.within(x0, y0, x1, y1)
+            rows, columns = seen.pixels.shape
+            canvas[seen.y0 - y0 : seen.y0 - y0 + rows, seen.x0 - x0 : seen.x0 - x0 + columns][seen.pixels] = 1
         place = place_of(image)
         place["translate"] = np.asarray(place["translate"]) + np.array([y0, x0]) * np.asarray(place["scale"])
         layer = Labels(canvas, name=NAME, opacity=0.5, **place)
@@ -92,10 +91,3 @@ class Painter:
         self._layer = None
         mask = CroppedMask(painted, *self._origin).trimmed()
         return mask if mask.area else None
-
-
-def _box_mask(specimen: Specimen) -> CroppedMask:
-    """Return the pixels in a specimen's box."""
-    from napari_diatom.formats.outlines import fill
-
-    return fill(specimen.polygons)

@@ -13,8 +13,8 @@ from qtpy.QtCore import QObject, Signal
 from napari_diatom import child
 from napari_diatom.errors import DiatomError
 from napari_diatom.formats import Annotations
-from napari_diatom.imaging import open_images
 from napari_diatom.progress import Progress, Report, ShouldStop
+from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import from_annotations
 from napari_diatom.project.store import Project
@@ -127,7 +127,7 @@ def _analysed(
     should_stop: ShouldStop,
 ) -> Analysis:
     """Analyse a file; runs in a thread."""
-    page = open_images(path)[image.page - 1]
+    page = page_of(path, image.page)
     try:
         pixels = page.read(0, 0, page.width, page.height)
     finally:

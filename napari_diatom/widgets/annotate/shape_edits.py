@@ -19,19 +19,19 @@ def reshape(layer: Shapes, rows: Sequence[int], shapes: Sequence[NDArray[np.floa
     if not rows:
         return
     view = layer._data_view
-    before = view.shape_types
     with view.batched_updates():
-        for row, shape, kind in zip(rows, shapes, kinds, strict=True):
-            view.edit(row, shape, new_type=None if before[row] == kind else kind)
+        for row, points, kind in zip(rows, shapes, kinds, strict=True):
+            view.edit(row, points, new_type=None if view.shapes[row].name == kind else kind)
     if layer.selected_data.intersection(rows):
         layer._selected_box = layer.interaction_box(layer.selected_data)
     layer.refresh(thumbnail=False, extent=False)
 
 
 def recolour(layer: Shapes, rows: Sequence[int], colours: ArrayLike) -> None:
-    """Give the shapes in ``rows`` other colours of their lines, shape (N, 4), red to alpha of 0..1."""
-    if len(rows):
-        layer._data_view.update_edge_colors(list(rows), np.asarray(colours, dtype=np.float32))
+    """Give the lines of the shapes in ``rows`` other colours, shape (N, 4), red to alpha of 0..1, where they differ."""
+    wanted = np.asarray(colours, dtype=np.float32)
+    if len(rows) and not np.allclose(layer._data_view.edge_color[list(rows)], wanted, atol=1e-3):
+        layer._data_view.update_edge_colors(list(rows), wanted)
         layer.refresh(thumbnail=False, extent=False, highlight=False)
 
 

@@ -31,10 +31,11 @@ from superqt.utils import signals_blocked
 from napari_diatom import child, layers, specimen_layers
 from napari_diatom.detections import STATUSES
 from napari_diatom.errors import ConflictError, DiatomError
-from napari_diatom.imaging import find_images, open_images
+from napari_diatom.imaging import find_images
 from napari_diatom.models import library
 from napari_diatom.project import tallies
 from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.store import Project
@@ -160,8 +161,7 @@ class AnnotateWidget(QWidget):
         with self._told():
             image = project.settings.image(image_id)
             self._check(image)
-            page = open_images(project.path(image_id))[image.page - 1]
-            data, multiscale = layer_data(page)
+            data, multiscale = layer_data(page_of(project.path(image_id), image.page))
             document = project.show(image_id)
             self._leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)
@@ -341,7 +341,8 @@ class AnnotateWidget(QWidget):
         try:
             self._project.flush()
         except ConflictError as error:
-            self._merge(error)
+            with self._told():
+                self._merge(error)
         except DiatomError as error:
             # The journal, or memory, has the edits; the next one tries again.
             self._say(str(error), error=True)
@@ -584,7 +585,7 @@ class AnnotateWidget(QWidget):
         if self._project is not None and image is not None:
             with self._told():
                 self._project.release(image.id)
-            self._count(image)
+            self._count(image.id)
 
     def _check(self, image: ProjectImage) -> None:
         """Say so where the file of an image is not the one that was annotated."""
@@ -625,7 +626,7 @@ class AnnotateWidget(QWidget):
     def _on_edited(self, edit: Edit) -> None:
         self._flush_timer.start()
         if self._image is not None:
-            self._count(self._image)
+            self._count(self._image.id)
             if self._gallery is not None:
                 self._gallery.refresh(self._image.id)
         self._refresh()
@@ -633,16 +634,14 @@ class AnnotateWidget(QWidget):
     def _on_gallery_edited(self, image_ids: list[str]) -> None:
         if self._project is not None:
             self._flush_timer.start()
-            for image_id in image_ids:
-                self._count(self._project.settings.image(image_id))
+            self._count(*image_ids)
 
     def _on_proposed(self, image_id: str) -> None:
         assert self._project is not None
-        image = self._project.settings.image(image_id)
         if self._image is None or image_id != self._image.id:
             with self._told():
                 self._project.release(image_id)
-        self._count(image)
+        self._count(image_id)
         self._refresh()
 
     def _on_proposal_failed(self, text: str) -> None:
@@ -654,16 +653,17 @@ class AnnotateWidget(QWidget):
         self._say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
         self._failures.clear()
 
-    def _count(self, image: ProjectImage) -> None:
-        """Show in the list what an image has now."""
+    def _count(self, *image_ids: str) -> None:
+        """Show in the list what images have now."""
         if self._project is None:
             return
-        if self._image is not None and image.id == self._image.id and self._document is not None:
-            self._browser.update_image(tallies.of_document(image, self._document))
+        if self._image is not None and self._document is not None and image_ids == (self._image.id,):
+            # Of the image at hand, which is counted at every edit, no file is asked.
+            self._browser.update_image(tallies.of_document(self._image, self._document))
         else:
-            tally = next((tally for tally in self._project.summary() if tally.image.id == image.id), None)
-            if tally is not None:
-                self._browser.update_image(tally)
+            for tally in self._project.summary():
+                if tally.image.id in image_ids:
+                    self._browser.update_image(tally)
         counts: Counter[str] = Counter()
         for tally in self._browser.tallies():
             counts.update(tally.by_class())
