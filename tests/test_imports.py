@@ -72,3 +72,11 @@ def test_help_answers_at_once() -> None:
     bare = seconds("-c", "pass")
     # Half a second on an idle machine; a busy one is as slow for an interpreter that does nothing.
     assert seconds("-m", "napari_diatom.cli", "--help") < max(0.5, 8 * bare)
+
+
+def test_ultralytics_leaves_pillow_as_it_was() -> None:
+    loaded_after(
+        "from PIL import Image\nopens = Image.open\n"
+        "from napari_diatom.engines.quiet import silence_ultralytics\n"
+        "silence_ultralytics()\nimport ultralytics.nn.tasks\nassert Image.open is opens"
+    )

@@ -15,8 +15,12 @@ CACHE = Path(user_cache_dir("napari-diatom", appauthor=False))
 def silence_ultralytics() -> None:
     """Import Ultralytics with its network access, auto-install and event reports switched off.
 
-    Its settings file lives in this project's own cache folder, so a user's Ultralytics settings are never touched.
+    Its settings file lives in this project's own cache folder, so a user's Ultralytics settings are never touched, and
+    Pillow opens images as it did before: Ultralytics' own way asks for another package where a file is no image.
     """
+    from PIL import Image
+
+    opens = Image.open
     os.environ.setdefault("YOLO_CONFIG_DIR", str(CACHE / "ultralytics"))
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_OFFLINE"] = "true"
@@ -24,6 +28,7 @@ def silence_ultralytics() -> None:
     Path(os.environ["YOLO_CONFIG_DIR"]).mkdir(parents=True, exist_ok=True)
     from ultralytics import utils
 
+    Image.open = opens
     settings: Any = utils.SETTINGS
     utils.ONLINE = False
     settings.update({"sync": False})
