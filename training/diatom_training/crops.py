@@ -145,7 +145,14 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
 
 
 def random_crop(
-    example: Example, size: int, rng: np.random.Generator, *, turn: bool, colour: bool = True, shear: float = 0.0
+    example: Example,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    turn: bool,
+    colour: bool = True,
+    shear: float = 0.0,
+    aimed: float = 0.5,
 ) -> Crop:
     """Return a random crop of ``size`` pixels.
 
@@ -163,6 +170,8 @@ def random_crop(
         Vary brightness, contrast, colour, sharpness and noise.
     shear : float
         Largest angle in degrees by which the image is sheared.
+    aimed : float
+        How often the crop is placed near a specimen; else it lies anywhere.
     """
     image = _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
     height, width = image.shape[:2]
@@ -175,20 +184,20 @@ def random_crop(
         linear[:, 0] *= -1
     if shear:
         linear[:, 1] += np.tan(np.deg2rad(rng.uniform(-shear, shear))) * linear[:, 0]
-    centre = _centre(example, (width, height), size / scale, turn, rng)
+    centre = _centre(example, (width, height), size / scale, turn, rng, aimed)
     matrix = np.column_stack([linear, size / 2 - linear @ centre])
     crop = place(image, example, matrix, size)
     return replace(crop, pixels=recolour(crop.pixels, rng)) if colour else crop
 
 
 def _centre(
-    example: Example, shape: tuple[int, int], reach: float, turn: bool, rng: np.random.Generator
+    example: Example, shape: tuple[int, int], reach: float, turn: bool, rng: np.random.Generator, aimed: float
 ) -> NDArray[np.float64]:
-    """Choose where in the image a crop that spans ``reach`` image pixels is centred; half the time near a specimen."""
+    """Choose where in the image a crop that spans ``reach`` image pixels is centred; ``aimed`` of all at a specimen."""
     half = reach / 2 * (1.2 if turn else 1.0)
     centre = np.empty(2)
     target: Outline | None = None
-    if example.outlines and rng.random() < 0.5:
+    if example.outlines and rng.random() < aimed:
         target = example.outlines[rng.integers(len(example.outlines))]
     for axis, extent in enumerate(shape):
         low, high = min(half, extent / 2), max(extent - half, extent / 2)

@@ -19,12 +19,10 @@ from napari_diatom.errors import InputError
 
 STANDARD_CROPS = 48
 """Crops that mean and standard deviation are taken from."""
-_VALIDATION = 1 << 32
-"""Stands for the epoch in the seeds of validation crops."""
 
 
 class Crops(Dataset[Crop]):
-    """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone."""
+    """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone, one of the validation on ``i`` alone."""
 
     def __init__(self, examples: Sequence[Example], options: MaskOptions, epoch: int | None) -> None:
         """``epoch`` is None for validation: always the same crops, as they are."""
@@ -38,12 +36,12 @@ class Crops(Dataset[Crop]):
         return self.options.validation_crops if self.epoch is None else self.options.crops
 
     def __getitem__(self, index: int) -> Crop:
-        epoch = _VALIDATION if self.epoch is None else self.epoch
-        rng = np.random.default_rng((self.options.seed, epoch, index))
+        options = self.options
+        rng = np.random.default_rng((index,) if self.epoch is None else (options.seed, self.epoch, index))
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
         if self.epoch is None:
-            return random_crop(example, self.options.size, rng, turn=False, colour=False)
-        return augmented_crop(example, self.options.size, rng, self.options.augment)
+            return random_crop(example, options.size, rng, turn=False, colour=False, aimed=options.augment.aimed)
+        return augmented_crop(example, options.size, rng, options.augment)
 
 
 def batches(

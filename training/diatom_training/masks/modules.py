@@ -199,6 +199,7 @@ class InstancesModule(MaskModule):
         for network in (self.network, self.averaged):
             heads: Any = network.get_submodule("roi_heads")
             heads.fg_bg_sampler.batch_size_per_image = options.proposals
+            heads.fg_bg_sampler.positive_fraction = options.positives
             # A head drawn at torchvision's scale is so sure of its first masks that its loss drowns all others.
             torch.manual_seed(options.seed)
             torch.nn.init.normal_(heads.mask_predictor.mask_fcn_logits.weight, std=1e-3)

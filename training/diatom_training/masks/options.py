@@ -50,6 +50,8 @@ class AugmentOptions(BaseModel):
         their examples' scales and moved.
     shear_deg : float
         Largest shear in degrees.
+    aimed : float
+        Share of crops placed near a specimen; the others lie anywhere, and show what else a slide holds.
     contrast, brightness, saturation, hue : float
         Largest changes: factors 1 +- the first three, the hue in turns of the colour circle.
     grey, invert, blur, defocus, noise, jpeg : float
@@ -60,6 +62,7 @@ class AugmentOptions(BaseModel):
 
     turn_share: float = Field(default=0.2, ge=0, le=1)
     shear_deg: float = Field(default=4.0, ge=0, lt=45)
+    aimed: float = Field(default=0.5, ge=0, le=1)
     contrast: float = Field(default=0.35, ge=0, lt=1)
     brightness: float = Field(default=0.2, ge=0, lt=1)
     saturation: float = Field(default=0.4, ge=0, lt=1)
@@ -109,8 +112,9 @@ class MaskOptions(BaseModel):
     loss : LossOptions
         Of semantic maps; Mask R-CNN has its own.
     proposals : int
-        Boxes of a crop that Mask R-CNN's heads learn from, a quarter of them specimens; torchvision's 512 take long on
-        a CPU.
+        Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 take long on a CPU.
+    positives : float
+        Largest share of them that are specimens; masks are learnt from these alone.
     augment : AugmentOptions
         What is varied in the crops.
     average_decay : float
@@ -151,6 +155,7 @@ class MaskOptions(BaseModel):
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
     loss: LossOptions = LossOptions()
     proposals: int = Field(default=128, ge=4)
+    positives: float = Field(default=0.25, gt=0, le=1)
     augment: AugmentOptions = AugmentOptions()
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)

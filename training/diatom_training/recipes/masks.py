@@ -115,6 +115,20 @@ MASKRCNN: Final = MaskOptions(
 MASKRCNN_FINISH: Final = MASKRCNN.model_copy(
     update={"epochs": 3, "rate": 6e-4, "warmup": 10, "frozen_epochs": 0, "seed": 26}
 )
+MASKRCNN_FIELDS: Final = MASKRCNN.model_copy(
+    update={
+        "epochs": 8,
+        "crops": 840,
+        "rate": 1e-3,
+        "warmup": 20,
+        "frozen_epochs": 0,
+        "proposals": 96,
+        "positives": 1 / 12,
+        "validation_crops": 48,
+        "augment": AugmentOptions(turn_share=0.3, aimed=0.25),
+        "seed": 27,
+    }
+)
 RECIPES: Final = {
     "diatom-deeplab": Recipe(
         "1.1",
@@ -128,8 +142,12 @@ RECIPES: Final = {
         remark="in the first cycle the atrous rates were 12, 24 and 36, with a mean over the whole crop",
     ),
     "diatom-maskrcnn": Recipe(
-        "0.9",
-        (Cycle("diatom-maskrcnn", MASKRCNN, until=7), Cycle("diatom-maskrcnn-finish", MASKRCNN_FINISH)),
+        "1.0",
+        (
+            Cycle("diatom-maskrcnn", MASKRCNN, until=7),
+            Cycle("diatom-maskrcnn-finish", MASKRCNN_FINISH),
+            Cycle("diatom-maskrcnn-fields", MASKRCNN_FIELDS),
+        ),
         backbone="the backbone of diatom-deeplab 1.0",
         summary=f"The mask of each diatom: valves, girdle views and needle cells; {OPTICS}.",
     ),
