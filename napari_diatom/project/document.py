@@ -234,7 +234,7 @@ class Document:
         ids = self._known(shapes, self.specimens)
         return self._make("reshape", {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
 
-    def accept(self, ids: Iterable[str], reviewed: bool = True) -> Edit:
+    def accept(self, ids: Iterable[str], reviewed: bool = True, name: str = "") -> Edit:
         """Make proposals specimens.
 
         Parameters
@@ -243,6 +243,8 @@ class Document:
             Of proposals.
         reviewed : bool
             Whether a person has looked at each of them.
+        name : str
+            The class to give them; empty leaves them theirs.
 
         Raises
         ------
@@ -252,7 +254,8 @@ class Document:
             When the edit could not be put on disk.
         """
         known = self._known(ids, self.proposals)
-        taken = {id_: self._stamp(self.proposals[id_], reviewed) for id_ in known}
+        changes = {"name": name} if name else {}
+        taken = {id_: self._stamp(self.proposals[id_].replace(**changes), reviewed) for id_ in known}
         return self._make("accept", taken, dict.fromkeys(known))
 
     def reject(self, ids: Iterable[str]) -> Edit:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import napari
 
 PATIENCE = 20.0
-"""Seconds that something may take to happen."""
+"""Seconds that something may take to happen, where nothing else is set."""
 
 
 def missing() -> str:
@@ -37,6 +37,7 @@ class Hand:
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
         self.counts: Counter[str] = Counter()
+        self.patience = PATIENCE
         self.spin(0.3)
 
     def click(self, x: float, y: float) -> None:
@@ -80,7 +81,7 @@ class Hand:
 
     def wait(self, until: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while not until():
             assert time.monotonic() < end, "It did not happen."
             self.spin(0.02)

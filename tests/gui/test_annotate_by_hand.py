@@ -1,4 +1,4 @@
-"""Annotation with a real mouse and keyboard: every press goes through the X server, and the project's files are read."""
+"""Annotation with a real mouse and keyboard: every press goes through the X server, and the files are read."""
 
 import cv2
 import numpy as np
@@ -94,6 +94,12 @@ def test_a_slide_is_annotated_by_hand(opened, folder):
     hand.wait(lambda: len(document.proposals) == 1)
     hand.key("a")
     hand.wait(lambda: len(document.specimens) == 2 and not document.proposals)
+    hand.key("ctrl+z")
+    hand.wait(lambda: len(document.proposals) == 1)
+    hand.key("n")
+    hand.key("2")
+    hand.wait(lambda: len(document.specimens) == 2 and not document.proposals)
+    assert {item.name for item in document.specimens.values()} == {"Nitzschia"}
     widget.close_project()
     viewer.close()
 

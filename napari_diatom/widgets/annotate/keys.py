@@ -27,7 +27,7 @@ class Key(NamedTuple):
 
 
 DIGITS: Final = "123456789"
-CLASS_TITLE: Final = "class of what is selected and of what is drawn next"
+CLASS_TITLE: Final = "class of what is selected and of what is drawn next; accepts a proposal as that class"
 
 KEYS: Final = (
     Key("B", "use_tool", "rotated box in three clicks: end, end, margin", "three-clicks"),

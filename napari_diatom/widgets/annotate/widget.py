@@ -194,12 +194,18 @@ class AnnotateWidget(QWidget):
             self._begin_painting()
 
     def use_class(self, key_or_name: str) -> None:
-        """Choose a class, by its key or name, for what is drawn next, and give it to what is selected."""
+        """Choose a class, by its key or name, for what is drawn next, and give it to what is selected.
+
+        Selected proposals are accepted as that class.
+        """
         name = self._classes.by_key(key_or_name) or key_or_name
         if self._project is None or name not in {entry.name for entry in self._project.settings.classes}:
             return
         self._classes.setValue(name)
-        self._change(lambda document, ids: document.set_class(ids, name))
+        if self._canvas.proposals.selection():
+            self._decide(lambda document, ids: document.accept(ids, name=name))
+        else:
+            self._change(lambda document, ids: document.set_class(ids, name))
 
     def set_status(self, status: str) -> None:
         """Give what is selected a status."""

@@ -1,0 +1,185 @@
+"""How many clicks, drags and keys 50 valves take: by hand, and from a model's proposals, beside other programs.
+
+A driver annotates the first 50 whole specimens of the crowded example slide, with rotated boxes and their classes, by
+real events of mouse and keyboard (xdotool), once by hand and once from the proposals of a bundled model, and counts
+what it sent. Every program is taken to remember the class that was used last, so that a class key is pressed only where
+the next valve is of another one; moving and zooming the view is the same in all and not counted.
+
+Set-up: ``pip install -e '.[test]'`` and xdotool, and on Linux without a screen Xvfb and the system libraries of Qt,
+which ``scripts/test`` installs. Run with ``xvfb-run -a -s '-screen 0 1920x1200x24' python benchmarks/clicks.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gui.hand import Hand
+
+    from napari_diatom.detections import Detections
+    from napari_diatom.widgets.annotate.widget import AnnotateWidget
+
+_ROOT = Path(__file__).parents[1]
+_FOLDER = tempfile.TemporaryDirectory(prefix="napari-diatom-benchmark-", ignore_cleanup_errors=True)
+os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
+os.environ.setdefault("QT_API", "pyqt6")
+sys.path.insert(0, str(_ROOT / "tests"))
+
+VALVES = 50
+SLIDE = "stream_crowded_20x"
+MATCH_IOU = 0.5
+"""Oriented intersection over union from which a person would take a proposal as it is."""
+
+
+def main() -> int:
+    """Annotate twice, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="diatom-obb", help="model that makes the proposals (%(default)s)")
+    options = parser.parse_args()
+    import napari
+    from gui.hand import Hand, missing
+
+    from napari_diatom.detections import STATUSES
+    from napari_diatom.formats import geojson
+    from napari_diatom.project.store import Project
+    from napari_diatom.widgets.annotate.widget import AnnotateWidget
+
+    if missing():
+        print(f"This needs a mouse and a keyboard to drive: {missing()}.", file=sys.stderr)
+        return 2
+    truth = geojson.read(_ROOT / "sample_data" / "truth" / f"{SLIDE}.geojson").detections
+    whole = np.flatnonzero((truth.status != STATUSES.index("broken")) & (truth.cut == 0))[:VALVES]
+    if len(whole) < VALVES:
+        print(f"The slide has only {len(whole)} whole specimens.", file=sys.stderr)
+        return 2
+    valves = truth[whole]
+    [slide] = (_ROOT / "sample_data" / "slides").glob(f"{SLIDE}.*")
+    rows: list[tuple[str, Counter[str]]] = []
+    for name in ("by hand", "from proposals"):
+        folder = Path(_FOLDER.name) / name
+        Project.create(folder, [slide], truth.classes).close()
+        viewer = napari.Viewer()
+        viewer.window._qt_window.resize(1900, 1180)
+        widget = AnnotateWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Annotate diatoms")
+        widget.open_project(folder)
+        hand = Hand(viewer)
+        viewer.reset_view()
+        hand.click(5, 5)
+        hand.counts.clear()
+        if name == "by hand":
+            by_hand(hand, widget, valves, range(VALVES))
+        else:
+            from_proposals(hand, widget, valves, options.model)
+        rows.append((f"napari-diatom, {name}", hand.counts))
+        check(widget, valves)
+        widget.close_project()
+        viewer.close()
+    changes = class_keys(valves, range(VALVES))
+    rows[1:1] = [
+        # https://github.com/biigle/core, manual: rectangles take three clicks; S takes the tool, 1 to 9 a label.
+        ("BIIGLE", Counter(clicks=3 * VALVES, keys=1 + changes)),
+        # https://github.com/CVHub520/X-AnyLabeling, docs/en/user_guide.md: O takes the tool, two clicks give an upright
+        # box; turned afterwards, in editing mode, once it is selected. A drag of the handle is the least; by the keys
+        # Z, X, C, V it is a press a degree. With "auto use last label"; else an Enter in a dialog for every box.
+        ("X-AnyLabeling", Counter(clicks=3 * VALVES, drags=VALVES, keys=3 + changes)),
+    ]
+    print(f"{VALVES} valves of {len(set(valves.class_ids.tolist()))} classes\n")
+    print(f"{'':34}{'clicks':>8}{'drags':>8}{'keys':>8}{'in all':>8}{'to the first':>14}")
+    first = sum(rows[0][1].values())
+    for name, counts in rows:
+        total = sum(counts.values())
+        cells = "".join(f"{counts[kind]:8d}" for kind in ("clicks", "drags", "keys"))
+        print(f"{name:34}{cells}{total:8d}{total / first:14.2f}")
+    return 0
+
+
+def class_keys(valves: Detections, order: Sequence[int]) -> int:
+    """Return how often the class changes, in some order; the first one has to be chosen too."""
+    ids = valves.class_ids[list(order)]
+    return 1 + int((np.diff(ids) != 0).sum()) if len(ids) else 0
+
+
+def by_hand(hand: Hand, widget: AnnotateWidget, valves: Detections, which: Sequence[int]) -> None:
+    """Draw valves in three clicks each."""
+    document = widget.document()
+    assert document is not None
+    hand.key("b")
+    last = None
+    for k in which:
+        x, y, length, width, angle = valves.boxes[k].tolist()
+        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+        before = len(document.specimens)
+        for place in (-along * length / 2, along * length / 2, across * width / 2):
+            hand.click(x + place[0], y + place[1])
+        hand.wait(lambda before=before: len(document.specimens) > before)
+        # What was drawn last is selected, and the next one will be of its class.
+        name = valves.classes[valves.class_ids[k]]
+        if name != last:
+            choose(hand, widget, name)
+            last = name
+
+
+def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model: str) -> None:
+    """Take or reject each proposal by a key, and draw what is missing."""
+    from napari_diatom import geometry
+
+    combo = widget._model_combo
+    combo.setCurrentIndex(combo.findData(model))
+    widget.propose()
+    document = widget.document()
+    assert document is not None
+    hand.counts["clicks"] += 1
+    hand.patience, usual = 300.0, hand.patience
+    hand.wait(lambda: bool(document.proposals))
+    hand.patience = usual
+    hand.key("n")
+    taken: set[int] = set()
+    while document.proposals:
+        [id_] = widget.canvas().proposals.selection()
+        box = np.array([document.proposals[id_].box])
+        overlaps = geometry.ious(np.repeat(box, len(valves), axis=0), valves.boxes)
+        best = int(overlaps.argmax())
+        number = len(document.proposals)
+        if overlaps[best] >= MATCH_IOU and best not in taken:
+            taken.add(best)
+            choose(hand, widget, valves.classes[valves.class_ids[best]])
+        else:
+            hand.key("x")
+        hand.wait(lambda number=number: len(document.proposals) < number)
+    by_hand(hand, widget, valves, [k for k in range(len(valves)) if k not in taken])
+
+
+def choose(hand: Hand, widget: AnnotateWidget, name: str) -> None:
+    """Press the key of a class."""
+    project = widget.project()
+    assert project is not None
+    [key] = [item.key for item in project.settings.classes if item.name == name]
+    hand.key(key)
+
+
+def check(widget: AnnotateWidget, valves: Detections) -> None:
+    """Stop where not every valve was annotated, with its class."""
+    from napari_diatom import geometry
+
+    document = widget.document()
+    assert document is not None
+    items = list(document.specimens.values())
+    for k, box in enumerate(valves.boxes):
+        same = geometry.ious(np.array([item.box for item in items]), np.repeat(box[None], len(items), axis=0))
+        best = items[int(same.argmax())]
+        if same.max() < MATCH_IOU or best.name != valves.classes[valves.class_ids[k]]:
+            sys.exit(f"Valve {k} was not annotated: {same.max():.2f} {best.name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
