@@ -257,7 +257,7 @@ class _Board:
     def _append(self, some: Sequence[Specimen]) -> None:
         if not some:
             return
-        shapes = [specimen_layers.to_shape(item) for item in some]
+        shapes = specimen_layers.to_shapes(some)
         columns = specimen_layers.features(some, self.canvas.pixel_size_um)
         with self._own():
             shape_edits.add(self.layer, shapes, self.canvas.edge_width, self.canvas.colours_of(some), columns)
@@ -267,7 +267,7 @@ class _Board:
 
     def _moved(self, rows: Sequence[int], some: Sequence[Specimen]) -> dict[int, tuple[NDArray[np.float64], str]]:
         """Return the shapes of those specimens that the layer shows in ``rows`` otherwise."""
-        shapes = zip(rows, map(specimen_layers.to_shape, some), strict=True)
+        shapes = zip(rows, specimen_layers.to_shapes(some), strict=True)
         shown = partial(shape_edits.shape, self.layer)
         return {row: shape for row, shape in shapes if not specimen_layers.is_same(*shape, *shown(row))}
 

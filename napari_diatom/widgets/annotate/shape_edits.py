@@ -88,10 +88,10 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
 
     def _clear_extent(self) -> None:
         # The viewer goes through all layers for another extent, which an edit seldom makes.
-        known, now = self.__dict__.get("_extent_augmented"), Layer._extent_augmented.func(self)
-        if known is None or not all(np.array_equal(before, after) for before, after in zip(known, now, strict=True)):
+        now = Layer._extent_augmented.func(self)
+        known = [self.__dict__[name] for name in ("extent", "_extent_augmented") if name in self.__dict__]
+        if not all(np.array_equal(was, is_now) for one in known for was, is_now in zip(one, now, strict=True)):
             super()._clear_extent()
-        self.__dict__.pop("extent", None)
 
     def _on_selection_changed(self, added: Any, removed: Any) -> None:
         # The width of lines for what is drawn next is told as if all lines had another one.
@@ -131,8 +131,9 @@ class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has 
     def _on_data_change(self) -> None:
         mesh = self.layer._data_view._mesh
         triangles = mesh.displayed_triangles, mesh.displayed_triangles_colors
-        if not all(map(np.array_equal, triangles, self._triangles)):
-            self._triangles = triangles[0].copy(), triangles[1].copy()
+        grown = len(mesh.vertices) != len(self._sent.get("base_color", ()))
+        if grown or not all(map(np.array_equal, triangles, self._triangles)):
+            self._triangles = triangles
             self._send_triangles(len(mesh.vertices))
         if self.node.shape_faces.visible:
             position = np.zeros((len(mesh.vertices), 3), dtype=np.float32)
