@@ -63,6 +63,8 @@ def assert_as_napari(viewer, layer):
     plain = as_napari(layer)
     viewer.add_layer(plain)
     view, its = layer._data_view, plain._data_view
+    for own, expected in zip(layer.data, ShapeList.data.fget(view), strict=True):
+        assert own is expected
     np.testing.assert_array_equal(layer.extent.data, plain.extent.data)
     np.testing.assert_array_equal(layer.extent.world, plain.extent.world)
     np.testing.assert_array_equal(view._z_order, its._z_order)

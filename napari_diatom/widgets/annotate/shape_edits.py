@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -27,9 +28,15 @@ _OF_EDITS: Final = (
 )
 """What a layer tells at each edit or selection, and the list of layers has nothing to show of."""
 
+_DATA: Final = attrgetter("_data")
+
 
 class _ShapeList(ShapeList):  # type: ignore[misc]  # napari's lists have no types
     """Shapes of a layer; what is done for all at each change is done by numpy."""
+
+    @property
+    def data(self) -> list[NDArray[np.float32]]:
+        return list(map(_DATA, self.shapes))
 
     @property
     def slice_keys(self) -> NDArray[np.int64]:
