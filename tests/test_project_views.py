@@ -171,6 +171,19 @@ def test_outlines_come_back_and_of_several_parts_the_largest():
     assert geometry.polygon_area(masked) > 30
 
 
+def test_many_specimens_become_the_shapes_that_each_becomes():
+    some = [box(), polygon(), blob(), box(3)]
+    for plane in ((), (2,)):
+        made = specimen_layers.to_shapes(some, plane)
+        for (shape, kind), (alone, its) in zip(
+            made, (specimen_layers.to_shape(one, plane) for one in some), strict=True
+        ):
+            assert kind == its
+            np.testing.assert_array_equal(shape, alone)
+    assert specimen_layers.to_shapes([]) == []
+    assert [kind for _, kind in specimen_layers.to_shapes([polygon()])] == ["polygon"]
+
+
 def test_whatever_is_drawn_becomes_a_specimen():
     ellipse = layers.to_points(geometry.corners((50, 40, 30, 10, 0.5))[0])
     assert specimen_layers.from_shape(ellipse, "ellipse", "a").shape == "rectangle"

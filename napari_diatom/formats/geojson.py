@@ -36,6 +36,8 @@ HEADER: Final = "napari_diatom"
 _DEFAULT_CLASS: Final = "diatom"
 _RECTANGLE_TOLERANCE: Final = 0.02
 """How far (px) the numbers of a box may be from its own corners, which are written to four decimals."""
+_FARTHEST: Final = 1e7
+"""Coordinates beyond these, in pixels, are damage."""
 _KINDS: Final = re.compile(r"Path\w*Object")
 """What QuPath wrote in place of an id up to version 0.2; it is the same for all of a kind."""
 _POLYGON_TOLERANCE: Final = 2.0
@@ -332,11 +334,12 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
     if ring.ndim != 2 or ring.shape[1] < 2:
         raise InputError("has coordinates that are not pairs of x and y")
     ring = ring[:, :2]
-    if not np.isfinite(ring).all() or np.abs(ring).max() > 1e7:
+    (left, top), (right, bottom) = ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
+    if not (left >= -_FARTHEST and top >= -_FARTHEST and right <= _FARTHEST and bottom <= _FARTHEST):
         raise InputError("has NaN, infinite or absurdly large coordinates")
-    if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
+    if len(ring) > 1 and ring[0].tolist() == ring[-1].tolist():
         ring = ring[:-1]
-    if len(ring) < 3 or np.ptp(ring[:, 0]) == 0 or np.ptp(ring[:, 1]) == 0:
+    if len(ring) < 3 or left == right or top == bottom:
         raise InputError("has an outline without an area")
     return ring
 

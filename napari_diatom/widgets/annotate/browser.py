@@ -56,11 +56,16 @@ class _Images(QAbstractListModel):
         self._pictures.clear()
         self.endResetModel()
 
-    def update(self, tally: Tally) -> None:
+    def update(self, tally: Tally) -> bool:
+        """Take what an image has now; return whether it is shown otherwise by that."""
         row = self._rows.get(tally.image.id)
-        if row is not None:
-            self._tallies[row] = tally
+        if row is None:
+            return False
+        before, self._tallies[row] = self._tallies[row], tally
+        differs = (before.state, summary_of(before)) != (tally.state, summary_of(tally))
+        if differs:
             self._repaint(tally.image.id)
+        return differs
 
     def stop(self) -> None:
         self._pictures.stop()
@@ -183,7 +188,9 @@ class Browser(QWidget):
 
     def update_image(self, tally: Tally) -> None:
         """Take what an image has now."""
-        self._model.update(tally)
+        if self._model.update(tally):
+            # In a later turn of the event loop the whole window would be painted once more.
+            self._list.visualRect(self._filter.index(0, 0))
 
     def tallies(self) -> tuple[Tally, ...]:
         """Return what all images have, in their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -65,9 +66,8 @@ class Canvas(QObject):
         self._edge = 1.0
         self.specimens = _Board(self, SPECIMENS)
         self.proposals = _Board(self, PROPOSALS, opacity=_PROPOSED_OPACITY)
-        preview = Shapes(ndim=2, name=_PREVIEW, **layers.LOOK.layer_kwargs())
-        preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="yellow", face_color="transparent")
-        preview.visible = False
+        preview = shape_edits.ManyShapes(ndim=2, name=_PREVIEW, **layers.LOOK.layer_kwargs())
+        preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="transparent", face_color="transparent")
         preview.mouse_pan = True
         self._preview = preview
         self.three_clicks = ThreeClicks(viewer, self.specimens.layer, preview)
@@ -89,6 +89,7 @@ class Canvas(QObject):
                     setattr(layer, name, value)
             if layer not in self.viewer.layers:
                 self.viewer.add_layer(layer)
+                shape_edits.keep_from_list(layer)
         shape_edits.thicken(self._preview, self._edge)
         self.proposals.fill(document.proposals.values())
         self.specimens.fill(document.specimens.values())
@@ -170,7 +171,7 @@ class _Board:
         self.rows: dict[str, int] = {}
         look = layers.LOOK.layer_kwargs() | ({} if opacity is None else {"opacity": opacity})
         empty = pd.DataFrame(specimen_layers.features([], None))
-        self.layer = Shapes(ndim=2, name=name, features=empty, **look)
+        self.layer = shape_edits.ManyShapes(ndim=2, name=name, features=empty, **look)
         self.layer.current_face_color = "transparent"
         self._own_depth = 0
         self._labelled = False
@@ -199,7 +200,7 @@ class _Board:
             self.layer.selected_data = set()
             self._unlabel()
             if self.ids:
-                self.layer.remove(list(range(len(self.ids))))
+                shape_edits.remove(self.layer, range(len(self.ids)))
             self.ids, self.rows = [], {}
             self._changed.clear()
         self._append(list(some))
@@ -210,15 +211,14 @@ class _Board:
         gone = [self.rows[id_] for id_, item in change.items() if item is None and id_ in self.rows]
         if gone:
             with self._own():
-                self.layer.remove(gone)
+                shape_edits.remove(self.layer, gone)
             self._forget(gone)
         there = {id_: item for id_, item in change.items() if item is not None and id_ in self.rows}
         if there:
-            rows = [self.rows[id_] for id_ in there]
-            self._reshape(rows, list(there.values()))
-            shape_edits.recolour(self.layer, rows, self.canvas.colours_of(list(there.values())))
-            columns = specimen_layers.features(list(there.values()), self.canvas.pixel_size_um)
-            shape_edits.write_features(self.layer, rows, columns)
+            rows, some = [self.rows[id_] for id_ in there], list(there.values())
+            columns = specimen_layers.features(some, self.canvas.pixel_size_um)
+            with self._own():
+                shape_edits.change(self.layer, rows, self._moved(rows, some), self.canvas.colours_of(some), columns)
         self._append([item for id_, item in change.items() if item is not None and id_ not in self.rows])
         if change:
             self._label_timer.start()
@@ -257,34 +257,19 @@ class _Board:
     def _append(self, some: Sequence[Specimen]) -> None:
         if not some:
             return
-        shapes = [specimen_layers.to_shape(item) for item in some]
+        shapes = specimen_layers.to_shapes(some)
         columns = specimen_layers.features(some, self.canvas.pixel_size_um)
         with self._own():
-            self.layer.add(
-                [points for points, _ in shapes],
-                shape_type=[kind for _, kind in shapes],
-                edge_width=self.canvas.edge_width,
-                edge_color=self.canvas.colours_of(some),
-                face_color="transparent",
-            )
-            if self.ids:
-                shape_edits.write_features(self.layer, range(len(self.ids), self.layer.nshapes), columns)
-            else:
-                self.layer.features = pd.DataFrame(columns)
+            shape_edits.add(self.layer, shapes, self.canvas.edge_width, self.canvas.colours_of(some), columns)
         for item in some:
             self.rows[item.id] = len(self.ids)
             self.ids.append(item.id)
 
-    def _reshape(self, rows: Sequence[int], some: Sequence[Specimen]) -> None:
-        shapes = [specimen_layers.to_shape(item) for item in some]
-        moved = [
-            (row, points, kind)
-            for row, (points, kind) in zip(rows, shapes, strict=True)
-            if not specimen_layers.is_same(points, kind, *shape_edits.shape(self.layer, row))
-        ]
-        if moved:
-            with self._own():
-                shape_edits.reshape(self.layer, *(list(column) for column in zip(*moved, strict=True)))
+    def _moved(self, rows: Sequence[int], some: Sequence[Specimen]) -> dict[int, tuple[NDArray[np.float64], str]]:
+        """Return the shapes of those specimens that the layer shows in ``rows`` otherwise."""
+        shapes = zip(rows, specimen_layers.to_shapes(some), strict=True)
+        shown = partial(shape_edits.shape, self.layer)
+        return {row: shape for row, shape in shapes if not specimen_layers.is_same(*shape, *shown(row))}
 
     def _forget(self, rows: Collection[int]) -> None:
         leaving = set(rows)
@@ -320,7 +305,7 @@ class _Board:
         drawn = [self._drawn(row) for row in fresh]
         if fresh:
             with self._own():
-                self.layer.remove(fresh)
+                shape_edits.remove(self.layer, fresh)
         wanted = [item for item in drawn if item is not None]
         changed = self._changed & set(self.rows)
         self._changed.clear()

@@ -76,8 +76,11 @@ class ClassList(QWidget):
 
     def set_counts(self, counts: Counter[str]) -> None:
         """Show how many specimens each class has."""
-        self._counts = counts
-        self._write()
+        if counts != self._counts:
+            self._counts = counts
+            self._write()
+            # In a later turn of the event loop the whole window would be painted once more.
+            self._list.visualRect(self._list.currentIndex())
 
     def by_key(self, key: str) -> str | None:
         """Return the class of a key ``1`` to ``9``."""

@@ -1,38 +1,289 @@
-"""Changes of single shapes in a layer of thousands.
+"""Thousands of shapes in one layer, and changes of single ones among them.
 
 napari's public ways (``data``, ``edge_color``, ``features``, removing and adding) touch all shapes of a layer at each
-change; with 5,000 boxes that is 100 to 300 ms. Here, and nowhere else, the layer's list of shapes is changed in place.
+change; with 5,000 boxes that is 100 to 300 ms. Here, and nowhere else, the layer's list of shapes is changed in place,
+and what napari does for each shape in Python is done for all of them at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
-from napari.layers import Shapes
+import pandas as pd
+from napari._vispy.layers.shapes import VispyShapesLayer
+from napari._vispy.utils.visual import layer_to_visual
+from napari.layers import Layer, Shapes
+from napari.layers.shapes._shape_list import ShapeList
 from numpy.typing import ArrayLike, NDArray
+from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
+from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
+
+_OF_EDITS: Final = (
+    *("data", "set_data", "features", "highlight", "edge_color", "edge_width", "face_color", "_extent_augmented"),
+    *("current_edge_color", "current_face_color", "feature_defaults", "current_properties", "properties"),
+)
+"""What a layer tells at each edit or selection, and the list of layers has nothing to show of."""
+
+_DATA: Final = attrgetter("_data")
 
 
-def reshape(layer: Shapes, rows: Sequence[int], shapes: Sequence[NDArray[np.float64]], kinds: Sequence[str]) -> None:
-    """Give the shapes in ``rows`` other corners, and another kind (``rectangle``, ``polygon``) where that differs."""
-    if not rows:
-        return
-    view = layer._data_view
+class _ShapeList(ShapeList):  # type: ignore[misc]  # napari's lists have no types
+    """Shapes of a layer; what is done for all at each change is done by numpy."""
+
+    @property
+    def data(self) -> list[NDArray[np.float32]]:
+        return list(map(_DATA, self.shapes))
+
+    @property
+    def slice_keys(self) -> NDArray[np.int64]:
+        if len(self.slice_key):
+            return np.asarray(super().slice_keys)
+        return np.empty((len(self.shapes), 2, 0), dtype=np.int64)
+
+    def _update_displayed_triangles_to_shape_index(self, displayed_indices: NDArray[np.integer]) -> None:
+        mesh = self._mesh
+        rows = np.repeat(displayed_indices, np.diff(mesh.triangles_index)[displayed_indices])
+        mesh.displayed_triangles_to_shape_index = rows[: len(mesh.displayed_triangles)].astype(np.int32)
+
+    def _update_displayed_vertices_to_shape_num(self, displayed_indices: NDArray[np.integer]) -> None:
+        rows = np.repeat(displayed_indices, np.diff(self._vertices_index)[displayed_indices])
+        self.displayed_vertices_to_shape_num = rows[: len(self.displayed_vertices)].astype(np.int32)
+
+    def _update_z_order(self) -> None:
+        if np.any(np.diff(self._z_index) < 0):
+            super()._update_z_order()
+            return
+        with self.batched_updates():
+            self._z_order = np.arange(len(self._z_index))
+            self._mesh.triangles_z_order = np.arange(len(self._mesh.triangles))
+            self._update_displayed()
+
+
+class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
+    """A layer of thousands of shapes without fill, empty at first, in which single ones are changed.
+
+    It has no thumbnail, which would be black.
+
+    Parameters
+    ----------
+    **look
+        Keyword arguments of :class:`napari.layers.Shapes` other than shapes and what they look like.
+    """
+
+    _data_view: ShapeList
+
+    def __init__(self, **look: Any) -> None:
+        super().__init__(**look)
+        slice_key = self._data_view.slice_key
+        self._data_view = _ShapeList(ndisplay=self._data_view.ndisplay)
+        self._data_view.slice_key = slice_key
+
+    @property
+    def _type_string(self) -> str:
+        return "shapes"
+
+    @property
+    def _extent_data(self) -> NDArray[np.float64]:
+        view = self._data_view
+        if self.ndim != 2 or not view.shapes:
+            return np.asarray(super()._extent_data)
+        return np.stack([view._vertices.min(axis=0), view._vertices.max(axis=0)])
+
+    def _clear_extent(self) -> None:
+        # The viewer goes through all layers for another extent, which an edit seldom makes.
+        now = Layer._extent_augmented.func(self)
+        known = [self.__dict__[name] for name in ("extent", "_extent_augmented") if name in self.__dict__]
+        if not all(np.array_equal(was, is_now) for one in known for was, is_now in zip(one, now, strict=True)):
+            super()._clear_extent()
+
+    def _on_selection_changed(self, added: Any, removed: Any) -> None:
+        # The width of lines for what is drawn next is told as if all lines had another one.
+        with self.events.edge_width.blocker():
+            super()._on_selection_changed(added, removed)
+
+    def _update_thumbnail(self, event: Any = None) -> None:
+        """Leave the thumbnail as it is."""
+
+
+class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has no types
+    """Draws :class:`ManyShapes`: what can be seen of them, of which only what differs is sent to the graphics card."""
+
+    def reset(self) -> None:
+        # Else vispy would compile the programs of the card anew at each change.
+        as_it_is = Function("vec4 as_it_is(vec4 colour) { return colour; }")
+        for visual in (self.node.shape_faces, self.node.shape_highlights):
+            visual.unfreeze()
+            visual._build_color_transform = lambda colours: as_it_is
+            visual.freeze()
+        visual = self.node.shape_faces
+        visual.set_data(vertices=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]), vertex_colors=np.zeros((3, 4)))
+        visual._prepare_draw(visual)
+        self._buffers = {
+            "position": VertexBuffer(np.zeros((3, 3), dtype=np.float32)),
+            "base_color": VertexBuffer(np.zeros((3, 4), dtype=np.float32)),
+            "faces": IndexBuffer(np.zeros((1, 3), dtype=np.uint32)),
+        }
+        for name in ("position", "base_color"):
+            visual.shared_program.vert[name] = self._buffers[name]
+        visual._index_buffer = self._buffers["faces"]
+        self._sent: dict[str, NDArray[Any]] = {}
+        self._triangles = np.empty((0, 3), dtype=np.int32), np.empty((0, 4), dtype=np.float32)
+        visual.visible = False
+        super().reset()
+
+    def _on_data_change(self) -> None:
+        mesh = self.layer._data_view._mesh
+        triangles = mesh.displayed_triangles, mesh.displayed_triangles_colors
+        grown = len(mesh.vertices) != len(self._sent.get("base_color", ()))
+        if grown or not all(map(np.array_equal, triangles, self._triangles)):
+            self._triangles = triangles
+            self._send_triangles(len(mesh.vertices))
+        if self.node.shape_faces.visible:
+            position = np.zeros((len(mesh.vertices), 3), dtype=np.float32)
+            position[:, : mesh.vertices.shape[1]] = mesh.vertices[:, ::-1]
+            self._send("position", position)
+        self._on_matrix_change()
+        self._update_text()
+
+    def _send_triangles(self, vertices: int) -> None:
+        """Send the triangles that can be seen, and the colours of their corners."""
+        faces, colours = self._triangles
+        seen = (colours[:, 3] > 0) & (faces[:, 0] != faces[:, 1])
+        self.node.shape_faces.visible = bool(seen.any())
+        if self.node.shape_faces.visible:
+            faces, colours = faces[seen].astype(np.uint32), colours[seen]
+            base_color = np.zeros((vertices, 4), dtype=np.float32)
+            # No vertex belongs to triangles of two colours.
+            for corner in faces.T:
+                base_color[corner] = colours
+            self._send("faces", faces)
+            self._send("base_color", base_color)
+
+    def _send(self, name: str, values: NDArray[Any]) -> None:
+        """Send the rows that differ from what was sent last."""
+        last = self._sent.get(name)
+        if last is None or last.shape != values.shape:
+            self._buffers[name].set_data(values)
+        else:
+            differing = np.flatnonzero(last.ravel() != values.ravel())
+            if not len(differing):
+                return
+            width = values.shape[1]
+            begin, end = differing[0] // width, differing[-1] // width + 1
+            self._buffers[name].set_subdata(values[begin:end], begin * width if name == "faces" else begin)
+        self._sent[name] = values
+
+
+layer_to_visual[ManyShapes] = _Drawing
+
+
+def keep_from_list(layer: Shapes) -> None:
+    """Keep edits of a layer from the viewer's list of layers, which would paint the window once more for each."""
+    for name in _OF_EDITS:
+        layer.events[name].disconnect(layer.events)
+
+
+def change(
+    layer: Shapes,
+    rows: Sequence[int],
+    moved: Mapping[int, tuple[NDArray[np.float64], str]],
+    colours: ArrayLike,
+    features: Mapping[str, Sequence[Any]],
+) -> None:
+    """Change the shapes in ``rows`` and draw them once.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        The layer.
+    rows : sequence of int
+        The N shapes.
+    moved : mapping
+        Corners, shape (M, D), and kind (``rectangle``, ``polygon``) of those of them that have others now.
+    colours : array-like, shape (N, 4)
+        Red to alpha of 0..1 of their lines.
+    features : mapping
+        N values of each column; text that is made of features does not follow.
+    """
+    view, wanted = layer._data_view, np.asarray(colours, dtype=np.float32)
+    recoloured = len(rows) > 0 and not np.allclose(view.edge_color[list(rows)], wanted, atol=1e-3)
     with view.batched_updates():
-        for row, points, kind in zip(rows, shapes, kinds, strict=True):
+        for row, (points, kind) in moved.items():
             view.edit(row, points, new_type=None if view.shapes[row].name == kind else kind)
-    if layer.selected_data.intersection(rows):
+        if recoloured:
+            view.update_edge_colors(list(rows), wanted)
+    if layer.selected_data.intersection(moved):
         layer._selected_box = layer.interaction_box(layer.selected_data)
-    layer.refresh(thumbnail=False, extent=False)
+    if moved or recoloured:
+        layer.refresh(extent=bool(moved), highlight=bool(moved))
+    write_features(layer, rows, features)
 
 
-def recolour(layer: Shapes, rows: Sequence[int], colours: ArrayLike) -> None:
-    """Give the lines of the shapes in ``rows`` other colours, shape (N, 4), red to alpha of 0..1, where they differ."""
-    wanted = np.asarray(colours, dtype=np.float32)
-    if len(rows) and not np.allclose(layer._data_view.edge_color[list(rows)], wanted, atol=1e-3):
-        layer._data_view.update_edge_colors(list(rows), wanted)
-        layer.refresh(thumbnail=False, extent=False, highlight=False)
+def add(
+    layer: Shapes,
+    shapes: Sequence[tuple[NDArray[np.float64], str]],
+    width: float,
+    colours: ArrayLike,
+    features: Mapping[str, Sequence[Any]],
+) -> None:
+    """Add N shapes without fill after those that are there.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        The layer.
+    shapes : sequence
+        Corners, shape (M, D), and kind (``rectangle``, ``polygon``) of each.
+    width : float
+        Of their lines, in pixels of the image.
+    colours : array-like, shape (N, 4)
+        Red to alpha of 0..1 of their lines.
+    features : mapping
+        N values of each column.
+    """
+    before = layer.nshapes
+    with _untold(layer):
+        layer.add(
+            [points for points, _ in shapes],
+            shape_type=[kind for _, kind in shapes],
+            edge_width=width,
+            edge_color=colours,
+            face_color="transparent",
+        )
+    if before:
+        write_features(layer, range(before, layer.nshapes), features)
+    else:
+        layer.features = pd.DataFrame(features)
+
+
+def remove(layer: Shapes, rows: Sequence[int]) -> None:
+    """Take shapes away."""
+    with _untold(layer):
+        layer.remove(list(rows))
+
+
+@contextlib.contextmanager
+def _untold(layer: Shapes) -> Iterator[None]:
+    """Tell of other shapes only where the layer has another extent by them: the viewer goes through all layers then."""
+    before = layer.extent.data
+    with layer.events.data.blocker():
+        yield
+    if not np.array_equal(before, layer.extent.data, equal_nan=True):
+        rows = tuple(range(layer.nshapes))
+        layer.events.data(value=layer.data, action="changed", data_indices=rows, vertex_indices=((),))
+
+
+def show_alone(layer: Shapes, rectangle: NDArray[np.float64] | None, colour: Sequence[float]) -> None:
+    """Show a layer's only shape as a rectangle, shape (4, D), in a colour of red, green and blue; None hides it.
+
+    To hide the layer itself would have napari go through all layers at each click.
+    """
+    moved = {} if rectangle is None else {0: (rectangle, "rectangle")}
+    change(layer, [0], moved, [[*colour, 0.0 if rectangle is None else 1.0]], {})
 
 
 def write_features(layer: Shapes, rows: Sequence[int], features: Mapping[str, Sequence[Any]]) -> None:

@@ -20,6 +20,7 @@ _CLICK_PX: Final = 4.0
 """Screen pixels that the mouse may move between press and release of a click; beyond, it drags the view."""
 _LINE_WIDTH: Final = 0.01
 """Width of a box that is still a line, in pixels of the image."""
+_COLOUR: Final = (1.0, 1.0, 0.0)
 
 Point = NDArray[np.float64]
 
@@ -133,8 +134,7 @@ class ThreeClicks(QObject):
         return geometry.along_axis(first, point, first, smallest=_LINE_WIDTH)
 
     def _show(self, box: Point | None) -> None:
-        self._preview.visible = box is not None
-        if box is not None:
-            plane = tuple(self._viewer.dims.current_step[: self._layer.ndim - 2])
-            shape_edits.reshape(self._preview, [0], list(layers.to_quads([box], plane)), ["rectangle"])
+        plane = tuple(self._viewer.dims.current_step[: self._layer.ndim - 2])
+        quad = None if box is None else layers.to_quads([box], plane)[0]
+        shape_edits.show_alone(self._preview, quad, _COLOUR)
         self.changed.emit(box)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -158,7 +159,7 @@ class AnnotateWidget(QWidget):
         project = self._project
         if project is None:
             return
-        with self._told():
+        with self._told(), _unswept():
             image = project.settings.image(image_id)
             self._check(image)
             data, multiscale = layer_data(page_of(project.path(image_id), image.page))
@@ -751,6 +752,18 @@ class AnnotateWidget(QWidget):
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
         self._message.setStyleSheet("color: #d55e00" if error else "")
+
+
+@contextlib.contextmanager
+def _unswept() -> Iterator[None]:
+    """Keep Python from searching all of napari's objects for garbage because thousands that last are made."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _leave(proposer: Proposer, state: dict[str, Any], *_: object) -> None:
