@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -29,9 +29,9 @@ from napari_diatom.detections import STATUSES
 from napari_diatom.errors import DiatomError
 from napari_diatom.imaging import SlideImage
 from napari_diatom.project import review
-from napari_diatom.project.document import Document
+from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.pictures import page_of
-from napari_diatom.project.review import Entry
+from napari_diatom.project.review import Entry, Order
 from napari_diatom.project.store import Project
 from napari_diatom.upright import upright_crop
 from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
@@ -43,6 +43,22 @@ _MOST_OPEN: Final = 6
 """Decoded images that are kept while their specimens are cut out."""
 _TURN_IMAGES: Final = 4
 """Images whose specimens are listed in one turn of the event loop."""
+_ORDER_TITLES: Final[Mapping[Order, str]] = {
+    "unlikeness": "least like their class first",
+    "confidence": "least sure of their class first",
+    "score": "lowest score first",
+    "length": "longest first",
+    "length/width": "slenderest first",
+    "image": "by image",
+}
+_ORDER_TIPS: Final[Mapping[Order, str]] = {
+    "unlikeness": "How far length and shape lie from what their class has",
+    "confidence": "How probable length and shape make their class among all classes",
+    "score": "How sure the model was that there is a specimen; 1 where a person drew it",
+    "length": "In µm where all pixel sizes are known",
+    "length/width": "Length over width",
+    "image": "In the order of the images and of the specimens in them",
+}
 
 
 class _Slides:
@@ -225,10 +241,9 @@ class Gallery(QWidget):
         for status in STATUSES:
             self._shown_status.addItem(status, status)
             self._new_status.addItem(status, status)
-        titles = {"unlikeness": "least like their class first", "score": "least sure first", "length": "longest first"}
-        titles |= {"length/width": "slenderest first", "image": "by image"}
         for order in review.ORDERS:
-            self._order.addItem(titles[order], order)
+            self._order.addItem(_ORDER_TITLES[order], order)
+            self._order.setItemData(self._order.count() - 1, _ORDER_TIPS[order], Qt.ItemDataRole.ToolTipRole)
         self._delete = named(QPushButton("Delete"), "gallery_delete")
         self._slide = named(QPushButton("Show on slide"), "gallery_slide")
         self._counts = named(QLabel(), "gallery_counts")
@@ -270,7 +285,13 @@ class Gallery(QWidget):
     def _list_image(self, image_id: str) -> None:
         assert self._project is not None
         with self._told():
-            self._entries[image_id] = review.entries(image_id, self._project.contents(image_id))
+            self._entries[image_id] = self._listed(image_id, self._project.contents(image_id))
+
+    def _listed(self, image_id: str, contents: Contents) -> list[Entry]:
+        assert self._project is not None
+        settings = self._project.settings
+        size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
+        return review.entries(image_id, contents, pixel_size_um=size)
 
     @contextlib.contextmanager
     def _document(self, image_id: str) -> Iterator[Document]:
@@ -320,7 +341,7 @@ class Gallery(QWidget):
         for image_id, ids in touched.items():
             with self._told(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])
-                self._entries[image_id] = review.entries(image_id, document.contents)
+                self._entries[image_id] = self._listed(image_id, document.contents)
         self._show()
         if touched:
             self.edited.emit(list(touched))
