@@ -176,6 +176,23 @@ def test_damaged_features_are_named(tmp_path, changes, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("point", [[float("nan"), 4], ["a", 4], [None, 4], [3], 7, "ab", [1e9, 4], [[1, 2], 4]])
+def test_a_damaged_corner_is_no_corner_of_the_box(point):
+    damaged = feature()
+    damaged["geometry"]["coordinates"][0][2] = point
+    with pytest.raises(InputError, match="feature 1 has"):
+        geojson.loads(json.dumps([damaged]))
+
+
+def test_a_box_among_polygons_is_filled_within_its_corners():
+    triangle = {"type": "Polygon", "coordinates": [[[0.5, 0.5], [30, 0.5], [30, 20], [0.5, 0.5]]]}
+    box = feature()
+    read = geojson.loads(json.dumps([box, feature(shape="polygon", geometry=triangle)]))
+    assert read.shapes == ("rectangle", "polygon")
+    ring = np.array(box["geometry"]["coordinates"][0][:4])
+    assert pixels_of(read.detections.masks[0]) == pixels_of(fill(((ring,),)))
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b'{"type": "Topology"}', b"\xff\xfe\x00", b"[" * 100000])
 def test_damaged_files_are_named(tmp_path, content):
     path = tmp_path / "bad.geojson"

@@ -96,9 +96,13 @@ def test_a_specimen_outside_the_image_has_no_picture():
             upright_crop(image, (*place, 80.0, 12.0, 0.3), 64)
 
 
-def entries(*sizes: tuple[float, float], name: str = "Navicula", image: str = "a") -> list[review.Entry]:
+def entries(
+    *sizes: tuple[float, float], name: str = "Navicula", image: str = "a", um: float | None = None
+) -> list[review.Entry]:
     return [
-        review.Entry(image, f"{name}{i}", (0.0, 0.0, length, width, 0.0), name, STATUSES[0], 0.1 * (i % 7))
+        review.Entry(
+            image, f"{name}{i}", (0.0, 0.0, length, width, 0.0), name, STATUSES[0], 0.1 * (i % 7), pixel_size_um=um
+        )
         for i, (length, width) in enumerate(sizes)
     ]
 
@@ -114,6 +118,39 @@ def test_the_least_like_their_class_come_first():
     assert review.unlikeness([]).shape == (0,)
 
 
+def test_who_looks_like_another_class_is_least_sure_of_its_own():
+    spread = [0.9, 0.95, 1.0, 1.05, 1.1]
+    navicula = entries(*[(40.0 * k, 10.0 * k) for k in spread], (160.0, 8.0), (41.0, 10.0))
+    nitzschia = entries(*[(160.0 * k, 8.0 * k) for k in spread], name="Nitzschia")
+    rare = entries((40.0, 10.0), (160.0, 8.0), name="Cymbella")
+    found = review.confidence(navicula + nitzschia + rare)
+    assert found[5] < 1e-6
+    assert (np.delete(found[:12], 5) > 0.99).all()
+    # Of a class of two nobody knows what it looks like.
+    assert np.isnan(found[12:]).all()
+    listed = review.ordered(rare + navicula + nitzschia, "confidence")
+    assert listed[0].id == "Navicula5"
+    assert {entry.name for entry in listed[-2:]} == {"Cymbella"}
+
+
+def test_two_classes_of_one_size_are_not_told_apart():
+    sizes = [(40.0 + k, 10.0) for k in range(5)]
+    both = entries(*sizes) + entries(*sizes, name="Nitzschia")
+    np.testing.assert_allclose(review.confidence(both), 0.5)
+    np.testing.assert_allclose(review.confidence(entries(*sizes)), 1)
+    assert review.confidence([]).shape == (0,)
+
+
+def test_lengths_of_unlike_magnifications_are_compared_in_micrometres():
+    coarse = entries(*[(40.0 + k, 10.0) for k in range(6)], um=0.5)
+    fine = entries(*[(200.0 + 5 * k, 50.0) for k in range(6)], image="b", um=0.1)
+    odd = entries((200.0, 50.0), image="c", um=0.5)
+    assert review.ordered(coarse + fine + odd, "unlikeness")[0] is odd[0]
+    assert review.ordered(coarse + fine, "length")[:2] == [coarse[5], fine[5]]
+    # One unknown pixel size, and no two lengths can be compared but in pixels.
+    assert review.ordered(coarse + fine + entries((30.0, 10.0)), "length")[0] is fine[5]
+
+
 @pytest.mark.parametrize("order", review.ORDERS)
 def test_orders(order):
     some = entries((30.0, 10.0), (60.0, 30.0), (45.0, 5.0)) + entries((50.0, 10.0), image="b", name="Nitzschia")
@@ -121,6 +158,7 @@ def test_orders(order):
     assert sorted(entry.id for entry in found) == sorted(entry.id for entry in some)
     keys = {
         "unlikeness": [0.0] * 4,
+        "confidence": [0.0] * 4,
         "score": [entry.score for entry in found],
         "length": [-entry.box[2] for entry in found],
         "length/width": [-entry.box[2] / entry.box[3] for entry in found],
@@ -134,6 +172,7 @@ def test_one_class_or_status_of_all():
     some = review.entries("a", doc.contents, proposals=True)
     assert [entry.proposed for entry in some] == [False, False, False, True]
     assert len(review.entries("a", doc.contents)) == 3
+    assert {entry.pixel_size_um for entry in review.entries("a", doc.contents, pixel_size_um=0.2)} == {0.2}
     assert [entry.name for entry in review.ordered(some, "image", name="Nitzschia")] == ["Nitzschia"]
     assert [entry.id for entry in review.ordered(some, "image", status="girdle")] == [some[2].id]
     assert review.by_image(some) == {"a": [*doc.specimens, *doc.proposals]}

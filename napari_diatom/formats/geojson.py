@@ -26,7 +26,7 @@ from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
-from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, repeated
+from napari_diatom.formats import PERSON, Annotations, Outline, repeated
 
 SUFFIX: Final = ".geojson"
 
@@ -179,7 +179,8 @@ class _Feature:
     origin: str
     reviewed: bool
     shape: str
-    outline: Outline
+    outline: Outline | None
+    geometry: Mapping[str, Any]
     id: str
     annotator: str
     changed: str
@@ -259,10 +260,10 @@ def _parse(feature: Any) -> _Feature:
     """Check one feature; the message of an error goes on after "feature 3"."""
     if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
         raise InputError("has no geometry")
-    outline = _outline(feature["geometry"])
     properties = feature.get("properties")
     if not isinstance(properties, dict):
         properties = {}
+    shape, box, outline = _figure(properties, feature["geometry"])
     classification = properties.get("classification")
     name = classification.get("name") if isinstance(classification, dict) else classification
     status = properties.get("status", STATUSES[0])
@@ -274,16 +275,8 @@ def _parse(feature: Any) -> _Feature:
         raise InputError(f"has the score {score!r}, which is not within 0 and 1")
     if cut not in (0, 1, 2, 3):
         raise InputError(f"has the cut flags {cut!r}, which are not within 0 and 3")
-    shape = properties.get("shape")
-    own = None if shape == "polygon" else _own_box(properties.get("box"), outline)
-    rectangle = _rectangle(outline) if own is None else own
-    if shape == "rectangle" or (shape not in SHAPES and rectangle is not None):
-        shape = "rectangle" if rectangle is not None else "polygon"
-    else:
-        shape = "polygon"
-    fitted = rectangle if shape == "rectangle" and rectangle is not None else _smallest_box(outline)
     return _Feature(
-        box=_trusted(properties.get("box"), fitted, outline, shape == "rectangle") if own is None else own,
+        box=box,
         name=str(name) if name else _DEFAULT_CLASS,
         score=float(score),
         status=str(status),
@@ -292,10 +285,26 @@ def _parse(feature: Any) -> _Feature:
         reviewed=bool(properties.get("reviewed", False)),
         shape=shape,
         outline=outline,
+        geometry=feature["geometry"],
         id=_id(feature.get("id")),
         annotator=_text(properties.get("annotator")),
         changed=_text(properties.get("changed")),
     )
+
+
+def _figure(
+    properties: Mapping[str, Any], geometry_: Mapping[str, Any]
+) -> tuple[str, NDArray[np.float64], Outline | None]:
+    """Return shape, box and outline of a feature; no outline where the geometry is the ring of the stored box."""
+    shape, numbers = properties.get("shape"), properties.get("box")
+    own = None if shape == "polygon" else _own_box(numbers, geometry_)
+    if own is not None:
+        return "rectangle", own, None
+    outline = _outline(geometry_)
+    rectangle = None if shape == "polygon" else _rectangle(outline)
+    if rectangle is not None:
+        return "rectangle", _trusted(numbers, rectangle, outline, True), outline
+    return "polygon", _trusted(numbers, _smallest_box(outline), outline, False), outline
 
 
 def _id(value: Any) -> str:
@@ -344,22 +353,32 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
     return ring
 
 
-def _own_box(numbers: Any, outline: Outline) -> NDArray[np.float64] | None:
-    """Return the stored numbers of a box where the outline is still that of this box as we wrote it, else None.
+def _own_box(numbers: Any, geometry_: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Return the stored numbers of a box where the geometry is still the ring of this box as we wrote it, else None.
 
-    That is so for nearly all of thousands of boxes, and answered without a dozen small arrays for each.
+    That is so for nearly all of thousands of boxes, and answered without an array for each of their rings.
     """
-    if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
-        return None
-    if len(outline) != 1 or len(outline[0]) != 1 or len(outline[0][0]) != 4 or min(numbers[2:4]) <= 0:
+    if not isinstance(numbers, list) or len(numbers) != 5 or not all(map(_is_number, numbers)):
         return None
     cx, cy, length, width, angle = numbers
+    if min(length, width) <= _RECTANGLE_TOLERANCE or max(map(abs, numbers)) > _FARTHEST:
+        return None
+    coordinates = geometry_.get("coordinates")
+    if geometry_.get("type") != "Polygon" or not isinstance(coordinates, list) or len(coordinates) != 1:
+        return None
+    ring = coordinates[0]
+    if not isinstance(ring, list) or len(ring) != 5 or ring[0] != ring[4]:
+        return None
     along = math.cos(angle) * length / 2, math.sin(angle) * length / 2
     across = -math.sin(angle) * width / 2, math.cos(angle) * width / 2
-    for (x, y), (u, v) in zip(outline[0][0].tolist(), ((-1, -1), (1, -1), (1, 1), (-1, 1)), strict=True):
-        dx, dy = cx + u * along[0] + v * across[0] - x, cy + u * along[1] + v * across[1] - y
-        if math.hypot(dx, dy) > _RECTANGLE_TOLERANCE:
-            return None
+    try:
+        for (x, y, *_), (u, v) in zip(ring, ((-1, -1), (1, -1), (1, 1), (-1, 1)), strict=False):
+            dx, dy = cx + u * along[0] + v * across[0] - x, cy + u * along[1] + v * across[1] - y
+            # NaN is not within anything.
+            if not math.hypot(dx, dy) <= _RECTANGLE_TOLERANCE:
+                return None
+    except (TypeError, ValueError):
+        return None
     return np.asarray(numbers, dtype=np.float64)
 
 
@@ -425,7 +444,7 @@ def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with
     classes = tuple(dict.fromkeys([*known, *sorted({item.name for item in read})])) or (_DEFAULT_CLASS,)
     masks: list[CroppedMask] | None = None
     if with_masks and any(item.shape == "polygon" for item in read):
-        masks = [fill(item.outline) for item in read]
+        masks = [fill(item.outline or _outline(item.geometry)) for item in read]
     try:
         found = Detections.of(
             np.stack([item.box for item in read]) if read else np.empty((0, 5)),

@@ -198,6 +198,9 @@ def test_proposals_are_kept_apart_until_they_are_accepted(annotate, analysis, fo
     assert list(annotate.document().specimens) == [own.id]
     least = min(annotate.document().proposals.values(), key=lambda item: item.score)
     annotate.next_uncertain()
+    assert annotate.canvas().selection() == (own.id,)
+    assert child_of(annotate, "message").text() == "No model shows this specimen."
+    annotate.next_uncertain()
     assert annotate.canvas().proposals.selection() == (least.id,)
     number = len(annotate.document().proposals)
     annotate.accept()
@@ -213,6 +216,27 @@ def test_proposals_are_kept_apart_until_they_are_accepted(annotate, analysis, fo
     assert len(annotate.document().specimens) == number + 1
     annotate.flush()
     assert len(saved(folder)) == number + 1
+
+
+def test_next_uncertain_goes_through_disagreements_first(annotate, analysis, qtbot):
+    known = detections(6).boxes.astype(float)
+    annotate.document().add([Specimen.rectangle(known[0], "Nitzschia")])
+    annotate.propose()
+    qtbot.waitUntil(lambda: len(annotate.document().proposals) > 0, timeout=10_000)
+    proposals = list(annotate.document().proposals.values())
+    other_class = proposals[0]
+    annotate.next_uncertain()
+    assert annotate.canvas().proposals.selection() == (other_class.id,)
+    assert "Nitzschia by the specimen" in child_of(annotate, "message").text()
+    seen = [other_class.id]
+    for _ in range(len(proposals) - 1):
+        annotate.next_uncertain()
+        seen += annotate.canvas().proposals.selection()
+    assert sorted(seen) == sorted(item.id for item in proposals)
+    annotate.next_uncertain()
+    annotate.reject()
+    assert other_class.id not in annotate.document().proposals
+    assert annotate.canvas().proposals.selection() == (seen[1],)
 
 
 def test_all_untouched_images_get_proposals(annotate, qtbot):

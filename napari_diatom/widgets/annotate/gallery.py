@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QAbstractListModel, QItemSelection, QModelIndex, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -29,9 +31,9 @@ from napari_diatom.detections import STATUSES
 from napari_diatom.errors import DiatomError
 from napari_diatom.imaging import SlideImage
 from napari_diatom.project import review
-from napari_diatom.project.document import Document
+from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.pictures import page_of
-from napari_diatom.project.review import Entry
+from napari_diatom.project.review import Entry, Order
 from napari_diatom.project.store import Project
 from napari_diatom.upright import upright_crop
 from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
@@ -39,10 +41,26 @@ from napari_diatom.widgets.naming import named
 
 SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
-_MOST_OPEN: Final = 6
-"""Decoded images that are kept while their specimens are cut out."""
-_TURN_IMAGES: Final = 4
-"""Images whose specimens are listed in one turn of the event loop."""
+_MOST_OPEN: Final = 100_000_000
+"""Pixels of decoded images that are kept while their specimens are cut out, but for the last image."""
+_TURN_S: Final = 0.02
+"""Seconds for which images are listed in one turn of the event loop, but for the last image."""
+_ORDER_TITLES: Final[Mapping[Order, str]] = {
+    "unlikeness": "least like their class first",
+    "confidence": "least sure of their class first",
+    "score": "lowest score first",
+    "length": "longest first",
+    "length/width": "slenderest first",
+    "image": "by image",
+}
+_ORDER_TIPS: Final[Mapping[Order, str]] = {
+    "unlikeness": "How far length and shape lie from what their class has",
+    "confidence": "How probable length and shape make their class among all classes",
+    "score": "How sure the model was that there is a specimen; 1 where a person drew it",
+    "length": "In µm where all pixel sizes are known",
+    "length/width": "Length over width",
+    "image": "In the order of the images and of the specimens in them",
+}
 
 
 class _Slides:
@@ -56,7 +74,7 @@ class _Slides:
         if key not in self._open:
             self._open[key] = page_of(path, page)
         self._open.move_to_end(key)
-        while len(self._open) > _MOST_OPEN:
+        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MOST_OPEN:
             self._open.popitem(last=False)[1].release()
         return upright_crop(self._open[key], box, SIDE)
 
@@ -85,6 +103,14 @@ class _Specimens(QAbstractListModel):
 
     def entry(self, row: int) -> Entry:
         return self._entries[row]
+
+    def ranges(self, rows: Sequence[int]) -> QItemSelection:
+        """Return rows, in ascending order, as a selection."""
+        chosen = QItemSelection()
+        apart = [k for k in range(1, len(rows)) if rows[k] != rows[k - 1] + 1]
+        for begin, end in pairwise([0, *apart, len(rows)] if rows else []):
+            chosen.select(self.index(rows[begin]), self.index(rows[end - 1]))
+        return chosen
 
     def forget_pictures(self) -> None:
         self._pictures.clear()
@@ -115,7 +141,7 @@ class _Specimens(QAbstractListModel):
         with contextlib.suppress(DiatomError):
             page = project.settings.image(entry.image_id).page
             read = partial(self._slides.crop, project.path(entry.image_id), page, entry.box)
-            picture = self._pictures.get((entry.image_id, entry.id, entry.box), read)
+            picture = self._pictures.get((entry.image_id, entry.id, entry.box), read, entry.image_id)
             if picture is not None:
                 return QIcon(picture)
         return self._blank
@@ -148,7 +174,7 @@ class Gallery(QWidget):
         super().__init__(parent)
         self._project: Project | None = None
         self._entries: dict[str, list[Entry]] = {}
-        self._waiting: list[str] = []
+        self._waiting: deque[str] = deque()
         self._timer = QTimer(self)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._list_some)
@@ -180,7 +206,7 @@ class Gallery(QWidget):
         self._entries = {}
         self._model.forget_pictures()
         self._fill_classes()
-        self._waiting = [] if project is None else [image.id for image in project.images]
+        self._waiting = deque() if project is None else deque(image.id for image in project.images)
         self._timer.start()
         self._show()
 
@@ -225,10 +251,9 @@ class Gallery(QWidget):
         for status in STATUSES:
             self._shown_status.addItem(status, status)
             self._new_status.addItem(status, status)
-        titles = {"unlikeness": "least like their class first", "score": "least sure first", "length": "longest first"}
-        titles |= {"length/width": "slenderest first", "image": "by image"}
         for order in review.ORDERS:
-            self._order.addItem(titles[order], order)
+            self._order.addItem(_ORDER_TITLES[order], order)
+            self._order.setItemData(self._order.count() - 1, _ORDER_TIPS[order], Qt.ItemDataRole.ToolTipRole)
         self._delete = named(QPushButton("Delete"), "gallery_delete")
         self._slide = named(QPushButton("Show on slide"), "gallery_slide")
         self._counts = named(QLabel(), "gallery_counts")
@@ -259,18 +284,26 @@ class Gallery(QWidget):
                     combo.addItem(name, name)
 
     def _list_some(self) -> None:
-        """List the specimens of the next few images."""
-        for image_id in self._waiting[:_TURN_IMAGES]:
-            self._list_image(image_id)
-        self._waiting = self._waiting[_TURN_IMAGES:]
-        if not self._waiting:
+        """List the specimens of the next images."""
+        end = time.monotonic() + _TURN_S
+        while self._waiting and time.monotonic() < end:
+            self._list_image(self._waiting.popleft())
+        if self._waiting:
+            self._summarise()
+        else:
             self._timer.stop()
             self._show()
 
     def _list_image(self, image_id: str) -> None:
         assert self._project is not None
         with self._told():
-            self._entries[image_id] = review.entries(image_id, self._project.contents(image_id))
+            self._entries[image_id] = self._listed(image_id, self._project.contents(image_id))
+
+    def _listed(self, image_id: str, contents: Contents) -> list[Entry]:
+        assert self._project is not None
+        settings = self._project.settings
+        size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
+        return review.entries(image_id, contents, pixel_size_um=size)
 
     @contextlib.contextmanager
     def _document(self, image_id: str) -> Iterator[Document]:
@@ -300,14 +333,15 @@ class Gallery(QWidget):
         self._model.set_entries(self._project, shown)
         selection = self._list.selectionModel()
         assert selection is not None
-        for row, entry in enumerate(shown if kept else ()):
-            if (entry.image_id, entry.id) in kept:
-                selection.select(self._model.index(row), selection.SelectionFlag.Select)
+        rows = [row for row, entry in enumerate(shown if kept else ()) if (entry.image_id, entry.id) in kept]
+        selection.select(self._model.ranges(rows), selection.SelectionFlag.Select)
         self._summarise()
 
     def _summarise(self, *_: object) -> None:
         selected = len(self._list.selectedIndexes())
         text = f"{self._model.rowCount()} specimens"
+        if self._waiting and self._project is not None:
+            text = f"listing image {len(self._project.images) - len(self._waiting)} of {len(self._project.images)}"
         self._counts.setText(f"{text}, {selected} selected" if selected else text)
         for widget in (self._new_class, self._new_status, self._delete, self._slide):
             widget.setEnabled(selected > 0)
@@ -320,7 +354,7 @@ class Gallery(QWidget):
         for image_id, ids in touched.items():
             with self._told(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])
-                self._entries[image_id] = review.entries(image_id, document.contents)
+                self._entries[image_id] = self._listed(image_id, document.contents)
         self._show()
         if touched:
             self.edited.emit(list(touched))

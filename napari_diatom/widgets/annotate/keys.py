@@ -49,7 +49,7 @@ KEYS: Final = (
     Key("T", "set_status", "status teratological", "teratological"),
     Key("A", "accept", "accept the selected proposals, else the current one"),
     Key("X", "reject", "reject the selected proposals, else the current one"),
-    Key("N", "next_uncertain", "go to the proposal that is least certain"),
+    Key("N", "next_uncertain", "go to the next uncertain one: disagreements, then low scores"),
     Key("Shift-A", "accept_all", "accept all proposals of this image"),
     Key("Delete", "delete", "delete what is selected"),
     Key("Control-Z", "undo", "undo"),

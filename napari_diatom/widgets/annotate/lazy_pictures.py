@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,8 @@ Read = Callable[[], NDArray[np.uint8]]
 _MOST_WAITING: Final = 400
 """Wishes beyond this are forgotten, the oldest first: they have been scrolled out of sight."""
 _MOST_KEPT: Final = 3000
+_ABOUT_AS_NEW: Final = 150
+"""Wishes among which one may go before the latest: about as many as a view has items."""
 
 
 class LazyPictures(QObject):
@@ -47,12 +50,22 @@ class LazyPictures(QObject):
         self._read.connect(self._take)
         self.destroyed.connect(partial(_Reader.stop, self._reader))
 
-    def get(self, key: Hashable, read: Read) -> QPixmap | None:
-        """Return a picture; None while it is not there, and for good where it cannot be read."""
+    def get(self, key: Hashable, read: Read, source: Hashable = None) -> QPixmap | None:
+        """Return a picture; None while it is not there, and for good where it cannot be read.
+
+        Parameters
+        ----------
+        key : Hashable
+            What it is known by.
+        read : callable
+            Reads it.
+        source : Hashable, optional
+            What it is read from: pictures of one source are read one after the other.
+        """
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._reader.wish(key, read)
+        self._reader.wish(key, read, source)
         return None
 
     def forget(self, key: Hashable) -> None:
@@ -69,6 +82,8 @@ class LazyPictures(QObject):
         self._reader.stop()
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
+        if not self._reader.hand_over(key):
+            return
         picture = None
         if pixels is not None:
             height, width = pixels.shape[:2]
@@ -81,20 +96,22 @@ class LazyPictures(QObject):
 
 
 class _Reader:
-    """A thread that reads what is wished for, the latest first."""
+    """A thread that reads what is wished for, the latest first and with it what is of the same source."""
 
     def __init__(self, tell: Callable[[Hashable, NDArray[np.uint8] | None], None]) -> None:
         self._tell = tell
-        self._wishes: OrderedDict[Hashable, Read] = OrderedDict()
+        self._wishes: OrderedDict[Hashable, tuple[Read, Hashable]] = OrderedDict()
+        self._under_way: set[Hashable] = set()
+        self._source: Hashable = None
         self._ready = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def wish(self, key: Hashable, read: Read) -> None:
+    def wish(self, key: Hashable, read: Read, source: Hashable) -> None:
         with self._ready:
-            if self._stopped:
+            if self._stopped or key in self._under_way:
                 return
-            self._wishes[key] = read
+            self._wishes[key] = read, source
             self._wishes.move_to_end(key)
             while len(self._wishes) > _MOST_WAITING:
                 self._wishes.popitem(last=False)
@@ -103,9 +120,17 @@ class _Reader:
                 self._thread.start()
             self._ready.notify()
 
+    def hand_over(self, key: Hashable) -> bool:
+        """Take note that a picture has arrived; False where nobody wants it any more."""
+        with self._ready:
+            wanted = key in self._under_way
+            self._under_way.discard(key)
+            return wanted
+
     def clear(self) -> None:
         with self._ready:
             self._wishes.clear()
+            self._under_way.clear()
 
     def stop(self, *_: object) -> None:
         with self._ready:
@@ -120,10 +145,18 @@ class _Reader:
                     self._ready.wait()
                 if self._stopped:
                     return
-                key, read = self._wishes.popitem()
+                key, read = self._next()
             pixels = None
             with contextlib.suppress(DiatomError):
                 pixels = read()
             # The window may have been closed in the meantime.
             with contextlib.suppress(RuntimeError):
                 self._tell(key, pixels)
+
+    def _next(self) -> tuple[Hashable, Read]:
+        """Take the latest wish, or one about as new of the source that was read last."""
+        newest = islice(reversed(self._wishes.items()), _ABOUT_AS_NEW)
+        key = next((key for key, (_, source) in newest if source == self._source), next(reversed(self._wishes)))
+        read, self._source = self._wishes.pop(key)
+        self._under_way.add(key)
+        return key, read

@@ -36,6 +36,7 @@ from napari_diatom.imaging import find_images
 from napari_diatom.models import library
 from napari_diatom.project import tallies
 from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.doubts import Round
 from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
@@ -97,6 +98,7 @@ class AnnotateWidget(QWidget):
         self._project: Project | None = None
         self._document: Document | None = None
         self._image: ProjectImage | None = None
+        self._round = Round()
         self._tool = "select"
         self._canvas = Canvas(napari_viewer)
         self._painter = Painter(napari_viewer)
@@ -169,7 +171,7 @@ class AnnotateWidget(QWidget):
             place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
             layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
             self._viewer.layers.insert(0, layer)
-            self._image, self._document = image, document
+            self._image, self._document, self._round = image, document, Round()
             self._canvas.open(document, layer, project.settings.classes, size)
             self._viewer.reset_view()
             self._browser.show_current(image_id)
@@ -248,12 +250,13 @@ class AnnotateWidget(QWidget):
                 document.accept(list(document.proposals))
 
     def next_uncertain(self) -> None:
-        """Go to the proposal that the model is least certain of."""
+        """Go to what is least certain: where models and people disagree first, then the lowest score."""
         document = self._document
-        if document is not None and document.proposals:
-            least = min(document.proposals.values(), key=lambda item: item.score)
-            self._canvas.select([least.id])
-            self._go_to(least)
+        doubt = None if document is None else self._round.next(document.specimens, document.proposals)
+        if doubt is not None:
+            self._canvas.select([doubt.specimen.id])
+            self._go_to(doubt.specimen)
+            self._say(doubt.text)
 
     def undo(self) -> None:
         """Undo the last click of an unfinished box, else the last edit."""
@@ -407,7 +410,7 @@ class AnnotateWidget(QWidget):
         self._reject = named(QPushButton("Reject"), "reject")
         self._reject.setToolTip("The selected proposals, else the current one (X)")
         self._uncertain = named(QPushButton("Next uncertain"), "next_uncertain")
-        self._uncertain.setToolTip("The proposal that the model is least certain of (N)")
+        self._uncertain.setToolTip("What models and people disagree about, then the lowest score (N)")
         self._counts = named(QLabel(), "counts")
         self._size = named(QLabel(), "size")
         self._message = named(QLabel(), "message")
@@ -532,6 +535,7 @@ class AnnotateWidget(QWidget):
         self._canvas.flush()
         ids = list(self._canvas.proposals.selection())
         if self._document is not None and ids:
+            self._round.note(self._document.specimens, self._document.proposals)
             with self._told():
                 decide(self._document, ids)
         self.next_uncertain()
