@@ -344,7 +344,7 @@ def _add_train(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train a model on annotated slides",
-        description="Train a model as a YAML file says: which data, which start, how. Ctrl+C stops it and keeps the best.",
+        description="Train a model as a YAML file says: data, start, how. Ctrl+C stops it and keeps the best weights.",
         epilog=_CODES,
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
