@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fields import SET_UP
 
-from diatom_training.masks.backbones import pretrained, read_lite0
-from diatom_training.masks.options import MaskOptions
-from diatom_training.masks.train import train
+from diatom_training.learning.backbones import pretrained, read_lite0
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.train import train
 from diatom_training.rendered import render_set
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.errors import DiatomError
@@ -35,7 +35,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     architecture = maskrcnn_net.ARCHITECTURE if options.task == "instances" else deeplab_net.ARCHITECTURE
-    plan = MaskOptions(
+    plan = LearningOptions(
         architecture=architecture,
         size=options.size,
         batch=options.batch,
@@ -107,7 +107,7 @@ def _print(name: str, progress: Progress) -> None:
         print(f"{STARTS[name]}: epoch {progress.done} of {progress.total}, {figures}", flush=True)
 
 
-def _draw(histories: Mapping[str, Sequence[Mapping[str, float]]], plan: MaskOptions, path: Path) -> None:
+def _draw(histories: Mapping[str, Sequence[Mapping[str, float]]], plan: LearningOptions, path: Path) -> None:
     """Draw the validation's figure of both trainings over their epochs."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

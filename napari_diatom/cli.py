@@ -181,6 +181,17 @@ def _run_project(arguments: argparse.Namespace) -> int:
         bar.close()
 
 
+def _run_train(arguments: argparse.Namespace) -> int:
+    """Train a model on annotated slides."""
+    from diatom_training.finetune import command
+
+    bar = _Bar()
+    try:
+        return command.run(arguments, bar)
+    finally:
+        bar.close()
+
+
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.errors import InputError
@@ -244,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     convert.set_defaults(run=_run_convert)
 
     _add_project(commands)
+    _add_train(commands)
 
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
@@ -325,6 +337,21 @@ def _add_project(commands: Any) -> None:
     sizes.add_argument("--folds", type=int, metavar="N", help="folds of a cross-validation in place of shares")
     split.add_argument("--by", choices=("slide", "sample"), default="slide", help="what stays together (slide)")
     split.add_argument("--seed", type=int, default=0, metavar="N", help="another one gives other parts (0)")
+
+
+def _add_train(commands: Any) -> None:
+    """Add the command ``train``."""
+    parser = commands.add_parser(
+        "train",
+        help="train a model on annotated slides",
+        description="Train a model as a YAML file says: data, start, how. Ctrl+C stops it and keeps the best weights.",
+        epilog=_CODES,
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
+    parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
+    parser.set_defaults(run=_run_train)
 
 
 class _Bar:

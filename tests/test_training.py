@@ -1,24 +1,20 @@
 import json
-import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon, box
 
-from diatom_training import crops, yolo
+from diatom_training import crops
 from diatom_training.examples import Example, box_of, fitted, from_coco, load_truth, outline_of, save_truth, truth_of
+from diatom_training.learning.targets import box_batch
 from diatom_training.rendered import render_set
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.progress import Progress
-
-SMALL = yolo.YoloOptions(size=64, batch=2, crops=6, epochs=2, warmup=2, rate=1e-3, workers=0, turn_share=0.5)
+from napari_diatom.errors import InputError
 
 
 def covered(box: np.ndarray, height: int, width: int, margin: float = 0.0) -> np.ndarray:
@@ -57,7 +53,7 @@ def test_clipping_agrees_with_shapely(points: list[tuple[float, float]], width: 
 
 def test_a_crop_s_boxes_lie_on_what_it_shows(example: Example) -> None:
     for seed in range(12):
-        crop = crops.random_crop(example, 128, np.random.default_rng(seed), turn=True, colour=False)
+        crop = crops.random_crop(example, 128, np.random.default_rng(seed), turn=True)
         dark = crop.pixels.max(axis=2) < 110
         near, core = np.zeros_like(dark), np.zeros_like(dark)
         for one in crop.oriented:
@@ -128,36 +124,11 @@ def test_a_box_s_axis_can_be_given() -> None:
 
 def test_targets_keep_angles_within_the_network_s_range(example: Example) -> None:
     drawn = [crops.random_crop(example, 128, np.random.default_rng(seed), turn=True) for seed in range(20)]
-    batch = yolo.targets(drawn, 128, oriented=True)
+    batch = box_batch(drawn, oriented=True)
     assert batch["bboxes"].shape == (sum(len(crop.class_ids) for crop in drawn), 5)
     angles = batch["bboxes"][:, 4]
     assert ((angles >= -np.pi / 4 - 1e-6) & (angles < 3 * np.pi / 4 + 1e-6)).all()
-    assert yolo.targets(drawn, 128, oriented=False)["bboxes"].shape[1] == 4
-
-
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, example: Example) -> None:
-    undisturbed = yolo.train([example], SMALL, tmp_path / "whole")
-    stop = threading.Event()
-
-    def stop_in_the_second_epoch(progress: Progress) -> None:
-        if progress.stage == "step" and progress.done == 4:
-            stop.set()
-
-    with pytest.raises(Stopped):
-        yolo.train([example], SMALL, tmp_path / "halves", report=stop_in_the_second_epoch, should_stop=stop.is_set)
-    resumed = yolo.train([example], SMALL, tmp_path / "halves")
-    assert resumed.history == undisturbed.history
-    for name, value in undisturbed.network.state_dict().items():
-        assert torch.equal(value, resumed.network.state_dict()[name]), name
-
-
-def test_training_refuses_what_it_cannot_do(tmp_path: Path, example: Example) -> None:
-    with pytest.raises(InputError, match="no training image"):
-        yolo.train([], SMALL, tmp_path)
-    one = SMALL.model_copy(update={"crops": 2, "epochs": 1})
-    yolo.train([example], one, tmp_path)
-    with pytest.raises(InputError, match="other options"):
-        yolo.train([example], one.model_copy(update={"rate": 0.5}), tmp_path)
+    assert box_batch(drawn, oriented=False)["bboxes"].shape[1] == 4
 
 
 def test_rendered_sets_are_kept_and_completed(tmp_path: Path) -> None:

@@ -10,18 +10,12 @@ import torch
 from napari_diatom.errors import ModelError
 
 
-def transfer(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:
-    """Copy every tensor whose name and shape fit into the network.
-
-    Returns
-    -------
-    copied, total : int
-        Tensors copied, and tensors in the network.
-    """
+def transfer(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Copy every tensor whose name and shape fit into the network, and return their names."""
     own = network.state_dict()
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(fitting, strict=False)
-    return len(fitting), len(own)
+    return tuple(fitting)
 
 
 def read_weights(network: torch.nn.Module, path: Path) -> None:

@@ -102,12 +102,12 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     found = yolo_net.read_checkpoint(path)
     try:
         network = yolo_net.build(found.architecture or path.stem, len(found.classes))
-        copied, total = transfer(network, found.tensors)
+        missing = set(network.state_dict()) - set(transfer(network, found.tensors))
     except (ModelError, RuntimeError) as error:
         raise ModelError(f"{path} is no YOLO detector with upright or oriented boxes: {error}") from error
-    if copied != total:
+    if missing:
         raise ModelError(
-            f"{path} is no YOLO detector with upright or oriented boxes: {total - copied} of {total} tensors do not "
+            f"{path} is no YOLO detector with upright or oriented boxes: {len(missing)} tensors do not "
             f"fit {found.architecture or path.stem}."
         )
     folder = library.user_folder() / name

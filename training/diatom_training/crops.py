@@ -1,11 +1,11 @@
-"""From an example to what the network sees: a random, scaled, turned and recoloured crop with its boxes.
+"""From an example to what the network sees: a random, scaled and turned crop with its boxes.
 
 Outlines are clipped as polygons before their boxes are taken, so a needle that leaves the crop keeps its direction.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -150,7 +150,6 @@ def random_crop(
     rng: np.random.Generator,
     *,
     turn: bool,
-    colour: bool = True,
     shear: float = 0.0,
     aimed: float = 0.5,
 ) -> Crop:
@@ -166,8 +165,6 @@ def random_crop(
         The only source of chance.
     turn : bool
         Turn by any angle; otherwise only by quarter turns and mirroring, which leave no blank corners.
-    colour : bool
-        Vary brightness, contrast, colour, sharpness and noise.
     shear : float
         Largest angle in degrees by which the image is sheared.
     aimed : float
@@ -186,8 +183,7 @@ def random_crop(
         linear[:, 1] += np.tan(np.deg2rad(rng.uniform(-shear, shear))) * linear[:, 0]
     centre = _centre(example, (width, height), size / scale, turn, rng, aimed)
     matrix = np.column_stack([linear, size / 2 - linear @ centre])
-    crop = place(image, example, matrix, size)
-    return replace(crop, pixels=recolour(crop.pixels, rng)) if colour else crop
+    return place(image, example, matrix, size)
 
 
 def _centre(
@@ -207,22 +203,3 @@ def _centre(
             aim = target[:, axis].mean() + rng.uniform(-0.3, 0.3) * reach
             centre[axis] = np.clip(aim, low, high)
     return centre
-
-
-def recolour(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Vary contrast, brightness, channel balance, saturation, sharpness and noise within what microscopes do."""
-    image = pixels.astype(np.float32)
-    mean = image.mean(axis=(0, 1), keepdims=True)
-    image = (image - mean) * np.float32(np.exp(rng.normal(0, 0.25)))
-    mean = mean + np.float32(rng.normal(0, 18)) + rng.normal(0, 6, (1, 1, 3)).astype(np.float32)
-    image = image + np.clip(mean, 15, 240)
-    if rng.random() < 0.25:
-        image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
-    if rng.random() < 0.1:
-        image = 255 - image
-    if rng.random() < 0.25:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4))), dtype=np.float32)
-    if rng.random() < 0.25:
-        noise = rng.standard_normal(image.shape, dtype=np.float32)
-        image = image + noise * np.float32(rng.uniform(1, 7))
-    return np.asarray(np.clip(image + 0.5, 0, 255), dtype=np.uint8)

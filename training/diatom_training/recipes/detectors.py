@@ -8,12 +8,15 @@ on where it was.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from diatom_training.examples import Example, from_coco
+from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.train import Trained, train
 from diatom_training.recipes.material import (
     FIELDS_SEED,
     LARGE_SEED,
@@ -23,7 +26,6 @@ from diatom_training.recipes.material import (
     rendered_fields,
     weighted,
 )
-from diatom_training.yolo import YoloOptions, train
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.yolo_files import write_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
@@ -31,16 +33,37 @@ from napari_diatom.progress import Progress, Report
 
 TILE = 1024
 FIELDS = 6400
+VALIDATION_FIELDS = 40
 LARGE_FIELDS = 600
 
-OBB = YoloOptions(
-    architecture="yolo11n-obb", size=640, batch=16, epochs=11, crops=1536, rate=1.5e-3, warmup=150, seed=1
+OBB = LearningOptions(
+    architecture="yolo11n-obb",
+    size=640,
+    batch=16,
+    epochs=11,
+    crops=1536,
+    rate=1.5e-3,
+    warmup=150,
+    weight_decay=5e-4,
+    frozen_epochs=0,
+    backbone_rate=1.0,
+    augment=AugmentOptions(shear_deg=0.0),
+    seed=1,
 )
-BOX = YoloOptions(architecture="yolo11n", size=640, batch=16, epochs=3, crops=1536, rate=8e-4, warmup=60, seed=2)
+BOX = OBB.model_copy(update={"architecture": "yolo11n", "epochs": 3, "rate": 8e-4, "warmup": 60, "seed": 2})
 
-NEEDLES = OBB.model_copy(update={"epochs": 2, "rate": 4e-4, "warmup": 20, "turn_share": 0.4, "seed": 3})
-AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "turn_share": 0.3, "seed": 4})
-LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "turn_share": 0.3, "seed": 5})
+TURNED = AugmentOptions(shear_deg=0.0, turn_share=0.3)
+NEEDLES = OBB.model_copy(
+    update={
+        "epochs": 2,
+        "rate": 4e-4,
+        "warmup": 20,
+        "augment": TURNED.model_copy(update={"turn_share": 0.4}),
+        "seed": 3,
+    }
+)
+AGAIN = OBB.model_copy(update={"epochs": 6, "rate": 7e-4, "warmup": 30, "augment": TURNED, "seed": 4})
+LAST = OBB.model_copy(update={"epochs": 4, "crops": 1280, "rate": 5e-4, "warmup": 30, "augment": TURNED, "seed": 5})
 WIDE = OBB.model_copy(update={"epochs": 28, "rate": 1e-3, "warmup": 50, "seed": 6})
 FINISH = OBB.model_copy(update={"epochs": 10, "rate": 6e-4, "warmup": 30, "seed": 8})
 BOX_WIDE = BOX.model_copy(update={"epochs": 12, "rate": 1e-3, "warmup": 50, "seed": 7})
@@ -55,7 +78,7 @@ class Cycle:
     ----------
     folder : str
         Where its checkpoint is kept, within the work folder.
-    options : YoloOptions
+    options : LearningOptions
         How it trains.
     share : float
         Share of the crops that come from real slides.
@@ -70,7 +93,7 @@ class Cycle:
     """
 
     folder: str
-    options: YoloOptions
+    options: LearningOptions
     share: float
     largest: float
     fields: int = 3200
@@ -102,30 +125,43 @@ SUMMARY = {
 }
 
 
-def examples(work: Path, real: Path, cycle: Cycle, report: Report) -> list[Example]:
-    """Return rendered fields and the real training stations, weighted so that each gets its share of the crops."""
+def examples(work: Path, real: Path, cycle: Cycle, report: Report) -> tuple[list[Example], list[Example]]:
+    """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
     rendered = rendered_fields(work, cycle.fields, report)
     large = large_fields(work, LARGE_FIELDS, report) if cycle.wide else []
     slides = from_coco(
         real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, cycle.largest)
     )
-    return (
-        weighted(rendered, (1 - cycle.share) * (1 - cycle.wide))
+    train_on = (
+        weighted(rendered[:-VALIDATION_FIELDS], (1 - cycle.share) * (1 - cycle.wide))
         + weighted(large, (1 - cycle.share) * cycle.wide)
         + weighted(slides, cycle.share)
+    )
+    return train_on, rendered[-VALIDATION_FIELDS:]
+
+
+def trained_cycle(cycle: Cycle, work: Path, real: Path, weights: Mapping[str, torch.Tensor], report: Report) -> Trained:
+    """Go through a cycle, or take it from its folder where it is done."""
+    train_on, validate_on = examples(work, real, cycle, report)
+    return train(
+        train_on,
+        cycle.options,
+        work / cycle.folder,
+        validation=validate_on,
+        start=weights,
+        until=cycle.until,
+        report=report,
     )
 
 
 def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
     """Train one model and write its folder."""
+    weights: Mapping[str, torch.Tensor] = yolo_net.read_checkpoint(start).tensors
     if name == "diatom-box":
-        weights = torch.load(work / "diatom-obb" / "last.pt", map_location="cpu", weights_only=True)["average"]
-    else:
-        weights = yolo_net.read_checkpoint(start).tensors
+        weights = trained_cycle(CYCLES["diatom-obb"][0], work, real, weights, report).network.state_dict()
     history: list[dict[str, float]] = []
     for cycle in CYCLES[name]:
-        mixed = examples(work, real, cycle, report)
-        trained = train(mixed, cycle.options, work / cycle.folder, start=weights, until=cycle.until, report=report)
+        trained = trained_cycle(cycle, work, real, weights, report)
         weights = trained.network.state_dict()
         history += trained.history
     return write_model(

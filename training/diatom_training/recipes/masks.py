@@ -15,9 +15,9 @@ from typing import Final
 import torch
 
 from diatom_training.examples import Example, from_coco
-from diatom_training.masks.backbones import backbone_of, read_lite0
-from diatom_training.masks.options import AugmentOptions, MaskOptions
-from diatom_training.masks.train import Trained, train
+from diatom_training.learning.backbones import backbone_of, read_lite0
+from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.train import Trained, train
 from diatom_training.recipes.material import (
     FIELDS_SEED,
     LARGE_SEED,
@@ -54,14 +54,14 @@ class Cycle:
     ----------
     folder : str
         Where its checkpoint is kept, within the work folder.
-    options : MaskOptions
+    options : LearningOptions
         How it trains.
     until : int or None
         Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
     """
 
     folder: str
-    options: MaskOptions
+    options: LearningOptions
     until: int | None = None
 
 
@@ -91,12 +91,12 @@ class Recipe:
 
 
 OPTICS: Final = "bright field, DIC, phase contrast"
-DEEPLAB: Final = MaskOptions(
+DEEPLAB: Final = LearningOptions(
     architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
 )
 NEAR: Final = DEEPLAB.model_copy(update={"epochs": 9, "rate": 1e-3, "frozen_epochs": 0, "seed": 24})
 FINISH: Final = DEEPLAB.model_copy(update={"epochs": 2, "rate": 6e-4, "warmup": 10, "frozen_epochs": 0, "seed": 25})
-MASKRCNN: Final = MaskOptions(
+MASKRCNN: Final = LearningOptions(
     architecture=maskrcnn_net.ARCHITECTURE,
     size=448,
     batch=4,

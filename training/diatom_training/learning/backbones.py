@@ -13,7 +13,10 @@ from napari_diatom.errors import InputError, ModelError
 
 
 def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
-    """Return the part of a DeepLabV3+ or Mask R-CNN that ImageNet weights are for."""
+    """Return the part of a network that comes before what its task asks for: where ImageNet weights go."""
+    if hasattr(network, "yaml"):
+        layers: Any = network.get_submodule("model")
+        return torch.nn.Sequential(*layers[: len(cast(Any, network).yaml["backbone"])])
     found: Any = (
         network.get_submodule("encoder") if hasattr(network, "encoder") else network.get_submodule("backbone.body")
     )

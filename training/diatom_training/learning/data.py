@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
-from diatom_training.masks.augment import augmented_crop
-from diatom_training.masks.options import MaskOptions
-from diatom_training.masks.targets import instance_batch, semantic_batch, validation_batch
+from diatom_training.learning.augment import augmented_crop
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.targets import box_batch, instance_batch, semantic_batch, validation_batch
 from napari_diatom.errors import InputError
 
 STANDARD_CROPS = 48
@@ -24,7 +25,7 @@ STANDARD_CROPS = 48
 class Crops(Dataset[Crop]):
     """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone, one of the validation on ``i`` alone."""
 
-    def __init__(self, examples: Sequence[Example], options: MaskOptions, epoch: int | None) -> None:
+    def __init__(self, examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> None:
         """``epoch`` is None for validation: always the same crops, as they are."""
         self.examples = examples
         self.options = options
@@ -40,16 +41,18 @@ class Crops(Dataset[Crop]):
         rng = np.random.default_rng((index,) if self.epoch is None else (options.seed, self.epoch, index))
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
         if self.epoch is None:
-            return random_crop(example, options.size, rng, turn=False, colour=False, aimed=options.augment.aimed)
+            return random_crop(example, options.size, rng, turn=False, aimed=options.augment.aimed)
         return augmented_crop(example, options.size, rng, options.augment)
 
 
 def batches(
-    examples: Sequence[Example], options: MaskOptions, epoch: int | None, batch: int
+    examples: Sequence[Example], options: LearningOptions, epoch: int | None, batch: int
 ) -> DataLoader[dict[str, Any]]:
     """Return the batches of an epoch, or those of the validation where ``epoch`` is None."""
     collate: Callable[[Sequence[Crop]], dict[str, Any]] = semantic_batch
-    if options.task == "instances":
+    if options.task in ("boxes", "oriented-boxes"):
+        collate = partial(box_batch, oriented=options.task == "oriented-boxes")
+    elif options.task == "instances":
         collate = validation_batch if epoch is None else instance_batch
     return DataLoader(
         Crops(examples, options, epoch),  # type: ignore[arg-type]
@@ -70,7 +73,7 @@ def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def standard(examples: Sequence[Example], options: MaskOptions) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def standard(examples: Sequence[Example], options: LearningOptions) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel over crops of the first epoch, of values scaled to 0..1."""
     crops = Crops(examples, options, 0)
     values = np.concatenate(

@@ -7,13 +7,13 @@ from typing import Any
 import segmentation_models_pytorch as smp
 import torch
 
-from diatom_training.masks.options import MaskOptions
+from diatom_training.learning.options import LearningOptions
 
 
 class MapLoss(torch.nn.Module):
     """Cross-entropy, Dice and focal loss of segmentation-models-pytorch and torch, each part by its name."""
 
-    def __init__(self, options: MaskOptions) -> None:
+    def __init__(self, options: LearningOptions) -> None:
         super().__init__()
         loss = options.loss
         self.weights = {

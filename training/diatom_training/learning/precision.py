@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import torch
 
-from diatom_training.masks.options import MaskOptions
+from diatom_training.learning.options import LearningOptions
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 
-def precision(options: MaskOptions, device: str) -> Precision:
+def precision(options: LearningOptions, device: str) -> Precision:
     """Return Lightning's name of the precision to compute in."""
     if options.precision == "single" or device == "mps":
         return "32-true"

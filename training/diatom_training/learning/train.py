@@ -1,4 +1,4 @@
-"""Train DeepLabV3+ or Mask R-CNN, or go on with a training that was stopped."""
+"""Train a network, or go on with a training that was stopped."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ import torch
 from torch.utils.data import DataLoader
 
 from diatom_training.examples import Example
-from diatom_training.masks.data import batches, check_examples, held_out, standard
-from diatom_training.masks.modules import InstancesModule, SemanticModule, module_for
-from diatom_training.masks.options import MaskOptions
-from diatom_training.masks.precision import precision
-from diatom_training.masks.schedules import epochs_since_best
+from diatom_training.learning.base import LearningModule
+from diatom_training.learning.data import batches, check_examples, held_out, standard
+from diatom_training.learning.modules import MODULES, module_for
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.precision import precision
+from diatom_training.learning.schedules import epochs_since_best
 from napari_diatom.errors import DiatomError, InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 
 CHECKPOINT = "last.ckpt"
+UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +39,20 @@ class Trained:
         One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``rate``.
     mean, std : tuple of float
         By which images are standardized, per channel of values scaled to 0..1.
+    transferred : tuple of str
+        Tensors taken from the weights it started from; none where a training went on.
     """
 
     network: torch.nn.Module
     history: tuple[dict[str, float], ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    transferred: tuple[str, ...] = ()
 
 
 def train(
     examples: Sequence[Example],
-    options: MaskOptions,
+    options: LearningOptions,
     folder: Path,
     validation: Sequence[Example] | None = None,
     start: Mapping[str, torch.Tensor] | None = None,
@@ -63,7 +68,7 @@ def train(
     ----------
     examples : sequence of Example
         What to learn from.
-    options : MaskOptions
+    options : LearningOptions
         How; an interrupted training goes on only under the same options.
     folder : Path
         Where ``last.ckpt`` is written after every epoch.
@@ -117,6 +122,7 @@ def train(
         tuple(module.history),
         tuple(round(value, 4) for value in module.mean.flatten().tolist()),
         tuple(round(value, 4) for value in module.std.flatten().tolist()),
+        module.transferred,
     )
 
 
@@ -132,7 +138,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 def _fit(
     data: tuple[Sequence[Example], Sequence[Example]],
-    options: MaskOptions,
+    options: LearningOptions,
     folder: Path,
     start: tuple[Mapping[str, torch.Tensor] | None, Mapping[str, torch.Tensor] | None],
     device: str,
@@ -140,16 +146,17 @@ def _fit(
     batch: int,
     report: Report,
     should_stop: ShouldStop,
-) -> SemanticModule | InstancesModule:
+) -> LearningModule:
     """Train from the checkpoint in ``folder``, or from the start, with ``batch`` crops at a time."""
     checkpoint = folder / CHECKPOINT
     state = _read(checkpoint, options)
     last = min(options.epochs, until or options.epochs)
     if state is None:
-        module = module_for(options, *standard(data[0], options))
+        standardized = MODULES[options.task].standardizes
+        module = module_for(options, *(standard(data[0], options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)))
         module.begin(*start)
     else:
-        module = module_for(options, (0.0,) * 3, (1.0,) * 3)
+        module = module_for(options, UNCHANGED_MEAN, UNCHANGED_STD)
     module.accumulate = -(-options.batch // batch)
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
@@ -185,22 +192,20 @@ def _fit(
     return module
 
 
-def _enough(history: Sequence[Mapping[str, float]], options: MaskOptions) -> bool:
+def _enough(history: Sequence[Mapping[str, float]], options: LearningOptions) -> bool:
     """Tell whether early stopping has ended the training."""
     return options.patience is not None and epochs_since_best(history) >= options.patience
 
 
-def _read(path: Path, options: MaskOptions) -> dict[str, Any] | None:
+def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
     """Read the checkpoint of an interrupted training of the same options."""
     if not path.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = MaskOptions.model_validate_json(state["options"])
+        theirs = LearningOptions.model_validate_json(state["options"])
     except Exception as error:
-        raise InputError(
-            f"{path} is no checkpoint of a training of masks; choose another folder or remove it."
-        ) from error
+        raise InputError(f"{path} is no checkpoint of a training; choose another folder or remove it.") from error
     runtime = {"workers": options.workers, "precision": options.precision}
     if theirs.model_copy(update=runtime) != options:
         raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
@@ -211,7 +216,7 @@ class _Data(pl.LightningDataModule):
     """Gives each epoch its own crops."""
 
     def __init__(
-        self, examples: Sequence[Example], validation: Sequence[Example], options: MaskOptions, batch: int
+        self, examples: Sequence[Example], validation: Sequence[Example], options: LearningOptions, batch: int
     ) -> None:
         super().__init__()
         self.examples = examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from diatom_training.masks.options import MaskOptions
+from diatom_training.learning.options import LearningOptions
 
 ONE_CYCLE_CLIMB = 0.3
 """Share of the steps in which the one-cycle schedule climbs (Smith & Topin 2018)."""
@@ -13,12 +13,12 @@ ONE_CYCLE_START = 0.04
 """Share of the highest rate that the one-cycle schedule starts from."""
 
 
-def rate(options: MaskOptions, step: int, steps: int, history: Sequence[Mapping[str, float]]) -> float:
+def rate(options: LearningOptions, step: int, steps: int, history: Sequence[Mapping[str, float]]) -> float:
     """Return the learning rate of a step.
 
     Parameters
     ----------
-    options : MaskOptions
+    options : LearningOptions
         The schedule and its numbers.
     step, steps : int
         Steps taken, and steps of the whole training.
@@ -35,7 +35,7 @@ def rate(options: MaskOptions, step: int, steps: int, history: Sequence[Mapping[
     return options.rate * climb * _fallen(options, progress, history)
 
 
-def _fallen(options: MaskOptions, progress: float, history: Sequence[Mapping[str, float]]) -> float:
+def _fallen(options: LearningOptions, progress: float, history: Sequence[Mapping[str, float]]) -> float:
     """Return the share of the highest rate that is left."""
     if options.schedule == "cosine":
         return _cosine(1.0, options.final_rate, progress)

@@ -1,4 +1,4 @@
-"""How a network for masks is trained, as frozen and validated options."""
+"""How a network is trained, as frozen and validated options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_diatom.engines import deeplab_net
 
-Task = Literal["semantic", "instances"]
+Task = Literal["oriented-boxes", "boxes", "semantic", "instances"]
 
 
 class LossOptions(BaseModel):
@@ -75,13 +75,14 @@ class AugmentOptions(BaseModel):
     jpeg: float = Field(default=0.15, ge=0, le=1)
 
 
-class MaskOptions(BaseModel):
+class LearningOptions(BaseModel):
     """How to train.
 
     Attributes
     ----------
     architecture : str
-        As in :mod:`~napari_diatom.engines.deeplab_net` and :mod:`~napari_diatom.engines.maskrcnn_net`.
+        As in :mod:`~napari_diatom.engines.yolo_net`, :mod:`~napari_diatom.engines.deeplab_net` and
+        :mod:`~napari_diatom.engines.maskrcnn_net`.
     classes : tuple of str
         Class names, without the background.
     size : int
@@ -110,7 +111,10 @@ class MaskOptions(BaseModel):
     backbone_rate : float
         The backbone's learning rate after that, as a share of the others'.
     loss : LossOptions
-        Of semantic maps; Mask R-CNN has its own.
+        Of semantic maps; the other networks have their own.
+    loss_gains : dict of str to float
+        Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
+        defaults.
     proposals : int
         Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 take long on a CPU.
     positives : float
@@ -154,6 +158,7 @@ class MaskOptions(BaseModel):
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
     loss: LossOptions = LossOptions()
+    loss_gains: dict[str, float] = Field(default_factory=dict)
     proposals: int = Field(default=128, ge=4)
     positives: float = Field(default=0.25, gt=0, le=1)
     augment: AugmentOptions = AugmentOptions()
@@ -166,10 +171,12 @@ class MaskOptions(BaseModel):
     @property
     def task(self) -> Task:
         """What the network gives."""
+        if self.architecture.startswith("yolo"):
+            return "oriented-boxes" if self.architecture.endswith("-obb") else "boxes"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
 
     @model_validator(mode="after")
-    def _weights_of_all_classes(self) -> MaskOptions:
+    def _weights_of_all_classes(self) -> LearningOptions:
         weights = self.loss.class_weights
         if weights is not None and len(weights) != 1 + len(self.classes):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Training of DeepLabV3+ and Mask R-CNN on networks and images of a few pixels."""
+"""Training of every task, on networks and images of a few pixels."""
 
 import os
 import random
@@ -16,16 +16,17 @@ import torch
 
 from diatom_training.crops import Crop, random_crop, read_rgb
 from diatom_training.examples import Example
-from diatom_training.masks import augment, data, modules, precision, schedules, targets
-from diatom_training.masks.backbones import backbone_of, read_lite0
-from diatom_training.masks.losses import MapLoss
-from diatom_training.masks.options import AugmentOptions, LossOptions, MaskOptions
-from diatom_training.masks.train import CHECKPOINT, Trained, train
+from diatom_training.learning import augment, data, modules, precision, schedules, targets
+from diatom_training.learning.backbones import backbone_of, read_lite0
+from diatom_training.learning.losses import MapLoss
+from diatom_training.learning.options import AugmentOptions, LearningOptions, LossOptions
+from diatom_training.learning.semantic import SemanticModule
+from diatom_training.learning.train import CHECKPOINT, Trained, train
 from napari_diatom import geometry
 from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.progress import Progress
 
-MAPS = MaskOptions(
+MAPS = LearningOptions(
     architecture="deeplabv3plus/tu-test_efficientnet/16",
     size=64,
     batch=2,
@@ -37,6 +38,10 @@ MAPS = MaskOptions(
 )
 INSTANCES = MAPS.model_copy(
     update={"architecture": "maskrcnn/tu-test_efficientnet/8", "crops": 4, "epochs": 2, "proposals": 8, "dropout": 0.2}
+)
+
+BOXES = MAPS.model_copy(
+    update={"architecture": "yolo11n-obb", "epochs": 2, "average_decay": 0.9, "loss_gains": {"box": 5.0}}
 )
 
 
@@ -62,9 +67,9 @@ def same(one: Trained, other: Trained) -> None:
         assert torch.equal(value, theirs[name]), name
 
 
-@pytest.mark.parametrize("options", [MAPS, INSTANCES], ids=["maps", "instances"])
+@pytest.mark.parametrize("options", [MAPS, INSTANCES, BOXES], ids=["maps", "instances", "boxes"])
 def test_a_stopped_training_goes_on_to_the_same_weights(
-    tmp_path: Path, examples: list[Example], options: MaskOptions
+    tmp_path: Path, examples: list[Example], options: LearningOptions
 ) -> None:
     undisturbed = train(examples, options, tmp_path / "whole")
     stop = threading.Event()
@@ -82,8 +87,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples: list[Example]) -> None:
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys, pathlib, test_mask_training as t\n"
-        "from diatom_training.masks.train import train\n"
+        "import sys, pathlib, test_learning as t\n"
+        "from diatom_training.learning.train import train\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "some = [t.draw(folder / f'field{k}.png', 0.4 + k) for k in range(2)]\n"
         "train(some, t.MAPS, folder / sys.argv[2], report=lambda p: print(p.stage, p.done, flush=True))\n"
@@ -156,7 +161,7 @@ def test_a_crop_s_masks_lie_on_what_it_shows(examples: list[Example]) -> None:
     varied = MAPS.augment.model_copy(update={"turn_share": 1.0, "shear_deg": 20.0})
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        crop = random_crop(examples[0], 96, rng, turn=True, colour=False, shear=varied.shear_deg)
+        crop = random_crop(examples[0], 96, rng, turn=True, shear=varied.shear_deg)
         dark = crop.pixels.max(axis=2) < 100
         drawn = targets.class_map(crop) > 0
         assert (dark & drawn).sum() > 0.93 * max(dark.sum(), drawn.sum()) - 6
@@ -210,7 +215,7 @@ def test_the_backbone_is_frozen_with_its_statistics_and_then_thawed(tmp_path: Pa
 def test_early_stopping_keeps_the_best_weights(
     tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modules.SemanticModule, "measured", lambda self: {"val_loss": 1.0 + abs(len(self.history) - 1)})
+    monkeypatch.setattr(SemanticModule, "measured", lambda self: {"val_loss": 1.0 + abs(len(self.history) - 1)})
     options = MAPS.model_copy(update={"epochs": 5, "patience": 2, "optimizer": "sgd", "l1": 1e-6, "crops": 2})
     trained = train(examples, options, tmp_path / "whole")
     assert [epoch["val_loss"] for epoch in trained.history] == [2, 1, 2, 3]
@@ -232,15 +237,15 @@ def test_a_loss_that_is_no_number_ends_with_advice(
 def test_out_of_memory_halves_the_batch_and_says_so(
     tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = modules.SemanticModule.losses
+    measured = SemanticModule.losses
     messages: list[str] = []
 
-    def small_memory(self: modules.SemanticModule, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> object:
+    def small_memory(self: SemanticModule, network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> object:
         if len(batch["images"]) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return measured(self, network, batch)
 
-    monkeypatch.setattr(modules.SemanticModule, "losses", small_memory)
+    monkeypatch.setattr(SemanticModule, "losses", small_memory)
     options = MAPS.model_copy(update={"batch": 4, "epochs": 1, "architecture": MAPS.architecture})
     limit = 2
     trained = train(examples, options, tmp_path / "a", report=lambda progress: messages.append(progress.message))
@@ -263,7 +268,7 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Examp
     with pytest.raises(InputError, match="other options"):
         train(examples, MAPS, tmp_path)
     with pytest.raises(ValueError, match="needs 2 numbers"):
-        MaskOptions(loss=LossOptions(class_weights=(1.0,)))
+        LearningOptions(loss=LossOptions(class_weights=(1.0,)))
     with pytest.raises(ValueError, match="above 0"):
         LossOptions(cross_entropy=0, dice=0, focal=0)
 

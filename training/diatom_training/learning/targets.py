@@ -1,4 +1,4 @@
-"""What the networks are to answer: maps and masks drawn from a crop's polygons."""
+"""What the networks are to answer: boxes, maps and masks of a crop's specimens."""
 
 from __future__ import annotations
 
@@ -104,6 +104,31 @@ def semantic_batch(crops: Sequence[Crop]) -> dict[str, Any]:
     """Collate crops for DeepLabV3+: ``images`` of bytes (B, 3, H, W) and ``maps`` (B, H, W)."""
     maps = np.stack([class_map(crop) for crop in crops]).astype(np.int64)
     return {"images": pixels_of(crops), "maps": torch.from_numpy(maps)}
+
+
+def box_batch(crops: Sequence[Crop], oriented: bool) -> dict[str, torch.Tensor]:
+    """Collate crops into the batch that Ultralytics' losses read, with ``images`` of bytes (B, 3, H, W).
+
+    Oriented boxes are ``cx, cy, length, width`` as shares of the crop's side and the apical axis' angle in
+    [-pi/4, 3 pi/4), the range of the network's angle output; upright ones are ``cx, cy, w, h``.
+    """
+    boxes: list[NDArray[np.float64]] = []
+    for crop in crops:
+        if oriented:
+            box = crop.oriented.copy()
+            box[:, :4] /= len(crop.pixels)
+            box[:, 4] = np.mod(box[:, 4] + np.pi / 4, np.pi) - np.pi / 4
+        else:
+            x0, y0, x1, y1 = crop.upright.T / len(crop.pixels)
+            box = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
+        boxes.append(box)
+    counts = [len(crop.class_ids) for crop in crops]
+    return {
+        "images": pixels_of(crops),
+        "batch_idx": torch.from_numpy(np.repeat(np.arange(len(crops)), counts)).float(),
+        "cls": torch.from_numpy(np.concatenate([crop.class_ids for crop in crops])).float()[:, None],
+        "bboxes": torch.from_numpy(np.concatenate(boxes)).float(),
+    }
 
 
 def instance_batch(crops: Sequence[Crop]) -> dict[str, Any]:

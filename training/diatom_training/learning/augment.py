@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
-from diatom_training.masks.options import AugmentOptions
+from diatom_training.learning.options import AugmentOptions
 
 
 def augmented_crop(example: Example, size: int, rng: np.random.Generator, options: AugmentOptions) -> Crop:
     """Return a random crop, varied as the options say; ``rng`` is the only source of chance."""
     turn = rng.random() < options.turn_share
-    crop = random_crop(example, size, rng, turn=turn, colour=False, shear=options.shear_deg, aimed=options.aimed)
+    crop = random_crop(example, size, rng, turn=turn, shear=options.shear_deg, aimed=options.aimed)
     return replace(crop, pixels=recoloured(crop.pixels, rng, options))
 
 

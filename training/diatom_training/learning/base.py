@@ -1,57 +1,70 @@
-"""The trainings as Lightning modules: what a step does, and what is measured after an epoch."""
+"""What the trainings of all tasks share, as a Lightning module: what a step does, and what is kept after an epoch."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from diatom_training.evaluate import average_precision
-from diatom_training.evaluate_masks import confusion, map_metrics
-from diatom_training.masks.backbones import backbone_of, freeze
-from diatom_training.masks.losses import MapLoss
-from diatom_training.masks.options import MaskOptions
-from diatom_training.masks.precision import keep_depthwise_single
-from diatom_training.masks.schedules import rate
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.engines import deeplab_net, maskrcnn_net
-from napari_diatom.engines.maskrcnn import decode
+from diatom_training.learning.backbones import backbone_of, freeze
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.schedules import rate
 from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import DiatomError
 
 
-class MaskModule(pl.LightningModule):
-    """What both trainings share: standardization, the averaged weights, frozen backbones, rates, the history."""
+class LearningModule(pl.LightningModule):
+    """What the trainings share: standardization, the averaged weights, frozen backbones, rates, the history.
+
+    Parameters
+    ----------
+    options : LearningOptions
+        How to train.
+    mean, std : sequence of float
+        By which images are standardized, per channel of values scaled to 0..1.
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
+    standardizes: ClassVar[bool] = True
+    """Whether mean and deviation are to be those of the training set; else 0 and 1, as the network expects."""
 
-    def __init__(self, options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.options = options
         torch.manual_seed(options.seed)
-        build = maskrcnn_net.build if options.task == "instances" else deeplab_net.build
-        self.network = build(options.architecture, len(options.classes), options.dropout)
+        self.network = self.build()
         self.average = AveragedModel(self.network, multi_avg_fn=_Average(options.average_decay), use_buffers=True)
         self.register_buffer("mean", torch.tensor(tuple(mean)).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(tuple(std)).view(3, 1, 1))
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] | None = None
         self.accumulate = 1
+        self.transferred: tuple[str, ...] = ()
         self._sums: dict[str, float] = {}
         self._seen = 0
 
+    def build(self) -> torch.nn.Module:
+        """Return the untrained network."""
+        raise NotImplementedError
+
     def begin(self, weights: Mapping[str, torch.Tensor] | None, backbone: Mapping[str, torch.Tensor] | None) -> None:
-        """Start from the weights of a network, or from those of a backbone, whose names and shapes fit."""
+        """Start from those weights of a network, or of a backbone, that fit; ``transferred`` names them.
+
+        Raises
+        ------
+        DiatomError
+            When not one of them fits.
+        """
         for module, tensors in ((backbone_of(self.network), backbone), (self.network, weights)):
             if tensors is not None:
-                copied, _ = transfer(module, tensors)
+                copied = transfer(module, tensors)
+                self.transferred += copied
                 if not copied:
                     raise DiatomError("None of the weights to start from fits the network; check their architecture.")
         self.average.module.load_state_dict(self.network.state_dict())
@@ -158,107 +171,6 @@ class MaskModule(pl.LightningModule):
         return self.history[-1]
 
 
-class SemanticModule(MaskModule):
-    """DeepLabV3+."""
-
-    def __init__(self, options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__(options, mean, std)
-        self.map_loss = MapLoss(options)
-        keep_depthwise_single(self.network)
-        keep_depthwise_single(self.averaged)
-        self._table = np.zeros((1 + len(options.classes),) * 2, dtype=np.int64)
-        self._losses: list[float] = []
-
-    def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """Return the parts of the loss."""
-        return cast(dict[str, torch.Tensor], self.map_loss(network(self.standardized(batch["images"])), batch["maps"]))
-
-    def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
-        self._table[:] = 0
-        self._losses = []
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Count pixels by true and found class."""
-        logits = self.averaged(self.standardized(batch["images"]))
-        self._losses.append(float(torch.stack(list(self.map_loss(logits, batch["maps"]).values())).sum()))
-        found, truth = logits.argmax(dim=1).cpu().numpy(), batch["maps"].cpu().numpy()
-        self._table += confusion(truth, found, len(self.options.classes))
-
-    def measured(self) -> dict[str, float]:
-        """Return the figures of the validation."""
-        metrics = map_metrics(self._table)
-        return {"val_loss": float(np.mean(self._losses)), "val_miou": metrics.miou, "val_dice": metrics.dice}
-
-
-class InstancesModule(MaskModule):
-    """Mask R-CNN."""
-
-    def __init__(self, options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__(options, mean, std)
-        for network in (self.network, self.averaged):
-            heads: Any = network.get_submodule("roi_heads")
-            heads.fg_bg_sampler.batch_size_per_image = options.proposals
-            heads.fg_bg_sampler.positive_fraction = options.positives
-            # A head drawn at torchvision's scale is so sure of its first masks that its loss drowns all others.
-            torch.manual_seed(options.seed)
-            torch.nn.init.normal_(heads.mask_predictor.mask_fcn_logits.weight, std=1e-3)
-            keep_depthwise_single(network)
-        self._losses: list[float] = []
-        self._truths: list[Detections] = []
-        self._found: list[Detections] = []
-
-    def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """Return the parts of the loss: of the proposals, the boxes, the classes and the masks."""
-        parts = cast(Any, network)(list(self.standardized(batch["images"])), batch["targets"])
-        return {_PART_NAMES[name]: value for name, value in parts.items()}
-
-    def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
-        self._losses, self._truths, self._found = [], [], []
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Take the loss, and the specimens that are found."""
-        network = self.averaged
-        # torchvision tells losses in training mode only; layers that behave differently there are kept from it.
-        network.train()
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm | torch.nn.Dropout):
-                layer.eval()
-        torch.manual_seed(self.options.seed * 1_000_003 + batch_idx)
-        parts = self.losses(network, batch)
-        network.eval()
-        self._losses.append(float(torch.stack(list(parts.values())).sum()))
-        outputs = cast(Any, network)(list(self.standardized(batch["images"])))
-        for target, output in zip(batch["targets"], outputs, strict=True):
-            arrays = {name: value.float().cpu().numpy() for name, value in output.items()}
-            self._found.append(decode(arrays, self.options.classes))
-            self._truths.append(_truth(target, self.options.classes))
-
-    def measured(self) -> dict[str, float]:
-        """Return the figures of the validation: the loss, and the masks' average precision at IoU 0.5."""
-        size = (self.options.size, self.options.size)
-        ap50, _ = average_precision(self._truths, self._found, [size] * len(self._truths), masks=True)
-        return {"val_loss": float(np.mean(self._losses)), "val_ap50": ap50}
-
-
-def _truth(target: dict[str, torch.Tensor], classes: tuple[str, ...]) -> Detections:
-    """Return a target's specimens; their boxes are the upright ones."""
-    x0, y0, x1, y1 = target["boxes"].cpu().double().numpy().reshape(-1, 4).T
-    boxes = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, np.zeros_like(x0)], axis=1)
-    masks = [CroppedMask(mask, 0, 0) for mask in target["drawn"].cpu().numpy().astype(bool)]
-    return Detections.of(boxes, target["labels"].cpu().numpy() - 1, classes=classes, masks=masks)
-
-
-_PART_NAMES = {
-    "loss_objectness": "objectness",
-    "loss_rpn_box_reg": "proposals",
-    "loss_classifier": "class",
-    "loss_box_reg": "box",
-    "loss_mask": "mask",
-}
-
-
 _Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
@@ -275,8 +187,3 @@ class _Average:
         else:
             for average, value in zip(averages, values, strict=True):
                 average.copy_(value)
-
-
-def module_for(options: MaskOptions, mean: Sequence[float], std: Sequence[float]) -> SemanticModule | InstancesModule:
-    """Return the training that the options' architecture asks for."""
-    return (InstancesModule if options.task == "instances" else SemanticModule)(options, mean, std)

@@ -1,0 +1,207 @@
+"""Fine-tuning, from a file of settings to a tested model, on drawn slides of a few pixels."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from diatom_training.finetune import child, dataset, reading, start
+from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
+from diatom_training.finetune.folder import RunFolder
+from napari_diatom import geometry
+from napari_diatom.errors import InputError, Stopped
+from napari_diatom.models import library
+from napari_diatom.progress import Progress, never, silent
+
+TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
+NETWORKS = {
+    "oriented-boxes": "yolo11n-obb",
+    "boxes": "yolo11n",
+    "semantic": "deeplabv3plus/tu-test_efficientnet/16",
+    "instances": "maskrcnn/tu-test_efficientnet/8",
+}
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    """A COCO file of four slides with two images each, a needle of one class and a square of another on each."""
+    data: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
+    data["categories"] = [{"id": 1, "name": "needle"}, {"id": 2, "name": "square"}]
+    (tmp_path / "images").mkdir()
+    for number in range(8):
+        image = np.full((96, 120, 3), 160, np.uint8)
+        corners = geometry.corners([[70, 48, 60, 9, 0.3 * number], [24, 70, 24, 23, 0.0]]).astype(np.float32)
+        cv2.fillPoly(image, list(np.rint(corners).astype(np.int32)), (40, 60, 80))
+        name = f"s{number // 2}_{number}.png"
+        cv2.imwrite(str(tmp_path / "images" / name), image)
+        data["images"].append({"id": number, "file_name": name, "height": 96, "width": 120})
+        for k, ring in enumerate(corners):
+            note = {"id": 2 * number + k, "image_id": number, "category_id": 1 + k, "iscrowd": 0}
+            x, y = ring.min(axis=0).tolist()
+            w, h = (ring.max(axis=0) - ring.min(axis=0)).tolist()
+            data["annotations"].append(
+                note | {"segmentation": [ring.ravel().tolist()], "bbox": [x, y, w, h], "area": w * h}
+            )
+    (tmp_path / "slides.json").write_text(json.dumps(data))
+    return tmp_path / "slides.json"
+
+
+def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:
+    learning = TINY | entries.pop("learning", {})
+    return TrainConfig.of(
+        data=slides,
+        task=task,
+        group=r"^(s\d)_",
+        start=entries.pop("start", "scratch"),
+        architecture=entries.pop("architecture", NETWORKS[task]),
+        device="cpu",
+        learning=learning,
+        **entries,
+    )
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, task: str) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides, task, name="mine"))
+    seen: list[Progress] = []
+    state = child.run(folder, seen.append, never)
+    assert state.stage == "finished"
+    assert [progress.done for progress in seen if progress.stage == "epoch"] == [1, 2]
+    assert len(folder.history()) == 2
+    assert folder.history()[1]["val_loss"] > 0
+    model = library.find(str(folder / "model"))
+    model.verify()
+    assert (model.card.name, model.card.task, model.card.classes) == ("mine", task, ("needle", "square"))
+    assert set(model.card.thresholds) == {"needle", "square"}
+    assert "recall" in model.card.metrics
+    parts = json.loads((folder / "split.json").read_text())["parts"]
+    assert sorted(len(part) for part in parts.values()) == [2, 2, 4]
+    whose = [{image["slide"] for image in part} for part in parts.values()]
+    assert not whose[0] & whose[1] | whose[0] & whose[2] | whose[1] & whose[2]
+    assert (folder / "curves.png").stat().st_size > 5000
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    with pytest.raises(InputError, match="finished"):
+        child.Child(folder)
+
+
+def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
+    config = configured(slides, learning={"epochs": 3})
+    whole = RunFolder.create(tmp_path / "whole", config)
+    child.run(whole, silent, never)
+    halves = RunFolder.create(tmp_path / "halves", config)
+    process = child.Child(halves)
+    while not halves.history():
+        time.sleep(0.05)
+    os.kill(process.folder.state().pid, signal.SIGKILL)
+    while process.poll() is None:
+        time.sleep(0.05)
+    assert halves.state().stage == "stopped"
+    child.run(halves, silent, never)
+    assert halves.history() == whole.history()
+    theirs = library.find(str(whole / "model")).card.metrics
+    assert library.find(str(halves / "model")).card.metrics == theirs
+
+
+def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: Path, slides: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500}))
+    stop = threading.Event()
+    asked: list[float] = []
+
+    def stop_later(progress: Progress) -> None:
+        if progress.stage == "epoch" and progress.done == 2:
+            asked.append(time.monotonic())
+            stop.set()
+
+    with pytest.raises(Stopped):
+        child.run(folder, stop_later, stop.is_set)
+    assert time.monotonic() - asked[0] < 3.5
+    assert folder.state().stage == "stopped"
+    assert not (folder / "stop").exists()
+
+
+def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> None:
+    for preset in PRESET_TEXTS:
+        config = TrainConfig.of(data=tmp_path / "p", task="instances", preset=preset, learning={"rate": 0.01})
+        assert config.start == "diatom-maskrcnn"
+        config.write(tmp_path / "a.yaml")
+        assert TrainConfig.read(tmp_path / "a.yaml") == config
+    (tmp_path / "b.yaml").write_text("data: slides\nlearning: {epochs: 3}\n")
+    assert TrainConfig.read(tmp_path / "b.yaml").data == tmp_path / "slides"
+    (tmp_path / "c.yaml").write_text(
+        "data: x\npreset: fast\ngroup: '('\nsplit: {shares: 90-20}\nlearning: {epochs: 0, rates: 1}\ncolour: red\n"
+    )
+    with pytest.raises(InputError) as caught:
+        TrainConfig.read(tmp_path / "c.yaml")
+    for word in ("preset", "group", "split.shares", "epochs", "rates", "colour"):
+        assert word in str(caught.value)
+    for text, word in (("", "no training"), ("a: [", "YAML"), ("data: x\nlearning: {classes: [a]}", "classes")):
+        (tmp_path / "d.yaml").write_text(text)
+        with pytest.raises(InputError, match=word):
+            TrainConfig.read(tmp_path / "d.yaml")
+    with pytest.raises(InputError, match="ImageNet"):
+        TrainConfig.of(data=tmp_path, task="boxes", start="imagenet", learning={})
+
+
+def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> None:
+    data = dataset.read(configured(slides))
+    assert data.classes == ("needle", "square")
+    assert any("needle has 4 specimens" in line for line in data.warnings)
+    one = dataset.read(configured(slides, one_class="diatom"))
+    assert one.classes == ("diatom",)
+    assert one.count("train")["diatom"] == 8
+    chosen = dataset.read(configured(slides, classes=("square",)))
+    assert chosen.count("train") == {"square": 4}
+    shown = dataset.examples(chosen, "train", configured(slides), 1024, slides.parent / "cache")
+    assert [len(example.outlines) for example in shown] == [1] * 4
+    with pytest.raises(InputError, match="no specimen of circle; it has needle, square"):
+        dataset.read(configured(slides, classes=("circle",)))
+    with pytest.raises(InputError, match="finds no slide"):
+        dataset.read(configured(slides).replace(group=r"^(t\d)_"))
+    with pytest.raises(InputError, match="come from 1 slides"):
+        dataset.read(configured(slides).replace(group=r"^(s)"))
+    with pytest.raises(InputError, match="does not exist"):
+        dataset.read(configured(slides).replace(data="nowhere"))
+
+
+def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
+    with pytest.raises(InputError, match="model for semantic"):
+        start.resolve(configured(slides, "instances", start="diatom-deeplab", architecture=None))
+    with pytest.raises(InputError, match="network for semantic"):
+        start.resolve(configured(slides, "instances", architecture=NETWORKS["semantic"]))
+    found = start.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
+    assert found.architecture == "yolo11n"
+    assert found.weights is not None
+
+
+def curve(*losses: float, train: float = 0.9) -> list[dict[str, float]]:
+    return [{"train_loss": train**k, "val_loss": loss, "val_ap50": 0.7} for k, loss in enumerate(losses)]
+
+
+def test_curves_are_read_in_plain_words() -> None:
+    assert reading.read(curve(1, 0.9)).verdict == "early"
+    assert reading.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "learning"
+    over = reading.read(curve(1, 0.8, 0.7, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9))
+    assert (over.verdict, over.best_epoch) == ("overfitting", 4)
+    flat = curve(1, 0.6, 0.5, *[0.5] * 12)
+    assert reading.read(flat).verdict == "good"
+    assert reading.read([epoch | {"val_ap50": 0.1} for epoch in flat]).verdict == "underfitting"
+    assert reading.read(curve(1, 0.5, 1.2, 0.5, 1.3, 0.6, 1.2, 0.6)).verdict == "unstable"
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> None:
+    with pytest.raises(InputError, match="not empty"):
+        RunFolder.create(slides.parent, configured(slides))
+    with pytest.raises(InputError, match="no training"):
+        RunFolder.open(tmp_path)
+    broken = configured(slides).replace(classes=("circle",))
+    folder = RunFolder.create(tmp_path / "run", broken)
+    with pytest.raises(Exception, match="no specimen of circle"):
+        child.run(folder, silent, never)
+    assert folder.state().stage == "failed"

@@ -1,0 +1,118 @@
+"""Trainings in processes of their own, so that stopping is certain and memory comes back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Final
+
+from diatom_training.finetune.folder import EVENTS, STOP, RunFolder, State
+from napari_diatom.errors import DiatomError, InputError, Stopped
+from napari_diatom.progress import Progress, Report, ShouldStop
+
+GRACE_SECONDS: Final = 2.5
+"""How long a training may take to stop by itself before it is ended."""
+POLL_SECONDS: Final = 0.1
+LOG: Final = "log.txt"
+
+
+class Child:
+    """A training in a process of its own.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run; it begins, or goes on where it stopped.
+
+    Raises
+    ------
+    InputError
+        When the run is being worked on, or is finished.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        state = folder.state()
+        if state.stage == "running":
+            raise InputError(f"{folder.path} is being trained already, by process {state.pid}.")
+        if state.stage == "finished":
+            raise InputError(f"{folder.path} is finished; its model is in {folder / 'model'}.")
+        (folder / STOP).unlink(missing_ok=True)
+        self.folder = folder
+        # The child finds its modules where this process found them, however this one was started.
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['', {str(folder.path)!r}]; import runpy; "
+            "runpy.run_module('diatom_training.finetune', run_name='__main__')"
+        )
+        with (folder / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_apart()
+            )
+        self._deadline: float | None = None
+
+    def stop(self) -> None:
+        """Ask the training to stop; :meth:`poll` ends it when it does not."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.folder.ask_to_stop()
+
+    def poll(self) -> State | None:
+        """Return how the training ended, None while it goes on."""
+        if self._process.poll() is None:
+            if self._deadline is None or time.monotonic() < self._deadline:
+                return None
+            self._process.kill()
+            self._process.wait()
+        state = self.folder.state()
+        if state.stage in ("new", "running"):
+            return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()}")
+        return state
+
+    def _last_words(self) -> str:
+        """Return the last line of its log."""
+        lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self._process.returncode}."
+
+
+def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
+    """Train in a child process and pass its reports on until it has ended.
+
+    Raises
+    ------
+    InputError
+        When the run is being worked on, or is finished.
+    Stopped
+        Within three seconds of ``should_stop`` becoming true.
+    DiatomError
+        What made it fail.
+    """
+    offset = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
+    child = Child(folder)
+    while True:
+        if should_stop():
+            child.stop()
+        state = child.poll()
+        events, offset = folder.events(offset)
+        for event in events:
+            report(progress_of(event))
+        if state is None:
+            time.sleep(POLL_SECONDS)
+        elif state.stage == "stopped":
+            raise Stopped(state.message)
+        elif state.stage == "failed":
+            raise DiatomError(state.message)
+        else:
+            return state
+
+
+def progress_of(event: dict[str, Any]) -> Progress:
+    """Return what a line of the events says."""
+    return Progress(**{name: event[name] for name in ("stage", "done", "total", "message", "values")})
+
+
+def _apart() -> dict[str, Any]:
+    """Return what keeps a child from ending with this process's terminal, and a console from popping up on Windows."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True, "env": os.environ | {"PYTHONUNBUFFERED": "1"}}

@@ -1,0 +1,101 @@
+"""The command ``napari-diatom train``."""
+
+from __future__ import annotations
+
+import threading
+from argparse import Namespace
+from pathlib import Path
+
+from diatom_training.finetune import child
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.folder import CURVES, MODEL, RunFolder
+from diatom_training.finetune.reading import read
+from napari_diatom.errors import Stopped
+from napari_diatom.models.library import ModelFolder, find
+from napari_diatom.progress import Progress, Report
+
+_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "rate")
+"""Figures of an epoch that are printed."""
+
+
+def run(arguments: Namespace, bar: Report) -> int:
+    """Train as a file says, or go on with a run, and return the exit code.
+
+    Raises
+    ------
+    DiatomError
+        When it cannot be set up, or fails.
+    KeyboardInterrupt
+        When it was interrupted; the finished epochs are kept.
+    """
+    folder = _folder(arguments)
+    stop = threading.Event()
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "epoch":
+            figures = "  ".join(
+                f"{name} {progress.values[name]:.4g}" for name in _SHOWN if progress.values.get(name) is not None
+            )
+            print(f"epoch {progress.done}/{progress.total}  {figures}", flush=True)
+        elif progress.stage in ("warning", "start", "memory"):
+            print(("warning: " if progress.stage == "warning" else "") + progress.message, flush=True)
+        else:
+            bar(progress)
+
+    try:
+        _follow(folder, report, stop)
+    except Stopped as stopped:
+        print(stopped)
+        raise KeyboardInterrupt from None
+    model = find(str(folder / MODEL))
+    _print_result(model, folder)
+    return 0
+
+
+def _follow(folder: RunFolder, report: Report, stop: threading.Event) -> None:
+    """Train in a child; an interrupt stops it in order."""
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            child.run(folder, report, stop.is_set)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            stop.set()
+    if failure:
+        raise failure[0]
+
+
+def _folder(arguments: Namespace) -> RunFolder:
+    """Return the run to work on."""
+    source: Path = arguments.config
+    if arguments.resume:
+        return RunFolder.open(source if source.is_dir() else _out(arguments, TrainConfig.read(source)))
+    config = TrainConfig.read(source)
+    if arguments.device:
+        config = config.replace(device=arguments.device)
+    return RunFolder.create(_out(arguments, config), config)
+
+
+def _out(arguments: Namespace, config: TrainConfig) -> Path:
+    """Return the folder of a run: the one that was named, else one beside the file of settings."""
+    named: Path | None = arguments.out
+    return named if named is not None else arguments.config.absolute().parent / "runs" / config.name
+
+
+def _print_result(model: ModelFolder, folder: RunFolder) -> None:
+    """Print what came of it."""
+    metrics = model.card.metrics
+    if metrics:
+        shown = ("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error")
+        print("on the test images: " + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics))
+    print(read(folder.history()).text)
+    print(f"model: {model.folder}\ncurves: {folder / CURVES}")
+    print(f"use it: napari-diatom count IMAGES -o OUT --model {model.folder}")

@@ -1,0 +1,283 @@
+"""What a training is to do: one frozen, checked description, and its YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from diatom_training.learning.options import LearningOptions, Task
+from napari_diatom.engines import deeplab_net, maskrcnn_net
+from napari_diatom.errors import InputError
+from napari_diatom.files import reason, write_atomically
+from napari_diatom.models.card import NAME
+from napari_diatom.project.splits import shares_of
+
+SCRATCH: Final = "scratch"
+"""Start from weights drawn by chance."""
+IMAGENET: Final = "imagenet"
+"""Start from a backbone trained on ImageNet, downloaded once by its library."""
+
+ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
+    {
+        "oriented-boxes": "yolo11n-obb",
+        "boxes": "yolo11n",
+        "semantic": deeplab_net.ARCHITECTURE,
+        "instances": maskrcnn_net.ARCHITECTURE,
+    }
+)
+"""Network of each task where neither the start nor the user names another one."""
+
+BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
+    {
+        "oriented-boxes": "diatom-obb",
+        "boxes": "diatom-box",
+        "semantic": "diatom-deeplab",
+        "instances": "diatom-maskrcnn",
+    }
+)
+"""Model of each task that a training starts from where nothing else is asked for."""
+
+Preset = Literal["few", "standard", "thorough"]
+_Model = TypeVar("_Model", bound=BaseModel)
+
+PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
+    {
+        "few": "Few images (5 to 20): the backbone stays as it is for half the training, low rates, strong variation.",
+        "standard": "Standard (20 to 200 images): everything learns, the backbone more slowly; ends when it overfits.",
+        "thorough": "Thorough (more images, or a night): many epochs, patient.",
+    }
+)
+_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "few": {"epochs": 12, "frozen_epochs": 6, "rate": 5e-4, "backbone_rate": 0.1, "patience": 5, "crops": 160},
+        "standard": {"epochs": 30, "frozen_epochs": 2, "rate": 8e-4, "backbone_rate": 0.3, "patience": 8, "crops": 400},
+        "thorough": {
+            "epochs": 80,
+            "frozen_epochs": 2,
+            "rate": 1e-3,
+            "backbone_rate": 0.5,
+            "patience": 15,
+            "crops": 800,
+        },
+    }
+)
+_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "oriented-boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
+        "boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
+        "semantic": {"size": 384, "batch": 8},
+        "instances": {"size": 448, "batch": 4, "proposals": 96, "positives": 0.125, "dropout": 0.0},
+    }
+)
+_ELSEWHERE: Final = ("architecture", "classes")
+"""Entries of the learning options that the training itself fills in."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitConfig(_Frozen):
+    """How the slides are divided where the data do not say so themselves.
+
+    Attributes
+    ----------
+    shares : str
+        In percent: training, validation and test.
+    by : {"slide", "sample"}
+        What stays together.
+    seed : int
+        Of what chance decides.
+    own : bool
+        Use the split that a project has, where it has one of three parts.
+    """
+
+    shares: str = "70-15-15"
+    by: Literal["slide", "sample"] = "slide"
+    seed: int = 0
+    own: bool = True
+
+    @field_validator("shares")
+    @classmethod
+    def _three(cls, text: str) -> str:
+        try:
+            shares = shares_of(text)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        if len(shares) != 3:
+            raise ValueError(f"{text!r} has no share for validation: give three, such as 70-15-15")
+        return text
+
+
+class TrainConfig(_Frozen):
+    """What to learn, from which data and weights, and how.
+
+    Attributes
+    ----------
+    name : str
+        Of the model that comes of it.
+    task : str
+        ``oriented-boxes``, ``boxes``, ``semantic`` or ``instances``.
+    data : Path
+        A project's folder, or annotations in any format that ``napari-diatom convert`` reads.
+    images : Path or None
+        Folder of the images, for annotations that do not hold them.
+    group : str
+        Regular expression whose first group is the slide in an image's name (without suffix), for data that name no
+        slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
+    classes : tuple of str
+        Classes to learn, in this order; empty takes all of the data. Specimens of others are left out.
+    one_class : str
+        Learn all specimens as this one class.
+    split : SplitConfig
+        Training, validation and test.
+    start : str
+        ``scratch``, ``imagenet``, the name or folder of a model, the folder of an earlier run, or an Ultralytics
+        ``.pt`` file.
+    architecture : str or None
+        Of the network; None takes that of the start, or the task's usual one.
+    pixel_size_um : float or None
+        Micrometres per pixel that the network is to see, where the images' own are known; None shows it all scales.
+    preset : {"few", "standard", "thorough"}
+        Gives the learning options that are not named.
+    learning : LearningOptions
+        How to learn; network and classes are filled in by the training.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    name: str = Field(default="my-diatoms", pattern=NAME)
+    task: Task = "oriented-boxes"
+    data: Path
+    images: Path | None = None
+    group: str = ""
+    classes: tuple[str, ...] = ()
+    one_class: str = ""
+    split: SplitConfig = SplitConfig()
+    start: str = ""
+    architecture: str | None = None
+    pixel_size_um: float | None = Field(default=None, gt=0)
+    preset: Preset = "standard"
+    learning: LearningOptions
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, data: Any) -> Any:
+        """Fill in what preset and task give."""
+        if not isinstance(data, Mapping):
+            return data
+        filled = dict(data)
+        task, preset = filled.get("task", "oriented-boxes"), filled.get("preset", "standard")
+        asked = filled.get("learning", {})
+        if task in _TASKS and preset in _PRESETS:
+            filled["start"] = filled.get("start") or BUNDLED[task]
+            if isinstance(asked, Mapping):
+                refused = [name for name in _ELSEWHERE if name in asked]
+                if refused:
+                    raise ValueError(f"learning has no {' and no '.join(refused)} here: they stand one level higher")
+                filled["learning"] = dict(_TASKS[task]) | dict(_PRESETS[preset]) | dict(asked)
+        return filled
+
+    @field_validator("group")
+    @classmethod
+    def _regular(cls, text: str) -> str:
+        import re
+
+        try:
+            groups = re.compile(text).groups
+        except re.error as error:
+            raise ValueError(f"{text!r} is no regular expression: {error}") from None
+        if text and groups < 1:
+            raise ValueError(f"{text!r} has no group in parentheses that is the slide")
+        return text
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.classes and self.one_class:
+            raise ValueError("classes and one_class exclude each other")
+        if self.start == IMAGENET and self.task in ("boxes", "oriented-boxes"):
+            raise ValueError("YOLO does not start from a backbone of ImageNet; start from a model, or from scratch")
+        return self
+
+    def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
+        """Return the learning options of a network and classes."""
+        return self.learning.model_copy(update={"architecture": architecture, "classes": classes})
+
+    @classmethod
+    def of(cls, **entries: Any) -> Self:
+        """Build a configuration.
+
+        Raises
+        ------
+        InputError
+            With every problem found.
+        """
+        return _checked(cls, entries, "The training cannot be set up so")
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a checked copy with some entries exchanged; raises as :meth:`of`."""
+        return self.of(**(self.to_plain() | changes))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain data, for YAML."""
+        data = self.model_dump(mode="json")
+        for name in _ELSEWHERE:
+            del data["learning"][name]
+        return data
+
+    def to_text(self) -> str:
+        """Return the text of a YAML file."""
+        return yaml.safe_dump(self.to_plain(), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a YAML file; paths in it are relative to it.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read, or with every problem found in it.
+        """
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is no text in UTF-8.") from error
+        except yaml.YAMLError as error:
+            raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(data, Mapping):
+            raise InputError(f"{path} describes no training: it must have entries such as `data: my-project`.")
+        entries = dict(data)
+        for name in ("data", "images"):
+            if isinstance(entries.get(name), str):
+                entries[name] = path.parent / entries[name]
+        return _checked(cls, entries, f"{path} describes no training")
+
+    def write(self, path: Path) -> None:
+        """Write a YAML file.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        write_atomically(path, self.to_text())
+
+
+def _checked(kind: type[_Model], entries: Mapping[str, Any], what: str) -> _Model:
+    """Build a model, with all its problems in one error."""
+    try:
+        return kind.model_validate(dict(entries))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'all'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        )
+        raise InputError(f"{what}: {faults}.") from None

@@ -1,0 +1,69 @@
+"""The curves of a training as a picture and for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diatom_training.finetune.reading import read
+
+
+def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Write losses, figure of merit and learning rate over the epochs as a PNG, with what they say above."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    epochs = range(1, len(history) + 1)
+    merits = [key for key in history[-1] if key.startswith("val_") and key != "val_loss"] if history else []
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for key, name, colour in (("train_loss", "training", "#0072b2"), ("val_loss", "validation", "#d55e00")):
+        left.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", label=name, color=colour, ms=3)
+    reading = read(history)
+    if reading.best_epoch:
+        left.axvline(reading.best_epoch, color="0.6", lw=1, ls=":")
+    left.set(xlabel="epoch", ylabel="loss", title=reading.text.partition(":")[0])
+    left.legend(frameon=False)
+    for key in merits:
+        right.plot(
+            epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", ms=3, label=key.removeprefix("val_")
+        )
+    right.set(xlabel="epoch", ylabel="on the validation images", ylim=(0, 1))
+    if merits:
+        right.legend(frameon=False)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+class Board:
+    """Writes the figures of finished epochs for TensorBoard; one that goes on with a run writes them from the start.
+
+    Parameters
+    ----------
+    folder : Path
+        Where TensorBoard is to look.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        self._writer: Any = SummaryWriter(str(folder))
+        self._epochs = 0
+
+    def show(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the epochs that are new."""
+        for number in range(self._epochs, len(history)):
+            for name, value in history[number].items():
+                part, _, what = name.partition("_")
+                self._writer.add_scalar(f"{what or 'rate'}/{part}", value, number + 1)
+        self._epochs = len(history)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()

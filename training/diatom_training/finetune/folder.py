@@ -1,0 +1,194 @@
+"""The folder of a run: what is in it, and how a window, a command line and the training talk through it.
+
+The training appends what happens to ``events.jsonl``, a JSON object a line; whoever wants it to stop puts a file called
+``stop`` there. So any number of windows can watch, and one that was closed finds the run again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from diatom_training.finetune.config import TrainConfig
+from napari_diatom.errors import InputError, OutputError
+from napari_diatom.files import reason, write_atomically
+from napari_diatom.progress import Progress
+
+CONFIG: Final = "config.yaml"
+SPLIT: Final = "split.json"
+ENVIRONMENT: Final = "environment.json"
+HISTORY: Final = "history.csv"
+EVENTS: Final = "events.jsonl"
+STATE: Final = "run.json"
+STOP: Final = "stop"
+MODEL: Final = "model"
+CHECKPOINTS: Final = "checkpoints"
+IMAGES: Final = "images"
+REPORT: Final = "report"
+CURVES: Final = "curves.png"
+BOARD: Final = "tensorboard"
+
+Stage = Literal["new", "running", "stopped", "failed", "finished"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is.
+
+    Attributes
+    ----------
+    stage : Stage
+        ``new`` is one that has not begun.
+    pid : int
+        Process that works or worked on it, 0 for none.
+    message : str
+        Why it stopped or failed.
+    """
+
+    stage: Stage = "new"
+    pid: int = 0
+    message: str = ""
+
+
+class RunFolder:
+    """A run on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig) -> RunFolder:
+        """Make the folder of a new run.
+
+        Raises
+        ------
+        InputError
+            When the folder holds something already.
+        OutputError
+            When it cannot be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be made: {reason(error)}") from error
+        images = None if config.images is None else config.images.absolute()
+        config.replace(data=config.data.absolute(), images=images).write(path / CONFIG)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Return the run in a folder.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path} holds no training: it has no {CONFIG}.")
+        return cls(path)
+
+    def config(self) -> TrainConfig:
+        """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
+        return TrainConfig.read(self / CONFIG)
+
+    def state(self) -> State:
+        """Return how far it is; one whose process has died without a word is ``stopped``."""
+        try:
+            data = json.loads((self / STATE).read_text(encoding="utf-8"))
+            state = State(data["stage"], int(data["pid"]), str(data["message"]))
+        except FileNotFoundError:
+            return State()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self / STATE} is damaged: {error}") from error
+        if state.stage == "running" and not _alive(state.pid):
+            return State("stopped", state.pid, "The training was ended from outside; it can go on.")
+        return state
+
+    def write_state(self, stage: Stage, message: str = "") -> None:
+        """Note how far it is. Raises OutputError when that cannot be written."""
+        data = {"stage": stage, "pid": os.getpid(), "message": message}
+        write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
+
+    def say(self, progress: Progress) -> None:
+        """Tell whoever watches. Raises OutputError when that cannot be written."""
+        line = json.dumps(progress.to_json() | {"time": round(time.time(), 3)}) + "\n"
+        try:
+            with (self / EVENTS).open("a", encoding="utf-8") as stream:
+                stream.write(line)
+        except OSError as error:
+            raise OutputError(f"{self / EVENTS} cannot be written: {reason(error)}") from error
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Return what happened after a place in the file, and the place where to read on."""
+        try:
+            with (self / EVENTS).open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read()
+        except FileNotFoundError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        return list(_parsed(whole)), offset + len(whole)
+
+    def ask_to_stop(self) -> None:
+        """Ask the training to stop. Raises OutputError when that cannot be written."""
+        write_atomically(self / STOP, "")
+
+    def wants_stop(self) -> bool:
+        """Whether a stop was asked for."""
+        return (self / STOP).exists()
+
+    def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write a row of figures an epoch. Raises OutputError when that cannot be written."""
+        columns = list(dict.fromkeys(name for epoch in history for name in epoch))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        for number, epoch in enumerate(history, start=1):
+            writer.writerow([number, *(f"{epoch[name]:.6g}" if name in epoch else "" for name in columns)])
+        write_atomically(self / HISTORY, text.getvalue())
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the figures of the finished epochs, without their numbers."""
+        try:
+            rows = list(csv.DictReader(io.StringIO((self / HISTORY).read_text(encoding="utf-8"))))
+        except FileNotFoundError:
+            return []
+        return [{name: float(value) for name, value in row.items() if name != "epoch" and value} for row in rows]
+
+
+def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the objects of whole lines; a line that a full disk cut is passed over."""
+    for line in data.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether a process of this machine runs."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,0 +1,265 @@
+"""A whole training: data, start, learning, threshold, test, and the model that comes of it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from diatom_training.evaluate import Metrics, best_threshold, evaluate
+from diatom_training.finetune import curves, dataset, start
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.dataset import Dataset, Part
+from diatom_training.finetune.folder import (
+    BOARD,
+    CHECKPOINTS,
+    CURVES,
+    ENVIRONMENT,
+    IMAGES,
+    MODEL,
+    REPORT,
+    SPLIT,
+    RunFolder,
+)
+from diatom_training.finetune.reading import Reading, read
+from diatom_training.learning import train as learning
+from diatom_training.learning.train import Trained
+from napari_diatom import engines
+from napari_diatom.analysis import AnalysisOptions, analyse
+from napari_diatom.detections import Detections
+from napari_diatom.engines.backends import choose_device
+from napari_diatom.engines.model_files import write_model
+from napari_diatom.errors import Stopped
+from napari_diatom.files import write_atomically
+from napari_diatom.models.card import MASK_TASKS
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+
+PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
+"""Whose versions a run notes down."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a training leaves.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run.
+    model : ModelFolder
+        With the threshold tuned on the validation part.
+    history : tuple of dict
+        One a finished epoch.
+    reading : Reading
+        What the curves say.
+    metrics : Metrics or None
+        On the test part; None where it has no specimen.
+    """
+
+    folder: Path
+    model: ModelFolder
+    history: tuple[Mapping[str, float], ...]
+    reading: Reading
+    metrics: Metrics | None
+
+
+def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
+    """Do what a run's configuration says, or go on with it where it stopped.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        With the configuration; all results go there.
+    report, should_stop
+        The contract of long work. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``, ``memory``,
+        ``validation``, ``test``. A stop keeps the finished epochs.
+
+    Raises
+    ------
+    InputError, ModelError
+        When data or start cannot be used.
+    Stopped
+        When a stop was asked for.
+    DiatomError
+        When the loss is no longer finite, or memory or disk are full.
+    """
+    config = folder.config()
+    data = dataset.read(config, report, should_stop)
+    for line in data.warnings:
+        report(Progress("warning", message=line))
+    begin = start.resolve(config)
+    write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
+    write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+    device = choose_device(config.device)
+    report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    trained = _learn(folder, config, data, begin, device, None, report, should_stop)
+    model = _model(folder, config, data, begin, trained)
+    found = _found(model, data, "validation", config, report, should_stop)
+    masks = config.task in MASK_TASKS
+    truths = [slide.truth for slide in data.parts["validation"]]
+    threshold, _ = best_threshold(truths, found, masks)
+    thresholds = {name: round(float(min(max(threshold, 0.01), 1.0)), 2) for name in data.classes}
+    metrics = None
+    if any(len(slide.truth) for slide in data.parts["test"]):
+        tested = _found(model, data, "test", config, report, should_stop)
+        slides = data.parts["test"]
+        metrics = evaluate([s.truth for s in slides], tested, [s.size for s in slides], threshold, masks)
+    figures = {} if metrics is None else {k: round(v, 4) for k, v in metrics.to_json().items() if v is not None}
+    card = model.card.model_copy(update={"thresholds": thresholds, "metrics": figures})
+    card.write(model.folder)
+    return RunResult(folder.path, ModelFolder(card, model.folder), trained.history, read(trained.history), metrics)
+
+
+def salvage(folder: RunFolder) -> ModelFolder | None:
+    """Write the model of the finished epochs of a run that was stopped; None where there is none."""
+    if not folder.history():
+        return None
+    config = folder.config()
+    data, begin = dataset.read(config), start.resolve(config)
+    trained = _learn(folder, config, data, begin, "cpu", len(folder.history()), silent, never)
+    return _model(folder, config, data, begin, trained)
+
+
+def _learn(
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: start.Start,
+    device: str,
+    until: int | None,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Trained:
+    """Train, with curves and figures on disk after every epoch."""
+    history: list[Mapping[str, float]] = list(folder.history())
+    board = curves.Board(folder / BOARD)
+    board.show(history)
+
+    def keep(progress: Progress) -> None:
+        if progress.stage == "epoch":
+            del history[progress.done - 1 :]
+            history.append(progress.values)
+            folder.write_history(history)
+            curves.draw(history, folder / CURVES)
+            board.show(history)
+        report(progress)
+
+    images = folder / IMAGES
+    try:
+        return learning.train(
+            dataset.examples(data, "train", config, begin.tile_size, images),
+            config.options(begin.architecture, data.classes),
+            folder / CHECKPOINTS,
+            validation=dataset.examples(data, "validation", config, begin.tile_size, images),
+            start=begin.weights,
+            backbone=begin.backbone,
+            device=device,
+            until=until,
+            report=keep,
+            should_stop=should_stop,
+        )
+    finally:
+        board.close()
+
+
+def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.Start, trained: Trained) -> ModelFolder:
+    """Write the model."""
+    engine = {"semantic": "deeplab", "instances": "maskrcnn"}.get(config.task, "yolo")
+    reading = read(trained.history)
+    model = write_model(
+        folder / MODEL,
+        trained.network,
+        name=config.name,
+        version="1.0",
+        task=config.task,
+        engine=engine,  # type: ignore[arg-type]
+        architecture=begin.architecture,
+        classes=data.classes,
+        tile_size=begin.tile_size,
+        pixel_size_um=config.pixel_size_um,
+        mean=trained.mean,
+        std=trained.std,
+        summary=f"Trained on {len(data.parts['train'])} images of {config.data.name}.",
+        licence=begin.licence,
+        training={
+            "config": config.to_plain() | {"data": config.data.name, "images": None},
+            "started_from": begin.text,
+            "tensors_taken_over": len(trained.transferred),
+            "images": {part: len(slides) for part, slides in data.parts.items()},
+            "specimens": {part: dict(data.count(part)) for part in data.parts},
+            "epochs_done": len(trained.history),
+            "curves": reading.text,
+            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+        },
+    )
+    write_atomically(folder / "transferred.txt", "".join(f"{name}\n" for name in trained.transferred))
+    return model
+
+
+def _found(
+    model: ModelFolder, data: Dataset, part: Part, config: TrainConfig, report: Report, should_stop: ShouldStop
+) -> list[Detections]:
+    """Run the model over the images of a part."""
+    engine = engines.load(model, config.device)
+    slides = data.parts[part]
+    found: list[Detections] = []
+    for number, slide in enumerate(slides):
+        report(Progress(part, number, len(slides), slide.name))
+        check(should_stop)
+        options = AnalysisOptions(pixel_size_um=slide.pixel_size_um)
+        found.append(analyse(slide.open(), engine, options, silent, should_stop).detections)
+    report(Progress(part, len(slides), len(slides)))
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Return what the run ran on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"python": platform.python_version(), "system": platform.platform(), "packages": versions}
+
+
+def work(folder: RunFolder) -> int:
+    """Do a run in this process, tell of it in its folder, and return an exit code."""
+    from napari_diatom.errors import DiatomError
+
+    folder.write_state("running")
+    try:
+        result = train(folder, folder.say, folder.wants_stop)
+    except Stopped:
+        (folder / "stop").unlink(missing_ok=True)
+        model = salvage(folder)
+        kept = "the best weights so far are in the run's model" if model else "no epoch was finished"
+        return _ended(folder, "stopped", f"Stopped as asked; {kept}.", 0)
+    except DiatomError as error:
+        return _ended(folder, "failed", str(error), 2)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return _ended(folder, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}", 1)
+    write_report(folder, result)
+    return _ended(folder, "finished", result.reading.text, 0)
+
+
+def write_report(folder: RunFolder, result: RunResult) -> None:
+    """Write the test report."""
+    (folder / REPORT).mkdir(exist_ok=True)
+    figures: Sequence[Any] = [] if result.metrics is None else [result.metrics.to_json()]
+    write_atomically(folder / REPORT / "report.json", json.dumps({"test": figures}, indent=1) + "\n")
+
+
+def _ended(folder: RunFolder, stage: Any, message: str, code: int) -> int:
+    """Note how a run ended."""
+    folder.write_state(stage, message)
+    folder.say(Progress(stage, message=message))
+    return code

@@ -1,0 +1,128 @@
+"""What a training starts from: a model, an earlier run, ImageNet, an Ultralytics file, or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
+from diatom_training.finetune.folder import MODEL
+from diatom_training.learning.backbones import pretrained
+from napari_diatom.engines import deeplab_net, maskrcnn_net, yolo_net
+from napari_diatom.engines.weights import read_weights
+from napari_diatom.errors import InputError, ModelError
+from napari_diatom.models import library
+from napari_diatom.models.card import Task
+from napari_diatom.models.library import ModelFolder
+
+TILE: Final = 1024
+"""Side in pixels of the tiles that a network is given later, where its start names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where the weights come from.
+
+    Attributes
+    ----------
+    architecture : str
+        Of the network to train.
+    weights, backbone : mapping of str to Tensor, or None
+        Of a whole network, and of a backbone alone.
+    tile_size : int
+        Side in pixels of the tiles that the network is to be given later.
+    text : str
+        For the card and the report.
+    licence : str
+        Of the weights, as far as it is known.
+    """
+
+    architecture: str
+    weights: Mapping[str, torch.Tensor] | None
+    backbone: Mapping[str, torch.Tensor] | None
+    tile_size: int
+    text: str
+    licence: str = ""
+
+
+def build(architecture: str, n_classes: int) -> torch.nn.Module:
+    """Return an untrained network of any task.
+
+    Raises
+    ------
+    ModelError
+        When the architecture is unknown; close names are suggested.
+    """
+    if architecture.startswith("yolo"):
+        return yolo_net.build(architecture, n_classes)
+    if architecture.startswith("maskrcnn"):
+        return maskrcnn_net.build(architecture, n_classes)
+    return deeplab_net.build(architecture, n_classes)
+
+
+def resolve(config: TrainConfig) -> Start:
+    """Find what a training starts from, and check that it goes with the task.
+
+    Raises
+    ------
+    InputError
+        When the start is of another task.
+    ModelError
+        When it does not exist, or its weights cannot be had or read.
+    """
+    start = config.start
+    usual = config.architecture or ARCHITECTURES[config.task]
+    if start == SCRATCH:
+        _check_task(usual, config)
+        return Start(usual, None, None, TILE, "weights drawn by chance")
+    if start == IMAGENET:
+        _check_task(usual, config)
+        encoder = usual.split("/")[1] if "/" in usual else ""
+        return Start(usual, None, pretrained(encoder), TILE, f"the backbone {encoder}, trained on ImageNet")
+    if start.endswith(".pt"):
+        found = yolo_net.read_checkpoint(Path(start))
+        architecture = config.architecture or found.architecture or Path(start).stem
+        _check_task(architecture, config)
+        return Start(architecture, found.tensors, None, TILE, f"{Path(start).name}, an Ultralytics file")
+    model = _model(start)
+    card = model.card
+    related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
+    if card.task != config.task and not related:
+        raise InputError(
+            f"{card.name} is a model for {card.task} and cannot be the start of one for {config.task}; choose another "
+            "start, or the task of that model."
+        )
+    architecture = config.architecture or card.architecture
+    if related and card.task != config.task and config.architecture is None:
+        bare = card.architecture.removesuffix("-obb")
+        architecture = bare + "-obb" * (config.task == "oriented-boxes")
+    _check_task(architecture, config)
+    network = build(card.architecture, len(card.classes))
+    read_weights(network, model.weights)
+    text = f"{card.name} {card.version} ({card.sha256[:12]})"
+    return Start(architecture, network.state_dict(), None, card.tile_size, text, card.licence)
+
+
+def _model(start: str) -> ModelFolder:
+    """Return the model of a name or folder, or the one in the folder of a run."""
+    run = Path(start) / MODEL
+    return library.find(str(run) if run.is_dir() else start)
+
+
+def _check_task(architecture: str, config: TrainConfig) -> None:
+    """Refuse an architecture that is for something else."""
+    options: Any = config.options(architecture, ("diatom",))
+    task: Task = options.task
+    if task != config.task:
+        raise InputError(
+            f"{architecture} is a network for {task}, and the task is {config.task}; "
+            f"{ARCHITECTURES[config.task]} is one for that."
+        )
+    try:
+        build(architecture, 1)
+    except ModelError as error:
+        raise InputError(str(error)) from None

@@ -1,0 +1,23 @@
+"""Which training an architecture asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diatom_training.learning.base import LearningModule
+from diatom_training.learning.boxes import BoxesModule
+from diatom_training.learning.instances import InstancesModule
+from diatom_training.learning.options import LearningOptions, Task
+from diatom_training.learning.semantic import SemanticModule
+
+MODULES: dict[Task, type[LearningModule]] = {
+    "boxes": BoxesModule,
+    "oriented-boxes": BoxesModule,
+    "semantic": SemanticModule,
+    "instances": InstancesModule,
+}
+
+
+def module_for(options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> LearningModule:
+    """Return the training that the options' architecture asks for."""
+    return MODULES[options.task](options, mean, std)
