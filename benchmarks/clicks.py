@@ -156,6 +156,8 @@ def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model
         else:
             hand.key("x")
         hand.wait(lambda number=number: len(document.proposals) < number)
+    hand.viewer.reset_view()
+    hand.spin(0.3)
     by_hand(hand, widget, valves, [k for k in range(len(valves)) if k not in taken])
 
 
