@@ -1,4 +1,4 @@
-"""Take the pictures of the README: the widgets at work on example slides.
+"""Take the pictures of the documentation: the widgets at work on example slides.
 
 Set-up: as for the tests (``scripts/test`` installs what is missing). Run with
 ``xvfb-run -a -s '-screen 0 1600x1000x24' python docs/screenshots.py``; the pictures go to ``docs/images``.
@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import napari
+    import numpy as np
+    from numpy.typing import NDArray
+    from qtpy.QtWidgets import QWidget
 
+    from napari_diatom.widgets.annotate.widget import AnnotateWidget
     from napari_diatom.widgets.run import RunWidget
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="napari-diatom-docs-", ignore_cleanup_errors=True)
@@ -25,6 +29,12 @@ os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
 os.environ.setdefault("QT_API", "pyqt6")
 
 SIZE = (1480, 920)
+IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
+"""Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
+IN_VIEW = (1070, 1140)
+"""What is in the middle of the view then, as x and y, ..."""
+CLOSE_UP = 1.1
+"""... and pixels of the screen per pixel of that slide."""
 
 
 def spin(seconds: float = 0.0, until: Callable[[], bool] = lambda: False) -> None:
@@ -51,10 +61,14 @@ def find(widget: RunWidget) -> None:
     spin(0.5)
 
 
-def take(viewer: napari.Viewer, path: Path) -> None:
-    """Save the whole window."""
+def take(widget: QWidget, path: Path) -> None:
+    """Save a window, or a part of one, without the last two bits of its colours: what noise there is fills files."""
+    from PIL import Image
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    widget.grab().save(str(path))
+    with Image.open(path) as picture:
+        picture.convert("RGB").point(lambda value: value & 0b11111100).save(path, optimize=True)
     print(path)
 
 
@@ -62,7 +76,7 @@ def main() -> int:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images", help="folder of the pictures")
-    parser.add_argument("--only", choices=("detect", "segment", "instances"), help="pictures of one widget")
+    parser.add_argument("--only", choices=("detect", "segment", "instances", "annotate"), help="pictures of one widget")
     options = parser.parse_args()
 
     from napari_diatom import child
@@ -78,6 +92,8 @@ def main() -> int:
     for name, (kind, title, slide) in shots.items():
         if options.only in (None, name):
             shoot(name, kind, title, slide, options.out)
+    if options.only in (None, "annotate"):
+        annotate(options.out)
     child.close()
     return 0
 
@@ -96,15 +112,127 @@ def shoot(name: str, kind: type[RunWidget], title: str, slide: str, out: Path) -
         viewer.add_image(data, **kwargs)
     spin(1)
     find(widget)
-    take(viewer, out / f"{name}.png")
+    take(viewer.window._qt_window, out / f"{name}.png")
     result = widget.result()
     if name == "detect" and result is not None and len(result.layer.data):
         longest = result.layer.features.sort_values("length_px").iloc[-1]
         widget._panel._show_specimens([int(longest["specimen"])])
         result.selectionChanged.emit(result.selection())
         spin(1)
-        take(viewer, out / "specimen.png")
+        take(viewer.window._qt_window, out / "specimen.png")
     viewer.close()
+
+
+def annotate(out: Path) -> None:
+    """Take the pictures of an annotation project: a box in progress, the list of images, the review gallery."""
+    import napari
+    from qtpy.QtCore import QItemSelectionModel
+    from qtpy.QtWidgets import QComboBox, QListView, QSplitter
+
+    from napari_diatom.project import review
+    from napari_diatom.widgets.annotate.widget import AnnotateWidget
+
+    viewer = napari.Viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(*SIZE)
+    widget = AnnotateWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Annotate diatoms", area="right")
+    widget.open_project(make_project(Path(_FOLDER.name)))
+    widget.open_image("river_bright_field_40x")
+    spin(2)
+    draw_two_clicks(viewer, widget)
+    spin(1)
+    take(window, out / "annotate.png")
+    widget.give_up()
+    splitter = widget.findChild(QSplitter)
+    assert splitter is not None
+    window.resize(SIZE[0], 1000)
+    spin(0.5)
+    splitter.setSizes([700, 100])
+    spin(1)
+    take(widget.browser(), out / "browser.png")
+
+    widget.show_gallery()
+    gallery = widget.gallery()
+    assert gallery is not None
+    gallery.parentWidget().setFloating(True)
+    gallery.parentWidget().resize(1212, 620)
+    order, view = gallery.findChild(QComboBox, "gallery_order"), gallery.findChild(QListView, "gallery")
+    assert order is not None
+    assert view is not None
+    order.setCurrentIndex(review.ORDERS.index("unlikeness"))
+    spin(5)
+    for row in (1, 2, 13):
+        view.selectionModel().select(view.model().index(row, 0), QItemSelectionModel.SelectionFlag.Select)
+    spin(1)
+    take(gallery, out / "gallery.png")
+    widget.close_project()
+    viewer.close()
+
+
+def make_project(folder: Path) -> Path:
+    """Make a project of the example slides: some done, one in work, one with proposals, some untouched."""
+    import shutil
+
+    from napari_diatom.formats import geojson
+    from napari_diatom.project.specimen import Specimen, from_annotations
+    from napari_diatom.project.store import Project
+
+    samples = Path(__file__).parents[1] / "sample_data"
+    read = {path.stem: geojson.read(path) for path in sorted((samples / "truth").glob("*.geojson"))}
+    paths = []
+    for path in sorted((samples / "slides").iterdir()):
+        place = folder / path.name.partition("_")[0] / path.name
+        place.parent.mkdir()
+        paths.append(shutil.copy(path, place))
+    classes = next(iter(read.values())).detections.classes
+    with Project.create(folder / "Rivers and lakes", paths, classes) as project:
+        sizes = {image.slide: read[Path(image.path).stem].pixel_size_um for image in project.images}
+        project.update(project.settings.replace(pixel_sizes_um=sizes))
+        for image in project.images:
+            name, document = image.slide, project.document(image.id)
+            found = [
+                Specimen.rectangle(item.box, item.name, status=item.status)
+                for item in from_annotations(read[Path(image.path).stem])
+            ]
+            if name in ("lake", "moor", "spring", "pond", "stream"):
+                document.add(found)
+                document.set_done(name not in ("stream",))
+            elif name == "river":
+                document.add([item for item in found if abs(item.box[0] - IN_PROGRESS[0]) > 1])
+            elif name == "bay":
+                document.propose(found, "diatom-obb 1.0")
+            project.release(image.id)
+    return folder / "Rivers and lakes"
+
+
+def draw_two_clicks(viewer: napari.Viewer, widget: AnnotateWidget) -> None:
+    """Draw a rotated box up to its third click, with the mouse."""
+    import numpy as np
+    from qtpy.QtCore import QPoint, Qt
+    from qtpy.QtTest import QTest
+
+    from napari_diatom import geometry
+    from napari_diatom.widgets.results import camera_of
+
+    canvas, camera = viewer.window._qt_viewer.canvas.native, camera_of(viewer)
+    scale = widget.canvas().specimens.layer.scale[-1]
+    corners = geometry.corners(IN_PROGRESS)[0]
+    camera.center = (*camera.center[:-2], *(scale * np.array(IN_VIEW)[::-1]))
+    camera.zoom = CLOSE_UP / scale
+
+    def at(place: NDArray[np.float64]) -> QPoint:
+        """Return where a pixel of the image is on the canvas."""
+        middle = np.array([canvas.height(), canvas.width()]) / 2
+        row, column = middle + (place[::-1] * scale - camera.center[-2:]) * camera.zoom
+        return QPoint(round(column), round(row))
+
+    widget.use_tool("three-clicks")
+    for place in ((corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2):
+        QTest.mouseMove(canvas, at(place))
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at(place))
+        spin(0.4)
+    QTest.mouseMove(canvas, at((corners[2] + corners[3]) / 2))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.store import Project
 from napari_diatom.project.tallies import Tally
-from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
+from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures, icon_of
 from napari_diatom.widgets.naming import named
 
 THUMBNAIL: Final = 56
@@ -110,7 +110,7 @@ class _Images(QAbstractListModel):
         painter.setBrush(QColor(_STATE_COLOURS[tally.state]))
         painter.drawEllipse(3, 3, 11, 11)
         painter.end()
-        return QIcon(canvas)
+        return icon_of(canvas)
 
     def _repaint(self, image_id: object) -> None:
         row = self._rows.get(str(image_id))

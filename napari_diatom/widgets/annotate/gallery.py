@@ -35,12 +35,14 @@ from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.pictures import page_of
 from napari_diatom.project.review import Entry, Order
 from napari_diatom.project.store import Project
+from napari_diatom.specimen_layers import size_text
 from napari_diatom.upright import upright_crop
-from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
+from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures, icon_of
 from napari_diatom.widgets.naming import named
 
 SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
+_SELECTED_LOOK: Final = "QListView::item:selected { background: rgba(86, 180, 233, 150); }"
 _MOST_OPEN: Final = 100_000_000
 """Pixels of decoded images that are kept while their specimens are cut out, but for the last image."""
 _TURN_S: Final = 0.02
@@ -126,10 +128,12 @@ class _Specimens(QAbstractListModel):
             return None
         entry = self._entries[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return entry.name if entry.status == STATUSES[0] else f"{entry.name} ({entry.status})"
+            # Always two lines: the view takes the first item's height for all.
+            return f"{entry.name}\n{entry.status if entry.status != STATUSES[0] else ''}"
         if role == Qt.ItemDataRole.ToolTipRole:
             made = "proposed, " if entry.proposed else ""
-            return f"{entry.image_id}: {made}score {entry.score:.2f}, {entry.box[2]:.0f} x {entry.box[3]:.0f} px"
+            size = size_text(entry.box, entry.pixel_size_um)
+            return f"{entry.name}, {entry.status}\n{entry.image_id}: {made}score {entry.score:.2f}, {size}"
         if role == Qt.ItemDataRole.DecorationRole:
             return self._icon(entry)
         return None
@@ -143,7 +147,7 @@ class _Specimens(QAbstractListModel):
             read = partial(self._slides.crop, project.path(entry.image_id), page, entry.box)
             picture = self._pictures.get((entry.image_id, entry.id, entry.box), read, entry.image_id)
             if picture is not None:
-                return QIcon(picture)
+                return icon_of(picture)
         return self._blank
 
     def _repaint(self, key: object) -> None:
@@ -192,6 +196,9 @@ class Gallery(QWidget):
         self._list.setIconSize(QSize(SIDE, SIDE))
         self._list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self._list.setStyleSheet(_SELECTED_LOOK)
+        # The end of a taxon's name tells as much as its beginning.
+        self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setModel(self._model)
         self._list.activated.connect(self._go_to)
         selection = self._list.selectionModel()

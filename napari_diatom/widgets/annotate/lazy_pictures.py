@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QIcon, QImage, QPixmap
 
 from napari_diatom.errors import DiatomError
 
@@ -25,6 +25,13 @@ _MOST_WAITING: Final = 400
 _MOST_KEPT: Final = 3000
 _ABOUT_AS_NEW: Final = 150
 """Wishes among which one may go before the latest: about as many as a view has items."""
+
+
+def icon_of(picture: QPixmap) -> QIcon:
+    """Return a picture as an icon that keeps its colours where it is selected."""
+    icon = QIcon(picture)
+    icon.addPixmap(picture, QIcon.Mode.Selected)
+    return icon
 
 
 class LazyPictures(QObject):

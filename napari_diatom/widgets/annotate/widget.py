@@ -79,6 +79,11 @@ _MODES: Final = {
     "paint": "pan_zoom",
     "move": "pan_zoom",
 }
+_TOOL_LOOK: Final = """
+QToolButton { border: 1px solid rgba(128, 128, 128, 110); border-radius: 2px; padding: 3px 5px; }
+QToolButton:checked { background: rgba(86, 180, 233, 130); }
+"""
+"""napari's themes draw tools without a border, and those that are switched on like the others."""
 
 
 class AnnotateWidget(QWidget):
@@ -444,6 +449,7 @@ class AnnotateWidget(QWidget):
         below.addWidget(self._show_all)
         below.addWidget(self._done)
         work = QWidget()
+        work.setStyleSheet(_TOOL_LOOK)
         column_layout = QVBoxLayout(work)
         column_layout.setContentsMargins(0, 0, 0, 0)
         for part in (tools, choices):
