@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QMessageBox,
     QPushButton,
+    QSizePolicy,
     QSplitter,
     QToolButton,
     QVBoxLayout,
@@ -418,6 +419,7 @@ class AnnotateWidget(QWidget):
         self._uncertain.setToolTip("What models and people disagree about, then the lowest score (N)")
         self._counts = named(QLabel(), "counts")
         self._size = named(QLabel(), "size")
+        self._size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._message = named(QLabel(), "message")
         self._message.setWordWrap(True)
         self._lay_out()
@@ -443,11 +445,13 @@ class AnnotateWidget(QWidget):
         decisions = QHBoxLayout()
         for wide in (self._accept, self._reject, self._uncertain):
             decisions.addWidget(wide)
+        for wide in (self._show_all, self._done):
+            decisions.addWidget(wide)
         below = QHBoxLayout()
-        below.addWidget(self._counts, 1)
-        below.addWidget(self._size)
-        below.addWidget(self._show_all)
-        below.addWidget(self._done)
+        for label, share in ((self._counts, 2), (self._size, 1)):
+            # A text that grows in the middle of a drag must not widen the dock: the slide would move under the mouse.
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            below.addWidget(label, share)
         work = QWidget()
         work.setStyleSheet(_TOOL_LOOK)
         column_layout = QVBoxLayout(work)
@@ -729,7 +733,7 @@ class AnnotateWidget(QWidget):
             wide.setEnabled(proposals > 0)
         specimens = 0 if document is None else len(document.specimens)
         selected = len(self._canvas.selection())
-        parts = [f"<b>{specimens}</b> specimens"] if has_image else []
+        parts = [f"<b>{specimens}</b> specimen{'s' if specimens != 1 else ''}"] if has_image else []
         parts += [f"{proposals} proposed"] if proposals else []
         parts += [f"{selected} selected"] if selected else []
         self._counts.setText(", ".join(parts))
