@@ -36,8 +36,8 @@ HEADER: Final = "napari_diatom"
 _DEFAULT_CLASS: Final = "diatom"
 _RECTANGLE_TOLERANCE: Final = 0.02
 """How far (px) the numbers of a box may be from its own corners, which are written to four decimals."""
-_FAR: Final = 1e7
-"""Coordinates (px) beyond this are those of no image."""
+_FARTHEST: Final = 1e7
+"""Coordinates beyond these, in pixels, are damage."""
 _KINDS: Final = re.compile(r"Path\w*Object")
 """What QuPath wrote in place of an id up to version 0.2; it is the same for all of a kind."""
 _POLYGON_TOLERANCE: Final = 2.0
@@ -343,7 +343,7 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
     if ring.ndim != 2 or ring.shape[1] < 2:
         raise InputError("has coordinates that are not pairs of x and y")
     ring = ring[:, :2]
-    if not np.isfinite(ring).all() or np.abs(ring).max() > _FAR:
+    if not np.isfinite(ring).all() or np.abs(ring).max() > 1e7:
         raise InputError("has NaN, infinite or absurdly large coordinates")
     if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
         ring = ring[:-1]
@@ -360,7 +360,7 @@ def _own_box(numbers: Any, geometry_: Mapping[str, Any]) -> NDArray[np.float64] 
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(map(_is_number, numbers)):
         return None
     cx, cy, length, width, angle = numbers
-    if min(length, width) <= _RECTANGLE_TOLERANCE or max(map(abs, numbers)) > _FAR:
+    if min(length, width) <= _RECTANGLE_TOLERANCE or max(map(abs, numbers)) > _FARTHEST:
         return None
     coordinates = geometry_.get("coordinates")
     if geometry_.get("type") != "Polygon" or not isinstance(coordinates, list) or len(coordinates) != 1:
