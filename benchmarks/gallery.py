@@ -134,6 +134,7 @@ def main() -> int:
     gallery._model.forget_pictures()
     for name in ("image", "unlikeness"):
         order.setCurrentIndex(order.findData(name))
+        spin(0.2)
         bar = view.verticalScrollBar()
         pages = [number * bar.pageStep() for number in range(options.steps)]
         jumps = np.random.default_rng(0).integers(0, bar.maximum() + 1, options.steps).tolist()
