@@ -142,10 +142,13 @@ def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model
     hand.patience, usual = 300.0, hand.patience
     hand.wait(lambda: bool(document.proposals))
     hand.patience = usual
-    hand.key("n")
     taken: set[int] = set()
     while document.proposals:
-        [id_] = widget.canvas().proposals.selection()
+        chosen = widget.canvas().proposals.selection()
+        if not chosen:
+            hand.key("n")
+            continue
+        [id_] = chosen
         box = np.array([document.proposals[id_].box])
         overlaps = geometry.ious(np.repeat(box, len(valves), axis=0), valves.boxes)
         best = int(overlaps.argmax())

@@ -54,8 +54,8 @@ def test_resampling_keeps_area_and_place(
 ) -> None:
     mask = ellipse(200.3, 150.7, length, max(length * share, 8), angle)
     moved = masks.resampled(mask, *shift, scale)
-    # Pixels that the edge of an upright mask halves come in or stay out together.
-    ties = length * scale / 2 if scale > 1 else 5
+    # Pixels that the edge of an upright mask halves come in or stay out together, along both of its sides.
+    ties = length * scale / 2 if scale > 1 else max(5, length * scale)
     assert moved.area * scale**2 == pytest.approx(mask.area, rel=0.05, abs=ties)
     y, x = np.nonzero(mask.pixels)
     my, mx = np.nonzero(moved.pixels)
@@ -112,7 +112,10 @@ def test_the_box_of_a_mask(length: float, share: float, angle: float) -> None:
         inside &= (b[0] - a[0]) * (yy - a[1]) - (b[1] - a[1]) * (xx - a[0]) >= 0
     box = masks.least_box(CroppedMask(inside, 150, 100))
     assert box[:2] == pytest.approx(truth[:2], abs=0.6)
-    assert box[2:4] == pytest.approx(truth[2:4], abs=1.1)
+    # Sides that lean by less than two pixels from end to end look upright; then the lean counts as length and width.
+    lean = min(abs(np.sin(angle)), abs(np.cos(angle)))
+    unseen = lean * np.array(truth[3:1:-1]) if lean * max(truth[2:4]) < 2 else np.zeros(2)
+    assert (abs(box[2:4] - truth[2:4]) <= 1.1 + unseen).all()
 
 
 def test_a_mask_without_pixels_has_no_box() -> None:

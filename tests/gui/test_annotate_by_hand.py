@@ -89,14 +89,19 @@ def test_a_slide_is_annotated_by_hand(opened, folder):
 
     widget.propose()
     hand.wait(lambda: len(document.proposals) == 2)
+    # The model does not show what was drawn: that comes first, then the lowest score.
     hand.key("n")
+    hand.wait(lambda: canvas.selection() == (id_,))
+    hand.key("n")
+    hand.wait(lambda: len(canvas.proposals.selection()) == 1)
     hand.key("x")
     hand.wait(lambda: len(document.proposals) == 1)
     hand.key("a")
     hand.wait(lambda: len(document.specimens) == 2 and not document.proposals)
     hand.key("ctrl+z")
     hand.wait(lambda: len(document.proposals) == 1)
-    hand.key("n")
+    while not canvas.proposals.selection():
+        hand.key("n")
     hand.key("2")
     hand.wait(lambda: len(document.specimens) == 2 and not document.proposals)
     assert {item.name for item in document.specimens.values()} == {"Nitzschia"}
