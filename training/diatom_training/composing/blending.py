@@ -146,7 +146,7 @@ def blend(canvas: Canvas, patch: Patch, blending: Blending, rng: np.random.Gener
     under, light = canvas.pixels[place], canvas.light[place]
     over = patch.shares * light
     over += _missing_grain(over, opacity, canvas, rng)
-    crossing = canvas.taken[place] & (opacity > 0)
+    crossing = canvas.taken[place]
     if crossing.any():
         # Both objects take their share of the light; what they add to it adds up.
         shares = over / np.maximum(light, 1)
@@ -159,11 +159,11 @@ def blend(canvas: Canvas, patch: Patch, blending: Blending, rng: np.random.Gener
         pieces = np.ascontiguousarray(as_pixels(over)), np.ascontiguousarray(under)
         cloned = cv2.seamlessClone(*pieces, mask, (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
         over = np.asarray(cloned, dtype=np.float32)
-    weight: Light = (opacity.astype(np.float32) / 255)[..., None]
-    blended = as_pixels(under + weight * (over - under))
+    start = under.astype(np.float32)
+    blended = start + (opacity / np.float32(255))[..., None] * (over - start)
     inside = np.ix_(_within(patch.y0, height, len(canvas.pixels)), _within(patch.x0, width, canvas.pixels.shape[1]))
     target = np.ix_(rows[inside[0].ravel()], columns[inside[1].ravel()])
-    canvas.pixels[target] = np.where(opacity[..., None] > 0, blended, under)[inside]
+    canvas.pixels[target] = np.where(opacity[..., None] > 0, as_pixels(blended), under)[inside]
     canvas.taken[target] |= (opacity > 50)[inside]
 
 

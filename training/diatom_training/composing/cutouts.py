@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -73,6 +73,7 @@ def from_examples(
     margin: float = MARGIN,
     *,
     chains: bool = True,
+    pixel_size_um: float | None = None,
     debris_px: tuple[float, float] = _DEBRIS_PX,
     report: Report = silent,
     should_stop: ShouldStop = never,
@@ -92,6 +93,8 @@ def from_examples(
         Width of the halo that is cut out around an object, as a share of its width.
     chains : bool
         Keep specimens that touch each other together in one cut-out; otherwise each is cut out of its chain.
+    pixel_size_um : float, optional
+        Micrometres per pixel, where the files do not hold them.
     debris_px : tuple of float
         Smallest and largest extent of debris in pixels.
 
@@ -107,7 +110,7 @@ def from_examples(
     left_out: list[LeftOut] = []
     for number, example in enumerate(examples):
         check(should_stop)
-        slide = _opened(example)
+        slide = _opened(example, pixel_size_um)
         cuts, reasons = _specimens(slide, classes, margin, chains)
         specimens += cuts
         left_out += reasons
@@ -119,7 +122,7 @@ def from_examples(
             left_out.append(LeftOut(example.image.name, "no background is made of it: objects cover most of it"))
         report(Progress("slides", number + 1, len(examples), message=example.image.name))
     if not specimens:
-        raise InputError(f"{NO_SPECIMEN}: {_listed(left_out) or 'nothing is annotated'}.")
+        raise InputError(f"{NO_SPECIMEN}: {listed(left_out) or 'nothing is annotated'}.")
     backgrounds.sort(key=lambda entry: entry[0])
     return Material(
         classes=tuple(classes),
@@ -161,22 +164,24 @@ def cut(
         As in :class:`~diatom_training.composing.material.CutOut`.
     """
     halo = halo_of(whole.pixels, margin)
-    own, window = _window(whole, int(np.ceil(halo)) + _RING, ground.objects.shape)
+    pad = int(np.ceil(halo)) + _RING
+    own = np.pad(whole.pixels, pad)
+    x0, y0 = whole.x0 - pad, whole.y0 - pad
     outside = np.asarray(cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5))
-    others = ground.objects[window] & ~own
+    others = _part(ground.objects.astype(np.uint8), x0, y0, own.shape, 0).astype(bool) & ~own
     attached = _attached(others, own, outside <= halo)
-    core = own | attached
-    around = np.asarray(cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5))
+    around = np.asarray(cv2.distanceTransform((~(own | attached)).astype(np.uint8), cv2.DIST_L2, 5))
     foreign = grown(others & ~attached, 2) & ~own
     opacity = np.clip(1 - (around - 1) / halo, 0, 1)
-    light = ground.light[window]
+    light = _part(ground.light, x0, y0, own.shape, None)
     level = light.mean(axis=(0, 1))
     hidden = cv2.GaussianBlur(foreign.astype(np.float32), (0, 0), 1.5)[..., None]
-    shown = pixels[window] + hidden * (ground.empty[window].astype(np.float32) - pixels[window])
-    y0, x0 = window[0].start, window[1].start
+    seen, empty = (_part(one, x0, y0, own.shape, None).astype(np.float32) for one in (pixels, ground.empty))
+    # Light is taken away in proportion, so that what it falls on unevenly is made even by a factor.
+    flat = (seen + hidden * (empty - seen)) * (level / np.maximum(light, 1))
+    beyond = _part(np.zeros(ground.objects.shape, np.uint8), x0, y0, own.shape, 1).astype(bool)
     return CutOut(
-        # Light is taken away in proportion, so that what it falls on unevenly is made even by a factor.
-        pixels=as_pixels(shown * (level / np.maximum(light, 1))),
+        pixels=as_pixels(np.where(beyond[..., None], level, flat)),
         opacity=as_pixels(255 * opacity * opacity * (3 - 2 * opacity)),
         light=(float(level[0]), float(level[1]), float(level[2])),
         outline=outline_of(CroppedMask(filled(own), 0, 0)),
@@ -195,14 +200,13 @@ def halo_of(area: Area, margin: float) -> float:
     return float(np.clip(2 * margin * inside.max(), _NARROW, _BROAD))
 
 
-def _window(whole: CroppedMask, pad: int, shape: tuple[int, ...]) -> tuple[Area, tuple[slice, slice]]:
-    """Return an object with as much around it as ``pad`` and the image allow, and where in the image that is."""
-    height, width = whole.pixels.shape
-    y0, x0 = max(whole.y0 - pad, 0), max(whole.x0 - pad, 0)
-    y1, x1 = min(whole.y0 + height + pad, shape[0]), min(whole.x0 + width + pad, shape[1])
-    area = np.zeros((y1 - y0, x1 - x0), dtype=bool)
-    area[whole.y0 - y0 : whole.y0 - y0 + height, whole.x0 - x0 : whole.x0 - x0 + width] = whole.pixels
-    return area, (slice(y0, y1), slice(x0, x1))
+def _part(image: NDArray[Any], x0: int, y0: int, shape: tuple[int, ...], beyond: int | None) -> NDArray[Any]:
+    """Return a part of an image, ``shape`` (h, w), that may reach beyond it; there it is ``beyond``, or goes on."""
+    height, width = image.shape[:2]
+    top, left, bottom, right = max(-y0, 0), max(-x0, 0), max(y0 + shape[0] - height, 0), max(x0 + shape[1] - width, 0)
+    inside = image[max(y0, 0) : y0 + shape[0], max(x0, 0) : x0 + shape[1]]
+    pads = [(top, bottom), (left, right), (0, 0)][: image.ndim]
+    return np.pad(inside, pads, mode="edge") if beyond is None else np.pad(inside, pads, constant_values=beyond)
 
 
 def _attached(others: Area, own: Area, near: Area) -> Area:
@@ -228,7 +232,7 @@ def _check(examples: Sequence[Example], classes: Sequence[str]) -> None:
         raise InputError(f"{NO_SPECIMEN}: {'; '.join(problems)}.")
 
 
-def _opened(example: Example) -> _Slide:
+def _opened(example: Example, pixel_size_um: float | None) -> _Slide:
     """Read an annotated image, and refuse annotations that cannot belong to it."""
     image = open_images(example.image)[0]
     pixels = image.read(0, 0, image.width, image.height)
@@ -244,7 +248,13 @@ def _opened(example: Example) -> _Slide:
             f"lie{'s' if len(outside) == 1 else ''} outside the image, which is {image.width} x {image.height} px; "
             "do they belong to another image, or to one of another size?"
         )
-    return _Slide(example, pixels, image.pixel_size_um, outlines, ground_of(pixels, _known(outlines, pixels.shape)))
+    return _Slide(
+        example,
+        pixels,
+        image.pixel_size_um or pixel_size_um,
+        outlines,
+        ground_of(pixels, _known(outlines, pixels.shape)),
+    )
 
 
 def _known(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, ...]) -> Area:
@@ -363,7 +373,7 @@ def _background(slide: _Slide) -> Background:
     )
 
 
-def _listed(entries: Sequence[LeftOut], most: int = 5) -> str:
+def listed(entries: Sequence[LeftOut], most: int = 5) -> str:
     """Return why things were left out, in one line."""
     lines = [f"{entry.source}: {entry.reason}" for entry in entries]
     return "; ".join(lines[:most]) + (f"; and {len(lines) - most} more" if len(lines) > most else "")

@@ -134,6 +134,17 @@ class Material:
             backgrounds=tuple(part for part in self.backgrounds if part.group not in groups),
         )
 
+    def of_one_class(self, name: str) -> Material:
+        """Return the material with one class for all specimens, as a detector learns it that names nothing."""
+        return replace(
+            self,
+            classes=(name,),
+            specimens=tuple(
+                replace(cut, specimens=tuple(replace(one, class_name=name) for one in cut.specimens))
+                for cut in self.specimens
+            ),
+        )
+
     def check_apart(self, examples: Sequence[Example]) -> None:
         """Refuse material from the slides of examples that are kept for testing or validation.
 
