@@ -146,8 +146,8 @@ def cut(
 ) -> CutOut:
     """Cut an object out of an image.
 
-    What touches the object and reaches no further than its halo belongs to it, as a grain that lies on a valve does;
-    everything else around it is replaced by empty slide.
+    What reaches no further than the object's halo belongs to it, as a grain at the rim of a valve does; everything
+    else around it is replaced by empty slide.
 
     Parameters
     ----------
@@ -167,11 +167,12 @@ def cut(
     pad = int(np.ceil(halo)) + _RING
     own = np.pad(whole.pixels, pad)
     x0, y0 = whole.x0 - pad, whole.y0 - pad
-    outside = np.asarray(cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5))
+    outside = np.asarray(cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     others = _part(ground.objects.astype(np.uint8), x0, y0, own.shape, 0).astype(bool) & ~own
-    attached = _attached(others, own, outside <= halo)
-    around = np.asarray(cv2.distanceTransform((~(own | attached)).astype(np.uint8), cv2.DIST_L2, 5))
-    foreign = grown(others & ~attached, 2) & ~own
+    strange = _foreign(others, outside, halo)
+    core = own | (others & ~strange & (outside <= halo))
+    around = np.asarray(cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5))
+    foreign = grown(strange, 2) & ~own
     opacity = np.clip(1 - (around - 1) / halo, 0, 1)
     light = _part(ground.light, x0, y0, own.shape, None)
     level = light.mean(axis=(0, 1))
@@ -209,14 +210,25 @@ def _part(image: NDArray[Any], x0: int, y0: int, shape: tuple[int, ...], beyond:
     return np.pad(inside, pads, mode="edge") if beyond is None else np.pad(inside, pads, constant_values=beyond)
 
 
-def _attached(others: Area, own: Area, near: Area) -> Area:
-    """Return what of other things touches the object and lies within its halo as a whole."""
-    count, labels = cv2.connectedComponents(others.astype(np.uint8), connectivity=8)
-    touching = np.zeros(count, dtype=bool)
-    touching[labels[grown(own, 1)]] = True
-    touching[labels[~near]] = False
-    touching[0] = False
-    return np.asarray(touching[labels], dtype=bool)
+def _foreign(others: Area, outside: NDArray[np.float32], halo: float) -> Area:
+    """Return what of other things reaches beyond the halo of an object, with what of them lies in it.
+
+    Along its outline an object's own rim stands out, too: what touches it is told by what lies further away.
+
+    Parameters
+    ----------
+    others : ndarray of bool, shape (h, w)
+    outside : ndarray of float32, shape (h, w)
+        Distance to the object in pixels.
+    halo : float
+        Its width in pixels.
+    """
+    count, labels = cv2.connectedComponents((others & (outside > halo / 2)).astype(np.uint8), connectivity=8)
+    reaching = np.zeros(count, dtype=bool)
+    reaching[labels[outside > halo]] = True
+    reaching[0] = False
+    far = np.asarray(reaching[labels], dtype=bool)
+    return far | (others & grown(far, halo / 2 + 2)) if far.any() else far
 
 
 def _check(examples: Sequence[Example], classes: Sequence[str]) -> None:
