@@ -26,6 +26,7 @@ NETWORKS = {
     "boxes": "yolo11n",
     "semantic": "deeplabv3plus/tu-test_efficientnet/16",
     "instances": "maskrcnn/tu-test_efficientnet/8",
+    "classes": "classifier/tu-test_efficientnet/64",
 }
 
 
@@ -80,7 +81,8 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     model.verify()
     assert (model.card.name, model.card.task, model.card.classes) == ("mine", task, ("needle", "square"))
     assert set(model.card.thresholds) == {"needle", "square"}
-    assert "recall" in model.card.metrics
+    assert ("macro_f1" if task == "classes" else "recall") in model.card.metrics
+    assert (model.card.naming is not None) == (task == "classes")
     parts = json.loads((folder / "split.json").read_text())["parts"]
     assert sorted(len(part) for part in parts.values()) == [2, 2, 4]
     whose = [{image["slide"] for image in part} for part in parts.values()]
@@ -175,6 +177,14 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
         start.resolve(configured(slides, "instances", start="diatom-deeplab", architecture=None))
     with pytest.raises(InputError, match="network for semantic"):
         start.resolve(configured(slides, "instances", architecture=NETWORKS["semantic"]))
+    for detector in ("diatom-deeplab", "diatom-maskrcnn"):
+        named = start.resolve(configured(slides, "classes", start=detector, architecture=None))
+        assert named.architecture == "classifier/tu-tf_efficientnet_lite0/192"
+        assert named.backbone is not None
+        network = start.build(named.architecture, 2).get_submodule("encoder").state_dict()
+        assert sum(name in network for name in named.backbone) > 200
+    with pytest.raises(InputError, match="model for oriented-boxes"):
+        start.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))
     found = start.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
     assert found.weights is not None

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from napari_diatom.errors import ModelError
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.base import AnyEngine
+    from napari_diatom.engines.base import AnyEngine, Namer
     from napari_diatom.models.library import ModelFolder
 
 
 def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
-    """Load a model's network.
+    """Load the network of a model that finds specimens.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
     Raises
     ------
     ModelError
-        When the weights are damaged, the device is not there, or no engine knows the model's task.
+        When the weights are damaged, the device is not there, no engine knows the model's task, or that is to name
+        specimens.
     """
     model.verify()
     if model.card.engine == "yolo":
@@ -39,6 +40,28 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
         from napari_diatom.engines.maskrcnn import MaskRcnnEngine
 
         return MaskRcnnEngine(model, device)
+    if model.card.task == "classes":
+        raise ModelError(
+            f"Model {model.card.name} names specimens and finds none: give it as the namer beside another."
+        )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
     )
+
+
+def load_namer(model: ModelFolder, device: str = "auto") -> Namer:
+    """Load the network of a model that names specimens; parameters are those of :func:`load`.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged, the device is not there, or the model is for another task.
+    """
+    if model.card.task != "classes" or model.card.engine != "classifier":
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and names no specimens; choose one for classes."
+        )
+    model.verify()
+    from napari_diatom.engines.classifier import Classifier
+
+    return Classifier(model, device)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.models.card import ModelCard
+from napari_diatom.names import Names
+from napari_diatom.progress import Report, ShouldStop, never, silent
+
+if TYPE_CHECKING:
+    from napari_diatom.tiling import Readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +68,19 @@ class MapEngine(Protocol):
 
 AnyEngine = Engine | MapEngine
 """What :func:`napari_diatom.engines.load` returns."""
+
+
+class Namer(Protocol):
+    """A loaded model that names specimens which others have found."""
+
+    card: ModelCard
+    device: str
+
+    def name(
+        self, image: Readable, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
+    ) -> Names:
+        """Return what the specimens in an image may be called, in their order.
+
+        Reports ``"names"`` and heeds a stop between some specimens and the next.
+        """
+        ...

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from napari_diatom.engines.weights import write_weights
-from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, Task
+from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, NamingFacts, Task
 from napari_diatom.models.library import ModelFolder
 
 
@@ -21,7 +21,7 @@ def write_model(
     name: str,
     version: str,
     task: Task,
-    engine: Literal["yolo", "deeplab", "maskrcnn"],
+    engine: Literal["yolo", "deeplab", "maskrcnn", "classifier"],
     architecture: str,
     classes: Sequence[str],
     tile_size: int,
@@ -33,6 +33,7 @@ def write_model(
     training: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,
     pixel_size_um: float | None = None,
+    naming: NamingFacts | None = None,
 ) -> ModelFolder:
     """Write a network as a model folder with its card; weights go to half precision.
 
@@ -56,6 +57,8 @@ def write_model(
         Tuned scores per class, recipe, and figures on the test set.
     pixel_size_um : float, optional
         Micrometres per pixel of its training images; None where it saw many scales.
+    naming : NamingFacts, optional
+        Of classifiers.
 
     Raises
     ------
@@ -77,6 +80,7 @@ def write_model(
         mean=tuple(mean),
         std=tuple(std),
         thresholds=dict(thresholds or {}),
+        naming=naming,
         summary=summary,
         training=dict(training or {}),
         metrics=dict(metrics or {}),

@@ -22,6 +22,24 @@ MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 """Tasks that give specimens with masks."""
 
 
+class NamingFacts(BaseModel):
+    """What a classifier needs to know beside what every card says.
+
+    Attributes
+    ----------
+    temperature : float
+        By which the network's logits are divided, so that its confidence is the share of right names (Guo et al. 2017,
+        "On calibration of modern neural networks").
+    masked : bool
+        Whether it was shown the colour of the background in place of what lies outside of the specimen.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(default=1.0, gt=0)
+    masked: bool = True
+
+
 class ModelCard(BaseModel):
     """What ``model.yaml`` holds.
 
@@ -32,7 +50,10 @@ class ModelCard(BaseModel):
     mean, std : tuple of float
         Per channel, of pixel values scaled to 0..1; subtracted and divided before the network.
     thresholds : dict of str to float
-        Score per class that gave the best F1 on the validation set.
+        Score per class that gave the best F1 on the validation set; of classifiers, the probability under which a
+        specimen is not named, the same for all classes.
+    naming : NamingFacts or None
+        Of classifiers.
     sha256 : str
         Of the weights file, in hexadecimal.
     """
@@ -42,7 +63,7 @@ class ModelCard(BaseModel):
     name: str = Field(pattern=NAME)
     version: str
     task: Task
-    engine: Literal["yolo", "deeplab", "maskrcnn"]
+    engine: Literal["yolo", "deeplab", "maskrcnn", "classifier"]
     architecture: str
     classes: tuple[str, ...] = Field(min_length=1)
     tile_size: int = Field(ge=32, le=4096)
@@ -50,6 +71,7 @@ class ModelCard(BaseModel):
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    naming: NamingFacts | None = None
     summary: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)

@@ -77,6 +77,11 @@ def _read_large(path: Path) -> NDArray[np.uint8]:
     return read_rgb(path)
 
 
+def image_of(example: Example) -> NDArray[np.uint8]:
+    """Return the pixels of an example, shape (H, W, 3). Raises InputError as :func:`read_rgb`."""
+    return _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
+
+
 def clip_polygon(points: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64]:
     """Return the part of a polygon, shape (K, 2), inside ``0..width`` x ``0..height`` (Sutherland-Hodgman)."""
     for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
@@ -170,7 +175,7 @@ def random_crop(
     aimed : float
         How often the crop is placed near a specimen; else it lies anywhere.
     """
-    image = _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
+    image = image_of(example)
     height, width = image.shape[:2]
     low, high = example.scales
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -14,7 +14,7 @@ from napari_diatom.errors import Stopped
 from napari_diatom.models.library import ModelFolder, find
 from napari_diatom.progress import Progress, Report
 
-_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "rate")
+_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
 
 
@@ -94,8 +94,12 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     """Print what came of it."""
     metrics = model.card.metrics
     if metrics:
-        shown = ("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error")
+        shown = (
+            *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
+            *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
+        )
         print("on the test images: " + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics))
     print(read(folder.history()).text)
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
-    print(f"use it: napari-diatom count IMAGES -o OUT --model {model.folder}")
+    option = "--namer" if model.card.task == "classes" else "--model"
+    print(f"use it: napari-diatom count IMAGES -o OUT {option} {model.folder}")

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from diatom_training.learning.options import LearningOptions, Task
-from napari_diatom.engines import deeplab_net, maskrcnn_net
+from diatom_training.learning.options import LearningOptions
+from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
-from napari_diatom.models.card import NAME
+from napari_diatom.models.card import NAME, Task
 from napari_diatom.project.splits import shares_of
 
 SCRATCH: Final = "scratch"
@@ -28,6 +28,7 @@ ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
         "boxes": "yolo11n",
         "semantic": deeplab_net.ARCHITECTURE,
         "instances": maskrcnn_net.ARCHITECTURE,
+        "classes": classifier_net.ARCHITECTURE,
     }
 )
 """Network of each task where neither the start nor the user names another one."""
@@ -38,9 +39,10 @@ BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
         "boxes": "diatom-box",
         "semantic": "diatom-deeplab",
         "instances": "diatom-maskrcnn",
+        "classes": "diatom-deeplab",
     }
 )
-"""Model of each task that a training starts from where nothing else is asked for."""
+"""Model of each task that a training starts from where nothing else is asked for; a classifier takes its backbone."""
 
 Preset = Literal["few", "standard", "thorough"]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -72,6 +74,7 @@ _TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
         "boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
         "semantic": {"size": 384, "batch": 8},
         "instances": {"size": 448, "batch": 4, "proposals": 96, "positives": 0.125, "dropout": 0.0},
+        "classes": {"batch": 16, "validation_crops": 500, "warmup": 20, "dropout": 0.2},
     }
 )
 _ELSEWHERE: Final = ("architecture", "classes")
@@ -122,7 +125,7 @@ class TrainConfig(_Frozen):
     name : str
         Of the model that comes of it.
     task : str
-        ``oriented-boxes``, ``boxes``, ``semantic`` or ``instances``.
+        ``oriented-boxes``, ``boxes``, ``semantic``, ``instances`` or ``classes``: names for specimens.
     data : Path
         A project's folder, or annotations in any format that ``napari-diatom convert`` reads.
     images : Path or None

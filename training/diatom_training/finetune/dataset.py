@@ -386,15 +386,15 @@ def _example(slide: Slide, model_um: float | None, tile: int, folder: Path) -> E
     angles: list[float] = []
     ids: list[int] = []
     for k in range(len(slide.truth)):
-        outline = _outline(slide.annotations, k)
-        if len(outline) >= 3:
+        outline = outline_in(slide.annotations, k)
+        if len(outline) >= 3 and (outline.max(axis=0) > 0).all() and (outline.min(axis=0) < (width, height)).all():
             outlines.append(outline)
             angles.append(float(slide.truth.boxes[k, 4]))
             ids.append(int(slide.truth.class_ids[k]))
     return Example(_readable(slide, folder), tuple(outlines), tuple(angles), tuple(ids), scales, group=slide.group)
 
 
-def _outline(annotations: Annotations, k: int) -> Outline:
+def outline_in(annotations: Annotations, k: int) -> Outline:
     """Return the outline of a specimen: its largest polygon, its mask's, or its box."""
     drawn = annotations.outlines[k]
     if annotations.shapes[k] == "polygon":

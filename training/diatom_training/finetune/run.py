@@ -10,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from diatom_training.evaluate import Metrics, best_threshold, evaluate
-from diatom_training.finetune import curves, dataset, start
+from diatom_training.evaluate import Metrics
+from diatom_training.evaluate_names import NamingMetrics
+from diatom_training.finetune import curves, dataset, finding, naming, start
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.dataset import Dataset, Part
+from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.folder import (
     BOARD,
     CHECKPOINTS,
@@ -28,16 +29,13 @@ from diatom_training.finetune.folder import (
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
 from diatom_training.learning.train import Trained
-from napari_diatom import engines
-from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.detections import Detections
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.errors import Stopped
 from napari_diatom.files import write_atomically
-from napari_diatom.models.card import MASK_TASKS
+from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
@@ -57,7 +55,7 @@ class RunResult:
         One a finished epoch.
     reading : Reading
         What the curves say.
-    metrics : Metrics or None
+    metrics : Metrics, NamingMetrics or None
         On the test part; None where it has no specimen.
     """
 
@@ -65,7 +63,7 @@ class RunResult:
     model: ModelFolder
     history: tuple[Mapping[str, float], ...]
     reading: Reading
-    metrics: Metrics | None
+    metrics: Metrics | NamingMetrics | None
 
 
 def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
@@ -99,20 +97,10 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
     trained = _learn(folder, config, data, begin, device, None, report, should_stop)
     model = _model(folder, config, data, begin, trained)
-    found = _found(model, data, "validation", config, report, should_stop)
-    masks = config.task in MASK_TASKS
-    truths = [slide.truth for slide in data.parts["validation"]]
-    threshold, _ = best_threshold(truths, found, masks)
-    thresholds = {name: round(float(min(max(threshold, 0.01), 1.0)), 2) for name in data.classes}
-    metrics = None
-    if any(len(slide.truth) for slide in data.parts["test"]):
-        tested = _found(model, data, "test", config, report, should_stop)
-        slides = data.parts["test"]
-        metrics = evaluate([s.truth for s in slides], tested, [s.size for s in slides], threshold, masks)
-    figures = {} if metrics is None else {k: round(v, 4) for k, v in metrics.to_json().items() if v is not None}
-    card = model.card.model_copy(update={"thresholds": thresholds, "metrics": figures})
-    card.write(model.folder)
-    return RunResult(folder.path, ModelFolder(card, model.folder), trained.history, read(trained.history), metrics)
+    judge = naming.judge if config.task == "classes" else finding.judge
+    model, metrics = judge(model, data, config, report, should_stop)
+    model.card.write(model.folder)
+    return RunResult(folder.path, model, trained.history, read(trained.history), metrics)
 
 
 def salvage(folder: RunFolder) -> ModelFolder | None:
@@ -169,7 +157,7 @@ def _learn(
 
 def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.Start, trained: Trained) -> ModelFolder:
     """Write the model."""
-    engine = {"semantic": "deeplab", "instances": "maskrcnn"}.get(config.task, "yolo")
+    engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = read(trained.history)
     model = write_model(
         folder / MODEL,
@@ -186,6 +174,7 @@ def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.S
         std=trained.std,
         summary=f"Trained on {len(data.parts['train'])} images of {config.data.name}.",
         licence=begin.licence,
+        naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
         training={
             "config": config.to_plain() | {"data": config.data.name, "images": None},
             "started_from": begin.text,
@@ -199,22 +188,6 @@ def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.S
     )
     write_atomically(folder / "transferred.txt", "".join(f"{name}\n" for name in trained.transferred))
     return model
-
-
-def _found(
-    model: ModelFolder, data: Dataset, part: Part, config: TrainConfig, report: Report, should_stop: ShouldStop
-) -> list[Detections]:
-    """Run the model over the images of a part."""
-    engine = engines.load(model, config.device)
-    slides = data.parts[part]
-    found: list[Detections] = []
-    for number, slide in enumerate(slides):
-        report(Progress(part, number, len(slides), slide.name))
-        check(should_stop)
-        options = AnalysisOptions(pixel_size_um=slide.pixel_size_um)
-        found.append(analyse(slide.open(), engine, options, silent, should_stop).detections)
-    report(Progress(part, len(slides), len(slides)))
-    return found
 
 
 def environment() -> dict[str, Any]:

@@ -11,12 +11,12 @@ import torch
 
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
 from diatom_training.finetune.folder import MODEL
-from diatom_training.learning.backbones import pretrained
-from napari_diatom.engines import deeplab_net, maskrcnn_net, yolo_net
+from diatom_training.learning.backbones import backbone_of, pretrained
+from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
 from napari_diatom.models import library
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import MASK_TASKS, Task
 from napari_diatom.models.library import ModelFolder
 
 TILE: Final = 1024
@@ -61,6 +61,8 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
         return yolo_net.build(architecture, n_classes)
     if architecture.startswith("maskrcnn"):
         return maskrcnn_net.build(architecture, n_classes)
+    if architecture.startswith(classifier_net.PREFIX):
+        return classifier_net.build(architecture, n_classes)
     return deeplab_net.build(architecture, n_classes)
 
 
@@ -82,7 +84,8 @@ def resolve(config: TrainConfig) -> Start:
     if start == IMAGENET:
         _check_task(usual, config)
         encoder = usual.split("/")[1] if "/" in usual else ""
-        return Start(usual, None, pretrained(encoder), TILE, f"the backbone {encoder}, trained on ImageNet")
+        weights = pretrained(encoder, whole=config.task == "classes")
+        return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         architecture = config.architecture or found.architecture or Path(start).stem
@@ -90,6 +93,11 @@ def resolve(config: TrainConfig) -> Start:
         return Start(architecture, found.tensors, None, TILE, f"{Path(start).name}, an Ultralytics file")
     model = _model(start)
     card = model.card
+    text = f"{card.name} {card.version} ({card.sha256[:12]})"
+    if config.task == "classes" and card.task in MASK_TASKS:
+        _check_task(usual, config)
+        backbone = backbone_of(_network(model)).state_dict()
+        return Start(usual, None, backbone, TILE, f"the backbone of {text}", card.licence)
     related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
     if card.task != config.task and not related:
         raise InputError(
@@ -101,10 +109,14 @@ def resolve(config: TrainConfig) -> Start:
         bare = card.architecture.removesuffix("-obb")
         architecture = bare + "-obb" * (config.task == "oriented-boxes")
     _check_task(architecture, config)
-    network = build(card.architecture, len(card.classes))
+    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence)
+
+
+def _network(model: ModelFolder) -> torch.nn.Module:
+    """Return the network of a model, with its weights."""
+    network = build(model.card.architecture, len(model.card.classes))
     read_weights(network, model.weights)
-    text = f"{card.name} {card.version} ({card.sha256[:12]})"
-    return Start(architecture, network.state_dict(), None, card.tile_size, text, card.licence)
+    return network
 
 
 def _model(start: str) -> ModelFolder:

@@ -50,8 +50,11 @@ def read_lite0(path: Path) -> dict[str, torch.Tensor]:
     return dict(zip(ours, theirs.values(), strict=True))
 
 
-def pretrained(encoder: str) -> dict[str, torch.Tensor]:
+def pretrained(encoder: str, whole: bool = False) -> dict[str, torch.Tensor]:
     """Return the ImageNet weights of an encoder by its name, from where its library keeps them.
+
+    With ``whole`` they are named as in timm's network without its last layer, which classifiers are built on; else as
+    in its pyramid of features.
 
     Raises
     ------
@@ -63,7 +66,8 @@ def pretrained(encoder: str) -> dict[str, torch.Tensor]:
         if encoder.startswith(TIMM):
             import timm
 
-            body: Any = timm.create_model(encoder.removeprefix(TIMM), features_only=True, pretrained=True)
+            kind: dict[str, Any] = {"num_classes": 0} if whole else {"features_only": True}
+            body: Any = timm.create_model(encoder.removeprefix(TIMM), pretrained=True, **kind)
         else:
             import segmentation_models_pytorch as smp
 

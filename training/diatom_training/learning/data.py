@@ -1,4 +1,4 @@
-"""The crops that a training sees, epoch by epoch."""
+"""The crops or cut-outs that a training sees, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
 from diatom_training.learning.augment import augmented_crop
+from diatom_training.learning.cutouts import Cutouts, naming_batch
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.targets import box_batch, instance_batch, semantic_batch, validation_batch
 from napari_diatom.errors import InputError
@@ -45,17 +46,24 @@ class Crops(Dataset[Crop]):
         return augmented_crop(example, options.size, rng, options.augment)
 
 
+def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> Dataset[Any]:
+    """Return what a network sees in an epoch, or in the validation where ``epoch`` is None: crops, or cut-outs."""
+    return (Cutouts if options.task == "classes" else Crops)(examples, options, epoch)
+
+
 def batches(
     examples: Sequence[Example], options: LearningOptions, epoch: int | None, batch: int
 ) -> DataLoader[dict[str, Any]]:
     """Return the batches of an epoch, or those of the validation where ``epoch`` is None."""
-    collate: Callable[[Sequence[Crop]], dict[str, Any]] = semantic_batch
+    collate: Callable[[Any], dict[str, Any]] = semantic_batch
     if options.task in ("boxes", "oriented-boxes"):
         collate = partial(box_batch, oriented=options.task == "oriented-boxes")
     elif options.task == "instances":
         collate = validation_batch if epoch is None else instance_batch
+    elif options.task == "classes":
+        collate = naming_batch
     return DataLoader(
-        Crops(examples, options, epoch),  # type: ignore[arg-type]
+        seen(examples, options, epoch),
         batch_size=batch,
         num_workers=min(options.workers, os.cpu_count() or 1),
         collate_fn=collate,
@@ -75,7 +83,7 @@ def _one_thread(worker: int) -> None:
 
 def standard(examples: Sequence[Example], options: LearningOptions) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel over crops of the first epoch, of values scaled to 0..1."""
-    crops = Crops(examples, options, 0)
+    crops = seen(examples, options, 0)
     values = np.concatenate(
         [crops[i].pixels[::4, ::4].reshape(-1, 3) for i in range(min(STANDARD_CROPS, options.crops))]
     ).astype(np.float64)

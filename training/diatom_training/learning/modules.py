@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from diatom_training.learning.base import LearningModule
 from diatom_training.learning.boxes import BoxesModule
 from diatom_training.learning.instances import InstancesModule
-from diatom_training.learning.options import LearningOptions, Task
+from diatom_training.learning.naming import NamingModule
+from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.semantic import SemanticModule
+from napari_diatom.models.card import Task
 
 MODULES: dict[Task, type[LearningModule]] = {
     "boxes": BoxesModule,
     "oriented-boxes": BoxesModule,
     "semantic": SemanticModule,
     "instances": InstancesModule,
+    "classes": NamingModule,
 }
 
 

@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_diatom.engines import deeplab_net
-
-Task = Literal["oriented-boxes", "boxes", "semantic", "instances"]
+from napari_diatom.engines import classifier_net, deeplab_net
+from napari_diatom.models.card import Task
 
 
 class LossOptions(BaseModel):
-    """The loss of semantic maps: a weighted sum; a weight of 0 leaves a part out.
+    """The loss of semantic maps, a weighted sum; a weight of 0 leaves a part out. That of classifiers is cross-entropy.
 
     Attributes
     ----------
@@ -20,9 +19,13 @@ class LossOptions(BaseModel):
         Weights of the parts. Dice: Milletari et al. 2016, over the classes without the background; focal: Lin et al.
         2017.
     class_weights : tuple of float, or None
-        Weights of the background and of each class in the cross-entropy; None weighs all alike.
+        Weights of each class in the cross-entropy, before them that of the background where there is one, in maps; None
+        weighs all alike.
     focal_gamma : float
         How much pixels that are easy count less in the focal loss.
+    label_smoothing : float
+        Share of a specimen's truth that goes to all classes alike; of classifiers (Szegedy et al. 2016, "Rethinking the
+        Inception architecture").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +35,7 @@ class LossOptions(BaseModel):
     focal: float = Field(default=0.0, ge=0)
     class_weights: tuple[float, ...] | None = None
     focal_gamma: float = Field(default=2.0, ge=0)
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _any_part(self) -> LossOptions:
@@ -56,6 +60,13 @@ class AugmentOptions(BaseModel):
         Largest changes: factors 1 +- the first three, the hue in turns of the colour circle.
     grey, invert, blur, defocus, noise, jpeg : float
         Shares of crops that lose their colour, are inverted, blurred, defocused, made noisy, compressed.
+    tilt_deg : float
+        Largest angle in degrees by which specimens cut out for a classifier are off the upright.
+    zoom, shift : float
+        Largest changes of such a cut-out: how many times larger or smaller, less one, and how far off its middle, in
+        sides of it. All are mirrored both ways, each half the time.
+    boxed : float
+        Share of such cut-outs whose background begins at the box in place of the outline: many detectors give no other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +84,10 @@ class AugmentOptions(BaseModel):
     defocus: float = Field(default=0.1, ge=0, le=1)
     noise: float = Field(default=0.25, ge=0, le=1)
     jpeg: float = Field(default=0.15, ge=0, le=1)
+    tilt_deg: float = Field(default=8.0, ge=0, le=180)
+    zoom: float = Field(default=0.12, ge=0, le=1)
+    shift: float = Field(default=0.04, ge=0, le=0.25)
+    boxed: float = Field(default=0.3, ge=0, le=1)
 
 
 class LearningOptions(BaseModel):
@@ -81,12 +96,13 @@ class LearningOptions(BaseModel):
     Attributes
     ----------
     architecture : str
-        As in :mod:`~napari_diatom.engines.yolo_net`, :mod:`~napari_diatom.engines.deeplab_net` and
-        :mod:`~napari_diatom.engines.maskrcnn_net`.
+        As in :mod:`~napari_diatom.engines.yolo_net`, :mod:`~napari_diatom.engines.deeplab_net`,
+        :mod:`~napari_diatom.engines.maskrcnn_net` and :mod:`~napari_diatom.engines.classifier_net`.
     classes : tuple of str
         Class names, without the background.
     size : int
-        Side of the training crops in pixels, a multiple of 32.
+        Side of the training crops in pixels, a multiple of 32; the cut-outs of a classifier have that of its
+        architecture.
     batch : int
         Crops a step.
     epochs, crops, validation_crops : int
@@ -111,7 +127,7 @@ class LearningOptions(BaseModel):
     backbone_rate : float
         The backbone's learning rate after that, as a share of the others'.
     loss : LossOptions
-        Of semantic maps; the other networks have their own.
+        Of semantic maps and classifiers; the other networks have their own.
     loss_gains : dict of str to float
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
@@ -119,6 +135,11 @@ class LearningOptions(BaseModel):
         Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 take long on a CPU.
     positives : float
         Largest share of them that are specimens; masks are learnt from these alone.
+    balance : float
+        Of the specimens that a classifier sees: 1 shows all classes as often, 0 as they occur. Learnt from as many of
+        each, a network does not take what was frequent in its training for what is frequent in the next river.
+    masked : bool
+        Show a classifier the colour of the background in place of what lies outside of the specimen.
     augment : AugmentOptions
         What is varied in the crops.
     average_decay : float
@@ -161,6 +182,8 @@ class LearningOptions(BaseModel):
     loss_gains: dict[str, float] = Field(default_factory=dict)
     proposals: int = Field(default=128, ge=4)
     positives: float = Field(default=0.25, gt=0, le=1)
+    balance: float = Field(default=1.0, ge=0, le=1)
+    masked: bool = True
     augment: AugmentOptions = AugmentOptions()
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
@@ -173,13 +196,16 @@ class LearningOptions(BaseModel):
         """What the network gives."""
         if self.architecture.startswith("yolo"):
             return "oriented-boxes" if self.architecture.endswith("-obb") else "boxes"
+        if self.architecture.startswith(classifier_net.PREFIX):
+            return "classes"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:
-        weights = self.loss.class_weights
-        if weights is not None and len(weights) != 1 + len(self.classes):
+        weights, background = self.loss.class_weights, self.task != "classes"
+        if weights is not None and len(weights) != background + len(self.classes):
+            first = ", the background's first," if background else ""
             raise ValueError(
-                f"class_weights needs {1 + len(self.classes)} numbers, the background's first, and has {len(weights)}"
+                f"class_weights needs {background + len(self.classes)} numbers{first} and has {len(weights)}"
             )
         return self

@@ -1,0 +1,126 @@
+"""The classifier engine: names for specimens that a detector, or a person, has found; in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_diatom import masks
+from napari_diatom.detections import Detections
+from napari_diatom.engines.backends import choose_device
+from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.names import Names
+from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.tiling import Readable
+from napari_diatom.upright import is_outside, upright_cutout
+
+BATCH: Final = 16
+"""Specimens at once."""
+
+
+class Classifier:
+    """A loaded model that names specimens; see :class:`napari_diatom.engines.base.Namer`.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        Of the engine ``classifier``.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises
+    ------
+    ModelError
+        When the card asks for other than RGB images, the weights are not the architecture's, or there is no such
+        device.
+    """
+
+    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+        self.card = model.card
+        self.card.check_standardization()
+        self.facts = self.card.naming or NamingFacts()
+        self.device = choose_device(device)
+        import torch
+
+        from napari_diatom.engines import classifier_net
+        from napari_diatom.engines.weights import read_weights
+
+        network: Any = classifier_net.build(self.card.architecture, len(self.card.classes))
+        read_weights(network, model.weights)
+        self.side = classifier_net.side_of(self.card.architecture)
+        self._network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self._mean = torch.tensor(self.card.mean, device=self.device).view(-1, 1, 1)
+        self._std = torch.tensor(self.card.std, device=self.device).view(-1, 1, 1)
+
+    def name(
+        self,
+        image: Readable,
+        detections: Detections,
+        report: Report = silent,
+        should_stop: ShouldStop = never,
+        outlines: Sequence[ArrayLike] | None = None,
+    ) -> Names:
+        """Name the specimens in an image, one picture each: upright, and masked where the card says so.
+
+        Parameters
+        ----------
+        image : Readable
+            Read round each specimen only.
+        detections : Detections
+            The N specimens; those with masks are cut out along them, the others along their boxes.
+        report, should_stop
+            See :mod:`napari_diatom.progress`; reports ``"names"``, and heeds a stop, per batch.
+        outlines : sequence of array-like, each of shape (K, 2), optional
+            Outlines to cut along in place of masks and boxes, x and y in pixels of the image.
+
+        Returns
+        -------
+        Names
+            Of a specimen wholly outside the image all classes are as probable.
+
+        Raises
+        ------
+        InputError
+            When the image cannot be read.
+        Stopped
+            When a stop was asked for.
+        """
+        number, n_classes = len(detections), len(self.card.classes)
+        probabilities = np.full((number, n_classes), 1 / n_classes, dtype=np.float32)
+        seen = [k for k in range(number) if not is_outside(image, detections.boxes[k])]
+        for first in range(0, len(seen), BATCH):
+            report(Progress("names", first, len(seen)))
+            check(should_stop)
+            batch = seen[first : first + BATCH]
+            shapes = [_outline(detections, k) if outlines is None else outlines[k] for k in batch]
+            pictures = [
+                self._picture(image, detections.boxes[k], shape) for k, shape in zip(batch, shapes, strict=True)
+            ]
+            probabilities[batch] = self._probabilities(np.stack(pictures))
+        report(Progress("names", len(seen), len(seen)))
+        return Names(self.card.classes, probabilities, self.card.threshold())
+
+    def _picture(self, image: Readable, box: ArrayLike, outline: ArrayLike | None) -> NDArray[np.uint8]:
+        """Return what the network sees of a specimen."""
+        cutout = upright_cutout(image, box, self.side, outline)
+        return cutout.masked() if self.facts.masked else cutout.pixels
+
+    def _probabilities(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the network over pictures, shape (B, side, side, 3), and calibrate what it says, shape (B, C)."""
+        import torch
+
+        with torch.inference_mode():
+            images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
+            logits = self._network(((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last))
+            return np.asarray(torch.softmax(logits.float() / self.facts.temperature, dim=1).cpu().numpy())
+
+
+def _outline(detections: Detections, k: int) -> NDArray[np.float64] | None:
+    """Return the outline of a specimen's mask, None where it has none."""
+    if detections.masks is None or not detections.masks[k].area:
+        return None
+    return masks.outline(detections.masks[k])
