@@ -6,12 +6,13 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluate_masks import mask_overlaps, masks_of, runs
+from diatom_training.evaluate_masks import mask_overlaps
+from diatom_training.evaluation.coco import evaluator
 from napari_diatom import geometry
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
@@ -198,64 +199,21 @@ def average_precision(
 ) -> tuple[float, float]:
     """Return AP at IoU 0.5, and the mean AP over IoU 0.5 to 0.95, of ``masks`` or of boxes drawn as masks.
 
-    COCO's evaluator with one class, without limits of area, with :data:`MOST_DETECTIONS` detections per image.
+    COCO's evaluator, whatever the classes, without limits of area, with :data:`MOST_DETECTIONS` detections per image.
 
     Raises
     ------
     InputError
         When pycocotools is not installed.
     """
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise InputError("Average precision needs pycocotools: pip install pycocotools") from error
-    coco_truth, coco_found = COCO(), COCO()
-    images = [{"id": k, "height": height, "width": width} for k, (height, width) in enumerate(sizes)]
-    for coco, items in ((coco_truth, truths), (coco_found, predictions)):
-        notes = [
-            note
-            for k, (item, size) in enumerate(zip(items, sizes, strict=True))
-            for note in _notes(k, item, size, masks)
-        ]
-        numbered = [note | {"id": number} for number, note in enumerate(notes, start=1)]
-        coco.dataset = {"images": images, "categories": [{"id": 1, "name": "diatom"}], "annotations": numbered}
+    compared = evaluator(truths, predictions, sizes, "masks" if masks else "oriented-boxes", False, MOST_DETECTIONS)
     # The evaluator reports to the terminal.
     with contextlib.redirect_stdout(io.StringIO()):
-        coco_truth.createIndex()
-        coco_found.createIndex()
-        evaluator = COCOeval(coco_truth, coco_found, "segm")
-        evaluator.params.areaRng, evaluator.params.areaRngLbl = [[0, 1e10]], ["all"]
-        evaluator.params.maxDets = [MOST_DETECTIONS]
-        evaluator.evaluate()
-        evaluator.accumulate()
-    precision = evaluator.eval["precision"]
+        compared.accumulate()
+    precision = compared.eval["precision"]
     if not (precision > -1).any():
         return float("nan"), float("nan")
     return float(precision[0].mean()), float(precision.mean())
-
-
-def _notes(image: int, detections: Detections, size: tuple[int, int], masks: bool) -> list[dict[str, Any]]:
-    """Return masks, or boxes drawn as masks, as COCO annotations."""
-    from pycocotools import mask as coco_mask
-
-    if masks:
-        codes = runs(masks_of(detections), *size)
-    else:
-        polygons = geometry.corners(detections.boxes).reshape(-1, 8)
-        codes = coco_mask.frPyObjects(polygons.tolist(), *size) if len(polygons) else []
-    return [
-        {
-            "image_id": image,
-            "category_id": 1,
-            "segmentation": code,
-            "area": float(coco_mask.area(code)),
-            "bbox": coco_mask.toBbox(code).tolist(),
-            "iscrowd": 0,
-            "score": float(score),
-        }
-        for code, score in zip(codes, detections.scores, strict=True)
-    ]
 
 
 def _share(part: float, whole: float) -> float:

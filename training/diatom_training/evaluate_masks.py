@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError
+from napari_diatom.formats import rle
+
+_BAND: Final = 1 << 22
+"""Pixels that are counted at a time."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ def confusion(truth: NDArray[np.integer], found: NDArray[np.integer], n_classes:
     if truth.size and not 0 <= min(truth.min(), found.min()) <= max(truth.max(), found.max()) <= n_classes:
         raise InputError(f"A map holds classes other than 0 to {n_classes}.")
     side = 1 + n_classes
-    codes = truth.astype(np.int64).ravel() * side + found.astype(np.int64).ravel()
-    return np.bincount(codes, minlength=side * side).reshape(side, side)
+    table = np.zeros(side * side, dtype=np.int64)
+    rows, columns = truth.ravel(), found.ravel()
+    # A band at a time: the codes take eight times the memory of the maps.
+    for begin in range(0, rows.size, _BAND):
+        codes = rows[begin : begin + _BAND].astype(np.int64) * side + columns[begin : begin + _BAND]
+        table += np.bincount(codes, minlength=side * side)
+    return table.reshape(side, side)
 
 
 def map_metrics(table: NDArray[np.int64]) -> MapMetrics:
@@ -113,17 +122,15 @@ def paint(canvas: NDArray[np.uint8], mask: CroppedMask, value: int) -> None:
 
 
 def runs(masks: Sequence[CroppedMask], height: int, width: int) -> list[dict[str, Any]]:
-    """Return masks as COCO's run-length codes of an image of that size."""
+    """Return masks, as far as they lie on an image of that size, as COCO's run-length codes."""
     from pycocotools import mask as coco_mask
 
-    # One canvas for all, in the order of COCO's runs: column by column.
-    canvas = np.zeros((height, width), dtype=np.uint8, order="F")
-    codes = []
-    for mask in masks:
-        paint(canvas, mask, 1)
-        codes.append(coco_mask.encode(canvas))
-        paint(canvas, mask, 0)
-    return codes
+    counts = [
+        rle.encode(part, height, width) if part.area else np.array([height * width])
+        for part in (mask.within(0, 0, width, height) for mask in masks)
+    ]
+    codes = [{"size": [height, width], "counts": one.tolist()} for one in counts]
+    return list(coco_mask.frPyObjects(codes, height, width)) if codes else []
 
 
 def mask_overlaps(found: Detections, truth: Detections) -> NDArray[np.float64]:

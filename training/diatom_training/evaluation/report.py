@@ -1,0 +1,395 @@
+"""The report of an evaluation: an HTML file for people, a JSON file for programs; same figures, same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from diatom_training.evaluation import page, plots
+from diatom_training.evaluation.bootstrap import Bootstrap, Difference, Interval
+from diatom_training.evaluation.calibration import Calibration
+from diatom_training.evaluation.cases import Units
+from diatom_training.evaluation.coco import Shape
+from diatom_training.evaluation.detection import TITLES, DetectionFigures, Found
+from diatom_training.evaluation.maps import MapFigures
+from diatom_training.evaluation.mistakes import Kind
+from diatom_training.evaluation.naming import NamingFigures
+from diatom_training.evaluation.result import Evaluation
+from diatom_training.evaluation.words import many, number, percent, span, summary
+from napari_diatom.files import write_atomically
+
+HTML: Final = "report.html"
+JSON: Final = "report.json"
+
+_SHAPES: Final[Mapping[Shape, str]] = {
+    "boxes": "upright boxes, by their coordinates",
+    "oriented-boxes": "oriented boxes, by the pixels that they cover",
+    "masks": "masks, by their pixels",
+}
+_MEANING: Final = {
+    "precision": "share of the finds that are specimens",
+    "recall": "share of the specimens that are found",
+    "f1": "both in one: 1 is perfect",
+    "ap50": "average precision over all thresholds; half of an overlap is enough",
+    "ap50_95": "the same, mean over ever stricter overlaps: how exact the outlines are",
+    "map50": "mean of the classes' AP50: the name has to be right too",
+    "map50_95": "the same over ever stricter overlaps",
+    "count_error": "how far the count is off, mean",
+    "iou": "diatom in truth and map, over diatom in one of them",
+    "dice": "twice what is diatom in both, over the sum of the two",
+    "miou": "mean IoU of the classes, the background among them",
+    "pixel_accuracy": "share of the pixels that are right",
+    "accuracy": "share of the specimens with the right name",
+}
+_TITLES: Final = TITLES | {
+    "iou": "IoU of diatoms",
+    "dice": "Dice of diatoms",
+    "miou": "mIoU",
+    "pixel_accuracy": "Pixel accuracy",
+    "accuracy": "Accuracy",
+}
+_NAMING: Final = {
+    "precision": "of those with a name, the share that bear it rightly; mean of the classes",
+    "recall": "of a class, the share that gets its name; mean of the classes",
+    "f1": "both in one, mean of the classes",
+}
+_MISTAKES: Final[Mapping[Kind, str]] = {
+    "missed": "Specimens that were missed, the longest first",
+    "false": "Finds that are none, the surest first",
+    "misnamed": "Wrong names, the surest first",
+    "size": "Wrong lengths, the worst first",
+}
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.json``, each whole or not at all, and return their paths.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    paths = folder / HTML, folder / JSON
+    write_atomically(paths[0], html(evaluation))
+    write_atomically(paths[1], json.dumps(to_json(evaluation), indent=1, ensure_ascii=False) + "\n")
+    return paths
+
+
+def write_comparison(
+    differences: Sequence[Difference], names: tuple[str, str], units: Units, options: Bootstrap, folder: Path
+) -> tuple[Path, Path]:
+    """Write the comparison of two models as ``report.html`` and ``report.json``, and return their paths.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    rows = [
+        (
+            TITLES.get(row.figure, row.figure),
+            number(row.first),
+            number(row.second),
+            number(row.difference.value),
+            span(row.difference),
+            number(row.p),
+        )
+        for row in differences
+    ]
+    header = ("", *names, "difference", f"{100 * options.level:g} % interval", "p")
+    title = f"{names[0]} and {names[1]} on the same {many(len(units), units.kind.removesuffix('s'))}"
+    body = "\n".join(
+        (
+            page.heading(title, "Which of two models is better, and whether chance does as much."),
+            page.paragraphs([row.words for row in differences], "summary"),
+            page.table(header, rows),
+            page.section("How this was computed", page.paragraphs([_resampled(units, options)])),
+        )
+    )
+    data = {
+        "models": list(names),
+        "units": {"kind": units.kind, "number": len(units)},
+        "bootstrap": plain(options),
+        "differences": plain(list(differences)),
+    }
+    paths = folder / HTML, folder / JSON
+    write_atomically(paths[0], page.document(title, body))
+    write_atomically(paths[1], json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    return paths
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain data, without the pictures and the single sizes; NaN becomes None."""
+    data: dict[str, Any] = plain(evaluation)
+    data["units"] = {"kind": evaluation.units.kind, "number": len(evaluation.units)}
+    data["summary"] = summary(evaluation)
+    for shown in data["mistakes"]:
+        del shown["jpeg"]
+    if evaluation.detection:
+        for sizes in data["detection"]["sizes"]:
+            sizes["specimens"] = len(sizes.pop("truth"))
+            del sizes["found"]
+    if evaluation.naming:
+        for part in data["naming"]["classes"]:
+            del part["false_alarms"], part["hits"]
+    return data
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses and arrays as what :func:`json.dumps` takes; NaN and infinity become None."""
+    if is_dataclass(value):
+        return {part.name: plain(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def html(evaluation: Evaluation) -> str:
+    """Return an evaluation as one page."""
+    about = evaluation.about
+    title = f"How good is {about.title}?"
+    parts = [
+        page.heading(title, "An evaluation on images that a person has annotated."),
+        page.paragraphs(summary(evaluation), "summary"),
+        page.paragraphs(evaluation.remarks, "note"),
+        page.section("Figures", _chief(evaluation)),
+    ]
+    if evaluation.detection:
+        parts += _of_detection(evaluation, evaluation.detection)
+    if evaluation.maps:
+        parts.append(_of_maps(evaluation.maps))
+    if evaluation.naming:
+        parts += _of_naming(evaluation.naming)
+    parts += [_of_mistakes(evaluation), page.section("How this was computed", page.paragraphs(_method(evaluation)))]
+    return page.document(title, "\n".join(part for part in parts if part))
+
+
+def _chief(evaluation: Evaluation) -> str:
+    """Return the table of the figures that have intervals, and of the others of their kind."""
+    meanings = _MEANING | (_NAMING if evaluation.naming else {})
+    rows = [
+        (_TITLES[name], number(interval.value), span(interval), meanings[name])
+        for name, interval in evaluation.intervals.items()
+    ]
+    if evaluation.naming:
+        nothing = Interval(float("nan"), float("nan"), float("nan"))
+        for title, value, meaning in (
+            ("Top 3", evaluation.naming.top3, "share with the right name among the three likeliest"),
+            ("AUC-ROC", evaluation.naming.auc, "how well a class is told from the others; 0.5 is chance"),
+        ):
+            rows.append((title, number(value), span(nothing), meaning))
+    level = f"{100 * evaluation.bootstrap.level:g} % interval"
+    return page.table(("", "value", level, "what it says"), rows, (0, 3))
+
+
+def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
+    """Return the sections of a model that finds specimens."""
+    header = ("class", "specimens", "found", "right", "precision", "recall", "F1", "AP50", "AP50-95")
+    parts: tuple[Found, ...] = (figures.overall,)
+    if len(figures.names.every) > 1:
+        parts = (*sorted(figures.classes, key=lambda part: -part.specimens), figures.overall)
+    names = [part.name if part is not figures.overall else "any class" for part in parts]
+    rows = [
+        (
+            name,
+            f"{part.specimens:,}",
+            f"{part.found:,}",
+            f"{part.right:,}",
+            *(number(value) for value in (part.precision, part.recall, part.f1, part.ap50, part.ap50_95)),
+        )
+        for name, part in zip(names, parts, strict=True)
+    ]
+    several = figures.classes if len(figures.names.every) > 1 else ()
+    unit = evaluation.units.kind.removesuffix("s")
+    return [
+        page.section(
+            "By class" if several else "Specimens",
+            page.table(header, rows),
+            page.figure(
+                plots.precision_recall(figures.overall, several),
+                "Precision against recall at an overlap of 0.5, from the strictest threshold on the left to the "
+                "loosest on the right. The area below a curve is its AP50.",
+                600,
+            ),
+        ),
+        page.section("What is taken for what", _confusion(figures)),
+        page.section("Counts and sizes", _counts(figures, unit), _sizes(figures)),
+        page.section("Can the scores be taken at their word?", _calibrated(figures.calibration)),
+    ]
+
+
+def _confusion(figures: DetectionFigures) -> str:
+    """Return the confusion matrix of specimens, those of classes that play no part left out."""
+    table = figures.confusion
+    shown = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
+    names = [("", *figures.names.every)[k] for k in shown]
+    picture = plots.confusion_matrix(table[np.ix_(shown, shown)], ["nothing", *names[1:]], ["missed", *names[1:]])
+    return page.figure(
+        picture,
+        "Rows: what there is; columns: what it was found as, at the threshold. The first column is what was missed, "
+        "the first row what was found where there is nothing. The darker, the larger the share of the row.",
+        min(100 * len(shown) + 260, 900),
+    )
+
+
+def _counts(figures: DetectionFigures, unit: str) -> str:
+    """Return counts as a plot beside a table, of many only the worst."""
+    worst = sorted(figures.counts, key=lambda count: (-abs(count.found - count.truth), count.name))[:15]
+    rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", f"{c.found - c.truth:+,}") for c in worst]
+    heading = "" if len(worst) == len(figures.counts) else f"<h3>The {len(worst)} worst of {len(figures.counts)}</h3>"
+    return page.side_by_side(
+        page.figure(plots.counted(figures.counts, unit), f"Counts, a point per {unit}.", 430),
+        f"<div>{heading}{page.table((unit, 'images', 'truth', 'found', 'off by'), rows)}</div>",
+    )
+
+
+def _sizes(figures: DetectionFigures) -> str:
+    """Return sizes as a table, and lengths as plots."""
+    rows = [
+        (
+            f"{sizes.side} ({sizes.unit})",
+            f"{len(sizes.truth):,}",
+            number(sizes.bias, 2),
+            number(sizes.median_error, 2),
+            number(sizes.most_error, 2),
+            percent(sizes.relative_error),
+        )
+        for sizes in figures.sizes
+    ]
+    lengths = [
+        page.figure(plots.measured(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
+        for sizes in figures.sizes
+        if sizes.side == "length" and len(sizes.truth)
+    ]
+    header = ("", "specimens", "bias", "median error", "95 % are within", "median error, share")
+    return page.table(header, rows) + (page.side_by_side(*lengths) if lengths else "")
+
+
+def _calibrated(calibration: Calibration) -> str:
+    """Return the reliability diagram with its error."""
+    if calibration.error != calibration.error:
+        return page.paragraphs(["Nothing was found, so there are no scores."])
+    return page.figure(
+        plots.reliability(calibration),
+        "How often what has a score is right. On the dashed line a score of 0.8 is right in 8 of 10 cases; below it "
+        f"the model is too sure of itself. The two are {number(calibration.error)} apart on average (the expected "
+        "calibration error).",
+        430,
+    )
+
+
+def _of_maps(maps: MapFigures) -> str:
+    """Return the section of class maps."""
+    rows = [(part.name, f"{part.pixels:,}", number(part.iou), number(part.dice)) for part in maps.classes]
+    rows.append(("mean", "", number(maps.miou), number(maps.mean_dice)))
+    return page.section("Pixels", page.table(("class", "pixels in the truth", "IoU", "Dice"), rows))
+
+
+def _of_naming(naming: NamingFigures) -> list[str]:
+    """Return the sections of a model that names cut-outs."""
+    rows = [
+        (
+            part.name,
+            f"{part.specimens:,}",
+            f"{part.named:,}",
+            *(number(value) for value in (part.precision, part.recall, part.f1, part.auc)),
+        )
+        for part in sorted(naming.classes, key=lambda part: -part.specimens)
+    ]
+    names = [part.name for part in naming.classes]
+    curves = [part for part in naming.classes if len(part.hits)]
+    picture = page.figure(
+        plots.roc(curves),
+        "ROC curves: how many of the other specimens would get a name too, were the least probability lowered until "
+        "that share of its class gets it.",
+        600,
+    )
+    return [
+        page.section(
+            "By class",
+            page.table(("class", "specimens", "named so", "precision", "recall", "F1", "AUC"), rows),
+            picture if curves else "",
+        ),
+        page.section(
+            "What is taken for what",
+            page.figure(
+                plots.confusion_matrix(naming.confusion, names, names),
+                "Rows: what there is; columns: what it was named. The darker, the larger the share of the row.",
+                min(100 * len(names) + 260, 900),
+            ),
+        ),
+        page.section("Can the probabilities be taken at their word?", _calibrated(naming.calibration)),
+    ]
+
+
+def _of_mistakes(evaluation: Evaluation) -> str:
+    """Return the section of the worst mistakes."""
+    parts = []
+    for kind, heading in _MISTAKES.items():
+        some = [shown for shown in evaluation.mistakes if shown.mistake.kind == kind]
+        if not some:
+            continue
+        words = [f"{s.mistake.words} ({s.image}, at {s.x_px:.0f}, {s.y_px:.0f})" for s in some]
+        parts.append(f"<h3>{heading}</h3>")
+        if any(shown.jpeg for shown in some):
+            parts.append(
+                page.grid(
+                    [
+                        page.figure(s.jpeg, text, mime="image/jpeg")
+                        for s, text in zip(some, words, strict=True)
+                        if s.jpeg
+                    ]
+                )
+            )
+        else:
+            parts.append(page.paragraphs(words))
+    legend = '<p><span class="truth">Blue</span>: what there is. <span class="found">Orange</span>: what was found.</p>'
+    pictures = any(shown.jpeg for shown in evaluation.mistakes)
+    return page.section("The worst mistakes", *((legend, *parts) if pictures else parts))
+
+
+def _method(evaluation: Evaluation) -> list[str]:
+    """Say how the figures came about."""
+    about = evaluation.about
+    lines = [_resampled(evaluation.units, evaluation.bootstrap)]
+    if evaluation.detection:
+        figures = evaluation.detection
+        lines += [
+            f"The threshold is {about.threshold_from}: {figures.threshold:.2f}. One that is tuned on the images of a "
+            "report makes a model look better than it is.",
+            f"Compared are {_SHAPES[figures.shape]}. Finds are matched with the truth by COCO's evaluator, best score "
+            "first: a find is right that shares at least half of the union of both with a specimen that no better find "
+            "has taken. Average precision is COCO's, with 101 recalls; other programs, such as Ultralytics, "
+            "interpolate in other ways, and differ in the third digit. Sizes leave out specimens cut by the "
+            "image's edge.",
+        ]
+    if evaluation.naming:
+        lines.append(
+            "Accuracy, precision, recall, F1, AUC-ROC and calibration error are those of torchmetrics; means over "
+            "classes give each class the same weight."
+        )
+    if about.sha256:
+        lines.append(f"SHA-256 of the model's weights: {about.sha256}")
+    return lines
+
+
+def _resampled(units: Units, options: Bootstrap) -> str:
+    """Say where the intervals come from."""
+    if len(units) < 2:
+        return "There are no intervals: they need at least two images."
+    return (
+        f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
+        f"{many(len(units), units.kind.removesuffix('s'))} were drawn with replacement and all figures computed anew "
+        f"(seed {options.seed})."
+    )

@@ -1,0 +1,264 @@
+"""An evaluation as a whole: the model, its figures with their intervals, its worst mistakes, what to bear in mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from numpy.typing import ArrayLike
+
+from diatom_training.evaluation.bootstrap import FEW, Bootstrap, Interval, intervals
+from diatom_training.evaluation.cases import Case, Units
+from diatom_training.evaluation.coco import Shape
+from diatom_training.evaluation.detection import DetectionFigures, detection_figures, figures_of
+from diatom_training.evaluation.maps import MapFigures, figures_of_maps, map_figures, tables_of
+from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation.mistakes import Mistake, worst
+from diatom_training.evaluation.naming import NamingFigures, checked_names, figures_of_names, naming_figures
+from napari_diatom.errors import InputError
+
+
+@dataclass(frozen=True)
+class About:
+    """Which model was judged, and how its threshold came about.
+
+    Attributes
+    ----------
+    model, version : str
+        From its card.
+    sha256 : str
+        Of its weights, empty where unknown.
+    task : str
+        From its card.
+    threshold_from : str
+        Where the threshold comes from, as words after "the threshold is".
+    """
+
+    model: str
+    version: str = ""
+    sha256: str = ""
+    task: str = ""
+    threshold_from: str = "the one that was given"
+
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.model} {self.version}".rstrip()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A mistake, where it is, and its picture.
+
+    Attributes
+    ----------
+    mistake : Mistake
+        What is wrong.
+    image : str
+        Name of the image.
+    x_px, y_px : float
+        Centre of the specimen or detection.
+    jpeg : bytes
+        The picture; empty where there is none.
+    """
+
+    mistake: Mistake
+    image: str
+    x_px: float
+    y_px: float
+    jpeg: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All that there is to say of a model on a test set; what a task does not have is None.
+
+    Attributes
+    ----------
+    about : About
+        The model.
+    images : int
+        How many; 0 for cut-outs.
+    units : Units
+        What was resampled.
+    bootstrap : Bootstrap
+        How.
+    intervals : mapping of str to Interval
+        The chief figures.
+    detection : DetectionFigures or None
+        Of a model that finds specimens.
+    maps : MapFigures or None
+        Of their class maps.
+    naming : NamingFigures or None
+        Of a model that names cut-outs.
+    mistakes : tuple of Shown
+        The worst.
+    remarks : tuple of str
+        What to bear in mind; a sentence each.
+    """
+
+    about: About
+    images: int
+    units: Units
+    bootstrap: Bootstrap
+    intervals: Mapping[str, Interval]
+    detection: DetectionFigures | None = None
+    maps: MapFigures | None = None
+    naming: NamingFigures | None = None
+    mistakes: tuple[Shown, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+
+
+Picture = Callable[[Mistake, Case], bytes]
+"""Returns the picture of a mistake as a JPEG, or nothing."""
+
+
+def no_picture(mistake: Mistake, case: Case) -> bytes:
+    """Return nothing."""
+    return b""
+
+
+def evaluate_cases(
+    cases: Sequence[Case],
+    shape: Shape,
+    threshold: float,
+    about: About,
+    options: Bootstrap | None = None,
+    picture: Picture = no_picture,
+) -> Evaluation:
+    """Judge what a model found.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The test set. Class maps are judged where all cases have their tables.
+    shape : Shape
+        What is compared.
+    threshold : float
+        Score from which detections count; tuned on the validation set.
+    about : About
+        The model.
+    options : Bootstrap, optional
+        How to resample.
+    picture : callable, optional
+        Gives the pictures of mistakes.
+
+    Raises
+    ------
+    InputError
+        When there are no images, or no specimens in their truth; and see :func:`match_cases`.
+    """
+    options = options or Bootstrap()
+    matched = match_cases(cases, shape)
+    figures = detection_figures(matched, threshold)
+    found = intervals(figures_of(matched, threshold), matched.units, options)
+    maps = None
+    if all(case.table is not None for case in cases):
+        maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
+        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options)
+    shown = []
+    for mistake in worst(matched, threshold):
+        case = matched.cases[mistake.case]
+        box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
+        shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
+    return Evaluation(
+        about=about,
+        images=len(cases),
+        units=matched.units,
+        bootstrap=options,
+        intervals=found,
+        detection=figures,
+        maps=maps,
+        mistakes=tuple(shown),
+        remarks=(*_remarks(matched.units), *_remarks_of_cases(cases, figures)),
+    )
+
+
+def evaluate_names(
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    slides: Sequence[str],
+    about: About,
+    options: Bootstrap | None = None,
+) -> Evaluation:
+    """Judge the names that a model gave to N cut-outs.
+
+    Parameters
+    ----------
+    truth : array-like of int, shape (N,)
+        Index of each specimen's class.
+    probabilities : array-like, shape (N, C)
+        Of each class, 0 to 1.
+    classes : sequence of str
+        Names of the C classes.
+    slides : sequence of str
+        The slide that each specimen comes from; of a single slide the specimens are resampled.
+    about : About
+        The model.
+    options : Bootstrap, optional
+        How to resample.
+
+    Raises
+    ------
+    InputError
+        With every problem found; see :func:`naming_figures`.
+    """
+    options = options or Bootstrap()
+    figures = naming_figures(truth, probabilities, classes)
+    ids, given = checked_names(truth, probabilities, classes)
+    if len(slides) != len(ids):
+        raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
+    units = Units.by(slides, [str(k) for k in range(len(ids))])
+    resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
+    return Evaluation(
+        about=about,
+        images=0,
+        units=units,
+        bootstrap=options,
+        intervals=intervals(resampled, units, options),
+        naming=figures,
+        remarks=(*_remarks(units, "cut-outs"), *figures.remarks),
+    )
+
+
+def _remarks(units: Units, images: str = "images") -> list[str]:
+    """Say what the intervals are worth."""
+    if len(units) < 2:
+        return [f"There is but one of the {images}, so nothing can be said of how far chance goes."]
+    if units.kind == "images":
+        return [
+            f"All {images} are of one slide. The intervals were found by drawing {images}, not slides: they say how "
+            "sure the figures are for this slide, and nothing of other slides, which may well differ more."
+        ]
+    if len(units) < FEW:
+        return [f"There are only {len(units)} slides, so the intervals are rough ones; with {FEW} or more they hold."]
+    return []
+
+
+def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[str]:
+    """Say what was left out of the figures."""
+    remarks = []
+    for name in figures.names.unknown:
+        number = sum(int((case.truth.class_ids == k).sum()) for case, k in _with(cases, name))
+        remarks.append(
+            f"The model does not know the class {name} ({number} in the truth): they count as specimens to be found, "
+            "but this class is left out of the means over the classes."
+        )
+    absent = [part.name for part in figures.classes if not part.specimens]
+    if absent:
+        remarks.append(
+            f"Of these classes there is no specimen in the truth, so nothing can be said of them: {', '.join(absent)}."
+        )
+    without = sum(case.pixel_size_um is None for case in cases)
+    if without:
+        which = "no image" if without == len(cases) else f"{len(cases) - without} of the {len(cases)} images"
+        remarks.append(f"The pixel size is known of {which}; sizes on the others are in pixels.")
+    if not figures.overall.found:
+        remarks.append("The model found nothing at all at this threshold.")
+    return remarks
+
+
+def _with(cases: Sequence[Case], name: str) -> list[tuple[Case, int]]:
+    """Return the cases whose truth names a class, each with its index there."""
+    return [(case, case.truth.classes.index(name)) for case in cases if name in case.truth.classes]

@@ -1,0 +1,97 @@
+"""An evaluation in plain words, for those who count diatoms and not pixels."""
+
+from __future__ import annotations
+
+from diatom_training.evaluation.bootstrap import Interval
+from diatom_training.evaluation.detection import DetectionFigures
+from diatom_training.evaluation.maps import MapFigures
+from diatom_training.evaluation.naming import NamingFigures
+from diatom_training.evaluation.result import Evaluation
+
+
+def summary(evaluation: Evaluation) -> list[str]:
+    """Return what an evaluation comes to, a few sentences to a line."""
+    lines = []
+    if evaluation.detection:
+        lines += _found(evaluation, evaluation.detection)
+    if evaluation.maps:
+        lines.append(_mapped(evaluation.maps))
+    if evaluation.naming:
+        lines.append(_named(evaluation, evaluation.naming))
+    return lines
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a figure as text, a dash where there is nothing to tell."""
+    return "-" if value != value else f"{value:.{digits}f}"
+
+
+def percent(value: float) -> str:
+    """Return a share in percent, with a digit after the point where it matters."""
+    return "-" if value != value else f"{100 * value:.{1 if value > 0.9 or value < 0.1 else 0}f} %"
+
+
+def span(interval: Interval) -> str:
+    """Return an interval as text."""
+    return "-" if interval.low != interval.low else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def many(count: int, one: str) -> str:
+    """Return a number with its noun."""
+    return f"{count:,} {one if count == 1 else one + 's'}"
+
+
+def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
+    """Return the lines of a model that finds specimens."""
+    overall, unit = figures.overall, evaluation.units.kind.removesuffix("s")
+    where = many(figures.images, "image")
+    if evaluation.units.kind == "slides":
+        where += f" of {many(len(evaluation.units), 'slide')}"
+    recall = evaluation.intervals["recall"]
+    sure = f" (between {percent(recall.low)} and {percent(recall.high)})" if recall.low == recall.low else ""
+    lines = [
+        f"{evaluation.about.title} was tried on {where}, with {many(overall.specimens, 'specimen')}. It found "
+        f"{overall.right:,} of them: {percent(overall.recall)}{sure}."
+    ]
+    if overall.found:
+        wrong = overall.found - overall.right
+        lines[0] += f" Of its {many(overall.found, 'find')}, {wrong:,} ({percent(wrong / overall.found)}) are wrong."
+    if len(figures.names.every) > 1 and overall.right:
+        right = int(figures.confusion.diagonal()[1:].sum())
+        lines.append(f"Of the specimens that it found, {percent(right / overall.right)} have the right name.")
+    count = f"The count of {'a slide' if unit == 'slide' else 'an image'} is off by {figures.count_error:.1f}"
+    count += f" on average ({percent(figures.relative_count_error)} of the mean count)"
+    bias = f"; over all it is too high by {figures.count_bias:.1f}" if figures.count_bias > 0 else ""
+    if figures.count_bias < 0:
+        bias = f"; over all it is too low by {-figures.count_bias:.1f}"
+    lines.append(f"{count}{bias}.")
+    for sizes in figures.sizes:
+        if sizes.side == "length" and len(sizes.truth):
+            way = "long" if sizes.bias > 0 else "short"
+            lines.append(
+                f"Half of the lengths are right to within {sizes.median_error:.2g} {sizes.unit} "
+                f"({percent(sizes.relative_error)}), 95 % to within {sizes.most_error:.2g} {sizes.unit}; on average "
+                f"they are {abs(sizes.bias):.2g} {sizes.unit} too {way}."
+            )
+    return lines
+
+
+def _mapped(maps: MapFigures) -> str:
+    """Return the line of class maps."""
+    return (
+        f"Pixel by pixel, {percent(maps.pixel_accuracy)} are right. Of the pixels that are diatom in truth or in the "
+        f"map, {percent(maps.iou)} are so in both."
+    )
+
+
+def _named(evaluation: Evaluation, naming: NamingFigures) -> str:
+    """Return the line of a model that names cut-outs."""
+    accuracy = evaluation.intervals["accuracy"]
+    sure = f" (between {percent(accuracy.low)} and {percent(accuracy.high)})" if accuracy.low == accuracy.low else ""
+    line = (
+        f"{evaluation.about.title} named {many(naming.specimens, 'specimen')}, {percent(naming.accuracy)} of them "
+        f"rightly{sure}."
+    )
+    if naming.top3 == naming.top3:
+        line += f" In {percent(naming.top3)} of the cases the right name is among the three likeliest."
+    return line
