@@ -127,21 +127,21 @@ def renamed(detections: Detections, names: Sequence[str]) -> Detections:
     return replace(detections, classes=tuple(names), class_ids=ids[detections.class_ids])
 
 
-def check_cases(cases: Sequence[Case]) -> None:
-    """Check that there is something to judge.
+def check_truth(images: Sequence[str], truth: Sequence[Detections]) -> None:
+    """Check that there is something to judge, given the names of the images and the truth of each.
 
     Raises
     ------
     InputError
         When there are no images, two have the same name, or there is no specimen in the truth of any.
     """
-    if not cases:
+    if not images:
         raise InputError("There are no images to evaluate a model on.")
-    twice = [name for name, number in Counter(case.image for case in cases).items() if number > 1]
+    twice = [name for name, number in Counter(images).items() if number > 1]
     if twice:
         raise InputError(f"Two images of the test set are called {twice[0]}: give each a name of its own.")
-    if not any(len(case.truth) for case in cases):
+    if not any(len(part) for part in truth):
         raise InputError(
-            f"The truth of these {len(cases)} images holds no specimen at all, so there is nothing to be found: "
-            "annotate them first."
+            f"The truth of {len(images)} images holds no specimen at all, so there is nothing to be found: annotate "
+            "them first."
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.cases import Case, ClassNames, Units, check_cases, names_of, renamed, units_of
+from diatom_training.evaluation.cases import Case, ClassNames, Units, check_truth, names_of, renamed, units_of
 from diatom_training.evaluation.coco import OVERLAPS, Shape, evaluator
 from napari_diatom.detections import Detections
 
@@ -102,7 +102,7 @@ def match_cases(cases: Sequence[Case], shape: Shape) -> Matched:
     InputError
         When there is nothing to judge, or masks are to be compared where there are none.
     """
-    check_cases(cases)
+    check_truth([case.image for case in cases], [case.truth for case in cases])
     names = names_of(cases)
     truths = [renamed(case.truth, names.every) for case in cases]
     found = [renamed(case.found, names.every) for case in cases]

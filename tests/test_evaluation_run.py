@@ -1,0 +1,141 @@
+"""Models on a test set, from images to the report; and cross-validation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from fakes import BlobEngine, ShadeEngine, card, loader, map_card, slide
+from judged import cases
+
+from diatom_training.evaluation import run
+from diatom_training.evaluation.bootstrap import Bootstrap
+from diatom_training.evaluation.detection import figures_of
+from diatom_training.evaluation.folds import cross_validation
+from diatom_training.evaluation.matching import match_cases
+from napari_diatom import engines
+from napari_diatom.analysis import AnalysisOptions, analyse
+from napari_diatom.detections import Detections
+from napari_diatom.errors import InputError, Stopped
+from napari_diatom.imaging import from_array
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.progress import Progress
+
+QUICK = Bootstrap(resamples=50)
+KNOWN = AnalysisOptions(pixel_size_um=0.25)
+
+
+def truth_of(pixels: np.ndarray, engine: BlobEngine | ShadeEngine) -> Detections:
+    """Return what an engine finds itself, less the last specimen, as a person would give it."""
+    found = analyse(from_array(pixels, "truth"), engine, KNOWN).detections
+    return replace(found, scores=np.ones_like(found.scores))[:-1]
+
+
+def images(engine: BlobEngine | ShadeEngine, number: int = 3) -> list[run.TestImage]:
+    made = []
+    for k in range(number):
+        pixels = slide(seed=k)
+        made.append(run.TestImage(from_array(pixels, f"field-{k}"), f"slide-{k}", truth_of(pixels, engine), 0.25))
+    return made
+
+
+def test_a_model_that_finds_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = BlobEngine(card(pixel_size_um=0.25))
+    some = images(engine)
+    file = tmp_path / "one.png"
+    cv2.imwrite(str(file), slide(seed=0))
+    some[0] = replace(some[0], image=file)
+    monkeypatch.setattr(engines, "load", loader(engine))
+    seen: list[Progress] = []
+    evaluation = run.evaluate_model(
+        ModelFolder(engine.card, tmp_path), some, tmp_path / "out", report=seen.append, options=QUICK
+    )
+    figures = evaluation.detection
+    specimens = sum(len(item.truth) for item in some)
+    assert (figures.overall.specimens, figures.overall.right, figures.overall.recall) == (specimens, specimens, 1)
+    assert figures.overall.found == specimens + 3
+    assert [count.found - count.truth for count in figures.counts] == [1, 1, 1]
+    assert figures.sizes[0].unit == "µm"
+    assert figures.sizes[0].median_error == 0
+    assert {shown.mistake.kind for shown in evaluation.mistakes} == {"false"}
+    assert all(shown.jpeg for shown in evaluation.mistakes)
+    assert [p.message for p in seen if p.stage == "images"] == ["one.png", "field-1", "field-2", ""]
+    assert evaluation.about.threshold_from.startswith("the model's own")
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert written["detection"]["threshold"] == 0.4
+    assert (tmp_path / "out" / "report.html").stat().st_size > 50_000
+
+
+def test_a_model_that_gives_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ShadeEngine(map_card(pixel_size_um=0.25))
+    some = images(engine)
+    monkeypatch.setattr(engines, "load", loader(engine))
+    model = ModelFolder(engine.card, tmp_path)
+    evaluation = run.evaluate_model(model, some, tmp_path, options=QUICK)
+    assert evaluation.detection.shape == "masks"
+    assert 0.8 < evaluation.maps.iou < 1
+    assert [part.name for part in evaluation.maps.classes] == ["background", "diatom", "centric"]
+    assert "iou" in evaluation.intervals
+    boxes = [replace(item, truth=replace(item.truth, masks=None)) for item in some]
+    by_boxes = run.evaluate_model(model, boxes, tmp_path, 0.3, options=QUICK)
+    assert by_boxes.detection.shape == "oriented-boxes"
+    assert by_boxes.maps is None
+    assert "judged by its oriented boxes" in by_boxes.remarks[-1]
+    assert by_boxes.about.threshold_from == "the one that was given"
+
+
+def test_upright_boxes_go_round_the_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = ShadeEngine(map_card(pixel_size_um=0.25))
+    some = images(maps, 2)
+    upright = BlobEngine(card(pixel_size_um=0.25).model_copy(update={"task": "boxes"}))
+    by_task = {"semantic": maps, "boxes": upright}
+    monkeypatch.setattr(engines, "load", lambda model, device: by_task[model.card.task])
+    # The engine's boxes are oriented ones whatever its task, and are compared by what is upright round them.
+    rows = run.compare_models(
+        ModelFolder(maps.card, tmp_path), ModelFolder(upright.card, tmp_path), some, tmp_path, options=QUICK
+    )
+    by_name = {row.figure: row for row in rows}
+    assert by_name["recall"].first == 1
+    assert by_name["recall"].second > 0.8
+    assert "shades 1.0 and blobs 1.0 on the same 2 slides" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = BlobEngine()
+    monkeypatch.setattr(engines, "load", loader(engine))
+    model = ModelFolder(engine.card, tmp_path)
+    with pytest.raises(InputError, match="no images"):
+        run.evaluate_model(model, [], tmp_path)
+    picture = from_array(slide(), "field")
+    with pytest.raises(InputError, match="no specimen at all"):
+        run.evaluate_model(model, [run.TestImage(picture, "s", Detections.empty())], tmp_path)
+    naming = ModelFolder(engine.card.model_copy(update={"task": "classes"}), tmp_path)
+    with pytest.raises(InputError, match="evaluate its names instead"):
+        run.evaluate_model(naming, [run.TestImage(picture, "s", Detections.empty())], tmp_path)
+    with pytest.raises(Stopped):
+        run.evaluate_model(model, images(engine, 1), tmp_path, should_stop=lambda: True)
+    pages = tmp_path / "pages.tif"
+    cv2.imwritemulti(str(pages), [slide(), slide()])
+    with pytest.raises(InputError, match="holds 2 images"):
+        run.evaluate_model(model, [run.TestImage(pages, "s", Detections.empty())], tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_folds_and_their_spread() -> None:
+    every = cases(images=9, slides=9)
+    folds = [every[k::3] for k in range(3)]
+    result = cross_validation(folds, "oriented-boxes", [0.3, 0.4, 0.5])
+    assert [part.threshold for part in result.folds] == [0.3, 0.4, 0.5]
+    f1 = [part.overall.f1 for part in result.folds]
+    assert result.spreads["f1"].values == pytest.approx(f1)
+    assert result.spreads["f1"].mean == pytest.approx(np.mean(f1))
+    assert result.spreads["f1"].deviation == pytest.approx(np.std(f1, ddof=1))
+    assert set(result.spreads) == set(figures_of(match_cases(every, "boxes"), 0.5)(np.ones(9, np.int64)))
+    with pytest.raises(InputError, match="slide-0 is in two folds"):
+        cross_validation([every[:3], every[3:], every[:1]], "boxes", [0.3, 0.4, 0.5])
+    with pytest.raises(InputError, match="1 folds and 1 thresholds"):
+        cross_validation([every], "boxes", [0.5])
