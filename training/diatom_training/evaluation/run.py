@@ -102,8 +102,8 @@ def evaluate_model(
     Stopped
         When a stop was asked for.
     """
-    slides = _opened(images)
     shape = _shape(model.card, images)
+    slides = _opened(images)
     cases = _cases(model, images, slides, shape, threshold, device, report, should_stop)
     used = model.card.threshold() if threshold is None else threshold
     by_name = {slide.name: slide for slide in slides}
