@@ -156,8 +156,10 @@ class _Reader:
             pixels = None
             with contextlib.suppress(DiatomError):
                 pixels = read()
-            # The window may have been closed in the meantime.
-            with contextlib.suppress(RuntimeError):
+            # The window may have been closed in the meantime; one that is closing waits in stop() until this is told.
+            with self._ready, contextlib.suppress(RuntimeError):
+                if self._stopped:
+                    return
                 self._tell(key, pixels)
 
     def _next(self) -> tuple[Hashable, Read]:
