@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+
+NAMELESS: Final = "diatom of any kind"
+"""The one class of a test set none of whose classes the model knows: what it finds is judged, not what it calls it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class ClassNames:
     Attributes
     ----------
     known : tuple of str
-        Those that the model can find, in its order.
+        Those that the model can find, in its order; :data:`NAMELESS` alone where none of them occurs.
     unknown : tuple of str
         Those of the truth that it cannot. Their specimens count as specimens to be found, but there is no average
         precision of such a class.
@@ -67,6 +70,11 @@ class ClassNames:
     def every(self) -> tuple[str, ...]:
         """All, those known to the model first."""
         return self.known + self.unknown
+
+    @property
+    def nameless(self) -> bool:
+        """Whether names cannot be judged."""
+        return self.known == (NAMELESS,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +116,12 @@ def units_of(cases: Sequence[Case]) -> Units:
 def class_names(truth: Sequence[Detections], known: Sequence[str]) -> ClassNames:
     """Return the classes of a test set, given its truth and those that the model can find.
 
-    A class that the truth names but has no specimen of is left out.
+    A class that the truth names but has no specimen of is left out. Where the model knows none of the others, such as
+    one that only finds diatoms, all specimens are of one class.
     """
     there = dict.fromkeys(item.classes[k] for item in truth for k in np.unique(item.class_ids))
+    if not any(name in known for name in there):
+        return ClassNames((NAMELESS,))
     return ClassNames(tuple(known), tuple(name for name in there if name not in known))
 
 
@@ -121,7 +132,7 @@ def names_of(cases: Sequence[Case]) -> ClassNames:
 
 
 def renamed(detections: Detections, names: Sequence[str]) -> Detections:
-    """Return detections whose classes are ``names``, which hold theirs."""
+    """Return detections whose classes are ``names``; classes that are not among them become the first."""
     index = {name: k for k, name in enumerate(names)}
     ids = np.array([index.get(name, 0) for name in detections.classes], dtype=np.int32)
     return replace(detections, classes=tuple(names), class_ids=ids[detections.class_ids])

@@ -33,6 +33,8 @@ _LEAST: Final = 48
 """Image pixels that are shown at least."""
 _WRONG: Final = 0.1
 """Share of its length from which a specimen's length is a mistake."""
+_MEETS: Final = 0.05
+"""Intersection over union from which two boxes are said to overlap."""
 _QUALITY: Final = 85
 _SUBPIXEL_BITS: Final = 4
 
@@ -44,7 +46,7 @@ class Mistake:
     Attributes
     ----------
     kind : {"missed", "false", "misnamed", "size"}
-        A specimen that was not found, a detection where there is none, one of another class, one of another length.
+        A specimen that was not found, a detection that is none, one of another class, one of another length.
     case : int
         Index of the image.
     truth, found : int or None
@@ -79,11 +81,14 @@ def _mistakes(matched: Matched, k: int, threshold: float) -> Iterator[tuple[floa
     case = matched.cases[k]
     truth, found = case.truth, case.found
     which, whose = matched.kept(k, threshold)
+    sure = np.flatnonzero(found.scores >= np.float32(threshold))
     for i in np.setdiff1d(np.arange(len(truth)), whose).tolist():
         words = f"{_name(truth, i)} missed, {_length(truth, i, case)} long"
+        words += _nearest(truth.boxes[i], found, sure)
         yield float(truth.boxes[i, 2]), Mistake("missed", k, i, None, words)
-    for j in np.setdiff1d(np.flatnonzero(found.scores >= np.float32(threshold)), which).tolist():
-        words = f"no specimen, taken for {_name(found, j)} with a score of {found.scores[j]:.2f}"
+    for j in np.setdiff1d(sure, which).tolist():
+        words = f"{_name(found, j)} with a score of {found.scores[j]:.2f}"
+        words += _nearest(found.boxes[j], truth, np.arange(len(truth))) or ", where there is nothing"
         yield float(found.scores[j]), Mistake("false", k, None, j, words)
     for j, i in zip(which.tolist(), whose.tolist(), strict=True):
         if truth.class_ids[i] != found.class_ids[j]:
@@ -93,6 +98,17 @@ def _mistakes(matched: Matched, k: int, threshold: float) -> Iterator[tuple[floa
         if off >= _WRONG and not truth.cut[i] & CUT_BY_EDGE:
             words = f"{_name(truth, i)}, {_length(truth, i, case)} long, measured as {_length(found, j, case)}"
             yield off, Mistake("size", k, i, j, words)
+
+
+def _nearest(box: NDArray[np.float32], others: Detections, indices: NDArray[np.intp]) -> str:
+    """Say which of some specimens or detections a box overlaps most; nothing where it meets none."""
+    if not len(indices):
+        return ""
+    ious = geometry.ious(np.repeat(box[None], len(indices), axis=0), others.boxes[indices])
+    best = int(ious.argmax())
+    if ious[best] < _MEETS:
+        return ""
+    return f"; overlap with the nearest {_name(others, int(indices[best]))}: {100 * ious[best]:.0f} %"
 
 
 def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> bytes:
@@ -129,7 +145,7 @@ def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> 
         for index in indices:
             ring = (_ring(part, index) - (x0, y0)) * factor - 0.5
             fixed = np.rint(ring * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-            width = 3 if index == meant else 1
+            width = 2 if index == meant else 1
             cv2.polylines(canvas, [fixed[:, None]], True, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     done, data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:

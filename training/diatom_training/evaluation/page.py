@@ -32,7 +32,7 @@ td.words { color: #5b6b73; }
 .row { display: flex; flex-wrap: wrap; gap: 1.4rem; align-items: flex-start; }
 figure { margin: .8rem 0; }
 figure img { max-width: 100%; height: auto; display: block; }
-figcaption { color: #5b6b73; font-size: .88rem; max-width: 34rem; }
+figcaption { color: #5b6b73; font-size: .88rem; max-width: 34rem; overflow-wrap: anywhere; margin-top: .3rem; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 1rem; }
 .mistakes figure { margin: 0; }
 .mistakes img { width: 100%; border-radius: 4px; }

@@ -76,16 +76,16 @@ def roc(classes: Sequence[Named]) -> bytes:
 
 def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> bytes:
     """Draw true (rows) against found names; the colour is the share of the row."""
-    number = len(rows)
-    side = float(np.clip(0.55 * number + 1.2, 3.2, 11))
-    with _axes(side + 1.0, side) as (axes, finish):
+    number = max(len(rows), len(columns))
+    wide, high = (float(np.clip(0.5 * count + 1.4, 2.6, 11)) for count in (len(columns), len(rows)))
+    with _axes(wide + 0.8, high) as (axes, finish):
         sums = table.sum(axis=1, keepdims=True)
         shares = np.divide(table, sums, out=np.zeros(table.shape), where=sums > 0)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
         axes.grid(False)
-        size = float(np.clip(180 / max(number, 1), 4, 9))
-        axes.set_xticks(range(number), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
-        axes.set_yticks(range(number), rows, fontsize=size)
+        size = float(np.clip(180 / number, 4, 9))
+        axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
+        axes.set_yticks(range(len(rows)), rows, fontsize=size)
         axes.set_xlabel("found as")
         axes.set_ylabel("is")
         if number <= MOST_WRITTEN:

@@ -39,7 +39,7 @@ _MEANING: Final = {
     "ap50_95": "the same, mean over ever stricter overlaps: how exact the outlines are",
     "map50": "mean of the classes' AP50: the name has to be right too",
     "map50_95": "the same over ever stricter overlaps",
-    "count_error": "how far the count is off, mean",
+    "count_error": "how far the count of a slide (or image) is off, mean",
     "iou": "diatom in truth and map, over diatom in one of them",
     "dice": "twice what is diatom in both, over the sum of the two",
     "miou": "mean IoU of the classes, the background among them",
@@ -60,7 +60,7 @@ _NAMING: Final = {
 }
 _MISTAKES: Final[Mapping[Kind, str]] = {
     "missed": "Specimens that were missed, the longest first",
-    "false": "Finds that are none, the surest first",
+    "false": "False finds, the surest first",
     "misnamed": "Wrong names, the surest first",
     "size": "Wrong lengths, the worst first",
 }
@@ -231,15 +231,20 @@ def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str
 
 def _confusion(figures: DetectionFigures) -> str:
     """Return the confusion matrix of specimens, those of classes that play no part left out."""
-    table = figures.confusion
-    shown = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
-    names = [("", *figures.names.every)[k] for k in shown]
-    picture = plots.confusion_matrix(table[np.ix_(shown, shown)], ["nothing", *names[1:]], ["missed", *names[1:]])
+    table, names = figures.confusion, figures.names
+    rows = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
+    # What the model does not know it cannot find.
+    columns = rows[rows <= len(names.known)]
+    picture = plots.confusion_matrix(
+        table[np.ix_(rows, columns)],
+        [("nothing", *names.every)[k] for k in rows],
+        [("missed", *names.every)[k] for k in columns],
+    )
     return page.figure(
         picture,
         "Rows: what there is; columns: what it was found as, at the threshold. The first column is what was missed, "
         "the first row what was found where there is nothing. The darker, the larger the share of the row.",
-        min(100 * len(shown) + 260, 900),
+        min(80 * len(columns) + 260, 900),
     )
 
 
@@ -326,7 +331,7 @@ def _of_naming(naming: NamingFigures) -> list[str]:
             page.figure(
                 plots.confusion_matrix(naming.confusion, names, names),
                 "Rows: what there is; columns: what it was named. The darker, the larger the share of the row.",
-                min(100 * len(names) + 260, 900),
+                min(80 * len(names) + 260, 900),
             ),
         ),
         page.section("Can the probabilities be taken at their word?", _calibrated(naming.calibration)),
@@ -340,7 +345,7 @@ def _of_mistakes(evaluation: Evaluation) -> str:
         some = [shown for shown in evaluation.mistakes if shown.mistake.kind == kind]
         if not some:
             continue
-        words = [f"{s.mistake.words} ({s.image}, at {s.x_px:.0f}, {s.y_px:.0f})" for s in some]
+        words = [f"{s.mistake.words} ({s.image}, {s.x_px:.0f}, {s.y_px:.0f})" for s in some]
         parts.append(f"<h3>{heading}</h3>")
         if any(shown.jpeg for shown in some):
             parts.append(

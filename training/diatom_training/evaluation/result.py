@@ -239,11 +239,15 @@ def _remarks(units: Units, images: str = "images") -> list[str]:
 def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[str]:
     """Say what was left out of the figures."""
     remarks = []
-    for name in figures.names.unknown:
-        number = sum(int((case.truth.class_ids == k).sum()) for case, k in _with(cases, name))
+    if figures.names.nameless:
         remarks.append(
-            f"The model does not know the class {name} ({number} in the truth): they count as specimens to be found, "
-            "but this class is left out of the means over the classes."
+            "The model knows none of the classes of the truth, so only what it finds is judged, not what it calls it."
+        )
+    if figures.names.unknown:
+        listed = ", ".join(f"{name} ({_number(cases, name)})" for name in figures.names.unknown)
+        remarks.append(
+            f"The model does not know these classes of the truth: {listed}. They count as specimens to be found, but "
+            "are left out of the means over the classes."
         )
     absent = [part.name for part in figures.classes if not part.specimens]
     if absent:
@@ -259,6 +263,10 @@ def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[
     return remarks
 
 
-def _with(cases: Sequence[Case], name: str) -> list[tuple[Case, int]]:
-    """Return the cases whose truth names a class, each with its index there."""
-    return [(case, case.truth.classes.index(name)) for case in cases if name in case.truth.classes]
+def _number(cases: Sequence[Case], name: str) -> int:
+    """Return how many specimens of a class there are in the truth."""
+    return sum(
+        int((case.truth.class_ids == case.truth.classes.index(name)).sum())
+        for case in cases
+        if name in case.truth.classes
+    )

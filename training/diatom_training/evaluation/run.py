@@ -220,11 +220,11 @@ def _cases(
 
 
 def _as(shape: Shape, part: Detections) -> Detections:
-    """Return specimens as what is compared: with upright boxes round them, or with masks even where there are none."""
+    """Return specimens as what is compared: as upright or oriented boxes alone, or with masks, if there are any."""
     if shape == "masks":
         return part if len(part) else replace(part, masks=())
     if shape == "oriented-boxes":
-        return part
+        return replace(part, masks=None)
     bounds = geometry.bounds(part.boxes)
     if part.masks is not None:
         masks = np.array([mask.bounds for mask in part.masks], dtype=np.float64).reshape(-1, 4)
@@ -239,6 +239,8 @@ def _table(truth: Detections, analysis: Analysis, names: ClassNames) -> NDArray[
     found = analysis.class_map
     if found is None:
         found = class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
+    elif names.nameless:
+        found = (found > 0).astype(np.uint8)
     return confusion(class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every))
 
 

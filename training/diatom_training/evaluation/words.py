@@ -27,8 +27,8 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share in percent, with a digit after the point where it matters."""
-    return "-" if value != value else f"{100 * value:.{1 if value > 0.9 or value < 0.1 else 0}f} %"
+    """Return a share in percent."""
+    return "-" if value != value else f"{100 * value:.1f} %"
 
 
 def span(interval: Interval) -> str:
