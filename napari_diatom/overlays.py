@@ -51,7 +51,8 @@ def draw(image: SlideImage, detections: Detections, longest_side: int = LONGEST_
     import cv2
 
     scale = min(1.0, longest_side / max(image.height, image.width))
-    picture = np.ascontiguousarray(image.read(0, 0, image.width, image.height, scale))
+    # What is read may be the file's own pixels, which nobody can draw on.
+    picture = np.array(image.read(0, 0, image.width, image.height, scale), order="C")
     sx, sy = picture.shape[1] / image.width, picture.shape[0] / image.height
     points = geometry.corners(detections.boxes) * (sx, sy)
     # The centre of pixel 0 lies at 0 for OpenCV, at 0.5 for boxes.

@@ -9,7 +9,7 @@ from PIL import Image
 from napari_diatom.colours import PALETTE, class_colour
 from napari_diatom.detections import Detections
 from napari_diatom.errors import OutputError
-from napari_diatom.imaging import from_array
+from napari_diatom.imaging import from_array, open_images
 from napari_diatom.overlays import draw, write_overlay
 
 GREY = from_array(np.full((300, 400), 128, np.uint8), "grey")
@@ -34,6 +34,13 @@ def test_large_images_are_made_smaller(tmp_path):
         assert picture.size == (600, 200)
     bright = np.argwhere(draw(image, found, 600).max(axis=2) > 100)
     assert np.abs(bright[:, 1].mean() - 300) < 15
+
+
+def test_the_pixels_of_a_small_colour_image_are_not_drawn_on(tmp_path):
+    Image.new("RGB", (120, 90), (128, 128, 128)).save(tmp_path / "small.png")
+    [image] = open_images(tmp_path / "small.png")
+    assert draw(image, Detections.of([[60, 45, 40, 20, 0]])).max() > 128
+    assert (image.read(0, 0, 120, 90) == 128).all()
 
 
 def test_numbers_stay_within_the_picture():
