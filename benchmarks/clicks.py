@@ -88,10 +88,9 @@ def main() -> int:
     rows[1:1] = [
         # https://github.com/biigle/core, manual: rectangles take three clicks; S takes the tool, 1 to 9 a label.
         ("BIIGLE", Counter(clicks=3 * VALVES, keys=1 + changes)),
-        # https://github.com/CVHub520/X-AnyLabeling, docs/en/user_guide.md: O takes the tool, two clicks give an upright
-        # box; turned afterwards, in editing mode, once it is selected. A drag of the handle is the least; by the keys
-        # Z, X, C, V it is a press a degree. With "auto use last label"; else an Enter in a dialog for every box.
-        ("X-AnyLabeling", Counter(clicks=3 * VALVES, drags=VALVES, keys=3 + changes)),
+        # https://github.com/CVHub520/X-AnyLabeling, docs/en/user_guide.md: a rotated rectangle takes three clicks, a
+        # number key takes the tool with a label, and once Ctrl+Y is pressed the next one has the label of the last.
+        ("X-AnyLabeling", Counter(clicks=3 * VALVES, keys=1 + changes)),
     ]
     print(f"{VALVES} valves of {len(set(valves.class_ids.tolist()))} classes\n")
     print(f"{'':34}{'clicks':>8}{'drags':>8}{'keys':>8}{'in all':>8}{'to the first':>14}")

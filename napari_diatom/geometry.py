@@ -34,7 +34,10 @@ def canonical(boxes: ArrayLike) -> NDArray[np.float64]:
     swap = out[:, 3] > out[:, 2]
     out[swap, 2], out[swap, 3] = out[swap, 3], out[swap, 2]
     out[swap, 4] += np.pi / 2
-    angle = np.mod(out[:, 4] + np.pi / 2, np.pi) - np.pi / 2
+    angle = out[:, 4].copy()
+    # Only those beyond: the sums would take the last digits of a tiny angle that is canonical already.
+    beyond = ~((angle >= -np.pi / 2) & (angle < np.pi / 2))
+    angle[beyond] = np.mod(angle[beyond] + np.pi / 2, np.pi) - np.pi / 2
     # The modulo of a tiny negative number can round up to pi itself; float32 rounds pi/2 up likewise.
     angle[angle.astype(np.float32) >= np.float32(np.pi / 2)] = -np.pi / 2
     angle[out[:, 2] < ROUND * out[:, 3]] = 0.0

@@ -59,6 +59,13 @@ def test_overlap_does_not_depend_on_where_and_how_the_pair_lies(
     assert geometry.ious(moved(a), moved(b))[0] == pytest.approx(before, abs=1e-6)
 
 
+def test_a_box_in_canonical_form_stays_as_it_is() -> None:
+    form = [[3.0, 4.0, 20.0, 5.0, 1.2658702530643495e-08], [0, 0, 9, 2, -np.pi / 2]]
+    np.testing.assert_array_equal(geometry.canonical(form)[0], form[0])
+    once = geometry.canonical(form)
+    np.testing.assert_array_equal(geometry.canonical(once), once)
+
+
 @given(boxes())
 def test_a_box_with_itself_and_its_half(a: NDArray[np.float64]) -> None:
     assert geometry.ious(a, a)[0] == pytest.approx(1)

@@ -172,6 +172,10 @@ def test_proposals_are_accepted_rejected_and_replaced():
     assert doc.undo() is None
     assert len(doc.proposals) == 3
     doc.redo()
+    doc.accept([third.id], name="Nitzschia")
+    assert doc.specimens[third.id].name == "Nitzschia"
+    doc.undo()
+    assert doc.proposals[third.id].name == "Navicula"
     doc.reject(list(doc.proposals))
     assert not doc.proposals
     with pytest.raises(InputError, match="no proposal"):

@@ -137,6 +137,19 @@ def test_shapes_of_naparis_own_tools_become_specimens(annotate):
     assert found[1].mask.area > 1000
 
 
+def test_a_class_chosen_in_the_middle_of_a_box_is_that_boxs(annotate):
+    first = box(annotate)
+    tool = annotate.canvas().three_clicks
+    tool.click(np.array([200.0, 150.0]))
+    annotate.use_class("2")
+    tool.click(np.array([260.0, 160.0]))
+    tool.click(np.array([230.0, 175.0]))
+    found = dict(annotate.document().specimens)
+    assert found.pop(first.id).name == "Navicula"
+    [second] = found.values()
+    assert second.name == "Nitzschia"
+
+
 def test_class_and_status_by_key_of_one_and_of_many(annotate, folder):
     first, second = box(annotate, 100, 80), box(annotate, 250, 200)
     annotate.canvas().select([first.id, second.id])
@@ -216,6 +229,26 @@ def test_proposals_are_kept_apart_until_they_are_accepted(annotate, analysis, fo
     assert len(annotate.document().specimens) == number + 1
     annotate.flush()
     assert len(saved(folder)) == number + 1
+
+
+def test_a_proposal_is_accepted_with_a_class_by_its_key(annotate, analysis, qtbot):
+    own = box(annotate)
+    annotate.propose()
+    qtbot.waitUntil(lambda: len(annotate.document().proposals) > 0, timeout=10_000)
+    # The model does not show what was drawn: that comes first.
+    annotate.next_uncertain()
+    assert annotate.canvas().selection() == (own.id,)
+    annotate.next_uncertain()
+    [least] = annotate.canvas().proposals.selection()
+    annotate.use_class("2")
+    found = annotate.document().specimens
+    assert (found[least].name, found[least].reviewed, found[own.id].name) == ("Nitzschia", True, "Navicula")
+    [following] = annotate.canvas().proposals.selection()
+    annotate.use_tool("three-clicks")
+    annotate.use_class("1")
+    assert following in annotate.document().proposals
+    annotate.undo()
+    assert least in annotate.document().proposals
 
 
 def test_next_uncertain_goes_through_disagreements_first(annotate, analysis, qtbot):

@@ -205,13 +205,18 @@ class AnnotateWidget(QWidget):
     def use_class(self, key_or_name: str) -> None:
         """Choose a class, by its key or name, for what is drawn next, and give it to what is selected.
 
-        Selected proposals are accepted as that class.
+        Selected proposals are accepted as that class while their layer is the active one; in the middle of a box it is
+        that box's alone.
         """
         name = self._classes.by_key(key_or_name) or key_or_name
         if self._project is None or name not in {entry.name for entry in self._project.settings.classes}:
             return
         self._classes.setValue(name)
-        if self._canvas.proposals.selection():
+        if self._canvas.three_clicks.clicks:
+            return
+        proposals = self._canvas.proposals
+        # The viewer of a plugin is a proxy, and so is what it gives: equal to a layer, not the same object.
+        if self._viewer.layers.selection.active == proposals.layer and proposals.selection():
             self._decide(lambda document, ids: document.accept(ids, name=name))
         else:
             self._change(lambda document, ids: document.set_class(ids, name))
