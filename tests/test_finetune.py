@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from diatom_training.finetune import child, dataset, reading, start
+from diatom_training.finetune import child, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
 from napari_diatom import geometry
@@ -89,6 +91,8 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     assert not whose[0] & whose[1] | whose[0] & whose[2] | whose[1] & whose[2]
     assert (folder / "curves.png").stat().st_size > 5000
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    looked = cv2.imread(str(folder.example(2)))
+    assert looked.shape[1] > looked.shape[0] >= 64
     with pytest.raises(InputError, match="finished"):
         child.Child(folder)
 
@@ -109,6 +113,35 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     assert halves.history() == whole.history()
     theirs = library.find(str(whole / "model")).card.metrics
     assert library.find(str(halves / "model")).card.metrics == theirs
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path, slides: Path, keeps: bool) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500 if not keeps else 3}))
+    folder.keep_going(keeps)
+    code = f"import sys; sys.path[:] = {sys.path!r}\nfrom pathlib import Path\n"
+    code += "from diatom_training.finetune import child, folder\n"
+    code += f"child.Child(folder.RunFolder(Path({str(folder.path)!r})))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    deadline = time.monotonic() + 120
+    while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert folder.state().stage == ("finished" if keeps else "stopped")
+    assert recent.runs()[0].path == folder.path
+
+
+def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
+    config = configured(slides, learning={"epochs": 50})
+    told = estimate.estimate(config)
+    assert 0 < told.step_seconds < 30
+    assert told.device == "cpu"
+    assert 1e8 < told.memory_bytes < 2e10
+    assert told.seconds(config) == pytest.approx(50 * (2 * told.step_seconds + 2 * told.crop_seconds))
+    assert "for 50 epochs" in told.text(config)
+    with pytest.raises(InputError, match="does not exist"):
+        estimate.estimate(config.replace(data=slides.parent / "gone.json"))
+    with pytest.raises(Stopped):
+        estimate.estimate(config, lambda: True)
 
 
 def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: Path, slides: Path) -> None:

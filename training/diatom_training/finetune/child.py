@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any, Final
 
+from diatom_training.finetune import recent
 from diatom_training.finetune.folder import EVENTS, STOP, RunFolder, State
 from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.progress import Progress, Report, ShouldStop
@@ -19,7 +20,7 @@ LOG: Final = "log.txt"
 
 
 class Child:
-    """A training in a process of its own.
+    """A training in a process of its own, which stops when this process is gone, unless the run says otherwise.
 
     Parameters
     ----------
@@ -40,15 +41,10 @@ class Child:
             raise InputError(f"{folder.path} is finished; its model is in {folder / 'model'}.")
         (folder / STOP).unlink(missing_ok=True)
         self.folder = folder
-        # The child finds its modules where this process found them, however this one was started.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['', {str(folder.path)!r}]; import runpy; "
-            "runpy.run_module('diatom_training.finetune', run_name='__main__')"
-        )
+        command = command_of("diatom_training.finetune", str(folder.path), str(os.getpid()))
         with (folder / LOG).open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_apart()
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+        recent.remember(folder)
         self._deadline: float | None = None
 
     def stop(self) -> None:
@@ -111,7 +107,16 @@ def progress_of(event: dict[str, Any]) -> Progress:
     return Progress(**{name: event[name] for name in ("stage", "done", "total", "message", "values")})
 
 
-def _apart() -> dict[str, Any]:
+def command_of(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module in a process that finds modules where this one found them."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {['', *arguments]!r}; import runpy; "
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    return [sys.executable, "-c", code]
+
+
+def apart() -> dict[str, Any]:
     """Return what keeps a child from ending with this process's terminal, and a console from popping up on Windows."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from diatom_training.learning.options import LearningOptions
-from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net
+from napari_diatom.engines import architectures
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models.card import NAME, Task
@@ -26,9 +26,9 @@ ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
     {
         "oriented-boxes": "yolo11n-obb",
         "boxes": "yolo11n",
-        "semantic": deeplab_net.ARCHITECTURE,
-        "instances": maskrcnn_net.ARCHITECTURE,
-        "classes": classifier_net.ARCHITECTURE,
+        "semantic": architectures.DEEPLAB,
+        "instances": architectures.MASK_RCNN,
+        "classes": architectures.CLASSIFIER,
     }
 )
 """Network of each task where neither the start nor the user names another one."""

@@ -28,6 +28,9 @@ HISTORY: Final = "history.csv"
 EVENTS: Final = "events.jsonl"
 STATE: Final = "run.json"
 STOP: Final = "stop"
+KEEP: Final = "keep"
+"""A file that lets the training go on when whoever started it is gone."""
+EXAMPLES: Final = "examples"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
 IMAGES: Final = "images"
@@ -115,17 +118,19 @@ class RunFolder:
         try:
             data = json.loads((self / STATE).read_text(encoding="utf-8"))
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
+            started = float(data["started"])
         except FileNotFoundError:
             return State()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self / STATE} is damaged: {error}") from error
-        if state.stage == "running" and not _alive(state.pid):
+        if state.stage == "running" and not alive(state.pid, started):
             return State("stopped", state.pid, "The training was ended from outside; it can go on.")
         return state
 
     def write_state(self, stage: Stage, message: str = "") -> None:
         """Note how far it is. Raises OutputError when that cannot be written."""
-        data = {"stage": stage, "pid": os.getpid(), "message": message}
+        pid = os.getpid()
+        data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message}
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
     def say(self, progress: Progress) -> None:
@@ -156,6 +161,21 @@ class RunFolder:
         """Whether a stop was asked for."""
         return (self / STOP).exists()
 
+    def keep_going(self, keep: bool) -> None:
+        """Let the training go on when whoever started it is gone, or not. Raises OutputError when that is not noted."""
+        if keep:
+            write_atomically(self / KEEP, "")
+        else:
+            (self / KEEP).unlink(missing_ok=True)
+
+    def keeps_going(self) -> bool:
+        """Whether the training goes on when whoever started it is gone."""
+        return (self / KEEP).exists()
+
+    def example(self, epoch: int) -> Path:
+        """Return where the picture of an epoch, from 1, is: validation crops with what is there and what was found."""
+        return self / EXAMPLES / f"epoch-{epoch:03d}.jpg"
+
     def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write a row of figures an epoch. Raises OutputError when that cannot be written."""
         columns = list(dict.fromkeys(name for epoch in history for name in epoch))
@@ -184,11 +204,17 @@ def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _alive(pid: int) -> bool:
-    """Tell whether a process of this machine runs."""
+def started_at(pid: int) -> float:
+    """Return when a process of this machine was started, in seconds since 1970; 0 where there is none."""
     import psutil
 
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
-        return False
+        return 0.0
+
+
+def alive(pid: int, started: float) -> bool:
+    """Tell whether the process that was started then runs: numbers of processes are given again."""
+    return started > 0 and abs(started_at(pid) - started) < 1

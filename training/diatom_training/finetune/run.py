@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training import drawing
 from diatom_training.evaluate import Metrics
 from diatom_training.evaluate_names import NamingMetrics
 from diatom_training.finetune import curves, dataset, finding, naming, start
@@ -25,6 +30,8 @@ from diatom_training.finetune.folder import (
     REPORT,
     SPLIT,
     RunFolder,
+    alive,
+    started_at,
 )
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
@@ -39,6 +46,8 @@ from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
+_LOOK_SECONDS: Final = 1.0
+"""How often a training looks whether whoever started it is still there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +146,10 @@ def _learn(
             board.show(history)
         report(progress)
 
+    def look(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        if pictures:
+            write_atomically(folder.example(epoch), drawing.jpeg(drawing.beside(pictures)))
+
     images = folder / IMAGES
     try:
         return learning.train(
@@ -150,6 +163,7 @@ def _learn(
             until=until,
             report=keep,
             should_stop=should_stop,
+            look=look,
         )
     finally:
         board.close()
@@ -201,13 +215,21 @@ def environment() -> dict[str, Any]:
     return {"python": platform.python_version(), "system": platform.platform(), "packages": versions}
 
 
-def work(folder: RunFolder) -> int:
-    """Do a run in this process, tell of it in its folder, and return an exit code."""
+def work(folder: RunFolder, starter: int | None = None) -> int:
+    """Do a run in this process, tell of it in its folder, and return an exit code.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run.
+    starter : int, optional
+        Process without which the run stops, unless its folder says that it keeps going.
+    """
     from napari_diatom.errors import DiatomError
 
     folder.write_state("running")
     try:
-        result = train(folder, folder.say, folder.wants_stop)
+        result = train(folder, folder.say, _Stops(folder, starter))
     except Stopped:
         (folder / "stop").unlink(missing_ok=True)
         model = salvage(folder)
@@ -222,6 +244,23 @@ def work(folder: RunFolder) -> int:
         return _ended(folder, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}", 1)
     write_report(folder, result)
     return _ended(folder, "finished", result.reading.text, 0)
+
+
+class _Stops:
+    """Tells whether a run is to stop: it was asked to, or nobody is left who started it."""
+
+    def __init__(self, folder: RunFolder, starter: int | None) -> None:
+        self._folder = folder
+        self._starter = None if starter is None else (starter, started_at(starter))
+        self._looked = time.monotonic()
+
+    def __call__(self) -> bool:
+        if self._folder.wants_stop():
+            return True
+        if self._starter is None or time.monotonic() < self._looked + _LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        return not alive(*self._starter) and not self._folder.keeps_going()
 
 
 def write_report(folder: RunFolder, result: RunResult) -> None:
