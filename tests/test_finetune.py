@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
+from drawn import write_slides
 
 from diatom_training.finetune import child, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
-from napari_diatom import geometry
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
 from napari_diatom.progress import Progress, never, silent
@@ -34,26 +33,7 @@ NETWORKS = {
 
 @pytest.fixture
 def slides(tmp_path: Path) -> Path:
-    """A COCO file of four slides with two images each, a needle of one class and a square of another on each."""
-    data: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
-    data["categories"] = [{"id": 1, "name": "needle"}, {"id": 2, "name": "square"}]
-    (tmp_path / "images").mkdir()
-    for number in range(8):
-        image = np.full((96, 120, 3), 160, np.uint8)
-        corners = geometry.corners([[70, 48, 60, 9, 0.3 * number], [24, 70, 24, 23, 0.0]]).astype(np.float32)
-        cv2.fillPoly(image, list(np.rint(corners).astype(np.int32)), (40, 60, 80))
-        name = f"s{number // 2}_{number}.png"
-        cv2.imwrite(str(tmp_path / "images" / name), image)
-        data["images"].append({"id": number, "file_name": name, "height": 96, "width": 120})
-        for k, ring in enumerate(corners):
-            note = {"id": 2 * number + k, "image_id": number, "category_id": 1 + k, "iscrowd": 0}
-            x, y = ring.min(axis=0).tolist()
-            w, h = (ring.max(axis=0) - ring.min(axis=0)).tolist()
-            data["annotations"].append(
-                note | {"segmentation": [ring.ravel().tolist()], "bbox": [x, y, w, h], "area": w * h}
-            )
-    (tmp_path / "slides.json").write_text(json.dumps(data))
-    return tmp_path / "slides.json"
+    return write_slides(tmp_path)
 
 
 def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""The child process of a training: ``python -m diatom_training.finetune FOLDER [STARTER]``."""
+"""The child process of a training: ``python -m diatom_training.finetune FOLDER``."""
 
 import os
 import sys
@@ -11,4 +11,4 @@ if __name__ == "__main__":
     if hasattr(os, "nice"):
         # Whoever watches it comes first on a machine with few cores.
         os.nice(5)
-    sys.exit(work(RunFolder.open(Path(sys.argv[1])), int(sys.argv[2]) if len(sys.argv) > 2 else None))
+    sys.exit(work(RunFolder.open(Path(sys.argv[1]))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -40,8 +41,9 @@ class Child:
         if state.stage == "finished":
             raise InputError(f"{folder.path} is finished; its model is in {folder / 'model'}.")
         (folder / STOP).unlink(missing_ok=True)
+        folder.adopt()
         self.folder = folder
-        command = command_of("diatom_training.finetune", str(folder.path), str(os.getpid()))
+        command = command_of("diatom_training.finetune", str(folder.path))
         with (folder / LOG).open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
         recent.remember(folder)
@@ -69,6 +71,42 @@ class Child:
         """Return the last line of its log."""
         lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.returncode}."
+
+
+class Elsewhere:
+    """A training that another process started, with the surface of a :class:`Child`.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run. Where whoever started it is gone, it is this process's from now on.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._deadline: float | None = None
+        if folder.state().stage == "running" and not folder.has_starter():
+            folder.adopt()
+
+    def stop(self) -> None:
+        """Ask the training to stop; :meth:`poll` ends it when it does not."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.folder.ask_to_stop()
+
+    def poll(self) -> State | None:
+        """Return how the training ended, None while it goes on."""
+        state = self.folder.state()
+        if state.stage != "running":
+            return state
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            import psutil
+
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(state.pid)
+                process.kill()
+                process.wait(1)
+        return None
 
 
 def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:

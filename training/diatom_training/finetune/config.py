@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import AugmentOptions, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
@@ -54,6 +54,34 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
         "thorough": "Thorough (more images, or a night): many epochs, patient.",
     }
 )
+LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
+        "cross-entropy": {"cross_entropy": 1.0, "dice": 0.0, "focal": 0.0},
+        "Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 0.0},
+        "focal + Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 1.0},
+    }
+)
+"""Losses of class maps to choose from, as weights of their parts."""
+VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "usual": {},
+        "none": {name: 0.0 for name in AugmentOptions.model_fields if name != "aimed"},
+        "strong": {
+            "turn_share": 0.5,
+            "shear_deg": 8.0,
+            "contrast": 0.5,
+            "brightness": 0.35,
+            "grey": 0.4,
+            "invert": 0.1,
+            "blur": 0.3,
+            "defocus": 0.2,
+            "noise": 0.4,
+            "jpeg": 0.3,
+        },
+    }
+)
+"""Augmentations to choose from, as far as they differ from the usual one."""
 _PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {"epochs": 12, "frozen_epochs": 6, "rate": 5e-4, "backbone_rate": 0.1, "patience": 5, "crops": 160},

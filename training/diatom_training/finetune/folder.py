@@ -28,8 +28,10 @@ HISTORY: Final = "history.csv"
 EVENTS: Final = "events.jsonl"
 STATE: Final = "run.json"
 STOP: Final = "stop"
+STARTER: Final = "starter.json"
+"""Names the process that started the training, or that watches over it since."""
 KEEP: Final = "keep"
-"""A file that lets the training go on when whoever started it is gone."""
+"""A file that lets the training go on when that process is gone."""
 EXAMPLES: Final = "examples"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
@@ -160,6 +162,21 @@ class RunFolder:
     def wants_stop(self) -> bool:
         """Whether a stop was asked for."""
         return (self / STOP).exists()
+
+    def adopt(self) -> None:
+        """Note that the run is this process's: it ends with it, unless it keeps going. Raises OutputError."""
+        pid = os.getpid()
+        write_atomically(self / STARTER, json.dumps({"pid": pid, "started": started_at(pid)}) + "\n")
+
+    def has_starter(self) -> bool:
+        """Whether the process that the run is of is there; where none is named, none is gone."""
+        try:
+            data = json.loads((self / STARTER).read_text(encoding="utf-8"))
+            return alive(int(data["pid"]), float(data["started"]))
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def keep_going(self, keep: bool) -> None:
         """Let the training go on when whoever started it is gone, or not. Raises OutputError when that is not noted."""

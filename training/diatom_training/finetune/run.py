@@ -30,8 +30,6 @@ from diatom_training.finetune.folder import (
     REPORT,
     SPLIT,
     RunFolder,
-    alive,
-    started_at,
 )
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
@@ -215,21 +213,13 @@ def environment() -> dict[str, Any]:
     return {"python": platform.python_version(), "system": platform.platform(), "packages": versions}
 
 
-def work(folder: RunFolder, starter: int | None = None) -> int:
-    """Do a run in this process, tell of it in its folder, and return an exit code.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        The run.
-    starter : int, optional
-        Process without which the run stops, unless its folder says that it keeps going.
-    """
+def work(folder: RunFolder) -> int:
+    """Do a run in this process, tell of it in its folder, and return an exit code."""
     from napari_diatom.errors import DiatomError
 
     folder.write_state("running")
     try:
-        result = train(folder, folder.say, _Stops(folder, starter))
+        result = train(folder, folder.say, _Stops(folder))
     except Stopped:
         (folder / "stop").unlink(missing_ok=True)
         model = salvage(folder)
@@ -249,18 +239,17 @@ def work(folder: RunFolder, starter: int | None = None) -> int:
 class _Stops:
     """Tells whether a run is to stop: it was asked to, or nobody is left who started it."""
 
-    def __init__(self, folder: RunFolder, starter: int | None) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        self._starter = None if starter is None else (starter, started_at(starter))
         self._looked = time.monotonic()
 
     def __call__(self) -> bool:
         if self._folder.wants_stop():
             return True
-        if self._starter is None or time.monotonic() < self._looked + _LOOK_SECONDS:
+        if time.monotonic() < self._looked + _LOOK_SECONDS:
             return False
         self._looked = time.monotonic()
-        return not alive(*self._starter) and not self._folder.keeps_going()
+        return not self._folder.keeps_going() and not self._folder.has_starter()
 
 
 def write_report(folder: RunFolder, result: RunResult) -> None:
