@@ -358,7 +358,9 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
     parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
     parser.set_defaults(run=_run_train)
 

@@ -14,9 +14,10 @@ import cv2
 import pytest
 from drawn import write_slides
 
-from diatom_training.finetune import child, dataset, estimate, reading, recent, start
+from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
+from napari_diatom import cli
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
 from napari_diatom.progress import Progress, never, silent
@@ -108,6 +109,21 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
         time.sleep(0.1)
     assert folder.state().stage == ("finished" if keeps else "stopped")
     assert recent.runs()[0].path == folder.path
+
+
+def test_what_a_training_would_learn_from_is_told(
+    tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = estimate.Estimate(2.0, 0.5, 1_500_000_000, "cpu")
+    monkeypatch.setattr(command, "estimate", lambda config: told)
+    configured(slides, learning={"epochs": 60}).write(tmp_path / "mine.yaml")
+    assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
+    assert lines[2] == "test: 2 images of 1 slides: 2 needle, 2 square"
+    assert "20 are little" in lines[3]
+    assert lines[-1] == "At most about 5 min for 60 epochs, 1.5 GB of memory."
+    assert not (tmp_path / "runs").exists()
 
 
 def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:

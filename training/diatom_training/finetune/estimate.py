@@ -91,7 +91,7 @@ def measure(config: TrainConfig) -> Estimate:
             own.model_copy(update=few),
             Path(folder),
             validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-            start=begin.weights,
+            start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
             report=report,

@@ -155,7 +155,7 @@ def _learn(
             config.options(begin.architecture, data.classes),
             folder / CHECKPOINTS,
             validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-            start=begin.weights,
+            start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
             until=until,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 
+from diatom_training.finetune import heads
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
 from diatom_training.finetune.folder import MODEL
 from diatom_training.learning.backbones import backbone_of, pretrained
@@ -39,6 +40,8 @@ class Start:
         For the card and the report.
     licence : str
         Of the weights, as far as it is known.
+    classes : tuple of str
+        What the whole network knows, as far as it is known.
     """
 
     architecture: str
@@ -47,6 +50,14 @@ class Start:
     tile_size: int
     text: str
     licence: str = ""
+    classes: tuple[str, ...] = ()
+
+    def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
+        """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
+        if self.weights is None:
+            return None
+        network = build(self.architecture, len(classes)).state_dict()
+        return heads.for_classes(self.weights, network, self.classes, classes)
 
 
 def build(architecture: str, n_classes: int) -> torch.nn.Module:
@@ -90,7 +101,8 @@ def resolve(config: TrainConfig) -> Start:
         found = yolo_net.read_checkpoint(Path(start))
         architecture = config.architecture or found.architecture or Path(start).stem
         _check_task(architecture, config)
-        return Start(architecture, found.tensors, None, TILE, f"{Path(start).name}, an Ultralytics file")
+        text = f"{Path(start).name}, an Ultralytics file"
+        return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
     model = _model(start)
     card = model.card
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
@@ -109,7 +121,7 @@ def resolve(config: TrainConfig) -> Start:
         bare = card.architecture.removesuffix("-obb")
         architecture = bare + "-obb" * (config.task == "oriented-boxes")
     _check_task(architecture, config)
-    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence)
+    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence, card.classes)
 
 
 def _network(model: ModelFolder) -> torch.nn.Module:
