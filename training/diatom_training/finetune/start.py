@@ -11,7 +11,7 @@ import torch
 
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
 from diatom_training.finetune.folder import MODEL
-from diatom_training.learning.backbones import backbone_of, pretrained
+from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
@@ -39,6 +39,8 @@ class Start:
         For the card and the report.
     licence : str
         Of the weights, as far as it is known.
+    composed : mapping, or None
+        What the weights have learnt from composed slides, as the card tells it.
     """
 
     architecture: str
@@ -47,6 +49,7 @@ class Start:
     tile_size: int
     text: str
     licence: str = ""
+    composed: Mapping[str, Any] | None = None
 
 
 def build(architecture: str, n_classes: int) -> torch.nn.Module:
@@ -86,6 +89,9 @@ def resolve(config: TrainConfig) -> Start:
         encoder = usual.split("/")[1] if "/" in usual else ""
         weights = pretrained(encoder, whole=config.task == "classes")
         return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+    if start.endswith(".pth"):
+        _check_task(usual, config)
+        return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         architecture = config.architecture or found.architecture or Path(start).stem
