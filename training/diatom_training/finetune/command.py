@@ -35,11 +35,12 @@ def run(arguments: Namespace, bar: Report) -> int:
     stop = threading.Event()
 
     def report(progress: Progress) -> None:
-        if progress.stage == "epoch":
+        if progress.stage in ("epoch", "composed-epoch"):
             figures = "  ".join(
                 f"{name} {progress.values[name]:.4g}" for name in _SHOWN if progress.values.get(name) is not None
             )
-            print(f"epoch {progress.done}/{progress.total}  {figures}", flush=True)
+            where = "on composed slides, " if progress.stage == "composed-epoch" else ""
+            print(f"{where}epoch {progress.done}/{progress.total}  {figures}", flush=True)
         elif progress.stage in ("warning", "start", "memory"):
             print(("warning: " if progress.stage == "warning" else "") + progress.message, flush=True)
         else:

@@ -39,6 +39,9 @@ IMAGES: Final = "images"
 REPORT: Final = "report"
 CURVES: Final = "curves.png"
 BOARD: Final = "tensorboard"
+COMPOSED: Final = "composed"
+"""Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
+FIELDS: Final = "fields"
 
 Stage = Literal["new", "running", "stopped", "failed", "finished"]
 
@@ -94,8 +97,7 @@ class RunFolder:
                 raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
         except OSError as error:
             raise OutputError(f"{path} cannot be made: {reason(error)}") from error
-        images = None if config.images is None else config.images.absolute()
-        config.replace(data=config.data.absolute(), images=images).write(path / CONFIG)
+        config.absolute().write(path / CONFIG)
         return cls(path)
 
     @classmethod

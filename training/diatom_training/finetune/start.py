@@ -12,7 +12,7 @@ import torch
 from diatom_training.finetune import heads
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
 from diatom_training.finetune.folder import MODEL
-from diatom_training.learning.backbones import backbone_of, pretrained
+from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
@@ -42,6 +42,8 @@ class Start:
         Of the weights, as far as it is known.
     classes : tuple of str
         What the whole network knows, as far as it is known.
+    composed : mapping, or None
+        What the weights have learnt from composed slides, as the card tells it.
     """
 
     architecture: str
@@ -51,6 +53,7 @@ class Start:
     text: str
     licence: str = ""
     classes: tuple[str, ...] = ()
+    composed: Mapping[str, Any] | None = None
 
     def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
         """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
@@ -97,6 +100,9 @@ def resolve(config: TrainConfig) -> Start:
         encoder = usual.split("/")[1] if "/" in usual else ""
         weights = pretrained(encoder, whole=config.task == "classes")
         return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+    if start.endswith(".pth"):
+        _check_task(usual, config)
+        return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         architecture = config.architecture or found.architecture or Path(start).stem
