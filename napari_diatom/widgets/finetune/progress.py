@@ -38,6 +38,11 @@ _STAGES: Final = {
     "start": "Starting",
     "step": "Learning",
     "epoch": "Learning",
+    "slides": "Cutting out specimens",
+    "atlas": "Cutting out valves of the atlas",
+    "fields": "Composing slides",
+    "composed-step": "Learning from composed slides",
+    "composed-epoch": "Learning from composed slides",
     "validation": "Tuning the threshold on the validation slides",
     "test": "Testing on the test slides",
 }
@@ -274,7 +279,7 @@ class ProgressPage(QWidget):
         self._bar.setRange(0, progress.total)
         self._bar.setValue(progress.done)
         what = _STAGES.get(progress.stage, "")
-        if progress.stage in ("step", "epoch") and self.watch.folder is not None:
+        if progress.stage.endswith(("step", "epoch")) and self.watch.folder is not None:
             self._say(f"{what}{self._pace()}")
         elif progress.stage in ("start", "memory"):
             self._say(progress.message)

@@ -23,6 +23,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.models import library
 from napari_diatom.models.card import MASK_TASKS, Task
+from napari_diatom.widgets.finetune.composed import ComposedPart
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
 
@@ -74,6 +75,7 @@ class SettingsPage(QWidget):
             "pixel_size_um": self._pixel_size.value() or None,
             "device": self._device.currentData(),
             "learning": learning,
+            "composed": self.composed.entries(),
         }
 
     def set_devices(self, devices: tuple[str, ...], titles: Mapping[str, str]) -> None:
@@ -197,7 +199,9 @@ class SettingsPage(QWidget):
         folded = QCollapsible("All settings")
         folded.addWidget(inner)
         layout = QVBoxLayout(self)
+        self.composed = ComposedPart()
         layout.addLayout(form)
+        layout.addWidget(self.composed)
         layout.addWidget(folded)
         layout.addStretch(1)
 
@@ -206,6 +210,7 @@ class SettingsPage(QWidget):
         self._preset.currentIndexChanged.connect(self._take_preset)
         self._start.activated.connect(self._on_start)
         news().changed.connect(self._fill_starts)
+        self.composed.changed.connect(self.changed)
         self._name.textChanged.connect(self.changed)
         self._network.textChanged.connect(self.changed)
         for spin in (*self._numbers.values(), self._patience, self._pixel_size):

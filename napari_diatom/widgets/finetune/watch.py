@@ -130,7 +130,7 @@ class Watch(QObject):
         last: Progress | None = None
         for event in events:
             progress = progress_of(event)
-            if progress.stage == "step":
+            if progress.stage in ("step", "composed-step"):
                 if self._times and progress.done <= self._times[-1][1]:
                     self._times.clear()
                 self._times.append((event["time"], progress.done))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
@@ -14,6 +15,7 @@ from napari_diatom import child
 from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.progress import Report, ShouldStop
+from napari_diatom.widgets.finetune.composed import show_composed
 from napari_diatom.widgets.finetune.progress import ProgressPage
 from napari_diatom.widgets.finetune.settings import SettingsPage
 from napari_diatom.widgets.finetune.slides import SlidesPage
@@ -146,12 +148,30 @@ class FineTuneWidget(QWidget):
         self._progress.wanted.connect(self.use)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
+        self._settings.composed.previewed.connect(self.preview)
         # Qt may be rid of the widget before Python is; the slot must not need it.
         self.destroyed.connect(partial(_leave, self._progress, self._slides, self._running))
 
     def measure(self) -> None:
         """Tell how long the training will take, measured on a few steps in another process."""
-        from diatom_training.finetune import estimate
+
+        def show(told: Estimate, config: TrainConfig) -> None:
+            self._say(told.text(config))
+
+        self._aside("diatom_training.finetune.estimate", "measure", show, "Measuring a few steps")
+
+    def preview(self) -> None:
+        """Show the first composed slides of the training, made in another process."""
+
+        def show(fields: Any, config: TrainConfig) -> None:
+            show_composed(self._viewer, fields)
+            self._say(f"The first {len(fields)} of {config.composed.count if config.composed else 0} composed slides.")
+
+        self._aside("diatom_training.finetune.composed", "preview", show, "Composing slides")
+
+    def _aside(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
+        """Call a function of the configuration in another process, and show what it gives."""
+        from diatom_training.finetune.aside import aside
 
         try:
             config = self.config()
@@ -160,19 +180,18 @@ class FineTuneWidget(QWidget):
             return
         self._stop_workers()
 
-        def work(report: Report, should_stop: ShouldStop) -> Estimate:
-            return estimate.estimate(config, should_stop)
+        def work(report: Report, should_stop: ShouldStop) -> Any:
+            return aside(module, function, config, should_stop)
+
+        def returned(result: Any) -> None:
+            if result is not None:
+                show(result, config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
-
-        def show(told: Estimate | None) -> None:
-            if told is not None:
-                self._say(told.text(config))
-
-        worker.returned.connect(show)
+        worker.returned.connect(returned)
         worker.errored.connect(lambda error: self._say(" ".join(str(error).split()), error=True))
         self._running.append(worker)
-        self._say("Measuring a few steps")
+        self._say(what)
         worker.start()
 
     def _stop_workers(self) -> None:

@@ -1,28 +1,20 @@
-"""How long a training will take and how much memory it needs, measured on a few of its own steps.
-
-``python -m diatom_training.finetune.estimate CONFIG`` is the process that measures.
-"""
+"""How long a training will take and how much memory it needs, measured on a few of its own steps."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from diatom_training.finetune.child import apart, command_of
+from diatom_training.finetune.aside import aside
 from diatom_training.finetune.config import TrainConfig
-from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.progress import Progress, ShouldStop, never
 
 STEPS: Final = 3
 """Steps that are measured, after a first one that warms up."""
-_POLL_SECONDS: Final = 0.1
-_MARK: Final = "estimate: "
 
 
 @dataclass(frozen=True)
@@ -101,37 +93,9 @@ def measure(config: TrainConfig) -> Estimate:
 
 
 def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
-    """Measure in a process of its own, which ends at once where a stop is asked for.
-
-    Raises
-    ------
-    Stopped
-        When a stop was asked for.
-    DiatomError
-        What the training would fail of.
-    """
-    with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as folder:
-        file, out = Path(folder) / "config.yaml", Path(folder) / "out.txt"
-        images = None if config.images is None else config.images.absolute()
-        config.replace(data=config.data.absolute(), images=images).write(file)
-        with out.open("wb") as stream:
-            command = command_of("diatom_training.finetune.estimate", str(file))
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, **apart())
-        try:
-            while process.poll() is None:
-                if should_stop():
-                    raise Stopped("Stopped as asked.")
-                time.sleep(_POLL_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
-        lines = out.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
-    if not lines[-1].startswith(_MARK):
-        raise DiatomError(f"The time could not be measured: {lines[-1]}")
-    said = json.loads(lines[-1].removeprefix(_MARK))
-    if "error" in said:
-        raise InputError(said["error"])
-    return Estimate(**said)
+    """Measure in a process of its own; raises as :func:`~diatom_training.finetune.aside.aside`."""
+    told: Estimate = aside("diatom_training.finetune.estimate", "measure", config, should_stop)
+    return told
 
 
 def _peak_bytes() -> int:
@@ -144,11 +108,3 @@ def _peak_bytes() -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else 1024 * peak)
-
-
-if __name__ == "__main__":
-    try:
-        _said = asdict(measure(TrainConfig.read(Path(sys.argv[1]))))
-    except DiatomError as error:
-        _said = {"error": str(error)}
-    print(f"\n{_MARK}{json.dumps(_said)}")
