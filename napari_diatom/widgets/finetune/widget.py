@@ -75,6 +75,11 @@ class FineTuneWidget(QWidget):
         """The page of the run."""
         return self._progress
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being measured or composed."""
+        return bool(self._running)
+
     def config(self) -> TrainConfig:
         """Return what is to be trained.
 
@@ -189,6 +194,7 @@ class FineTuneWidget(QWidget):
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(returned)
+        worker.finished.connect(lambda: self._running.remove(worker) if worker in self._running else None)
         worker.errored.connect(lambda error: self._say(" ".join(str(error).split()), error=True))
         self._running.append(worker)
         self._say(what)
