@@ -362,6 +362,7 @@ def _add_train(commands: Any) -> None:
     how.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
+    parser.add_argument("--devices", type=int, metavar="N", help="GPUs that share each batch (1)")
     parser.set_defaults(run=_run_train)
 
 

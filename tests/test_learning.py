@@ -131,6 +131,26 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> list[list[float]]:
     return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]
 
 
+def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, examples: list[Example]) -> None:
+    shares = [data.batches(examples, MAPS, 0, 1, rank, 2).dataset for rank in (0, 1)]
+    whole = data.Crops(examples, MAPS, 0)
+    for k in range(MAPS.crops):
+        assert (shares[k % 2][k // 2].pixels == whole[k].pixels).all()
+    options = MAPS.model_copy(update={"frozen_epochs": 1, "patience": 2, "average_decay": 0.5})
+    steps: list[Progress] = []
+    train(examples, options, tmp_path / "run", devices=2, until=1, report=steps.append)
+    assert [step.done for step in steps if step.stage == "step"] == [1, 2, 3]
+    trained = train(examples, options, tmp_path / "run", devices=2)
+    assert len(trained.history) == 3
+    assert all(np.isfinite(list(epoch.values())).all() for epoch in trained.history)
+    alone = train(examples, options, tmp_path / "alone", devices=1)
+    # The same crops in the same steps; the statistics of normalization are those of half a batch.
+    assert trained.history[0]["train_loss"] == pytest.approx(alone.history[0]["train_loss"], rel=0.3)
+    assert "LOCAL_RANK" not in os.environ
+    with pytest.raises(InputError, match="8 devices were asked for, and there"):
+        train(examples, MAPS, tmp_path / "many", device="cuda", devices=8)
+
+
 def test_touching_specimens_are_kept_apart_and_crossing_ones_are_one() -> None:
     touching = targets.class_map(made(rectangle(2, 4, 10, 12), rectangle(10, 4, 20, 12)))
     assert touching[6, 2:20].tolist() == [1] * 7 + [0] * 2 + [1] * 9

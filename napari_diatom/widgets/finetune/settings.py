@@ -236,7 +236,8 @@ class SettingsPage(QWidget):
             self._patience.setValue(learning["patience"] or 0)
         self._more.setRowVisible(self._loss, self._task() == "semantic")
         self._more.setRowVisible(self._numbers["size"], self._task() != "classes")
-        self._preset_text.setText(self._preset_texts[preset].partition(": ")[2])
+        text = self._preset_texts[preset].partition(": ")[2]
+        self._preset_text.setText(text[:1].upper() + text[1:])
         self.changed.emit()
 
     def _fill_starts(self) -> None:

@@ -89,7 +89,8 @@ def _folder(arguments: Namespace) -> RunFolder:
 def _config(arguments: Namespace) -> TrainConfig:
     """Return what is to be trained."""
     config = TrainConfig.read(arguments.config)
-    return config.replace(device=arguments.device) if arguments.device else config
+    asked = {name: getattr(arguments, name) for name in ("device", "devices") if getattr(arguments, name)}
+    return config.replace(**asked) if asked else config
 
 
 def _check(config: TrainConfig) -> int:

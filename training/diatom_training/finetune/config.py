@@ -232,6 +232,8 @@ class TrainConfig(_Frozen):
         How to learn; network and classes are filled in by the training.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    devices : int
+        How many GPUs share each batch.
     """
 
     name: str = Field(default="my-diatoms", pattern=NAME)
@@ -249,6 +251,7 @@ class TrainConfig(_Frozen):
     preset: Preset = "standard"
     learning: LearningOptions
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(default=1, ge=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -52,7 +52,7 @@ def plot(history: Sequence[Mapping[str, float]], figure: Figure, columns: int = 
         right.plot(
             epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", ms=3, label=key.removeprefix("val_")
         )
-    right.set(xlabel="epoch", ylabel="on the validation images", ylim=(0, 1))
+    right.set(xlabel="epoch", ylabel="validation", ylim=(0, 1))
     if merits:
         right.legend(frameon=False, labelcolor=ink)
     for axes in (left, right):

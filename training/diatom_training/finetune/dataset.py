@@ -322,19 +322,20 @@ def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> 
     counts = {
         part: Counter(classes[k] for slide in parts[part] for k in slide.truth.class_ids.tolist()) for part in PARTS
     }
-    for name in classes:
-        number = counts["train"][name]
-        if number < FEW:
-            lines.append(f"{name} has {number} specimens to learn from; {FEW} are little, 100 are good")
-        for part in PARTS[1:]:
-            if not number and counts[part][name]:
-                lines.append(f"{name} occurs in the {part} part, but not in training")
-            elif number and not counts[part][name]:
-                lines.append(f"{name} does not occur in the {part} part: nothing is told of it there")
+    few = [f"{name} {counts['train'][name]}" for name in classes if counts["train"][name] < FEW]
+    if few:
+        lines.append(f"few specimens to learn from ({FEW} are little, 100 are good): {', '.join(few)}")
+    for part in PARTS[1:]:
+        untaught = [name for name in classes if not counts["train"][name] and counts[part][name]]
+        untold = [name for name in classes if counts["train"][name] and not counts[part][name]]
+        if untaught:
+            lines.append(f"in the {part} part, but not in training: {', '.join(untaught)}")
+        if untold:
+            lines.append(f"not in the {part} part, where nothing is told of them: {', '.join(untold)}")
     numbers = [counts["train"][name] for name in classes if counts["train"][name]]
     if len(numbers) > 1 and max(numbers) > IMBALANCE * min(numbers):
         lines.append(
-            f"the rarest class has {min(numbers)} specimens to learn from, the most frequent {max(numbers)}: expect it "
+            f"the rarest class has {min(numbers)} to learn from, the most frequent {max(numbers)}: expect it "
             "to be missed"
         )
     if not any(len(slide.truth) for slide in parts["test"]):

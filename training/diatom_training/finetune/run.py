@@ -216,6 +216,8 @@ def _learn(
             start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
+            # What is only read again needs one.
+            devices=1 if until is not None else config.devices,
             until=until,
             report=keep,
             should_stop=should_stop,

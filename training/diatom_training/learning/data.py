@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from diatom_training.crops import Crop, random_crop
 from diatom_training.examples import Example
@@ -52,9 +52,18 @@ def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | Non
 
 
 def batches(
-    examples: Sequence[Example], options: LearningOptions, epoch: int | None, batch: int
+    examples: Sequence[Example],
+    options: LearningOptions,
+    epoch: int | None,
+    batch: int,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> DataLoader[dict[str, Any]]:
-    """Return the batches of an epoch, or those of the validation where ``epoch`` is None."""
+    """Return the batches of an epoch, or those of the validation where ``epoch`` is None.
+
+    Of several processes that train together each has its share of an epoch's crops, as many as any other, and all
+    of the validation's.
+    """
     collate: Callable[[Any], dict[str, Any]] = semantic_batch
     if options.task in ("boxes", "oriented-boxes"):
         collate = partial(box_batch, oriented=options.task == "oriented-boxes")
@@ -62,8 +71,11 @@ def batches(
         collate = validation_batch if epoch is None else instance_batch
     elif options.task == "classes":
         collate = naming_batch
+    crops = seen(examples, options, epoch)
+    if epoch is not None and ranks > 1:
+        crops = Subset(crops, range(rank, options.crops - options.crops % ranks, ranks))
     return DataLoader(
-        seen(examples, options, epoch),
+        crops,
         batch_size=batch,
         num_workers=min(options.workers, os.cpu_count() or 1),
         collate_fn=collate,

@@ -21,6 +21,7 @@ from diatom_training.learning.data import batches, check_examples, held_out, sta
 from diatom_training.learning.modules import MODULES, module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
+from diatom_training.learning.ranks import check_devices, together
 from diatom_training.learning.schedules import epochs_since_best
 from napari_diatom.errors import DiatomError, InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
@@ -31,7 +32,7 @@ UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
 Look = Callable[[int, Sequence[NDArray[np.uint8]]], None]
 
 
-def _unseen(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
+def unseen(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
     """Look at nothing."""
 
 
@@ -66,10 +67,11 @@ def train(
     start: Mapping[str, torch.Tensor] | None = None,
     backbone: Mapping[str, torch.Tensor] | None = None,
     device: str = "cpu",
+    devices: int = 1,
     until: int | None = None,
     report: Report = silent,
     should_stop: ShouldStop = never,
-    look: Look = _unseen,
+    look: Look = unseen,
 ) -> Trained:
     """Train, or go on with the training that ``folder`` holds.
 
@@ -87,6 +89,8 @@ def train(
         Weights of a network, or of its backbone alone, to start from; those whose names and shapes fit are used.
     device : str
         ``cpu``, ``cuda`` or ``mps``.
+    devices : int
+        How many GPUs, or processes on a CPU, share each batch.
     until : int, optional
         End after this epoch, with the rate where it then is, instead of going on to the last one.
     report, should_stop
@@ -104,23 +108,25 @@ def train(
     DiatomError
         When the loss is no longer finite, or not even one crop fits into memory.
     """
+    check_devices(device, devices)
     check_examples(examples, options.classes)
     if validation is None:
         examples, validation = held_out(examples)
     folder.mkdir(parents=True, exist_ok=True)
-    data = (examples, validation)
-    batch = options.batch
+    task = Fitting(examples, validation, options, folder, start, backbone, device, devices, until)
+    batch = -(-options.batch // devices)
     while True:
         try:
-            module = _fit(data, options, folder, (start, backbone), device, until, batch, report, should_stop, look)
+            with together(task, batch):
+                module = fit(task, batch, report, should_stop, look)
             break
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-            if batch == 1:
+            if batch == 1 or devices > 1:
+                what = "Not even one crop" if batch == 1 else f"Not even one of {devices} shares of a batch"
                 raise DiatomError(
-                    f"Not even one crop of {options.size} pixels fits into memory; choose smaller crops or a smaller "
-                    "network."
+                    f"{what} of {options.size} pixels fits into memory; choose smaller crops or a smaller network."
                 ) from error
         batch //= 2
         if device == "cuda":
@@ -148,29 +154,35 @@ def _out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _fit(
-    data: tuple[Sequence[Example], Sequence[Example]],
-    options: LearningOptions,
-    folder: Path,
-    start: tuple[Mapping[str, torch.Tensor] | None, Mapping[str, torch.Tensor] | None],
-    device: str,
-    until: int | None,
-    batch: int,
-    report: Report,
-    should_stop: ShouldStop,
-    look: Look,
-) -> LearningModule:
-    """Train from the checkpoint in ``folder``, or from the start, with ``batch`` crops at a time."""
-    checkpoint = folder / CHECKPOINT
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What all processes that train together have to know; see :func:`train`."""
+
+    examples: Sequence[Example]
+    validation: Sequence[Example]
+    options: LearningOptions
+    folder: Path
+    start: Mapping[str, torch.Tensor] | None
+    backbone: Mapping[str, torch.Tensor] | None
+    device: str
+    devices: int
+    until: int | None
+
+
+def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look: Look) -> LearningModule:
+    """Train from the checkpoint in the folder, or from the start, with ``batch`` crops at a time in this process."""
+    options = task.options
+    checkpoint = task.folder / CHECKPOINT
     state = _read(checkpoint, options)
-    last = min(options.epochs, until or options.epochs)
+    last = min(options.epochs, task.until or options.epochs)
     if state is None:
         standardized = MODULES[options.task].standardizes
-        module = module_for(options, *(standard(data[0], options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)))
-        module.begin(*start)
+        mean_std = standard(task.examples, options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)
+        module = module_for(options, *mean_std)
+        module.begin(task.start, task.backbone)
     else:
         module = module_for(options, UNCHANGED_MEAN, UNCHANGED_STD)
-    module.accumulate = -(-options.batch // batch)
+    module.accumulate = -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
     if state is not None and (len(state["history"]) >= last or _enough(state["history"], options)):
@@ -182,9 +194,12 @@ def _fit(
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         trainer = pl.Trainer(
-            accelerator={"cuda": "gpu"}.get(device, device),
-            devices=1,
-            precision=precision(options, device),
+            accelerator={"cuda": "gpu"}.get(task.device, task.device),
+            devices=task.devices,
+            # The backbone is frozen for some epochs: its weights are known to be shared, and have no gradients then.
+            strategy="auto" if task.devices == 1 else "ddp_find_unused_parameters_true",
+            use_distributed_sampler=False,
+            precision=precision(options, task.device),
             max_epochs=last,
             accumulate_grad_batches=module.accumulate,
             gradient_clip_val=options.clip,
@@ -194,12 +209,12 @@ def _fit(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            default_root_dir=folder,
+            default_root_dir=task.folder,
             callbacks=[_Keeper(checkpoint, report, should_stop, look)],
         )
         trainer.fit(
             module,
-            datamodule=_Data(*data, options, batch),
+            datamodule=_Data(task, batch),
             ckpt_path=None if state is None else checkpoint,
         )
     return module
@@ -228,22 +243,20 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
 class _Data(pl.LightningDataModule):
     """Gives each epoch its own crops."""
 
-    def __init__(
-        self, examples: Sequence[Example], validation: Sequence[Example], options: LearningOptions, batch: int
-    ) -> None:
+    def __init__(self, task: Fitting, batch: int) -> None:
         super().__init__()
-        self.examples = examples
-        self.validation = validation
-        self.options = options
+        self.task = task
         self.batch = batch
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the batches of the epoch that begins."""
-        return batches(self.examples, self.options, cast(pl.Trainer, self.trainer).current_epoch, self.batch)
+        trainer = cast(pl.Trainer, self.trainer)
+        rank, ranks = trainer.global_rank, trainer.world_size
+        return batches(self.task.examples, self.task.options, trainer.current_epoch, self.batch, rank, ranks)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the batches of the validation."""
-        return batches(self.validation, self.options, None, self.batch)
+        return batches(self.task.validation, self.task.options, None, self.batch)
 
 
 class _Keeper(pl.Callback):
@@ -272,10 +285,12 @@ class _Keeper(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
-        figures = module.remember(module.measured())
+        # Those of the first process count in all of them, or one might stop early and the others wait for it.
+        figures = module.remember(trainer.strategy.broadcast(module.measured()))
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial)
-        partial.replace(self.path)
+        if trainer.is_global_zero:
+            partial.replace(self.path)
         self.look(trainer.current_epoch + 1, module.looks)
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
