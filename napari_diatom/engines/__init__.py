@@ -42,7 +42,8 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
         return MaskRcnnEngine(model, device)
     if model.card.task == "classes":
         raise ModelError(
-            f"Model {model.card.name} names specimens and finds none: give it as the namer beside another."
+            f"Model {model.card.name} names specimens and finds none: give it as --namer, and as --model one that "
+            "finds them."
         )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
@@ -59,7 +60,8 @@ def load_namer(model: ModelFolder, device: str = "auto") -> Namer:
     """
     if model.card.task != "classes" or model.card.engine != "classifier":
         raise ModelError(
-            f"Model {model.card.name} is for {model.card.task} and names no specimens; choose one for classes."
+            f"Model {model.card.name} is for {model.card.task} and names no specimens: give it as --model, and as "
+            "--namer one that was trained with task: classes."
         )
     model.verify()
     from napari_diatom.engines.classifier import Classifier

@@ -78,6 +78,11 @@ class ModelCard(BaseModel):
     licence: str = ""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
+    @property
+    def origin(self) -> str:
+        """Name and version, as annotations name the origin of what a model found or named."""
+        return f"{self.name} {self.version}"
+
     def threshold(self) -> float:
         """Return the lowest of the classes' thresholds, 0.25 where none was tuned."""
         return min((self.thresholds.get(name, 0.25) for name in self.classes), default=0.25)
