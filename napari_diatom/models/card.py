@@ -21,6 +21,9 @@ Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 """Tasks that give specimens with masks."""
 
+NAMING_TASK: Final[Task] = "classes"
+"""Task of models that name specimens and find none."""
+
 
 class NamingFacts(BaseModel):
     """What a classifier needs to know beside what every card says.
