@@ -422,9 +422,10 @@ def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
 def _of_names(namer: Namer | None) -> dict[str, Any]:
     """Return what the names of specimens depend on besides."""
     if namer is None:
-        return dict.fromkeys(("namer", "namer's weights", "naming"))
+        return {"namer": None}
     card = namer.card
-    return {"namer": card.origin, "namer's weights": card.sha256, "naming": _naming(card)}
+    facts = {f"namer's {name}": value for name, value in _naming(card).items()}
+    return {"namer": card.origin, "namer's weights": card.sha256, **facts}
 
 
 def _naming(card: ModelCard) -> dict[str, Any]:

@@ -32,8 +32,8 @@ _HEAD: Final = (
     _Column(layers.CLASS, "Class", 92, hint="Double-click to change"),
 )
 _TAXA: Final = (
-    _Column(layers.TAXON, "Taxon", 150, hint="Double-click to change; empty where nothing was named"),
-    _Column(layers.TAXON_CONFIDENCE, "Confidence", 80, 2, "Probability of the taxon; 1 for what a person says"),
+    _Column(layers.TAXON, "Taxon", 138, hint="Double-click to change; empty where nothing was named"),
+    _Column(layers.TAXON_CONFIDENCE, "Conf.", 48, 2, "Probability of the taxon; 1 for what a person says"),
     _Column(layers.GENUS, "Genus", 92),
     _Column(layers.TAXON_2, "Or", 150, hint="The most probable other taxon"),
     _Column(layers.TAXON_3, "Or", 150, hint="The next"),
