@@ -32,6 +32,8 @@ MOST_LABELS: Final = 300
 for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
 _BREATH_MS: Final = 30
 """Time for the viewer to draw in between."""
+_UNMOVED: Final = 0.01
+"""Pixels, and radians, within which a box is where it was."""
 _CLICK_PX: Final = 2.0
 """A shape shorter than this comes from a click without a drag and is taken away again."""
 
@@ -171,11 +173,18 @@ class ResultLayer(QObject):
     def to_be_named(self) -> tuple[tuple[int, ...], Detections]:
         """Return the numbers of all specimens, in their order, and the specimens, for a classifier to name.
 
-        What is changed from now on keeps out of the next :meth:`set_names`.
+        Those that lie where the model found them have its very boxes, so that names do not depend on how a layer rounds
+        corners. What is changed from now on keeps out of the next :meth:`set_names`.
         """
         found = self.annotations().detections
         self._reshaped.clear()
-        return tuple(np.sort(self.specimens()).tolist()), found
+        numbers = np.sort(self.specimens())
+        boxes = found.boxes.copy()
+        rows = np.flatnonzero(numbers <= len(self.candidates))
+        own = self.candidates.boxes[numbers[rows] - 1]
+        there = (np.abs(own - boxes[rows]) <= _UNMOVED).all(axis=1)
+        boxes[rows[there]] = own[there]
+        return tuple(numbers.tolist()), replace(found, boxes=boxes)
 
     def set_names(self, names: Mapping[int, Name], taxa: Sequence[str]) -> None:
         """Take over what a classifier calls specimens, by their numbers, in place of what another one called them.

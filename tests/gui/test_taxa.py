@@ -25,10 +25,11 @@ class FakeNaming:
     def __init__(self):
         self.go_on = threading.Event()
         self.go_on.set()
-        self.jobs = []
+        self.jobs, self.specimens = [], []
 
     def __call__(self, job, specimens, report, should_stop):
         self.jobs.append(job)
+        self.specimens.append(specimens)
         while not self.go_on.wait(0.01):
             if should_stop():
                 raise Stopped("Stopped as asked.")
@@ -78,6 +79,7 @@ def test_named_specimens_are_shown_counted_and_exported(widget, named, viewer, n
     n = len(layer.data)
     assert naming.jobs[0].model == tmp_path / "flora"
     assert naming.jobs[0].pixels.shape == (300, 400)
+    np.testing.assert_array_equal(naming.specimens[0].boxes, result.candidates.boxes[:n])
     assert taxa(layer) == {number: CALLED[(number - 1) % 4] for number in range(1, n + 1)}
     assert f"{n} looked at" in child_of(widget, "message").text()
     assert layer.text.values[0].startswith(f"1 {FLORA[0]} ")
@@ -139,6 +141,8 @@ def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
     naming.go_on.set()
     qtbot.waitUntil(lambda: not widget.value().running)
     again = taxa(layer)
+    at = sorted(again).index(5)
+    np.testing.assert_allclose(naming.specimens[-1].boxes[at, :2], result.candidates.boxes[4, :2] + 7, atol=0.01)
     # What was moved meanwhile was not seen as it is; people's words are not overwritten.
     assert again[7] == ""
     assert (again[1], again[2]) == (FLORA[1], FLORA[2])
