@@ -29,6 +29,7 @@ os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
 os.environ.setdefault("QT_API", "pyqt6")
 
 SIZE = (1480, 920)
+SHOTS = ("detect", "segment", "instances", "annotate", "finetune")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -76,7 +77,7 @@ def main() -> int:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "images", help="folder of the pictures")
-    parser.add_argument("--only", choices=("detect", "segment", "instances", "annotate"), help="pictures of one widget")
+    parser.add_argument("--only", choices=SHOTS, help="pictures of one widget")
     options = parser.parse_args()
 
     from napari_diatom import child
@@ -94,6 +95,8 @@ def main() -> int:
             shoot(name, kind, title, slide, options.out)
     if options.only in (None, "annotate"):
         annotate(options.out)
+    if options.only in (None, "finetune"):
+        finetune(options.out)
     child.close()
     return 0
 
@@ -170,8 +173,48 @@ def annotate(out: Path) -> None:
     viewer.close()
 
 
-def make_project(folder: Path) -> Path:
-    """Make a project of the example slides: some done, one in work, one with proposals, some untouched."""
+def finetune(out: Path) -> None:
+    """Take the pictures of a training: the slides, the settings, the curves of a short one."""
+    import napari
+    from qtpy.QtWidgets import QComboBox, QSpinBox, QTabWidget
+
+    from napari_diatom.widgets.finetune.widget import FineTuneWidget
+
+    os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
+    viewer = napari.Viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(*SIZE)
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model", area="right")
+    widget.slides.set_data(make_project(Path(_FOLDER.name) / "training", done=True))
+    spin(until=lambda: widget.slides.dataset() is not None)
+    spin(1)
+    take(widget, out / "finetune-slides.png")
+    preset, pages = widget.findChild(QComboBox, "preset"), widget.findChild(QTabWidget, "pages")
+    assert preset is not None
+    assert pages is not None
+    preset.setCurrentIndex(preset.findData("few"))
+    for name, value in {"epochs": 8, "crops": 96, "size": 416}.items():
+        spin_box = widget.findChild(QSpinBox, name)
+        assert spin_box is not None
+        spin_box.setValue(value)
+    pages.setCurrentIndex(1)
+    widget.measure()
+    spin(until=lambda: not widget.is_busy)
+    take(widget, out / "finetune-settings.png")
+    widget.start()
+    watch = widget.progress.watch
+    spin(until=lambda: not watch.is_running or (watch.folder is not None and len(watch.folder.history()) >= 6))
+    spin(2)
+    take(widget, out / "finetune-curves.png")
+    spin(until=lambda: not watch.is_running)
+    spin(1)
+    print(watch.folder.state() if watch.folder else "")
+    viewer.close()
+
+
+def make_project(folder: Path, done: bool = False) -> Path:
+    """Make a project of the example slides: all done, or some, one in work, one with proposals, some untouched."""
     import shutil
 
     from napari_diatom.formats import geojson
@@ -183,7 +226,7 @@ def make_project(folder: Path) -> Path:
     paths = []
     for path in sorted((samples / "slides").iterdir()):
         place = folder / path.name.partition("_")[0] / path.name
-        place.parent.mkdir()
+        place.parent.mkdir(parents=True)
         paths.append(shutil.copy(path, place))
     classes = next(iter(read.values())).detections.classes
     with Project.create(folder / "Rivers and lakes", paths, classes) as project:
@@ -195,9 +238,9 @@ def make_project(folder: Path) -> Path:
                 Specimen.rectangle(item.box, item.name, status=item.status)
                 for item in from_annotations(read[Path(image.path).stem])
             ]
-            if name in ("lake", "moor", "spring", "pond", "stream"):
+            if done or name in ("lake", "moor", "spring", "pond", "stream"):
                 document.add(found)
-                document.set_done(name not in ("stream",))
+                document.set_done(done or name != "stream")
             elif name == "river":
                 document.add([item for item in found if abs(item.box[0] - IN_PROGRESS[0]) > 1])
             elif name == "bay":

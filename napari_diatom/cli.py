@@ -146,10 +146,19 @@ def _run_models(arguments: argparse.Namespace) -> int:
 
 
 def _run_import(arguments: argparse.Namespace) -> int:
-    """Make an Ultralytics file one of the user's models."""
-    from napari_diatom.engines.yolo_files import import_checkpoint
+    """Make an Ultralytics file, or the model of a training, one of the user's models."""
+    from napari_diatom.errors import InputError
+    from napari_diatom.models import library
 
-    model = import_checkpoint(arguments.file, arguments.name, arguments.licence)
+    file: Path = arguments.file
+    if file.suffix == ".pt":
+        from napari_diatom.engines.yolo_files import import_checkpoint
+
+        model = import_checkpoint(file, arguments.name, arguments.licence)
+    elif arguments.name or arguments.licence:
+        raise InputError(f"{file} has a name and a licence of its own: leave --name and --licence out.")
+    else:
+        model = library.install(library.find(file / "model" if (file / "model").is_dir() else file))
     print(f"{model.card.name}: {model.card.task}, {len(model.card.classes)} classes, in {model.folder}")
     return OK
 
@@ -239,8 +248,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", metavar="MODEL", help="name of a model, or its folder")
     show.set_defaults(run=_run_models)
 
-    bring = actions.add_parser("import", help="make an Ultralytics .pt file one of your models")
-    bring.add_argument("file", type=Path, metavar="FILE", help="weights of a YOLO detector, upright or oriented")
+    bring = actions.add_parser("import", help="make a trained model or an Ultralytics .pt file one of your models")
+    bring.add_argument("file", type=Path, metavar="FILE", help="a run of `train`, a model, or a YOLO detector as .pt")
     bring.add_argument("--name", help="name of the model (that of the file)")
     bring.add_argument("--licence", default="", help="licence of the weights")
     bring.set_defaults(run=_run_import)
@@ -355,7 +364,9 @@ def _add_train(commands: Any) -> None:
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
     parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
-    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
     parser.set_defaults(run=_run_train)
 

@@ -24,6 +24,7 @@ def run(name: str, *arguments: str) -> int:
 
 NAMES = [
     "accuracy.py",
+    "finetuning.py",
     "instances.py",
     "kills.py",
     "measurement.py",

@@ -3,19 +3,21 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
+from drawn import write_slides
 
-from diatom_training.finetune import child, dataset, reading, start
+from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
-from napari_diatom import geometry
+from napari_diatom import cli
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
 from napari_diatom.progress import Progress, never, silent
@@ -32,26 +34,7 @@ NETWORKS = {
 
 @pytest.fixture
 def slides(tmp_path: Path) -> Path:
-    """A COCO file of four slides with two images each, a needle of one class and a square of another on each."""
-    data: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
-    data["categories"] = [{"id": 1, "name": "needle"}, {"id": 2, "name": "square"}]
-    (tmp_path / "images").mkdir()
-    for number in range(8):
-        image = np.full((96, 120, 3), 160, np.uint8)
-        corners = geometry.corners([[70, 48, 60, 9, 0.3 * number], [24, 70, 24, 23, 0.0]]).astype(np.float32)
-        cv2.fillPoly(image, list(np.rint(corners).astype(np.int32)), (40, 60, 80))
-        name = f"s{number // 2}_{number}.png"
-        cv2.imwrite(str(tmp_path / "images" / name), image)
-        data["images"].append({"id": number, "file_name": name, "height": 96, "width": 120})
-        for k, ring in enumerate(corners):
-            note = {"id": 2 * number + k, "image_id": number, "category_id": 1 + k, "iscrowd": 0}
-            x, y = ring.min(axis=0).tolist()
-            w, h = (ring.max(axis=0) - ring.min(axis=0)).tolist()
-            data["annotations"].append(
-                note | {"segmentation": [ring.ravel().tolist()], "bbox": [x, y, w, h], "area": w * h}
-            )
-    (tmp_path / "slides.json").write_text(json.dumps(data))
-    return tmp_path / "slides.json"
+    return write_slides(tmp_path)
 
 
 def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:
@@ -89,6 +72,8 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     assert not whose[0] & whose[1] | whose[0] & whose[2] | whose[1] & whose[2]
     assert (folder / "curves.png").stat().st_size > 5000
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    looked = cv2.imread(str(folder.example(2)))
+    assert looked.shape[1] > looked.shape[0] >= 64
     with pytest.raises(InputError, match="finished"):
         child.Child(folder)
 
@@ -109,6 +94,50 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     assert halves.history() == whole.history()
     theirs = library.find(str(whole / "model")).card.metrics
     assert library.find(str(halves / "model")).card.metrics == theirs
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path, slides: Path, keeps: bool) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500 if not keeps else 3}))
+    folder.keep_going(keeps)
+    code = f"import sys; sys.path[:] = {sys.path!r}\nfrom pathlib import Path\n"
+    code += "from diatom_training.finetune import child, folder\n"
+    code += f"child.Child(folder.RunFolder(Path({str(folder.path)!r})))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    deadline = time.monotonic() + 120
+    while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert folder.state().stage == ("finished" if keeps else "stopped")
+    assert recent.runs()[0].path == folder.path
+
+
+def test_what_a_training_would_learn_from_is_told(
+    tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = estimate.Estimate(2.0, 0.5, 1_500_000_000, "cpu")
+    monkeypatch.setattr(command, "estimate", lambda config: told)
+    configured(slides, learning={"epochs": 60}).write(tmp_path / "mine.yaml")
+    assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
+    assert lines[2] == "test: 2 images of 1 slides: 2 needle, 2 square"
+    assert "20 are little" in lines[3]
+    assert lines[-1] == "At most about 5 min for 60 epochs, 1.5 GB of memory."
+    assert not (tmp_path / "runs").exists()
+
+
+def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
+    config = configured(slides, learning={"epochs": 50})
+    told = estimate.estimate(config)
+    assert 0 < told.step_seconds < 30
+    assert told.device == "cpu"
+    assert 1e8 < told.memory_bytes < 2e10
+    assert told.seconds(config) == pytest.approx(50 * (2 * told.step_seconds + 2 * told.crop_seconds))
+    assert "for 50 epochs" in told.text(config)
+    with pytest.raises(InputError, match="does not exist"):
+        estimate.estimate(config.replace(data=slides.parent / "gone.json"))
+    with pytest.raises(Stopped):
+        estimate.estimate(config, lambda: True)
 
 
 def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: Path, slides: Path) -> None:

@@ -60,6 +60,11 @@ def test_first_steps_load_no_torch(code: str) -> None:
     assert not loaded_after(code) & {"torch", "ultralytics", "openvino", "cv2"}
 
 
+def test_a_window_watches_trainings_without_torch() -> None:
+    names = ("child", "config", "curves", "dataset", "estimate", "folder", "reading", "recent")
+    assert "torch" not in loaded_after("\n".join(f"import diatom_training.finetune.{name}" for name in names))
+
+
 def test_help_answers_at_once() -> None:
     def seconds(*command: str) -> float:
         best = float("inf")

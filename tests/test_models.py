@@ -1,9 +1,11 @@
+import hashlib
 import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from napari_diatom import cli
 from napari_diatom.errors import ModelError
 from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
@@ -12,8 +14,6 @@ from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model folder whose weights are four bytes."""
-    import hashlib
-
     home = tmp_path / "toy"
     home.mkdir()
     (home / WEIGHTS_FILE).write_bytes(b"toys")
@@ -60,6 +60,26 @@ def test_models_are_found_by_name_folder_and_archive(
     found = library.find(packed)
     found.verify()
     assert found.card == library.find("toy").card
+
+
+def test_a_model_becomes_one_of_the_users_own(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    run = tmp_path / "run"
+    shutil.copytree(folder, run / "model")
+    assert cli.main(["models", "import", str(run)]) == 0
+    assert library.find("toy").folder == tmp_path / "own" / "toy"
+    library.find("toy").verify()
+    assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy"
+
+    card = ModelCard.read(folder)
+    (folder / WEIGHTS_FILE).write_bytes(b"others")
+    card.model_copy(update={"sha256": hashlib.sha256(b"others").hexdigest()}).write(folder)
+    assert library.install(library.find(folder)).card.name == "toy-2"
+    assert {"toy", "toy-2"} <= {model.card.name for model in library.available()}
+    (folder / WEIGHTS_FILE).write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="damaged"):
+        library.install(library.find(folder))
+    assert cli.main(["models", "import", str(run), "--name", "other"]) == 2
 
 
 def test_an_unknown_name_lists_the_known_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import torch
 
+from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import DEFAULT, TIMM, check_encoder
 from napari_diatom.errors import ModelError
 
-ARCHITECTURE: Final = f"classifier/{DEFAULT}/192"
+ARCHITECTURE: Final = architectures.CLASSIFIER
 """The usual one: backbone, and side of its pictures in pixels."""
 
-PREFIX: Final = "classifier"
-"""What the names of these architectures begin with."""
+PREFIX: Final = architectures.CLASSIFIER_PREFIX
 
 
 class ClassifierNet(torch.nn.Module):

@@ -12,10 +12,11 @@ from typing import Final, cast
 
 import torch
 
-from napari_diatom.engines.encoders import DEFAULT, check_encoder
+from napari_diatom.engines import architectures
+from napari_diatom.engines.encoders import check_encoder
 from napari_diatom.errors import ModelError
 
-ARCHITECTURE: Final = f"deeplabv3plus/{DEFAULT}/128"
+ARCHITECTURE: Final = architectures.DEEPLAB
 """Of the bundled model: encoder, and channels of the decoder."""
 RATES: Final = (3, 6, 9)
 """Atrous rates of the pyramid pooling, in cells of 16 pixels: up to 144 pixels to each side."""

@@ -11,10 +11,11 @@ from typing import Any, Final, cast
 
 import torch
 
-from napari_diatom.engines.encoders import DEFAULT, TIMM, check_encoder
+from napari_diatom.engines import architectures
+from napari_diatom.engines.encoders import TIMM, check_encoder
 from napari_diatom.errors import ModelError
 
-ARCHITECTURE: Final = f"maskrcnn/{DEFAULT}/64"
+ARCHITECTURE: Final = architectures.MASK_RCNN
 """Of the bundled model: backbone, and channels of the feature pyramid and the heads."""
 LARGE: Final = "maskrcnn_resnet50_fpn_v2"
 """torchvision's own large network."""

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_diatom.errors import ModelError
+from napari_diatom.files import write_atomically
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
@@ -136,6 +137,6 @@ class ModelCard(BaseModel):
             raise ModelError(f"{path} is not a valid model card: {faults}") from error
 
     def write(self, folder: Path) -> None:
-        """Write ``folder/model.yaml``."""
+        """Write ``folder/model.yaml``. Raises OutputError when it cannot be written."""
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (folder / CARD_FILE).write_text(text, encoding="utf-8")
+        write_atomically(folder / CARD_FILE, text)

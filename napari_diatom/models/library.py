@@ -16,7 +16,7 @@ from typing import Final
 from platformdirs import user_cache_dir, user_data_dir
 
 from napari_diatom.errors import ModelError
-from napari_diatom.files import reason
+from napari_diatom.files import reason, write_atomically
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
@@ -156,6 +156,37 @@ def _move(partial: Path, home: Path) -> None:
     except OSError:
         if not home.exists():
             raise
+
+
+def install(model: ModelFolder) -> ModelFolder:
+    """Copy a model into the user's own ones, so that it is known by its name.
+
+    Returns
+    -------
+    ModelFolder
+        The copy. Where another model has that name a number is added to it; the same weights are not copied twice.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged.
+    OutputError
+        When there is no room or no right to write.
+    """
+    model.verify()
+    names = {known.card.name: known for known in available()}
+    name, number = model.card.name, 1
+    while name in names:
+        if names[name].card.sha256 == model.card.sha256:
+            return names[name]
+        number += 1
+        name = f"{model.card.name}-{number}"
+    home = user_folder() / name
+    card = model.card.model_copy(update={"name": name})
+    # The card makes it a model: it comes last.
+    write_atomically(home / WEIGHTS_FILE, model.weights.read_bytes())
+    card.write(home)
+    return ModelFolder(card, home)
 
 
 def pack(model: ModelFolder, path: Path) -> None:

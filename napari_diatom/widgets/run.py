@@ -44,6 +44,7 @@ from napari_diatom.widgets.images import (
     place_of,
     plane_of,
 )
+from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.pixel_size import PixelSizeEdit
 from napari_diatom.widgets.result_layer import ResultLayer
@@ -65,7 +66,7 @@ Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
 _BREATH_MS: Final = 30
 _UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
 """What the stages of a run are counted in."""
-_DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
+DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 
 
 class RunWidget(QWidget):
@@ -134,6 +135,10 @@ class RunWidget(QWidget):
     def result(self) -> ResultLayer | None:
         """Return the result that is shown."""
         return self._panel.result()
+
+    def choose_model(self, name: str) -> None:
+        """Choose a model by its name, as far as it is offered."""
+        self._model_combo.setCurrentIndex(max(self._model_combo.findData(name), 0))
 
     def run(self) -> None:
         """Start a run with the form as it stands; what is wrong with it is shown instead."""
@@ -270,6 +275,7 @@ class RunWidget(QWidget):
         self._panel.summarised.connect(self._refresh_naming)
         self._panel.taxa.changed.connect(self._refresh_naming)
         self._panel.taxa.asked.connect(self.name_taxa)
+        news().changed.connect(self._fill_models)
         # Qt may be rid of the widget before Python is; the slot must not need it.
         self.destroyed.connect(partial(_quit_all, self._running))
 
@@ -383,6 +389,7 @@ class RunWidget(QWidget):
 
     def _fill_models(self) -> None:
         self._models = {model.card.name: model for model in library.available() if model.card.task in self.TASKS}
+        chosen = self._model_combo.currentData()
         with signals_blocked(self._model_combo):
             self._model_combo.clear()
             for name, model in self._models.items():
@@ -390,6 +397,7 @@ class RunWidget(QWidget):
                 if model.card.summary:
                     at = self._model_combo.count() - 1
                     self._model_combo.setItemData(at, model.card.summary, Qt.ItemDataRole.ToolTipRole)
+            self._model_combo.setCurrentIndex(max(self._model_combo.findData(chosen), 0))
         self._on_model()
 
     def _on_model(self) -> None:
@@ -405,7 +413,7 @@ class RunWidget(QWidget):
         with signals_blocked(self._device_combo):
             self._device_combo.clear()
             for device in devices:
-                self._device_combo.addItem(_DEVICE_TITLES.get(device, device), device)
+                self._device_combo.addItem(DEVICE_TITLES.get(device, device), device)
             self._device_combo.setCurrentIndex(max(self._device_combo.findData(chosen), 0))
 
     def _refresh(self, *_: Any) -> None:

@@ -13,6 +13,7 @@ from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
 
 _CHOOSE: Final = "Choose a folder…"
@@ -40,12 +41,10 @@ class TaxaRow(QWidget):
         self._combo.setMinimumContentsLength(10)
         self._combo.addItem(_CHOOSE)
         self._combo.setCurrentIndex(-1)
-        for model in library.available():
-            if model.card.task == NAMING_TASK:
-                self.add(model)
-        self._combo.setCurrentIndex(0 if self._models else -1)
-        self._chosen = self._combo.currentIndex()
+        self._chosen = -1
+        self._fill()
         self._combo.activated.connect(self._on_activated)
+        news().changed.connect(self._fill)
         self._button = named(QPushButton("Name the taxa"), "name_taxa")
         self._button.clicked.connect(self.asked)
         row = QHBoxLayout(self)
@@ -56,17 +55,6 @@ class TaxaRow(QWidget):
     def namer(self) -> ModelFolder | None:
         """Return the chosen model, None while there is none."""
         return self._models.get(self._combo.currentData() or "")
-
-    def add(self, model: ModelFolder) -> None:
-        """Offer another model, and choose it."""
-        key = str(model.folder)
-        if key not in self._models:
-            self._models[key] = model
-            self._combo.insertItem(self._combo.count() - 1, model.card.origin, key)
-        self._chosen = self._combo.findData(key)
-        self._combo.setItemData(self._chosen, model.card.summary or key, Qt.ItemDataRole.ToolTipRole)
-        self._combo.setCurrentIndex(self._chosen)
-        self.changed.emit()
 
     def choose(self, folder: Path) -> bool:
         """Offer and choose the model in a folder, and show what is wrong with it; return whether it is one."""
@@ -80,7 +68,8 @@ class TaxaRow(QWidget):
                 f"Model {model.card.name} is for {model.card.task} and names no taxa; choose one for {NAMING_TASK}."
             )
             return False
-        self.add(model)
+        self._offer(model)
+        self._choose(self._combo.findData(str(model.folder)))
         return True
 
     def setProblem(self, problem: str | None) -> None:
@@ -88,10 +77,32 @@ class TaxaRow(QWidget):
         self._button.setEnabled(problem is None)
         self._button.setToolTip(problem or _HINT)
 
+    def _fill(self) -> None:
+        """Offer the installed models, and choose the first while none is chosen."""
+        for model in library.available():
+            if model.card.task == NAMING_TASK:
+                self._offer(model)
+        if self.namer() is None and self._models:
+            self._choose(0)
+
+    def _offer(self, model: ModelFolder) -> None:
+        """Offer a model, the present one of its folder."""
+        key = str(model.folder)
+        if key not in self._models:
+            self._combo.insertItem(self._combo.count() - 1, "", key)
+        self._models[key] = model
+        at = self._combo.findData(key)
+        self._combo.setItemText(at, model.card.origin)
+        self._combo.setItemData(at, model.card.summary or key, Qt.ItemDataRole.ToolTipRole)
+
+    def _choose(self, index: int) -> None:
+        self._chosen = index
+        self._combo.setCurrentIndex(index)
+        self.changed.emit()
+
     def _on_activated(self, index: int) -> None:
         if self._combo.itemData(index) is not None:
-            self._chosen = index
-            self.changed.emit()
+            self._choose(index)
             return
         self._combo.setCurrentIndex(self._chosen)
         folder = QFileDialog.getExistingDirectory(self, "Folder of a model that names taxa")

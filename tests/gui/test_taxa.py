@@ -17,6 +17,7 @@ from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.names import Name
 from napari_diatom.widgets.detect import DetectWidget
+from napari_diatom.widgets.models import news
 
 
 class FakeNaming:
@@ -204,3 +205,7 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
     qtbot.addWidget(bare)
     assert bare.namer() is None
     assert child_of(bare, "namer").currentIndex() == -1
+    monkeypatch.setattr(library, "available", lambda: [ModelFolder(namer_card(name="trained"), tmp_path)])
+    news().changed.emit()
+    assert bare.namer().card.name == "trained"
+    assert row.namer().card.name == "own"

@@ -73,7 +73,7 @@ def from_examples(
     margin: float = MARGIN,
     *,
     chains: bool = True,
-    pixel_size_um: float | None = None,
+    pixel_size_um: float | Sequence[float | None] | None = None,
     debris_px: tuple[float, float] = _DEBRIS_PX,
     report: Report = silent,
     should_stop: ShouldStop = never,
@@ -93,8 +93,8 @@ def from_examples(
         Width of the halo that is cut out around an object, as a share of its width.
     chains : bool
         Keep specimens that touch each other together in one cut-out; otherwise each is cut out of its chain.
-    pixel_size_um : float, optional
-        Micrometres per pixel, where the files do not hold them.
+    pixel_size_um : float or sequence of float, optional
+        Micrometres per pixel, where the files do not hold them: of all images, or of each.
     debris_px : tuple of float
         Smallest and largest extent of debris in pixels.
 
@@ -108,9 +108,10 @@ def from_examples(
     debris: list[CutOut] = []
     backgrounds: list[tuple[float, Background]] = []
     left_out: list[LeftOut] = []
-    for number, example in enumerate(examples):
+    sizes = pixel_size_um if isinstance(pixel_size_um, Sequence) else [pixel_size_um] * len(examples)
+    for number, (example, size) in enumerate(zip(examples, sizes, strict=True)):
         check(should_stop)
-        slide = _opened(example, pixel_size_um)
+        slide = _opened(example, size)
         cuts, reasons = _specimens(slide, classes, margin, chains)
         specimens += cuts
         left_out += reasons

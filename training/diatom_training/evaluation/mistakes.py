@@ -10,20 +10,15 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.drawing import FOUND, TRUTH, draw_ring, jpeg, ring_of
 from diatom_training.evaluation.cases import Case
 from diatom_training.evaluation.matching import Matched
 from napari_diatom import geometry
 from napari_diatom.detections import CUT_BY_EDGE, Detections
-from napari_diatom.errors import OutputError
-from napari_diatom.masks import outline
 from napari_diatom.tiling import Readable
 
 Kind = Literal["missed", "false", "misnamed", "size"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")
-
-TRUTH: Final = (0, 114, 178)
-FOUND: Final = (213, 94, 0)
-"""Red, green and blue of what is there and of what was found; those of Okabe and Ito, told apart by all."""
 
 SIDE: Final = 260
 """Of a picture, in pixels."""
@@ -35,8 +30,6 @@ _WRONG: Final = 0.1
 """Share of its length from which a specimen's length is a mistake."""
 _MEETS: Final = 0.05
 """Intersection over union from which two boxes are said to overlap."""
-_QUALITY: Final = 85
-_SUBPIXEL_BITS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -121,8 +114,6 @@ def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> 
     OutputError
         When the picture cannot be encoded.
     """
-    import cv2
-
     boxes = [
         part.boxes[index]
         for part, index in ((case.truth, mistake.truth), (case.found, mistake.found))
@@ -143,21 +134,9 @@ def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> 
     )
     for part, indices, meant, colour in drawn:
         for index in indices:
-            ring = (_ring(part, index) - (x0, y0)) * factor - 0.5
-            fixed = np.rint(ring * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-            width = 2 if index == meant else 1
-            cv2.polylines(canvas, [fixed[:, None]], True, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    done, data = cv2.imencode(".jpg", canvas[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not done:
-        raise OutputError(f"A picture of a mistake in {case.image} could not be encoded.")
-    return data.tobytes()
-
-
-def _ring(part: Detections, index: int) -> NDArray[np.float64]:
-    """Return the outline of a specimen in image pixels, shape (K, 2): its mask's where there is one, else its box's."""
-    if part.masks is not None and part.masks[index].area:
-        return outline(part.masks[index])
-    return np.asarray(geometry.corners(part.boxes[index : index + 1])[0])
+            ring = (ring_of(part, index) - (x0, y0)) * factor
+            draw_ring(canvas, ring, colour, 2 if index == meant else 1)
+    return jpeg(canvas)
 
 
 def _name(part: Detections, index: int) -> str:

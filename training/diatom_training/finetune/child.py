@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 from typing import Any, Final
 
+from diatom_training.finetune import recent
 from diatom_training.finetune.folder import EVENTS, STOP, RunFolder, State
 from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.progress import Progress, Report, ShouldStop
@@ -19,7 +21,7 @@ LOG: Final = "log.txt"
 
 
 class Child:
-    """A training in a process of its own.
+    """A training in a process of its own, which stops when this process is gone, unless the run says otherwise.
 
     Parameters
     ----------
@@ -39,16 +41,12 @@ class Child:
         if state.stage == "finished":
             raise InputError(f"{folder.path} is finished; its model is in {folder / 'model'}.")
         (folder / STOP).unlink(missing_ok=True)
+        folder.adopt()
         self.folder = folder
-        # The child finds its modules where this process found them, however this one was started.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; sys.argv = ['', {str(folder.path)!r}]; import runpy; "
-            "runpy.run_module('diatom_training.finetune', run_name='__main__')"
-        )
+        command = command_of("diatom_training.finetune", str(folder.path))
         with (folder / LOG).open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=log, stderr=log, **_apart()
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+        recent.remember(folder)
         self._deadline: float | None = None
 
     def stop(self) -> None:
@@ -73,6 +71,42 @@ class Child:
         """Return the last line of its log."""
         lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.returncode}."
+
+
+class Elsewhere:
+    """A training that another process started, with the surface of a :class:`Child`.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run. Where whoever started it is gone, it is this process's from now on.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._deadline: float | None = None
+        if folder.state().stage == "running" and not folder.has_starter():
+            folder.adopt()
+
+    def stop(self) -> None:
+        """Ask the training to stop; :meth:`poll` ends it when it does not."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.folder.ask_to_stop()
+
+    def poll(self) -> State | None:
+        """Return how the training ended, None while it goes on."""
+        state = self.folder.state()
+        if state.stage != "running":
+            return state
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            import psutil
+
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(state.pid)
+                process.kill()
+                process.wait(1)
+        return None
 
 
 def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
@@ -111,7 +145,16 @@ def progress_of(event: dict[str, Any]) -> Progress:
     return Progress(**{name: event[name] for name in ("stage", "done", "total", "message", "values")})
 
 
-def _apart() -> dict[str, Any]:
+def command_of(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module in a process that finds modules where this one found them."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {['', *arguments]!r}; import runpy; "
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    return [sys.executable, "-c", code]
+
+
+def apart() -> dict[str, Any]:
     """Return what keeps a child from ending with this process's terminal, and a console from popping up on Windows."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -6,8 +6,9 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 
-from diatom_training.finetune import child
+from diatom_training.finetune import child, dataset
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.estimate import estimate
 from diatom_training.finetune.folder import CURVES, MODEL, RunFolder
 from diatom_training.finetune.reading import read
 from napari_diatom.errors import Stopped
@@ -28,15 +29,18 @@ def run(arguments: Namespace, bar: Report) -> int:
     KeyboardInterrupt
         When it was interrupted; the finished epochs are kept.
     """
+    if arguments.check:
+        return _check(_config(arguments))
     folder = _folder(arguments)
     stop = threading.Event()
 
     def report(progress: Progress) -> None:
-        if progress.stage == "epoch":
+        if progress.stage in ("epoch", "composed-epoch"):
             figures = "  ".join(
                 f"{name} {progress.values[name]:.4g}" for name in _SHOWN if progress.values.get(name) is not None
             )
-            print(f"epoch {progress.done}/{progress.total}  {figures}", flush=True)
+            where = "on composed slides, " if progress.stage == "composed-epoch" else ""
+            print(f"{where}epoch {progress.done}/{progress.total}  {figures}", flush=True)
         elif progress.stage in ("warning", "start", "memory"):
             print(("warning: " if progress.stage == "warning" else "") + progress.message, flush=True)
         else:
@@ -78,10 +82,27 @@ def _folder(arguments: Namespace) -> RunFolder:
     source: Path = arguments.config
     if arguments.resume:
         return RunFolder.open(source if source.is_dir() else _out(arguments, TrainConfig.read(source)))
-    config = TrainConfig.read(source)
-    if arguments.device:
-        config = config.replace(device=arguments.device)
+    config = _config(arguments)
     return RunFolder.create(_out(arguments, config), config)
+
+
+def _config(arguments: Namespace) -> TrainConfig:
+    """Return what is to be trained."""
+    config = TrainConfig.read(arguments.config)
+    return config.replace(device=arguments.device) if arguments.device else config
+
+
+def _check(config: TrainConfig) -> int:
+    """Say what there is to learn from and how long it will take, without training."""
+    data = dataset.read(config)
+    for part, slides in data.parts.items():
+        counts = data.count(part)
+        told = ", ".join(f"{counts[name]} {name}" for name in data.classes)
+        print(f"{part}: {len(slides)} images of {len({slide.group for slide in slides})} slides: {told}")
+    for line in data.warnings:
+        print(f"warning: {line}")
+    print(estimate(config).text(config))
+    return 0
 
 
 def _out(arguments: Namespace, config: TrainConfig) -> Path:

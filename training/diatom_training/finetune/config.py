@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self, TypeVar
@@ -10,8 +10,9 @@ from typing import Any, Final, Literal, Self, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from diatom_training.learning.options import LearningOptions
-from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net
+from diatom_training.composing.options import ComposeOptions
+from diatom_training.learning.options import AugmentOptions, LearningOptions
+from napari_diatom.engines import architectures
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models.card import NAME, Task
@@ -26,9 +27,9 @@ ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
     {
         "oriented-boxes": "yolo11n-obb",
         "boxes": "yolo11n",
-        "semantic": deeplab_net.ARCHITECTURE,
-        "instances": maskrcnn_net.ARCHITECTURE,
-        "classes": classifier_net.ARCHITECTURE,
+        "semantic": architectures.DEEPLAB,
+        "instances": architectures.MASK_RCNN,
+        "classes": architectures.CLASSIFIER,
     }
 )
 """Network of each task where neither the start nor the user names another one."""
@@ -54,6 +55,34 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
         "thorough": "Thorough (more images, or a night): many epochs, patient.",
     }
 )
+LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
+        "cross-entropy": {"cross_entropy": 1.0, "dice": 0.0, "focal": 0.0},
+        "Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 0.0},
+        "focal + Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 1.0},
+    }
+)
+"""Losses of class maps to choose from, as weights of their parts."""
+VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "usual": {},
+        "none": {name: 0.0 for name in AugmentOptions.model_fields if name != "aimed"},
+        "strong": {
+            "turn_share": 0.5,
+            "shear_deg": 8.0,
+            "contrast": 0.5,
+            "brightness": 0.35,
+            "grey": 0.4,
+            "invert": 0.1,
+            "blur": 0.3,
+            "defocus": 0.2,
+            "noise": 0.4,
+            "jpeg": 0.3,
+        },
+    }
+)
+"""Augmentations to choose from, as far as they differ from the usual one."""
 _PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {"epochs": 12, "frozen_epochs": 6, "rate": 5e-4, "backbone_rate": 0.1, "patience": 5, "crops": 160},
@@ -79,6 +108,8 @@ _TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
 )
 _ELSEWHERE: Final = ("architecture", "classes")
 """Entries of the learning options that the training itself fills in."""
+_FIELDS: Final = ("size", "scale")
+"""Entries of the options for composing that follow from the crops and from the scales of the real slides."""
 
 
 class _Frozen(BaseModel):
@@ -117,6 +148,53 @@ class SplitConfig(_Frozen):
         return text
 
 
+class ComposedConfig(ComposeOptions):
+    """Slides composed of one's own material, to learn from before the real ones.
+
+    Beside these, it takes the entries of :class:`~diatom_training.composing.options.ComposeOptions`, but for ``size``
+    and ``scale``: composed slides are as large as crops need them, and at the scales of the real ones.
+
+    Attributes
+    ----------
+    count : int
+        Composed slides.
+    epochs : int
+        Epochs on them, each as long as one on the real slides.
+    atlas : Path or None
+        Folder of atlas images, a subfolder for each taxon, whose valves are used beside those of the training part.
+    atlas_pixel_size_um : float or None
+        Micrometres per pixel of atlas images that do not hold their own.
+    seed : int
+        Of all that chance decides in composing.
+    """
+
+    count: int = Field(default=200, ge=1)
+    epochs: int = Field(default=6, ge=1)
+    atlas: Path | None = None
+    atlas_pixel_size_um: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_fields(cls, data: Any) -> Any:
+        """Refuse what follows from the training."""
+        refused = [name for name in _FIELDS if isinstance(data, Mapping) and name in data]
+        if refused:
+            raise ValueError(f"there is no {' and no '.join(refused)} here: crops and real slides give them")
+        return data
+
+    def options(self, size: int, scale: tuple[float, float]) -> ComposeOptions:
+        """Return how slides of a side in pixels are composed at a range of scales.
+
+        Raises
+        ------
+        InputError
+            When the scale is out of the range in which slides can be composed.
+        """
+        names = set(ComposeOptions.model_fields) - set(_FIELDS)
+        return ComposeOptions.of(self.model_dump(include=names) | {"size": size, "scale": scale})
+
+
 class TrainConfig(_Frozen):
     """What to learn, from which data and weights, and how.
 
@@ -140,12 +218,14 @@ class TrainConfig(_Frozen):
     split : SplitConfig
         Training, validation and test.
     start : str
-        ``scratch``, ``imagenet``, the name or folder of a model, the folder of an earlier run, or an Ultralytics
-        ``.pt`` file.
+        ``scratch``, ``imagenet``, the name or folder of a model, the folder of an earlier run, an Ultralytics ``.pt``
+        file, or EfficientNet-Lite0's weights of ImageNet as a ``.pth`` file.
     architecture : str or None
         Of the network; None takes that of the start, or the task's usual one.
     pixel_size_um : float or None
         Micrometres per pixel that the network is to see, where the images' own are known; None shows it all scales.
+    composed : ComposedConfig or None
+        What to learn from before the real slides: slides composed of cut-outs of the training part; None does without.
     preset : {"few", "standard", "thorough"}
         Gives the learning options that are not named.
     learning : LearningOptions
@@ -165,6 +245,7 @@ class TrainConfig(_Frozen):
     start: str = ""
     architecture: str | None = None
     pixel_size_um: float | None = Field(default=None, gt=0)
+    composed: ComposedConfig | None = None
     preset: Preset = "standard"
     learning: LearningOptions
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -204,7 +285,7 @@ class TrainConfig(_Frozen):
     def _together(self) -> Self:
         if self.classes and self.one_class:
             raise ValueError("classes and one_class exclude each other")
-        if self.start == IMAGENET and self.task in ("boxes", "oriented-boxes"):
+        if (self.start == IMAGENET or self.start.endswith(".pth")) and self.task in ("boxes", "oriented-boxes"):
             raise ValueError("YOLO does not start from a backbone of ImageNet; start from a model, or from scratch")
         return self
 
@@ -227,11 +308,22 @@ class TrainConfig(_Frozen):
         """Return a checked copy with some entries exchanged; raises as :meth:`of`."""
         return self.of(**(self.to_plain() | changes))
 
+    def absolute(self) -> Self:
+        """Return a copy whose paths do not depend on the folder it is used in."""
+        plain = self.to_plain()
+        for entries, name in ((plain, "data"), (plain, "images"), (plain["composed"] or {}, "atlas")):
+            if entries.get(name) is not None:
+                entries[name] = Path(entries[name]).absolute()
+        return self.of(**plain)
+
     def to_plain(self) -> dict[str, Any]:
         """Return plain data, for YAML."""
         data = self.model_dump(mode="json")
         for name in _ELSEWHERE:
             del data["learning"][name]
+        if data["composed"] is not None:
+            for name in _FIELDS:
+                del data["composed"][name]
         return data
 
     def to_text(self) -> str:
@@ -257,10 +349,9 @@ class TrainConfig(_Frozen):
             raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
         if not isinstance(data, Mapping):
             raise InputError(f"{path} describes no training: it must have entries such as `data: my-project`.")
-        entries = dict(data)
-        for name in ("data", "images"):
-            if isinstance(entries.get(name), str):
-                entries[name] = path.parent / entries[name]
+        entries = _relative(data, ("data", "images"), path.parent)
+        if isinstance(entries.get("composed"), Mapping):
+            entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
         return _checked(cls, entries, f"{path} describes no training")
 
     def write(self, path: Path) -> None:
@@ -272,6 +363,11 @@ class TrainConfig(_Frozen):
             When it cannot be written.
         """
         write_atomically(path, self.to_text())
+
+
+def _relative(entries: Mapping[str, Any], names: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Return entries with some paths taken from a folder."""
+    return dict(entries) | {name: folder / entries[name] for name in names if isinstance(entries.get(name), str)}
 
 
 def _checked(kind: type[_Model], entries: Mapping[str, Any], what: str) -> _Model:

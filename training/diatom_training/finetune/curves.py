@@ -4,38 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diatom_training.finetune.reading import read
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Write losses, figure of merit and learning rate over the epochs as a PNG, with what they say above."""
+    """Write losses and figures of merit over the epochs as a PNG, with what they say above."""
     from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    plot(history, figure)
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def plot(history: Sequence[Mapping[str, float]], figure: Figure, columns: int = 2, ink: str = "black") -> None:
+    """Draw losses and figures of merit over the epochs into a figure, with what they say above.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        One a finished epoch.
+    figure : matplotlib.figure.Figure
+        What is in it is replaced.
+    columns : int
+        2 for two plots side by side, 1 for one above the other.
+    ink : str
+        Colour of axes and texts.
+    """
     from matplotlib.ticker import MaxNLocator
 
+    figure.clear()
     epochs = range(1, len(history) + 1)
     merits = [key for key in history[-1] if key.startswith("val_") and key != "val_loss"] if history else []
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(2 // columns, columns)
     for key, name, colour in (("train_loss", "training", "#0072b2"), ("val_loss", "validation", "#d55e00")):
         left.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", label=name, color=colour, ms=3)
     reading = read(history)
     if reading.best_epoch:
         left.axvline(reading.best_epoch, color="0.6", lw=1, ls=":")
     left.set(xlabel="epoch", ylabel="loss", title=reading.text.partition(":")[0])
-    left.legend(frameon=False)
+    left.legend(frameon=False, labelcolor=ink)
     for key in merits:
         right.plot(
             epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", ms=3, label=key.removeprefix("val_")
         )
     right.set(xlabel="epoch", ylabel="on the validation images", ylim=(0, 1))
     if merits:
-        right.legend(frameon=False)
+        right.legend(frameon=False, labelcolor=ink)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+        axes.set_facecolor("none")
+        axes.tick_params(colors=ink)
+        axes.spines[["left", "bottom"]].set_color(ink)
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            text.set_color(ink)
 
 
 class Board:

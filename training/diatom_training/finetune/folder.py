@@ -28,12 +28,20 @@ HISTORY: Final = "history.csv"
 EVENTS: Final = "events.jsonl"
 STATE: Final = "run.json"
 STOP: Final = "stop"
+STARTER: Final = "starter.json"
+"""Names the process that started the training, or that watches over it since."""
+KEEP: Final = "keep"
+"""A file that lets the training go on when that process is gone."""
+EXAMPLES: Final = "examples"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
 IMAGES: Final = "images"
 REPORT: Final = "report"
 CURVES: Final = "curves.png"
 BOARD: Final = "tensorboard"
+COMPOSED: Final = "composed"
+"""Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
+FIELDS: Final = "fields"
 
 Stage = Literal["new", "running", "stopped", "failed", "finished"]
 
@@ -89,8 +97,7 @@ class RunFolder:
                 raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
         except OSError as error:
             raise OutputError(f"{path} cannot be made: {reason(error)}") from error
-        images = None if config.images is None else config.images.absolute()
-        config.replace(data=config.data.absolute(), images=images).write(path / CONFIG)
+        config.absolute().write(path / CONFIG)
         return cls(path)
 
     @classmethod
@@ -115,17 +122,19 @@ class RunFolder:
         try:
             data = json.loads((self / STATE).read_text(encoding="utf-8"))
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
+            started = float(data["started"])
         except FileNotFoundError:
             return State()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self / STATE} is damaged: {error}") from error
-        if state.stage == "running" and not _alive(state.pid):
+        if state.stage == "running" and not alive(state.pid, started):
             return State("stopped", state.pid, "The training was ended from outside; it can go on.")
         return state
 
     def write_state(self, stage: Stage, message: str = "") -> None:
         """Note how far it is. Raises OutputError when that cannot be written."""
-        data = {"stage": stage, "pid": os.getpid(), "message": message}
+        pid = os.getpid()
+        data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message}
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
     def say(self, progress: Progress) -> None:
@@ -156,6 +165,36 @@ class RunFolder:
         """Whether a stop was asked for."""
         return (self / STOP).exists()
 
+    def adopt(self) -> None:
+        """Note that the run is this process's: it ends with it, unless it keeps going. Raises OutputError."""
+        pid = os.getpid()
+        write_atomically(self / STARTER, json.dumps({"pid": pid, "started": started_at(pid)}) + "\n")
+
+    def has_starter(self) -> bool:
+        """Whether the process that the run is of is there; where none is named, none is gone."""
+        try:
+            data = json.loads((self / STARTER).read_text(encoding="utf-8"))
+            return alive(int(data["pid"]), float(data["started"]))
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def keep_going(self, keep: bool) -> None:
+        """Let the training go on when whoever started it is gone, or not. Raises OutputError when that is not noted."""
+        if keep:
+            write_atomically(self / KEEP, "")
+        else:
+            (self / KEEP).unlink(missing_ok=True)
+
+    def keeps_going(self) -> bool:
+        """Whether the training goes on when whoever started it is gone."""
+        return (self / KEEP).exists()
+
+    def example(self, epoch: int) -> Path:
+        """Return where the picture of an epoch, from 1, is: validation crops with what is there and what was found."""
+        return self / EXAMPLES / f"epoch-{epoch:03d}.jpg"
+
     def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write a row of figures an epoch. Raises OutputError when that cannot be written."""
         columns = list(dict.fromkeys(name for epoch in history for name in epoch))
@@ -184,11 +223,17 @@ def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _alive(pid: int) -> bool:
-    """Tell whether a process of this machine runs."""
+def started_at(pid: int) -> float:
+    """Return when a process of this machine was started, in seconds since 1970; 0 where there is none."""
     import psutil
 
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
-        return False
+        return 0.0
+
+
+def alive(pid: int, started: float) -> bool:
+    """Tell whether the process that was started then runs: numbers of processes are given again."""
+    return started > 0 and abs(started_at(pid) - started) < 1

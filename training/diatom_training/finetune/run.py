@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training import drawing
+from diatom_training.composing.cutouts import listed
+from diatom_training.composing.write import compose_set
 from diatom_training.evaluate import Metrics
 from diatom_training.evaluate_names import NamingMetrics
-from diatom_training.finetune import curves, dataset, finding, naming, start
+from diatom_training.examples import Example
+from diatom_training.finetune import composed, curves, dataset, finding, naming, start
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.folder import (
     BOARD,
     CHECKPOINTS,
+    COMPOSED,
     CURVES,
     ENVIRONMENT,
+    FIELDS,
     IMAGES,
     MODEL,
     REPORT,
@@ -33,12 +43,14 @@ from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.errors import Stopped
 from napari_diatom.files import write_atomically
-from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
+_LOOK_SECONDS: Final = 1.0
+"""How often a training looks whether whoever started it is still there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +87,8 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
         With the configuration; all results go there.
     report, should_stop
         The contract of long work. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``, ``memory``,
-        ``validation``, ``test``. A stop keeps the finished epochs.
+        ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``, ``fields``,
+        ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs.
 
     Raises
     ------
@@ -95,8 +108,9 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
     report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    begin = _begun(folder, config, data, begin, device, report, should_stop)
     trained = _learn(folder, config, data, begin, device, None, report, should_stop)
-    model = _model(folder, config, data, begin, trained)
+    model = _model(folder, config, data, begin, trained, _seen(config, data, begin))
     judge = naming.judge if config.task == "classes" else finding.judge
     model, metrics = judge(model, data, config, report, should_stop)
     model.card.write(model.folder)
@@ -108,9 +122,57 @@ def salvage(folder: RunFolder) -> ModelFolder | None:
     if not folder.history():
         return None
     config = folder.config()
-    data, begin = dataset.read(config), start.resolve(config)
+    data = dataset.read(config)
+    begin = _begun(folder, config, data, start.resolve(config), "cpu", silent, never)
     trained = _learn(folder, config, data, begin, "cpu", len(folder.history()), silent, never)
-    return _model(folder, config, data, begin, trained)
+    return _model(folder, config, data, begin, trained, _seen(config, data, begin))
+
+
+def _begun(
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: start.Start,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+) -> start.Start:
+    """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
+
+    All of it lies in a folder of its own, as a run of its own does: one that has its model is not gone through again.
+    """
+    section = config.composed
+    if section is None:
+        return begin
+    inner = RunFolder(folder / COMPOSED)
+    if not (inner / MODEL / CARD_FILE).exists():
+        material, options = composed.gather(config, data, begin.tile_size, folder / IMAGES, report, should_stop)
+        known = composed.facts(material, section)
+        if material.left_out:
+            report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
+        report(Progress("start", message=f"Learns first from {composed.told(known)}."))
+        fields = compose_set(
+            material,
+            options,
+            inner / FIELDS,
+            section.count,
+            section.seed,
+            scales=composed.SCALES,
+            report=report,
+            should_stop=should_stop,
+        )
+
+        def tell(progress: Progress) -> None:
+            again = progress.stage in ("step", "epoch")
+            report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
+
+        first = composed.first(config)
+        trained = _learn(inner, first, data, begin, device, None, tell, should_stop, fields)
+        _model(inner, first, data, replace(begin, composed=known), trained, composed.told(known))
+    card = ModelCard.read(inner / MODEL)
+    known = card.training["composed"]
+    found = start.resolve(config.model_copy(update={"start": str(inner.path)}))
+    return replace(found, text=f"{begin.text}, and what it learnt from {composed.told(known)}", composed=known)
 
 
 def _learn(
@@ -122,8 +184,9 @@ def _learn(
     until: int | None,
     report: Report,
     should_stop: ShouldStop,
+    examples: Sequence[Example] | None = None,
 ) -> Trained:
-    """Train, with curves and figures on disk after every epoch."""
+    """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
     history: list[Mapping[str, float]] = list(folder.history())
     board = curves.Board(folder / BOARD)
     board.show(history)
@@ -137,25 +200,40 @@ def _learn(
             board.show(history)
         report(progress)
 
+    def look(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
+        if pictures:
+            write_atomically(folder.example(epoch), drawing.jpeg(drawing.beside(pictures)))
+
     images = folder / IMAGES
+    if examples is None:
+        examples = dataset.examples(data, "train", config, begin.tile_size, images)
     try:
         return learning.train(
-            dataset.examples(data, "train", config, begin.tile_size, images),
+            examples,
             config.options(begin.architecture, data.classes),
             folder / CHECKPOINTS,
             validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-            start=begin.weights,
+            start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
             until=until,
             report=keep,
             should_stop=should_stop,
+            look=look,
         )
     finally:
         board.close()
 
 
-def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.Start, trained: Trained) -> ModelFolder:
+def _seen(config: TrainConfig, data: Dataset, begin: start.Start) -> str:
+    """Return what a model has learnt from, in a few words."""
+    before = "" if begin.composed is None else f"{composed.told(begin.composed)}, then on "
+    return f"{before}{len(data.parts['train'])} images of {config.data.name}"
+
+
+def _model(
+    folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.Start, trained: Trained, seen: str
+) -> ModelFolder:
     """Write the model."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = read(trained.history)
@@ -172,12 +250,13 @@ def _model(folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.S
         pixel_size_um=config.pixel_size_um,
         mean=trained.mean,
         std=trained.std,
-        summary=f"Trained on {len(data.parts['train'])} images of {config.data.name}.",
+        summary=f"Trained on {seen}.",
         licence=begin.licence,
         naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
         training={
             "config": config.to_plain() | {"data": config.data.name, "images": None},
             "started_from": begin.text,
+            "composed": begin.composed,
             "tensors_taken_over": len(trained.transferred),
             "images": {part: len(slides) for part, slides in data.parts.items()},
             "specimens": {part: dict(data.count(part)) for part in data.parts},
@@ -207,7 +286,7 @@ def work(folder: RunFolder) -> int:
 
     folder.write_state("running")
     try:
-        result = train(folder, folder.say, folder.wants_stop)
+        result = train(folder, folder.say, _Stops(folder))
     except Stopped:
         (folder / "stop").unlink(missing_ok=True)
         model = salvage(folder)
@@ -222,6 +301,22 @@ def work(folder: RunFolder) -> int:
         return _ended(folder, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}", 1)
     write_report(folder, result)
     return _ended(folder, "finished", result.reading.text, 0)
+
+
+class _Stops:
+    """Tells whether a run is to stop: it was asked to, or nobody is left who started it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._looked = time.monotonic()
+
+    def __call__(self) -> bool:
+        if self._folder.wants_stop():
+            return True
+        if time.monotonic() < self._looked + _LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        return not self._folder.keeps_going() and not self._folder.has_starter()
 
 
 def write_report(folder: RunFolder, result: RunResult) -> None:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import torch
 
+from diatom_training.finetune import heads
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
 from diatom_training.finetune.folder import MODEL
-from diatom_training.learning.backbones import backbone_of, pretrained
+from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
@@ -39,6 +40,10 @@ class Start:
         For the card and the report.
     licence : str
         Of the weights, as far as it is known.
+    classes : tuple of str
+        What the whole network knows, as far as it is known.
+    composed : mapping, or None
+        What the weights have learnt from composed slides, as the card tells it.
     """
 
     architecture: str
@@ -47,6 +52,15 @@ class Start:
     tile_size: int
     text: str
     licence: str = ""
+    classes: tuple[str, ...] = ()
+    composed: Mapping[str, Any] | None = None
+
+    def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
+        """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
+        if self.weights is None:
+            return None
+        network = build(self.architecture, len(classes)).state_dict()
+        return heads.for_classes(self.weights, network, self.classes, classes)
 
 
 def build(architecture: str, n_classes: int) -> torch.nn.Module:
@@ -86,11 +100,15 @@ def resolve(config: TrainConfig) -> Start:
         encoder = usual.split("/")[1] if "/" in usual else ""
         weights = pretrained(encoder, whole=config.task == "classes")
         return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+    if start.endswith(".pth"):
+        _check_task(usual, config)
+        return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         architecture = config.architecture or found.architecture or Path(start).stem
         _check_task(architecture, config)
-        return Start(architecture, found.tensors, None, TILE, f"{Path(start).name}, an Ultralytics file")
+        text = f"{Path(start).name}, an Ultralytics file"
+        return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
     model = _model(start)
     card = model.card
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
@@ -109,7 +127,7 @@ def resolve(config: TrainConfig) -> Start:
         bare = card.architecture.removesuffix("-obb")
         architecture = bare + "-obb" * (config.task == "oriented-boxes")
     _check_task(architecture, config)
-    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence)
+    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence, card.classes)
 
 
 def _network(model: ModelFolder) -> torch.nn.Module:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
@@ -16,6 +18,9 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.schedules import rate
 from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import DiatomError
+
+LOOKS: Final = 4
+"""Validation crops that are drawn after an epoch."""
 
 
 class LearningModule(pl.LightningModule):
@@ -33,6 +38,8 @@ class LearningModule(pl.LightningModule):
     std: torch.Tensor
     standardizes: ClassVar[bool] = True
     """Whether mean and deviation are to be those of the training set; else 0 and 1, as the network expects."""
+    looks: tuple[NDArray[np.uint8], ...] = ()
+    """The first crops of the last validation, with what is there and what was found, each of shape (H, W, 3)."""
 
     def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -169,6 +176,11 @@ class LearningModule(pl.LightningModule):
         if self.options.patience is not None and losses[-1] == min(losses):
             self.best = copy.deepcopy(self.averaged.state_dict())
         return self.history[-1]
+
+
+def crops_of(batch: Mapping[str, Any]) -> list[NDArray[np.uint8]]:
+    """Return the first crops of a batch as pictures, each of shape (H, W, 3)."""
+    return list(np.ascontiguousarray(batch["images"][:LOOKS].cpu().numpy().transpose(0, 2, 3, 1)))
 
 
 _Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]

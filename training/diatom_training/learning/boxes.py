@@ -7,8 +7,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 
+from diatom_training import drawing
 from diatom_training.evaluate import average_precision
-from diatom_training.learning.base import LearningModule
+from diatom_training.learning.base import LearningModule, crops_of
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.detections import Detections
 from napari_diatom.engines import yolo_net
@@ -73,6 +74,9 @@ class BoxesModule(LearningModule):
         ids, whose = batch["cls"][:, 0].cpu().numpy().astype(np.int32), batch["batch_idx"].cpu().numpy()
         for k in range(len(rows)):
             self._truths.append(Detections.of(boxes[whose == k], ids[whose == k], classes=classes))
+        if batch_idx == 0:
+            looks = zip(crops_of(batch), self._truths, self._found, strict=False)
+            self.looks = tuple(drawing.specimens(*look) for look in looks)
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation: the loss, and the boxes' average precision at IoU 0.5."""

@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from diatom_training import drawing
 from diatom_training.evaluate import average_precision
-from diatom_training.learning.base import LearningModule
+from diatom_training.learning.base import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.detections import CroppedMask, Detections
@@ -65,6 +66,9 @@ class InstancesModule(LearningModule):
             arrays = {name: value.float().cpu().numpy() for name, value in output.items()}
             self._found.append(decode(arrays, self.options.classes))
             self._truths.append(_truth(target, self.options.classes))
+        if batch_idx == 0:
+            looks = zip(crops_of(batch), self._truths, self._found, strict=False)
+            self.looks = tuple(drawing.specimens(*look) for look in looks)
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation: the loss, and the masks' average precision at IoU 0.5."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from diatom_training import drawing
 from diatom_training.evaluate_names import macro_f1
-from diatom_training.learning.base import LearningModule
+from diatom_training.learning.base import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.engines import classifier_net
@@ -47,7 +48,11 @@ class NamingModule(LearningModule):
         """Count specimens by true and found class."""
         logits = self.averaged(self.standardized(batch["images"])).float()
         self._losses.append((float(self.entropy(logits, batch["labels"])), len(logits)))
-        np.add.at(self._table, (batch["labels"].cpu().numpy(), logits.argmax(dim=1).cpu().numpy()), 1)
+        truth, said = batch["labels"].cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
+        np.add.at(self._table, (truth, said), 1)
+        if batch_idx == 0:
+            looks, names = zip(crops_of(batch), truth, said, strict=False), self.options.classes
+            self.looks = tuple(drawing.named(pixels, names[true], names[given]) for pixels, true, given in looks)
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation: the loss, the share of right names, and the mean F1 of the classes."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_diatom.engines import classifier_net, deeplab_net
+from napari_diatom.engines import architectures
 from napari_diatom.models.card import Task
 
 
@@ -157,7 +157,7 @@ class LearningOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    architecture: str = deeplab_net.ARCHITECTURE
+    architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, multiple_of=32)
     batch: int = Field(default=8, ge=1)
@@ -196,7 +196,7 @@ class LearningOptions(BaseModel):
         """What the network gives."""
         if self.architecture.startswith("yolo"):
             return "oriented-boxes" if self.architecture.endswith("-obb") else "boxes"
-        if self.architecture.startswith(classifier_net.PREFIX):
+        if self.architecture.startswith(architectures.CLASSIFIER_PREFIX):
             return "classes"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
 

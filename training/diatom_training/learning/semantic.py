@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from diatom_training import drawing
 from diatom_training.evaluate_masks import confusion, map_metrics
-from diatom_training.learning.base import LearningModule
+from diatom_training.learning.base import LearningModule, crops_of
 from diatom_training.learning.losses import MapLoss
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
@@ -47,6 +48,8 @@ class SemanticModule(LearningModule):
         self._losses.append(float(torch.stack(list(self.map_loss(logits, batch["maps"]).values())).sum()))
         found, truth = logits.argmax(dim=1).cpu().numpy(), batch["maps"].cpu().numpy()
         self._table += confusion(truth, found, len(self.options.classes))
+        if batch_idx == 0:
+            self.looks = tuple(drawing.maps(*look) for look in zip(crops_of(batch), truth, found, strict=False))
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation."""

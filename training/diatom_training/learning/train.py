@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from diatom_training.examples import Example
@@ -25,6 +27,12 @@ from napari_diatom.progress import Progress, Report, ShouldStop, check, never, s
 
 CHECKPOINT = "last.ckpt"
 UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
+
+Look = Callable[[int, Sequence[NDArray[np.uint8]]], None]
+
+
+def _unseen(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    """Look at nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,7 @@ def train(
     until: int | None = None,
     report: Report = silent,
     should_stop: ShouldStop = never,
+    look: Look = _unseen,
 ) -> Trained:
     """Train, or go on with the training that ``folder`` holds.
 
@@ -82,6 +91,9 @@ def train(
         End after this epoch, with the rate where it then is, instead of going on to the last one.
     report, should_stop
         The contract of long work; a stop keeps the epochs that are finished.
+    look : callable, optional
+        Given, after each epoch, its number from 1 and pictures of the first validation crops, with what is there and
+        what was found, each of shape (H, W, 3).
 
     Raises
     ------
@@ -100,7 +112,7 @@ def train(
     batch = options.batch
     while True:
         try:
-            module = _fit(data, options, folder, (start, backbone), device, until, batch, report, should_stop)
+            module = _fit(data, options, folder, (start, backbone), device, until, batch, report, should_stop, look)
             break
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
@@ -146,6 +158,7 @@ def _fit(
     batch: int,
     report: Report,
     should_stop: ShouldStop,
+    look: Look,
 ) -> LearningModule:
     """Train from the checkpoint in ``folder``, or from the start, with ``batch`` crops at a time."""
     checkpoint = folder / CHECKPOINT
@@ -182,7 +195,7 @@ def _fit(
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=folder,
-            callbacks=[_Keeper(checkpoint, report, should_stop)],
+            callbacks=[_Keeper(checkpoint, report, should_stop, look)],
         )
         trainer.fit(
             module,
@@ -236,8 +249,9 @@ class _Data(pl.LightningDataModule):
 class _Keeper(pl.Callback):
     """Reports, stops, and writes the checkpoint after every epoch."""
 
-    def __init__(self, path: Path, report: Report, should_stop: ShouldStop) -> None:
+    def __init__(self, path: Path, report: Report, should_stop: ShouldStop, look: Look) -> None:
         self.path = path
+        self.look = look
         self.report = report
         self.should_stop = should_stop
 
@@ -262,6 +276,7 @@ class _Keeper(pl.Callback):
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial)
         partial.replace(self.path)
+        self.look(trainer.current_epoch + 1, module.looks)
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
             trainer.should_stop = True

@@ -1,0 +1,16 @@
+"""Names of the usual networks, for those who choose one without loading what builds it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from napari_diatom.engines.encoders import DEFAULT
+
+DEEPLAB: Final = f"deeplabv3plus/{DEFAULT}/128"
+"""Encoder and channels of the decoder."""
+MASK_RCNN: Final = f"maskrcnn/{DEFAULT}/64"
+"""Backbone and channels of the feature pyramid."""
+CLASSIFIER: Final = f"classifier/{DEFAULT}/192"
+"""Backbone, and side of its pictures in pixels."""
+CLASSIFIER_PREFIX: Final = "classifier"
+"""What the names of classifiers begin with."""

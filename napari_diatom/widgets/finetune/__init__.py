@@ -1,0 +1,1 @@
+"""The dock widget *Fine-tune a model*: from annotated slides to a tested model."""

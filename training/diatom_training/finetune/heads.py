@@ -1,0 +1,61 @@
+"""Heads for new classes, from those of a model that knew others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import torch
+
+_PER_CLASS: Final = (1, 4)
+"""Rows of a head's last layer for each class: a score, or the four sides of a box."""
+_HEADS: Final = frozenset({"cv3", "box_predictor", "mask_predictor", "segmentation_head", "head"})
+"""What the parts of a network that answer for classes are called; the proposals of Mask R-CNN know no classes."""
+
+
+def for_classes(
+    weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor], old: Sequence[str], new: Sequence[str]
+) -> dict[str, torch.Tensor]:
+    """Return weights whose last layers answer for new classes.
+
+    A class that the old network knew by its name keeps its rows; any other one begins as the mean of the old classes,
+    so that what is found from the first step on is what the old network took for any of them, and only the names are
+    still to be learnt. Rows of the background stay.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor
+        Of the old network.
+    network : mapping of str to Tensor
+        Of the new network, for the shapes.
+    old, new : sequence of str
+        Their classes, without the background.
+    """
+    if not old or tuple(old) == tuple(new):
+        return dict(weights)
+    moved = {}
+    for name, tensor in weights.items():
+        wanted, parts = network.get(name), set(name.split("."))
+        is_head = bool(parts & _HEADS) and "rpn" not in parts and tensor.ndim > 0
+        if wanted is None or not is_head or tensor.shape[1:] != wanted.shape[1:]:
+            moved[name] = tensor
+            continue
+        rows = _rows(len(tensor), len(wanted), len(old), len(new))
+        moved[name] = tensor if rows is None else _moved(tensor, *rows, old, new)
+    return moved
+
+
+def _rows(old_rows: int, new_rows: int, old: int, new: int) -> tuple[int, int] | None:
+    """Return the rows per class, and those of the background, of a layer that answers for classes; None for others."""
+    for each in _PER_CLASS:
+        for background in (0, 1):
+            if old_rows == each * (background + old) and new_rows == each * (background + new):
+                return each, each * background
+    return None
+
+
+def _moved(tensor: torch.Tensor, each: int, first: int, old: Sequence[str], new: Sequence[str]) -> torch.Tensor:
+    """Return the rows of new classes."""
+    known = {name: tensor[first + k * each : first + (k + 1) * each] for k, name in enumerate(old)}
+    mean = torch.stack(list(known.values())).mean(dim=0)
+    return torch.cat([tensor[:first], *(known.get(name, mean) for name in new)])

@@ -1,0 +1,37 @@
+"""The runs of this user, so that a window finds those that were begun elsewhere or before it was opened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Final
+
+from diatom_training.finetune.folder import CONFIG, RunFolder
+from napari_diatom.errors import OutputError
+from napari_diatom.files import write_atomically
+from napari_diatom.models.library import user_folder
+
+MOST: Final = 30
+
+
+def remember(folder: RunFolder) -> None:
+    """Put a run at the head of the list; a list that cannot be written is no reason not to train."""
+    path = folder.path.absolute()
+    others = [run.path for run in runs() if run.path != path]
+    with contextlib.suppress(OutputError):
+        write_atomically(_file(), json.dumps([str(path), *map(str, others[: MOST - 1])], indent=1) + "\n")
+
+
+def runs() -> list[RunFolder]:
+    """Return the runs that are still there, the latest first."""
+    try:
+        paths = [Path(str(entry)) for entry in json.loads(_file().read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
+    return [RunFolder(path) for path in paths if (path / CONFIG).is_file()]
+
+
+def _file() -> Path:
+    """Return the file of the list, beside the user's own models."""
+    return user_folder().parent / "runs.json"
