@@ -23,14 +23,14 @@ from typing import Any, Final
 
 from napari_diatom import __version__, tables
 from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.engines.base import AnyEngine, MapEngine
+from napari_diatom.engines.base import AnyEngine, MapEngine, Namer
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.exports import is_written, write_masks
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import RESULT_FOLDERS, RESULTS_MARK, SlideImage, find_images, open_images
 from napari_diatom.measure import Protocol
-from napari_diatom.models.card import MASK_TASKS, ModelCard
+from napari_diatom.models.card import MASK_TASKS, ModelCard, NamingFacts
 from napari_diatom.overlays import write_overlay
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.tables import ImageResult
@@ -46,6 +46,7 @@ _PACKAGES: Final = (
     "imagecodecs",
     "Pillow",
     "torch",
+    "timm",
     "ultralytics-opencv-headless",
     "openvino",
 )
@@ -117,6 +118,7 @@ def count(
     load: Callable[[], AnyEngine],
     report: Report = silent,
     should_stop: ShouldStop = never,
+    load_namer: Callable[[], Namer] | None = None,
 ) -> BatchResult:
     """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
 
@@ -127,7 +129,9 @@ def count(
     load : callable
         Loads the network; called once inputs and output have proved usable.
     report, should_stop
-        See :mod:`napari_diatom.progress`; reports ``"images"`` per file and ``"tiles"`` within.
+        See :mod:`napari_diatom.progress`; reports ``"images"`` per file, ``"tiles"`` and ``"names"`` within.
+    load_namer : callable, optional
+        Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def count(
     OutputError
         When results cannot be written; those of finished images stay for ``resume``.
     ModelError
-        When the network cannot be loaded.
+        When a network cannot be loaded, or is for another task.
     Stopped
         When a stop was asked for; finished images stay for ``resume``.
     """
@@ -147,6 +151,7 @@ def count(
     journal = batch.out / RESULTS_MARK
     try:
         engine = load()
+        namer = None if load_namer is None else load_namer()
         if batch.masks and engine.card.task not in MASK_TASKS:
             raise InputError(
                 f"Model {engine.card.name} finds boxes, not masks; choose one for maps or instances "
@@ -154,7 +159,7 @@ def count(
             )
         if batch.overwrite:
             _clear(batch.out)
-        _settle(journal, batch, engine)
+        _settle(journal, batch, engine, namer)
         results: list[ImageResult] = []
         parts: list[Path] = []
         skipped: list[Skipped] = []
@@ -166,7 +171,7 @@ def count(
                     part = _part(journal, source, image)
                     result = _stored(part, batch, source, image)
                     if result is None:
-                        result = _count_one(image, source, batch, engine, report, should_stop)
+                        result = _count_one(image, source, batch, engine, namer, report, should_stop)
                         write_atomically(part, result.to_json())
                 except InputError as error:
                     skipped.append(Skipped(image.name, str(error)))
@@ -181,8 +186,8 @@ def count(
         _discard_empty(journal, created)
         raise
     report(Progress("images", len(sources), len(sources)))
-    tables.write_tables(batch.out, lambda: _specimen_rows(parts), results, batch.xlsx)
-    run = _run(batch, engine, results, skipped, began, time.perf_counter() - started)
+    tables.write_tables(batch.out, lambda: _specimen_rows(parts), results, batch.xlsx, namer is not None)
+    run = _run(batch, engine, namer, results, skipped, began, time.perf_counter() - started)
     tables.write_run(batch.out / tables.RUN_JSON, run)
     return BatchResult(tuple(results), tuple(skipped))
 
@@ -261,12 +266,19 @@ def _part(journal: Path, source: Source, image: SlideImage) -> Path:
 
 
 def _count_one(
-    image: SlideImage, source: Source, batch: Batch, engine: AnyEngine, report: Report, should_stop: ShouldStop
+    image: SlideImage,
+    source: Source,
+    batch: Batch,
+    engine: AnyEngine,
+    namer: Namer | None,
+    report: Report,
+    should_stop: ShouldStop,
 ) -> ImageResult:
     """Count one image and write its annotations and overlay."""
     started = time.perf_counter()
     analysis = analyse(image, engine, batch.options, report, should_stop)
     kept = analysis.kept
+    names = None if namer is None else namer.name(image, kept, report, should_stop).verdicts
     annotations, overlay = _outputs(batch.out, source, image)
     found = Annotations.of(
         kept,
@@ -275,9 +287,10 @@ def _count_one(
         height=image.height,
         width=image.width,
         pixel_size_um=analysis.pixel_size_um,
+        names=names or (),
     )
-    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image)
-    geojson.write(annotations, found, tables.measurements(result.specimens))
+    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
+    geojson.write(annotations, found, tables.measurements(result.specimens, namer is not None))
     if batch.masks:
         write_masks(batch.out / MASKS, _stem(source, image), found)
     if batch.overlays:
@@ -362,9 +375,9 @@ def _discard_empty(journal: Path, created: list[Path]) -> None:
             folder.rmdir()
 
 
-def _settle(journal: Path, batch: Batch, engine: AnyEngine) -> None:
+def _settle(journal: Path, batch: Batch, engine: AnyEngine, namer: Namer | None) -> None:
     """Write down what the results depend on, or check it against the run that is resumed."""
-    now = _fingerprint(batch, engine)
+    now = _fingerprint(batch, engine) | _of_names(namer)
     path = journal / _SETTINGS
     if _parts(journal):
         try:
@@ -406,16 +419,30 @@ def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
     return {"separation": asdict(options.split), "scales of maps": scales}
 
 
+def _of_names(namer: Namer | None) -> dict[str, Any]:
+    """Return what the names of specimens depend on besides."""
+    if namer is None:
+        return {"namer": None}
+    card = namer.card
+    facts = {f"namer's {name}": value for name, value in _naming(card).items()}
+    return {"namer": card.origin, "namer's weights": card.sha256, **facts}
+
+
+def _naming(card: ModelCard) -> dict[str, Any]:
+    """Return what of a namer's card the names depend on, beside its weights."""
+    return {"threshold": card.threshold(), **(card.naming or NamingFacts()).model_dump()}
+
+
 def _run(
     batch: Batch,
     engine: AnyEngine,
+    namer: Namer | None,
     results: Sequence[ImageResult],
     skipped: Sequence[Skipped],
     began: datetime,
     seconds: float,
 ) -> dict[str, Any]:
     """Return what ``run.json`` says."""
-    card = engine.card
     return {
         "program": "napari-diatom",
         "version": __version__,
@@ -425,7 +452,8 @@ def _run(
         "started": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "exit_status": 3 if skipped else 0,
-        "model": {"name": card.name, "version": card.version, "task": card.task, "sha256": card.sha256},
+        "model": _identity(engine.card),
+        "namer": None if namer is None else _identity(namer.card) | _naming(namer.card),
         "device": engine.device,
         "options": _options(batch, engine),
         "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},
@@ -433,6 +461,11 @@ def _run(
         "images": [result.facts for result in results],
         "skipped": [asdict(item) for item in skipped],
     }
+
+
+def _identity(card: ModelCard) -> dict[str, Any]:
+    """Return what tells a model from all others."""
+    return {"name": card.name, "version": card.version, "task": card.task, "sha256": card.sha256}
 
 
 def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Analysis in a child process, under the same contract as in this one.
+"""Analysis and the naming of taxa in a child process, under the same contract as in this one.
 
 Loading a network's libraries holds Python's global lock for half a second and more, which a window next to it feels
 as a freeze. In a child process it feels nothing, a cancelled run is over for certain, and memory comes back. The
@@ -20,10 +20,10 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -34,7 +34,13 @@ from napari_diatom.progress import Progress, Report, ShouldStop, check
 
 if TYPE_CHECKING:
     from napari_diatom.analysis import Analysis, AnalysisOptions
-    from napari_diatom.engines.base import AnyEngine
+    from napari_diatom.detections import Detections
+    from napari_diatom.engines.base import AnyEngine, Namer
+    from napari_diatom.imaging import SlideImage
+    from napari_diatom.models.library import ModelFolder
+    from napari_diatom.names import Names
+
+_Network = TypeVar("_Network")
 
 _HEADER: Final = struct.Struct("<Q")
 _BAND_BYTES: Final = 1 << 24
@@ -45,7 +51,7 @@ _MAPS: Final = ("class_map", "probability")
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What to analyse, and how.
+    """What to look at, and how.
 
     Attributes
     ----------
@@ -88,6 +94,7 @@ class _Request:
     model: Path
     device: str
     options: AnalysisOptions | None
+    specimens: Detections | None
 
 
 def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
@@ -100,10 +107,35 @@ def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
     DiatomError
         What the analysis raised, or that the child died, with its last words.
     """
+    with _asked(job, None, report, should_stop) as (analysis, folder):
+        return _fetched(analysis, folder)
+
+
+def name(job: Job, specimens: Detections, report: Report, should_stop: ShouldStop) -> Names:
+    """Have the model of a job, one for classes, name specimens of its image in the child process.
+
+    Raises
+    ------
+    Stopped
+        Within two seconds of ``should_stop`` becoming true.
+    DiatomError
+        What the classifier raised, or that the child died, with its last words.
+    """
+    with _asked(job, specimens, report, should_stop) as (answer, _):
+        names: Names = answer
+        return names
+
+
+@contextlib.contextmanager
+def _asked(
+    job: Job, specimens: Detections | None, report: Report, should_stop: ShouldStop
+) -> Iterator[tuple[Any, Path]]:
+    """Have the child do a job; lend its answer, and the folder where it left what is too large for a pipe."""
     report(Progress("start", message="Reading the image"))
     with _spooled(job, should_stop) as file, _keeper.child() as child:
-        child.send(_Request(job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options))
-        return _fetched(child.answer(report, should_stop), file.parent)
+        given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options, specimens
+        child.send(_Request(*given))
+        yield child.answer(report, should_stop), file.parent
 
 
 def devices() -> tuple[str, ...]:
@@ -154,7 +186,7 @@ class _Child:
         with contextlib.suppress(OSError):
             _write(self._process.stdin, message)
 
-    def answer(self, report: Report, should_stop: ShouldStop) -> Analysis:
+    def answer(self, report: Report, should_stop: ShouldStop) -> Any:
         """Pass reports on until the result is there."""
         deadline: float | None = None
         while True:
@@ -178,8 +210,7 @@ class _Child:
                 raise getattr(errors, name, DiatomError)(text)
             else:
                 check(should_stop)
-                result: Analysis = content
-                return result
+                return content
 
     def kill(self) -> None:
         """End the process at once and wait for it."""
@@ -334,10 +365,11 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     engines: dict[tuple[Path, str], AnyEngine] = {}
+    namers: dict[tuple[Path, str], Namer] = {}
     while True:
         request = requests.get()
         try:
-            result = _serve(request, engines, lambda progress: _write(out, ("report", progress)), stop.is_set)
+            result = _serve(request, engines, namers, lambda progress: _write(out, ("report", progress)), stop.is_set)
         except DiatomError as error:
             _write(out, ("failed", (type(error).__name__, str(error))))
         except Exception as error:
@@ -348,25 +380,49 @@ def main() -> None:
 
 
 def _serve(
-    request: _Request, engines: dict[tuple[Path, str], AnyEngine], report: Report, should_stop: ShouldStop
-) -> Analysis:
-    """Analyse one image; the last engine is kept for the next request."""
+    request: _Request,
+    engines: dict[tuple[Path, str], AnyEngine],
+    namers: dict[tuple[Path, str], Namer],
+    report: Report,
+    should_stop: ShouldStop,
+) -> Analysis | Names:
+    """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
     from napari_diatom.analysis import AnalysisOptions
     from napari_diatom.analysis import analyse as analyse_here
-    from napari_diatom.engines import load
-    from napari_diatom.imaging import from_array
-    from napari_diatom.models import library
+    from napari_diatom.engines import load, load_namer
 
-    key = (request.model, request.device)
-    if key not in engines:
-        report(Progress("load", message="Loading the model"))
-        engines.clear()
-        engines[key] = load(library.find(str(request.model)), request.device)
+    if request.specimens is not None:
+        namer = _loaded(request, namers, load_namer, report)
+        check(should_stop)
+        return namer.name(_opened(request), request.specimens, report, should_stop)
+    engine = _loaded(request, engines, load, report)
     check(should_stop)
-    pixels = np.load(request.file, mmap_mode="r")
-    image = from_array(pixels, request.name, pixel_size_um=request.pixel_size_um, rgb=request.rgb)
     options = request.options or AnalysisOptions()
     if request.pixel_size_um is not None:
         options = replace(options, pixel_size_um=request.pixel_size_um)
-    result = analyse_here(image, engines[key], options, report, should_stop)
-    return _left(result, request.file.parent)
+    return _left(analyse_here(_opened(request), engine, options, report, should_stop), request.file.parent)
+
+
+def _opened(request: _Request) -> SlideImage:
+    """Return the image of a request."""
+    from napari_diatom.imaging import from_array
+
+    pixels = np.load(request.file, mmap_mode="r")
+    return from_array(pixels, request.name, pixel_size_um=request.pixel_size_um, rgb=request.rgb)
+
+
+def _loaded(
+    request: _Request,
+    kept: dict[tuple[Path, str], _Network],
+    load: Callable[[ModelFolder, str], _Network],
+    report: Report,
+) -> _Network:
+    """Return the network of a request, the one that is kept or another, which is then kept in its place."""
+    from napari_diatom.models import library
+
+    key = (request.model, request.device)
+    if key not in kept:
+        report(Progress("load", message="Loading the model"))
+        kept.clear()
+        kept[key] = load(library.find(str(request.model)), request.device)
+    return kept[key]

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,15 +77,19 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         overwrite=arguments.overwrite,
     )
     model = library.find(arguments.model or library.DEFAULT)
-    if load is None:
-        from napari_diatom import engines
+    namer = library.find(arguments.namer) if arguments.namer else None
+    from napari_diatom import engines
 
-        load = engines.load
-    loader: Loader = load
+    loader: Loader = load or engines.load
     _quiet_libraries()
     bar = _Bar()
     try:
-        result = count(batch, lambda: loader(model, arguments.device), bar)
+        result = count(
+            batch,
+            lambda: loader(model, arguments.device),
+            bar,
+            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device),
+        )
     except KeyboardInterrupt:
         bar.close()
         hint = (
@@ -98,7 +103,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         raise OutputError(f"{error} Finished images are kept: make room and go on with --resume.") from error
     finally:
         bar.close()
-    _print_counts(result, batch)
+    _print_counts(result, batch, "taxon" if namer else "class")
     return SOME_SKIPPED if result.skipped else OK
 
 
@@ -284,6 +289,7 @@ def _add_count(commands: Any) -> None:
     add("inputs", nargs="+", metavar="INPUT", help="image files, folders (with their subfolders) or patterns")
     add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
     add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
+    add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
     add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
     add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
@@ -366,6 +372,10 @@ def _add_train(commands: Any) -> None:
     parser.set_defaults(run=_run_train)
 
 
+_BESIDE: Final = {"tiles": "tile", "names": "specimen"}
+"""Steps within an image, and what they are counted in."""
+
+
 class _Bar:
     """A progress bar on a terminal; silent elsewhere."""
 
@@ -373,15 +383,15 @@ class _Bar:
         self._bar: Any = None
 
     def __call__(self, progress: Progress) -> None:
-        """Show a step: images move the bar, tiles stand beside it."""
+        """Show a step: images move the bar, tiles and names stand beside it."""
         if not sys.stderr.isatty():
             return
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(total=progress.total, unit="image", file=sys.stderr, dynamic_ncols=True)
-        if progress.stage == "tiles":
-            self._bar.set_postfix_str(f"tile {progress.done}/{progress.total}")
+        if progress.stage in _BESIDE:
+            self._bar.set_postfix_str(f"{_BESIDE[progress.stage]} {progress.done}/{progress.total}")
         else:
             self._bar.total = progress.total
             self._bar.set_description_str(progress.message[-40:], refresh=False)
@@ -396,8 +406,8 @@ class _Bar:
             self._bar = None
 
 
-def _print_counts(result: BatchResult, batch: Batch) -> None:
-    """Print the counts per sample, and what was skipped."""
+def _print_counts(result: BatchResult, batch: Batch, counted: str) -> None:
+    """Print the counts per sample of classes or taxa, and what was skipped."""
     totals: dict[tuple[str, str], int] = {}
     images: dict[str, int] = {}
     for item in result.images:
@@ -405,7 +415,7 @@ def _print_counts(result: BatchResult, batch: Batch) -> None:
         for name, number in item.counts.items():
             totals[item.sample, name] = totals.get((item.sample, name), 0) + number
     rows = [(sample, images[sample], name, number) for (sample, name), number in totals.items()]
-    _print_table(("sample", "images", "class", "count"), rows)
+    _print_table(("sample", "images", counted, "count"), rows)
     if result.skipped:
         print(f"\nSkipped {len(result.skipped)}:")
         _print_table(("image", "reason"), [(item.image, item.reason) for item in result.skipped])

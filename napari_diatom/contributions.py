@@ -71,6 +71,7 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         height=facts.height,
         width=facts.width,
         pixel_size_um=facts.pixel_size_um,
+        names=layers.names_of(table, len(found)),
     )
     geojson.write(file, annotations)
     return [str(file)]
@@ -88,13 +89,18 @@ def _shapes_layer(path: Path) -> LayerData:
         pixel_size_um=read.pixel_size_um,
         model=models[0] if len(models) == 1 else "",
     )
-    features = layers.to_features(found, np.arange(1, len(found) + 1), read.origins, read.pixel_size_um)
+    numbers = np.arange(1, len(found) + 1)
+    features = layers.to_features(found, numbers, read.origins, read.pixel_size_um)
     kwargs: dict[str, Any] = {
         **layers.LOOK.layer_kwargs(),
         "name": path.stem,
         "metadata": facts.to_metadata(),
         "features": features,
     }
+    names = {number: name for number, name in zip(numbers.tolist(), read.names, strict=True) if name is not None}
+    if names:
+        features |= layers.to_taxa(read.names)
+        kwargs["metadata"] = {**kwargs["metadata"], layers.NAMES_KEY: names}
     if not len(found):
         return [], {**kwargs, "ndim": 2}, "shapes"
     kwargs["shape_type"] = list(read.shapes)

@@ -11,6 +11,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, coco, geojson, label_tiff
 from napari_diatom.labelling import Overlap
 from napari_diatom.measure import Measurements, Protocol, measure_annotations
+from napari_diatom.names import by_taxon
 from napari_diatom.tables import ImageResult
 
 FORMATS: Final = {
@@ -68,23 +69,21 @@ def export(
         coco.write(path, annotations, numbers)
         return
     if suffix in label_tiff.SUFFIXES:
-        found = annotations.detections
-        label_tiff.write(path, found, *_size(annotations), numbers, annotations.pixel_size_um)
+        label_tiff.write(path, annotations.detections, *_size(annotations), numbers, annotations.pixel_size_um)
         return
     measured = measure_annotations(annotations) if measured is None else measured
+    named, found = any(annotations.names), annotations.detections
     column = tables.SPECIMEN_COLUMNS.index("specimen")
-    rows = [
-        (*row[:column], str(number), *row[column + 1 :])
-        for number, row in zip(
-            numbers, tables.specimen_rows(annotations.image, measured, annotations.origins, model), strict=True
-        )
-    ]
+    written = tables.specimen_rows(
+        annotations.image, measured, annotations.origins, model, annotations.names if named else None
+    )
+    rows = [(*row[:column], str(number), *row[column + 1 :]) for number, row in zip(numbers, written, strict=True)]
     if suffix == ".csv":
-        tables.write_csv(path, tables.SPECIMEN_COLUMNS, rows)
+        tables.write_csv(path, tables.specimen_columns(named), rows)
         return
-    counts = Protocol().counts(annotations.detections)
+    counts = Protocol().counts(by_taxon(found, annotations.names) if named else found)
     result = ImageResult(annotations.image, annotations.image, tuple(rows), counts, {})
-    tables.write_xlsx(path, rows, tables.count_rows([result]))
+    tables.write_xlsx(path, rows, tables.count_rows([result]), named)
 
 
 def overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:

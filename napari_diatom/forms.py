@@ -1,4 +1,4 @@
-"""The state of the form that starts a run and what is wrong with it, without Qt."""
+"""The state of the forms that start a run, or the naming of taxa, and what is wrong with it, without Qt."""
 
 from __future__ import annotations
 
@@ -68,4 +68,44 @@ class RunForm:
                 f"A pixel size of {self.pixel_size_um:g} µm cannot be right; "
                 f"give {SMALLEST_UM:g} to {LARGEST_UM:g} µm per pixel, or 0 for unknown."
             )
+        return None
+
+
+@dataclass(frozen=True)
+class NamingForm:
+    """Everything that matters before specimens are named.
+
+    Attributes
+    ----------
+    namer : str or None
+        Name of the chosen model.
+    image : str or None
+        Name of the image of the result that is shown; None without a result.
+    opened : bool
+        Whether that image is open in the viewer.
+    specimens : int
+        Of the result.
+    running : bool
+        Whether a run is under way.
+    """
+
+    namer: str | None = None
+    image: str | None = None
+    opened: bool = True
+    specimens: int = 0
+    running: bool = False
+
+    def validation_error(self) -> str | None:
+        """Return why taxa cannot be named, in one line, or None where they can."""
+        if self.running:
+            return "A run is under way; cancel it first."
+        if self.namer is None:
+            return (
+                "No model that names taxa is installed, and none is bundled: train one on your own specimens (Fine-tune a "
+                "model, or napari-diatom train with task: classes), or choose the folder of one."
+            )
+        if self.image is None or not self.specimens:
+            return "There are no specimens to name: find some first."
+        if not self.opened:
+            return f"Open {self.image} first: taxa are told by its pixels."
         return None

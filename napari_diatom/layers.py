@@ -18,6 +18,7 @@ from napari_diatom.colours import PALETTE
 from napari_diatom.detections import CUT_BY_EDGE, STATUSES, Detections
 from napari_diatom.formats import PERSON
 from napari_diatom.measure import Measurements, measure
+from napari_diatom.names import COLUMNS, NO_CELLS, Name
 
 METADATA_KEY: Final = "napari_diatom"
 """Entry of ``layer.metadata`` that makes a Shapes layer one of ours; see :class:`ResultFacts`."""
@@ -50,6 +51,12 @@ SHAPES: Final = (PERIMETER_PX, PERIMETER_UM, CIRCULARITY, SOLIDITY, INTENSITY, I
 
 FEATURES: Final = (SPECIMEN, CLASS, STATUS, SCORE, *SIZES, *SHAPES, CUT, ORIGIN)
 """Columns of ``layer.features``, named as in specimens.csv; sizes in µm are NaN while the pixel size is unknown."""
+
+TAXON, TAXON_CONFIDENCE, GENUS, TAXON_2, TAXON_3, NAMED_BY = COLUMNS
+"""Columns of ``layer.features`` beside :data:`FEATURES`, where taxa were named."""
+
+NAMES_KEY: Final = "napari_diatom_names"
+"""Entry of ``layer.metadata`` with the names of specimens by their numbers, those that a threshold hides too."""
 
 MAP_KEY: Final = "napari_diatom_map"
 """Entry of the metadata of layers that show a map; holds the same as :data:`METADATA_KEY` for a map of classes."""
@@ -300,6 +307,29 @@ def to_features(
     }
 
 
+def to_taxa(names: Sequence[Name | None]) -> dict[str, NDArray[Any]]:
+    """Return the features that tell the taxa of N specimens, one array of length N per name."""
+    cells = [NO_CELLS if name is None else name.cells() for name in names]
+    columns = {column: [cell[column] for cell in cells] for column in COLUMNS}
+    return {
+        column: np.asarray(values, dtype=np.float64) if column == TAXON_CONFIDENCE else _strings(values)
+        for column, values in columns.items()
+    }
+
+
+def names_of(features: Mapping[str, Any], n: int) -> tuple[Name | None, ...]:
+    """Return the names of N specimens in a table of features, None of those that it does not tell."""
+    columns = zip(*(_column(features, column, NO_CELLS[column], n) for column in COLUMNS), strict=True)
+    cells = (dict(zip(COLUMNS, values, strict=True)) for values in columns)
+    return tuple(Name.of(cell) if np.isfinite(cell[TAXON_CONFIDENCE]) else None for cell in cells)
+
+
+def names_in(metadata: Mapping[str, Any]) -> dict[int, Name]:
+    """Return the names that a layer remembers, by the numbers of its specimens."""
+    names: dict[int, Name] = metadata.get(NAMES_KEY, {})
+    return names
+
+
 def sizes_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> dict[str, NDArray[np.float64]]:
     """Return the features in µm, by their names, of a table that has those in pixels; NaN without a pixel size."""
     unit = np.nan if pixel_size_um is None else pixel_size_um
@@ -343,12 +373,14 @@ def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], fact
 
 
 def labels(features: Mapping[str, Any], many_classes: bool) -> NDArray[np.str_]:
-    """Return the text beside each box: its number, its class where there are several, and its length."""
+    """Return the text beside each box: number and length; between them its taxon, or its class where there are many."""
     texts = []
-    columns = (features[name] for name in (SPECIMEN, CLASS, LENGTH_UM, LENGTH_PX))
-    for number, name, length_um, length_px in zip(*columns, strict=True):
+    columns = [features[name] for name in (SPECIMEN, CLASS, LENGTH_UM, LENGTH_PX)]
+    taxa = _column(features, TAXON, "", len(columns[0]))
+    for number, name, length_um, length_px, taxon in zip(*columns, taxa, strict=True):
         size = f"{length_um:.1f} µm" if np.isfinite(length_um) else f"{length_px:.0f} px"
-        texts.append(f"{number} {name} {size}" if many_classes else f"{number}  {size}")
+        called = taxon or (name if many_classes else "")
+        texts.append(f"{number} {called} {size}")
     return np.asarray(texts, dtype=np.str_)
 
 

@@ -1,23 +1,30 @@
-"""What a classifier calls specimens: the taxon where it is sure, the genus where only that is sure, else nothing."""
+"""What specimens are called: by a classifier the taxon where it is sure, the genus where only that is, else unknown."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+from napari_diatom.formats import PERSON
 
-UNIDENTIFIED: Final = "unidentified"
-"""Before the detector's class, what a specimen without a name is counted as."""
+UNKNOWN: Final = "unknown"
+"""The taxon of a specimen that a classifier has looked at and is not sure of."""
+UNNAMED: Final = "unnamed"
+"""What a specimen is counted as that nobody has named."""
 SPECIES: Final = "sp."
 """After a genus, for a specimen whose species is not sure."""
+
+COLUMNS: Final = ("taxon", "taxon_confidence", "genus", "taxon_2", "taxon_3", "named_by")
+"""What tables, features of layers and GeoJSON properties call the parts of a :class:`Name`."""
 
 _GENUS: Final = re.compile(r"(?:(?:cf\.|aff\.)\s+)?([A-Z][a-z]+)\b")
 
@@ -35,19 +42,57 @@ class Name:
     Attributes
     ----------
     taxon : str
-        A class of the classifier, a genus with ``sp.``, or empty: unidentified.
+        A class of the classifier, a genus with ``sp.``, or :data:`UNKNOWN`.
     confidence : float
-        Probability of that taxon; of the most probable class where there is none.
+        Probability of that taxon, of the most probable class where it is unknown; 1 for what a person says.
     genus : str
         Of the taxon; empty where it has none.
     others : tuple of str
         The two most probable classes other than ``taxon``; fewer where the classifier knows fewer.
+    by : str
+        Name and version of the classifier, or :data:`~napari_diatom.formats.PERSON`.
     """
 
     taxon: str
     confidence: float
     genus: str
-    others: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    by: str = ""
+
+    @classmethod
+    def by_person(cls, taxon: str) -> Self:
+        """Return what a person calls a specimen."""
+        return cls(taxon, 1.0, genus_of(taxon), by=PERSON)
+
+    def cells(self) -> dict[str, Any]:
+        """Return its parts by the names in :data:`COLUMNS`, empty where there is none."""
+        parts = (self.taxon, self.confidence, self.genus, *(*self.others, "", "")[:2], self.by)
+        return dict(zip(COLUMNS, parts, strict=True))
+
+    @classmethod
+    def of(cls, cells: Mapping[str, Any]) -> Self | None:
+        """Return what :meth:`cells` gave; all but the taxon may be missing, and without a taxon there is no name.
+
+        Raises
+        ------
+        InputError
+            When the confidence is no number of 0 to 1; the message goes on after the specimen's name.
+        """
+        taxon, genus, second, third, by = (_text(cells.get(name)) for name in COLUMNS if name != COLUMNS[1])
+        if not taxon:
+            return None
+        confidence = cells.get(COLUMNS[1], 1.0)
+        if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
+            raise InputError(f"has the {COLUMNS[1]} {confidence!r}, which is not within 0 and 1")
+        return cls(taxon, float(confidence), genus, tuple(filter(None, (second, third))), by)
+
+
+NO_CELLS: Final[Mapping[str, Any]] = {name: math.nan if name == COLUMNS[1] else "" for name in COLUMNS}
+"""The cells of a specimen without a name."""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +107,14 @@ class Names:
         Calibrated; each row adds up to 1.
     threshold : float
         Probability under which a name is not given.
+    by : str
+        Name and version of the classifier.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
     threshold: float
+    by: str = ""
 
     def __post_init__(self) -> None:
         if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.classes):
@@ -102,20 +150,21 @@ class Names:
 
     @cached_property
     def verdicts(self) -> tuple[Name, ...]:
-        """What each specimen is called: its taxon where that is sure, else its genus where that is, else nothing."""
+        """What each specimen is called: its taxon where that is sure, else its genus where that is, else unknown."""
         ranked, unknown, sums = self.top(3), self.unknown, self.genus_probabilities
         verdicts: list[Name] = []
         for i, order in enumerate(ranked.tolist()):
             best = self.classes[order[0]]
-            taxon, genus, confidence = best, genus_of(best), float(self.probabilities[i, order[0]])
+            taxon, genus, probability = best, genus_of(best), self.probabilities[i, order[0]]
             if unknown[i]:
-                taxon = genus = ""
+                taxon, genus = UNKNOWN, ""
                 k = int(sums[i].argmax()) if self.genera else -1
                 if k >= 0 and sums[i, k] >= np.float32(self.threshold):
-                    genus, confidence = self.genera[k], float(sums[i, k])
+                    genus, probability = self.genera[k], sums[i, k]
                     taxon = f"{genus} {SPECIES}"
             others = tuple(name for name in (self.classes[k] for k in order) if name != taxon)
-            verdicts.append(Name(taxon, confidence, genus, others[:2]))
+            # The shortest decimal of the same single precision: what files hold comes back.
+            verdicts.append(Name(taxon, float(str(probability)), genus, others[:2], self.by))
         return tuple(verdicts)
 
     def taxa(self) -> tuple[str, ...]:
@@ -125,27 +174,20 @@ class Names:
         return tuple(dict.fromkeys([*self.classes, *loose]))
 
 
-def named(found: Detections, names: Names | None) -> Detections:
-    """Return specimens under the names of their taxa in place of the detector's classes; as they are without names.
+def by_taxon(found: Detections, names: Sequence[Name | None]) -> Detections:
+    """Return specimens with the taxa that were found, in their alphabet, and :data:`UNKNOWN` as classes.
 
-    What has no name is ``unidentified`` with the detector's class.
+    Those without a name are :data:`UNNAMED`.
 
     Raises
     ------
     InputError
         When there are not as many names as specimens.
     """
-    if names is None:
-        return found
     if len(names) != len(found):
         raise InputError(f"{len(names)} names do not go with {len(found)} specimens.")
-    nameless = [f"{UNIDENTIFIED} {name}" for name in found.classes]
-    classes = tuple(dict.fromkeys([*names.taxa(), *nameless]))
+    called = [UNNAMED if name is None else name.taxon for name in names]
+    taxa = sorted({*called} - {UNKNOWN, UNNAMED})
+    classes = (*taxa, UNKNOWN, *([UNNAMED] if UNNAMED in called else []))
     number = {name: k for k, name in enumerate(classes)}
-    called = (verdict.taxon or nameless[k] for verdict, k in zip(names.verdicts, found.class_ids.tolist(), strict=True))
     return replace(found, classes=classes, class_ids=np.array([number[name] for name in called], dtype=np.int32))
-
-
-def tally(counts: dict[str, int], found: Sequence[str]) -> dict[str, int]:
-    """Return the counts of the taxa that were found, and of the unidentified ones: not the zeros of a whole flora."""
-    return {name: n for name, n in counts.items() if name in found or name.startswith(UNIDENTIFIED)}

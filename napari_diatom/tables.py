@@ -19,6 +19,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import atomic, write_atomically
 from napari_diatom.imaging import SlideImage
 from napari_diatom.measure import Measurements, Protocol, measure
+from napari_diatom.names import COLUMNS, NO_CELLS, Name, by_taxon
 
 SPECIMENS_CSV: Final = "specimens.csv"
 COUNTS_CSV: Final = "counts.csv"
@@ -68,6 +69,7 @@ _SPECIMEN_FORMATS: Final[dict[str, str]] = {
     "intensity_sd": ".2f",
     "intensity_sd_inner": ".2f",
 }
+_TAXON_FORMATS: Final[dict[str, str]] = dict.fromkeys(COLUMNS, "") | {"taxon_confidence": ".4f"}
 _COUNT_FORMATS: Final[dict[str, str]] = {
     "sample": "",
     "image": "",
@@ -76,7 +78,7 @@ _COUNT_FORMATS: Final[dict[str, str]] = {
     "relative_abundance": ".6f",
 }
 
-_MEASURED: Final = frozenset(_SPECIMEN_FORMATS) - {
+_MEASURED: Final = frozenset({*_SPECIMEN_FORMATS, "taxon_confidence"}) - {
     *("image", "specimen", "class", "status", "score", "x_px", "y_px"),
     *("pixel_size_um", "cut_by_edge", "origin", "model"),
 }
@@ -85,6 +87,17 @@ SPECIMEN_COLUMNS: Final = tuple(_SPECIMEN_FORMATS)
 COUNT_COLUMNS: Final = tuple(_COUNT_FORMATS)
 
 Row = tuple[str, ...]
+
+
+def specimen_columns(named: bool) -> tuple[str, ...]:
+    """Return the columns of ``specimens.csv``; where taxa were named, their names follow the class."""
+    after = SPECIMEN_COLUMNS.index("class") + 1
+    return (*SPECIMEN_COLUMNS[:after], *(COLUMNS if named else ()), *SPECIMEN_COLUMNS[after:])
+
+
+def count_columns(named: bool) -> tuple[str, ...]:
+    """Return the columns of ``counts.csv``, which counts taxa where they were named, else classes."""
+    return tuple("taxon" if named and name == "class" else name for name in COUNT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class ImageResult:
     specimens : tuple of Row
         Its rows of ``specimens.csv``.
     counts : dict of str to int
-        Specimens that count, by class, zeros included.
+        Specimens that count, by class, zeros included; or by taxon, of those that were found.
     facts : dict of str
         What ``run.json`` says of it.
     """
@@ -111,7 +124,13 @@ class ImageResult:
 
     @classmethod
     def of(
-        cls, analysis: Analysis, sample: str, protocol: Protocol, seconds: float, image: SlideImage | None = None
+        cls,
+        analysis: Analysis,
+        sample: str,
+        protocol: Protocol,
+        seconds: float,
+        image: SlideImage | None = None,
+        names: Sequence[Name] | None = None,
     ) -> Self:
         """Measure and count what was found in an image.
 
@@ -127,11 +146,13 @@ class ImageResult:
             How long it took.
         image : SlideImage, optional
             The image itself, for the brightness inside masks; nothing is read where there are none.
+        names : sequence of Name, optional
+            Of the specimens at the threshold, where taxa are named.
 
         Raises
         ------
         InputError
-            When the image cannot be read.
+            When the image cannot be read, or there are not as many names as specimens.
         """
         kept = analysis.kept
         rows = specimen_rows(
@@ -139,6 +160,7 @@ class ImageResult:
             measure(kept, analysis.pixel_size_um, image),
             [analysis.origin] * len(kept),
             analysis.origin,
+            names,
         )
         facts = {
             "image": analysis.image,
@@ -153,7 +175,8 @@ class ImageResult:
             "specimens": len(kept),
             "seconds": round(seconds, 3),
         }
-        return cls(analysis.image, sample, tuple(rows), protocol.counts(kept), facts)
+        counted = kept if names is None else by_taxon(kept, names)
+        return cls(analysis.image, sample, tuple(rows), protocol.counts(counted), facts)
 
     def to_json(self) -> str:
         """Return all of it as JSON text."""
@@ -181,7 +204,13 @@ class ImageResult:
             raise InputError("The stored result of an image is damaged.") from error
 
 
-def specimen_rows(image: str, measured: Measurements, origins: Sequence[str], model: str) -> Iterator[Row]:
+def specimen_rows(
+    image: str,
+    measured: Measurements,
+    origins: Sequence[str],
+    model: str,
+    names: Sequence[Name | None] | None = None,
+) -> Iterator[Row]:
     """Yield the rows of ``specimens.csv`` of one image; specimens are numbered from 1.
 
     Parameters
@@ -194,8 +223,13 @@ def specimen_rows(image: str, measured: Measurements, origins: Sequence[str], mo
         Who found each of them.
     model : str
         Name and version of the model, empty for annotations that no model made.
+    names : sequence of (Name or None), optional
+        What each of them is called; without, the rows lack these columns.
     """
+    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
+    columns = specimen_columns(names is not None)
     for i in range(len(measured)):
+        name = None if names is None else names[i]
         values: dict[str, Any] = {
             "image": image,
             "specimen": i + 1,
@@ -205,23 +239,27 @@ def specimen_rows(image: str, measured: Measurements, origins: Sequence[str], mo
             "cut_by_edge": int(measured.cut_by_edge[i]),
             "origin": origins[i],
             "model": model,
+            **(NO_CELLS if name is None else name.cells()),
         }
         yield tuple(
-            _cell(values[name] if name in values else float(getattr(measured, name)[i]), spec)
-            for name, spec in _SPECIMEN_FORMATS.items()
+            _cell(values[column] if column in values else float(getattr(measured, column)[i]), formats[column])
+            for column in columns
         )
 
 
-def measurements(rows: Iterable[Row]) -> list[dict[str, float]]:
-    """Return what is known of specimens by the names of their columns: sizes, shapes and brightness, as in the table.
+def measurements(rows: Iterable[Row], named: bool = False) -> list[dict[str, float]]:
+    """Return the numbers known of specimens by their columns: sizes, shapes, brightness, confidence in the taxon.
 
     Parameters
     ----------
     rows : iterable of Row
         Rows of ``specimens.csv``; empty cells are left out.
+    named : bool
+        Whether the rows have the columns of taxa.
     """
+    columns = specimen_columns(named)
     return [
-        {name: float(text) for name, text in zip(SPECIMEN_COLUMNS, row, strict=True) if name in _MEASURED and text}
+        {name: float(text) for name, text in zip(columns, row, strict=True) if name in _MEASURED and text}
         for row in rows
     ]
 
@@ -243,7 +281,11 @@ def count_rows(results: Sequence[ImageResult]) -> Iterator[Row]:
 
 
 def write_tables(
-    folder: Path, specimens: Callable[[], Iterable[Row]], results: Sequence[ImageResult], xlsx: bool = False
+    folder: Path,
+    specimens: Callable[[], Iterable[Row]],
+    results: Sequence[ImageResult],
+    xlsx: bool = False,
+    named: bool = False,
 ) -> None:
     """Write ``specimens.csv`` and ``counts.csv``, and both as sheets of ``tables.xlsx`` when asked for.
 
@@ -257,16 +299,18 @@ def write_tables(
         What was counted; their own rows of specimens are not used.
     xlsx : bool
         Whether to write the XLSX file too.
+    named : bool
+        Whether taxa were named.
 
     Raises
     ------
     OutputError
         When a file cannot be written; each is written whole or not at all.
     """
-    write_csv(folder / SPECIMENS_CSV, SPECIMEN_COLUMNS, specimens())
-    write_csv(folder / COUNTS_CSV, COUNT_COLUMNS, count_rows(results))
+    write_csv(folder / SPECIMENS_CSV, specimen_columns(named), specimens())
+    write_csv(folder / COUNTS_CSV, count_columns(named), count_rows(results))
     if xlsx:
-        write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results))
+        write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results), named)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -286,8 +330,17 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
         text.detach()
 
 
-def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row]) -> None:
+def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], named: bool = False) -> None:
     """Write both tables as the sheets of one XLSX file, numbers as numbers, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    specimens, counts : iterable of Row
+        Rows of ``specimens.csv`` and of ``counts.csv``.
+    named : bool
+        Whether taxa were named.
 
     Raises
     ------
@@ -298,12 +351,16 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row]) -> N
     from openpyxl.cell import WriteOnlyCell
 
     book = Workbook(write_only=True)
-    for title, formats, rows in (("specimens", _SPECIMEN_FORMATS, specimens), ("counts", _COUNT_FORMATS, counts)):
+    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS | _COUNT_FORMATS
+    for title, columns, rows in (
+        ("specimens", specimen_columns(named), specimens),
+        ("counts", count_columns(named), counts),
+    ):
         sheet = book.create_sheet(title)
-        sheet.append(list(formats))
+        sheet.append(columns)
         for row in rows:
             cells: list[Any] = []
-            for text, spec in zip(row, formats.values(), strict=True):
+            for text, spec in zip(row, map(formats.__getitem__, columns), strict=True):
                 if spec:
                     cells.append(float(text) if "." in text else int(text) if text else None)
                 else:

@@ -108,6 +108,38 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     assert there.class_map.shape == (300, 420)
 
 
+def test_specimens_are_named_as_in_this_process(model, tmp_path):
+    import torch
+
+    from napari_diatom.detections import Detections
+    from napari_diatom.engines import classifier_net, load_namer
+    from napari_diatom.engines.model_files import write_model
+    from napari_diatom.imaging import from_array
+
+    torch.manual_seed(0)
+    architecture = "classifier/tu-test_efficientnet/64"
+    namer = write_model(
+        tmp_path / "flora",
+        classifier_net.build(architecture, 2),
+        name="flora",
+        version="1.0",
+        task="classes",
+        engine="classifier",
+        architecture=architecture,
+        classes=("round", "long"),
+        tile_size=64,
+    )
+    found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
+    reports = []
+    there = child.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
+    here = load_namer(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
+    assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
+    np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
+    assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)
+    with pytest.raises(ModelError, match="names no specimens"):
+        child.name(Job("a", pixels(), model, rgb=True), found, silent, never)
+
+
 def test_a_plane_of_a_stack_is_analysed_and_the_child_stays_warm(model):
     stack = np.stack([np.zeros((300, 420), np.uint8), pixels()[..., 0]])
     first = child._keeper._warm

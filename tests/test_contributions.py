@@ -13,6 +13,7 @@ from napari_diatom.errors import InputError, OutputError
 from napari_diatom.exports import export
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.layers import ResultFacts
+from napari_diatom.names import Name
 
 FOUND = Detections.of(
     [[50, 60, 100, 20, 0.5], [190, 150, 40, 10, -1.2]],
@@ -31,6 +32,7 @@ def annotations(found=FOUND):
         height=300,
         width=400,
         pixel_size_um=0.1,
+        names=[Name.by_person("Navicula radiosa"), None][: len(found)],
     )
 
 
@@ -67,6 +69,7 @@ def test_geojson_goes_through_a_layer_unchanged(tmp_path):
     back = geojson.read(tmp_path / "b.geojson")
     np.testing.assert_allclose(back.detections.boxes, FOUND.boxes, rtol=1e-5)
     assert back.origins == ("diatom-obb 1.0", "person")
+    assert back.names == annotations().names
     assert (back.height, back.width, back.image, back.pixel_size_um) == (300, 400, "a.tif", 0.1)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from napari_diatom.errors import InputError, OutputError
-from napari_diatom.forms import ImageChoice, RunForm
+from napari_diatom.forms import ImageChoice, NamingForm, RunForm
 from napari_diatom.optics import COMMON, Optics, Presets
 
 GOOD = RunForm(image=ImageChoice("a", 100, 200), model="diatom-obb", pixel_size_um=0.1)
@@ -62,3 +62,19 @@ def test_presets_that_cannot_be_written_say_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         Presets(tmp_path / "file" / "optics.json").save(COMMON)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"running": True}, "under way"),
+        ({"namer": None}, "task: classes"),
+        ({"image": None}, "find some first"),
+        ({"specimens": 0}, "find some first"),
+        ({"opened": False}, "Open a first"),
+    ],
+)
+def test_what_is_in_the_way_of_naming_is_said(change, word):
+    form = NamingForm(namer="flora", image="a", specimens=3)
+    assert form.validation_error() is None
+    assert word in replace(form, **change).validation_error()

@@ -15,7 +15,10 @@ from hypothesis.extra import numpy as hnp
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.formats import Annotations, geojson
+from napari_diatom.formats.losses import losses
 from napari_diatom.formats.outlines import fill, trace
+from napari_diatom.formats.registry import by_name
+from napari_diatom.names import Name, Names
 
 
 def boxes(n: int = 50, seed: int = 0) -> Detections:
@@ -69,6 +72,23 @@ def test_qupath_finds_what_it_needs():
         assert feature["properties"]["objectType"] == "annotation"
         assert feature["properties"]["classification"]["name"]
         assert len(feature["properties"]["classification"]["color"]) == 3
+
+
+def test_taxa_come_back_and_are_what_qupath_shows():
+    flora = Names(("Navicula gregaria", "Nitzschia palea"), np.float32([[0.9, 0.1], [0.55, 0.45]]), 0.6, "flora 1.0")
+    written = Annotations.of(boxes(4), names=[*flora.verdicts, Name.by_person("Navicula sp."), None])
+    read = geojson.loads(geojson.dumps(written))
+    assert read.names == written.names
+    first, *_, last = json.loads(geojson.dumps(written))["features"]
+    assert first["properties"]["name"] == "Navicula gregaria"
+    assert first["properties"]["taxon_confidence"] == 0.9
+    assert "taxon_3" not in first["properties"]
+    assert not {"name", "taxon"} & set(last["properties"])
+    assert losses(by_name("coco"), [written]).text() == "COCO does not hold: taxa of 3."
+    assert not losses(by_name("geojson"), [written])
+    assert Annotations.of(boxes(2)).names == (None, None)
+    with pytest.raises(InputError, match="1 names for 4"):
+        Annotations.of(boxes(4), names=flora.verdicts[:1])
 
 
 def test_geometry_is_right_where_the_numbers_disagree():
@@ -154,6 +174,7 @@ def feature(**changes) -> dict:
     ("changes", "words"),
     [
         ({"geometry": None}, "no geometry"),
+        ({"taxon": "Navicula", "taxon_confidence": 2}, "taxon_confidence 2"),
         ({"geometry": {"type": "Point", "coordinates": [1, 2]}}, "is a Point"),
         ({"geometry": {"type": "Polygon", "coordinates": []}}, "no coordinates"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[1, 2], [3, 4]]]}}, "without an area"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from napari_diatom import geometry, layers
 from napari_diatom.detections import CUT_BY_EDGE, Detections
 from napari_diatom.layers import ResultFacts
+from napari_diatom.names import Name
 
 FACTS = ResultFacts(image="a.tif", height=1000, width=2000, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)
 
@@ -113,6 +114,19 @@ def test_labels_carry_the_number_and_say_px_where_the_pixel_size_is_unknown():
     assert layers.labels(layers.to_features(found, [3], "m", 0.1), False).tolist() == ["3  10.0 µm"]
     assert layers.labels(layers.to_features(found, [3], "m", None), True).tolist() == ["3 diatom 100 px"]
     assert layers.labels(layers.to_features(found[:0], [], (), None), True).tolist() == []
+
+
+def test_taxa_survive_the_way_through_features_and_are_written_beside_the_boxes():
+    names = (Name("Navicula sp.", 0.75, "Navicula", ("Navicula radiosa",), "flora 1.0"), None)
+    taxa = layers.to_taxa(names)
+    assert tuple(taxa) == ("taxon", "taxon_confidence", "genus", "taxon_2", "taxon_3", "named_by")
+    assert layers.names_of(taxa, 2) == names
+    # A shape that napari has given half of another's features.
+    assert layers.names_of(taxa | {"taxon_confidence": [np.nan, np.nan]}, 2) == (None, None)
+    assert layers.names_of({}, 2) == (None, None)
+    found = Detections.of([[50, 50, 100, 20, 0.5]] * 2)
+    features = layers.to_features(found, [3, 4], "m", 0.1) | taxa
+    assert layers.labels(features, True).tolist() == ["3 Navicula sp. 10.0 µm", "4 diatom 10.0 µm"]
 
 
 def test_colours_follow_the_class_and_are_opaque():

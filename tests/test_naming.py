@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -9,22 +12,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from fakes import BlobEngine, card, loader, model_folder
 
 from diatom_training import evaluate_names
 from diatom_training.examples import Example
 from diatom_training.learning import cutouts, data
 from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.train import Trained, train
-from napari_diatom import engines, geometry
+from napari_diatom import cli, engines, geometry
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.errors import InputError, ModelError, Stopped
+from napari_diatom.formats import geojson
 from napari_diatom.imaging import from_array
 from napari_diatom.models import library
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.names import Names, genus_of, named
+from napari_diatom.names import UNKNOWN, Name, Names, by_taxon, genus_of
 from napari_diatom.progress import Progress
 from napari_diatom.upright import View, upright_cutout
 
@@ -222,6 +227,84 @@ def test_masks_are_what_is_cut_along(model: ModelFolder) -> None:
     assert np.array_equal(without, namer.name(image, Detections.of(box)).probabilities)
 
 
+class DarkBlobs(BlobEngine):
+    """Finds what is dark on bright."""
+
+    def _blobs(self, pixels: np.ndarray) -> Detections:
+        return super()._blobs(np.where(pixels < 110, 255, 0).astype(np.uint8))
+
+
+def count(folder: Path, out: Path, *arguments: object) -> int:
+    """Count the slides in a folder on the command line, with blobs for a network that finds them."""
+    model = model_folder(folder.parent / "blobs")
+    words = ["count", folder, "-o", out, "--model", model, *arguments]
+    parsed = cli._parser().parse_args([str(word) for word in words])
+    parsed.run = lambda parsed: cli.run_count(parsed, loader(DarkBlobs(card(256))))
+    return cli.execute(parsed)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_taxa_are_counted_on_the_command_line(
+    trained: Trained, slides: list[Example], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    namer = write(tmp_path / "shapes", trained)
+    folder, out = tmp_path / "site", tmp_path / "out"
+    folder.mkdir()
+    for slide in (slides[1], slides[3]):  # on the others the needle touches a square
+        shutil.copy(slide.image, folder)
+    assert count(folder, out, "--namer", namer.folder, "--xlsx") == 0
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()[:3]]
+    assert printed == [
+        ["sample", "images", "taxon", "count"],
+        ["site", "2", "needle", "4"],
+        ["site", "2", "square", "4"],
+    ]
+    rows = table(out / "specimens.csv")
+    columns = ["class", "taxon", "taxon_confidence", "genus", "taxon_2", "taxon_3", "named_by", "status"]
+    assert list(rows[0])[2:10] == columns
+    for row in rows:
+        # The squares are what the blobs call centric.
+        assert row["taxon"] == ("square" if row["class"] == "centric" else "needle")
+        assert row["taxon_2"] == ("needle" if row["class"] == "centric" else "square")
+        assert 0.5 <= float(row["taxon_confidence"]) <= 1
+        assert (row["genus"], row["taxon_3"], row["named_by"]) == ("", "", "shapes 1.0")
+    assert [(row["taxon"], row["count"]) for row in table(out / "counts.csv")] == [
+        *[("needle", "2"), ("square", "2"), ("unknown", "0")] * 2
+    ]
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))["namer"]
+    assert (record["name"], record["version"], record["sha256"]) == ("shapes", "1.0", namer.card.sha256)
+    read = geojson.read(out / "annotations" / "1.geojson")
+    assert [name.taxon for name in read.names] == [row["taxon"] for row in rows[:4]]
+    feature = json.loads((out / "annotations" / "1.geojson").read_text(encoding="utf-8"))["features"][0]["properties"]
+    assert feature["name"] == feature["taxon"] == rows[0]["taxon"]
+    assert feature["measurements"]["taxon_confidence"] == pytest.approx(feature["taxon_confidence"], abs=1e-4)
+
+    assert count(folder, tmp_path / "again", "--namer", namer.folder) == 0
+    for file in ("specimens.csv", "counts.csv", "annotations/1.geojson"):
+        assert (out / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+    capsys.readouterr()
+    assert count(folder, out, "--resume") == 2
+    assert "(namer was shapes 1.0, is None)" in capsys.readouterr().err
+    stricter = write(tmp_path / "stricter" / "shapes", trained, thresholds={"needle": 0.9, "square": 0.9})
+    assert count(folder, out, "--resume", "--namer", stricter.folder) == 2
+    assert "(namer's threshold was 0.5, is 0.9)" in capsys.readouterr().err
+
+
+def test_a_finder_is_no_namer_and_the_reverse(
+    model: ModelFolder, slides: list[Example], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slide, out = str(slides[0].image), str(tmp_path / "out")
+    assert cli.main(["count", slide, "-o", out, "--model", str(model.folder)]) == 2
+    assert "give it as --namer" in capsys.readouterr().err
+    assert count(slides[0].image.parent, tmp_path / "out", "--namer", "diatom-obb") == 2
+    assert "give it as --model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_temperature_and_mask_of_the_card_are_used(
     trained: Trained, model: ModelFolder, slides: list[Example], tmp_path: Path
 ) -> None:
@@ -302,7 +385,7 @@ def test_genera_add_up_and_the_unsure_are_unknown() -> None:
     assert some.genera == ("Navicula", "Nitzschia")
     np.testing.assert_allclose(some.genus_probabilities[:, 0], [0.9, 0.9, 0.4, 0.1], atol=1e-6)
     assert some.unknown.tolist() == [False, True, True, False]
-    assert [verdict.taxon for verdict in some.verdicts] == ["Navicula gregaria", "Navicula sp.", "", "needle"]
+    assert [verdict.taxon for verdict in some.verdicts] == ["Navicula gregaria", "Navicula sp.", UNKNOWN, "needle"]
     assert [verdict.genus for verdict in some.verdicts] == ["Navicula", "Navicula", "", ""]
     assert some.verdicts[1].confidence == pytest.approx(0.9)
     assert some.verdicts[1].others == ("Navicula gregaria", "Navicula lanceolata")
@@ -314,17 +397,25 @@ def test_genera_add_up_and_the_unsure_are_unknown() -> None:
 
 def test_specimens_go_by_their_taxa() -> None:
     found = Detections.of(BOXES, IDS, classes=("pennate", "centric"))
-    some = names([0.7, 0.2, 0.1, 0], [0.3, 0.1, 0.35, 0.25], [0.45, 0.45, 0.1, 0], [0, 0.1, 0.1, 0.8])
-    called = named(found, some)
-    assert [called.classes[k] for k in called.class_ids] == [
-        "Navicula gregaria",
-        "unidentified centric",
-        "Navicula sp.",
-        "needle",
-    ]
-    assert named(found, None) is found
+    some = names([0.7, 0.2, 0.1, 0], [0.3, 0.1, 0.35, 0.25], [0.45, 0.45, 0.1, 0], [0, 0.1, 0.1, 0.8]).verdicts
+    called = by_taxon(found, some)
+    assert called.classes == ("Navicula gregaria", "Navicula sp.", "needle", UNKNOWN)
+    assert called.class_ids.tolist() == [0, 3, 1, 2]
+    assert by_taxon(found, [*some[:3], None]).classes == ("Navicula gregaria", "Navicula sp.", UNKNOWN, "unnamed")
+    assert by_taxon(found[[]], []).classes == (UNKNOWN,)
     with pytest.raises(InputError, match="1 names do not go with 4"):
-        named(found, names([1, 0, 0, 0]))
+        by_taxon(found, some[:1])
+
+
+def test_a_name_comes_back_from_its_cells() -> None:
+    for name in (*names([0.7, 0.2, 0.1, 0], [0.3, 0.1, 0.35, 0.25]).verdicts, Name.by_person("Navicula sp.")):
+        assert Name.of(name.cells()) == name
+    assert Name.by_person("Navicula sp.").genus == "Navicula"
+    assert Name.of({"taxon": "needle"}) == Name("needle", 1.0, "")
+    assert Name.of({"taxon": np.nan, "taxon_confidence": np.nan}) is None
+    for wrong in (1.2, float("nan"), "sure", None, True):
+        with pytest.raises(InputError, match="not within 0 and 1"):
+            Name.of({"taxon": "needle", "taxon_confidence": wrong})
 
 
 def test_the_genus_is_read_from_a_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_diatom.errors import ModelError
+from napari_diatom.models.card import NAMING_TASK
 
 if TYPE_CHECKING:
     from napari_diatom.engines.base import AnyEngine, Namer
@@ -40,9 +41,10 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
         from napari_diatom.engines.maskrcnn import MaskRcnnEngine
 
         return MaskRcnnEngine(model, device)
-    if model.card.task == "classes":
+    if model.card.task == NAMING_TASK:
         raise ModelError(
-            f"Model {model.card.name} names specimens and finds none: give it as the namer beside another."
+            f"Model {model.card.name} names specimens and finds none: give it as --namer, and as --model one that "
+            "finds them."
         )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
@@ -57,9 +59,10 @@ def load_namer(model: ModelFolder, device: str = "auto") -> Namer:
     ModelError
         When the weights are damaged, the device is not there, or the model is for another task.
     """
-    if model.card.task != "classes" or model.card.engine != "classifier":
+    if model.card.task != NAMING_TASK or model.card.engine != "classifier":
         raise ModelError(
-            f"Model {model.card.name} is for {model.card.task} and names no specimens; choose one for classes."
+            f"Model {model.card.name} is for {model.card.task} and names no specimens: give it as --model, and as "
+            "--namer one that was trained with task: classes."
         )
     model.verify()
     from napari_diatom.engines.classifier import Classifier

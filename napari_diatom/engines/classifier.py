@@ -102,7 +102,7 @@ class Classifier:
             ]
             probabilities[batch] = self._probabilities(np.stack(pictures))
         report(Progress("names", len(seen), len(seen)))
-        return Names(self.card.classes, probabilities, self.card.threshold())
+        return Names(self.card.classes, probabilities, self.card.threshold(), self.card.origin)
 
     def _picture(self, image: Readable, box: ArrayLike, outline: ArrayLike | None) -> NDArray[np.uint8]:
         """Return what the network sees of a specimen."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_diatom.names import Name
 
 PERSON: Final = "person"
 """Origin of what a person drew; any other origin is the name and version of a model."""
@@ -55,6 +58,8 @@ class Annotations:
         Per specimen who changed it last, empty where unknown.
     changed : tuple of str
         Per specimen when that was, ISO 8601 in UTC, empty where unknown.
+    names : tuple of (Name or None)
+        Per specimen its taxon, where taxa were named.
     """
 
     detections: Detections
@@ -69,11 +74,12 @@ class Annotations:
     ids: tuple[str, ...] = ()
     annotators: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    names: tuple[Name | None, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("ids", "annotators", "changed"):
+        for name, empty in (("ids", ""), ("annotators", ""), ("changed", ""), ("names", None)):
             if not getattr(self, name):
-                object.__setattr__(self, name, ("",) * len(self.detections))
+                object.__setattr__(self, name, (empty,) * len(self.detections))
 
     @classmethod
     def of(
@@ -90,11 +96,12 @@ class Annotations:
         ids: Sequence[str] = (),
         annotators: Sequence[str] = (),
         changed: Sequence[str] = (),
+        names: Sequence[Name | None] = (),
     ) -> Self:
         """Build annotations; one origin or one ``reviewed`` stands for all specimens.
 
         Shapes default to polygons where there are masks and to rectangles elsewhere; ids, annotators and times to
-        empty ones.
+        empty ones, names to none.
 
         Raises
         ------
@@ -116,7 +123,12 @@ class Annotations:
         ]
         problems += [
             f"{len(column)} {name} for {n} specimens"
-            for name, column in (("ids", ids), ("annotators", annotators), ("times of change", changed))
+            for name, column in (
+                ("ids", ids),
+                ("annotators", annotators),
+                ("times of change", changed),
+                ("names", names),
+            )
             if column and len(column) != n
         ]
         problems += [f"{number} specimens with the id {name}" for name, number in repeated(ids).items()]
@@ -129,7 +141,7 @@ class Annotations:
             ]
         if problems:
             raise InputError("Bad annotations: " + "; ".join(problems) + ".")
-        stamps = tuple(ids), tuple(annotators), tuple(changed)
+        stamps = tuple(ids), tuple(annotators), tuple(changed), tuple(names)
         return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *stamps)
 
     def __len__(self) -> int:

@@ -4,8 +4,9 @@ A rectangle is a ring of its four corners, starting with an edge along the apica
 edges of its pixels. Beside QuPath's own properties (``objectType``, ``classification``) a feature carries ``status``,
 ``score``, ``shape``, ``origin``, ``reviewed``, ``cut``, the numbers of its ``box`` and its ``measurements``, which
 QuPath lists; all may be missing. Specimens of a project have an ``id``, and ``annotator`` and ``changed`` say who
-changed them last, and when. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is right;
-measurements are never read back.
+changed them last, and when. Named ones have :data:`napari_diatom.names.COLUMNS`, and the taxon as ``name`` too, which
+QuPath shows. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is right; measurements
+are never read back.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import PERSON, Annotations, Outline, repeated
+from napari_diatom.names import Name
 
 SUFFIX: Final = ".geojson"
 
@@ -184,6 +186,7 @@ class _Feature:
     id: str
     annotator: str
     changed: str
+    called: Name | None
 
 
 def _feature(annotations: Annotations, i: int, corners: NDArray[np.float64]) -> dict[str, Any]:
@@ -218,8 +221,16 @@ def _feature(annotations: Annotations, i: int, corners: NDArray[np.float64]) -> 
             "cut": int(found.cut[i]),
             "box": [_shortest(value) for value in box],
             **{name: value for name, value in stamps.items() if value},
+            **_named(annotations.names[i]),
         },
     }
+
+
+def _named(name: Name | None) -> dict[str, Any]:
+    """Return the properties that tell the taxon of a specimen."""
+    if name is None:
+        return {}
+    return {"name": name.taxon, **{column: value for column, value in name.cells().items() if value != ""}}
 
 
 def _traced(found: Detections, i: int) -> Outline:
@@ -289,6 +300,7 @@ def _parse(feature: Any) -> _Feature:
         id=_id(feature.get("id")),
         annotator=_text(properties.get("annotator")),
         changed=_text(properties.get("changed")),
+        called=Name.of(properties),
     )
 
 
@@ -470,6 +482,7 @@ def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with
         ids=[item.id for item in read],
         annotators=[item.annotator for item in read],
         changed=[item.changed for item in read],
+        names=[item.called for item in read],
     )
 
 

@@ -147,6 +147,7 @@ _KINDS: Final[dict[Holds, tuple[str, Callable[[Annotations], int]]]] = {
         "ids or annotators of {count}",
         lambda part: sum(any(stamps) for stamps in zip(part.ids, part.annotators, part.changed, strict=True)),
     ),
+    Holds.TAXA: ("taxa of {count}", lambda part: sum(name is not None for name in part.names)),
     Holds.CUT: ("cut marks of {count}", lambda part: int((part.detections.cut > 0).sum())),
     Holds.SIZE: ("sizes of {count} images", lambda part: int(part.height is not None)),
     Holds.PIXEL_SIZE: ("pixel sizes of {count} images", lambda part: int(part.pixel_size_um is not None)),

@@ -59,6 +59,7 @@ class Holds(StrEnum):
     STATUS = "status"
     ORIGIN = "origin and review"
     IDS = "ids and annotators"
+    TAXA = "named taxa"
     CUT = "cut marks"
     SIZE = "image size"
     PIXEL_SIZE = "pixel size"
@@ -155,7 +156,7 @@ class Format:
 
 _ATTRIBUTES: Final = frozenset({Holds.SCORES, Holds.STATUS, Holds.ORIGIN, Holds.CUT})
 _PLAIN: Final = frozenset({Holds.BOXES, Holds.OVERLAPS, Holds.CLASSES, Holds.SPACES, Holds.BEYOND})
-_ALL: Final = frozenset(Holds) - {Holds.SPLITS, Holds.IDS}
+_ALL: Final = frozenset(Holds) - {Holds.SPLITS, Holds.IDS, Holds.TAXA}
 _OUTLINES: Final = frozenset({Holds.ROTATION, Holds.MASKS, Holds.HOLES, Holds.ISLANDS})
 _IMAGES: Final = frozenset({Holds.SIZE, Holds.EMPTY})
 _DATASET: Final = (_PLAIN - {Holds.BEYOND}) | _IMAGES | {Holds.SPLITS}
@@ -173,7 +174,7 @@ FORMATS: Final = (
         geojson_files.TITLE,
         (geojson.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        _ALL | {Holds.IDS},
+        _ALL | {Holds.IDS, Holds.TAXA},
         geojson_files.read,
         geojson_files.write,
     ),

@@ -22,6 +22,9 @@ Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 """Tasks that give specimens with masks."""
 
+NAMING_TASK: Final[Task] = "classes"
+"""Task of models that name specimens and find none."""
+
 
 class NamingFacts(BaseModel):
     """What a classifier needs to know beside what every card says.
@@ -78,6 +81,11 @@ class ModelCard(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = ""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def origin(self) -> str:
+        """Name and version, as annotations name the origin of what a model found or named."""
+        return f"{self.name} {self.version}"
 
     def threshold(self) -> float:
         """Return the lowest of the classes' thresholds, 0.25 where none was tuned."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -19,6 +19,7 @@ from napari_diatom.detections import Detections
 from napari_diatom.formats import PERSON, Annotations
 from napari_diatom.layers import ResultFacts
 from napari_diatom.measure import Measurements, measure
+from napari_diatom.names import UNKNOWN, Name
 from napari_diatom.widgets.images import place_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ MOST_LABELS: Final = 300
 for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
 _BREATH_MS: Final = 30
 """Time for the viewer to draw in between."""
+_UNMOVED: Final = 0.01
+"""Pixels, and radians, within which a box is where it was."""
 _CLICK_PX: Final = 2.0
 """A shape shorter than this comes from a click without a drag and is taken away again."""
 
@@ -41,6 +44,10 @@ class ResultLayer(QObject):
     The layer holds exactly the specimens that count: candidates of the model at or above the threshold, plus all that
     the user drew or changed, less those the user deleted. Specimens are known by their number, which never changes.
     Specimens with masks are polygons, whose masks the layer's metadata holds; the others are rotated rectangles.
+
+    Taxa stay with their specimens, also while the threshold hides them. A specimen that is drawn, pasted, moved or
+    reshaped has none, since the classifier has not seen what is in it now. What a person says goes first: a taxon given
+    by hand stays whatever is moved or named, and so does a class given by hand that is one of the classifier's taxa.
 
     Parameters
     ----------
@@ -69,6 +76,9 @@ class ResultLayer(QObject):
         self._drawn = mask_layers.drawn_in(layer.metadata)
         self.threshold = 0.0
         self._touched: set[int] = set()
+        self._classed: set[int] = set()
+        self._reshaped: set[int] = set()
+        self._taxa: tuple[str, ...] = ()
         self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._own_depth = 0
         self._labelled = False
@@ -115,6 +125,7 @@ class ResultLayer(QObject):
         self.candidates = candidates
         self._measured = measured
         self._touched.clear()
+        self._classed.clear()
         self._next = len(candidates) + 1
         self.layer.metadata = _metadata(facts, candidates)
         self._drawn = mask_layers.drawn_in(self.layer.metadata)
@@ -138,7 +149,7 @@ class ResultLayer(QObject):
         """Return the specimens' numbers in the order of the layer's shapes."""
         if layers.SPECIMEN not in self.layer.features:
             return np.zeros(len(self.layer.data), dtype=np.int64)
-        return np.nan_to_num(np.asarray(self.layer.features[layers.SPECIMEN], dtype=np.float64)).astype(np.int64)
+        return _numbers_in(self.layer.features)
 
     def annotations(self) -> Annotations:
         """Return what the layer holds, in the order of the specimens' numbers."""
@@ -156,7 +167,52 @@ class ResultLayer(QObject):
             height=self.facts.height,
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
+            names=layers.names_of(features, len(found)),
         )
+
+    def to_be_named(self) -> tuple[tuple[int, ...], Detections]:
+        """Return the numbers of all specimens, in their order, and the specimens, for a classifier to name.
+
+        Those that lie where the model found them have its very boxes, so that names do not depend on how a layer rounds
+        corners. What is changed from now on keeps out of the next :meth:`set_names`.
+        """
+        found = self.annotations().detections
+        self._reshaped.clear()
+        numbers = np.sort(self.specimens())
+        boxes = found.boxes.copy()
+        rows = np.flatnonzero(numbers <= len(self.candidates))
+        own = self.candidates.boxes[numbers[rows] - 1]
+        there = (np.abs(own - boxes[rows]) <= _UNMOVED).all(axis=1)
+        boxes[rows[there]] = own[there]
+        return tuple(numbers.tolist()), replace(found, boxes=boxes)
+
+    def set_names(self, names: Mapping[int, Name], taxa: Sequence[str]) -> None:
+        """Take over what a classifier calls specimens, by their numbers, in place of what another one called them.
+
+        Parameters
+        ----------
+        names : Mapping of int to Name
+            What it calls them; what people call them stays.
+        taxa : sequence of str
+            All that it may call them.
+        """
+        self.flush_edits()
+        self._taxa = tuple(taxa)
+        named = {number: name for number, name in names.items() if number not in self._reshaped}
+        by_people = {number: name for number, name in self._names.items() if name.by == PERSON}
+        self.layer.metadata = {**self.layer.metadata, layers.NAMES_KEY: named | by_people}
+        table = self.layer.features.copy()
+        for number, name in zip(self.specimens().tolist(), table[layers.CLASS], strict=True):
+            self._heed_class(number, name)
+        self._set_features(table)
+        self._content_changed()
+
+    def taxa(self) -> tuple[str, ...]:
+        """Return what a specimen may be called; nothing where taxa were not named."""
+        if layers.TAXON not in self.layer.features:
+            return ()
+        found = sorted(filter(None, self.layer.features[layers.TAXON]))
+        return tuple(dict.fromkeys((*self._taxa, *found, UNKNOWN)))
 
     def measurements(self, annotations: Annotations) -> Measurements | None:
         """Return what is known of the specimens in :meth:`annotations`, measuring only what the user drew.
@@ -223,10 +279,16 @@ class ResultLayer(QObject):
         return np.asarray(self.layer.data[rows[0]], dtype=np.float64) if len(rows) else None
 
     def set_feature(self, number: int, name: str, value: str) -> None:
-        """Give a specimen another class or status; from then on it is the user's."""
+        """Give a specimen another class, taxon or status; from then on it is the user's."""
         table = self.layer.features.copy()
-        table.loc[table[layers.SPECIMEN] == number, name] = value
         self._touched.add(number)
+        if name == layers.TAXON:
+            self._names[number] = Name.by_person(value)
+        else:
+            table.loc[table[layers.SPECIMEN] == number, name] = value
+        if name == layers.CLASS:
+            self._classed.add(number)
+            self._heed_class(number, value)
         self._set_features(table)
         if name == layers.CLASS:
             with self._own():
@@ -317,7 +379,19 @@ class ResultLayer(QObject):
             return list(layers.to_quads(found.boxes, self.facts.plane))
         return [self._drawn[number].shape for number in numbers.tolist()]
 
+    @property
+    def _names(self) -> dict[int, Name]:
+        """The specimens' names by their numbers, which all who watch over the layer share."""
+        return layers.names_in(self.layer.metadata)
+
+    def _heed_class(self, number: int, name: str) -> None:
+        """Take a specimen's class for its taxon where a person gave the class, and it is a taxon."""
+        if number in self._classed and name in self._taxa:
+            self._names[number] = Name.by_person(name)
+
     def _set_features(self, table: Any) -> None:
+        if self._names or layers.TAXON in table:
+            table = table.assign(**layers.to_taxa([self._names.get(number) for number in _numbers_in(table).tolist()]))
         with self._own():
             self.layer.features = table
 
@@ -364,6 +438,8 @@ class ResultLayer(QObject):
         self._refit(self._not_boxes(range(n)))
         self._measure(range(n))
         self._touched.update(self._numbers.tolist())
+        people = [origin == PERSON for origin in layers.origins_of(self.layer.features, n)]
+        self._classed.update(self._numbers[people].tolist())
 
     def _not_boxes(self, rows: Iterable[int]) -> list[int]:
         """Return those of the rows that are neither rectangles nor, among specimens with masks, polygons."""
@@ -395,7 +471,12 @@ class ResultLayer(QObject):
         gone = set(before) - seen
         if not changed and not gone:
             return
-        self._touched |= gone | {int(numbers[row]) for row in changed}
+        reshaped = {int(numbers[row]) for row in changed}
+        self._touched |= gone | reshaped
+        self._reshaped |= reshaped
+        for number in reshaped & set(self._names):
+            if self._names[number].by != PERSON:
+                del self._names[number]
         self._numbers = numbers
         clicked = [row for row in changed if np.ptp(np.asarray(data[row])[:, -2:], axis=0).max() < _CLICK_PX]
         self._refit(self._not_boxes(row for row in changed if row not in clicked), drop=clicked)
@@ -450,6 +531,11 @@ class ResultLayer(QObject):
         numbers = table.columns.get_loc(layers.SPECIMEN)
         table.isetitem(numbers, self._numbers)
         self._set_features(table)
+
+
+def _numbers_in(table: Any) -> NDArray[np.int64]:
+    """Return the specimens' numbers in a table of features, 0 where they have none."""
+    return np.nan_to_num(np.asarray(table[layers.SPECIMEN], dtype=np.float64)).astype(np.int64)
 
 
 def _metadata(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What was found: threshold, counts, sizes, table and export of one result layer."""
+"""What was found: threshold, taxa, counts, sizes, table and export of one result layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +21,11 @@ from napari_diatom.colours import class_colour
 from napari_diatom.errors import DiatomError
 from napari_diatom.exports import FORMATS, LABEL_IMAGES, TABLES, export, overlap
 from napari_diatom.formats import PERSON
+from napari_diatom.names import UNKNOWN, UNNAMED
 from napari_diatom.widgets.histogram import Histogram
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.specimens import SpecimenTable
+from napari_diatom.widgets.taxa import TaxaRow
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -45,9 +48,15 @@ class ResultsPanel(QWidget):
         Where chosen specimens are shown.
     parent : QWidget, optional
         Parent widget.
+
+    Attributes
+    ----------
+    taxa : TaxaRow
+        What names the specimens; the work is for others to do.
     """
 
     exported = Signal(str)
+    summarised = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,6 +75,7 @@ class ResultsPanel(QWidget):
         self._threshold_timer.setSingleShot(True)
         self._threshold_timer.setInterval(15)
         self._threshold_timer.timeout.connect(self._apply_threshold)
+        self.taxa = named(TaxaRow(), "taxa")
         self._counts = named(QLabel(), "counts")
         self._counts.setWordWrap(True)
         self._counts.setTextFormat(Qt.TextFormat.RichText)
@@ -86,6 +96,7 @@ class ResultsPanel(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Result", self._name)
         form.addRow("Threshold", self._slider)
+        form.addRow("Taxa", self.taxa)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -168,6 +179,10 @@ class ResultsPanel(QWidget):
 
     def _summarise(self) -> None:
         """Show counts, sizes and rows as they are in the layer now."""
+        self._show_summary()
+        self.summarised.emit()
+
+    def _show_summary(self) -> None:
         result = self._result
         if result is None:
             self._name.setText("")
@@ -183,10 +198,16 @@ class ResultsPanel(QWidget):
         lengths = np.asarray(features[layers.LENGTH_UM if in_um else layers.LENGTH_PX], dtype=np.float64)
         by_class = [lengths[names == name] for name in classes]
         people = int(np.sum(np.asarray(features[layers.ORIGIN], dtype=object) == PERSON))
-        self._counts.setText(counts_text(classes, [len(group) for group in by_class], people))
+        taxa = result.taxa()
+        colours = [class_colour(i) for i in range(len(classes))]
+        counts = dict(zip(classes, map(len, by_class), strict=True))
+        if taxa:
+            self._counts.setText(counts_text(taxa_counts(features[layers.TAXON]), (), people))
+        else:
+            self._counts.setText(counts_text(counts, colours, people))
         unit = "µm" if in_um else "px (pixel size unknown)"
-        self._histogram.setValues(by_class, [class_colour(i) for i in range(len(classes))], unit)
-        self._table.setFeatures(features, classes, in_um)
+        self._histogram.setValues(by_class, colours, unit)
+        self._table.setFeatures(features, classes, in_um, taxa)
 
     def _edit(self, number: int, feature: str, value: str) -> None:
         if self._result is not None:
@@ -220,15 +241,26 @@ def camera_of(viewer: Viewer) -> Any:
     return getattr(viewer, "scene", viewer).camera
 
 
-def counts_text(classes: Sequence[str], counts: Sequence[int], people: int) -> str:
-    """Return the counts as rich text: the total, each class with its colour, and how many a person drew."""
-    total = sum(counts)
+def taxa_counts(taxa: Iterable[str]) -> dict[str, int]:
+    """Return how many specimens each taxon has, the most frequent first; what has no certain name comes last."""
+    counts = Counter(taxon or UNNAMED for taxon in taxa)
+    order = sorted(counts, key=lambda taxon: (taxon in (UNKNOWN, UNNAMED), -counts[taxon], taxon))
+    return {taxon: counts[taxon] for taxon in order}
+
+
+def counts_text(counts: Mapping[str, int], colours: Sequence[tuple[int, int, int]], people: int) -> str:
+    """Return the counts as rich text: the total, each class or taxon, and how many a person drew.
+
+    Where there are colours, each class has its own; the only one then needs no count beside the total.
+    """
+    total = sum(counts.values())
     parts = [f"<b>{total}</b> specimen{'s' if total != 1 else ''}"]
-    if len(classes) > 1:
-        for i, (name, count) in enumerate(zip(classes, counts, strict=True)):
-            red, green, blue = class_colour(i)
+    if colours and len(counts) > 1:
+        for (name, count), (red, green, blue) in zip(counts.items(), colours, strict=True):
             square = f'<span style="color:rgb({red},{green},{blue})">■</span>'
             parts.append(f"{square}&nbsp;{escape(name)}&nbsp;{count}")
+    elif not colours:
+        parts += [f"{escape(name)}&nbsp;{count}" for name, count in counts.items()]
     if people:
         parts.append(f"{people} drawn or changed by hand")
     return " &nbsp; ".join(parts)

@@ -28,9 +28,10 @@ from superqt.utils import signals_blocked
 from napari_diatom import child
 from napari_diatom.analysis import AnalysisOptions
 from napari_diatom.errors import DiatomError
-from napari_diatom.forms import RunForm
+from napari_diatom.forms import NamingForm, RunForm
 from napari_diatom.layers import ResultFacts
 from napari_diatom.models import library
+from napari_diatom.names import UNKNOWN
 from napari_diatom.optics import Presets
 from napari_diatom.progress import Progress, Report, ShouldStop
 from napari_diatom.widgets.images import (
@@ -54,12 +55,17 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_diatom.analysis import Analysis
+    from napari_diatom.detections import Detections
     from napari_diatom.models.card import Task
     from napari_diatom.models.library import ModelFolder
+    from napari_diatom.names import Names
 
+NameTaxa = Callable[[child.Job, "Detections", Report, ShouldStop], "Names"]
 Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
 
 _BREATH_MS: Final = 30
+_UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
+"""What the stages of a run are counted in."""
 DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 
 
@@ -76,6 +82,8 @@ class RunWidget(QWidget):
         Names the devices, in a thread; :func:`napari_diatom.child.devices` by default.
     presets : Presets, optional
         The optics to choose from; the user's own by default.
+    name_taxa : callable, optional
+        Names specimens, in a thread; :func:`napari_diatom.child.name` by default.
     """
 
     TASKS: ClassVar[tuple[Task, ...]] = ()
@@ -91,10 +99,12 @@ class RunWidget(QWidget):
         analyse: Analyse = child.analyse,
         list_devices: Callable[[], tuple[str, ...]] = child.devices,
         presets: Presets | None = None,
+        name_taxa: NameTaxa = child.name,
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._analyse = analyse
+        self._name_taxa = name_taxa
         self._list_devices = list_devices
         self._models: dict[str, ModelFolder] = {}
         self._results: dict[Shapes, ResultLayer] = {}
@@ -149,9 +159,50 @@ class RunWidget(QWidget):
             options=self._options(),
         )
         started = time.monotonic()
-        worker = create_worker(self._analyse, job, _worker_class=ReportingWorker, _ignore_errors=True)
+        self._start(lambda analysis: self._on_result(analysis, layer, plane, started), self._analyse, job)
+
+    def naming(self) -> NamingForm:
+        """Return what matters before the specimens that are shown are named."""
+        namer, result = self._panel.taxa.namer(), self.result()
+        return NamingForm(
+            namer=None if namer is None else namer.card.name,
+            image=None if result is None else result.facts.image,
+            opened=result is not None and self._image_below(result) is not None,
+            specimens=0 if result is None else len(result.layer.data),
+            running=bool(self._running),
+        )
+
+    def name_taxa(self) -> None:
+        """Name all specimens of the result that is shown; what is in the way is shown instead."""
+        problem = self.naming().validation_error()
+        namer, result = self._panel.taxa.namer(), self.result()
+        image = None if result is None else self._image_below(result)
+        if problem is not None or namer is None or result is None or image is None:
+            self._say(problem or "", error=True)
+            return
+        job = child.Job(
+            name=result.facts.image,
+            pixels=pixels_of(image),
+            model=namer.folder,
+            plane=result.facts.plane,
+            rgb=image.rgb,
+            device=self._device_combo.currentData() or "auto",
+        )
+        started = time.monotonic()
+        numbers, found = result.to_be_named()
+
+        def named_(names: Names) -> None:
+            result.set_names(dict(zip(numbers, names.verdicts, strict=True)), names.taxa())
+            unknown = sum(verdict.taxon == UNKNOWN for verdict in names.verdicts)
+            self._say(f"{len(names)} looked at in {time.monotonic() - started:.1f} s, {unknown} of them unknown.")
+
+        self._start(named_, self._name_taxa, job, found)
+
+    def _start(self, then: Callable[[Any], object], work: Callable[..., Any], *args: Any) -> None:
+        """Do long work in a thread, and then something with what it returns."""
+        worker = create_worker(work, *args, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.progressed.connect(self._on_progress)
-        worker.returned.connect(lambda analysis: self._on_result(analysis, layer, plane, started))
+        worker.returned.connect(then)
         worker.errored.connect(self._on_error)
         worker.stopped.connect(self._on_stopped)
         worker.finished.connect(self._on_finished)
@@ -221,6 +272,9 @@ class RunWidget(QWidget):
         self._run.clicked.connect(self.run)
         self._cancel.clicked.connect(self.cancel)
         self._panel.exported.connect(self._say)
+        self._panel.summarised.connect(self._refresh_naming)
+        self._panel.taxa.changed.connect(self._refresh_naming)
+        self._panel.taxa.asked.connect(self.name_taxa)
         news().changed.connect(self._fill_models)
         # Qt may be rid of the widget before Python is; the slot must not need it.
         self.destroyed.connect(partial(_quit_all, self._running))
@@ -297,10 +351,15 @@ class RunWidget(QWidget):
         """Watch over a layer of specimens that was opened from a file."""
         if isinstance(layer, Shapes) and layer not in self._results and ResultFacts.from_metadata(layer.metadata):
             self._results[layer] = result = ResultLayer(layer)
-            for image in self._viewer.layers:
-                if is_input(image) and image.ndim == layer.ndim and is_of(result.facts.image, image):
-                    result.lay_over(image)
+            image = self._image_below(result)
+            if image is not None:
+                result.lay_over(image)
             self._panel.setResult(result)
+
+    def _image_below(self, result: ResultLayer) -> Image | None:
+        """Return the image layer that a result belongs to, the last one of several, None where it is not open."""
+        images = [layer for layer in self._viewer.layers if is_input(layer) and layer.ndim == result.layer.ndim]
+        return next((image for image in reversed(images) if is_of(result.facts.image, image)), None)
 
     def _on_image(self) -> None:
         """Take over the pixel size typed for this image, else its own, else the one typed last."""
@@ -366,14 +425,19 @@ class RunWidget(QWidget):
         self._cancel.setEnabled(running)
         for widget in (self._image_combo, self._model_combo, self._device_combo):
             widget.setEnabled(not running)
+        self._refresh_naming()
+
+    def _refresh_naming(self) -> None:
+        """Let taxa be named, or say why they cannot be."""
+        self._panel.taxa.setProblem(self.naming().validation_error())
 
     def _on_progress(self, progress: Progress) -> None:
         self._progress.setRange(0, progress.total)
         self._progress.setValue(progress.done)
         if any(worker.abort_requested for worker in self._running):
             return
-        counted = f"Tile {progress.done} of {progress.total}" if progress.stage == "tiles" else ""
-        self._say(counted or progress.message)
+        unit = _UNITS.get(progress.stage)
+        self._say(f"{unit} {progress.done} of {progress.total}" if unit else progress.message)
 
     def _on_result(self, analysis: Analysis, layer: Image, plane: tuple[int, ...], started: float) -> None:
         """Plan how to show what was found; each step has a turn of the event loop, lest they add up to a stall."""

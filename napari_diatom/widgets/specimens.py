@@ -18,32 +18,41 @@ from napari_diatom.detections import STATUSES
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: which feature it shows, under which name, with how many decimals."""
+    """A column: which feature it shows, under which name, how wide, with how many decimals."""
 
     feature: str
     title: str
+    width: int
     decimals: int | None = None
     hint: str = ""
 
 
 _HEAD: Final = (
-    _Column(layers.SPECIMEN, "#", hint="Number of the specimen, as beside its box and in the exported tables"),
-    _Column(layers.CLASS, "Class", hint="Double-click to change"),
+    _Column(layers.SPECIMEN, "#", 40, hint="Number of the specimen, as beside its box and in the exported tables"),
+    _Column(layers.CLASS, "Class", 92, hint="Double-click to change"),
 )
-_SIZES_UM: Final = (_Column(layers.LENGTH_UM, "Length µm", 1), _Column(layers.WIDTH_UM, "Width µm", 1))
-_SIZES_PX: Final = (_Column(layers.LENGTH_PX, "Length px", 0), _Column(layers.WIDTH_PX, "Width px", 0))
+_TAXA: Final = (
+    _Column(layers.TAXON, "Taxon", 138, hint="Double-click to change; empty where nothing was named"),
+    _Column(layers.TAXON_CONFIDENCE, "Conf.", 48, 2, "Probability of the taxon; 1 for what a person says"),
+    _Column(layers.GENUS, "Genus", 92),
+    _Column(layers.TAXON_2, "Or", 150, hint="The most probable other taxon"),
+    _Column(layers.TAXON_3, "Or", 150, hint="The next"),
+    _Column(layers.NAMED_BY, "Named by", 120, hint="The model that named the taxon, or a person"),
+)
+_SIZES_UM: Final = (_Column(layers.LENGTH_UM, "Length µm", 74, 1), _Column(layers.WIDTH_UM, "Width µm", 68, 1))
+_SIZES_PX: Final = (_Column(layers.LENGTH_PX, "Length px", 74, 0), _Column(layers.WIDTH_PX, "Width px", 68, 0))
 _TAIL: Final = (
-    _Column(layers.RATIO, "L/W", 1),
-    _Column(layers.SCORE, "Score", 2, "How sure the model is; 1 for what a person drew"),
-    _Column(layers.STATUS, "Status", hint="Double-click to change"),
-    _Column(layers.ANGLE, "Angle °", 0, "Of the apical axis, from right towards down"),
-    _Column(layers.CUT, "Cut", hint="Touches the image's edge, so its true size is unknown"),
-    _Column(layers.ORIGIN, "Origin", hint="The model, or a person"),
+    _Column(layers.RATIO, "L/W", 40, 1),
+    _Column(layers.SCORE, "Score", 48, 2, "How sure the model is; 1 for what a person drew"),
+    _Column(layers.STATUS, "Status", 84, hint="Double-click to change"),
+    _Column(layers.ANGLE, "Angle °", 56, 0, "Of the apical axis, from right towards down"),
+    _Column(layers.CUT, "Cut", 40, hint="Touches the image's edge, so its true size is unknown"),
+    _Column(layers.ORIGIN, "Origin", 120, hint="The model, or a person"),
 )
 
 
 class SpecimenModel(QAbstractTableModel):
-    """The features of a layer of specimens as a Qt table; class and status can be edited."""
+    """The features of a layer of specimens as a Qt table; class, taxon and status can be edited."""
 
     edited = Signal(int, str, str)
 
@@ -54,12 +63,13 @@ class SpecimenModel(QAbstractTableModel):
         self._rows: dict[int, int] = {}
         self._sorting = (0, False)
         self._classes: tuple[str, ...] = ()
+        self._taxa: tuple[str, ...] = ()
 
-    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool) -> None:
-        """Show a layer's features, with sizes in µm or in pixels."""
+    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
+        """Show a layer's features, with sizes in µm or in pixels, and with taxa where there are any to choose from."""
         self.beginResetModel()
-        self._columns = (*_HEAD, *(_SIZES_UM if in_um else _SIZES_PX), *_TAIL)
-        self._classes = tuple(classes)
+        self._columns = (*_HEAD, *(_TAXA if taxa else ()), *(_SIZES_UM if in_um else _SIZES_PX), *_TAIL)
+        self._classes, self._taxa = tuple(classes), tuple(taxa)
         known = layers.SPECIMEN in features
         self._cells = [features[column.feature].tolist() for column in self._columns] if known else []
         self._arrange()
@@ -81,7 +91,8 @@ class SpecimenModel(QAbstractTableModel):
         if not self._cells:
             self._rows = {}
             return
-        keys = self._cells[column]
+        # What is unknown is not a number, and has no place in an order of its own.
+        keys = [-math.inf if isinstance(cell, float) and math.isnan(cell) else cell for cell in self._cells[column]]
         order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
         self._cells = [[cells[i] for i in order] for cells in self._cells]
         self._rows = {int(number): row for row, number in enumerate(self._cells[0])}
@@ -97,7 +108,11 @@ class SpecimenModel(QAbstractTableModel):
     def choices(self, column: int) -> tuple[str, ...]:
         """Return what may stand in a column, nothing where it cannot be edited."""
         feature = self._columns[column].feature
-        return {layers.CLASS: self._classes, layers.STATUS: STATUSES}.get(feature, ())
+        return {layers.CLASS: self._classes, layers.TAXON: self._taxa, layers.STATUS: STATUSES}.get(feature, ())
+
+    def widths(self) -> tuple[int, ...]:
+        """Return how wide the columns are to be, in pixels."""
+        return tuple(column.width for column in self._columns)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         """Return the number of specimens."""
@@ -135,7 +150,7 @@ class SpecimenModel(QAbstractTableModel):
         return flags | Qt.ItemFlag.ItemIsEditable if self.choices(index.column()) else flags
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Ask for another class or status; the layer changes, and this table follows it."""
+        """Ask for another class, taxon or status; the layer changes, and this table follows it."""
         if role != Qt.ItemDataRole.EditRole or str(value) not in self.choices(index.column()):
             return False
         if str(value) != str(self._cells[index.column()][index.row()]):
@@ -204,18 +219,19 @@ class SpecimenTable(QTableView):
         horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         horizontal.setHighlightSections(False)
         horizontal.setMinimumSectionSize(30)
-        for column, width in enumerate((40, 92, 74, 68, 40, 48, 84, 56, 40, 120)):
-            self.setColumnWidth(column, width)
+        self._set_widths()
         self._selection().selectionChanged.connect(self._on_selection)
 
-    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool) -> None:
+    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
         """Show a layer's features; the selection stays with its specimens."""
-        chosen = self.numbers()
+        chosen, columns = self.numbers(), self.specimens.columnCount()
         self._quiet = True
         try:
-            self.specimens.setFeatures(features, classes, in_um)
+            self.specimens.setFeatures(features, classes, in_um, taxa)
         finally:
             self._quiet = False
+        if self.specimens.columnCount() != columns:
+            self._set_widths()
         self.select(chosen, scroll=False)
 
     def numbers(self) -> tuple[int, ...]:
@@ -241,6 +257,10 @@ class SpecimenTable(QTableView):
                 first = False
         finally:
             self._quiet = False
+
+    def _set_widths(self) -> None:
+        for column, width in enumerate(self.specimens.widths()):
+            self.setColumnWidth(column, width)
 
     def _selection(self) -> QItemSelectionModel:
         model = self.selectionModel()
