@@ -198,10 +198,6 @@ def finetune(out: Path) -> None:
         spin_box = widget.findChild(QSpinBox, name)
         assert spin_box is not None
         spin_box.setValue(value)
-    pages.setCurrentIndex(1)
-    widget.measure()
-    spin(until=lambda: not widget.is_busy)
-    take(widget, out / "finetune-settings.png")
     widget.start()
     watch = widget.progress.watch
     spin(until=lambda: not watch.is_running or (watch.folder is not None and len(watch.folder.history()) >= 6))

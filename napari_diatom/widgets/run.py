@@ -52,6 +52,8 @@ from napari_diatom.widgets.results import ResultsPanel
 from napari_diatom.widgets.worker import ReportingWorker
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.viewer import Viewer
 
     from napari_diatom.analysis import Analysis
@@ -139,6 +141,10 @@ class RunWidget(QWidget):
     def choose_model(self, name: str) -> None:
         """Choose a model by its name, as far as it is offered."""
         self._model_combo.setCurrentIndex(max(self._model_combo.findData(name), 0))
+
+    def choose_namer(self, folder: Path) -> None:
+        """Choose the model that names taxa by its folder."""
+        self._panel.taxa.choose(folder)
 
     def run(self) -> None:
         """Start a run with the form as it stands; what is wrong with it is shown instead."""

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWi
 from napari_diatom import child
 from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
+from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.progress import Report, ShouldStop
 from napari_diatom.widgets.finetune.composed import show_composed
 from napari_diatom.widgets.finetune.progress import ProgressPage
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _WIDGETS: Final = {
     "oriented-boxes": "Detect diatoms",
     "boxes": "Detect diatoms",
+    "classes": "Detect diatoms",
     "semantic": "Segment diatoms (DeepLabV3+)",
     "instances": "Diatom instances (Mask R-CNN)",
 }
@@ -75,11 +77,6 @@ class FineTuneWidget(QWidget):
         """The page of the run."""
         return self._progress
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being measured or composed."""
-        return bool(self._running)
-
     def config(self) -> TrainConfig:
         """Return what is to be trained.
 
@@ -115,12 +112,12 @@ class FineTuneWidget(QWidget):
             self._say(str(error), error=True)
             return
         news().changed.emit()
-        title = _WIDGETS.get(known.card.task)
-        if title is None:
-            self._say(f"{known.card.name} is there wherever specimens are named.")
-            return
+        title = _WIDGETS[known.card.task]
         _, widget = self._viewer.window.add_plugin_dock_widget("napari-diatom", title, tabify=True)
-        widget.choose_model(known.card.name)
+        if known.card.task == NAMING_TASK:
+            widget.choose_namer(known.folder)
+        else:
+            widget.choose_model(known.card.name)
         self._say(f"{known.card.name} is chosen in {title}.")
 
     def _build(self) -> None:
