@@ -25,6 +25,8 @@ TRUTH: Final = (0, 114, 178)
 FOUND: Final = (213, 94, 0)
 """Red, green and blue of what is there and of what was found; those of Okabe and Ito, told apart by all."""
 
+MOST: Final = 8
+"""Mistakes of a kind that are shown."""
 SIDE: Final = 260
 """Of a picture, in pixels."""
 _AROUND: Final = 1.7
@@ -62,7 +64,7 @@ class Mistake:
     words: str
 
 
-def worst(matched: Matched, threshold: float, most: int = 8) -> tuple[Mistake, ...]:
+def worst(matched: Matched, threshold: float, most: int = MOST) -> tuple[Mistake, ...]:
     """Return the worst mistakes at a threshold, ``most`` of each kind.
 
     The worst are the longest specimens that were missed, the surest detections that are false or of another class, and
