@@ -13,11 +13,17 @@ import pytest
 import torch
 from tiny import NETWORKS, configured, draw_slides
 
+from diatom_training.finetune import dataset
+from diatom_training.finetune.folder import RunFolder
+from diatom_training.finetune.run import work
 from napari_diatom import cli
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_files import write_model
+from napari_diatom.errors import InputError
 from napari_diatom.formats import coco
-from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.card import ModelCard, NamingFacts
+from napari_diatom.progress import Progress
+from napari_diatom.project.settings import Split
 from napari_diatom.project.store import Project
 
 Command = Callable[..., tuple[int, str, str]]
@@ -75,6 +81,10 @@ def written(out: Path) -> dict:
     return json.loads((out / "report.json").read_text(encoding="utf-8"))
 
 
+def figures_of_card(run: Path) -> dict[str, float]:
+    return ModelCard.read(run / "model").metrics
+
+
 def test_a_run_is_judged_again_on_its_own_test_part(tmp_path: Path, run: Path, command: Command) -> None:
     code, printed, _ = command("evaluate", run, run, "-o", tmp_path, "--device", "cpu")
     assert code == 0
@@ -85,15 +95,8 @@ def test_a_run_is_judged_again_on_its_own_test_part(tmp_path: Path, run: Path, c
     ours, theirs = written(tmp_path), written(run / "report")
     assert ours["intervals"] == theirs["intervals"]
     assert ours["maps"]["dice"] is not None
-    assert {name: round(ours["intervals"][name]["value"] or 0, 4) for name in ("recall", "dice")} == {
-        name: written_card(run)[name] for name in ("recall", "dice")
-    }
-
-
-def written_card(run: Path) -> dict:
-    import yaml
-
-    return yaml.safe_load((run / "model" / "model.yaml").read_text(encoding="utf-8"))["metrics"]
+    for name in ("recall", "dice"):
+        assert figures_of_card(run)[name] == round(ours["intervals"][name]["value"], 4)
 
 
 def test_what_a_model_has_seen_is_told(tmp_path: Path, run: Path, slides: Path, command: Command) -> None:
@@ -204,3 +207,61 @@ def test_folds(tmp_path: Path, slides: Path, command: Command) -> None:
     assert "holds 2 folds and not 3" in command("train", file, "-o", out, "--folds", 3, "--resume")[2]
     assert "is not empty" in command("train", file, "-o", out, "--folds", 2)[2]
     assert "folds need at least 2" in command("train", file, "-o", tmp_path / "one", "--folds", 1)[2]
+
+
+class StopsInTheTest(RunFolder):
+    """A run that is asked to stop as soon as its test begins."""
+
+    asked = False
+
+    def say(self, progress: Progress) -> None:
+        super().say(progress)
+        self.asked |= progress.stage == "test"
+
+    def wants_stop(self) -> bool:
+        return self.asked
+
+
+def test_a_stop_during_the_test_keeps_the_model_and_its_threshold(tmp_path: Path, run: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    shutil.rmtree(folder / "report")
+    before = figures_of_card(run)
+    assert work(StopsInTheTest(folder)) == 0
+    assert RunFolder(folder).state().stage == "stopped"
+    card = ModelCard.read(folder / "model")
+    assert (card.metrics, set(card.thresholds)) == ({}, {"needle", "square"})
+    assert not (folder / "report").exists()
+    assert work(RunFolder(folder)) == 0
+    assert figures_of_card(folder) == before
+    assert written(folder / "report") == written(run / "report")
+
+
+def test_folds_and_parts_that_are_given(tmp_path: Path, slides: Path) -> None:
+    config = configured(slides)
+    folds = dataset.folds(config, 4)
+    assert sorted(fold["test"] for fold in folds) == [("s0",), ("s1",), ("s2",), ("s3",)]
+    assert folds == dataset.folds(config, 4)
+    divided = dataset.read(config.replace(split={"parts": folds[0]}))
+    assert {slide.group for slide in divided.parts["test"]} == set(folds[0]["test"])
+    with pytest.raises(InputError, match=r"does not have, such as s9"):
+        dataset.read(config.replace(split={"parts": folds[0] | {"test": ["s9"]}}))
+    with pytest.raises(InputError, match="s1 is in two parts"):
+        config.replace(split={"parts": {"train": ["s1"], "test": ["s1"]}})
+    two = config.replace(group=r"^s\d_(\d)", classes=["square"])
+    with pytest.raises(InputError, match="at most as many as there are"):
+        dataset.folds(two, 9)
+    pictures = sorted((slides.parent / "images").glob("*.png"))
+    with Project.create(tmp_path / "project", pictures, ["needle", "square"]) as project:
+        project.import_annotations(coco.read(slides))
+        for image in project.images:
+            number = int(image.id[1])
+            project.update(project.settings.with_image(image.id, slide=image.id, sample=f"lake {number}"))
+        own = {f"fold {k}": (f"lake {k}", f"lake {k + 1}") for k in (0, 2)}
+        project.update(project.settings.replace(split=Split(by="sample", parts=own)))
+        tests = [fold["test"] for fold in dataset.folds(config.replace(data=project.folder), 2)]
+        assert [{name[:2] for name in test} for test in tests] == [{"s0", "s1"}, {"s2", "s3"}]
+        parts = {"train": ("lake 0", "lake 1"), "validation": ("lake 2",), "test": ("lake 3",)}
+        project.update(project.settings.replace(split=Split(by="sample", parts=parts)))
+        divided = dataset.read(config.replace(data=project.folder))
+    assert {slide.group[:2] for slide in divided.parts["test"]} == {"s3"}

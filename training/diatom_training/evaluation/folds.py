@@ -15,6 +15,7 @@ from diatom_training.evaluation.report import HTML, JSON, MEANINGS, NAMING_MEANI
 from diatom_training.evaluation.words import many, number
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
+from napari_diatom.formats.specimens import some_of
 
 UNDERSTATED: Final = (
     "The models of the folds have most of their training slides in common, so the deviation understates how much a "
@@ -171,7 +172,7 @@ def _html(result: CrossValidation) -> str:
     told = [
         (
             fold.name,
-            many(len(fold.slides), "slide") + ": " + ", ".join(fold.slides),
+            f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
             f"{fold.images:,}",
             f"{fold.specimens:,}",
             number(fold.threshold, 2),
@@ -183,7 +184,7 @@ def _html(result: CrossValidation) -> str:
     body = (
         page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
         page.paragraphs([words(result)], "summary"),
-        page.paragraphs([UNDERSTATED], "note"),
+        page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
         page.section(
             "Figures",
             page.table(("", "mean", "deviation", *names, "what it says"), rows, (0, 3 + len(names))),

@@ -375,8 +375,8 @@ def _of_mistakes(evaluation: Evaluation) -> str:
             )
         else:
             parts.append(page.paragraphs(words))
-    legend = '<p><span class="truth">Blue</span>: what there is.'
-    legend += ' <span class="found">Orange</span>: what was found.</p>' if evaluation.detection else "</p>"
+    found = ' <span class="found">Orange</span>: what was found.' if evaluation.detection else ""
+    legend = f'<p><span class="truth">Blue</span>: what there is.{found} The thicker line is what it is about.</p>'
     pictures = any(shown.jpeg for shown in evaluation.mistakes)
     return page.section("The worst mistakes", *((legend, *parts) if pictures else parts))
 
