@@ -206,6 +206,23 @@ def _run_train(arguments: argparse.Namespace) -> int:
         bar.close()
 
 
+def _run_evaluate(arguments: argparse.Namespace) -> int:
+    """Judge a model on annotated slides."""
+    from diatom_training.evaluation import command
+
+    _quiet_libraries()
+    bar = _Bar()
+
+    def show(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        bar.close()
+        _print_table(header, rows)
+
+    try:
+        return command.run(arguments, bar, show)
+    finally:
+        bar.close()
+
+
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.errors import InputError
@@ -270,6 +287,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_project(commands)
     _add_train(commands)
+    _add_evaluate(commands)
 
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
@@ -369,7 +387,32 @@ def _add_train(commands: Any) -> None:
     how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
     parser.add_argument("--devices", type=int, metavar="N", help="GPUs that share each batch (1)")
+    parser.add_argument(
+        "--folds", type=int, metavar="K", help="cross-validation: K models, each judged on slides that it did not see"
+    )
     parser.set_defaults(run=_run_train)
+
+
+def _add_evaluate(commands: Any) -> None:
+    """Add the command ``evaluate``."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="say how good a model is on annotated slides",
+        description="Say how good a model is on annotated slides that it never saw, or which of two is better.",
+        epilog=_CODES,
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="name or folder of a model, or folder of a training's run")
+    add("data", type=Path, metavar="DATA", help="project, annotations in any format that `convert` reads, or a run")
+    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for report.html and report.json")
+    add("--images", type=Path, metavar="DIR", help="folder of the images, where the annotations do not lie beside them")
+    add("--group", default="", metavar="REGEX", help="its first group is the slide in an image's name")
+    add("--part", choices=("test", "validation", "train", "all"), help="of the split (test; all where there is none)")
+    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
+    add("--one-class", default="", metavar="NAME", help="judge all specimens as this one class")
+    add("--compare", metavar="MODEL", help="another model: say which is better on the same slides")
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
+    parser.set_defaults(run=_run_evaluate)
 
 
 _BESIDE: Final = {"tiles": "tile", "names": "specimen"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from judged import cases
 from diatom_training.evaluation import run
 from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.detection import figures_of
-from diatom_training.evaluation.folds import cross_validation
+from diatom_training.evaluation.folds import Fold, cross_validation, write_cross_validation
 from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation.report import to_json
+from diatom_training.evaluation.result import About, evaluate_cases
 from napari_diatom import engines
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError, Stopped
+from napari_diatom.files import write_atomically
 from napari_diatom.imaging import from_array
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress
@@ -114,8 +118,10 @@ def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="no specimen at all"):
         run.evaluate_model(model, [run.TestImage(picture, "s", Detections.empty())], tmp_path)
     naming = ModelFolder(engine.card.model_copy(update={"task": "classes"}), tmp_path)
-    with pytest.raises(InputError, match="evaluate its names instead"):
-        run.evaluate_model(naming, [run.TestImage(picture, "s", Detections.empty())], tmp_path)
+    with pytest.raises(InputError, match="names specimens and the other model finds them"):
+        run.compare_models(model, naming, images(engine, 1), tmp_path)
+    with pytest.raises(InputError, match="as one class there is nothing to be named"):
+        run.evaluate_model(naming, images(engine, 1), tmp_path, one_class="diatom")
     with pytest.raises(Stopped):
         run.evaluate_model(model, images(engine, 1), tmp_path, should_stop=lambda: True)
     pages = tmp_path / "pages.tif"
@@ -125,17 +131,47 @@ def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / "report.html").exists()
 
 
-def test_folds_and_their_spread() -> None:
+def test_all_as_one_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ShadeEngine(map_card(pixel_size_um=0.25))
+    monkeypatch.setattr(engines, "load", loader(engine))
+    model, some = ModelFolder(engine.card, tmp_path), images(engine)
+    evaluation = run.evaluate_model(model, some, tmp_path, options=QUICK, one_class="centric", remarks=["Mind this."])
+    assert evaluation.detection.names.every == ("centric",)
+    assert [part.name for part in evaluation.maps.classes] == ["background", "centric"]
+    assert evaluation.remarks[0] == "Mind this."
+    assert evaluation.remarks[-1] == "Whatever their names, all specimens are judged as centric."
+    figures = evaluation.figures()
+    assert figures["recall"] == round(evaluation.detection.overall.recall, 4)
+    assert {"specimens", "dice", "length_error", "relative_count_error"} <= set(figures)
+
+
+def test_folds_and_their_spread(tmp_path: Path) -> None:
     every = cases(images=9, slides=9)
-    folds = [every[k::3] for k in range(3)]
-    result = cross_validation(folds, "oriented-boxes", [0.3, 0.4, 0.5])
-    assert [part.threshold for part in result.folds] == [0.3, 0.4, 0.5]
-    f1 = [part.overall.f1 for part in result.folds]
+    folds = []
+    for k in range(3):
+        out = tmp_path / f"fold-{k + 1}" / "report"
+        evaluation = evaluate_cases(every[k::3], "oriented-boxes", 0.3 + 0.1 * k, About("toy"), QUICK)
+        write_atomically(out / "report.html", "")
+        write_atomically(out / "report.json", json.dumps(to_json(evaluation)))
+        folds.append(Fold.read(f"fold-{k + 1}", [case.slide for case in every[k::3]], out / "report.json"))
+        assert folds[k].figures["f1"] == evaluation.detection.overall.f1
+    result = cross_validation("toy", folds)
+    assert [fold.threshold for fold in result.folds] == pytest.approx([0.3, 0.4, 0.5])
+    f1 = [fold.figures["f1"] for fold in folds]
     assert result.spreads["f1"].values == pytest.approx(f1)
     assert result.spreads["f1"].mean == pytest.approx(np.mean(f1))
     assert result.spreads["f1"].deviation == pytest.approx(np.std(f1, ddof=1))
     assert set(result.spreads) == set(figures_of(match_cases(every, "boxes"), 0.5)(np.ones(9, np.int64)))
+    page, data = write_cross_validation(result, tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert "3 models were trained" in text
+    for link in re.findall(r'href="([^"]*)"', text):
+        assert (tmp_path / link).is_file()
+    assert json.loads(data.read_text(encoding="utf-8"))["spreads"]["f1"]["mean"] == pytest.approx(np.mean(f1))
     with pytest.raises(InputError, match="slide-0 is in two folds"):
-        cross_validation([every[:3], every[3:], every[:1]], "boxes", [0.3, 0.4, 0.5])
-    with pytest.raises(InputError, match="1 folds and 1 thresholds"):
-        cross_validation([every], "boxes", [0.5])
+        cross_validation("toy", [*folds, folds[0]])
+    with pytest.raises(InputError, match="1 fold is no cross-validation"):
+        cross_validation("toy", folds[:1])
+    (tmp_path / "broken.json").write_text("{}")
+    with pytest.raises(InputError, match="not the report of a fold"):
+        Fold.read("fold-1", [], tmp_path / "broken.json")

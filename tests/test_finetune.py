@@ -8,11 +8,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import cv2
 import pytest
-from drawn import write_slides
+from tiny import NETWORKS, configured, draw_slides
 
 from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
@@ -22,33 +21,10 @@ from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
 from napari_diatom.progress import Progress, never, silent
 
-TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
-NETWORKS = {
-    "oriented-boxes": "yolo11n-obb",
-    "boxes": "yolo11n",
-    "semantic": "deeplabv3plus/tu-test_efficientnet/16",
-    "instances": "maskrcnn/tu-test_efficientnet/8",
-    "classes": "classifier/tu-test_efficientnet/64",
-}
-
 
 @pytest.fixture
 def slides(tmp_path: Path) -> Path:
-    return write_slides(tmp_path)
-
-
-def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:
-    learning = TINY | entries.pop("learning", {})
-    return TrainConfig.of(
-        data=slides,
-        task=task,
-        group=r"^(s\d)_",
-        start=entries.pop("start", "scratch"),
-        architecture=entries.pop("architecture", NETWORKS[task]),
-        device="cpu",
-        learning=learning,
-        **entries,
-    )
+    return draw_slides(tmp_path)
 
 
 @pytest.mark.parametrize("task", NETWORKS)
@@ -66,6 +42,13 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     assert set(model.card.thresholds) == {"needle", "square"}
     assert ("macro_f1" if task == "classes" else "recall") in model.card.metrics
     assert (model.card.naming is not None) == (task == "classes")
+    written = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))
+    figures = written["naming"] if task == "classes" else written["detection"]["overall"]
+    for ours, theirs in (("macro_f1", "f1"), ("accuracy", "accuracy"), ("recall", "recall"), ("ap50", "ap50")):
+        if ours in model.card.metrics:
+            assert model.card.metrics[ours] == round(figures[theirs], 4)
+    assert (written["maps"] is not None) == (task in ("semantic", "instances"))
+    assert "How good is mine 1.0?" in (folder / "report" / "report.html").read_text(encoding="utf-8")
     parts = json.loads((folder / "split.json").read_text())["parts"]
     assert sorted(len(part) for part in parts.values()) == [2, 2, 4]
     whose = [{image["slide"] for image in part} for part in parts.values()]

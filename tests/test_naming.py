@@ -15,6 +15,8 @@ import torch
 from fakes import BlobEngine, card, loader, model_folder
 
 from diatom_training import evaluate_names
+from diatom_training.evaluation.calibration import calibration
+from diatom_training.evaluation.naming import naming_figures
 from diatom_training.examples import Example
 from diatom_training.learning import cutouts, data
 from diatom_training.learning.options import LearningOptions, LossOptions
@@ -358,9 +360,7 @@ def test_calibration_lowers_the_loss_and_the_error() -> None:
     assert temperature == pytest.approx(3, rel=0.15)
     calibrated = evaluate_names.tempered(said, temperature)
     assert evaluate_names.likelihood_loss(calibrated, truth) < 0.8 * evaluate_names.likelihood_loss(said, truth)
-    errors = [
-        evaluate_names.calibration_error(part.max(axis=1), part.argmax(axis=1) == truth) for part in (said, calibrated)
-    ]
+    errors = [calibration(part.max(axis=1), part.argmax(axis=1) == truth).error for part in (said, calibrated)]
     assert errors[1] < 0.05 < errors[0]
 
 
@@ -431,10 +431,11 @@ def test_the_genus_is_read_from_a_name() -> None:
 
 def test_figures_of_names() -> None:
     some = names([0.7, 0.2, 0.1, 0], [0.2, 0.7, 0.1, 0], [0.3, 0.1, 0.35, 0.25], [0.4, 0.3, 0.25, 0.05])
-    metrics = evaluate_names.evaluate_names(some, [0, 0, 2, 3])
-    assert (metrics.accuracy, metrics.top3, metrics.named, metrics.precision_named) == (0.5, 0.75, 0.5, 0.5)
-    assert metrics.genus_accuracy == pytest.approx(2 / 3)
+    figures = naming_figures([0, 0, 2, 3], some.probabilities, FLORA, some.threshold)
+    assert (figures.accuracy, figures.top3, figures.named, figures.precision_named) == (0.5, 0.75, 0.5, 0.5)
+    assert figures.genus_accuracy == pytest.approx(2 / 3)
     # F1: Navicula gregaria 2 / (2 + 2), N. lanceolata 0, Nitzschia 1, needle 0.
-    assert metrics.macro_f1 == pytest.approx(1.5 / 4)
-    assert "class_f1" not in metrics.figures()
-    assert metrics.to_json()["class_f1"] == [0.5, 0.0, 1.0, 0.0]
+    assert figures.f1 == pytest.approx(1.5 / 4)
+    assert [part.f1 for part in figures.classes] == [0.5, 0.0, 1.0, 0.0]
+    assert evaluate_names.macro_f1(figures.confusion) == pytest.approx(figures.f1)
+    assert np.isnan(naming_figures([3], [[0, 0, 0, 1]], FLORA).named)

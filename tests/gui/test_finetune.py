@@ -5,10 +5,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drawn import write_slides
 from napari.layers import Shapes
 from qtpy.QtWidgets import QLabel, QTableWidget
 from skimage.io import imread
+from tiny import draw_slides
 
 from diatom_training.finetune import child, recent
 from diatom_training.finetune.config import TrainConfig
@@ -25,7 +25,7 @@ TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2}
 @pytest.fixture
 def slides(tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
-    return write_slides(tmp_path)
+    return draw_slides(tmp_path)
 
 
 def opened(viewer, slides, qtbot, **numbers):

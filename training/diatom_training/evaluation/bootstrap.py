@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from diatom_training.evaluation.cases import Case, Units
 from napari_diatom.errors import InputError
+from napari_diatom.progress import ShouldStop, check, never
 
 FEW: Final = 10
 """Slides below which an interval is a rough one: there are few ways to draw them."""
@@ -75,7 +76,9 @@ def draws(units: int, options: Bootstrap) -> Iterator[NDArray[np.int64]]:
         yield rng.multinomial(units, np.full(units, 1 / units))
 
 
-def intervals(figures: Figures, units: Units, options: Bootstrap | None = None) -> dict[str, Interval]:
+def intervals(
+    figures: Figures, units: Units, options: Bootstrap | None = None, should_stop: ShouldStop = never
+) -> dict[str, Interval]:
     """Return figures with their percentile intervals.
 
     Parameters
@@ -86,10 +89,17 @@ def intervals(figures: Figures, units: Units, options: Bootstrap | None = None) 
         What is resampled.
     options : Bootstrap, optional
         How often, and at which level.
+    should_stop : callable
+        Asked at every resample; see :mod:`napari_diatom.progress`.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
     """
     options = options or Bootstrap()
     values = figures(np.ones(len(units), dtype=np.int64))
-    sampled = _sampled(figures, units, options)
+    sampled = _sampled(figures, units, options, should_stop)
     return {name: _interval(value, sampled[name], options.level) for name, value in values.items()}
 
 
@@ -144,6 +154,7 @@ def differences(
     titles: Mapping[str, str] | None = None,
     less_is_better: Sequence[str] = (),
     options: Bootstrap | None = None,
+    should_stop: ShouldStop = never,
 ) -> tuple[Difference, ...]:
     """Compare two models' figures, each resample drawing the same units for both.
 
@@ -161,6 +172,13 @@ def differences(
         Figures, such as errors, of which the lower one is the better.
     options : Bootstrap, optional
         How often, and at which level.
+    should_stop : callable
+        Asked at every resample; see :mod:`napari_diatom.progress`.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
     """
     options = options or Bootstrap()
 
@@ -170,7 +188,7 @@ def differences(
 
     once = np.ones(len(units), dtype=np.int64)
     one, other, whole = first(once), second(once), both(once)
-    sampled = _sampled(both, units, options)
+    sampled = _sampled(both, units, options, should_stop)
     rows = []
     for name, value in whole.items():
         interval = _interval(value, sampled[name], options.level)
@@ -200,11 +218,16 @@ def _sentence(title: str, difference: Interval, p: float, real: bool, better: st
     return f"{title}: {span}; the difference is within what chance does."
 
 
-def _sampled(figures: Figures, units: Units, options: Bootstrap) -> dict[str, NDArray[np.float64]]:
+def _sampled(
+    figures: Figures, units: Units, options: Bootstrap, should_stop: ShouldStop
+) -> dict[str, NDArray[np.float64]]:
     """Return each figure over all resamples, none with fewer than two units."""
     if len(units) < 2:
         return {name: np.empty(0) for name in figures(np.ones(len(units), dtype=np.int64))}
-    rows = [figures(taken) for taken in draws(len(units), options)]
+    rows = []
+    for taken in draws(len(units), options):
+        check(should_stop)
+        rows.append(figures(taken))
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
 
 

@@ -23,6 +23,7 @@ from diatom_training.evaluation.matching import (
 )
 from napari_diatom.detections import CUT_BY_EDGE
 from napari_diatom.errors import InputError
+from napari_diatom.progress import ShouldStop, never
 
 NAN: Final = float("nan")
 
@@ -174,6 +175,12 @@ class DetectionFigures:
     sizes: tuple[Sizes, ...]
     angle_error_deg: float
 
+    @property
+    def length_error(self) -> float:
+        """Median of how far lengths are off as a share of the true ones, in whatever unit; NaN of none."""
+        lengths = [sizes for sizes in self.sizes if sizes.side == "length"]
+        return _quantile(np.concatenate([np.empty(0), *(np.abs(s.found - s.truth) / s.truth for s in lengths)]), 0.5)
+
 
 def detection_figures(matched: Matched, threshold: float) -> DetectionFigures:
     """Return all figures of matched cases at a threshold.
@@ -270,6 +277,7 @@ def compare(
     thresholds: tuple[float, float],
     names: tuple[str, str] = ("A", "B"),
     options: Bootstrap | None = None,
+    should_stop: ShouldStop = never,
 ) -> tuple[Difference, ...]:
     """Say which of two models is better on the same slides, and whether chance does as much.
 
@@ -285,11 +293,15 @@ def compare(
         Of the models.
     options : Bootstrap, optional
         How often, and at which level.
+    should_stop : callable
+        See :mod:`napari_diatom.progress`.
 
     Raises
     ------
     InputError
         When the images, or the specimens on them, are not the same.
+    Stopped
+        When a stop was asked for.
     """
     by_name = {case.image: case for case in second}
     ours = {case.image for case in first}
@@ -302,7 +314,7 @@ def compare(
             raise InputError(f"The truth of {one.image} is not the same for both models.")
     a, b = match_cases(first, shape), match_cases(others, shape)
     figures = figures_of(a, thresholds[0]), figures_of(b, thresholds[1])
-    return differences(*figures, a.units, names, TITLES, ERRORS, options)
+    return differences(*figures, a.units, names, TITLES, ERRORS, options, should_stop)
 
 
 def share(part: float, whole: float) -> float:

@@ -1,21 +1,78 @@
-"""Cross-validation: k models, each judged on the slides that it did not see.
-
-:func:`napari_diatom.project.splits.plan` draws folds of whole slides; a model is trained on all folds but one, its
-threshold is tuned on validation images out of those, and what it finds on the last fold becomes a fold's cases.
-"""
+"""Cross-validation: k models, each judged on the slides that it did not see; the figures of all, and their spread."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from diatom_training.evaluation.cases import Case
-from diatom_training.evaluation.coco import Shape
-from diatom_training.evaluation.detection import DetectionFigures, detection_figures, figures_of
-from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation import page, plots
+from diatom_training.evaluation.report import HTML, JSON, MEANINGS, NAMING_MEANINGS, TITLES, plain
+from diatom_training.evaluation.words import many, number
 from napari_diatom.errors import InputError
+from napari_diatom.files import write_atomically
+from napari_diatom.formats.specimens import some_of
+
+UNDERSTATED: Final = (
+    "The models of the folds have most of their training slides in common, so the deviation understates how much a "
+    "model of wholly other slides would differ."
+)
+METHOD: Final = (
+    "Each model's threshold was tuned on slides of the other folds that it did not learn from, never on its own fold. "
+    "The figures of a fold are those of its report; mean and deviation give each fold the same weight."
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What was told of a model on the fold that it did not see.
+
+    Attributes
+    ----------
+    name : str
+        Of the fold.
+    slides : tuple of str
+        Those of the fold.
+    images, specimens : int
+        How many they have.
+    threshold : float
+        Of the model, tuned on images out of the other folds.
+    figures : mapping of str to float
+        Its figures by name; NaN where there is nothing to tell.
+    """
+
+    name: str
+    slides: tuple[str, ...]
+    images: int
+    specimens: int
+    threshold: float
+    figures: Mapping[str, float]
+
+    @classmethod
+    def read(cls, name: str, slides: Sequence[str], report: Path) -> Fold:
+        """Read the report (JSON) of a fold's model.
+
+        Raises
+        ------
+        InputError
+            When it is not there, or damaged.
+        """
+        try:
+            data = json.loads(report.read_text(encoding="utf-8"))
+            found, naming = data["detection"], data["naming"]
+            values = {figure: interval["value"] for figure, interval in data["intervals"].items()}
+            if naming:
+                values["auc"] = naming["auc"]
+            figures = {figure: float("nan") if value is None else float(value) for figure, value in values.items()}
+            specimens = naming["specimens"] if naming else found["overall"]["specimens"]
+            threshold = (naming or found)["threshold"]
+            return cls(name, tuple(slides), int(data["images"]), int(specimens), float(threshold), figures)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{report} is not the report of a fold: {error!r}") from error
 
 
 @dataclass(frozen=True)
@@ -34,6 +91,9 @@ class Spread:
     mean: float
     deviation: float
 
+    def __str__(self) -> str:
+        return f"{number(self.mean)} ± {number(self.deviation)}"
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
@@ -41,52 +101,106 @@ class CrossValidation:
 
     Attributes
     ----------
-    folds : tuple of DetectionFigures
-        All figures of each fold.
+    model : str
+        What the models are called.
+    folds : tuple of Fold
+        Each fold.
     spreads : dict of str to Spread
-        Those of :func:`~diatom_training.evaluation.detection.figures_of`. The folds' models share most of their
-        training slides, so the deviation understates how much a model trained on other slides would differ.
+        Of the figures that all folds have. The folds' models share most of their training slides, so the deviation
+        understates how much a model trained on other slides would differ.
     """
 
-    folds: tuple[DetectionFigures, ...]
+    model: str
+    folds: tuple[Fold, ...]
     spreads: dict[str, Spread]
 
 
-def cross_validation(folds: Sequence[Sequence[Case]], shape: Shape, thresholds: Sequence[float]) -> CrossValidation:
+def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
     """Return the figures of each fold, and how far they spread.
-
-    Parameters
-    ----------
-    folds : sequence of sequence of Case
-        For each fold what the model that did not see its slides found there.
-    shape : Shape
-        What is compared.
-    thresholds : sequence of float
-        Of each fold's model, tuned on validation images that are not in the fold.
 
     Raises
     ------
     InputError
-        When there are fewer than two folds, a threshold is missing, a slide is in two folds, or a fold holds nothing to
-        judge.
+        When there are fewer than two folds, or a slide is in two of them.
     """
-    if len(folds) < 2 or len(thresholds) != len(folds):
-        raise InputError(f"{len(folds)} folds and {len(thresholds)} thresholds are no cross-validation.")
-    slides = [{case.slide for case in fold} for fold in folds]
-    for k, some in enumerate(slides):
-        twice = sorted(some & set[str]().union(*slides[k + 1 :]))
+    if len(folds) < 2:
+        raise InputError(f"{many(len(folds), 'fold')} is no cross-validation: take at least 2.")
+    for k, fold in enumerate(folds):
+        others = {slide for other in folds[k + 1 :] for slide in other.slides}
+        twice = sorted(others & set(fold.slides))
         if twice:
             raise InputError(f"Slide {twice[0]} is in two folds; a model would be judged on a slide that it has seen.")
-    matched = [match_cases(fold, shape) for fold in folds]
-    once = [
-        figures_of(part, threshold)(np.ones(len(part.units), dtype=np.int64))
-        for part, threshold in zip(matched, thresholds, strict=True)
-    ]
-    names = [name for name in once[0] if all(name in part for part in once)]
+    names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
     return CrossValidation(
-        folds=tuple(detection_figures(part, threshold) for part, threshold in zip(matched, thresholds, strict=True)),
-        spreads={name: _spread([part[name] for part in once]) for name in names},
+        model, tuple(folds), {name: _spread([fold.figures[name] for fold in folds]) for name in names}
     )
+
+
+def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.json``, and return their paths; the folds' own reports are linked.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    paths = folder / HTML, folder / JSON
+    write_atomically(paths[0], _html(result))
+    write_atomically(paths[1], json.dumps(plain(result), indent=1, ensure_ascii=False) + "\n")
+    return paths
+
+
+def words(result: CrossValidation) -> str:
+    """Return what a cross-validation comes to, in a sentence or two."""
+    slides = sum(len(fold.slides) for fold in result.folds)
+    chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
+    return (
+        f"{len(result.folds)} models were trained, each on all slides but those of one fold, and judged on that fold: "
+        f"{many(slides, 'slide')} with {many(sum(fold.specimens for fold in result.folds), 'specimen')} in all. "
+        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation of the folds)."
+    )
+
+
+def _html(result: CrossValidation) -> str:
+    """Return the page."""
+    meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
+    names = [fold.name for fold in result.folds]
+    rows = [
+        (TITLES[name], number(s.mean), number(s.deviation), *map(number, s.values), meanings[name])
+        for name, s in result.spreads.items()
+    ]
+    told = [
+        (
+            fold.name,
+            f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
+            f"{fold.images:,}",
+            f"{fold.specimens:,}",
+            number(fold.threshold, 2),
+        )
+        for fold in result.folds
+    ]
+    title = f"How good are models such as {result.model}?"
+    shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
+    body = (
+        page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
+        page.paragraphs([words(result)], "summary"),
+        page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
+        page.section(
+            "Figures",
+            page.table(("", "mean", "deviation", *names, "what it says"), rows, (0, 3 + len(names))),
+            page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
+        ),
+        page.section(
+            "Folds",
+            page.table(("fold", "judged on", "images", "specimens", "threshold"), told, (0, 1)),
+            page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
+        ),
+        page.section(
+            "How this was computed",
+            page.paragraphs([METHOD]),
+        ),
+    )
+    return page.document(title, "\n".join(body))
 
 
 def _spread(values: Sequence[float]) -> Spread:

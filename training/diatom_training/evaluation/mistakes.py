@@ -20,6 +20,8 @@ from napari_diatom.tiling import Readable
 Kind = Literal["missed", "false", "misnamed", "size"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")
 
+MOST: Final = 8
+"""Mistakes of a kind that are shown."""
 SIDE: Final = 260
 """Of a picture, in pixels."""
 _AROUND: Final = 1.7
@@ -55,7 +57,7 @@ class Mistake:
     words: str
 
 
-def worst(matched: Matched, threshold: float, most: int = 8) -> tuple[Mistake, ...]:
+def worst(matched: Matched, threshold: float, most: int = MOST) -> tuple[Mistake, ...]:
     """Return the worst mistakes at a threshold, ``most`` of each kind.
 
     The worst are the longest specimens that were missed, the surest detections that are false or of another class, and

@@ -13,6 +13,7 @@ from diatom_training.evaluation.calibration import Calibration, calibration
 from diatom_training.evaluation.cases import Units
 from diatom_training.evaluation.detection import NAN, mean, share
 from napari_diatom.errors import InputError
+from napari_diatom.names import Names, genus_of
 
 TOP = 3
 """Names among the likeliest of which the right one counts as given."""
@@ -62,6 +63,13 @@ class NamingFigures:
         Means over the classes that occur or are named.
     auc : float
         Mean of the classes' areas under the ROC curve, as far as they have one.
+    genus_accuracy : float
+        Share, of specimens whose class has a genus, with the right one as the likeliest: that of the largest sum over
+        its species.
+    threshold : float
+        Probability under which no name is given; NaN where that was left out, as the two that follow.
+    named, precision_named : float
+        Share of the specimens that are given a name, and of rightly named ones among those.
     classes : tuple of Named
         Each class.
     confusion : ndarray of int64, shape (C, C)
@@ -79,13 +87,19 @@ class NamingFigures:
     recall: float
     f1: float
     auc: float
+    genus_accuracy: float
+    threshold: float
+    named: float
+    precision_named: float
     classes: tuple[Named, ...]
     confusion: NDArray[np.int64]
     calibration: Calibration
     remarks: tuple[str, ...]
 
 
-def naming_figures(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> NamingFigures:
+def naming_figures(
+    truth: ArrayLike, probabilities: ArrayLike, classes: Sequence[str], threshold: float = NAN
+) -> NamingFigures:
     """Return all figures of names given to N specimens.
 
     Parameters
@@ -96,6 +110,8 @@ def naming_figures(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence
         Of each class, 0 to 1; they need not add up to 1. The likeliest one is the name; the first of equals.
     classes : sequence of str
         Names of the C classes.
+    threshold : float
+        Probability under which no name is given; tuned on the validation set.
 
     Raises
     ------
@@ -149,6 +165,8 @@ def naming_figures(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence
     if number > TOP:
         right = multiclass_accuracy(torch.from_numpy(given), true, average="micro", top_k=TOP, num_classes=choices)
         top3 = float(right)
+    names, right = Names(tuple(classes), given.astype(np.float32), threshold), given.argmax(axis=1) == ids
+    sure = ~names.unknown & (threshold == threshold)
     return NamingFigures(
         specimens=len(ids),
         accuracy=share(int(np.trace(table)), len(ids)),
@@ -157,11 +175,25 @@ def naming_figures(truth: ArrayLike, probabilities: ArrayLike, classes: Sequence
         recall=scores["recall"][1],
         f1=scores["f1"][1],
         auc=mean([row.auc for row in rows]),
+        genus_accuracy=_genera_right(names, ids),
+        threshold=threshold,
+        named=share(int(sure.sum()), len(ids)) if threshold == threshold else NAN,
+        precision_named=share(int(right[sure].sum()), int(sure.sum())),
         classes=tuple(rows),
         confusion=table.astype(np.int64),
-        calibration=calibration(np.clip(given.max(axis=1), 0, 1), given.argmax(axis=1) == ids),
+        calibration=calibration(np.clip(given.max(axis=1), 0, 1), right),
         remarks=tuple(remarks),
     )
+
+
+def _genera_right(names: Names, ids: NDArray[np.int64]) -> float:
+    """Return the share of right genera, NaN where no class of the truth has one."""
+    genera = [genus_of(names.classes[k]) for k in ids.tolist()]
+    rows = np.array([bool(genus) for genus in genera], dtype=bool)
+    if not rows.any():
+        return NAN
+    likely = names.genus_probabilities.argmax(axis=1)
+    return share(sum(names.genera[likely[k]] == genera[k] for k in np.flatnonzero(rows).tolist()), int(rows.sum()))
 
 
 def checked_names(

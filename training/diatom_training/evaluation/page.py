@@ -80,6 +80,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[
     return f'<div class="wide"><table>\n{head}\n<tbody>\n{body}\n</tbody></table></div>'
 
 
+def links(targets: Sequence[tuple[str, str]]) -> str:
+    """Return links to other files, each with its words and its path from this one."""
+    return "<p>" + "<br>".join(f'<a href="{escape(path)}">{escape(words)}</a>' for words, path in targets) + "</p>"
+
+
 def figure(data: bytes, caption: str, width: int | None = None, mime: str = "image/png") -> str:
     """Return a picture with its caption, which also stands for it where it cannot be seen."""
     shown = "" if width is None else f' width="{width}"'

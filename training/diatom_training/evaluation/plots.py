@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,6 +131,20 @@ def measured(sizes: Sizes) -> bytes:
         _against(axes, sizes.truth, sizes.found, 3)
         axes.set_xlabel(f"true {sizes.side} ({sizes.unit})")
         axes.set_ylabel(f"{sizes.side} found ({sizes.unit})")
+        return finish()
+
+
+def spread(figures: Mapping[str, Sequence[float]]) -> bytes:
+    """Draw the values of each figure, 0 to 1, as points with a line at their mean."""
+    with _axes(5.2, 0.4 * len(figures) + 0.8) as (axes, finish):
+        for row, values in enumerate(figures.values()):
+            told = [value for value in values if value == value]
+            axes.plot(told, [row] * len(told), "o", color=_BLUE, alpha=0.6, markersize=6, markeredgewidth=0)
+            if told:
+                axes.plot([float(np.mean(told))] * 2, [row - 0.3, row + 0.3], color=_INK, linewidth=1.5)
+        axes.set_yticks(range(len(figures)), list(figures))
+        axes.invert_yaxis()
+        axes.set_xlim(-0.01, 1.02)
         return finish()
 
 

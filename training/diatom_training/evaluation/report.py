@@ -11,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from diatom_training.evaluation import page, plots
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference, Interval
+from diatom_training.evaluation.bootstrap import Bootstrap, Difference
 from diatom_training.evaluation.calibration import Calibration
 from diatom_training.evaluation.cases import Units
 from diatom_training.evaluation.coco import Shape
-from diatom_training.evaluation.detection import TITLES, DetectionFigures, Found
+from diatom_training.evaluation.detection import TITLES as FOUND_TITLES
+from diatom_training.evaluation.detection import DetectionFigures, Found
 from diatom_training.evaluation.maps import MapFigures
 from diatom_training.evaluation.mistakes import Kind
 from diatom_training.evaluation.naming import NamingFigures
@@ -31,7 +32,7 @@ _SHAPES: Final[Mapping[Shape, str]] = {
     "oriented-boxes": "oriented boxes, by the pixels that they cover",
     "masks": "masks, by their pixels",
 }
-_MEANING: Final = {
+MEANINGS: Final = {
     "precision": "share of the finds that are specimens",
     "recall": "share of the specimens that are found",
     "f1": "both in one: 1 is perfect",
@@ -45,19 +46,24 @@ _MEANING: Final = {
     "miou": "mean IoU of the classes, the background among them",
     "pixel_accuracy": "share of the pixels that are right",
     "accuracy": "share of the specimens with the right name",
+    "auc": "how well a class is told from the others; 0.5 is chance",
 }
-_TITLES: Final = TITLES | {
+"""What they say."""
+TITLES: Final = FOUND_TITLES | {
     "iou": "IoU of diatoms",
     "dice": "Dice of diatoms",
     "miou": "mIoU",
     "pixel_accuracy": "Pixel accuracy",
     "accuracy": "Accuracy",
+    "auc": "AUC-ROC",
 }
-_NAMING: Final = {
+"""What all figures with intervals are called."""
+NAMING_MEANINGS: Final = {
     "precision": "of those with a name, the share that bear it rightly; mean of the classes",
     "recall": "of a class, the share that gets its name; mean of the classes",
     "f1": "both in one, mean of the classes",
 }
+"""The same of names."""
 _MISTAKES: Final[Mapping[Kind, str]] = {
     "missed": "Specimens that were missed, the longest first",
     "false": "False finds, the surest first",
@@ -81,7 +87,12 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
 
 
 def write_comparison(
-    differences: Sequence[Difference], names: tuple[str, str], units: Units, options: Bootstrap, folder: Path
+    differences: Sequence[Difference],
+    names: tuple[str, str],
+    units: Units,
+    options: Bootstrap,
+    folder: Path,
+    remarks: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     """Write the comparison of two models as ``report.html`` and ``report.json``, and return their paths.
 
@@ -107,6 +118,7 @@ def write_comparison(
         (
             page.heading(title, "Which of two models is better, and whether chance does as much."),
             page.paragraphs([row.words for row in differences], "summary"),
+            page.paragraphs(remarks, "note"),
             page.table(header, rows),
             page.section("How this was computed", page.paragraphs([_resampled(units, options)])),
         )
@@ -116,6 +128,7 @@ def write_comparison(
         "units": {"kind": units.kind, "number": len(units)},
         "bootstrap": plain(options),
         "differences": plain(list(differences)),
+        "remarks": list(remarks),
     }
     paths = folder / HTML, folder / JSON
     write_atomically(paths[0], page.document(title, body))
@@ -163,7 +176,7 @@ def html(evaluation: Evaluation) -> str:
         page.heading(title, "An evaluation on images that a person has annotated."),
         page.paragraphs(summary(evaluation), "summary"),
         page.paragraphs(evaluation.remarks, "note"),
-        page.section("Figures", _chief(evaluation)),
+        page.section("Figures", page.table(*chief_figures(evaluation), (0, 3))),
     ]
     if evaluation.detection:
         parts += _of_detection(evaluation, evaluation.detection)
@@ -175,22 +188,24 @@ def html(evaluation: Evaluation) -> str:
     return page.document(title, "\n".join(part for part in parts if part))
 
 
-def _chief(evaluation: Evaluation) -> str:
-    """Return the table of the figures that have intervals, and of the others of their kind."""
-    meanings = _MEANING | (_NAMING if evaluation.naming else {})
-    rows = [
-        (_TITLES[name], number(interval.value), span(interval), meanings[name])
+def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return header and rows of the chief figures: what each is called, its value, its interval, and what it says."""
+    meanings = MEANINGS | (NAMING_MEANINGS if evaluation.naming else {})
+    rows: list[tuple[str, ...]] = [
+        (TITLES[name], number(interval.value), span(interval), meanings[name])
         for name, interval in evaluation.intervals.items()
     ]
-    if evaluation.naming:
-        nothing = Interval(float("nan"), float("nan"), float("nan"))
-        for title, value, meaning in (
-            ("Top 3", evaluation.naming.top3, "share with the right name among the three likeliest"),
-            ("AUC-ROC", evaluation.naming.auc, "how well a class is told from the others; 0.5 is chance"),
-        ):
-            rows.append((title, number(value), span(nothing), meaning))
-    level = f"{100 * evaluation.bootstrap.level:g} % interval"
-    return page.table(("", "value", level, "what it says"), rows, (0, 3))
+    naming = evaluation.naming
+    if naming:
+        told = (
+            ("Top 3", naming.top3, "share with the right name among the three likeliest"),
+            (TITLES["auc"], naming.auc, MEANINGS["auc"]),
+            ("Right genera", naming.genus_accuracy, "share of the specimens with the right genus"),
+            ("Named", naming.named, f"share that is given a name, being as sure as {naming.threshold:.2f}"),
+            ("Right when named", naming.precision_named, "share of those names that are right"),
+        )
+        rows += [(title, number(value), "-", meaning) for title, value, meaning in told if value == value]
+    return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "what it says"), rows
 
 
 def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
@@ -251,7 +266,8 @@ def _confusion(figures: DetectionFigures) -> str:
 def _counts(figures: DetectionFigures, unit: str) -> str:
     """Return counts as a plot beside a table, of many only the worst."""
     worst = sorted(figures.counts, key=lambda count: (-abs(count.found - count.truth), count.name))[:15]
-    rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", f"{c.found - c.truth:+,}") for c in worst]
+    off = [f"{c.found - c.truth:+,}" if c.found != c.truth else "0" for c in worst]
+    rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", by) for c, by in zip(worst, off, strict=True)]
     heading = "" if len(worst) == len(figures.counts) else f"<h3>The {len(worst)} worst of {len(figures.counts)}</h3>"
     return page.side_by_side(
         page.figure(plots.counted(figures.counts, unit), f"Counts, a point per {unit}.", 430),
@@ -359,7 +375,8 @@ def _of_mistakes(evaluation: Evaluation) -> str:
             )
         else:
             parts.append(page.paragraphs(words))
-    legend = '<p><span class="truth">Blue</span>: what there is. <span class="found">Orange</span>: what was found.</p>'
+    found = ' <span class="found">Orange</span>: what was found.' if evaluation.detection else ""
+    legend = f'<p><span class="truth">Blue</span>: what there is.{found} The thicker line is what it is about.</p>'
     pictures = any(shown.jpeg for shown in evaluation.mistakes)
     return page.section("The worst mistakes", *((legend, *parts) if pictures else parts))
 
@@ -382,7 +399,9 @@ def _method(evaluation: Evaluation) -> list[str]:
     if evaluation.naming:
         lines.append(
             "Accuracy, precision, recall, F1, AUC-ROC and calibration error are those of torchmetrics; means over "
-            "classes give each class the same weight."
+            "classes give each class the same weight. A specimen counts as the likeliest name, however unsure; below "
+            f"{number(evaluation.naming.threshold, 2)} no name is given when the model is used. That threshold is "
+            f"{about.threshold_from}."
         )
     if about.sha256:
         lines.append(f"SHA-256 of the model's weights: {about.sha256}")

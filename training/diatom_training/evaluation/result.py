@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.bootstrap import FEW, Bootstrap, Interval, intervals
 from diatom_training.evaluation.cases import Case, Units
 from diatom_training.evaluation.coco import Shape
-from diatom_training.evaluation.detection import DetectionFigures, detection_figures, figures_of
+from diatom_training.evaluation.detection import NAN, DetectionFigures, detection_figures, figures_of
 from diatom_training.evaluation.maps import MapFigures, figures_of_maps, map_figures, tables_of
 from diatom_training.evaluation.matching import match_cases
 from diatom_training.evaluation.mistakes import Mistake, worst
 from diatom_training.evaluation.naming import NamingFigures, checked_names, figures_of_names, naming_figures
 from napari_diatom.errors import InputError
+from napari_diatom.progress import ShouldStop, check, never
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,34 @@ class Evaluation:
     maps: MapFigures | None = None
     naming: NamingFigures | None = None
     mistakes: tuple[Shown, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = ()
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of all classes together, as a model's card has them; without those that are NaN."""
+        figures: dict[str, float] = {}
+        if self.naming:
+            naming = self.naming
+            figures |= {
+                "specimens": naming.specimens,
+                "accuracy": naming.accuracy,
+                "macro_f1": naming.f1,
+                "auc": naming.auc,
+                "top3": naming.top3,
+                "genus_accuracy": naming.genus_accuracy,
+                "named": naming.named,
+                "precision_named": naming.precision_named,
+                "calibration_error": naming.calibration.error,
+            }
+        if self.detection:
+            found = self.detection
+            figures |= {"images": self.images, "specimens": found.overall.specimens, "found": found.overall.found}
+            figures |= {name: interval.value for name, interval in self.intervals.items()}
+            figures |= {
+                "relative_count_error": found.relative_count_error,
+                "angle_error_deg": found.angle_error_deg,
+                "length_error": found.length_error,
+            }
+        return {name: round(float(value), 4) for name, value in figures.items() if value == value}
 
 
 Picture = Callable[[Mistake, Case], bytes]
@@ -125,6 +153,7 @@ def evaluate_cases(
     about: About,
     options: Bootstrap | None = None,
     picture: Picture = no_picture,
+    should_stop: ShouldStop = never,
 ) -> Evaluation:
     """Judge what a model found.
 
@@ -142,23 +171,28 @@ def evaluate_cases(
         How to resample.
     picture : callable, optional
         Gives the pictures of mistakes.
+    should_stop : callable
+        See :mod:`napari_diatom.progress`.
 
     Raises
     ------
     InputError
         When there are no images, or no specimens in their truth; and see :func:`match_cases`.
+    Stopped
+        When a stop was asked for.
     """
     options = options or Bootstrap()
     matched = match_cases(cases, shape)
     figures = detection_figures(matched, threshold)
-    found = intervals(figures_of(matched, threshold), matched.units, options)
+    found = intervals(figures_of(matched, threshold), matched.units, options, should_stop)
     maps = None
     if all(case.table is not None for case in cases):
         maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
-        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options)
+        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options, should_stop)
     shown = []
     for mistake in worst(matched, threshold):
         case = matched.cases[mistake.case]
+        check(should_stop)
         box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
         shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
     return Evaluation(
@@ -181,6 +215,8 @@ def evaluate_names(
     slides: Sequence[str],
     about: About,
     options: Bootstrap | None = None,
+    threshold: float = NAN,
+    should_stop: ShouldStop = never,
 ) -> Evaluation:
     """Judge the names that a model gave to N cut-outs.
 
@@ -198,14 +234,20 @@ def evaluate_names(
         The model.
     options : Bootstrap, optional
         How to resample.
+    threshold : float
+        Probability under which no name is given.
+    should_stop : callable
+        See :mod:`napari_diatom.progress`.
 
     Raises
     ------
     InputError
         With every problem found; see :func:`naming_figures`.
+    Stopped
+        When a stop was asked for.
     """
     options = options or Bootstrap()
-    figures = naming_figures(truth, probabilities, classes)
+    figures = naming_figures(truth, probabilities, classes, threshold)
     ids, given = checked_names(truth, probabilities, classes)
     if len(slides) != len(ids):
         raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
@@ -216,7 +258,7 @@ def evaluate_names(
         images=0,
         units=units,
         bootstrap=options,
-        intervals=intervals(resampled, units, options),
+        intervals=intervals(resampled, units, options, should_stop),
         naming=figures,
         remarks=(*_remarks(units, "cut-outs"), *figures.remarks),
     )
@@ -256,8 +298,10 @@ def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[
         )
     without = sum(case.pixel_size_um is None for case in cases)
     if without:
-        which = "no image" if without == len(cases) else f"{len(cases) - without} of the {len(cases)} images"
-        remarks.append(f"The pixel size is known of {which}; sizes on the others are in pixels.")
+        known = f"{len(cases) - without} of the {len(cases)} images; sizes on the others are in pixels"
+        if without == len(cases):
+            known = "no image, so sizes are in pixels"
+        remarks.append(f"The pixel size is known of {known}.")
     if not figures.overall.found:
         remarks.append("The model found nothing at all at this threshold.")
     return remarks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from diatom_training.evaluate_masks import class_map, confusion
 from diatom_training.evaluation.bootstrap import Bootstrap, Difference
-from diatom_training.evaluation.cases import Case, ClassNames, check_truth, class_names, renamed, units_of
+from diatom_training.evaluation.cases import Case, ClassNames, class_names, renamed, units_of
 from diatom_training.evaluation.coco import Shape
 from diatom_training.evaluation.detection import compare
-from diatom_training.evaluation.mistakes import Mistake, picture
+from diatom_training.evaluation.namers import compare_names, judge_names
 from diatom_training.evaluation.report import write_comparison, write_report
-from diatom_training.evaluation.result import About, Evaluation, evaluate_cases
+from diatom_training.evaluation.result import Evaluation, evaluate_cases
+from diatom_training.evaluation.testset import TestImage, about, called, opened, shown
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
-from napari_diatom.imaging import SlideImage, open_images
+from napari_diatom.imaging import SlideImage
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
@@ -36,28 +37,6 @@ _SHAPES: Final[dict[str, Shape]] = {
 """What is compared of the models of a task."""
 
 
-@dataclass(frozen=True, eq=False)
-class TestImage:
-    """An image with its truth, which no model that is tested on it may have seen.
-
-    Attributes
-    ----------
-    image : Path or SlideImage
-        A file with one image, or the image itself.
-    slide : str
-        What it was taken of.
-    truth : Detections
-        What is there: oriented boxes, with masks where masks are to be compared.
-    pixel_size_um : float or None
-        Micrometres per pixel; None takes the image's own, if it has one.
-    """
-
-    image: Path | SlideImage
-    slide: str
-    truth: Detections
-    pixel_size_um: float | None = None
-
-
 def evaluate_model(
     model: ModelFolder,
     images: Sequence[TestImage],
@@ -67,11 +46,14 @@ def evaluate_model(
     report: Report = silent,
     should_stop: ShouldStop = never,
     options: Bootstrap | None = None,
+    one_class: str = "",
+    remarks: Sequence[str] = (),
 ) -> Evaluation:
     """Judge a model on a test set and write its report.
 
-    Average precision looks at scores down to :data:`napari_diatom.analysis.FLOOR`, as everything that analyses images
-    does. A model that gives masks is judged by its boxes where the truth has no masks.
+    A model that finds specimens is given whole images. Average precision looks at scores down to
+    :data:`napari_diatom.analysis.FLOOR`, as everything that analyses images does. A model that gives masks is judged by
+    its boxes where the truth has no masks. One that names specimens is given those of the truth.
 
     Parameters
     ----------
@@ -82,19 +64,23 @@ def evaluate_model(
     out : Path
         Folder for ``report.html`` and ``report.json``.
     threshold : float, optional
-        Score from which detections count; the model's own, tuned on its validation set, by default.
+        Score from which detections count, or names are given; the model's own, tuned on its validation set, by default.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     report, should_stop
         See :mod:`napari_diatom.progress`; progress comes per image and tile.
     options : Bootstrap, optional
         How to resample.
+    one_class : str
+        Judge all that is there, and all that is found, as this one class.
+    remarks : sequence of str
+        What is to be borne in mind besides; a sentence each.
 
     Raises
     ------
     InputError
-        When there are no images, no specimens in their truth, an image cannot be read, or the model is of a task that
-        finds no specimens.
+        When there are no images, no specimens in their truth, an image cannot be read, or a model that names knows none
+        of their classes.
     ModelError
         When the model cannot be loaded.
     OutputError
@@ -102,24 +88,27 @@ def evaluate_model(
     Stopped
         When a stop was asked for.
     """
-    shape = _shape(model.card, images)
-    slides = _opened(images)
-    cases = _cases(model, images, slides, shape, threshold, device, report, should_stop)
-    used = model.card.threshold() if threshold is None else threshold
-    by_name = {slide.name: slide for slide in slides}
-
-    def shown(mistake: Mistake, case: Case) -> bytes:
-        check(should_stop)
-        slide = by_name[case.image]
-        try:
-            return picture(mistake, case, slide, used)
-        finally:
-            slide.release()
-
-    evaluation = evaluate_cases(cases, shape, used, _about(model.card, threshold), options, shown)
-    if shape != _SHAPES[model.card.task]:
-        lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
-        evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
+    used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
+    told = about(model.card, threshold)
+    slides = opened(images)
+    if model.card.task == "classes":
+        if one_class:
+            raise InputError(f"Model {model.card.name} names specimens; as one class there is nothing to be named.")
+        evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+    else:
+        images = _as_one(images, one_class)
+        shape = shape_of(model.card, images)
+        cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
+        drawn = shown(slides, images, used, should_stop)
+        evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+        if shape != _SHAPES[model.card.task]:
+            lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
+            evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
+        if one_class:
+            alike = f"Whatever their names, all specimens are judged as {one_class}."
+            evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
+    evaluation = replace(evaluation, remarks=(*remarks, *evaluation.remarks))
+    check(should_stop)
     write_report(evaluation, out)
     return evaluation
 
@@ -133,50 +122,78 @@ def compare_models(
     report: Report = silent,
     should_stop: ShouldStop = never,
     options: Bootstrap | None = None,
+    one_class: str = "",
+    remarks: Sequence[str] = (),
 ) -> tuple[Difference, ...]:
     """Say which of two models is better on a test set, each at its own threshold, and write the report.
 
-    Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones.
+    Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones. Two
+    that name specimens are compared on the specimens whose classes both know. Parameters are those of
+    :func:`evaluate_model`.
 
     Raises
     ------
-    InputError, ModelError, OutputError, Stopped
+    InputError
+        As :func:`evaluate_model`; and when one of the two finds specimens and the other one names them.
+    ModelError, OutputError, Stopped
         As :func:`evaluate_model`.
     """
     options = options or Bootstrap()
-    slides = _opened(images)
-    shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
-    shape = min((_shape(model.card, images) for model in (first, second)), key=shapes.index)
-    one, other = (_cases(model, images, slides, shape, None, device, report, should_stop) for model in (first, second))
-    names = _about(first.card, None).title, _about(second.card, None).title
-    thresholds = first.card.threshold(), second.card.threshold()
-    rows = compare(one, other, shape, thresholds, names, options)
-    write_comparison(rows, names, units_of(one), options, out)
+    slides = opened(images)
+    names = about(first.card, None).title, about(second.card, None).title
+    naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
+    if len(naming) == 1:
+        raise InputError(
+            f"{naming[0]} names specimens and the other model finds them, so they cannot be compared: give two that "
+            "find specimens, or two that name them."
+        )
+    if naming:
+        if one_class:
+            raise InputError("Two models that name specimens cannot be compared as one class: nothing is named then.")
+        rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)
+    else:
+        images = _as_one(images, one_class)
+        shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
+        shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
+        one, other = (
+            _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
+            for model in (first, second)
+        )
+        rows = compare(
+            one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, should_stop
+        )
+        units = units_of(one)
+    check(should_stop)
+    write_comparison(rows, names, units, options, out, remarks)
     return rows
 
 
-def _opened(images: Sequence[TestImage]) -> list[SlideImage]:
-    """Return the images, opened; nothing is decoded yet."""
-    slides = [_open(item) for item in images]
-    # Now, not after hours of analysis.
-    check_truth([slide.name for slide in slides], [item.truth for item in images])
-    return slides
+def find_specimens(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    device: str = "auto",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> list[Case]:
+    """Return what a model finds on each image beside the truth, as :func:`evaluate_model` compares the two.
+
+    Raises
+    ------
+    InputError, ModelError, Stopped
+        As :func:`evaluate_model`.
+    """
+    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, report, should_stop, "")
 
 
-def _open(item: TestImage) -> SlideImage:
-    """Return the one image of a test image."""
-    if isinstance(item.image, SlideImage):
-        return item.image
-    pages = open_images(item.image)
-    if len(pages) != 1:
-        raise InputError(f"{item.image} holds {len(pages)} images: open it, and give each with its own truth.")
-    return pages[0]
+def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
+    """Return images whose specimens are all of one class, where that is asked for."""
+    if not one_class:
+        return images
+    return [replace(item, truth=renamed(item.truth, (one_class,))) for item in images]
 
 
-def _shape(card: ModelCard, images: Sequence[TestImage]) -> Shape:
-    """Return what can be compared."""
-    if card.task not in _SHAPES:
-        raise InputError(f"Model {card.name} names cut-outs and finds no specimens: evaluate its names instead.")
+def shape_of(card: ModelCard, images: Sequence[TestImage]) -> Shape:
+    """Return what can be compared of a model that finds specimens."""
     shape = _SHAPES[card.task]
     if shape == "masks" and any(len(item.truth) and item.truth.masks is None for item in images):
         return "oriented-boxes"
@@ -192,20 +209,25 @@ def _cases(
     device: str,
     report: Report,
     should_stop: ShouldStop,
+    one_class: str,
 ) -> list[Case]:
     """Return what a model finds on each image beside the truth."""
     engine = engines.load(model, device)
-    names = class_names([item.truth for item in images], model.card.classes)
+    names = ClassNames((one_class,))
+    if not one_class:
+        names = class_names([item.truth for item in images], model.card.classes)
     cases = []
+    names_of_images = called(slides, images)
     for number, (item, slide) in enumerate(zip(images, slides, strict=True)):
-        report(Progress("images", number, len(images), slide.name))
+        report(Progress("images", number, len(images), names_of_images[number]))
         check(should_stop)
         options = AnalysisOptions(threshold=threshold, pixel_size_um=item.pixel_size_um)
         analysis = analyse(slide, engine, options, report, should_stop)
-        truth, found = (_as(shape, part) for part in (item.truth, analysis.detections))
+        seen = renamed(analysis.detections, (one_class,)) if one_class else analysis.detections
+        truth, found = (_as(shape, part) for part in (item.truth, seen))
         cases.append(
             Case(
-                image=slide.name,
+                image=names_of_images[number],
                 slide=item.slide,
                 truth=truth,
                 found=found,
@@ -239,14 +261,6 @@ def _table(truth: Detections, analysis: Analysis, names: ClassNames) -> NDArray[
     found = analysis.class_map
     if found is None:
         found = class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
-    elif names.nameless:
+    elif len(names.every) == 1:
         found = (found > 0).astype(np.uint8)
     return confusion(class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every))
-
-
-def _about(card: ModelCard, threshold: float | None) -> About:
-    """Say which model was judged."""
-    own = "the model's own, tuned on its validation images" if card.thresholds else "the usual one, as none was tuned"
-    return About(
-        card.name, card.version, card.sha256, card.task, own if threshold is None else "the one that was given"
-    )

@@ -69,11 +69,16 @@ def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
         if sizes.side == "length" and len(sizes.truth):
             way = "long" if sizes.bias > 0 else "short"
             lines.append(
-                f"Half of the lengths are right to within {sizes.median_error:.2g} {sizes.unit} "
-                f"({percent(sizes.relative_error)}), 95 % to within {sizes.most_error:.2g} {sizes.unit}; on average "
-                f"they are {abs(sizes.bias):.2g} {sizes.unit} too {way}."
+                f"Half of the lengths are right to within {_size(sizes.median_error)} {sizes.unit} "
+                f"({percent(sizes.relative_error)}), 95 % to within {_size(sizes.most_error)} {sizes.unit}; on average "
+                f"they are {_size(abs(sizes.bias))} {sizes.unit} too {way}."
             )
     return lines
+
+
+def _size(value: float) -> str:
+    """Return a length with as many digits as say something."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _mapped(maps: MapFigures) -> str:

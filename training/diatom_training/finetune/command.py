@@ -6,10 +6,12 @@ import threading
 from argparse import Namespace
 from pathlib import Path
 
-from diatom_training.finetune import child, dataset
+from diatom_training.evaluation.folds import words
+from diatom_training.evaluation.report import HTML, TITLES
+from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
-from diatom_training.finetune.folder import CURVES, MODEL, RunFolder
+from diatom_training.finetune.folder import CURVES, MODEL, REPORT, RunFolder
 from diatom_training.finetune.reading import read
 from napari_diatom.errors import Stopped
 from napari_diatom.models.library import ModelFolder, find
@@ -31,7 +33,45 @@ def run(arguments: Namespace, bar: Report) -> int:
     """
     if arguments.check:
         return _check(_config(arguments))
+    if arguments.folds is not None:
+        return _run_folds(arguments, bar)
     folder = _folder(arguments)
+    _train(folder, bar)
+    _print_result(find(str(folder / MODEL)), folder)
+    return 0
+
+
+def _run_folds(arguments: Namespace, bar: Report) -> int:
+    """Train and judge a model for each fold, and return the exit code."""
+    source: Path = arguments.config
+    number: int = arguments.folds
+    if arguments.resume:
+        out = source if source.is_dir() else _out(arguments, TrainConfig.read(source))
+        folders = folds.open_folds(out, number)
+    else:
+        config = _config(arguments)
+        out = _out(arguments, config)
+        folders = folds.create(out, config, number, bar)
+    for k, folder in enumerate(folders, start=1):
+        what = f"fold {k} of {number}"
+        if folder.state().stage == "finished":
+            print(f"{what}: finished before", flush=True)
+            continue
+        print(f"{what}: {folder.path}", flush=True)
+        try:
+            _train(folder, bar)
+        except KeyboardInterrupt:
+            print(f"Stopped in {what}; {k - 1} are finished. The same command with --resume goes on.", flush=True)
+            raise
+    result = folds.conclude(out, folders)
+    for name, spread in result.spreads.items():
+        print(f"{TITLES[name]}: {spread}")
+    print(f"{words(result)}\nreport: {out / HTML}")
+    return 0
+
+
+def _train(folder: RunFolder, bar: Report) -> None:
+    """Do a run, and tell how it goes; KeyboardInterrupt when it was interrupted."""
     stop = threading.Event()
 
     def report(progress: Progress) -> None:
@@ -51,9 +91,6 @@ def run(arguments: Namespace, bar: Report) -> int:
     except Stopped as stopped:
         print(stopped)
         raise KeyboardInterrupt from None
-    model = find(str(folder / MODEL))
-    _print_result(model, folder)
-    return 0
 
 
 def _follow(folder: RunFolder, report: Report, stop: threading.Event) -> None:
@@ -123,5 +160,7 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
         print("on the test images: " + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics))
     print(read(folder.history()).text)
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
+    if (folder / REPORT / HTML).exists():
+        print(f"report: {folder / REPORT / HTML}")
     option = "--namer" if model.card.task == "classes" else "--model"
     print(f"use it: napari-diatom count IMAGES -o OUT {option} {model.folder}")

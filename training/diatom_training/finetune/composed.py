@@ -20,6 +20,7 @@ from diatom_training.examples import box_of
 from diatom_training.finetune import dataset, start
 from diatom_training.finetune.config import ComposedConfig, TrainConfig
 from diatom_training.finetune.dataset import Dataset
+from diatom_training.slides import PARTS
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
 from napari_diatom.formats.outlines import fill
@@ -68,9 +69,7 @@ def gather(
             section.atlas, pixel_size_um=section.atlas_pixel_size_um, report=report, should_stop=should_stop
         )
         material = joined([material, _named(found, config, data.classes)])
-    material.check_apart(
-        [one for part in dataset.PARTS[1:] for one in dataset.examples(data, part, config, tile, images)]
-    )
+    material.check_apart([one for part in PARTS[1:] for one in dataset.examples(data, part, config, tile, images)])
     _check_enough(material)
     low, high = (limit(one.scales[k] for one in slides) for k, limit in ((0, min), (1, max)))
     return material, section.options(round(_MARGIN * config.learning.size), (low, high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -129,12 +130,16 @@ class SplitConfig(_Frozen):
         Of what chance decides.
     own : bool
         Use the split that a project has, where it has one of three parts.
+    parts : dict of str to tuple of str
+        The slides (or samples) of ``train``, ``validation`` and ``test`` by their names, in place of all the above;
+        those of no part are left out.
     """
 
     shares: str = "70-15-15"
     by: Literal["slide", "sample"] = "slide"
     seed: int = 0
     own: bool = True
+    parts: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(default_factory=dict)
 
     @field_validator("shares")
     @classmethod
@@ -146,6 +151,15 @@ class SplitConfig(_Frozen):
         if len(shares) != 3:
             raise ValueError(f"{text!r} has no share for validation: give three, such as 70-15-15")
         return text
+
+    @field_validator("parts")
+    @classmethod
+    def _apart(cls, parts: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        counts = Counter(name for names in parts.values() for name in set(names))
+        twice = [name for name, number in counts.items() if number > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is in two parts")
+        return parts
 
 
 class ComposedConfig(ComposeOptions):

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from diatom_training.examples import Example, Outline, outline_of
+from diatom_training.examples import Example, Outline
 from diatom_training.finetune.config import TrainConfig
-from napari_diatom import geometry
+from diatom_training.slides import PARTS, AnnotatedSlides, Part, Slide, outline_in, read_slides
 from napari_diatom.analysis import plan_scales
-from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError, OutputError
-from napari_diatom.formats import Annotations, class_names
-from napari_diatom.formats.detect import detect
-from napari_diatom.formats.pictures import Pictures, with_sizes
-from napari_diatom.imaging import SlideImage
-from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.formats import class_names
+from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import splits
-from napari_diatom.project.pictures import page_of
-from napari_diatom.project.settings import PROJECT_FILE, ProjectImage, Split
-from napari_diatom.project.store import Project
+from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.tallies import Tally
-
-Part = Literal["train", "validation", "test"]
-PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 
 FEW: Final = 20
 """Specimens of a class in the training part below which it is hardly learnt."""
@@ -43,53 +32,6 @@ SPREAD: Final = 1.2
 """By what factor the scale of an image of known pixel size varies, both ways."""
 _PLAIN: Final = (".jpg", ".jpeg", ".png", ".bmp")
 """Files that a training reads as they are, where they are of one page and 8 bits."""
-
-
-@dataclass(frozen=True, eq=False)
-class Slide:
-    """An annotated image.
-
-    Attributes
-    ----------
-    name : str
-        Of the image, as annotations call it.
-    path : Path
-        Its file.
-    page : int
-        Of a file of several, from 1.
-    sha256 : str
-        Hash of the file.
-    group : str
-        The slide or sample that it is a part of.
-    annotations : Annotations
-        Its specimens, of the classes to learn alone.
-    pixel_size_um : float or None
-        Micrometres per pixel.
-    """
-
-    name: str
-    path: Path
-    page: int
-    sha256: str
-    group: str
-    annotations: Annotations
-    pixel_size_um: float | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        assert self.annotations.height is not None
-        assert self.annotations.width is not None
-        return self.annotations.height, self.annotations.width
-
-    @property
-    def truth(self) -> Detections:
-        """Its specimens."""
-        return self.annotations.detections
-
-    def open(self) -> SlideImage:
-        """Return the image, to be read. Raises InputError when it cannot be."""
-        return page_of(self.path, self.page)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,92 +85,76 @@ def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop =
     InputError
         When the data cannot be read, hold none of the classes, or leave a part empty.
     """
-    if config.data.name == PROJECT_FILE or (config.data / PROJECT_FILE).is_file():
-        slides, own, warnings = _of_project(config, report, should_stop)
+    there, classes, slides = _read(config, report, should_stop)
+    if config.split.parts:
+        parts = _by_group(slides, config.split.parts)
+        unknown = sorted({name for names in config.split.parts.values() for name in names} - {s.group for s in slides})
+        if unknown:
+            raise InputError(f"split.parts names slides that {config.data} does not have, such as {unknown[0]}.")
+    elif config.split.own and set(there.parts) == set(PARTS):
+        parts = {part: tuple(slide for slide in slides if slide.part == part) for part in PARTS}
     else:
-        slides, own, warnings = _of_annotations(config, report, should_stop)
-    classes = _classes(config, slides)
-    slides = [replace(slide, annotations=_chosen(slide.annotations, classes, config.one_class)) for slide in slides]
-    split = own if own is not None and config.split.own else _planned(config, slides)
-    parts = _divided(slides, split)
-    return Dataset(classes, parts, (*warnings, *_warnings(classes, parts)))
+        parts = _by_group(slides, _planned(config, slides))
+    _check_parts(parts)
+    return Dataset(classes, parts, (*there.warnings, *_warnings(classes, parts)))
 
 
-def _of_project(
-    config: TrainConfig, report: Report, should_stop: ShouldStop
-) -> tuple[list[Slide], Split | None, list[str]]:
-    """Read the images of a project that somebody has annotated."""
-    slides: list[Slide] = []
-    skipped: list[str] = []
-    with Project.open(config.data) as project:
-        exported = project.export_annotations()
-        settings = project.settings
-        for number, (image, annotations) in enumerate(zip(project.images, exported, strict=True)):
-            report(Progress("images", number, len(exported), image.id))
-            check(should_stop)
-            if image.state in ("untouched", "machine") and not len(annotations):
-                skipped.append(image.id)
-                continue
-            path = project.path(image.id)
-            group = splits.group_of(image, config.split.by)
-            slides.append(
-                Slide(annotations.image, path, image.page, image.sha256, group, annotations, annotations.pixel_size_um)
-            )
-    split = settings.split
-    if split is not None and set(split.parts) != set(PARTS):
-        split = None
-    note = f"{len(skipped)} images without annotations are left out, among them {skipped[0]}" if skipped else ""
-    if not slides:
-        raise InputError(f"No image of {config.data} is annotated: outline the diatoms of some first.")
-    return slides, split, [note] if note else []
+def folds(
+    config: TrainConfig, number: int, report: Report = silent, should_stop: ShouldStop = never
+) -> list[dict[Part, tuple[str, ...]]]:
+    """Divide the data for a cross-validation: each fold is the test part once, validation is taken out of the others.
 
+    The folds of a project's own split are taken where it has as many.
 
-def _of_annotations(
-    config: TrainConfig, report: Report, should_stop: ShouldStop
-) -> tuple[list[Slide], Split | None, list[str]]:
-    """Read annotations in any known format."""
-    if not config.data.exists():
-        raise InputError(f"{config.data} does not exist: name a project's folder, or a file or folder of annotations.")
-    folder = config.images
-    if folder is None:
-        folder = config.data if config.data.is_dir() else config.data.parent
-        folder = folder / "images" if (folder / "images").is_dir() else folder
-    pictures = Pictures(folder)
-    found = with_sizes(detect(config.data).read(config.data, folder), pictures, config.data)
-    slides: list[Slide] = []
-    for number, part in enumerate(found):
-        report(Progress("images", number, len(found), part.image))
-        check(should_stop)
-        path = pictures.path(part.image)
-        assert path is not None
-        page = re.search(r"#(\d+)$", part.image)
-        image = page_of(path, int(page[1]) if page else 1)
-        size = part.pixel_size_um or image.pixel_size_um
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        slides.append(Slide(part.image, path, int(page[1]) if page else 1, digest, "", part, size))
-    if not slides:
-        raise InputError(f"{config.data} names no image.")
-    return _grouped(slides, config.group), None, []
-
-
-def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
-    """Tell the slide of each image by its name, else by its folder where there are several, else each is its own."""
-    if pattern:
-        named: list[Slide] = []
-        wrong: list[str] = []
-        for slide in slides:
-            match = re.search(pattern, Path(slide.name).stem)
-            if match is None or not match[1]:
-                wrong.append(slide.name)
-            else:
-                named.append(replace(slide, group=match[1]))
-        if wrong:
+    Raises
+    ------
+    InputError
+        As :func:`read`, and when there are too few slides for so many folds.
+    """
+    there, _, slides = _read(config, report, should_stop)
+    by, seed = config.split.by, config.split.seed
+    if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
+        tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
+    else:
+        planned = splits.plan(_tallies(slides), by, folds=number, seed=seed).split
+        tests = [set(groups) for groups in planned.parts.values()]
+    learning, validating, _ = splits.shares_of(config.split.shares)
+    share = min(max(round(100 * validating / (learning + validating)), 1), 99)
+    divided: list[dict[Part, tuple[str, ...]]] = []
+    for k, test in enumerate(tests, start=1):
+        rest = [slide for slide in slides if slide.group not in test]
+        groups = {slide.group for slide in rest}
+        if len(groups) < 2:
             raise InputError(
-                f"The pattern {pattern!r} finds no slide in the names of {len(wrong)} images, such as {wrong[0]}."
+                f"Beside fold {k} of {number} there are {len(groups)} slides, and training and validation need one "
+                "each: annotate images of more slides."
             )
-        return named
-    folders = {slide.path.parent for slide in slides}
-    return [replace(slide, group=slide.path.parent.name if len(folders) > 1 else slide.name) for slide in slides]
+        inner = splits.plan(_tallies(rest), by, (100 - share, share), seed=seed).split.parts
+        named: dict[Part, tuple[str, ...]] = {
+            "train": inner["train"],
+            "validation": inner["test"],
+            "test": tuple(sorted(test)),
+        }
+        parts = _by_group(slides, named)
+        try:
+            _check_parts(parts)
+        except InputError as error:
+            raise InputError(f"Fold {k} of {number}: {error}") from None
+        if not any(len(slide.truth) for slide in parts["test"]):
+            raise InputError(
+                f"Fold {k} of {number} has no specimen to be judged on: take fewer folds, or another seed."
+            )
+        divided.append(named)
+    return divided
+
+
+def _read(
+    config: TrainConfig, report: Report, should_stop: ShouldStop
+) -> tuple[AnnotatedSlides, tuple[str, ...], list[Slide]]:
+    """Return the data, the classes to learn, and the slides with the specimens of those alone."""
+    there = read_slides(config.data, config.images, config.group, config.split.by, report, should_stop)
+    classes = _classes(config, there.slides)
+    return there, classes, [slide.of_classes(classes, config.one_class) for slide in there.slides]
 
 
 def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
@@ -252,32 +178,7 @@ def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
     return tuple(name for name in class_names(slide.annotations for slide in slides) if name in occurring)
 
 
-def _chosen(annotations: Annotations, classes: Sequence[str], one_class: str) -> Annotations:
-    """Return the specimens of some classes, numbered as in ``classes``; all as one class where that is asked for."""
-    found = annotations.detections
-    number = {name: (0 if one_class else classes.index(name) if name in classes else -1) for name in found.classes}
-    ids = np.array([number[found.classes[k]] for k in found.class_ids.tolist()], dtype=np.int32)
-    kept = np.flatnonzero(ids >= 0)
-    if not len(found.classes) or not len(ids):
-        return Annotations.of(
-            Detections.empty(tuple(classes)),
-            image=annotations.image,
-            height=annotations.height,
-            width=annotations.width,
-        )
-    named = replace(found, class_ids=ids.clip(0), classes=tuple(classes))
-    return Annotations.of(
-        named[kept],
-        shapes=[annotations.shapes[k] for k in kept],
-        outlines=[annotations.outlines[k] for k in kept],
-        image=annotations.image,
-        height=annotations.height,
-        width=annotations.width,
-        pixel_size_um=annotations.pixel_size_um,
-    )
-
-
-def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Split:
+def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple[str, ...]]:
     """Divide the groups as a project does."""
     groups = dict.fromkeys(slide.group for slide in slides)
     if len(groups) < len(PARTS):
@@ -285,6 +186,12 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Split:
             f"The images come from {len(groups)} slides, and training, validation and test need one each: annotate "
             "images of more slides, or name the slides by a pattern (group) if each name holds its slide."
         )
+    shares = splits.shares_of(config.split.shares)
+    return splits.plan(_tallies(slides), config.split.by, shares, seed=config.split.seed).split.parts
+
+
+def _tallies(slides: Sequence[Slide]) -> list[Tally]:
+    """Return what each image has, as a project tells it."""
     tallies = []
     for number, slide in enumerate(slides):
         height, width = slide.size
@@ -300,20 +207,22 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Split:
             sample=slide.group,
         )
         tallies.append(Tally(image, "done", dict(counts)))
-    shares = splits.shares_of(config.split.shares)
-    return splits.plan(tallies, config.split.by, shares, seed=config.split.seed).split
+    return tallies
 
 
-def _divided(slides: Sequence[Slide], split: Split) -> dict[Part, tuple[Slide, ...]]:
-    """Return the images of each part."""
-    parts = {part: tuple(s for s in slides if s.group in split.parts.get(part, ())) for part in PARTS}
+def _by_group(slides: Sequence[Slide], groups: Mapping[Any, Sequence[str]]) -> dict[Part, tuple[Slide, ...]]:
+    """Return the images of each part, given its slides or samples."""
+    return {part: tuple(slide for slide in slides if slide.group in groups.get(part, ())) for part in PARTS}
+
+
+def _check_parts(parts: Mapping[Part, Sequence[Slide]]) -> None:
+    """Refuse parts that nothing can be learnt from."""
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
             raise InputError(
                 f"The {part} part has no specimen ({len(parts[part])} images): annotate more slides, or divide them "
                 "otherwise (another seed, other shares)."
             )
-    return parts
 
 
 def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
@@ -393,19 +302,6 @@ def _example(slide: Slide, model_um: float | None, tile: int, folder: Path) -> E
             angles.append(float(slide.truth.boxes[k, 4]))
             ids.append(int(slide.truth.class_ids[k]))
     return Example(_readable(slide, folder), tuple(outlines), tuple(angles), tuple(ids), scales, group=slide.group)
-
-
-def outline_in(annotations: Annotations, k: int) -> Outline:
-    """Return the outline of a specimen: its largest polygon, its mask's, or its box."""
-    drawn = annotations.outlines[k]
-    if annotations.shapes[k] == "polygon":
-        if drawn:
-            rings = [polygon[0] for polygon in drawn]
-            return np.asarray(max(rings, key=geometry.polygon_area), dtype=np.float32)
-        masks = annotations.detections.masks
-        if masks is not None and masks[k].area:
-            return outline_of(masks[k])
-    return np.asarray(geometry.corners(annotations.detections.boxes[k : k + 1])[0], dtype=np.float32)
 
 
 def _readable(slide: Slide, folder: Path) -> Path:

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.slides import PARTS, Part
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
+from napari_diatom.models import library
+from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress
 
 CONFIG: Final = "config.yaml"
@@ -117,6 +120,25 @@ class RunFolder:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
         return TrainConfig.read(self / CONFIG)
 
+    def split(self) -> dict[Part, dict[tuple[str, int], str]]:
+        """Return the images of each part: their names by the hash of the file and the page in it.
+
+        Raises
+        ------
+        InputError
+            When the run has not divided its data yet, or the file of it is damaged.
+        """
+        path = self / SPLIT
+        try:
+            parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
+            return {
+                part: {(image["sha256"], int(image["page"])): image["image"] for image in parts[part]} for part in PARTS
+            }
+        except FileNotFoundError:
+            raise InputError(f"{self.path} has not divided its data yet: it has no {SPLIT}.") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error!r}") from error
+
     def state(self) -> State:
         """Return how far it is; one whose process has died without a word is ``stopped``."""
         try:
@@ -212,6 +234,18 @@ class RunFolder:
         except FileNotFoundError:
             return []
         return [{name: float(value) for name, value in row.items() if name != "epoch" and value} for row in rows]
+
+
+def find_model(name_or_path: str) -> ModelFolder:
+    """Return the model of a name or folder, or the one in the folder of a run. Raises as `library.find`."""
+    model = Path(name_or_path) / MODEL
+    return library.find(str(model) if model.is_dir() else name_or_path)
+
+
+def run_of(model: ModelFolder) -> RunFolder | None:
+    """Return the run that a model lies in, None where it lies elsewhere."""
+    run = model.folder.absolute().parent
+    return RunFolder(run) if model.folder.name == MODEL and (run / CONFIG).is_file() else None
 
 
 def _parsed(data: bytes) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import time
@@ -17,10 +18,9 @@ from numpy.typing import NDArray
 from diatom_training import drawing
 from diatom_training.composing.cutouts import listed
 from diatom_training.composing.write import compose_set
-from diatom_training.evaluate import Metrics
-from diatom_training.evaluate_names import NamingMetrics
+from diatom_training.evaluation.result import Evaluation
 from diatom_training.examples import Example
-from diatom_training.finetune import composed, curves, dataset, finding, naming, start
+from diatom_training.finetune import composed, curves, dataset, start
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.folder import (
@@ -36,13 +36,15 @@ from diatom_training.finetune.folder import (
     SPLIT,
     RunFolder,
 )
+from diatom_training.finetune.judging import judge
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
 from diatom_training.learning.train import Trained
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import Stopped
+from napari_diatom.errors import ModelError, Stopped
 from napari_diatom.files import write_atomically
+from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
@@ -67,7 +69,7 @@ class RunResult:
         One a finished epoch.
     reading : Reading
         What the curves say.
-    metrics : Metrics, NamingMetrics or None
+    evaluation : Evaluation or None
         On the test part; None where it has no specimen.
     """
 
@@ -75,7 +77,7 @@ class RunResult:
     model: ModelFolder
     history: tuple[Mapping[str, float], ...]
     reading: Reading
-    metrics: Metrics | NamingMetrics | None
+    evaluation: Evaluation | None
 
 
 def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
@@ -111,20 +113,25 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     begin = _begun(folder, config, data, begin, device, report, should_stop)
     trained = _learn(folder, config, data, begin, device, None, report, should_stop)
     model = _model(folder, config, data, begin, trained, _seen(config, data, begin))
-    judge = naming.judge if config.task == "classes" else finding.judge
-    model, metrics = judge(model, data, config, report, should_stop)
-    model.card.write(model.folder)
-    return RunResult(folder.path, model, trained.history, read(trained.history), metrics)
+    model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
+    return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
 
 
 def salvage(folder: RunFolder) -> ModelFolder | None:
     """Write the model of the finished epochs of a run that was stopped; None where there is none."""
-    if not folder.history():
+    epochs = len(folder.history())
+    if not epochs:
         return None
+    with contextlib.suppress(ModelError):
+        model = library.find(str(folder / MODEL))
+        if model.card.training["epochs_done"] == epochs:
+            # The stop came while it was judged.
+            model.verify()
+            return model
     config = folder.config()
     data = dataset.read(config)
     begin = _begun(folder, config, data, start.resolve(config), "cpu", silent, never)
-    trained = _learn(folder, config, data, begin, "cpu", len(folder.history()), silent, never)
+    trained = _learn(folder, config, data, begin, "cpu", epochs, silent, never)
     return _model(folder, config, data, begin, trained, _seen(config, data, begin))
 
 
@@ -301,7 +308,6 @@ def work(folder: RunFolder) -> int:
 
         traceback.print_exc()
         return _ended(folder, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}", 1)
-    write_report(folder, result)
     return _ended(folder, "finished", result.reading.text, 0)
 
 
@@ -319,13 +325,6 @@ class _Stops:
             return False
         self._looked = time.monotonic()
         return not self._folder.keeps_going() and not self._folder.has_starter()
-
-
-def write_report(folder: RunFolder, result: RunResult) -> None:
-    """Write the test report."""
-    (folder / REPORT).mkdir(exist_ok=True)
-    figures: Sequence[Any] = [] if result.metrics is None else [result.metrics.to_json()]
-    write_atomically(folder / REPORT / "report.json", json.dumps({"test": figures}, indent=1) + "\n")
 
 
 def _ended(folder: RunFolder, stage: Any, message: str, code: int) -> int:

@@ -11,12 +11,11 @@ import torch
 
 from diatom_training.finetune import heads
 from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
-from diatom_training.finetune.folder import MODEL
+from diatom_training.finetune.folder import find_model
 from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
-from napari_diatom.models import library
 from napari_diatom.models.card import MASK_TASKS, Task
 from napari_diatom.models.library import ModelFolder
 
@@ -109,7 +108,7 @@ def resolve(config: TrainConfig) -> Start:
         _check_task(architecture, config)
         text = f"{Path(start).name}, an Ultralytics file"
         return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
-    model = _model(start)
+    model = find_model(start)
     card = model.card
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
     if config.task == "classes" and card.task in MASK_TASKS:
@@ -135,12 +134,6 @@ def _network(model: ModelFolder) -> torch.nn.Module:
     network = build(model.card.architecture, len(model.card.classes))
     read_weights(network, model.weights)
     return network
-
-
-def _model(start: str) -> ModelFolder:
-    """Return the model of a name or folder, or the one in the folder of a run."""
-    run = Path(start) / MODEL
-    return library.find(str(run) if run.is_dir() else start)
 
 
 def _check_task(architecture: str, config: TrainConfig) -> None:

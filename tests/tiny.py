@@ -1,4 +1,6 @@
-"""Annotated slides of a few pixels."""
+"""Drawn slides of a few pixels, and trainings on them that take seconds."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
@@ -7,10 +9,20 @@ from typing import Any
 import cv2
 import numpy as np
 
+from diatom_training.finetune.config import TrainConfig
 from napari_diatom import geometry
 
+TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
+NETWORKS = {
+    "oriented-boxes": "yolo11n-obb",
+    "boxes": "yolo11n",
+    "semantic": "deeplabv3plus/tu-test_efficientnet/16",
+    "instances": "maskrcnn/tu-test_efficientnet/8",
+    "classes": "classifier/tu-test_efficientnet/64",
+}
 
-def write_slides(folder: Path) -> Path:
+
+def draw_slides(folder: Path) -> Path:
     """Write a COCO file of four slides with two images each, a needle of one class and a square of another on each."""
     data: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
     data["categories"] = [{"id": 1, "name": "needle"}, {"id": 2, "name": "square"}]
@@ -31,3 +43,17 @@ def write_slides(folder: Path) -> Path:
             )
     (folder / "slides.json").write_text(json.dumps(data))
     return folder / "slides.json"
+
+
+def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:
+    learning = TINY | entries.pop("learning", {})
+    return TrainConfig.of(
+        data=slides,
+        task=task,
+        group=r"^(s\d)_",
+        start=entries.pop("start", "scratch"),
+        architecture=entries.pop("architecture", NETWORKS[task]),
+        device="cpu",
+        learning=learning,
+        **entries,
+    )

@@ -1,0 +1,104 @@
+"""What is told of a model after its training: its threshold, tuned on the validation part, and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from diatom_training.evaluate import best_threshold
+from diatom_training.evaluate_names import best_name_threshold, fit_temperature, tempered
+from diatom_training.evaluation.namers import name_specimens
+from diatom_training.evaluation.result import Evaluation
+from diatom_training.evaluation.run import evaluate_model, find_specimens, shape_of
+from diatom_training.evaluation.testset import TestImage
+from diatom_training.finetune.dataset import Dataset
+from diatom_training.slides import Part
+from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.progress import Progress, Report, ShouldStop
+
+
+def judge(
+    model: ModelFolder, data: Dataset, out: Path, device: str, report: Report, should_stop: ShouldStop
+) -> tuple[ModelFolder, Evaluation | None]:
+    """Tune a model on the validation part alone, test it on the test part, and write both into its card.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        As it was trained.
+    data : Dataset
+        What it was trained on.
+    out : Path
+        Folder for the report of the test.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    report, should_stop
+        See :mod:`napari_diatom.progress`; reports ``"validation"`` and ``"test"``. The card has the threshold before
+        the test begins, so that a stop leaves a model to be used.
+
+    Returns
+    -------
+    model : ModelFolder
+        With threshold and figures in its card.
+    evaluation : Evaluation or None
+        Of the test part; None where it has no specimen.
+
+    Raises
+    ------
+    InputError, ModelError, OutputError, Stopped
+        As :func:`~diatom_training.evaluation.run.evaluate_model`.
+    """
+    tune = _tuned_names if model.card.task == "classes" else _tuned_finds
+    model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
+    model.card.write(model.folder)
+    if not data.count("test").total():
+        return model, None
+    evaluation = evaluate_model(
+        model, _images(data, "test"), out, device=device, report=_told_as("test", report), should_stop=should_stop
+    )
+    model = _with(model, metrics=evaluation.figures())
+    model.card.write(model.folder)
+    return model, evaluation
+
+
+def _tuned_finds(
+    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
+) -> ModelFolder:
+    """Set the score from which detections count."""
+    cases = find_specimens(model, images, device, report, should_stop)
+    masks = shape_of(model.card, images) == "masks"
+    threshold, _ = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
+    return _with(model, thresholds=dict.fromkeys(model.card.classes, round(min(max(threshold, 0.01), 1.0), 2)))
+
+
+def _tuned_names(
+    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
+) -> ModelFolder:
+    """Set the temperature, and the probability under which no name is given."""
+    said = name_specimens(model, images, device, report, should_stop)
+    temperature = round(fit_temperature(said.probabilities, said.truth), 4)
+    sure = tempered(said.probabilities, temperature)
+    threshold = best_name_threshold(sure.max(axis=1), sure.argmax(axis=1) == said.truth)
+    facts = (model.card.naming or NamingFacts()).model_copy(update={"temperature": temperature})
+    return _with(model, naming=facts, thresholds=dict.fromkeys(model.card.classes, threshold))
+
+
+def _images(data: Dataset, part: Part) -> list[TestImage]:
+    """Return the images of a part."""
+    return [TestImage.of(slide) for slide in data.parts[part]]
+
+
+def _told_as(part: Part, report: Report) -> Report:
+    """Return what tells of images as a part of the data, and of nothing smaller."""
+
+    def told(progress: Progress) -> None:
+        if progress.stage == "images":
+            report(replace(progress, stage=part))
+
+    return told
+
+
+def _with(model: ModelFolder, **entries: object) -> ModelFolder:
+    """Return a model with other entries in its card."""
+    return replace(model, card=model.card.model_copy(update=entries))

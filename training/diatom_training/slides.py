@@ -1,0 +1,263 @@
+"""Annotated slides, read from a project or from annotations in any format: what is learnt from, and judged on."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from diatom_training.examples import Outline, outline_of
+from napari_diatom import geometry
+from napari_diatom.detections import Detections
+from napari_diatom.errors import InputError
+from napari_diatom.formats import Annotations
+from napari_diatom.formats.detect import detect
+from napari_diatom.formats.pictures import Pictures, with_sizes
+from napari_diatom.imaging import SlideImage
+from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.project import splits
+from napari_diatom.project.pictures import page_of
+from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.store import Project
+
+Part = Literal["train", "validation", "test"]
+PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Slide:
+    """An annotated image.
+
+    Attributes
+    ----------
+    name : str
+        Of the image, as annotations call it.
+    path : Path
+        Its file.
+    page : int
+        Of a file of several, from 1.
+    sha256 : str
+        Hash of the file.
+    group : str
+        The slide or sample that it is a part of.
+    annotations : Annotations
+        Its specimens.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    part : str
+        The part that it is in by the split that the data bring along; empty for none.
+    """
+
+    name: str
+    path: Path
+    page: int
+    sha256: str
+    group: str
+    annotations: Annotations
+    pixel_size_um: float | None = None
+    part: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        assert self.annotations.height is not None
+        assert self.annotations.width is not None
+        return self.annotations.height, self.annotations.width
+
+    @property
+    def truth(self) -> Detections:
+        """Its specimens."""
+        return self.annotations.detections
+
+    @property
+    def outlines(self) -> tuple[Outline, ...]:
+        """The outline of each specimen, as :func:`outline_in` has it."""
+        return tuple(outline_in(self.annotations, k) for k in range(len(self.truth)))
+
+    def open(self) -> SlideImage:
+        """Return the image, to be read. Raises InputError when it cannot be."""
+        return page_of(self.path, self.page)
+
+    def of_classes(self, classes: Sequence[str], one_class: str = "") -> Slide:
+        """Return the slide with the specimens of some classes, or with all of them as ``one_class``."""
+        chosen = (one_class,) if one_class else tuple(classes)
+        return replace(self, annotations=_chosen(self.annotations, chosen, one_class))
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedSlides:
+    """All annotated images that were found.
+
+    Attributes
+    ----------
+    slides : tuple of Slide
+        With all their specimens.
+    parts : tuple of str
+        Names of the parts of the split that the data bring along; empty where they bring none.
+    warnings : tuple of str
+        A line each.
+    """
+
+    slides: tuple[Slide, ...]
+    parts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_slides(
+    data: Path,
+    images: Path | None = None,
+    group: str = "",
+    by: splits.By = "slide",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> AnnotatedSlides:
+    """Read annotated images.
+
+    Parameters
+    ----------
+    data : Path
+        A project's folder, or annotations in any format that ``napari-diatom convert`` reads.
+    images : Path, optional
+        Folder of the images, for annotations that do not lie beside them.
+    group : str
+        Regular expression whose first group is the slide in an image's name (without suffix), for data that name no
+        slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
+    by : {"slide", "sample"}
+        What is a group in a project.
+    report, should_stop
+        See :mod:`napari_diatom.progress`; reports ``"images"``.
+
+    Raises
+    ------
+    InputError
+        When the data or their images are not there or cannot be read, or nothing is annotated.
+    """
+    if data.name == PROJECT_FILE or (data / PROJECT_FILE).is_file():
+        return _of_project(data, by, report, should_stop)
+    return AnnotatedSlides(tuple(_grouped(_of_annotations(data, images, report, should_stop), group)))
+
+
+def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldStop) -> AnnotatedSlides:
+    """Read the images of a project that somebody has annotated."""
+    slides: list[Slide] = []
+    skipped: list[str] = []
+    with Project.open(data) as project:
+        exported = project.export_annotations()
+        split = project.settings.split
+        for number, (image, annotations) in enumerate(zip(project.images, exported, strict=True)):
+            report(Progress("images", number, len(exported), image.id))
+            check(should_stop)
+            if image.state in ("untouched", "machine") and not len(annotations):
+                skipped.append(image.id)
+                continue
+            slides.append(
+                Slide(
+                    name=annotations.image,
+                    path=project.path(image.id),
+                    page=image.page,
+                    sha256=image.sha256,
+                    group=splits.group_of(image, by),
+                    annotations=annotations,
+                    pixel_size_um=annotations.pixel_size_um,
+                    part=(split and splits.part_of(split, image)) or "",
+                )
+            )
+    if not slides:
+        raise InputError(f"No image of {data} is annotated: outline the diatoms of some first.")
+    note = f"{len(skipped)} images without annotations are left out, among them {skipped[0]}" if skipped else ""
+    return AnnotatedSlides(tuple(slides), tuple(split.parts) if split else (), (note,) if note else ())
+
+
+def _of_annotations(data: Path, images: Path | None, report: Report, should_stop: ShouldStop) -> list[Slide]:
+    """Read annotations in any known format; the slides have no groups yet."""
+    if not data.exists():
+        raise InputError(f"{data} does not exist: name a project's folder, or a file or folder of annotations.")
+    folder = images
+    if folder is None:
+        folder = data if data.is_dir() else data.parent
+        folder = folder / "images" if (folder / "images").is_dir() else folder
+    pictures = Pictures(folder)
+    found = with_sizes(detect(data).read(data, folder), pictures, data)
+    slides: list[Slide] = []
+    for number, part in enumerate(found):
+        report(Progress("images", number, len(found), part.image))
+        check(should_stop)
+        path = pictures.path(part.image)
+        assert path is not None
+        page = re.search(r"#(\d+)$", part.image)
+        image = page_of(path, int(page[1]) if page else 1)
+        size = part.pixel_size_um or image.pixel_size_um
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        slides.append(Slide(part.image, path, int(page[1]) if page else 1, digest, "", part, size))
+    if not slides:
+        raise InputError(f"{data} names no image.")
+    return slides
+
+
+def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
+    """Tell the slide of each image by its name, else by its folder where there are several, else each is its own."""
+    if pattern:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise InputError(f"{pattern!r} is no regular expression: {error}.") from None
+        if not groups:
+            raise InputError(f"{pattern!r} has no group in parentheses that is the slide.")
+        named: list[Slide] = []
+        wrong: list[str] = []
+        for slide in slides:
+            match = re.search(pattern, Path(slide.name).stem)
+            if match is None or not match[1]:
+                wrong.append(slide.name)
+            else:
+                named.append(replace(slide, group=match[1]))
+        if wrong:
+            raise InputError(
+                f"The pattern {pattern!r} finds no slide in the names of {len(wrong)} images, such as {wrong[0]}."
+            )
+        return named
+    folders = {slide.path.parent for slide in slides}
+    return [replace(slide, group=slide.path.parent.name if len(folders) > 1 else slide.name) for slide in slides]
+
+
+def _chosen(annotations: Annotations, classes: Sequence[str], one_class: str) -> Annotations:
+    """Return the specimens of some classes, numbered as in ``classes``; all as one class where that is asked for."""
+    found = annotations.detections
+    number = {name: (0 if one_class else classes.index(name) if name in classes else -1) for name in found.classes}
+    ids = np.array([number[found.classes[k]] for k in found.class_ids.tolist()], dtype=np.int32)
+    kept = np.flatnonzero(ids >= 0)
+    if not len(found.classes) or not len(ids):
+        return Annotations.of(
+            Detections.empty(tuple(classes)),
+            image=annotations.image,
+            height=annotations.height,
+            width=annotations.width,
+        )
+    named = replace(found, class_ids=ids.clip(0), classes=tuple(classes))
+    return Annotations.of(
+        named[kept],
+        shapes=[annotations.shapes[k] for k in kept],
+        outlines=[annotations.outlines[k] for k in kept],
+        image=annotations.image,
+        height=annotations.height,
+        width=annotations.width,
+        pixel_size_um=annotations.pixel_size_um,
+    )
+
+
+def outline_in(annotations: Annotations, k: int) -> Outline:
+    """Return the outline of a specimen: its largest polygon, its mask's, or its box."""
+    drawn = annotations.outlines[k]
+    if annotations.shapes[k] == "polygon":
+        if drawn:
+            rings = [polygon[0] for polygon in drawn]
+            return np.asarray(max(rings, key=geometry.polygon_area), dtype=np.float32)
+        masks = annotations.detections.masks
+        if masks is not None and masks[k].area:
+            return outline_of(masks[k])
+    return np.asarray(geometry.corners(annotations.detections.boxes[k : k + 1])[0], dtype=np.float32)
