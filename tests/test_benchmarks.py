@@ -34,6 +34,8 @@ NAMES = [
     "seams.py",
     "stitching.py",
     "throughput.py",
+    "training_speed.py",
+    "transfer.py",
 ]
 
 
@@ -86,3 +88,29 @@ def test_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
     assert "finished actions" in capsys.readouterr().out
+
+
+def test_transfer_merges_runs_and_tells_what_composing_gains(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cell(seed: int, start: str, precision: float, recall: float, size: str = "5") -> dict[str, object]:
+        figures = {"precision": precision, "recall": recall, "box AP50": 0.5, "oriented AP50": 0.25}
+        return {"task": "oriented-boxes", "size": size, "seed": seed, "start": start, "figures": figures}
+
+    first = [cell(0, "scratch", 0.1, 0.2), cell(0, "composed", 0.5, 0.4), cell(1, "scratch", 0.9, 0.9)]
+    second = [cell(1, "scratch", 0.2, 0.2), cell(1, "composed", 0.8, 0.8), cell(0, "scratch", 0.7, 0.6, "all")]
+    for name, part in (("a", first), ("b", second)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(part), encoding="utf-8")
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    assert run("transfer.py", "--merge", *files, "--json", str(tmp_path / "all.json")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = "5 images, from scratch 2 0.150 ± 0.071 0.200 ± 0.000 0.500 ± 0.000 0.250 ± 0.000"
+    assert " ".join(lines[1].split()) == told
+    assert " ".join(lines[3].split()).startswith("all images, from scratch 1 0.700 ")
+    assert lines[4] == (
+        "composed less scratch at 5 images, 2 seeds: precision +50.0 points (+40.0 to +60.0), "
+        "recall +40.0 points (+20.0 to +60.0)"
+    )
+    assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 5
+    assert run("transfer.py") == 2
+    assert "--merge" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import cv2
 import pytest
 from tiny import NETWORKS, configured, draw_slides
 
+from diatom_training.export import to_ultralytics
 from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
@@ -199,6 +200,10 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
         start.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))
     found = start.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
+    assert found.weights is not None
+    upright = to_ultralytics(library.find("diatom-box"), slides.parent / "weights.pt")
+    found = start.resolve(configured(slides, "oriented-boxes", start=str(upright), architecture=None))
+    assert found.architecture == "yolo11n-obb"
     assert found.weights is not None
 
 

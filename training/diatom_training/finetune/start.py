@@ -104,7 +104,7 @@ def resolve(config: TrainConfig) -> Start:
         return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
-        architecture = config.architecture or found.architecture or Path(start).stem
+        architecture = config.architecture or _turned(found.architecture or Path(start).stem, config.task)
         _check_task(architecture, config)
         text = f"{Path(start).name}, an Ultralytics file"
         return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
@@ -122,11 +122,15 @@ def resolve(config: TrainConfig) -> Start:
             "start, or the task of that model."
         )
     architecture = config.architecture or card.architecture
-    if related and card.task != config.task and config.architecture is None:
-        bare = card.architecture.removesuffix("-obb")
-        architecture = bare + "-obb" * (config.task == "oriented-boxes")
+    if related and config.architecture is None:
+        architecture = _turned(architecture, config.task)
     _check_task(architecture, config)
     return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence, card.classes)
+
+
+def _turned(architecture: str, task: Task) -> str:
+    """Return the YOLO for oriented boxes of one for upright boxes, or the other way round, as the task asks for."""
+    return architecture.removesuffix("-obb") + "-obb" * (task == "oriented-boxes")
 
 
 def _network(model: ModelFolder) -> torch.nn.Module:
