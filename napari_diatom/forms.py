@@ -101,8 +101,8 @@ class NamingForm:
             return "A run is under way; cancel it first."
         if self.namer is None:
             return (
-                "No model that names taxa is installed, and none is bundled: train one on your own specimens (Fine-tune"
-                " a model, or napari-diatom train with task: classes), or choose the folder of one."
+                "No model that names taxa is installed, and none is bundled: train one on your own specimens "
+                "(Fine-tune a model, or napari-diatom train, with task: classes), or choose the folder of one."
             )
         if self.image is None or not self.specimens:
             return "There are no specimens to name: find some first."

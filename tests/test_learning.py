@@ -2,16 +2,19 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from diatom_training.crops import Crop, random_crop, read_rgb
@@ -23,7 +26,7 @@ from diatom_training.learning.options import AugmentOptions, LearningOptions, Lo
 from diatom_training.learning.semantic import SemanticModule
 from diatom_training.learning.train import CHECKPOINT, Trained, train
 from napari_diatom import geometry
-from napari_diatom.errors import DiatomError, InputError, Stopped
+from napari_diatom.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.progress import Progress
 
 MAPS = LearningOptions(
@@ -274,6 +277,27 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     limit = 0
     with pytest.raises(DiatomError, match="Not even one crop"):
         train(examples, options, tmp_path / "b")
+
+
+def test_a_disk_without_room_is_told_of_and_the_finished_epochs_are_kept(
+    tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = pl.Trainer.save_checkpoint
+
+    def full(trainer: pl.Trainer, path: Path, *rest: object) -> None:
+        save(trainer, path)
+        if trainer.current_epoch == 1:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.Trainer, "save_checkpoint", full)
+        with pytest.raises(OutputError, match=r"is the disk full\? .* finished epochs are kept"):
+            train(examples, MAPS, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [CHECKPOINT]
+    same(train(examples, MAPS, tmp_path / "run"), train(examples, MAPS, tmp_path / "whole"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(OutputError, match="has room for 0 MB"):
+        train(examples, MAPS, tmp_path / "other")
 
 
 def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Example]) -> None:

@@ -17,6 +17,8 @@ from napari_diatom.progress import Progress, Report, ShouldStop
 GRACE_SECONDS: Final = 2.5
 """How long a training may take to stop by itself before it is ended."""
 POLL_SECONDS: Final = 0.1
+NO_ROOM: Final = 74
+"""Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
 LOG: Final = "log.txt"
 
 
@@ -63,6 +65,8 @@ class Child:
             self._process.kill()
             self._process.wait()
         state = self.folder.state()
+        if self._process.returncode == NO_ROOM:
+            return State("failed", state.pid, f"{self.folder.path} cannot be written: is the disk full?")
         if state.stage in ("new", "running"):
             return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()}")
         return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from diatom_training.composing.write import compose_set
 from diatom_training.evaluation.result import Evaluation
 from diatom_training.examples import Example
 from diatom_training.finetune import composed, curves, dataset, start
+from diatom_training.finetune.child import NO_ROOM
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.folder import (
@@ -42,7 +44,7 @@ from diatom_training.learning import train as learning
 from diatom_training.learning.train import Trained
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import ModelError, Stopped
+from napari_diatom.errors import ModelError, OutputError, Stopped
 from napari_diatom.files import write_atomically
 from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
@@ -329,6 +331,10 @@ class _Stops:
 
 def _ended(folder: RunFolder, stage: Any, message: str, code: int) -> int:
     """Note how a run ended."""
-    folder.write_state(stage, message)
-    folder.say(Progress(stage, message=message))
+    try:
+        folder.write_state(stage, message)
+        folder.say(Progress(stage, message=message))
+    except OutputError as error:
+        print(f"{message} {error}", file=sys.stderr)
+        return NO_ROOM
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,12 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from diatom_training.learning.ranks import check_devices, together
 from diatom_training.learning.schedules import epochs_since_best
-from napari_diatom.errors import DiatomError, InputError
+from napari_diatom.errors import DiatomError, InputError, OutputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 
 CHECKPOINT = "last.ckpt"
+_COPIES = 5
+"""Copies of the weights in a checkpoint: they, their average, the best ones, and two moments of the optimizer."""
 UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
 
 Look = Callable[[int, Sequence[NDArray[np.uint8]]], None]
@@ -113,6 +116,7 @@ def train(
     if validation is None:
         examples, validation = held_out(examples)
     folder.mkdir(parents=True, exist_ok=True)
+    check_room(folder, options)
     task = Fitting(examples, validation, options, folder, start, backbone, device, devices, until)
     batch = -(-options.batch // devices)
     while True:
@@ -142,6 +146,22 @@ def train(
         tuple(round(value, 4) for value in module.std.flatten().tolist()),
         module.transferred,
     )
+
+
+def check_room(folder: Path, options: LearningOptions) -> None:
+    """Refuse a disk that has no room for the checkpoints.
+
+    Raises
+    ------
+    OutputError
+        When there is less than two of them take: the last one, and the next while it is written.
+    """
+    weights = sum(tensor.numel() for tensor in module_for(options, UNCHANGED_MEAN, UNCHANGED_STD).network.parameters())
+    needed, free = 2 * _COPIES * 4 * weights, shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{folder} has room for {free / 1e6:.0f} MB, and the checkpoints need {needed / 1e6:.0f} MB."
+        )
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -288,9 +308,16 @@ class _Keeper(pl.Callback):
         # Those of the first process count in all of them, or one might stop early and the others wait for it.
         figures = module.remember(trainer.strategy.broadcast(module.measured()))
         partial = self.path.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            partial.replace(self.path)
+        try:
+            trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                partial.replace(self.path)
+        except (OSError, RuntimeError) as error:
+            # What is half written takes the room that is needed to say so.
+            partial.unlink(missing_ok=True)
+            raise OutputError(
+                f"{self.path} cannot be written: is the disk full? Make room and go on; the finished epochs are kept."
+            ) from error
         self.look(trainer.current_epoch + 1, module.looks)
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
