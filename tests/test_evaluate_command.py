@@ -13,16 +13,16 @@ import pytest
 import torch
 from tiny import NETWORKS, configured, draw_slides
 
-from diatom_training.finetune import dataset
+from diatom_training.finetune import child, dataset
 from diatom_training.finetune.folder import RunFolder
 from diatom_training.finetune.run import work
 from napari_diatom import cli
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import InputError
+from napari_diatom.errors import InputError, Stopped
 from napari_diatom.formats import coco
 from napari_diatom.models.card import ModelCard, NamingFacts
-from napari_diatom.progress import Progress
+from napari_diatom.progress import Progress, Report, ShouldStop
 from napari_diatom.project.settings import Split
 from napari_diatom.project.store import Project
 
@@ -265,3 +265,29 @@ def test_folds_and_parts_that_are_given(tmp_path: Path, slides: Path) -> None:
         project.update(project.settings.replace(split=Split(by="sample", parts=parts)))
         divided = dataset.read(config.replace(data=project.folder))
     assert {slide.group[:2] for slide in divided.parts["test"]} == {"s3"}
+
+
+def test_folds_that_were_interrupted_go_on(
+    tmp_path: Path, slides: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "names.yaml", tmp_path / "folds"
+    configured(slides, "classes").write(file)
+    trained: list[str] = []
+
+    def train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> None:
+        if folder.path.name == "fold-2" and "fold-2" not in trained:
+            trained.append("fold-2")
+            raise Stopped("Stopped as asked.")
+        trained.append(folder.path.name)
+        folder.write_state("finished")
+
+    monkeypatch.setattr(child, "run", train)
+    code, printed, _ = command("train", file, "-o", out, "--folds", 3)
+    assert code == 130
+    assert "Stopped in fold 2 of 3, 1 finished before. The same command with --resume goes on." in printed
+    assert all((out / f"fold-{k}" / "config.yaml").is_file() for k in (1, 2, 3))
+    code, printed, wrong = command("train", out, "--folds", 3, "--resume")
+    assert "fold 1 of 3: finished before" in printed
+    assert trained == ["fold-1", "fold-2", "fold-2", "fold-3"]
+    # The stand-in wrote no reports.
+    assert (code, "report.json is not the report of a fold" in wrong) == (2, True)

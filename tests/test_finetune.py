@@ -20,7 +20,7 @@ from diatom_training.finetune.folder import RunFolder
 from napari_diatom import cli
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
-from napari_diatom.progress import Progress, never, silent
+from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 
 @pytest.fixture
@@ -232,3 +232,22 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> 
     with pytest.raises(Exception, match="no specimen of circle"):
         child.run(folder, silent, never)
     assert folder.state().stage == "failed"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_an_interrupt_stops_the_child_in_order(
+    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(slides).write(tmp_path / "a.yaml")
+
+    def train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> None:
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            if should_stop():
+                raise Stopped("Stopped as asked; the best weights so far are in the run's model.")
+            time.sleep(0.1)
+
+    monkeypatch.setattr(child, "run", train)
+    assert cli.main(["train", str(tmp_path / "a.yaml")]) == 130
+    assert "the best weights so far" in capsys.readouterr().out

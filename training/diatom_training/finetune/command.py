@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from argparse import Namespace
 from pathlib import Path
+from typing import Final
 
 from diatom_training.evaluation.folds import words
 from diatom_training.evaluation.report import HTML, TITLES
@@ -17,6 +18,8 @@ from napari_diatom.errors import Stopped
 from napari_diatom.models.library import ModelFolder, find
 from napari_diatom.progress import Progress, Report
 
+WAIT_SECONDS: Final = 0.2
+"""How long an interrupt may have to wait on Windows."""
 _SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
 
@@ -61,7 +64,7 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
         try:
             _train(folder, bar)
         except KeyboardInterrupt:
-            print(f"Stopped in {what}; {k - 1} are finished. The same command with --resume goes on.", flush=True)
+            print(f"Stopped in {what}, {k - 1} finished before. The same command with --resume goes on.", flush=True)
             raise
     result = folds.conclude(out, folders)
     for name, spread in result.spreads.items():
@@ -96,18 +99,21 @@ def _train(folder: RunFolder, bar: Report) -> None:
 def _follow(folder: RunFolder, report: Report, stop: threading.Event) -> None:
     """Train in a child; an interrupt stops it in order."""
     failure: list[BaseException] = []
+    ended = threading.Event()
 
     def work() -> None:
         try:
             child.run(folder, report, stop.is_set)
         except BaseException as error:
             failure.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=work).start()
+    # Not by joining it: a thread whose join is interrupted counts as ended in Python 3.11.
+    while not ended.is_set():
         try:
-            thread.join()
+            ended.wait(WAIT_SECONDS)
         except KeyboardInterrupt:
             stop.set()
     if failure:
