@@ -52,6 +52,8 @@ _FIGURES: Final = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
+    "dice": "Dice",
+    "miou": "mIoU",
     "accuracy": "Accuracy",
     "macro_f1": "Mean F1 of the classes",
     "relative_count_error": "Count error",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -26,9 +26,6 @@ from napari_diatom.models.card import MASK_TASKS, Task
 from napari_diatom.widgets.finetune.composed import ComposedPart
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
-
-if TYPE_CHECKING:
-    from diatom_training.finetune.config import TrainConfig
 
 TASKS: Final[Mapping[Task, str]] = {
     "oriented-boxes": "Rotated boxes (YOLO)",
@@ -86,23 +83,6 @@ class SettingsPage(QWidget):
             for device in devices:
                 self._device.addItem(titles.get(device, device), device)
             self._device.setCurrentIndex(max(self._device.findData(chosen), 0))
-
-    def show_config(self, config: TrainConfig) -> None:
-        """Set everything as a training has it."""
-        plain = config.to_plain()
-        with signals_blocked(self):
-            self._name.setText(config.name)
-            self._combo_task.setCurrentIndex(self._combo_task.findData(config.task))
-            self._offer(config.start)
-            self._preset.setCurrentIndex(self._preset.findData(config.preset))
-            self._network.setText(config.architecture or "")
-            self._pixel_size.setValue(config.pixel_size_um or 0)
-            for name, spin in self._numbers.items():
-                spin.setValue(plain["learning"][name])
-            for name, combo in self._choices.items():
-                combo.setCurrentText(plain["learning"][name])
-            self._patience.setValue(config.learning.patience or 0)
-        self.changed.emit()
 
     def _task(self) -> Task:
         task: Task = self._combo_task.currentData()

@@ -159,9 +159,7 @@ def check_room(folder: Path, options: LearningOptions) -> None:
     weights = sum(tensor.numel() for tensor in module_for(options, UNCHANGED_MEAN, UNCHANGED_STD).network.parameters())
     needed, free = 2 * _COPIES * 4 * weights, shutil.disk_usage(folder).free
     if free < needed:
-        raise OutputError(
-            f"{folder} has room for {free / 1e6:.0f} MB, and the checkpoints need {needed / 1e6:.0f} MB."
-        )
+        raise OutputError(f"{folder} has room for {free / 1e6:.0f} MB, and the checkpoints need {needed / 1e6:.0f} MB.")
 
 
 def _out_of_memory(error: BaseException) -> bool:
