@@ -139,6 +139,7 @@ def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: P
     assert time.monotonic() - asked[0] < 3.5
     assert folder.state().stage == "stopped"
     assert not (folder / "stop").exists()
+    library.find(folder / "model").verify()
 
 
 def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ class Child:
                 return None
             self._process.kill()
             self._process.wait()
+            return State("stopped", self._process.pid, "Stopped as asked; the finished epochs are kept.")
         state = self.folder.state()
         if self._process.returncode == NO_ROOM:
             return State("failed", state.pid, f"{self.folder.path} cannot be written: is the disk full?")

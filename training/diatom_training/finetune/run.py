@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import platform
 import sys
@@ -44,9 +43,8 @@ from diatom_training.learning import train as learning
 from diatom_training.learning.train import Trained
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import ModelError, OutputError, Stopped
+from napari_diatom.errors import OutputError, Stopped
 from napari_diatom.files import write_atomically
-from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
@@ -92,7 +90,7 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     report, should_stop
         The contract of long work. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``, ``memory``,
         ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``, ``fields``,
-        ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs.
+        ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model of them.
 
     Raises
     ------
@@ -113,28 +111,17 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     device = choose_device(config.device)
     report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
     begin = _begun(folder, config, data, begin, device, report, should_stop)
-    trained = _learn(folder, config, data, begin, device, None, report, should_stop)
+    try:
+        trained = _learn(folder, config, data, begin, device, None, report, should_stop)
+    except Stopped:
+        epochs = len(folder.history())
+        if epochs:
+            trained = _learn(folder, config, data, begin, "cpu", epochs, silent, never)
+            _model(folder, config, data, begin, trained, _seen(config, data, begin))
+        raise
     model = _model(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
-
-
-def salvage(folder: RunFolder) -> ModelFolder | None:
-    """Write the model of the finished epochs of a run that was stopped; None where there is none."""
-    epochs = len(folder.history())
-    if not epochs:
-        return None
-    with contextlib.suppress(ModelError):
-        model = library.find(str(folder / MODEL))
-        if model.card.training["epochs_done"] == epochs:
-            # The stop came while it was judged.
-            model.verify()
-            return model
-    config = folder.config()
-    data = dataset.read(config)
-    begin = _begun(folder, config, data, start.resolve(config), "cpu", silent, never)
-    trained = _learn(folder, config, data, begin, "cpu", epochs, silent, never)
-    return _model(folder, config, data, begin, trained, _seen(config, data, begin))
 
 
 def _begun(
@@ -300,8 +287,8 @@ def work(folder: RunFolder) -> int:
         result = train(folder, folder.say, _Stops(folder))
     except Stopped:
         (folder / "stop").unlink(missing_ok=True)
-        model = salvage(folder)
-        kept = "the best weights so far are in the run's model" if model else "no epoch was finished"
+        is_kept = (folder / MODEL / CARD_FILE).exists()
+        kept = "the best weights so far are in the run's model" if is_kept else "no epoch was finished"
         return _ended(folder, "stopped", f"Stopped as asked; {kept}.", 0)
     except DiatomError as error:
         return _ended(folder, "failed", str(error), 2)
