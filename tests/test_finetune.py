@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from diatom_training.export import to_ultralytics
 from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
+from diatom_training.slides import PARTS
 from napari_diatom import cli
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models import library
@@ -146,6 +148,8 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
     for preset in PRESET_TEXTS:
         config = TrainConfig.of(data=tmp_path / "p", task="instances", preset=preset, learning={"rate": 0.01})
         assert config.start == "diatom-maskrcnn"
+        asked = config.replace(learning={"patience": None, "epochs": 7})
+        assert asked.options("x", ("a",)).patience == 7
         config.write(tmp_path / "a.yaml")
         assert TrainConfig.read(tmp_path / "a.yaml") == config
     (tmp_path / "b.yaml").write_text("data: slides\nlearning: {epochs: 3}\n")
@@ -168,7 +172,7 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
 def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> None:
     data = dataset.read(configured(slides))
     assert data.classes == ("needle", "square")
-    assert any("needle has 4 specimens" in line for line in data.warnings)
+    assert any("needle 4, square 4" in line for line in data.warnings)
     one = dataset.read(configured(slides, one_class="diatom"))
     assert one.classes == ("diatom",)
     assert one.count("train")["diatom"] == 8
@@ -184,6 +188,86 @@ def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> No
         dataset.read(configured(slides).replace(group=r"^(s)"))
     with pytest.raises(InputError, match="does not exist"):
         dataset.read(configured(slides).replace(data="nowhere"))
+
+
+def test_a_run_goes_on_with_the_slides_that_it_began_with(tmp_path: Path, slides: Path) -> None:
+    config = configured(slides)
+    folder = RunFolder.create(tmp_path / "run", config)
+    assert folder.division() is None
+    began = dataset.read(config)
+    (folder / "split.json").write_text(json.dumps(began.to_json()))
+    data = json.loads(slides.read_text())
+    # The slide that was tested on gets many more specimens, and there is a new one, which would all be divided anew.
+    tested = {slide.name for slide in began.parts["test"]}
+    ids = [image["id"] for image in data["images"] if image["file_name"] in tested]
+    extra = [note for note in data["annotations"] if note["image_id"] in ids for _ in range(6)]
+    data["annotations"] += [note | {"id": 1000 + k} for k, note in enumerate(extra)]
+    for number in range(2):
+        shutil.copy(slides.parent / "images" / "s0_0.png", slides.parent / "images" / f"s9_{number}.png")
+        data["images"].append({"id": 90 + number, "file_name": f"s9_{number}.png", "height": 96, "width": 120})
+        for k, note in enumerate([note for note in data["annotations"] if note["image_id"] == 0]):
+            data["annotations"].append(note | {"id": 2000 + 9 * number + k, "image_id": 90 + number})
+    slides.write_text(json.dumps(data))
+    division = folder.division()
+    assert division is not None
+    again = dataset.read(division.held(config))
+    for part in ("train", "validation", "test"):
+        assert [slide.name for slide in again.parts[part]] == [slide.name for slide in began.parts[part]]
+    assert any("2 annotated images are in no part" in line for line in again.warnings)
+
+
+def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) -> None:
+    data = json.loads(slides.read_text())
+    config = configured(slides)
+    began = dataset.read(config).parts
+    tested = {slide.name for slide in began["test"]}
+    ids = {image["id"] for image in data["images"] if image["file_name"] in tested}
+    data["categories"].append({"id": 3, "name": "rare"})
+    for note in data["annotations"]:
+        if note["image_id"] in ids and note["category_id"] == 2:
+            note["category_id"] = 3
+    slides.write_text(json.dumps(data))
+    parts = {part: sorted({slide.group for slide in began[part]}) for part in PARTS}
+    with pytest.raises(InputError, match="no specimen to learn from of rare"):
+        dataset.read(config.replace(split={"parts": parts}))
+    assert dataset.read(config.replace(split={"parts": parts}, classes=("needle", "square"))).classes[1] == "square"
+
+
+def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -> None:
+    first = RunFolder.create(tmp_path / "first", configured(slides))
+    child.run(first, silent, never)
+    others = {"shares": "70-15-15", "seed": 3}
+    second = RunFolder.create(tmp_path / "second", configured(slides, start=str(first.path), split=others))
+    said: list[str] = []
+    child.run(second, lambda progress: said.append(progress.message), never)
+    assert any("the start has learnt from 2 images of the" in line for line in said)
+    seen = library.find(second / "model").card.training["images_seen"]
+    assert len(seen["before"]) == 6
+
+
+def test_a_dead_child_is_no_stop(tmp_path: Path, slides: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides))
+    process = child.Child(folder)
+    with pytest.raises(InputError, match="trained already"):
+        child.Child(folder)
+    os.kill(folder.state().pid, signal.SIGKILL)
+    while (state := process.poll()) is None:
+        time.sleep(0.05)
+    assert state.stage == "failed"
+    assert "signal 9" in state.message
+    assert folder.state().stage == "stopped"
+
+
+def test_settings_that_changed_since_are_not_passed_over(tmp_path: Path, slides: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    configured(slides, name="mine").write(file)
+    RunFolder.create(tmp_path / "runs" / "mine", TrainConfig.read(file))
+    configured(slides, name="mine", learning={"epochs": 9}).write(file)
+    assert cli.main(["train", str(file), "--resume"]) == 2
+    assert cli.main(["train", str(file), "--check", "--folds", "3"]) == 2
+    (tmp_path / "first").mkdir()
+    file.write_text("data: slides.json\nstart: first\n")
+    assert TrainConfig.read(file).start == str(tmp_path / "first")
 
 
 def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
@@ -250,5 +334,10 @@ def test_an_interrupt_stops_the_child_in_order(
             time.sleep(0.1)
 
     monkeypatch.setattr(child, "run", train)
-    assert cli.main(["train", str(tmp_path / "a.yaml")]) == 130
+    # Processes that run tests side by side ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert cli.main(["train", str(tmp_path / "a.yaml")]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "the best weights so far" in capsys.readouterr().out

@@ -65,7 +65,11 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     InputError
         When the file is no image.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        # OpenCV's own reading fails on Windows where a path has letters beyond ASCII.
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        image = None
     if image is None:
         raise InputError(f"{path} cannot be read as an image.")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)

@@ -29,6 +29,11 @@ Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 
 
+def key_of(sha256: str, page: int) -> str:
+    """Return a short name of a page of a file."""
+    return f"{sha256[:16]}-{page}"
+
+
 @dataclass(frozen=True, eq=False)
 class Slide:
     """An annotated image.
@@ -78,6 +83,11 @@ class Slide:
     def outlines(self) -> tuple[Outline, ...]:
         """The outline of each specimen, as :func:`outline_in` has it."""
         return tuple(outline_in(self.annotations, k) for k in range(len(self.truth)))
+
+    @property
+    def key(self) -> str:
+        """Short name of what it shows, by its file's hash."""
+        return key_of(self.sha256, self.page)
 
     def open(self) -> SlideImage:
         """Return the image, to be read. Raises InputError when it cannot be."""

@@ -11,7 +11,7 @@ from diatom_training.evaluation.report import HTML, chief_figures
 from diatom_training.evaluation.run import compare_models, evaluate_model
 from diatom_training.evaluation.testset import TestImage
 from diatom_training.evaluation.words import many
-from diatom_training.finetune.folder import CONFIG, RunFolder, find_model, run_of
+from diatom_training.finetune.folder import CONFIG, RunFolder, find_model
 from diatom_training.slides import PARTS, Part, Slide, read_slides
 from napari_diatom.errors import InputError
 from napari_diatom.models.library import ModelFolder
@@ -130,14 +130,11 @@ def read_test_set(
 
 
 def leaks(model: ModelFolder, slides: Sequence[Slide]) -> list[str]:
-    """Return what makes a model look better than it is: images that the run it lies in has learnt from."""
-    run = run_of(model)
-    if run is None:
-        return []
-    split, lines = run.split(), []
-    for part, use in (("train", "learnt from"), ("validation", "been tuned on")):
-        known = split[part]  # type: ignore[index]
-        those = [slide.name for slide in slides if (slide.sha256, slide.page) in known]
+    """Return what makes a model look better than it is: images that it, or what it started from, has learnt from."""
+    listed, lines = model.card.training.get("images_seen") or {}, []
+    for parts, use in ((("train", "before"), "learnt from"), (("validation",), "been tuned on")):
+        known = {key for part in parts for key in listed.get(part, ())}
+        those = [slide.name for slide in slides if slide.key in known]
         if those:
             lines.append(
                 f"{model.card.name} has {use} {len(those)} of these {len(slides)} images, such as {those[0]}: it looks "

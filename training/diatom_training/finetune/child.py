@@ -10,8 +10,9 @@ import time
 from typing import Any, Final
 
 from diatom_training.finetune import recent
-from diatom_training.finetune.folder import EVENTS, STOP, RunFolder, State
+from diatom_training.finetune.folder import EVENTS, MODEL, STOP, RunFolder, State
 from napari_diatom.errors import DiatomError, InputError, Stopped
+from napari_diatom.models.card import CARD_FILE
 from napari_diatom.progress import Progress, Report, ShouldStop
 
 GRACE_SECONDS: Final = 2.5
@@ -48,6 +49,8 @@ class Child:
         command = command_of("diatom_training.finetune", str(folder.path))
         with (folder / LOG).open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+        # The process itself can say so only when it has loaded its libraries.
+        folder.write_state("running", pid=self._process.pid)
         recent.remember(folder)
         self._deadline: float | None = None
 
@@ -64,18 +67,22 @@ class Child:
                 return None
             self._process.kill()
             self._process.wait()
-            return State("stopped", self._process.pid, "Stopped as asked; the finished epochs are kept.")
-        state = self.folder.state()
+        state, _ = self.folder.written_state()
         if self._process.returncode == NO_ROOM:
             return State("failed", state.pid, f"{self.folder.path} cannot be written: is the disk full?")
-        if state.stage in ("new", "running"):
-            return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()}")
-        return state
+        if state.stage != "running":
+            return state
+        if self._deadline is not None:
+            return State("stopped", state.pid, stopped_text(self.folder))
+        return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()} It can go on.")
 
     def _last_words(self) -> str:
         """Return the last line of its log."""
+        code = self._process.returncode
+        if code < 0:
+            return f"it was killed (signal {-code}), by somebody or for want of memory."
         lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit code {self._process.returncode}."
+        return lines[-1] if lines else f"exit code {code}."
 
 
 class Elsewhere:
@@ -103,6 +110,8 @@ class Elsewhere:
         """Return how the training ended, None while it goes on."""
         state = self.folder.state()
         if state.stage != "running":
+            if self._deadline is not None and self.folder.written_state()[0].stage == "running":
+                return State("stopped", state.pid, stopped_text(self.folder))
             return state
         if self._deadline is not None and time.monotonic() >= self._deadline:
             import psutil
@@ -148,6 +157,13 @@ def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
 def progress_of(event: dict[str, Any]) -> Progress:
     """Return what a line of the events says."""
     return Progress(**{name: event[name] for name in ("stage", "done", "total", "message", "values")})
+
+
+def stopped_text(folder: RunFolder) -> str:
+    """Return what is told of a run that was stopped as somebody asked."""
+    is_kept = (folder / MODEL / CARD_FILE).exists()
+    kept = "the best weights so far are in the run's model" if is_kept else "no epoch was finished"
+    return f"Stopped as asked; {kept}."
 
 
 def command_of(module: str, *arguments: str) -> list[str]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from argparse import Namespace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from diatom_training.evaluation.folds import words
 from diatom_training.evaluation.report import HTML, TITLES
 from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
-from diatom_training.finetune.folder import CURVES, MODEL, REPORT, RunFolder
+from diatom_training.finetune.folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
 from diatom_training.finetune.reading import read
-from napari_diatom.errors import Stopped
+from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models.library import ModelFolder, find
 from napari_diatom.progress import Progress, Report
 
@@ -34,6 +34,8 @@ def run(arguments: Namespace, bar: Report) -> int:
     KeyboardInterrupt
         When it was interrupted; the finished epochs are kept.
     """
+    if arguments.check and arguments.folds is not None:
+        raise InputError("--check looks at one division of the slides: leave --folds out.")
     if arguments.check:
         return _check(_config(arguments))
     if arguments.folds is not None:
@@ -124,16 +126,36 @@ def _folder(arguments: Namespace) -> RunFolder:
     """Return the run to work on."""
     source: Path = arguments.config
     if arguments.resume:
-        return RunFolder.open(source if source.is_dir() else _out(arguments, TrainConfig.read(source)))
+        if source.is_dir():
+            return _with_devices(RunFolder.open(source), arguments)
+        config = TrainConfig.read(source)
+        folder = _with_devices(RunFolder.open(_out(arguments, config)), arguments)
+        same = {"device": "auto", "devices": 1}
+        if config.absolute().replace(**same) != folder.config().replace(**same):
+            raise InputError(
+                f"{source} has changed since {folder.path} began, and a training goes on only as it began: resume "
+                f"{folder.path} itself, or begin a new one with -o."
+            )
+        return folder
     config = _config(arguments)
     return RunFolder.create(_out(arguments, config), config)
 
 
 def _config(arguments: Namespace) -> TrainConfig:
     """Return what is to be trained."""
-    config = TrainConfig.read(arguments.config)
-    asked = {name: getattr(arguments, name) for name in ("device", "devices") if getattr(arguments, name)}
-    return config.replace(**asked) if asked else config
+    return TrainConfig.read(arguments.config).replace(**_devices(arguments))
+
+
+def _with_devices(folder: RunFolder, arguments: Namespace) -> RunFolder:
+    """Have a run go on where the command line says."""
+    if _devices(arguments):
+        folder.config().replace(**_devices(arguments)).write(folder / CONFIG)
+    return folder
+
+
+def _devices(arguments: Namespace) -> dict[str, Any]:
+    """Return what the command line says of devices."""
+    return {name: getattr(arguments, name) for name in ("device", "devices") if getattr(arguments, name)}
 
 
 def _check(config: TrainConfig) -> int:

@@ -308,7 +308,9 @@ class TrainConfig(_Frozen):
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
         """Return the learning options of a network and classes."""
-        return self.learning.model_copy(update={"architecture": architecture, "classes": classes})
+        # Whoever never stops early wants the best weights too: they are kept, and all epochs are done.
+        patience = self.learning.epochs if self.learning.patience is None else self.learning.patience
+        return self.learning.model_copy(update={"architecture": architecture, "classes": classes, "patience": patience})
 
     @classmethod
     def of(cls, **entries: Any) -> Self:
@@ -331,6 +333,8 @@ class TrainConfig(_Frozen):
         for entries, name in ((plain, "data"), (plain, "images"), (plain["composed"] or {}, "atlas")):
             if entries.get(name) is not None:
                 entries[name] = Path(entries[name]).absolute()
+        if Path(self.start).exists():
+            plain["start"] = str(Path(self.start).absolute())
         return self.of(**plain)
 
     def to_plain(self) -> dict[str, Any]:
@@ -367,6 +371,8 @@ class TrainConfig(_Frozen):
         if not isinstance(data, Mapping):
             raise InputError(f"{path} describes no training: it must have entries such as `data: my-project`.")
         entries = _relative(data, ("data", "images"), path.parent)
+        if isinstance(entries.get("start"), str) and entries["start"] and (path.parent / entries["start"]).exists():
+            entries["start"] = str(path.parent / entries["start"])
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
         return _checked(cls, entries, f"{path} describes no training")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-import numpy as np
 from PIL import Image
 
 from diatom_training.examples import Example, Outline
@@ -18,6 +17,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.slides import PARTS, AnnotatedSlides, Part, Slide, outline_in, read_slides
 from napari_diatom.analysis import plan_scales
 from napari_diatom.errors import InputError, OutputError
+from napari_diatom.files import write_atomically
 from napari_diatom.formats import class_names
 from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import splits
@@ -95,8 +95,9 @@ def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop =
         parts = {part: tuple(slide for slide in slides if slide.part == part) for part in PARTS}
     else:
         parts = _by_group(slides, _planned(config, slides))
-    _check_parts(parts)
-    return Dataset(classes, parts, (*there.warnings, *_warnings(classes, parts)))
+    _check_parts(parts, classes)
+    warnings = (*there.warnings, *_left_out(slides, parts), *_warnings(classes, parts))
+    return Dataset(classes, parts, warnings)
 
 
 def folds(
@@ -111,7 +112,7 @@ def folds(
     InputError
         As :func:`read`, and when there are too few slides for so many folds.
     """
-    there, _, slides = _read(config, report, should_stop)
+    there, classes, slides = _read(config, report, should_stop)
     by, seed = config.split.by, config.split.seed
     if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
         tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
@@ -137,7 +138,7 @@ def folds(
         }
         parts = _by_group(slides, named)
         try:
-            _check_parts(parts)
+            _check_parts(parts, classes)
         except InputError as error:
             raise InputError(f"Fold {k} of {number}: {error}") from None
         if not any(len(slide.truth) for slide in parts["test"]):
@@ -215,7 +216,7 @@ def _by_group(slides: Sequence[Slide], groups: Mapping[Any, Sequence[str]]) -> d
     return {part: tuple(slide for slide in slides if slide.group in groups.get(part, ())) for part in PARTS}
 
 
-def _check_parts(parts: Mapping[Part, Sequence[Slide]]) -> None:
+def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str]) -> None:
     """Refuse parts that nothing can be learnt from."""
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
@@ -223,6 +224,28 @@ def _check_parts(parts: Mapping[Part, Sequence[Slide]]) -> None:
                 f"The {part} part has no specimen ({len(parts[part])} images): annotate more slides, or divide them "
                 "otherwise (another seed, other shares)."
             )
+    counts = Counter(classes[k] for slide in parts["train"] for k in slide.truth.class_ids.tolist())
+    untaught = [name for name in classes if not counts[name]]
+    if untaught:
+        raise InputError(
+            f"There is no specimen to learn from of {', '.join(untaught)}: all are on slides of validation or test. "
+            "Annotate more slides, divide them otherwise (another seed), or leave these classes out."
+        )
+
+
+def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
+    """Say which images are in no part, and where slides are not known."""
+    lines = []
+    chosen = {slide.name for some in parts.values() for slide in some}
+    out = [slide.name for slide in slides if slide.name not in chosen and len(slide.truth)]
+    if out:
+        lines.append(f"{len(out)} annotated images are in no part of the split, among them {out[0]}")
+    groups = {slide.group for slide in slides}
+    if len(groups) == len(slides) > 1 and len({slide.path.parent for slide in slides}) == 1:
+        lines.append(
+            "each image is taken for a slide of its own; if some are of one slide, say how their names tell it (group)"
+        )
+    return lines
 
 
 def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
@@ -235,10 +258,7 @@ def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> 
     if few:
         lines.append(f"few specimens to learn from ({FEW} are little, 100 are good): {', '.join(few)}")
     for part in PARTS[1:]:
-        untaught = [name for name in classes if not counts["train"][name] and counts[part][name]]
-        untold = [name for name in classes if counts["train"][name] and not counts[part][name]]
-        if untaught:
-            lines.append(f"in the {part} part, but not in training: {', '.join(untaught)}")
+        untold = [name for name in classes if not counts[part][name]]
         if untold:
             lines.append(f"not in the {part} part, where nothing is told of them: {', '.join(untold)}")
     numbers = [counts["train"][name] for name in classes if counts["train"][name]]
@@ -315,9 +335,8 @@ def _readable(slide: Slide, folder: Path) -> Path:
         image = slide.open()
         pixels = image.read(0, 0, image.width, image.height)
         image.release()
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.png")
-        if not cv2.imwrite(str(partial), np.ascontiguousarray(pixels[..., ::-1])):
-            raise OutputError(f"{path} cannot be written: is the disk full?")
-        partial.replace(path)
+        done, data = cv2.imencode(".png", pixels[..., ::-1])
+        if not done:
+            raise OutputError(f"{path} cannot be written: its pixels cannot be encoded.")
+        write_atomically(path, data.tobytes())
     return path

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.slides import PARTS, Part
+from diatom_training.slides import PARTS, Part, key_of
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models import library
@@ -46,6 +46,8 @@ COMPOSED: Final = "composed"
 """Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
 FIELDS: Final = "fields"
 
+_CLOCK_SECONDS: Final = 60.0
+
 Stage = Literal["new", "running", "stopped", "failed", "finished"]
 
 
@@ -66,6 +68,32 @@ class State:
     stage: Stage = "new"
     pid: int = 0
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a run has divided its slides.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        What it learns.
+    parts : mapping of str to tuple of str
+        The slides of each part.
+    images : frozenset of str
+        Keys of its images; see :attr:`diatom_training.slides.Slide.key`.
+    """
+
+    classes: tuple[str, ...]
+    parts: Mapping[str, tuple[str, ...]]
+    images: frozenset[str]
+
+    def held(self, config: TrainConfig) -> TrainConfig:
+        """Return a configuration that divides the data so, however they have changed since."""
+        classes = () if config.one_class else self.classes
+        return config.replace(
+            split={"parts": {part: list(names) for part, names in self.parts.items()}}, classes=classes
+        )
 
 
 class RunFolder:
@@ -120,6 +148,27 @@ class RunFolder:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
         return TrainConfig.read(self / CONFIG)
 
+    def division(self) -> Division | None:
+        """Return how the run has divided its slides, None where it has not yet.
+
+        Raises
+        ------
+        InputError
+            When the file of it is damaged.
+        """
+        path = self / SPLIT
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            parts: dict[str, tuple[str, ...]] = {
+                part: tuple(sorted({image["slide"] for image in data["parts"][part]})) for part in PARTS
+            }
+            keys = {key_of(image["sha256"], image["page"]) for part in PARTS for image in data["parts"][part]}
+            return Division(tuple(data["classes"]), parts, frozenset(keys))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error!r}") from error
+
     def split(self) -> dict[Part, dict[tuple[str, int], str]]:
         """Return the images of each part: their names by the hash of the file and the page in it.
 
@@ -141,21 +190,26 @@ class RunFolder:
 
     def state(self) -> State:
         """Return how far it is; one whose process has died without a word is ``stopped``."""
+        state, started = self.written_state()
+        if state.stage == "running" and not alive(state.pid, started):
+            return State("stopped", state.pid, "The training was ended from outside; it can go on.")
+        return state
+
+    def written_state(self) -> tuple[State, float]:
+        """Return how far it was by its own last word, and when its process was started."""
         try:
             data = json.loads((self / STATE).read_text(encoding="utf-8"))
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
             started = float(data["started"])
         except FileNotFoundError:
-            return State()
+            return State(), 0.0
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self / STATE} is damaged: {error}") from error
-        if state.stage == "running" and not alive(state.pid, started):
-            return State("stopped", state.pid, "The training was ended from outside; it can go on.")
-        return state
+        return state, started
 
-    def write_state(self, stage: Stage, message: str = "") -> None:
-        """Note how far it is. Raises OutputError when that cannot be written."""
-        pid = os.getpid()
+    def write_state(self, stage: Stage, message: str = "", pid: int | None = None) -> None:
+        """Note how far it is, by this process or another one. Raises OutputError when that cannot be written."""
+        pid = os.getpid() if pid is None else pid
         data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message}
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
@@ -269,5 +323,8 @@ def started_at(pid: int) -> float:
 
 
 def alive(pid: int, started: float) -> bool:
-    """Tell whether the process that was started then runs: numbers of processes are given again."""
-    return started > 0 and abs(started_at(pid) - started) < 1
+    """Tell whether the process that was started then runs: numbers of processes are given again.
+
+    When it was started is told by the clock, which may have been set since; a minute makes up for that.
+    """
+    return started > 0 and abs(started_at(pid) - started) < _CLOCK_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,8 +10,11 @@ import torch
 
 _PER_CLASS: Final = (1, 4)
 """Rows of a head's last layer for each class: a score, or the four sides of a box."""
-_HEADS: Final = frozenset({"cv3", "box_predictor", "mask_predictor", "segmentation_head", "head"})
-"""What the parts of a network that answer for classes are called; the proposals of Mask R-CNN know no classes."""
+_LAST: Final = re.compile(
+    r"(\.cv3\.\d+\.2|box_predictor\.(cls_score|bbox_pred)|mask_predictor\.mask_fcn_logits|^segmentation_head\.\d+|^head)"
+    r"\.(weight|bias)$"
+)
+"""Names of the tensors that answer for classes: of YOLO, Mask R-CNN, DeepLabV3+ and classifiers."""
 
 
 def for_classes(
@@ -35,9 +39,8 @@ def for_classes(
         return dict(weights)
     moved = {}
     for name, tensor in weights.items():
-        wanted, parts = network.get(name), set(name.split("."))
-        is_head = bool(parts & _HEADS) and "rpn" not in parts and tensor.ndim > 0
-        if wanted is None or not is_head or tensor.shape[1:] != wanted.shape[1:]:
+        wanted = network.get(name)
+        if wanted is None or not _LAST.search(name) or tensor.shape[1:] != wanted.shape[1:]:
             moved[name] = tensor
             continue
         rows = _rows(len(tensor), len(wanted), len(old), len(new))

@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,7 @@ from diatom_training.composing.write import compose_set
 from diatom_training.evaluation.result import Evaluation
 from diatom_training.examples import Example
 from diatom_training.finetune import composed, curves, dataset, start
-from diatom_training.finetune.child import NO_ROOM
+from diatom_training.finetune.child import NO_ROOM, stopped_text
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.folder import (
@@ -35,12 +35,14 @@ from diatom_training.finetune.folder import (
     MODEL,
     REPORT,
     SPLIT,
+    Division,
     RunFolder,
 )
 from diatom_training.finetune.judging import judge
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
 from diatom_training.learning.train import Trained
+from diatom_training.slides import PARTS
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.errors import OutputError, Stopped
@@ -51,6 +53,7 @@ from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
+TRANSFERRED: Final = "transferred.txt"
 _LOOK_SECONDS: Final = 1.0
 """How often a training looks whether whoever started it is still there."""
 
@@ -102,26 +105,43 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
         When the loss is no longer finite, or memory or disk are full.
     """
     config = folder.config()
-    data = dataset.read(config, report, should_stop)
-    for line in data.warnings:
-        report(Progress("warning", message=line))
+    division = folder.division()
+    data = dataset.read(config if division is None else division.held(config), report, should_stop)
     begin = start.resolve(config)
-    write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
+    for line in (*data.warnings, *_changes(division, data), *_leaks(begin, data)):
+        report(Progress("warning", message=line))
+    if division is None:
+        write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
     report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
     begin = _begun(folder, config, data, begin, device, report, should_stop)
-    try:
-        trained = _learn(folder, config, data, begin, device, None, report, should_stop)
-    except Stopped:
-        epochs = len(folder.history())
-        if epochs:
-            trained = _learn(folder, config, data, begin, "cpu", epochs, silent, never)
-            _model(folder, config, data, begin, trained, _seen(config, data, begin))
-        raise
+    trained = _learn(folder, config, data, begin, device, report, should_stop)
     model = _model(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
+
+
+def _changes(division: Division | None, data: Dataset) -> list[str]:
+    """Say which images are not those that a training began with."""
+    if division is None:
+        return []
+    now = {slide.key for slides in data.parts.values() for slide in slides}
+    gone = len(division.images - now)
+    return [f"{gone} images are gone, or are others than when the training began"] if gone else []
+
+
+def _leaks(begin: start.Start, data: Dataset) -> list[str]:
+    """Say which images the start has learnt from that are to say how good the model is."""
+    lines = []
+    for part in PARTS[1:]:
+        known = [slide.name for slide in data.parts[part] if slide.key in begin.seen]
+        if known:
+            lines.append(
+                f"the start has learnt from {len(known)} images of the {part} part, such as {known[0]}: the model will "
+                "look better on them than it is"
+            )
+    return lines
 
 
 def _begun(
@@ -163,8 +183,9 @@ def _begun(
             report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
 
         first = composed.first(config)
-        trained = _learn(inner, first, data, begin, device, None, tell, should_stop, fields)
-        _model(inner, first, data, replace(begin, composed=known), trained, composed.told(known))
+        known_begin = replace(begin, composed=known)
+        trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
+        _model(inner, first, data, known_begin, trained, composed.told(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
     found = start.resolve(config.model_copy(update={"start": str(inner.path)}))
@@ -177,7 +198,6 @@ def _learn(
     data: Dataset,
     begin: start.Start,
     device: str,
-    until: int | None,
     report: Report,
     should_stop: ShouldStop,
     examples: Sequence[Example] | None = None,
@@ -196,12 +216,19 @@ def _learn(
             board.show(history)
         report(progress)
 
-    def look(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    def look(pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]) -> None:
+        now = trained()
+        losses = [epoch["val_loss"] for epoch in now.history]
         if pictures:
-            write_atomically(folder.example(epoch), drawing.jpeg(drawing.beside(pictures)))
+            write_atomically(folder.example(len(losses)), drawing.jpeg(drawing.beside(pictures)))
+        if seen is not None and losses[-1] == min(losses):
+            # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
+            _model(folder, config, data, begin, now, seen)
 
     images = folder / IMAGES
+    seen = None
     if examples is None:
+        seen = _seen(config, data, begin)
         examples = dataset.examples(data, "train", config, begin.tile_size, images)
     try:
         return learning.train(
@@ -212,9 +239,7 @@ def _learn(
             start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
-            # What is only read again needs one.
-            devices=1 if until is not None else config.devices,
-            until=until,
+            devices=config.devices,
             report=keep,
             should_stop=should_stop,
             look=look,
@@ -235,6 +260,11 @@ def _model(
     """Write the model."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = read(trained.history)
+    listed_before = folder / TRANSFERRED
+    transferred = trained.transferred
+    if not transferred and listed_before.exists():
+        # A training that goes on takes nothing over any more.
+        transferred = tuple(listed_before.read_text(encoding="utf-8").split())
     model = write_model(
         folder / MODEL,
         trained.network,
@@ -255,7 +285,9 @@ def _model(
             "config": config.to_plain() | {"data": config.data.name, "images": None},
             "started_from": begin.text,
             "composed": begin.composed,
-            "tensors_taken_over": len(trained.transferred),
+            "tensors_taken_over": len(transferred),
+            "images_seen": {part: [slide.key for slide in data.parts[part]] for part in PARTS[:2]}
+            | {"before": list(begin.seen)},
             "images": {part: len(slides) for part, slides in data.parts.items()},
             "specimens": {part: dict(data.count(part)) for part in data.parts},
             "epochs_done": len(trained.history),
@@ -263,7 +295,7 @@ def _model(
             "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
         },
     )
-    write_atomically(folder / "transferred.txt", "".join(f"{name}\n" for name in trained.transferred))
+    write_atomically(listed_before, "".join(f"{name}\n" for name in transferred))
     return model
 
 
@@ -287,9 +319,7 @@ def work(folder: RunFolder) -> int:
         result = train(folder, folder.say, _Stops(folder))
     except Stopped:
         (folder / "stop").unlink(missing_ok=True)
-        is_kept = (folder / MODEL / CARD_FILE).exists()
-        kept = "the best weights so far are in the run's model" if is_kept else "no epoch was finished"
-        return _ended(folder, "stopped", f"Stopped as asked; {kept}.", 0)
+        return _ended(folder, "stopped", stopped_text(folder), 0)
     except DiatomError as error:
         return _ended(folder, "failed", str(error), 2)
     except Exception as error:

@@ -16,7 +16,7 @@ from diatom_training.learning.backbones import backbone_of, pretrained, read_lit
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.errors import InputError, ModelError
-from napari_diatom.models.card import MASK_TASKS, Task
+from napari_diatom.models.card import MASK_TASKS, ModelCard, Task
 from napari_diatom.models.library import ModelFolder
 
 TILE: Final = 1024
@@ -43,6 +43,8 @@ class Start:
         What the whole network knows, as far as it is known.
     composed : mapping, or None
         What the weights have learnt from composed slides, as the card tells it.
+    seen : frozenset of str
+        Keys of the images that they have learnt from or were tuned on, as far as the card tells them.
     """
 
     architecture: str
@@ -53,6 +55,7 @@ class Start:
     licence: str = ""
     classes: tuple[str, ...] = ()
     composed: Mapping[str, Any] | None = None
+    seen: frozenset[str] = frozenset()
 
     def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
         """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
@@ -114,7 +117,7 @@ def resolve(config: TrainConfig) -> Start:
     if config.task == "classes" and card.task in MASK_TASKS:
         _check_task(usual, config)
         backbone = backbone_of(_network(model)).state_dict()
-        return Start(usual, None, backbone, TILE, f"the backbone of {text}", card.licence)
+        return Start(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
     related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
     if card.task != config.task and not related:
         raise InputError(
@@ -125,7 +128,14 @@ def resolve(config: TrainConfig) -> Start:
     if related and config.architecture is None:
         architecture = _turned(architecture, config.task)
     _check_task(architecture, config)
-    return Start(architecture, _network(model).state_dict(), None, card.tile_size, text, card.licence, card.classes)
+    weights, seen = _network(model).state_dict(), seen_by(card)
+    return Start(architecture, weights, None, card.tile_size, text, card.licence, card.classes, seen=seen)
+
+
+def seen_by(card: ModelCard) -> frozenset[str]:
+    """Return the keys of the images that a model, or what it started from, has learnt from or was tuned on."""
+    listed: Mapping[str, list[str]] = card.training.get("images_seen") or {}
+    return frozenset(key for keys in listed.values() for key in keys)
 
 
 def _turned(architecture: str, task: Task) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import warnings
@@ -32,12 +33,6 @@ _COPIES = 5
 """Copies of the weights in a checkpoint: they, their average, the best ones, and two moments of the optimizer."""
 UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
 
-Look = Callable[[int, Sequence[NDArray[np.uint8]]], None]
-
-
-def unseen(epoch: int, pictures: Sequence[NDArray[np.uint8]]) -> None:
-    """Look at nothing."""
-
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -60,6 +55,14 @@ class Trained:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     transferred: tuple[str, ...] = ()
+
+
+Look = Callable[[Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
+"""What is called after an epoch: with pictures of validation crops, and what gives the training as it then is."""
+
+
+def unseen(pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]) -> None:
+    """Look at nothing."""
 
 
 def train(
@@ -99,8 +102,8 @@ def train(
     report, should_stop
         The contract of long work; a stop keeps the epochs that are finished.
     look : callable, optional
-        Given, after each epoch, its number from 1 and pictures of the first validation crops, with what is there and
-        what was found, each of shape (H, W, 3).
+        Given, after each epoch, pictures of the first validation crops, with what is there and what was found, each of
+        shape (H, W, 3), and a function that returns the training as it then is.
 
     Raises
     ------
@@ -136,7 +139,12 @@ def train(
         if device == "cuda":
             torch.cuda.empty_cache()
         report(Progress("memory", message=f"Out of memory: going on with {batch} crops at a time."))
-    network = module.averaged
+    return trained_of(module)
+
+
+def trained_of(module: LearningModule) -> Trained:
+    """Return what a training has come to: a copy of the averaged weights, the best ones where they are kept."""
+    network = copy.deepcopy(module.averaged)
     if module.best is not None:
         network.load_state_dict(module.best)
     return Trained(
@@ -316,7 +324,7 @@ class _Keeper(pl.Callback):
             raise OutputError(
                 f"{self.path} cannot be written: is the disk full? Make room and go on; the finished epochs are kept."
             ) from error
-        self.look(trainer.current_epoch + 1, module.looks)
+        self.look(module.looks, lambda: trained_of(module))
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
             trainer.should_stop = True
