@@ -230,7 +230,9 @@ def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) ->
     parts = {part: sorted({slide.group for slide in began[part]}) for part in PARTS}
     with pytest.raises(InputError, match="no specimen to learn from of rare"):
         dataset.read(config.replace(split={"parts": parts}))
-    assert dataset.read(config.replace(split={"parts": parts}, classes=("needle", "square"))).classes[1] == "square"
+    assert dataset.read(config.replace(split={"parts": parts}, without=("rare",))).classes == ("needle", "square")
+    with pytest.raises(InputError, match="no round to be left out; it has needle, rare, square"):
+        dataset.read(config.replace(without=("round",)))
 
 
 def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -> None:

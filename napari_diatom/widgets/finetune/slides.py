@@ -64,6 +64,7 @@ class SlidesPage(QWidget):
             "data": Path(self._data.text().strip()),
             "images": Path(images) if images else None,
             "group": self._group.text().strip(),
+            "without": tuple(name.strip() for name in self._without.text().split(",") if name.strip()),
             "one_class": self._one_name.text().strip() if self._one.isChecked() else "",
             "split": {
                 "shares": self._shares.currentText(),
@@ -133,6 +134,9 @@ class SlidesPage(QWidget):
             "Regular expression whose part in parentheses is the slide in an image's name, such as ^(S\\d+)_; for "
             "annotations that name no slides"
         )
+        self._without = named(QLineEdit(), "without")
+        self._without.setPlaceholderText("No class")
+        self._without.setToolTip("Classes that are not learnt, with commas")
         self._one = named(QCheckBox("Learn all as one class"), "one_class")
         self._one_name = named(QLineEdit("diatom"), "one_class_name")
         self._one_name.setEnabled(False)
@@ -171,13 +175,14 @@ class SlidesPage(QWidget):
         more = QWidget()
         form = QFormLayout(more)
         form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Leave out", self._without)
         form.addRow("Images", self._images)
         form.addRow("Slide's name", self._group)
         form.addRow("Shares", self._shares)
         form.addRow("", self._by)
         form.addRow("Seed", self._seed)
         form.addRow("", self._own)
-        folded = QCollapsible("How they are divided")
+        folded = QCollapsible("Classes, images, division")
         folded.addWidget(more)
         layout = QVBoxLayout(self)
         layout.addLayout(row)
@@ -190,7 +195,7 @@ class SlidesPage(QWidget):
         self._project_button.clicked.connect(self._ask_for_project)
         self._file_button.clicked.connect(self._ask_for_file)
         self._one.toggled.connect(self._one_name.setEnabled)
-        for edit in (self._data, self._images, self._group, self._one_name):
+        for edit in (self._data, self._images, self._group, self._without, self._one_name):
             edit.textEdited.connect(self._timer.start)
         self._shares.currentTextChanged.connect(self._timer.start)
         for signal in (

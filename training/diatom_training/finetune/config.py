@@ -227,6 +227,8 @@ class TrainConfig(_Frozen):
         slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
     classes : tuple of str
         Classes to learn, in this order; empty takes all of the data. Specimens of others are left out.
+    without : tuple of str
+        Classes to leave out, as if nobody had outlined them.
     one_class : str
         Learn all specimens as this one class.
     split : SplitConfig
@@ -256,6 +258,7 @@ class TrainConfig(_Frozen):
     images: Path | None = None
     group: str = ""
     classes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     one_class: str = ""
     split: SplitConfig = SplitConfig()
     start: str = ""
@@ -302,6 +305,8 @@ class TrainConfig(_Frozen):
     def _together(self) -> Self:
         if self.classes and self.one_class:
             raise ValueError("classes and one_class exclude each other")
+        if self.without and (self.classes or self.one_class):
+            raise ValueError("without leaves classes out of all there are; it does not go with classes or one_class")
         if (self.start == IMAGENET or self.start.endswith(".pth")) and self.task in ("boxes", "oriented-boxes"):
             raise ValueError("YOLO does not start from a backbone of ImageNet; start from a model, or from scratch")
         return self

@@ -176,6 +176,14 @@ def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
                 f"{config.data} has no specimen of {', '.join(missing)}; it has {', '.join(sorted(occurring))}."
             )
         return config.classes
+    unknown = [name for name in config.without if name not in occurring]
+    if unknown:
+        raise InputError(
+            f"{config.data} has no {', '.join(unknown)} to be left out; it has {', '.join(sorted(occurring))}."
+        )
+    occurring -= set(config.without)
+    if not occurring:
+        raise InputError(f"All classes of {config.data} are left out.")
     return tuple(name for name in class_names(slide.annotations for slide in slides) if name in occurring)
 
 
@@ -229,7 +237,7 @@ def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str]) 
     if untaught:
         raise InputError(
             f"There is no specimen to learn from of {', '.join(untaught)}: all are on slides of validation or test. "
-            "Annotate more slides, divide them otherwise (another seed), or leave these classes out."
+            "Annotate more slides, divide them otherwise (another seed), or leave these classes out (without)."
         )
 
 

@@ -91,9 +91,7 @@ class Division:
     def held(self, config: TrainConfig) -> TrainConfig:
         """Return a configuration that divides the data so, however they have changed since."""
         classes = () if config.one_class else self.classes
-        return config.replace(
-            split={"parts": {part: list(names) for part, names in self.parts.items()}}, classes=classes
-        )
+        return config.replace(split={"parts": dict(self.parts)}, classes=classes, without=())
 
 
 class RunFolder:
