@@ -15,7 +15,7 @@ import pytest
 from tiny import NETWORKS, configured, draw_slides
 
 from diatom_training.export import to_ultralytics
-from diatom_training.finetune import child, command, dataset, estimate, reading, recent, start
+from diatom_training.finetune import aside, child, command, dataset, estimate, reading, recent, start
 from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
 from diatom_training.slides import PARTS
@@ -108,7 +108,7 @@ def test_what_a_training_would_learn_from_is_told(
     assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
     assert lines[2] == "test: 2 images of 1 slides: 2 needle, 2 square"
     assert "20 are little" in lines[3]
-    assert lines[-1] == "At most about 5 min for 60 epochs, 1.5 GB of memory."
+    assert lines[-1] == "About 5 min for 60 epochs, 1.5 GB of memory."
     assert not (tmp_path / "runs").exists()
 
 
@@ -120,10 +120,23 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     assert 1e8 < told.memory_bytes < 2e10
     assert told.seconds(config) == pytest.approx(50 * (2 * told.step_seconds + 2 * told.crop_seconds))
     assert "for 50 epochs" in told.text(config)
+    longer = config.replace(composed={"epochs": 25})
+    assert told.seconds(longer) == pytest.approx(1.5 * told.seconds(config))
+    assert "for 75 epochs" in told.text(longer)
     with pytest.raises(InputError, match="does not exist"):
         estimate.estimate(config.replace(data=slides.parent / "gone.json"))
     with pytest.raises(Stopped):
         estimate.estimate(config, lambda: True)
+
+
+def test_what_is_done_aside_leaves_nothing_behind(
+    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "untidy.py").write_text("import tempfile\ndef make(config):\n    return tempfile.mkdtemp()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = Path(aside.aside("untidy", "make", configured(slides)))
+    assert made.parent.name.startswith("napari-diatom-")
+    assert not made.parent.exists()
 
 
 def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: Path, slides: Path) -> None:

@@ -82,6 +82,42 @@ def test_a_model_becomes_one_of_the_users_own(folder: Path, tmp_path: Path, monk
     assert cli.main(["models", "import", str(run), "--name", "other"]) == 2
 
 
+def test_a_model_that_was_judged_anew_is_installed_with_its_new_card(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    monkeypatch.setattr(library, "BUNDLED", tmp_path / "bundled")
+    library.install(library.find(folder))
+    ModelCard.read(folder).model_copy(update={"thresholds": {"diatom": 0.6}, "metrics": {"f1": 0.9}}).write(folder)
+    assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy"
+    assert library.find("toy").card == ModelCard.read(folder)
+
+    (tmp_path / "own").rename(tmp_path / "bundled")
+    assert library.install(library.find(folder)).folder == tmp_path / "bundled" / "toy"
+    ModelCard.read(folder).model_copy(update={"thresholds": {"diatom": 0.7}}).write(folder)
+    for _ in range(2):
+        assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy-2"
+    assert library.find("toy-2").card.threshold() == 0.7
+    assert library.find("toy").card.threshold() == 0.6
+
+
+def test_names_that_differ_in_capitals_alone_are_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    library.install(library.find(folder))
+    card = ModelCard.read(folder)
+    (folder / WEIGHTS_FILE).write_bytes(b"others")
+    other = card.model_copy(update={"name": "Toy", "sha256": hashlib.sha256(b"others").hexdigest()})
+    other.write(folder)
+    assert library.install(library.find(folder)).card.name == "Toy-2"
+    # A folder that was named otherwise than its model is not written over.
+    (tmp_path / "own" / "Toy-2").rename(tmp_path / "own" / "Pool")
+    other.model_copy(update={"name": "pool"}).write(folder)
+    assert library.install(library.find(folder)).folder == tmp_path / "own" / "pool-2"
+    assert library.find("Toy-2").folder == tmp_path / "own" / "Pool"
+
+
 def test_an_unknown_name_lists_the_known_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
     with pytest.raises(ModelError, match=r"Did you mean toy\?.*toy"):

@@ -164,7 +164,8 @@ def install(model: ModelFolder) -> ModelFolder:
     Returns
     -------
     ModelFolder
-        The copy. Where another model has that name a number is added to it; the same weights are not copied twice.
+        The copy. Where another model has that name, in capitals or not, a number is added to it. The same weights are
+        not copied twice: the copy takes over what the card says of them now.
 
     Raises
     ------
@@ -174,11 +175,19 @@ def install(model: ModelFolder) -> ModelFolder:
         When there is no room or no right to write.
     """
     model.verify()
-    names = {known.card.name: known for known in available()}
+    # On Windows and macOS, names that differ in capitals alone are one folder.
+    models = {known.card.name.casefold(): known for known in available()}
+    folders = {card.parent.name.casefold() for card in _cards(user_folder())}
     name, number = model.card.name, 1
-    while name in names:
-        if names[name].card.sha256 == model.card.sha256:
-            return names[name]
+    while name.casefold() in models.keys() | folders:
+        known = models.get(name.casefold())
+        if known is not None and known.card.sha256 == model.card.sha256:
+            card = model.card.model_copy(update={"name": known.card.name})
+            if card == known.card:
+                return known
+            if known.folder.parent != BUNDLED:
+                card.write(known.folder)
+                return ModelFolder(card, known.folder)
         number += 1
         name = f"{model.card.name}-{number}"
     home = user_folder() / name

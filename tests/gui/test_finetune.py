@@ -1,23 +1,34 @@
 """The dock widget *Fine-tune a model*, from annotated slides to a model that is used."""
 
+import json
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 from napari.layers import Shapes
-from qtpy.QtWidgets import QLabel, QTableWidget
+from qtpy.QtWidgets import QFileDialog, QLabel, QTableWidget
 from skimage.io import imread
-from tiny import draw_slides
+from tiny import configured, draw_slides
 
-from diatom_training.finetune import child, recent
-from diatom_training.finetune.config import TrainConfig
+import napari_diatom.child
+from diatom_training.finetune import aside, child, curves, recent
+from diatom_training.finetune.config import VARIATIONS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
+from diatom_training.learning.options import AugmentOptions
 from gui.conftest import child_of
+from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
-from napari_diatom.progress import never, silent
+from napari_diatom.progress import Progress, never, silent
 from napari_diatom.widgets.detect import DetectWidget
+from napari_diatom.widgets.finetune.progress import ProgressPage
+from napari_diatom.widgets.finetune.settings import SettingsPage
+from napari_diatom.widgets.finetune.watch import Watch
 from napari_diatom.widgets.finetune.widget import FineTuneWidget
+from napari_diatom.widgets.models import news
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2}
 
@@ -59,12 +70,15 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     watch = widget.progress.watch
     assert watch.is_running
     assert not child_of(widget, "start_training").isEnabled()
+    assert not child_of(widget, "runs").isEnabled()
     qtbot.waitUntil(lambda: not watch.is_running, timeout=120_000)
     assert child_of(widget, "train_message").text().startswith("Finished.")
     assert child_of(widget, "curves").isVisibleTo(widget.progress)
     assert not child_of(widget, "example").pixmap().isNull()
     assert "Recall" in child_of(widget, "test_figures").text()
     assert child_of(widget, "runs").currentText() == "my-diatoms: finished"
+    assert child_of(widget, "runs").isEnabled()
+    assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
     child.run(alone, silent, never)
@@ -124,3 +138,156 @@ def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
     qtbot.waitUntil(lambda: "does not exist" in child_of(widget, "slides_message").text(), timeout=10_000)
     assert not start.isEnabled()
     assert "does not exist" in start.toolTip()
+
+
+def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):
+    good = RunFolder.create(tmp_path / "good", configured(slides, "oriented-boxes"))
+    bad = RunFolder.create(tmp_path / "bad", configured(slides, "oriented-boxes"))
+    for run in (good, bad):
+        (run / "model").mkdir()
+        (run / "model" / "model.yaml").touch()
+        recent.remember(run)
+    with (bad / "config.yaml").open("a") as stream:
+        stream.write("colour: red\n")
+    (bad / "run.json").write_text("{")
+    (bad / "history.csv").write_text("epoch,val_loss\n1,much\n")
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    starts = child_of(widget, "start")
+    assert starts.findData(str(good.path)) >= 0
+    assert starts.findData(str(bad.path)) < 0
+    assert widget.progress.watch.folder.path == bad.path
+    assert "damaged" in child_of(widget, "train_message").text()
+    assert not child_of(widget, "curves").isVisibleTo(widget.progress)
+
+
+def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, monkeypatch):
+    begun, closed, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def late(*_):
+        begun.set()
+        closed.wait(10)
+        ended.set()
+        raise DiatomError("There is no room.")
+
+    monkeypatch.setattr(aside, "aside", late)
+    monkeypatch.setattr(napari_diatom.child, "devices", lambda: ("auto",) if closed.wait(20) else ())
+    widget = opened(viewer, slides, qtbot)
+    widget.measure()
+    qtbot.waitUntil(begun.is_set, timeout=20_000)
+    viewer.window.remove_dock_widget(widget)
+    widget.deleteLater()
+    with qtbot.captureExceptions() as caught:
+        qtbot.wait(50)
+        closed.set()
+        qtbot.waitUntil(ended.is_set)
+        qtbot.wait(200)
+    assert not caught
+
+
+def test_the_preset_for_few_images_varies_them_strongly(slides, qtbot):
+    strong = AugmentOptions(**VARIATIONS["strong"])
+    assert TrainConfig.of(data=slides, preset="few").learning.augment == strong
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    preset, variation = child_of(page, "preset"), child_of(page, "variation")
+    shown = []
+    for name in ("few", "standard"):
+        preset.setCurrentIndex(preset.findData(name))
+        shown.append(variation.currentText())
+    assert shown == ["strong", "usual"]
+    preset.setCurrentIndex(preset.findData("few"))
+    assert TrainConfig.of(data=slides, **page.entries()).learning.augment == strong
+
+
+def test_a_chosen_file_stays_the_start_of_a_detector(slides, qtbot, tmp_path, monkeypatch):
+    file = tmp_path / "mine.pt"
+    file.touch()
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    start, task = child_of(page, "start"), child_of(page, "task")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    start.setCurrentIndex(start.findText("Ultralytics file (.pt)…"))
+    start.activated.emit(start.currentIndex())
+    news().changed.emit()
+    assert start.currentData() == str(file)
+    task.setCurrentIndex(task.findData("boxes"))
+    assert start.currentData() == str(file)
+    task.setCurrentIndex(task.findData("semantic"))
+    assert start.findData(str(file)) < 0
+
+
+def test_a_run_is_shown_with_what_its_last_attempt_warned_of(slides, qtbot, tmp_path, monkeypatch):
+    run = RunFolder.create(tmp_path / "run", configured(slides))
+    for attempt in range(3):
+        run.say(Progress("images", 0, 1))
+        run.say(Progress("warning", message="few needles"))
+        run.say(Progress("warning", message="no squares"))
+        for step in range(attempt * 50, attempt * 50 + 50):
+            run.say(Progress("step", step + 1, 150))
+        run.say(Progress("epoch", attempt + 1, 3, values={"val_loss": 1.0}))
+        if attempt == 1:
+            run.say(Progress("stopped", message="Stopped as asked."))
+    run.write_history([{"val_loss": 1.0}] * 3)
+    page = ProgressPage()
+    qtbot.addWidget(page)
+    drawn, plot = [], curves.plot
+    monkeypatch.setattr(curves, "plot", lambda *args: (drawn.append(args), plot(*args)))
+    page.show_run(run)
+    assert child_of(page, "train_message").toolTip() == "Few needles.\nNo squares."
+    assert len(drawn) == 1
+    assert child_of(page, "example_epoch").value() == 3
+
+    # An attempt that ended before the slides were read warned of nothing.
+    run.say(Progress("failed", message="There is no room."))
+    run.say(Progress("failed", message="There is no room."))
+    page.show_run(run)
+    assert child_of(page, "train_message").toolTip() == ""
+
+
+def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbot, tmp_path, monkeypatch):
+    run = RunFolder.create(tmp_path / "run", configured(slides))
+
+    def learn(first, second):
+        events = [Progress("images", 0, 1), *(Progress("step", first + k, 30) for k in range(10))]
+        with (run / "events.jsonl").open("a") as stream:
+            for k, progress in enumerate(events):
+                stream.write(json.dumps(progress.to_json() | {"time": second + k}) + "\n")
+
+    class Resumed:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def poll(self):
+            return None
+
+    learn(1, 1000)
+    monkeypatch.setattr(child, "Child", Resumed)
+    watch = Watch()
+    watch.start(run)
+    learn(11, 9000)
+    watch.look()
+    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
+    watch.show(run)
+    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
+
+
+def test_tensorboard_does_not_outlive_a_program_that_crashed(tmp_path):
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        + """
+import time
+from pathlib import Path
+from napari_diatom.widgets.finetune.board import BoardServer
+server = BoardServer()
+server._listen = lambda process: [print(process.pid, line, flush=True) for line in process.stdout]
+server.open(Path(sys.argv[1]))
+time.sleep(600)
+"""
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as program:
+        line = next(line for line in program.stdout if b"http://localhost" in line)
+        server = psutil.Process(int(line.split()[0]))
+        program.kill()
+    gone, _ = psutil.wait_procs([server], timeout=10)
+    assert gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,19 @@ from typing import Final
 
 from qtpy.QtCore import QObject, Signal
 
+_CODE: Final = """
+import os, psutil, runpy, sys, threading
+
+def follow(parent):
+    try:
+        psutil.Process(parent).wait()
+    finally:
+        os._exit(0)
+
+threading.Thread(target=follow, args=(int(sys.argv.pop(1)),), daemon=True).start()
+runpy.run_module("tensorboard.main", run_name="__main__")
+"""
+"""TensorBoard, which ends when the process that is named is gone, however that ended."""
 _ADDRESS: Final = re.compile(rb"http://localhost:\d+/\S*")
 
 
@@ -29,8 +43,9 @@ class BoardServer(QObject):
     def open(self, folder: Path) -> None:
         """Start it for a folder; ``ready`` or ``failed`` follow."""
         self.close()
+        options = ["--logdir", str(folder), "--host", "localhost", "--port", "0"]
         self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", "localhost", "--port", "0"],
+            [sys.executable, "-c", _CODE, str(os.getpid()), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -25,7 +25,7 @@ from superqt.utils import signals_blocked
 from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.widgets.finetune.board import BoardServer
-from napari_diatom.widgets.finetune.watch import Watch, state_of
+from napari_diatom.widgets.finetune.watch import Watch, history_of, state_of
 from napari_diatom.widgets.naming import named
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class ProgressPage(QWidget):
         self.watch = Watch(self)
         self._server = BoardServer(self)
         self._warnings: list[str] = []
+        self._batch: int | None = None
         self._picture = QPixmap()
         self._build()
         self._connect()
@@ -83,14 +84,13 @@ class ProgressPage(QWidget):
 
     def show_run(self, folder: RunFolder) -> None:
         """Show a run, and follow it where it is being worked on."""
-        self._warnings.clear()
+        self._begin(folder)
         self.watch.show(folder)
-        self.watch.look()
         self._show_all()
 
     def start(self, folder: RunFolder) -> None:
         """Begin a run, or go on with it; what is wrong is shown instead."""
-        self._warnings.clear()
+        self._begin(folder)
         try:
             folder.keep_going(self._keep.isChecked())
             self.watch.start(folder)
@@ -187,8 +187,8 @@ class ProgressPage(QWidget):
         self._keep.toggled.connect(self._on_keep)
         self._epoch.valueChanged.connect(self._show_example)
         self._tensorboard.clicked.connect(self._on_tensorboard)
-        self._server.ready.connect(lambda address: QDesktopServices.openUrl(QUrl(address)))
-        self._server.failed.connect(lambda text: self._say(text, error=True))
+        self._server.ready.connect(self._on_board)
+        self._server.failed.connect(self._on_no_board)
         self._open.clicked.connect(lambda: self._open_file(""))
         self._report.clicked.connect(lambda: self._open_file("report/report.html"))
         self._use.clicked.connect(self._on_use)
@@ -202,6 +202,16 @@ class ProgressPage(QWidget):
             return library.find(folder / "model")
         except DiatomError:
             return None
+
+    def _begin(self, folder: RunFolder) -> None:
+        """Forget what was told of the run before, and note what is told of this one."""
+        self._warnings.clear()
+        with signals_blocked(self._epoch):
+            self._epoch.setValue(self._epoch.maximum())
+        try:
+            self._batch = folder.config().learning.batch
+        except DiatomError:
+            self._batch = None
 
     def _show_all(self) -> None:
         folder = self.watch.folder
@@ -222,7 +232,7 @@ class ProgressPage(QWidget):
         from diatom_training.finetune.reading import read
 
         folder = self.watch.folder
-        history = [] if folder is None else folder.history()
+        history = [] if folder is None else history_of(folder)
         self._canvas.setVisible(bool(history))
         if history:
             curves.plot(history, self._figure, 1, self.palette().text().color().name())
@@ -257,6 +267,7 @@ class ProgressPage(QWidget):
         folder, running = self.watch.folder, self.watch.is_running
         stage = "new" if folder is None else state_of(folder).stage
         model = self._model()
+        self._runs.setEnabled(not running)
         self._stop.setEnabled(running)
         self._resume.setEnabled(folder is not None and not running and stage in ("stopped", "failed", "new"))
         self._tensorboard.setEnabled(folder is not None and (folder / "tensorboard").is_dir())
@@ -281,7 +292,7 @@ class ProgressPage(QWidget):
         self._bar.setRange(0, progress.total)
         self._bar.setValue(progress.done)
         what = _STAGES.get(progress.stage, "")
-        if progress.stage.endswith(("step", "epoch")) and self.watch.folder is not None:
+        if progress.stage.endswith(("step", "epoch")):
             self._say(f"{what}{self._pace()}")
         elif progress.stage in ("start", "memory"):
             self._say(progress.message)
@@ -290,14 +301,11 @@ class ProgressPage(QWidget):
 
     def _pace(self) -> str:
         """Return speed, rate and time left."""
-        speed, left, folder = self.watch.steps_per_second(), self.watch.seconds_left(), self.watch.folder
-        if speed is None or left is None or folder is None:
+        speed, left = self.watch.steps_per_second(), self.watch.seconds_left()
+        if speed is None or left is None or self._batch is None:
             return ""
         minutes = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-        return f": {speed * self._batch(folder):.1f} images a second, at most {minutes} left"
-
-    def _batch(self, folder: RunFolder) -> int:
-        return folder.config().learning.batch
+        return f": {speed * self._batch:.1f} images a second, at most {minutes} left"
 
     def _on_ended(self, state: State) -> None:
         self.list_runs()
@@ -309,7 +317,7 @@ class ProgressPage(QWidget):
     def _on_run(self) -> None:
         from diatom_training.finetune.folder import RunFolder
 
-        if self._runs.currentData() and not self.watch.is_running:
+        if self._runs.currentData():
             self.show_run(RunFolder(Path(self._runs.currentData())))
 
     def _on_stop(self) -> None:
@@ -332,6 +340,12 @@ class ProgressPage(QWidget):
         if self.watch.folder is not None:
             self._say("Starting TensorBoard")
             self._server.open(self.watch.folder / "tensorboard")
+
+    def _on_board(self, address: str) -> None:
+        QDesktopServices.openUrl(QUrl(address))
+
+    def _on_no_board(self, why: str) -> None:
+        self._say(why, error=True)
 
     def _open_file(self, name: str) -> None:
         if self.watch.folder is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -21,11 +21,16 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 from superqt.utils import signals_blocked
 
+from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.models.card import MASK_TASKS, Task
 from napari_diatom.widgets.finetune.composed import ComposedPart
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
+from napari_diatom.widgets.run import DEVICE_TITLES
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.folder import RunFolder
 
 TASKS: Final[Mapping[Task, str]] = {
     "oriented-boxes": "Rotated boxes (YOLO)",
@@ -47,7 +52,7 @@ class SettingsPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._build()
-        self._fill_starts()
+        self.list_starts()
         self._take_preset()
         self._connect()
 
@@ -75,14 +80,48 @@ class SettingsPage(QWidget):
             "composed": self.composed.entries(),
         }
 
-    def set_devices(self, devices: tuple[str, ...], titles: Mapping[str, str]) -> None:
+    def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
         chosen = self._device.currentData()
         with signals_blocked(self._device):
             self._device.clear()
             for device in devices:
-                self._device.addItem(titles.get(device, device), device)
+                self._device.addItem(DEVICE_TITLES.get(device, device), device)
             self._device.setCurrentIndex(max(self._device.findData(chosen), 0))
+
+    def list_starts(self) -> None:
+        """Offer what a training of the task can start from, and keep the choice as far as it can."""
+        from diatom_training.finetune import recent
+        from diatom_training.finetune.config import BUNDLED, IMAGENET, SCRATCH
+
+        task = self._task()
+        chosen = self._start.currentData()
+        related: dict[Task, tuple[Task, ...]] = {
+            "boxes": ("oriented-boxes",),
+            "oriented-boxes": ("boxes",),
+            "classes": MASK_TASKS,
+        }
+        usable = (task, *related.get(task, ()))
+        models = [model for model in library.available() if model.card.task in usable]
+        models.sort(key=lambda model: model.card.name != BUNDLED[task])
+        with signals_blocked(self._start):
+            self._start.clear()
+            for model in models:
+                backbone = " (its backbone)" if task == "classes" and model.card.task != task else ""
+                self._start.addItem(f"{model.card.name} {model.card.version}{backbone}", model.card.name)
+            for run in recent.runs():
+                if (run / "model" / "model.yaml").is_file() and _task_of(run) == task:
+                    self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
+            if task not in ("boxes", "oriented-boxes"):
+                self._start.addItem("ImageNet backbone (needs a network once)", IMAGENET)
+            else:
+                self._start.addItem("Ultralytics file (.pt)…", _FILE)
+                if chosen is not None and chosen.endswith(".pt") and Path(chosen).is_file():
+                    self._start.addItem(Path(chosen).name, chosen)
+            self._start.addItem("From scratch", SCRATCH)
+            self._start.setCurrentIndex(max(self._start.findData(chosen), 0))
+        if self._start.currentData() != chosen:
+            self.changed.emit()
 
     def _task(self) -> Task:
         task: Task = self._combo_task.currentData()
@@ -189,7 +228,7 @@ class SettingsPage(QWidget):
         self._combo_task.currentIndexChanged.connect(self._on_task)
         self._preset.currentIndexChanged.connect(self._take_preset)
         self._start.activated.connect(self._on_start)
-        news().changed.connect(self._fill_starts)
+        news().changed.connect(self.list_starts)
         self.composed.changed.connect(self.changed)
         self._name.textChanged.connect(self.changed)
         self._network.textChanged.connect(self.changed)
@@ -199,56 +238,30 @@ class SettingsPage(QWidget):
             combo.currentIndexChanged.connect(self.changed)
 
     def _on_task(self) -> None:
-        self._fill_starts()
+        self.list_starts()
         self._take_preset()
 
     def _take_preset(self) -> None:
         """Show what preset and task stand for."""
-        from diatom_training.finetune.config import TrainConfig
+        from diatom_training.finetune.config import VARIATIONS, TrainConfig
+        from diatom_training.learning.options import AugmentOptions
 
         preset = self._preset.currentData()
-        learning = TrainConfig.of(data=Path(), task=self._task(), preset=preset).learning.model_dump()
+        options = TrainConfig.of(data=Path(), task=self._task(), preset=preset).learning
+        learning = options.model_dump()
         with signals_blocked(self):
             for name, spin in self._numbers.items():
                 spin.setValue(learning[name])
             for name, combo in self._choices.items():
                 combo.setCurrentText(learning[name])
-            self._patience.setValue(learning["patience"] or 0)
+            self._patience.setValue(options.patience or 0)
+            for name, entries in VARIATIONS.items():
+                if AugmentOptions(**entries) == options.augment:
+                    self._variation.setCurrentText(name)
         self._more.setRowVisible(self._loss, self._task() == "semantic")
         self._more.setRowVisible(self._numbers["size"], self._task() != "classes")
         text = self._preset_texts[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
-        self.changed.emit()
-
-    def _fill_starts(self) -> None:
-        """Offer what a training of the task can start from."""
-        from diatom_training.finetune import recent
-        from diatom_training.finetune.config import BUNDLED, IMAGENET, SCRATCH
-
-        task = self._task()
-        chosen = self._start.currentData()
-        related: dict[Task, tuple[Task, ...]] = {
-            "boxes": ("oriented-boxes",),
-            "oriented-boxes": ("boxes",),
-            "classes": MASK_TASKS,
-        }
-        usable = (task, *related.get(task, ()))
-        models = [model for model in library.available() if model.card.task in usable]
-        models.sort(key=lambda model: model.card.name != BUNDLED[task])
-        with signals_blocked(self._start):
-            self._start.clear()
-            for model in models:
-                backbone = " (its backbone)" if task == "classes" and model.card.task != task else ""
-                self._start.addItem(f"{model.card.name} {model.card.version}{backbone}", model.card.name)
-            for run in recent.runs():
-                if (run / "model" / "model.yaml").is_file() and run.config().task == task:
-                    self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
-            if task not in ("boxes", "oriented-boxes"):
-                self._start.addItem("ImageNet backbone (needs a network once)", IMAGENET)
-            else:
-                self._start.addItem("Ultralytics file (.pt)…", _FILE)
-            self._start.addItem("From scratch", SCRATCH)
-            self._start.setCurrentIndex(max(self._start.findData(chosen), 0))
         self.changed.emit()
 
     def _offer(self, start: str) -> None:
@@ -265,6 +278,14 @@ class SettingsPage(QWidget):
             self._offer(name)
         else:
             self._start.setCurrentIndex(0)
+
+
+def _task_of(run: RunFolder) -> Task | None:
+    """Return what a run learns, None where that cannot be read."""
+    try:
+        return run.config().task
+    except DiatomError:
+        return None
 
 
 def _whole(least: int, most: int, tip: str, step: int = 1) -> QSpinBox:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from napari_diatom.progress import Progress
 
 _LOOK_MS: Final = 250
+_STEP_STAGES: Final = ("step", "composed-step")
+_LAST_STAGES: Final = ("stopped", "failed", "finished")
 _STEPS: Final = 40
 """Steps over which speed is told."""
 
@@ -45,13 +48,20 @@ class Watch(QObject):
         return self._process is not None
 
     def show(self, folder: RunFolder) -> None:
-        """Follow a run from its beginning, wherever it was started."""
+        """Follow a run, wherever it was started; of what happened before, the last attempt's warnings are passed on.
+
+        Beside them the last event is, unless that is an epoch: those stand in the run's history.
+        """
         from diatom_training.finetune.child import Elsewhere
 
         self._follow(folder)
-        if folder.state().stage == "running":
+        if state_of(folder).stage == "running":
             self._process = Elsewhere(folder)
             self._timer.start()
+        events, self._offset = folder.events()
+        attempt = _last_attempt(events)
+        told = [event for event in attempt[:-1] if event["stage"] in ("warning", *_STEP_STAGES)]
+        self._pass_on([*told, *(event for event in attempt[-1:] if event["stage"] != "epoch")])
 
     def start(self, folder: RunFolder) -> None:
         """Begin a run, or go on with it.
@@ -62,10 +72,12 @@ class Watch(QObject):
             When it cannot be started.
         """
         from diatom_training.finetune.child import Child
+        from diatom_training.finetune.folder import EVENTS
 
+        before = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
         process = Child(folder)
         self._follow(folder)
-        self._process = process
+        self._process, self._offset = process, before
         self._timer.start()
 
     def stop(self) -> None:
@@ -98,7 +110,8 @@ class Watch(QObject):
             except DiatomError:
                 # The file is being replaced, or the folder has gone; the next look tells.
                 return
-        self._read()
+        events, self._offset = folder.events(self._offset)
+        self._pass_on(events)
         if state is not None:
             self._process = None
             self._timer.stop()
@@ -122,23 +135,36 @@ class Watch(QObject):
         self.folder, self._process, self._offset, self._total = folder, None, 0, 0
         self._times.clear()
 
-    def _read(self) -> None:
+    def _pass_on(self, events: Sequence[dict[str, Any]]) -> None:
+        """Tell what happened; of steps in a row, the last."""
         from diatom_training.finetune.child import progress_of
 
-        assert self.folder is not None
-        events, self._offset = self.folder.events(self._offset)
         last: Progress | None = None
         for event in events:
             progress = progress_of(event)
-            if progress.stage in ("step", "composed-step"):
+            if progress.stage in _STEP_STAGES:
                 if self._times and progress.done <= self._times[-1][1]:
                     self._times.clear()
                 self._times.append((event["time"], progress.done))
                 self._total, last = progress.total, progress
             else:
+                last = None
                 self.progressed.emit(progress)
         if last is not None:
             self.progressed.emit(last)
+
+
+def _last_attempt(events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Return what happened since a run was begun or resumed last.
+
+    Every attempt reads the slides first, and alone then; one that failed before that has said so itself.
+    """
+    begin = 0
+    for place in range(1, len(events)):
+        before, stage = events[place - 1]["stage"], events[place]["stage"]
+        if before in _LAST_STAGES or (stage == "images" and before != "images"):
+            begin = place
+    return events[begin:]
 
 
 def state_of(folder: RunFolder) -> State:
@@ -149,3 +175,11 @@ def state_of(folder: RunFolder) -> State:
         return folder.state()
     except DiatomError as error:
         return State("failed", 0, str(error))
+
+
+def history_of(folder: RunFolder) -> list[dict[str, float]]:
+    """Return the figures of a run's finished epochs, none where they cannot be read."""
+    try:
+        return folder.history()
+    except (DiatomError, OSError, ValueError, TypeError):
+        return []

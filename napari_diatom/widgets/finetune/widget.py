@@ -22,7 +22,6 @@ from napari_diatom.widgets.finetune.settings import SettingsPage
 from napari_diatom.widgets.finetune.slides import SlidesPage
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
-from napari_diatom.widgets.run import DEVICE_TITLES
 from napari_diatom.widgets.worker import ReportingWorker
 
 if TYPE_CHECKING:
@@ -147,6 +146,7 @@ class FineTuneWidget(QWidget):
         self._slides.changed.connect(self._on_changed)
         self._settings.changed.connect(self._on_changed)
         self._progress.changed.connect(self._refresh)
+        self._progress.changed.connect(self._settings.list_starts)
         self._progress.wanted.connect(self.use)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
@@ -182,20 +182,22 @@ class FineTuneWidget(QWidget):
             return
         self._stop_workers()
 
-        def work(report: Report, should_stop: ShouldStop) -> Any:
-            return aside(module, function, config, should_stop)
-
-        def returned(result: Any) -> None:
-            if result is not None:
-                show(result, config)
+        def work(report: Report, should_stop: ShouldStop) -> Callable[[], None]:
+            return partial(show, aside(module, function, config, should_stop), config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
-        worker.returned.connect(returned)
+        worker.returned.connect(self._on_returned)
+        worker.errored.connect(self._on_error)
         worker.finished.connect(lambda: self._running.remove(worker) if worker in self._running else None)
-        worker.errored.connect(lambda error: self._say(" ".join(str(error).split()), error=True))
         self._running.append(worker)
         self._say(what)
         worker.start()
+
+    def _on_returned(self, tell: Callable[[], None]) -> None:
+        tell()
+
+    def _on_error(self, error: Exception) -> None:
+        self._say(" ".join(str(error).split()), error=True)
 
     def _stop_workers(self) -> None:
         for worker in self._running:
@@ -244,7 +246,7 @@ class FineTuneWidget(QWidget):
 
     def _look_for_devices(self) -> None:
         worker = create_worker(child.devices, _ignore_errors=True)
-        worker.returned.connect(lambda devices: self._settings.set_devices(devices, DEVICE_TITLES))
+        worker.returned.connect(self._settings.set_devices)
         worker.start()
 
     def _say(self, message: str, error: bool = False) -> None:

@@ -56,6 +56,8 @@ def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldSt
 
 def _main(module: str, function: str, file: Path, out: Path) -> None:
     """Call the function and write what it gives, or what is wrong."""
+    # Whoever called deletes this folder, also when it ends this process in the middle of its work.
+    tempfile.tempdir = str(out.parent)
     call: Callable[[TrainConfig], Any] = getattr(importlib.import_module(module), function)
     try:
         said: tuple[str | None, Any] = (None, call(TrainConfig.read(file)))

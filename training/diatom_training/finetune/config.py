@@ -86,7 +86,15 @@ VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
 """Augmentations to choose from, as far as they differ from the usual one."""
 _PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
-        "few": {"epochs": 12, "frozen_epochs": 6, "rate": 5e-4, "backbone_rate": 0.1, "patience": 5, "crops": 160},
+        "few": {
+            "epochs": 12,
+            "frozen_epochs": 6,
+            "rate": 5e-4,
+            "backbone_rate": 0.1,
+            "patience": 5,
+            "crops": 160,
+            "augment": VARIATIONS["strong"],
+        },
         "standard": {"epochs": 30, "frozen_epochs": 2, "rate": 8e-4, "backbone_rate": 0.3, "patience": 8, "crops": 400},
         "thorough": {
             "epochs": 80,

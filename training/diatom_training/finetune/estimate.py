@@ -39,17 +39,17 @@ class Estimate:
     device: str
 
     def seconds(self, config: TrainConfig) -> float:
-        """Return how long all epochs of a training will take; it may end earlier."""
+        """Return how long all epochs of a training, with those on composed slides, will take; it may end earlier."""
         learning = config.learning
         steps = -(-learning.crops // learning.batch)
-        return learning.epochs * (steps * self.step_seconds + learning.validation_crops * self.crop_seconds)
+        return _epochs(config) * (steps * self.step_seconds + learning.validation_crops * self.crop_seconds)
 
     def text(self, config: TrainConfig) -> str:
         """Return the same for a person."""
         minutes = max(round(self.seconds(config) / 60), 1)
         told = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
         where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
-        return f"At most about {told} for {config.learning.epochs} epochs, {self.memory_bytes / 1e9:.1f} GB of {where}."
+        return f"About {told} for {_epochs(config)} epochs, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
 def measure(config: TrainConfig) -> Estimate:
@@ -96,6 +96,11 @@ def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
     """Measure in a process of its own; raises as :func:`~diatom_training.finetune.aside.aside`."""
     told: Estimate = aside("diatom_training.finetune.estimate", "measure", config, should_stop)
     return told
+
+
+def _epochs(config: TrainConfig) -> int:
+    """Return how many epochs a training has, with those on composed slides, which are as long."""
+    return config.learning.epochs + (0 if config.composed is None else config.composed.epochs)
 
 
 def _peak_bytes() -> int:
