@@ -261,7 +261,6 @@ def _project(cell: Cell, slides: Sequence[Example], station: str, folder: Path) 
 
 def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace) -> dict[str, Any]:
     """Train a cell, and return how good it is on the test station."""
-    begun = time.perf_counter()
     config = TrainConfig.of(
         name=cell.name,
         task=cell.task,
@@ -271,7 +270,7 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
         composed=COMPOSED_SLIDES | {"seed": cell.seed} if cell.start == "composed" else None,
         learning=LEARNING[cell.task] | COMMON | {"seed": cell.seed},
     )
-    folder = options.work / cell.name
+    folder, begun = options.work / cell.name, time.perf_counter()
     _train(folder, config)
     data = dataset.read(config)
     model = library.find(str(folder / MODEL))
