@@ -21,6 +21,7 @@ from diatom_training.evaluation.matching import Matches, average_precisions, mat
 from diatom_training.evaluation.naming import naming_figures
 from napari_diatom import geometry
 from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
+from napari_diatom.engines.quiet import silence_ultralytics
 from napari_diatom.errors import InputError
 
 SEEDS = range(4)
@@ -116,6 +117,7 @@ def test_a_resample_counts_as_the_list_of_its_images(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_precision_and_recall_are_those_of_ultralytics(seed: int) -> None:
+    silence_ultralytics()
     from ultralytics.utils.metrics import ap_per_class, compute_ap
 
     # Ultralytics reads its curves at thousandths and interpolates between scores; at scores that are among them it need
@@ -154,6 +156,8 @@ def test_precision_and_recall_are_those_of_ultralytics(seed: int) -> None:
 
 def test_confusion_is_that_of_ultralytics() -> None:
     import torch
+
+    silence_ultralytics()
     from ultralytics.utils.metrics import ConfusionMatrix
 
     # Upright specimens far apart: whom a detection belongs to is then no question of the order of matching.

@@ -12,6 +12,7 @@ from annotated import boxes, masks, write_images
 from PIL import Image
 
 from napari_diatom.detections import Detections
+from napari_diatom.engines.quiet import silence_ultralytics
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.formats.registry import by_name
@@ -31,6 +32,7 @@ def dataset(folder: Path, rows: str, name: str = "x", data: str = NAMES) -> Path
 
 @pytest.mark.parametrize("name", ["yolo", "yolo-obb", "yolo-seg"])
 def test_ultralytics_takes_the_dataset_as_it_is(name: str, tmp_path: Path) -> None:
+    silence_ultralytics()
     from ultralytics.data.utils import check_det_dataset, img2label_paths, verify_image_label
 
     far = Annotations.of(
