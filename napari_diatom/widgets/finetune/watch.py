@@ -181,5 +181,5 @@ def history_of(folder: RunFolder) -> list[dict[str, float]]:
     """Return the figures of a run's finished epochs, none where they cannot be read."""
     try:
         return folder.history()
-    except (DiatomError, OSError, ValueError, TypeError):
+    except DiatomError:
         return []

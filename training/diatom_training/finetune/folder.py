@@ -280,12 +280,21 @@ class RunFolder:
         write_atomically(self / HISTORY, text.getvalue())
 
     def history(self) -> list[dict[str, float]]:
-        """Return the figures of the finished epochs, without their numbers."""
+        """Return the figures of the finished epochs, without their numbers.
+
+        Raises
+        ------
+        InputError
+            When the file of them is damaged.
+        """
+        path = self / HISTORY
         try:
-            rows = list(csv.DictReader(io.StringIO((self / HISTORY).read_text(encoding="utf-8"))))
+            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+            return [{name: float(value) for name, value in row.items() if name != "epoch" and value} for row in rows]
         except FileNotFoundError:
             return []
-        return [{name: float(value) for name, value in row.items() if name != "epoch" and value} for row in rows]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise InputError(f"{path} is damaged: {error}") from error
 
 
 def find_model(name_or_path: str) -> ModelFolder:
