@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation import page, plots
-from diatom_training.evaluation.report import HTML, JSON, MEANINGS, NAMING_MEANINGS, TITLES, plain
+from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
 from diatom_training.evaluation.words import many, number
 from napari_diatom.errors import InputError
-from napari_diatom.files import write_atomically
 from napari_diatom.formats.specimens import some_of
 
 UNDERSTATED: Final = (
@@ -144,10 +143,7 @@ def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path,
     OutputError
         When a file cannot be written.
     """
-    paths = folder / HTML, folder / JSON
-    write_atomically(paths[0], _html(result))
-    write_atomically(paths[1], json.dumps(plain(result), indent=1, ensure_ascii=False) + "\n")
-    return paths
+    return write_both(folder, _html(result), plain(result))
 
 
 def words(result: CrossValidation) -> str:

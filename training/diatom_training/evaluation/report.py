@@ -80,9 +80,14 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     OutputError
         When a file cannot be written.
     """
+    return write_both(folder, html(evaluation), to_json(evaluation))
+
+
+def write_both(folder: Path, text: str, data: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Write a page and the same as data, and return their paths. Raises OutputError when a file cannot be written."""
     paths = folder / HTML, folder / JSON
-    write_atomically(paths[0], html(evaluation))
-    write_atomically(paths[1], json.dumps(to_json(evaluation), indent=1, ensure_ascii=False) + "\n")
+    write_atomically(paths[0], text)
+    write_atomically(paths[1], json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     return paths
 
 
@@ -130,10 +135,7 @@ def write_comparison(
         "differences": plain(list(differences)),
         "remarks": list(remarks),
     }
-    paths = folder / HTML, folder / JSON
-    write_atomically(paths[0], page.document(title, body))
-    write_atomically(paths[1], json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    return paths
+    return write_both(folder, page.document(title, body), data)
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from diatom_training.finetune.folder import (
     MODEL,
     REPORT,
     SPLIT,
+    STOP,
     Division,
     RunFolder,
 )
@@ -203,27 +204,23 @@ def _learn(
     examples: Sequence[Example] | None = None,
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
-    history: list[Mapping[str, float]] = list(folder.history())
     board = curves.Board(folder / BOARD)
-    board.show(history)
+    board.show(folder.history())
 
-    def keep(progress: Progress) -> None:
-        if progress.stage == "epoch":
-            del history[progress.done - 1 :]
-            history.append(progress.values)
-            folder.write_history(history)
-            curves.draw(history, folder / CURVES)
-            board.show(history)
-        report(progress)
-
-    def look(pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]) -> None:
-        now = trained()
-        losses = [epoch["val_loss"] for epoch in now.history]
+    def look(
+        history: Sequence[Mapping[str, float]],
+        pictures: Sequence[NDArray[np.uint8]],
+        trained: Callable[[], Trained],
+    ) -> None:
+        folder.write_history(history)
+        curves.draw(history, folder / CURVES)
+        board.show(history)
         if pictures:
-            write_atomically(folder.example(len(losses)), drawing.jpeg(drawing.beside(pictures)))
+            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
+        losses = [epoch["val_loss"] for epoch in history]
         if seen is not None and losses[-1] == min(losses):
             # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
-            _model(folder, config, data, begin, now, seen)
+            _model(folder, config, data, begin, trained(), seen)
 
     images = folder / IMAGES
     seen = None
@@ -240,7 +237,7 @@ def _learn(
             backbone=begin.backbone,
             device=device,
             devices=config.devices,
-            report=keep,
+            report=report,
             should_stop=should_stop,
             look=look,
         )
@@ -318,7 +315,7 @@ def work(folder: RunFolder) -> int:
     try:
         result = train(folder, folder.say, _Stops(folder))
     except Stopped:
-        (folder / "stop").unlink(missing_ok=True)
+        (folder / STOP).unlink(missing_ok=True)
         return _ended(folder, "stopped", stopped_text(folder), 0)
     except DiatomError as error:
         return _ended(folder, "failed", str(error), 2)

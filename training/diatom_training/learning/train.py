@@ -57,11 +57,13 @@ class Trained:
     transferred: tuple[str, ...] = ()
 
 
-Look = Callable[[Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
-"""What is called after an epoch: with pictures of validation crops, and what gives the training as it then is."""
+Look = Callable[[Sequence[Mapping[str, float]], Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
+"""What is called after an epoch: with its history, pictures of validation crops, and what gives it as it then is."""
 
 
-def unseen(pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]) -> None:
+def unseen(
+    history: Sequence[Mapping[str, float]], pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]
+) -> None:
     """Look at nothing."""
 
 
@@ -102,8 +104,8 @@ def train(
     report, should_stop
         The contract of long work; a stop keeps the epochs that are finished.
     look : callable, optional
-        Given, after each epoch, pictures of the first validation crops, with what is there and what was found, each of
-        shape (H, W, 3), and a function that returns the training as it then is.
+        Given, after each epoch, the figures of all finished ones; pictures of the first validation crops, with what is
+        there and what was found, each of shape (H, W, 3); and a function that returns the training as it then is.
 
     Raises
     ------
@@ -324,7 +326,7 @@ class _Keeper(pl.Callback):
             raise OutputError(
                 f"{self.path} cannot be written: is the disk full? Make room and go on; the finished epochs are kept."
             ) from error
-        self.look(module.looks, lambda: trained_of(module))
+        self.look(module.history, module.looks, lambda: trained_of(module))
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
             trainer.should_stop = True
