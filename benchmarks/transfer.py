@@ -52,11 +52,11 @@ FOREIGN = {"oriented-boxes": "nuclei", "instances": "imagenet"}
 """The start of each task that has seen other things than diatoms."""
 LEARNING: dict[str, dict[str, Any]] = {
     "oriented-boxes": {"size": 416, "batch": 8, "epochs": 16, "crops": 96, "rate": 1e-3},
-    "instances": {"size": 448, "batch": 4, "epochs": 6, "crops": 32, "rate": 7e-4},
+    "instances": {"size": 448, "batch": 4, "epochs": 8, "crops": 96, "rate": 7e-4},
 }
 RENDERED: dict[str, dict[str, Any]] = {
     "oriented-boxes": {"epochs": 12, "crops": 384},
-    "instances": {"epochs": 6, "crops": 96},
+    "instances": {"epochs": 12, "crops": 512, "rate": 1e-3, "warmup": 40},
 }
 """What the training on rendered slides has otherwise."""
 COMMON: dict[str, Any] = {
