@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from napari_diatom.errors import OutputError
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long to wait for others to be done with a file that is to be replaced."""
 
 
 @contextlib.contextmanager
@@ -30,7 +34,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        _put(temporary, path)
     except OSError as error:
         _discard(temporary)
         raise OutputError(f"{path} cannot be written: {reason(error)}") from error
@@ -54,6 +58,18 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def reason(error: OSError) -> str:
     """Return what went wrong in a few words and one line."""
     return (error.strerror or " ".join(str(error).split()) or type(error).__name__).rstrip(".") + "."
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Replace a file, which Windows refuses as long as anybody is reading it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(PATIENCE_SECONDS / 50)
 
 
 def _discard(path: Path) -> None:

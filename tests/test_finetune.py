@@ -16,8 +16,9 @@ from tiny import NETWORKS, configured, draw_slides
 
 from diatom_training.export import to_ultralytics
 from diatom_training.finetune import aside, child, command, dataset, estimate, reading, recent, start
-from diatom_training.finetune.config import PRESET_TEXTS, TrainConfig
+from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
 from diatom_training.finetune.folder import RunFolder
+from diatom_training.learning.options import AugmentOptions
 from diatom_training.slides import PARTS
 from napari_diatom import cli
 from napari_diatom.errors import InputError, Stopped
@@ -100,7 +101,7 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
 def test_what_a_training_would_learn_from_is_told(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = estimate.Estimate(2.0, 0.5, 1_500_000_000, "cpu")
+    told = estimate.Estimate(2.0, 0.5, 60.0, 1_500_000_000, "cpu")
     monkeypatch.setattr(command, "estimate", lambda config: told)
     configured(slides, learning={"epochs": 60}).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
@@ -108,7 +109,7 @@ def test_what_a_training_would_learn_from_is_told(
     assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
     assert lines[2] == "test: 2 images of 1 slides: 2 needle, 2 square"
     assert "20 are little" in lines[3]
-    assert lines[-1] == "About 5 min for 60 epochs, 1.5 GB of memory."
+    assert lines[-1] == "About 6 min for 60 epochs and the test, 1.5 GB of memory."
     assert not (tmp_path / "runs").exists()
 
 
@@ -118,10 +119,12 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     assert 0 < told.step_seconds < 30
     assert told.device == "cpu"
     assert 1e8 < told.memory_bytes < 2e10
-    assert told.seconds(config) == pytest.approx(50 * (2 * told.step_seconds + 2 * told.crop_seconds))
+    assert 0 < told.judging_seconds < 30
+    learning = 50 * (2 * told.step_seconds + 2 * told.crop_seconds)
+    assert told.seconds(config) == pytest.approx(learning + told.judging_seconds)
     assert "for 50 epochs" in told.text(config)
     longer = config.replace(composed={"epochs": 25})
-    assert told.seconds(longer) == pytest.approx(1.5 * told.seconds(config))
+    assert told.seconds(longer) == pytest.approx(1.5 * learning + told.judging_seconds)
     assert "for 75 epochs" in told.text(longer)
     with pytest.raises(InputError, match="does not exist"):
         estimate.estimate(config.replace(data=slides.parent / "gone.json"))
@@ -167,6 +170,9 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
         assert TrainConfig.read(tmp_path / "a.yaml") == config
     (tmp_path / "b.yaml").write_text("data: slides\nlearning: {epochs: 3}\n")
     assert TrainConfig.read(tmp_path / "b.yaml").data == tmp_path / "slides"
+    (tmp_path / "e.yaml").write_text("data: slides\npreset: few\nlearning: {augment: {blur: 0.9}}\n")
+    strong = AugmentOptions(**VARIATIONS["strong"])
+    assert TrainConfig.read(tmp_path / "e.yaml").learning.augment == strong.model_copy(update={"blur": 0.9})
     (tmp_path / "c.yaml").write_text(
         "data: x\npreset: fast\ngroup: '('\nsplit: {shares: 90-20}\nlearning: {epochs: 0, rates: 1}\ncolour: red\n"
     )

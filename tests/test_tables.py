@@ -133,6 +133,27 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["t.csv"]
 
 
+def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch):
+    path, held = tmp_path / "t.csv", [True, True, False]
+    replace = os.replace
+
+    def at_last(source, target):
+        if held.pop(0):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        replace(source, target)
+
+    monkeypatch.setattr("napari_diatom.files.os.replace", at_last)
+    write_atomically(path, "new")
+    assert path.read_text() == "new"
+    assert not held
+    monkeypatch.setattr("napari_diatom.files.PATIENCE_SECONDS", 0.05)
+    held += [True] * 1000
+    with pytest.raises(OutputError, match="Permission denied"):
+        write_atomically(path, "newer")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["t.csv"]
+
+
 def test_an_empty_disk_stays_empty(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):

@@ -59,6 +59,7 @@ class SettingsPage(QWidget):
     def entries(self) -> dict[str, Any]:
         """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` that are set here."""
         from diatom_training.finetune.config import LOSSES, VARIATIONS
+        from diatom_training.learning.options import AugmentOptions
 
         learning: dict[str, Any] = {name: spin.value() for name, spin in self._numbers.items()}
         learning |= {name: combo.currentText() for name, combo in self._choices.items()}
@@ -66,7 +67,7 @@ class SettingsPage(QWidget):
             del learning["size"]
         if self._task() == "semantic":
             learning["loss"] = LOSSES[self._loss.currentText()]
-        learning["augment"] = dict(VARIATIONS[self._variation.currentText()])
+        learning["augment"] = AugmentOptions(**VARIATIONS[self._variation.currentText()]).model_dump()
         learning["patience"] = self._patience.value() or None
         return {
             "name": self._name.text().strip(),

@@ -293,7 +293,8 @@ class TrainConfig(_Frozen):
                 refused = [name for name in _ELSEWHERE if name in asked]
                 if refused:
                     raise ValueError(f"learning has no {' and no '.join(refused)} here: they stand one level higher")
-                filled["learning"] = dict(_TASKS[task]) | dict(_PRESETS[preset]) | dict(asked)
+                usual = dict(_TASKS[task]) | dict(_PRESETS[preset])
+                filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
 
     @field_validator("group")
@@ -399,6 +400,11 @@ class TrainConfig(_Frozen):
             When it cannot be written.
         """
         write_atomically(path, self.to_text())
+
+
+def _merged(usual: object, asked: object) -> object:
+    """Return what is asked for; a group of entries keeps the usual ones that it does not name."""
+    return dict(usual) | dict(asked) if isinstance(usual, Mapping) and isinstance(asked, Mapping) else asked
 
 
 def _relative(entries: Mapping[str, Any], names: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from diatom_training.finetune.aside import aside
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.slides import PARTS
+from napari_diatom.errors import Stopped
+from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.progress import Progress, ShouldStop, never
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.dataset import Dataset
+    from napari_diatom.models.library import ModelFolder
 
 STEPS: Final = 3
 """Steps that are measured, after a first one that warms up."""
+LOOK_SECONDS: Final = 5.0
+"""Time at the most that is spent on an image, to know how long the test will take."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,8 @@ class Estimate:
         Of one step, a batch forwards and backwards, once the backbone learns too.
     crop_seconds : float
         Of the validation of one crop.
+    judging_seconds : float
+        Of the tuning of the threshold on the validation part, and of the test.
     memory_bytes : int
         At the most, of the whole process, or of the GPU where one is used.
     device : str
@@ -35,21 +48,23 @@ class Estimate:
 
     step_seconds: float
     crop_seconds: float
+    judging_seconds: float
     memory_bytes: int
     device: str
 
     def seconds(self, config: TrainConfig) -> float:
-        """Return how long all epochs of a training, with those on composed slides, will take; it may end earlier."""
+        """Return how long a training with its test will take, composed slides included; it may end earlier."""
         learning = config.learning
         steps = -(-learning.crops // learning.batch)
-        return _epochs(config) * (steps * self.step_seconds + learning.validation_crops * self.crop_seconds)
+        epoch = steps * self.step_seconds + learning.validation_crops * self.crop_seconds
+        return _epochs(config) * epoch + self.judging_seconds
 
     def text(self, config: TrainConfig) -> str:
         """Return the same for a person."""
         minutes = max(round(self.seconds(config) / 60), 1)
         told = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
         where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
-        return f"About {told} for {_epochs(config)} epochs, {self.memory_bytes / 1e9:.1f} GB of {where}."
+        return f"About {told} for {_epochs(config)} epochs and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
 def measure(config: TrainConfig) -> Estimate:
@@ -62,7 +77,8 @@ def measure(config: TrainConfig) -> Estimate:
     """
     import torch
 
-    from diatom_training.finetune import dataset, start
+    from diatom_training.finetune import dataset, run, start
+    from diatom_training.finetune.folder import RunFolder
     from diatom_training.learning import train as learning
     from napari_diatom.engines.backends import choose_device
 
@@ -78,7 +94,7 @@ def measure(config: TrainConfig) -> Estimate:
 
     with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as folder:
         images = Path(folder) / "images"
-        learning.train(
+        trained = learning.train(
             dataset.examples(data, "train", config, begin.tile_size, images),
             own.model_copy(update=few),
             Path(folder),
@@ -88,8 +104,40 @@ def measure(config: TrainConfig) -> Estimate:
             device=device,
             report=report,
         )
+        model = run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
+        judging = _judging_seconds(model, data, config.device)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
-    return Estimate((times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, memory, device)
+    return Estimate((times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, judging, memory, device)
+
+
+def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
+    """Return how long a model will take for all images of validation and test, going by a part of one of them."""
+    from diatom_training.evaluation.namers import name_specimens
+    from diatom_training.evaluation.testset import TestImage
+    from napari_diatom import engines
+    from napari_diatom.analysis import AnalysisOptions, analyse
+
+    slides = [slide for part in PARTS[1:] for slide in data.parts[part] if len(slide.truth)]
+    if model.card.task == NAMING_TASK:
+        least = min(slides, key=lambda slide: len(slide.truth))
+        begun = time.perf_counter()
+        name_specimens(model, [TestImage.of(least)], device)
+        return (time.perf_counter() - begun) * sum(len(slide.truth) for slide in slides) / len(least.truth)
+    least = min(slides, key=lambda slide: math.prod(slide.size))
+    engine = engines.load(model, device)
+    told: list[Progress] = []
+    times: list[float] = []
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "tiles":
+            told.append(progress)
+            times.append(time.perf_counter())
+
+    with contextlib.suppress(Stopped):
+        options = AnalysisOptions(pixel_size_um=least.pixel_size_um)
+        analyse(least.open(), engine, options, report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
+    share = told[-1].done / told[-1].total * math.prod(least.size)
+    return (times[-1] - times[0]) / share * sum(math.prod(slide.size) for slide in slides)
 
 
 def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:

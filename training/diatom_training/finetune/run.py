@@ -118,7 +118,7 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
     begin = _begun(folder, config, data, begin, device, report, should_stop)
     trained = _learn(folder, config, data, begin, device, report, should_stop)
-    model = _model(folder, config, data, begin, trained, _seen(config, data, begin))
+    model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
 
@@ -186,7 +186,7 @@ def _begun(
         first = composed.first(config)
         known_begin = replace(begin, composed=known)
         trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
-        _model(inner, first, data, known_begin, trained, composed.told(known))
+        model_of(inner, first, data, known_begin, trained, composed.told(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
     found = start.resolve(config.model_copy(update={"start": str(inner.path)}))
@@ -220,7 +220,7 @@ def _learn(
         losses = [epoch["val_loss"] for epoch in history]
         if seen is not None and losses[-1] == min(losses):
             # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
-            _model(folder, config, data, begin, trained(), seen)
+            model_of(folder, config, data, begin, trained(), seen)
 
     images = folder / IMAGES
     seen = None
@@ -251,10 +251,10 @@ def _seen(config: TrainConfig, data: Dataset, begin: start.Start) -> str:
     return f"{before}{len(data.parts['train'])} images of {config.data.name}"
 
 
-def _model(
+def model_of(
     folder: RunFolder, config: TrainConfig, data: Dataset, begin: start.Start, trained: Trained, seen: str
 ) -> ModelFolder:
-    """Write the model."""
+    """Write the model that a training has come to, with ``seen``, what it learnt from in a few words, in its card."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = read(trained.history)
     listed_before = folder / TRANSFERRED
