@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.project.doubts import Round, doubts
+from napari_diatom.project.doubts import Round, doubts, unmatched
 from napari_diatom.project.specimen import Specimen
 
 FIRST, SECOND = "diatom-obb 1.0", "diatom-box 1.0"
@@ -82,6 +82,16 @@ def test_a_needle_in_line_agrees_though_its_area_does_not():
     own = Specimen.rectangle((100.0, 100.0, 400.0, 4.0, 0.0), "Nitzschia")
     turned = Specimen.rectangle((100.0, 100.0, 400.0, 4.0, 0.012), "Nitzschia", origin=FIRST)
     assert list(reasons(by_id(own), by_id(turned)).values()) == ["score"]
+
+
+def test_no_specimen_is_accepted_twice():
+    own = by_id(drawn(100), drawn(300, "Nitzschia"))
+    on_own, other_class, in_part = proposed(102), proposed(301), proposed(130)
+    likelier, same = proposed(500, score=0.8, origin=SECOND), proposed(502, score=0.7)
+    found = by_id(on_own, other_class, in_part, same, likelier)
+    assert unmatched(own, found) == [in_part.id, likelier.id]
+    assert unmatched({}, by_id(same)) == [same.id]
+    assert unmatched(own, {}) == []
 
 
 def test_nothing_is_doubtful_when_nothing_is_proposed():

@@ -73,6 +73,18 @@ def doubts(
     return _doubts(specimens, proposals, _meetings(specimens, proposals), met)
 
 
+def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen]) -> list[str]:
+    """Return the ids of the proposals that, made specimens, would leave none there twice.
+
+    Of proposals of several models that mean one specimen, it is that of the highest score.
+    """
+    meetings, kept = _meetings(specimens, proposals), set(specimens)
+    for id_ in sorted(proposals, key=lambda id_: -proposals[id_].score):
+        if not any(meeting.agrees and meeting.other.id in kept for meeting in meetings.get(id_, ())):
+            kept.add(id_)
+    return [id_ for id_ in proposals if id_ in kept]
+
+
 class Round:
     """Goes through the doubts of an image one by one, and begins anew when all have been looked at."""
 

@@ -227,6 +227,12 @@ def test_proposals_are_kept_apart_until_they_are_accepted(annotate, analysis, fo
     assert len(annotate.document().proposals) == number
     annotate.accept_all()
     assert len(annotate.document().specimens) == number + 1
+    assert not annotate.document().proposals
+    annotate.propose()
+    qtbot.waitUntil(lambda: len(annotate.document().proposals) == number, timeout=10_000)
+    annotate.accept_all()
+    assert len(annotate.document().proposals) == number
+    assert "there already" in child_of(annotate, "message").text()
     annotate.flush()
     assert len(saved(folder)) == number + 1
 

@@ -50,7 +50,7 @@ KEYS: Final = (
     Key("A", "accept", "accept the selected proposals, else the current one"),
     Key("X", "reject", "reject the selected proposals, else the current one"),
     Key("N", "next_uncertain", "go to the next uncertain one: disagreements, then low scores"),
-    Key("Shift-A", "accept_all", "accept all proposals of this image"),
+    Key("Shift-A", "accept_all", "accept all proposals of this image but those of specimens that are there"),
     Key("Delete", "delete", "delete what is selected"),
     Key("Control-Z", "undo", "undo"),
     Key("Control-Shift-Z", "redo", "redo"),

@@ -37,7 +37,7 @@ from napari_diatom.imaging import find_images
 from napari_diatom.models import library
 from napari_diatom.project import tallies
 from napari_diatom.project.document import Document, Edit
-from napari_diatom.project.doubts import Round
+from napari_diatom.project.doubts import Round, unmatched
 from napari_diatom.project.pictures import page_of
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
@@ -254,11 +254,16 @@ class AnnotateWidget(QWidget):
         self._decide(lambda document, ids: document.reject(ids))
 
     def accept_all(self) -> None:
-        """Accept all proposals of the image."""
+        """Accept all proposals of the image, but for those that mean a specimen that is there already."""
         document = self._document
-        if document is not None and document.proposals:
-            with self._told():
-                document.accept(list(document.proposals))
+        if document is None or not document.proposals:
+            return
+        with self._told():
+            new = unmatched(document.specimens, document.proposals)
+            if new:
+                document.accept(new)
+            if document.proposals:
+                self._say(f"{len(document.proposals)} proposals lie on specimens that are there already: they stay.")
 
     def next_uncertain(self) -> None:
         """Go to what is least certain: where models and people disagree first, then the lowest score."""
