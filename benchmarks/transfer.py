@@ -1,8 +1,10 @@
 """What a start is worth on few real slides: from chance, other weights, rendered slides, or one's own composed ones.
 
 Each cell of the table is a training of its own by the same settings, with as many steps on the real slides whatever it
-starts from. Images of the test station are in no other part; the training images, drawn by the seed, and those that the
-threshold is tuned on come from the other stations. Cells that are in the work folder are not trained again.
+starts from; but for ``scratch-long``, which learns from the real ones for all the steps that ``composed`` has had on
+rendered, composed and real ones. Images of the test station are in no other part; the training images, drawn by the
+seed, and those that the threshold is tuned on come from the other stations. Cells that are in the work folder are not
+trained again.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ CLASS = "diatom"
 SEED = 20261126
 FEW = "5"
 SIZES = (FEW, "all")
-STARTS = ("scratch", "nuclei", "imagenet", "rendered", "composed")
+SCRATCH = ("scratch", "scratch-long")
+STARTS = (*SCRATCH, "nuclei", "imagenet", "rendered", "composed")
 FIGURES = {
     "oriented-boxes": ("precision", "recall", "box AP50", "oriented AP50"),
     "instances": ("precision", "recall", "box AP50", "mask AP50"),
@@ -172,7 +175,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
                 if some:
                     figures = "".join(f"{_spread([one[name] for one in some]):>18}" for name in names)
                     lines.append(f"{size + ' images, from ' + start:32}{len(some):6d}{figures}")
-        lines += [_gain(mine), ""]
+        lines += [*(_gain(mine, start) for start in SCRATCH), ""]
     return "\n".join(lines)
 
 
@@ -181,24 +184,24 @@ def _spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3f}{deviation}"
 
 
-def _gain(results: Sequence[dict[str, Any]]) -> str:
-    """Return by how much composed slides beat a start from scratch, seed by seed, at few images."""
+def _gain(results: Sequence[dict[str, Any]], scratch: str) -> str:
+    """Return by how much composed slides beat a start, seed by seed, at few images."""
     by_start = {
         start: {entry["seed"]: entry["figures"] for entry in results if (entry["size"], entry["start"]) == (FEW, start)}
-        for start in ("scratch", "composed")
+        for start in (scratch, "composed")
     }
-    seeds = sorted(by_start["scratch"].keys() & by_start["composed"].keys())
+    seeds = sorted(by_start[scratch].keys() & by_start["composed"].keys())
     if not seeds:
-        return f"composed less scratch at {FEW} images: not measured"
+        return f"composed less {scratch} at {FEW} images: not measured"
     gains = {
-        name: [100 * (by_start["composed"][seed][name] - by_start["scratch"][seed][name]) for seed in seeds]
+        name: [100 * (by_start["composed"][seed][name] - by_start[scratch][seed][name]) for seed in seeds]
         for name in ("precision", "recall")
     }
     told = ", ".join(
         f"{name} {np.mean(values):+.1f} points ({min(values):+.1f} to {max(values):+.1f})"
         for name, values in gains.items()
     )
-    return f"composed less scratch at {FEW} images, {len(seeds)} seeds: {told}"
+    return f"composed less {scratch} at {FEW} images, {len(seeds)} seeds: {told}"
 
 
 def _reduced(real: Path, folder: Path, longest: int) -> list[Example]:
@@ -268,7 +271,7 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
         start=_start(cell, options),
         device="cpu",
         composed=COMPOSED_SLIDES | {"seed": cell.seed} if cell.start == "composed" else None,
-        learning=LEARNING[cell.task] | COMMON | {"seed": cell.seed},
+        learning=LEARNING[cell.task] | COMMON | {"seed": cell.seed, "epochs": _epochs(cell)},
     )
     folder, begun = options.work / cell.name, time.perf_counter()
     _train(folder, config)
@@ -306,9 +309,19 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
     }
 
 
+def _epochs(cell: Cell) -> int:
+    """Return for how many epochs a cell learns from the real slides."""
+    usual = LEARNING[cell.task]
+    if cell.start != "scratch-long":
+        return int(usual["epochs"])
+    rendered = usual | RENDERED[cell.task]
+    rendered_epochs = -(-rendered["epochs"] * rendered["crops"] // usual["crops"])
+    return int(rendered_epochs + COMPOSED_SLIDES["epochs"] + usual["epochs"])
+
+
 def _start(cell: Cell, options: argparse.Namespace) -> str:
     """Return where a cell's weights come from."""
-    if cell.start == "scratch":
+    if cell.start in SCRATCH:
         return "scratch"
     if cell.start == FOREIGN[cell.task]:
         return _foreign(cell.task, options)

@@ -111,6 +111,7 @@ def test_transfer_merges_runs_and_tells_what_composing_gains(
         "composed less scratch at 5 images, 2 seeds: precision +50.0 points (+40.0 to +60.0), "
         "recall +40.0 points (+20.0 to +60.0)"
     )
+    assert lines[5] == "composed less scratch-long at 5 images: not measured"
     assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 5
     assert run("transfer.py") == 2
     assert "--merge" in capsys.readouterr().err
