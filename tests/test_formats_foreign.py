@@ -186,6 +186,18 @@ def test_biigle_coco(tmp_path: Path) -> None:
         read("biigle-coco", tmp_path / "bad.json", biigle_coco(TURNED, [1, 2, 3, 4]))
 
 
+@pytest.mark.parametrize("key", ["images", "annotations"])
+def test_coco_without_one_of_its_lists_is_told_from_other_formats(key: str, tmp_path: Path) -> None:
+    whole = json.loads(biigle_coco(TURNED))
+    whole["images"] = [{"id": 1, "file_name": "x.png", "height": 60, "width": 80}]
+    (tmp_path / "coco.json").write_text(json.dumps({name: value for name, value in whole.items() if name != key}))
+    with pytest.raises(InputError, match=f'coco.json is not COCO: it lacks the list "{key}"'):
+        detect(tmp_path / "coco.json").read(tmp_path / "coco.json")
+    (tmp_path / "coco.json").write_text(json.dumps(whole)[:-9])
+    with pytest.raises(InputError, match=r"coco\.json is damaged or not JSON"):
+        detect(tmp_path / "coco.json")
+
+
 def test_coco_of_anybody(tmp_path: Path) -> None:
     whole = json.loads(biigle_coco(TURNED, TURNED))
     for key, items, words in (

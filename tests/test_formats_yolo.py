@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated import boxes, masks, write_images
+from annotated import HEIGHT, WIDTH, boxes, masks, write_images
 from PIL import Image
 
 from napari_diatom.detections import Detections
 from napari_diatom.engines.quiet import silence_ultralytics
 from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
+from napari_diatom.formats import Annotations, yolo_places
+from napari_diatom.formats.detect import detect
+from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.registry import by_name
 
 NAMES = "names: [a, b]\ntrain: images/train\nval: images/train\n"
@@ -145,9 +147,91 @@ def test_damaged_datasets(tmp_path: Path) -> None:
         ("names: [a, a]\ntrain: images/train", "several classes of one name"),
         ("names: [a]", "names no folder of images"),
         ("names: [a]\ntrain: images/elsewhere", "'images/elsewhere', which is not there"),
-        ("names: [a]\ntrain: 7", "train that is no folder"),
+        ("names: [a]\ntrain: list.txt", "'list.txt', which is not there"),
+        ("names: [a]\ntrain: 7", "train that is neither a folder nor a list"),
         ("[1, 2]", "lists no names"),
         ("a: [", "is not YAML"),
     ):
         with pytest.raises(InputError, match=words):
             form.read(dataset(tmp_path / "data", "", data=data))
+
+
+def scatter(folder: Path, *images: str, row: str = "0 0.5 0.5 0.2 0.1\n") -> Path:
+    """Write images, and labels where ``labels`` stands for ``images`` in their paths; return the folder."""
+    for image in images:
+        place = folder / image
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (WIDTH, HEIGHT)).save(place)
+        label = folder / "labels".join(image.rsplit("images", 1)).replace(".png", ".txt")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text(row, encoding="utf-8")
+    return folder
+
+
+def splits(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {member.name: member.splits for member in yolo_places.members(folder, Pictures())}
+
+
+def test_subfolders_belong_to_a_split(tmp_path: Path) -> None:
+    scatter(tmp_path, "images/train/a.png", "images/train/slide X/b.png", "images/val/deep/images/c.png")
+    (tmp_path / "images" / "train" / ".hidden").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "images" / "train" / ".hidden" / "h.png")
+    (tmp_path / "data.yaml").write_text("names: [a]\ntrain: images/train\nval: images/val\n")
+    assert splits(tmp_path) == {"a.png": ("train",), "b.png": ("train",), "c.png": ("val",)}
+    assert [len(part) for part in by_name("yolo").read(tmp_path)] == [1, 1, 1]
+    assert len(by_name("yolo").read(tmp_path, tmp_path / "images")) == 3
+
+
+def test_splits_may_be_lists_of_images(tmp_path: Path) -> None:
+    scatter(tmp_path, "images/a.png", "images/b.png", "images/c.png")
+    (tmp_path / "labels" / "c.txt").unlink()
+    (tmp_path / "train.txt").write_text(f"./images/a.png\n\n{tmp_path / 'images' / 'c.png'}\n")
+    (tmp_path / "val.txt").write_text("images/b.png\nimages/a.png\n")
+    (tmp_path / "data.yaml").write_text("names: [a]\ntrain: train.txt\nval: [val.txt]\n")
+    assert splits(tmp_path) == {"a.png": ("train", "val"), "b.png": ("val",), "c.png": ("train",)}
+    form = detect(tmp_path)
+    assert [len(part) for part in form.read(tmp_path)] == [1, 1, 0]
+    (tmp_path / "val.txt").write_text("images/b.png\nimages/z.png\n")
+    with pytest.raises(InputError, match=r"val\.txt line 2 names the image 'images/z\.png', which is not there"):
+        form.read(tmp_path)
+
+
+def test_folders_that_roboflow_names_one_level_too_high_are_found(tmp_path: Path) -> None:
+    scatter(tmp_path / "set", "train/images/a.png", "valid/images/b.png")
+    (tmp_path / "set" / "data.yaml").write_text("names: [a]\ntrain: ../train/images\nval: ../valid/images\n")
+    assert splits(tmp_path / "set") == {"a.png": ("train",), "b.png": ("val",)}
+    (tmp_path / "data.yaml").write_text("path: set\nnames: [a]\ntrain: train/images\nval: ../train/images\n")
+    assert splits(tmp_path) == {"a.png": ("train", "val")}
+
+
+def test_images_of_two_splits_may_have_one_name(tmp_path: Path) -> None:
+    scatter(tmp_path, "images/train/0.png", "images/train/1.png", row="")
+    scatter(tmp_path, "images/val/0.png")
+    (tmp_path / "data.yaml").write_text("names: [a]\ntrain: images/train\nval: images/val\n")
+    assert splits(tmp_path) == {"1.png": ("train",), "train/0.png": ("train",), "val/0.png": ("val",)}
+    form = by_name("yolo")
+    for images in (None, tmp_path / "images"):
+        assert [(part.image, len(part)) for part in form.read(tmp_path, images)] == [
+            ("1.png", 0),
+            ("train/0.png", 0),
+            ("val/0.png", 1),
+        ]
+    (tmp_path / "flat").mkdir()
+    for name in "01":
+        (tmp_path / "images" / "train" / f"{name}.png").rename(tmp_path / "flat" / f"{name}.png")
+    with pytest.raises(InputError, match=r"train.0\.txt and .*val.0\.txt are for one image, 0\.png"):
+        form.read(tmp_path, tmp_path / "flat")
+
+
+def test_why_a_dataset_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for rows, data, words in (
+        ("0 0.5 0.5 0.1 0.1\n0 0 0 1 0 1 1 0 1\n", NAMES, "label rows of 5, 9 numbers"),
+        ("0 1 2\n", NAMES, "label rows of 3 numbers"),
+        ("", "names: [a]\n", "names no folder of images"),
+        ("", "train: images/train\n", "lists no names of classes"),
+        ("", "a: [", "is not YAML"),
+    ):
+        folder = dataset(tmp_path, rows, data=data)
+        for path in (folder, folder / "data.yaml"):
+            with pytest.raises(InputError, match=words):
+                detect(path)

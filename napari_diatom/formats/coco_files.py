@@ -60,8 +60,10 @@ def checked(
     InputError
         When the data is no COCO, an id is missing or given twice, or annotations are damaged.
     """
-    if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("images", "annotations")):
-        raise InputError(f'{path} is not {TITLE}: it lacks the lists "images" and "annotations".')
+    lists = ("images", "annotations")
+    missing = [f'"{name}"' for name in lists if not isinstance(data, dict) or not isinstance(data.get(name), list)]
+    if missing:
+        raise InputError(f"{path} is not {TITLE}: it lacks the list{'s' * (len(missing) > 1)} {' and '.join(missing)}.")
     problems = Problems()
     sizes: dict[Any, Size] = {}
     names: set[str] = set()

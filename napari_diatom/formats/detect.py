@@ -11,12 +11,14 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from napari_diatom.errors import InputError
-from napari_diatom.formats import biigle_csv, dota, imagej, yolo
+from napari_diatom.formats import biigle_csv, dota, imagej, yolo_places
 from napari_diatom.formats.documents import read_bytes, read_text
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
 from napari_diatom.tiff import is_tiff
 
-_SUFFIXES: Final = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
+_SUFFIXES: Final = frozenset(
+    suffix for format_ in FORMATS if format_.layout is Layout.FILE_PER_IMAGE for suffix in format_.suffixes
+)
 
 
 def detect(path: Path) -> Format:
@@ -38,8 +40,8 @@ def detect(path: Path) -> Format:
 
 def _of_folder(folder: Path) -> str | None:
     """Return the name of a folder's format."""
-    if (folder / yolo.DATA).is_file():
-        return _of_dataset(folder / yolo.DATA)
+    if (folder / yolo_places.DATA).is_file():
+        return _of_dataset(folder / yolo_places.DATA)
     if (folder / dota.FOLDER).is_dir():
         return "dota"
     seen: set[str] = set()
@@ -69,9 +71,7 @@ def _of_file(path: Path) -> str | None:
     if start == "<":
         return {"annotation": "voc", "annotations": "cvat"}.get(_root(data))
     if start in ("{", "["):
-        name = _of_json(text)
-        if name is not None:
-            return name
+        return _of_json(text, path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _of_dataset(path)
     return _of_lines(text)
@@ -104,12 +104,18 @@ def _root(data: bytes) -> str:
     return found[0] if found else ""
 
 
-def _of_json(text: str) -> str | None:
-    """Return the name of JSON's format."""
+def _of_json(text: str, path: Path) -> str | None:
+    """Return the name of JSON's format.
+
+    Raises
+    ------
+    InputError
+        When the text is damaged JSON.
+    """
     try:
         data: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged or not JSON: {error}.") from None
     if isinstance(data, list):
         return (
             "geojson"
@@ -118,24 +124,36 @@ def _of_json(text: str) -> str | None:
         )
     if data.get("type") in ("FeatureCollection", "Feature"):
         return "geojson"
-    if isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list):
-        first = next(iter(data["images"]), None)
-        return "biigle-coco" if isinstance(first, dict) and {"longitude", "latitude"} <= set(first) else "coco"
-    return "labelme" if isinstance(data.get("shapes"), list) else None
-
-
-def _of_dataset(file: Path) -> str | None:
-    """Return the name of a dataset's format by the lengths of its rows."""
-    try:
-        labels = yolo.label_files(yolo.data_of(file), file)
-        lengths = {len(line.split()) for label in labels for line in read_text(label, "a label file").splitlines()} - {
-            0
-        }
-    except InputError:
+    if isinstance(data.get("shapes"), list):
+        return "labelme"
+    lists = [data[name] for name in ("images", "annotations", "categories") if isinstance(data.get(name), list)]
+    if len(lists) < 2:
         return None
+    first = next(iter(data["images"]), None) if isinstance(data.get("images"), list) else None
+    return "biigle-coco" if isinstance(first, dict) and {"longitude", "latitude"} <= set(first) else "coco"
+
+
+def _of_dataset(file: Path) -> str:
+    """Return the name of a dataset's format by the lengths of its rows.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or its rows are of several formats or none.
+    """
+    labels = yolo_places.label_files(file)
+    lengths = {len(line.split()) for label in labels for line in read_text(label, "a label file").splitlines()} - {0}
     if lengths <= {5, 6}:
         return "yolo"
-    return "yolo-obb" if lengths <= {9, 10} else "yolo-seg" if min(lengths) >= 7 else None
+    if lengths <= {9, 10}:
+        return "yolo-obb"
+    if min(lengths) >= 7:
+        return "yolo-seg"
+    found = ", ".join(map(str, sorted(lengths)))
+    raise InputError(
+        f"{file} has label rows of {found} numbers, and all have to be of one kind: boxes have 5, oriented boxes 9, "
+        "polygons 7 or more."
+    )
 
 
 def _of_lines(text: str) -> str | None:

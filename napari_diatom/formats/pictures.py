@@ -31,6 +31,12 @@ def stem_of(name: str) -> str:
     return Path(file).stem if page is None else f"{Path(file).stem}#{page}"
 
 
+def _ends_so(path: Path, parts: tuple[str, ...]) -> bool:
+    """Tell whether a file's path ends in folders and a name, with or without suffix."""
+    folders = path.parts[-len(parts) : -1]
+    return parts in ((*folders, path.name), (*folders, path.stem))
+
+
 class Pictures:
     """The images in a folder and its subfolders, or none.
 
@@ -71,7 +77,7 @@ class Pictures:
             raise InputError(f"{self.folder} has no image named {whole!r}")
         if len(found) > 1:
             parts = PurePosixPath(name.replace("\\", "/")).parts
-            found = [path for path in found if path.parts[-len(parts) :] == parts] if len(parts) > 1 else found
+            found = [path for path in found if _ends_so(path, parts)] if len(parts) > 1 else found
         if len(found) != 1:
             raise InputError(f"{self.folder} has several images named {whole!r}: give them names of their own")
         return found[0]

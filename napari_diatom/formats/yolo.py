@@ -19,11 +19,9 @@ from napari_diatom.formats.documents import read_text
 from napari_diatom.formats.folders import new_folder
 from napari_diatom.formats.pictures import Pictures, names_needed, size_needed, stem_of
 from napari_diatom.formats.specimens import Problems, Sheet, assembled, some_of
+from napari_diatom.formats.yolo_places import DATA, SPLITS, Member, data_of, file_of, members
 from napari_diatom.formats.yolo_rows import Kind, parsed, rows
-from napari_diatom.imaging import SUFFIXES, open_images
-
-SPLITS: Final = ("train", "val", "test")
-DATA: Final = "data.yaml"
+from napari_diatom.imaging import open_images
 
 _ALIASES: Final = {"validation": "val", "valid": "val"}
 
@@ -132,70 +130,25 @@ def read(path: Path, pictures: Pictures, kind: Kind) -> list[Annotations]:
     InputError
         When the dataset cannot be read or holds damaged rows; the first few are named with file and line.
     """
-    file = path / DATA if path.is_dir() else path
-    data = data_of(file)
-    classes = _classes(data.get("names"), file)
-    labels = {label.stem: label for label in label_files(data, file)}
+    file = file_of(path)
+    classes = _classes(data_of(file).get("names"), file)
     problems = Problems()
-    if pictures.folder is None:
-        images = _own_images(labels, data, file, problems)
-    else:
-        images = _images_elsewhere(labels, pictures, problems)
-    sheets = [_sheet(image, labels.get(stem), kind, classes, problems) for stem, image in sorted(images.items())]
+    sheets = [_sheet(member, kind, classes, problems) for member in members(path, pictures)]
     problems.check(file)
     return assembled(sheets, classes)
 
 
-def _own_images(labels: Mapping[str, Path], data: Mapping[str, Any], file: Path, problems: Problems) -> dict[str, Path]:
-    """Return the images of a dataset by their stems; each label must have one."""
-    images = {image.stem: image for folder in _folders(data, file, "images") for image in _images(folder)}
-    for stem in sorted(set(labels) - set(images)):
-        problems.add(f"{labels[stem].name} has no image")
-    return images
-
-
-def _images_elsewhere(labels: Mapping[str, Path], pictures: Pictures, problems: Problems) -> dict[str, Path]:
-    """Return the images that belong to labels by their stems."""
-    images: dict[str, Path] = {}
-    for stem, label in labels.items():
-        with problems.at(f"{label.name}:"):
-            image = pictures.path(stem)
-            if image is not None:
-                images[stem] = image
-    return images
-
-
-def _sheet(image: Path, label: Path | None, kind: Kind, classes: tuple[str, ...], problems: Problems) -> Sheet:
+def _sheet(member: Member, kind: Kind, classes: tuple[str, ...], problems: Problems) -> Sheet:
     """Read the labels of an image; without a file it has none."""
-    shown = open_images(image)[0]
+    shown = open_images(member.image)[0]
     size = shown.height, shown.width
-    sheet = Sheet(image.name, size)
-    if label is not None:
-        for position, line in enumerate(read_text(label, "a label file").splitlines(), start=1):
+    sheet = Sheet(member.name, size)
+    if member.label is not None:
+        for position, line in enumerate(read_text(member.label, "a label file").splitlines(), start=1):
             if line.strip():
-                with problems.at(f"{label.name} line {position}"):
+                with problems.at(f"{member.label.name} line {position}"):
                     sheet.specimens.append(parsed(line, kind, classes, size))
     return sheet
-
-
-def data_of(file: Path) -> dict[str, Any]:
-    """Return what ``data.yaml`` says.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read or describes no dataset.
-    """
-    import yaml
-
-    text = read_text(file, "a dataset of YOLO")
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(data, dict) or "names" not in data:
-        raise InputError(f"{file} describes no dataset of YOLO: it lists no names of classes.")
-    return data
 
 
 def _classes(names: Any, file: Path) -> tuple[str, ...]:
@@ -208,58 +161,3 @@ def _classes(names: Any, file: Path) -> tuple[str, ...]:
     if len(set(classes)) < len(classes) or not all(classes):
         raise InputError(f"{file} has several classes of one name, or one without a name.")
     return classes
-
-
-def _folders(data: Mapping[str, Any], file: Path, kept: str) -> list[Path]:
-    """Return the folders of images or labels of all splits."""
-    given = Path(str(data.get("path") or "."))
-    root = given if given.is_absolute() and _is_folder(given) else file.parent
-    folders: dict[Path, None] = {}
-    for name in SPLITS:
-        listed = data.get(name)
-        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
-            if not isinstance(entry, str):
-                raise InputError(f"{file} has a {name} that is no folder.")
-            parts = list((root / entry).parts)
-            if "images" in parts:
-                parts[len(parts) - 1 - parts[::-1].index("images")] = kept
-            folder = Path(*parts)
-            if kept == "images" and not _is_folder(folder):
-                raise InputError(f"{file} names the folder {entry!r}, which is not there.")
-            folders[folder] = None
-    if not folders:
-        raise InputError(f"{file} names no folder of images ({', '.join(SPLITS)}).")
-    return list(folders)
-
-
-def _is_folder(path: Path) -> bool:
-    """Tell whether a folder is there; a name that no system takes is none."""
-    try:
-        return path.is_dir()
-    except ValueError:
-        return False
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-
-
-def label_files(data: Mapping[str, Any], file: Path) -> list[Path]:
-    """Return the label files of all splits.
-
-    Raises
-    ------
-    InputError
-        When two have the same name, or a split is no folder.
-    """
-    files = [
-        label
-        for folder in _folders(data, file, "labels")
-        if _is_folder(folder)
-        for label in sorted(folder.glob("*.txt"))
-    ]
-    names = [label.name for label in files]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        raise InputError(f"{file} has several label files named {some_of(twice)}.")
-    return files
