@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from diatom_training.examples import Example, Outline, box_of
 from napari_diatom import geometry
 from napari_diatom.errors import InputError
+from napari_diatom.imaging import open_images
 
 FILL: Final = 114
 """Grey value outside the image, the same as an engine pads small tiles with."""
@@ -58,7 +59,7 @@ class Crop:
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as RGB, shape (H, W, 3).
+    """Read an image file as RGB, shape (H, W, 3); values of more than 8 bits are mapped as everywhere.
 
     Raises
     ------
@@ -67,11 +68,14 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
     try:
         # OpenCV's own reading fails on Windows where a path has letters beyond ASCII.
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except (OSError, cv2.error):
         image = None
     if image is None:
         raise InputError(f"{path} cannot be read as an image.")
+    if image.dtype != np.uint8:
+        deep = open_images(path)[0]
+        return deep.read(0, 0, deep.width, deep.height)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -13,20 +13,34 @@ import numpy as np
 
 from diatom_training.examples import Outline, outline_of
 from napari_diatom import geometry
-from napari_diatom.detections import Detections
+from napari_diatom.detections import CUT_BY_EDGE, Detections
 from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
+from napari_diatom.formats import Annotations, yolo_places
 from napari_diatom.formats.detect import detect
 from napari_diatom.formats.pictures import Pictures, with_sizes
+from napari_diatom.formats.registry import Holds
 from napari_diatom.imaging import SlideImage
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project import splits
-from napari_diatom.project.pictures import page_of
+from napari_diatom.project.pictures import fingerprint, page_of
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.store import Project
 
 Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+
+_OF_SPLIT: Final[Mapping[str, Part]] = dict(zip(yolo_places.SPLITS, PARTS, strict=True))
+"""The parts that YOLO's splits are."""
+_LAYOUT: Final = frozenset(("images", "labels", "train", "val", "valid", "validation", "test"))
+"""Names of folders, in lower case, that say how data are laid out and not which slide they are of."""
+_TOUCHES: Final = 1.0
+"""Pixels from the image's edge within which a specimen is cut by it, as :func:`napari_diatom.tiling.place` has it."""
+_BAND: Final = 4_000_000
+_ROWS: Final = 512
+"""About how many pixels are decoded at once to see whether a file is whole, and in steps of how many rows."""
+
+_whole: Final[set[tuple[Path, int, int, int]]] = set()
+"""Path, page, length and time of images that this process has decoded, which takes longer than to read them."""
 
 
 def key_of(sha256: str, page: int) -> str:
@@ -137,6 +151,7 @@ def read_slides(
     group : str
         Regular expression whose first group is the slide in an image's name (without suffix), for data that name no
         slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
+        Folders such as ``images`` and ``train`` are passed over for the one that they lie in.
     by : {"slide", "sample"}
         What is a group in a project.
     report, should_stop
@@ -145,11 +160,12 @@ def read_slides(
     Raises
     ------
     InputError
-        When the data or their images are not there or cannot be read, or nothing is annotated.
+        When the data or their images are not there or cannot be read to the last pixel, or nothing is annotated.
     """
     if data.name == PROJECT_FILE or (data / PROJECT_FILE).is_file():
         return _of_project(data, by, report, should_stop)
-    return AnnotatedSlides(tuple(_grouped(_of_annotations(data, images, report, should_stop), group)))
+    there = _of_annotations(data, images, report, should_stop)
+    return replace(there, slides=tuple(_grouped(there.slides, group)))
 
 
 def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldStop) -> AnnotatedSlides:
@@ -165,6 +181,7 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
             if image.state in ("untouched", "machine") and not len(annotations):
                 skipped.append(image.id)
                 continue
+            _check_whole(page_of(project.path(image.id), image.page), project.path(image.id), image.page, should_stop)
             slides.append(
                 Slide(
                     name=annotations.image,
@@ -183,30 +200,100 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
     return AnnotatedSlides(tuple(slides), tuple(split.parts) if split else (), (note,) if note else ())
 
 
-def _of_annotations(data: Path, images: Path | None, report: Report, should_stop: ShouldStop) -> list[Slide]:
+def _of_annotations(data: Path, images: Path | None, report: Report, should_stop: ShouldStop) -> AnnotatedSlides:
     """Read annotations in any known format; the slides have no groups yet."""
     if not data.exists():
         raise InputError(f"{data} does not exist: name a project's folder, or a file or folder of annotations.")
-    folder = images
-    if folder is None:
-        folder = data if data.is_dir() else data.parent
-        folder = folder / "images" if (folder / "images").is_dir() else folder
-    pictures = Pictures(folder)
-    found = with_sizes(detect(data).read(data, folder), pictures, data)
+    format_ = detect(data)
+    members: dict[str, yolo_places.Member] = {}
+    if Holds.SPLITS in format_.holds:
+        members = {member.name: member for member in yolo_places.members(data, Pictures(images))}
+        found = format_.read(data, images)
+        paths = {name: member.image for name, member in members.items()}
+    else:
+        folder = images
+        if folder is None:
+            folder = data if data.is_dir() else data.parent
+            folder = folder / "images" if (folder / "images").is_dir() else folder
+        pictures = Pictures(folder)
+        found = with_sizes(format_.read(data, folder), pictures, data)
+        paths = {part.image: path for part in found if (path := pictures.path(part.image)) is not None}
+    parts, warnings = _parts(members, data)
+    flagged = any(part.detections.cut.any() for part in found)
     slides: list[Slide] = []
     for number, part in enumerate(found):
         report(Progress("images", number, len(found), part.image))
         check(should_stop)
-        path = pictures.path(part.image)
-        assert path is not None
-        page = re.search(r"#(\d+)$", part.image)
-        image = page_of(path, int(page[1]) if page else 1)
+        path = paths[part.image]
+        match = re.search(r"#(\d+)$", part.image)
+        page = int(match[1]) if match else 1
+        image = page_of(path, page)
+        _check_whole(image, path, page, should_stop)
         size = part.pixel_size_um or image.pixel_size_um
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        slides.append(Slide(part.image, path, int(page[1]) if page else 1, digest, "", part, size))
+        shown = part if flagged else _with_cuts(part)
+        slides.append(
+            Slide(part.image, path, page, fingerprint(path)[0], "", shown, size, part=parts.get(part.image, ""))
+        )
     if not slides:
         raise InputError(f"{data} names no image.")
-    return slides
+    own = set(parts.values())
+    return AnnotatedSlides(tuple(slides), tuple(part for part in PARTS if part in own), warnings)
+
+
+def _parts(members: Mapping[str, yolo_places.Member], data: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
+    """Return the part of each image by its name, none where all are in one, and what is to be said of them."""
+    parts = {name: _OF_SPLIT[member.splits[0]] for name, member in members.items()}
+    if len(set(parts.values())) < 2:
+        return {}, ()
+    several = [name for name, member in members.items() if len(member.splits) > 1]
+    if not several:
+        return parts, ()
+    line = (
+        f"{len(several)} images are in several splits of {data.name}, such as {several[0]}: each counts for the first "
+        "of train, val and test alone"
+    )
+    return parts, (line,)
+
+
+def _check_whole(image: SlideImage, path: Path, page: int, should_stop: ShouldStop) -> None:
+    """Decode an image, so that a damaged file is found before hours of training.
+
+    Raises
+    ------
+    InputError
+        When a pixel cannot be read.
+    """
+    facts = path.stat()
+    key = (path, page, facts.st_size, facts.st_mtime_ns)
+    if key in _whole:
+        return
+    rows = max(_BAND // image.width // _ROWS, 1) * _ROWS
+    for top in range(0, image.height, rows):
+        check(should_stop)
+        image.read(0, top, image.width, top + rows)
+    image.release()
+    _whole.add(key)
+
+
+def _with_cuts(annotations: Annotations) -> Annotations:
+    """Return annotations whose specimens are flagged that reach the image's edge."""
+    assert annotations.height is not None
+    assert annotations.width is not None
+    cut = annotations.detections.cut.copy()
+    for k in range(len(cut)):
+        outline = outline_in(annotations, k)
+        least = min(outline.min(), annotations.width - outline[:, 0].max(), annotations.height - outline[:, 1].max())
+        if least <= _TOUCHES:
+            cut[k] |= CUT_BY_EDGE
+    return replace(annotations, detections=replace(annotations.detections, cut=cut))
+
+
+def _slide_folder(path: Path) -> Path:
+    """Return the folder of an image that may be its slide's."""
+    folder = path.parent
+    while folder.name.lower() in _LAYOUT:
+        folder = folder.parent
+    return folder
 
 
 def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
@@ -231,8 +318,20 @@ def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
                 f"The pattern {pattern!r} finds no slide in the names of {len(wrong)} images, such as {wrong[0]}."
             )
         return named
-    folders = {slide.path.parent for slide in slides}
-    return [replace(slide, group=slide.path.parent.name if len(folders) > 1 else slide.name) for slide in slides]
+    return [replace(slide, group=group) for slide, group in zip(slides, _folder_groups(slides), strict=True)]
+
+
+def _folder_groups(slides: Sequence[Slide]) -> list[str]:
+    """Return the slide of each image by its folder; one that lies in none of several is its own."""
+    paths = [Path(os.path.abspath(slide.path)) for slide in slides]
+    folders = [_slide_folder(path) for path in paths]
+    if len(set(folders)) < 2:
+        return [slide.name for slide in slides]
+    top = next((folder for folder in set(folders) if all(other.is_relative_to(folder) for other in folders)), None)
+    return [
+        slide.name if folder == top and path.parent != folder else folder.name
+        for slide, path, folder in zip(slides, paths, folders, strict=True)
+    ]
 
 
 def _chosen(annotations: Annotations, classes: Sequence[str], one_class: str) -> Annotations:

@@ -137,7 +137,7 @@ class SplitConfig(_Frozen):
     seed : int
         Of what chance decides.
     own : bool
-        Use the split that a project has, where it has one of three parts.
+        Use the split that a project or a YOLO dataset has: train, and validation, test or both.
     parts : dict of str to tuple of str
         The slides (or samples) of ``train``, ``validation`` and ``test`` by their names, in place of all the above;
         those of no part are left out.

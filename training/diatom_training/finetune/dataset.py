@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
+import numpy as np
 from PIL import Image
 
 from diatom_training.examples import Example, Outline
@@ -18,7 +19,8 @@ from diatom_training.slides import PARTS, AnnotatedSlides, Part, Slide, outline_
 from napari_diatom.analysis import plan_scales
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import class_names
+from napari_diatom.formats import SHAPES, class_names
+from napari_diatom.models.card import Task
 from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import splits
 from napari_diatom.project.settings import ProjectImage
@@ -32,6 +34,13 @@ SPREAD: Final = 1.2
 """By what factor the scale of an image of known pixel size varies, both ways."""
 _PLAIN: Final = (".jpg", ".jpeg", ".png", ".bmp")
 """Files that a training reads as they are, where they are of one page and 8 bits."""
+_BOX: Final = SHAPES[0]
+_DIRECTED: Final = 1.05
+"""Length/width under which a box has no direction."""
+_UPRIGHT: Final = 1e-3
+"""Sine of twice the angle below which a box is upright."""
+_OUTLINED: Final[Mapping[Task, str]] = {"semantic": "class maps", "instances": "masks"}
+"""What is learnt from outlines alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +89,14 @@ class Dataset:
 def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop = never) -> Dataset:
     """Read and divide the data of a training.
 
+    A split that the data bring along goes first, after that of the configuration; where it has no validation part, that
+    is taken out of train.
+
     Raises
     ------
     InputError
-        When the data cannot be read, hold none of the classes, or leave a part empty.
+        When the data cannot be read, hold none of the classes, leave a part empty, or are too little for the task: one
+        class to name, boxes where outlines are needed.
     """
     there, classes, slides = _read(config, report, should_stop)
     if config.split.parts:
@@ -91,12 +104,14 @@ def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop =
         unknown = sorted({name for names in config.split.parts.values() for name in names} - {s.group for s in slides})
         if unknown:
             raise InputError(f"split.parts names slides that {config.data} does not have, such as {unknown[0]}.")
-    elif config.split.own and set(there.parts) == set(PARTS):
+    elif config.split.own and {"train"} < set(there.parts) <= set(PARTS):
         parts = {part: tuple(slide for slide in slides if slide.part == part) for part in PARTS}
+        if "validation" not in there.parts:
+            parts |= _by_group(parts["train"], _learning(config, parts["train"])) | {"test": parts["test"]}
     else:
         parts = _by_group(slides, _planned(config, slides))
-    _check_parts(parts, classes)
-    warnings = (*there.warnings, *_left_out(slides, parts), *_warnings(classes, parts))
+    _check_parts(parts, classes, config.task)
+    warnings = (*there.warnings, *_left_out(slides, parts), *_warnings(config, classes, parts))
     return Dataset(classes, parts, warnings)
 
 
@@ -119,8 +134,6 @@ def folds(
     else:
         planned = splits.plan(_tallies(slides), by, folds=number, seed=seed).split
         tests = [set(groups) for groups in planned.parts.values()]
-    learning, validating, _ = splits.shares_of(config.split.shares)
-    share = min(max(round(100 * validating / (learning + validating)), 1), 99)
     divided: list[dict[Part, tuple[str, ...]]] = []
     for k, test in enumerate(tests, start=1):
         rest = [slide for slide in slides if slide.group not in test]
@@ -130,15 +143,10 @@ def folds(
                 f"Beside fold {k} of {number} there are {len(groups)} slides, and training and validation need one "
                 "each: annotate images of more slides."
             )
-        inner = splits.plan(_tallies(rest), by, (100 - share, share), seed=seed).split.parts
-        named: dict[Part, tuple[str, ...]] = {
-            "train": inner["train"],
-            "validation": inner["test"],
-            "test": tuple(sorted(test)),
-        }
+        named: dict[Part, tuple[str, ...]] = {**_learning(config, rest), "test": tuple(sorted(test))}
         parts = _by_group(slides, named)
         try:
-            _check_parts(parts, classes)
+            _check_parts(parts, classes, config.task)
         except InputError as error:
             raise InputError(f"Fold {k} of {number}: {error}") from None
         if not any(len(slide.truth) for slide in parts["test"]):
@@ -155,6 +163,11 @@ def _read(
     """Return the data, the classes to learn, and the slides with the specimens of those alone."""
     there = read_slides(config.data, config.images, config.group, config.split.by, report, should_stop)
     classes = _classes(config, there.slides)
+    if config.task == "classes" and len(classes) < 2:
+        raise InputError(
+            f"There is only one class to learn, {classes[0]}, and a model that names specimens needs two: "
+            f"{'leave one_class out' if config.one_class else 'name specimens of more taxa'}, or choose another task."
+        )
     return there, classes, [slide.of_classes(classes, config.one_class) for slide in there.slides]
 
 
@@ -199,6 +212,20 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
     return splits.plan(_tallies(slides), config.split.by, shares, seed=config.split.seed).split.parts
 
 
+def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[str, ...]]:
+    """Divide the groups into training and validation alone, by the shares that these have."""
+    groups = {slide.group for slide in slides}
+    if len(groups) < 2:
+        raise InputError(
+            f"There are images of {len(groups)} slides to learn from, and training and validation need one each: "
+            "annotate images of more slides, or give a validation part."
+        )
+    learning, validating, _ = splits.shares_of(config.split.shares)
+    share = min(max(round(100 * validating / (learning + validating)), 1), 99)
+    planned = splits.plan(_tallies(slides), config.split.by, (100 - share, share), seed=config.split.seed).split.parts
+    return {"train": planned["train"], "validation": planned["test"]}
+
+
 def _tallies(slides: Sequence[Slide]) -> list[Tally]:
     """Return what each image has, as a project tells it."""
     tallies = []
@@ -224,7 +251,7 @@ def _by_group(slides: Sequence[Slide], groups: Mapping[Any, Sequence[str]]) -> d
     return {part: tuple(slide for slide in slides if slide.group in groups.get(part, ())) for part in PARTS}
 
 
-def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str]) -> None:
+def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], task: Task) -> None:
     """Refuse parts that nothing can be learnt from."""
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
@@ -239,6 +266,13 @@ def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str]) 
             f"There is no specimen to learn from of {', '.join(untaught)}: all are on slides of validation or test. "
             "Annotate more slides, divide them otherwise (another seed), or leave these classes out (without)."
         )
+    if task in _OUTLINED:
+        bare = [slide.name for part in PARTS for slide in parts[part] if set(slide.annotations.shapes) == {_BOX}]
+        if bare:
+            raise InputError(
+                f"{len(bare)} images have only boxes, such as {bare[0]}, and {_OUTLINED[task]} are learnt from "
+                "outlines: outline their specimens, leave these images out, or learn boxes (task: oriented-boxes)."
+            )
 
 
 def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
@@ -249,16 +283,16 @@ def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) ->
     if out:
         lines.append(f"{len(out)} annotated images are in no part of the split, among them {out[0]}")
     groups = {slide.group for slide in slides}
-    if len(groups) == len(slides) > 1 and len({slide.path.parent for slide in slides}) == 1:
+    if len(groups) == len(slides) > 1 and all(slide.group == slide.name for slide in slides):
         lines.append(
             "each image is taken for a slide of its own; if some are of one slide, say how their names tell it (group)"
         )
     return lines
 
 
-def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
+def _warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
     """Return what speaks against the data."""
-    lines: list[str] = []
+    lines = [*_of_sizes(config, parts), *_of_boxes(config, parts)]
     counts = {
         part: Counter(classes[k] for slide in parts[part] for k in slide.truth.class_ids.tolist()) for part in PARTS
     }
@@ -267,7 +301,7 @@ def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> 
         lines.append(f"few specimens to learn from ({FEW} are little, 100 are good): {', '.join(few)}")
     for part in PARTS[1:]:
         untold = [name for name in classes if not counts[part][name]]
-        if untold:
+        if untold and counts[part]:
             lines.append(f"not in the {part} part, where nothing is told of them: {', '.join(untold)}")
     numbers = [counts["train"][name] for name in classes if counts["train"][name]]
     if len(numbers) > 1 and max(numbers) > IMBALANCE * min(numbers):
@@ -278,16 +312,57 @@ def _warnings(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> 
     if not any(len(slide.truth) for slide in parts["test"]):
         lines.append("the test part has no specimen: the model will not be tested")
     whose: dict[str, set[Part]] = {}
+    homes: dict[str, set[Part]] = {}
     for part in PARTS:
         for slide in parts[part]:
             whose.setdefault(slide.sha256, set()).add(part)
+            homes.setdefault(slide.group, set()).add(part)
             outside = _outside(slide)
             if outside:
                 lines.append(f"{outside} specimens lie outside of {slide.name} and are left out")
     leaks = sum(len(places) > 1 for places in whose.values())
     if leaks:
         lines.append(f"{leaks} images are in two parts under two names: the test will look better than it is")
+    torn = [group for group, places in homes.items() if len(places) > 1]
+    if torn:
+        lines.append(
+            f"{len(torn)} slides have images in several parts, such as {torn[0]}: the test will look better than it is"
+        )
     return lines
+
+
+def _of_sizes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
+    """Say where the scale to learn at cannot be kept."""
+    slides = [slide for part in PARTS for slide in parts[part]]
+    unknown = [slide.name for slide in slides if slide.pixel_size_um is None]
+    if config.pixel_size_um is None or not unknown:
+        return []
+    if len(unknown) == len(slides):
+        return ["no image has a pixel size, so pixel_size_um changes nothing: the images are shown at all scales"]
+    return [
+        f"{len(unknown)} of {len(slides)} images have no pixel size, such as {unknown[0]}: pixel_size_um changes "
+        "nothing for these, which are shown at all scales"
+    ]
+
+
+def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
+    """Say where boxes are too little for what is to be learnt."""
+    if config.task == "oriented-boxes":
+        slides = [slide for slide in parts["train"] if len(slide.truth)]
+        boxes = np.concatenate([slide.truth.boxes for slide in slides])
+        long = boxes[:, 2] >= _DIRECTED * boxes[:, 3]
+        outlined = any(shape != _BOX for slide in slides for shape in slide.annotations.shapes)
+        if not outlined and long.any() and np.abs(np.sin(2 * boxes[long, 4])).max() < _UPRIGHT:
+            return [
+                "all boxes to learn from are upright, so the model will learn neither how specimens lie nor how "
+                "long they are: draw boxes along the specimens, or learn upright ones (task: boxes)"
+            ]
+    if config.task in _OUTLINED:
+        mixed = [slide for part in PARTS for slide in parts[part] if _BOX in slide.annotations.shapes]
+        if mixed:
+            count = sum(slide.annotations.shapes.count(_BOX) for slide in mixed)
+            return [f"{count} specimens are boxes without an outline, such as in {mixed[0].name}: taken as rectangles"]
+    return []
 
 
 def _outside(slide: Slide) -> int:
@@ -334,13 +409,13 @@ def _example(slide: Slide, model_um: float | None, tile: int, folder: Path) -> E
 
 def _readable(slide: Slide, folder: Path) -> Path:
     """Return a file of 8 bits and one page."""
-    if slide.path.suffix.lower() in _PLAIN and slide.page == 1:
+    image = slide.open()
+    if slide.path.suffix.lower() in _PLAIN and slide.page == 1 and image.levels[0].is_8_bit:
         with contextlib.suppress(OSError), Image.open(slide.path) as picture:
             if picture.mode in ("1", "L", "P", "RGB", "RGBA"):
                 return slide.path
     path = folder / f"{slide.sha256[:16]}-{slide.page}.png"
     if not path.exists():
-        image = slide.open()
         pixels = image.read(0, 0, image.width, image.height)
         image.release()
         done, data = cv2.imencode(".png", pixels[..., ::-1])

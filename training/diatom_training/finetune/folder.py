@@ -91,7 +91,9 @@ class Division:
     def held(self, config: TrainConfig) -> TrainConfig:
         """Return a configuration that divides the data so, however they have changed since."""
         classes = () if config.one_class else self.classes
-        return config.replace(split={"parts": dict(self.parts)}, classes=classes, without=())
+        # Only a split that the data bring along has a slide in two parts; it holds as it is.
+        torn = len({group for part in self.parts.values() for group in part}) < sum(map(len, self.parts.values()))
+        return config.replace(split=config.split if torn else {"parts": dict(self.parts)}, classes=classes, without=())
 
 
 class RunFolder:
