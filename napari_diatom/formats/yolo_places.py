@@ -7,6 +7,7 @@ image lie where the last ``images`` of its path is ``labels``, else beside it.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def _elsewhere(entry: _Entry, pictures: Pictures, problems: Problems) -> Path | 
 def _names(images: Sequence[Path]) -> list[str]:
     """Return the names of files, with the folders below the one that all share where two are called the same."""
     names = [image.name for image in images]
-    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    twice = {name for name, times in Counter(names).items() if times > 1}
     if not twice:
         return names
     try:

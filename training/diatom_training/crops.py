@@ -59,7 +59,7 @@ class Crop:
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as RGB, shape (H, W, 3); values of more than 8 bits are mapped as everywhere.
+    """Read an image file as RGB, shape (H, W, 3); values of more than 8 bits are brought to 8 as for counting.
 
     Raises
     ------

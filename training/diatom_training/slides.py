@@ -142,6 +142,9 @@ def read_slides(
 ) -> AnnotatedSlides:
     """Read annotated images.
 
+    Every image is decoded once. Where no annotation flags a specimen as cut by the image's edge, those within a pixel
+    of it are flagged.
+
     Parameters
     ----------
     data : Path
