@@ -14,6 +14,7 @@ import torch
 from tiny import NETWORKS, configured, draw_slides
 
 from diatom_training.finetune import child, dataset
+from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.folder import RunFolder
 from diatom_training.finetune.run import work
 from napari_diatom import cli
@@ -206,6 +207,8 @@ def test_folds(tmp_path: Path, slides: Path, command: Command) -> None:
     assert printed.count("finished before") == 2
     assert "holds 2 folds and not 3" in command("train", file, "-o", out, "--folds", 3, "--resume")[2]
     assert "is not empty" in command("train", file, "-o", out, "--folds", 2)[2]
+    TrainConfig.read(file).replace(pixel_size_um=0.5).write(file)
+    assert "only as it began" in command("train", file, "-o", out, "--folds", 2, "--resume")[2]
     assert "folds need at least 2" in command("train", file, "-o", tmp_path / "one", "--folds", 1)[2]
 
 

@@ -180,7 +180,20 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
         TrainConfig.read(tmp_path / "c.yaml")
     for word in ("preset", "group", "split.shares", "epochs", "rates", "colour"):
         assert word in str(caught.value)
-    for text, word in (("", "no training"), ("a: [", "YAML"), ("data: x\nlearning: {classes: [a]}", "classes")):
+    wrong = {
+        "": "no training",
+        "a: [": "YAML",
+        "data: x\nlearning: {classes: [a]}": "learning.classes: this stands one level higher",
+        "data: x\ntask: [boxes]": "task: .* is wanted",
+        "data: x\nclasses: Navicula": r"a list is wanted, such as \[Navicula\]",
+        "data: x\nclasses: [a, a]": "a stands there twice",
+        "data: x\nlearning: {augment: {blurr: 1}}": r"augment.blurr: there is no such entry \(do you mean blur",
+        "data: x\nsplit: {parts: {train: [35]}}": "a number in quotes",
+        "data: x\nname: my diatoms": "no name of a model",
+        "data: x\nlearning: {epochs: 3, size: 100}": "a multiple of 32 is wanted",
+        "data: 3\nlearning: 4": "path of a file or folder is wanted; learning: entries with names",
+    }
+    for text, word in wrong.items():
         (tmp_path / "d.yaml").write_text(text)
         with pytest.raises(InputError, match=word):
             TrainConfig.read(tmp_path / "d.yaml")
@@ -229,10 +242,16 @@ def test_a_run_goes_on_with_the_slides_that_it_began_with(tmp_path: Path, slides
     slides.write_text(json.dumps(data))
     division = folder.division()
     assert division is not None
-    again = dataset.read(division.held(config))
+    again = dataset.read(config, begun=division)
     for part in ("train", "validation", "test"):
         assert [slide.name for slide in again.parts[part]] == [slide.name for slide in began.parts[part]]
     assert any("2 annotated images are in no part" in line for line in again.warnings)
+    assert any("2 images have other specimens than when the training began" in line for line in again.warnings)
+    data["images"] = [image for image in data["images"] if image["id"] != 1]
+    data["annotations"] = [note for note in data["annotations"] if note["image_id"] != 1]
+    slides.write_text(json.dumps(data))
+    later = dataset.read(config, begun=division)
+    assert any("1 images are gone" in line and "s0_1.png" in line for line in later.warnings)
 
 
 def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) -> None:
@@ -264,6 +283,30 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
     assert any("the start has learnt from 2 images of the" in line for line in said)
     seen = library.find(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
+
+
+def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500}))
+    begun: list[child.Child] = []
+    refused: list[str] = []
+
+    def begin() -> None:
+        try:
+            begun.append(child.Child(folder))
+        except InputError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(begun) == 1
+    assert len(refused) == 3
+    assert "is being trained already" in refused[0]
+    os.kill(folder.state().pid, signal.SIGKILL)
+    while begun[0].poll() is None:
+        time.sleep(0.02)
 
 
 def test_a_dead_child_is_no_stop(tmp_path: Path, slides: Path) -> None:
@@ -338,6 +381,16 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> 
     with pytest.raises(Exception, match="no specimen of circle"):
         child.run(folder, silent, never)
     assert folder.state().stage == "failed"
+    # What came to nothing is in nobody's way; anything else in the folder is.
+    note = tmp_path / "run" / "note.txt"
+    note.touch()
+    with pytest.raises(InputError, match="not empty"):
+        RunFolder.create(tmp_path / "run", configured(slides))
+    assert folder.config() == broken.absolute()
+    note.unlink()
+    again = RunFolder.create(tmp_path / "run", configured(slides))
+    assert again.config() == configured(slides).absolute()
+    assert again.state().stage == "new"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_diatom.errors import ModelError
+from napari_diatom.faults import faults
 from napari_diatom.files import write_atomically
 
 CARD_FILE: Final = "model.yaml"
@@ -131,10 +132,7 @@ class ModelCard(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()
-            )
-            raise ModelError(f"{path} is not a valid model card: {faults}") from error
+            raise ModelError(f"{path} is not a valid model card: {'; '.join(faults(error, cls))}.") from error
 
     def write(self, folder: Path) -> None:
         """Write ``folder/model.yaml``. Raises OutputError when it cannot be written."""

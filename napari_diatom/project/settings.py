@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES
 from napari_diatom.errors import InputError
+from napari_diatom.faults import faults
 from napari_diatom.measure import DEFAULT_COUNTED
 from napari_diatom.project.document import State
 
@@ -330,11 +331,7 @@ def _checked(kind: type[Model], data: Mapping[str, Any], source: str) -> Model:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        faults = "; ".join(
-            ": ".join(filter(None, (".".join(str(part) for part in fault["loc"]), fault["msg"])))
-            for fault in error.errors()
-        )
-        raise InputError(f"{source} is not valid: {faults}.") from error
+        raise InputError(f"{source} is not valid: {'; '.join(faults(error, kind))}.") from error
 
 
 def _unique(what: str, values: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from diatom_training.composing.blending import Blending
 from napari_diatom.errors import InputError
+from napari_diatom.faults import faults
 
 Matching = Literal["histogram", "light", "none"]
 
@@ -100,8 +101,5 @@ class ComposeOptions(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            faults = "; ".join(
-                ": ".join(filter(None, (".".join(str(part) for part in fault["loc"]), fault["msg"])))
-                for fault in error.errors()
-            )
-            raise InputError(f"The options for composing are not valid: {faults}.") from error
+            told = "; ".join(faults(error, cls))
+            raise InputError(f"The options for composing are not valid: {told}.") from error

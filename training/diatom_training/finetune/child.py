@@ -10,7 +10,7 @@ import time
 from typing import Any, Final
 
 from diatom_training.finetune import recent
-from diatom_training.finetune.folder import EVENTS, MODEL, STOP, RunFolder, State
+from diatom_training.finetune.folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
 from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.models.card import CARD_FILE
 from napari_diatom.progress import Progress, Report, ShouldStop
@@ -20,7 +20,6 @@ GRACE_SECONDS: Final = 2.5
 POLL_SECONDS: Final = 0.1
 NO_ROOM: Final = 74
 """Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
-LOG: Final = "log.txt"
 
 
 class Child:
@@ -35,24 +34,33 @@ class Child:
     ------
     InputError
         When the run is being worked on, or is finished.
+    OutputError
+        When its folder cannot be written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        with folder.alone():
+            self._process = self._begin()
+        recent.remember(folder)
+        self._deadline: float | None = None
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        """Start the process, of which there is one at a time."""
+        folder = self.folder
         state = folder.state()
         if state.stage == "running":
             raise InputError(f"{folder.path} is being trained already, by process {state.pid}.")
         if state.stage == "finished":
-            raise InputError(f"{folder.path} is finished; its model is in {folder / 'model'}.")
+            raise InputError(f"{folder.path} is finished; its model is in {folder / MODEL}.")
         (folder / STOP).unlink(missing_ok=True)
         folder.adopt()
-        self.folder = folder
         command = command_of("diatom_training.finetune", str(folder.path))
         with (folder / LOG).open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
         # The process itself can say so only when it has loaded its libraries.
-        folder.write_state("running", pid=self._process.pid)
-        recent.remember(folder)
-        self._deadline: float | None = None
+        folder.write_state("running", pid=process.pid)
+        return process
 
     def stop(self) -> None:
         """Ask the training to stop; :meth:`poll` ends it when it does not."""

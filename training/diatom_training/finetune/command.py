@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from argparse import Namespace
 from pathlib import Path
@@ -51,8 +52,9 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
     source: Path = arguments.config
     number: int = arguments.folds
     if arguments.resume:
-        out = source if source.is_dir() else _out(arguments, TrainConfig.read(source))
-        folders = folds.open_folds(out, number)
+        begun = None if source.is_dir() else TrainConfig.read(source)
+        out = source if begun is None else _out(arguments, begun)
+        folders = [_with_devices(folder, arguments) for folder in folds.open_folds(out, number, begun)]
     else:
         config = _config(arguments)
         out = _out(arguments, config)
@@ -129,14 +131,9 @@ def _folder(arguments: Namespace) -> RunFolder:
         if source.is_dir():
             return _with_devices(RunFolder.open(source), arguments)
         config = TrainConfig.read(source)
-        folder = _with_devices(RunFolder.open(_out(arguments, config)), arguments)
-        same = {"device": "auto", "devices": 1}
-        if config.absolute().replace(**same) != folder.config().replace(**same):
-            raise InputError(
-                f"{source} has changed since {folder.path} began, and a training goes on only as it began: resume "
-                f"{folder.path} itself, or begin a new one with -o."
-            )
-        return folder
+        folder = RunFolder.open(_out(arguments, config))
+        folder.check(config)
+        return _with_devices(folder, arguments)
     config = _config(arguments)
     return RunFolder.create(_out(arguments, config), config)
 
@@ -191,4 +188,4 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     if (folder / REPORT / HTML).exists():
         print(f"report: {folder / REPORT / HTML}")
     option = "--namer" if model.card.task == "classes" else "--model"
-    print(f"use it: napari-diatom count IMAGES -o OUT {option} {model.folder}")
+    print(f"use it: napari-diatom count IMAGES -o OUT {option} {shlex.quote(str(model.folder))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from diatom_training.composing.options import ComposeOptions
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.errors import InputError
+from napari_diatom.faults import faults
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models.card import NAME, Task
 from napari_diatom.project.splits import shares_of
@@ -260,7 +262,7 @@ class TrainConfig(_Frozen):
         How many GPUs share each batch.
     """
 
-    name: str = Field(default="my-diatoms", pattern=NAME)
+    name: str = "my-diatoms"
     task: Task = "oriented-boxes"
     data: Path
     images: Path | None = None
@@ -285,23 +287,34 @@ class TrainConfig(_Frozen):
         if not isinstance(data, Mapping):
             return data
         filled = dict(data)
-        task, preset = filled.get("task", "oriented-boxes"), filled.get("preset", "standard")
-        asked = filled.get("learning", {})
-        if task in _TASKS and preset in _PRESETS:
+        task: Any = filled.get("task", "oriented-boxes")
+        preset: Any = filled.get("preset", "standard")
+        asked = filled.setdefault("learning", {})
+        if task in list(_TASKS) and preset in list(_PRESETS):
             filled["start"] = filled.get("start") or BUNDLED[task]
             if isinstance(asked, Mapping):
-                refused = [name for name in _ELSEWHERE if name in asked]
-                if refused:
-                    raise ValueError(f"learning has no {' and no '.join(refused)} here: they stand one level higher")
                 usual = dict(_TASKS[task]) | dict(_PRESETS[preset])
                 filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
 
+    @field_validator("name", mode="after")
+    @classmethod
+    def _plain(cls, text: str) -> str:
+        if not re.match(NAME, text):
+            raise ValueError(f"{text!r} is no name of a model: letters, digits, '.', '_' and '-' make one")
+        return text
+
+    @field_validator("classes", "without")
+    @classmethod
+    def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for name, number in Counter(names).items() if number > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return names
+
     @field_validator("group")
     @classmethod
     def _regular(cls, text: str) -> str:
-        import re
-
         try:
             groups = re.compile(text).groups
         except re.error as error:
@@ -414,11 +427,16 @@ def _relative(entries: Mapping[str, Any], names: Sequence[str], folder: Path) ->
 
 def _checked(kind: type[_Model], entries: Mapping[str, Any], what: str) -> _Model:
     """Build a model, with all its problems in one error."""
+    asked = entries.get("learning")
+    problems = [
+        f"learning.{name}: this stands one level higher"
+        for name in _ELSEWHERE
+        if isinstance(asked, Mapping) and name in asked
+    ]
     try:
-        return kind.model_validate(dict(entries))
+        made = kind.model_validate(dict(entries))
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'all'}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        raise InputError(f"{what}: {faults}.") from None
+        problems = faults(error, kind) + problems
+    if problems:
+        raise InputError(f"{what}: {'; '.join(problems)}.")
+    return made

@@ -14,7 +14,9 @@ import numpy as np
 from PIL import Image
 
 from diatom_training.examples import Example, Outline
+from diatom_training.finetune import division
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.division import Division
 from diatom_training.slides import PARTS, AnnotatedSlides, Part, Slide, outline_in, read_slides
 from napari_diatom.analysis import plan_scales
 from napari_diatom.errors import InputError, OutputError
@@ -66,28 +68,17 @@ class Dataset:
         return Counter(self.classes[k] for slide in self.parts[part] for k in slide.truth.class_ids.tolist())
 
     def to_json(self) -> dict[str, object]:
-        """Return the split with the hashes of the files, for :func:`json.dumps`."""
-        return {
-            "classes": list(self.classes),
-            "parts": {
-                part: [
-                    {
-                        "image": slide.name,
-                        "path": str(slide.path),
-                        "page": slide.page,
-                        "sha256": slide.sha256,
-                        "slide": slide.group,
-                        "specimens": len(slide.truth),
-                    }
-                    for slide in self.parts[part]
-                ]
-                for part in PARTS
-            },
-        }
+        """Return the split, as :meth:`Division.read` takes it, for :func:`json.dumps`."""
+        return division.to_plain(self.classes, self.parts)
 
 
-def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop = never) -> Dataset:
-    """Read and divide the data of a training.
+def read(
+    config: TrainConfig,
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+    begun: Division | None = None,
+) -> Dataset:
+    """Read and divide the data of a training, as it has divided them before where it is going on.
 
     A split that the data bring along goes first, after that of the configuration; where it has no validation part, that
     is taken out of train.
@@ -98,8 +89,14 @@ def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop =
         When the data cannot be read, hold none of the classes, leave a part empty, or are too little for the task: one
         class to name, boxes where outlines are needed.
     """
+    if begun is not None:
+        config = config.replace(classes=() if config.one_class else begun.classes, without=())
     there, classes, slides = _read(config, report, should_stop)
-    if config.split.parts:
+    changes: list[str] = []
+    if begun is not None:
+        parts = begun.of(slides)
+        changes = begun.changes(parts)
+    elif config.split.parts:
         parts = _by_group(slides, config.split.parts)
         unknown = sorted({name for names in config.split.parts.values() for name in names} - {s.group for s in slides})
         if unknown:
@@ -111,7 +108,7 @@ def read(config: TrainConfig, report: Report = silent, should_stop: ShouldStop =
     else:
         parts = _by_group(slides, _planned(config, slides))
     _check_parts(parts, classes, config.task)
-    warnings = (*there.warnings, *_left_out(slides, parts), *_warnings(config, classes, parts))
+    warnings = (*there.warnings, *changes, *_left_out(slides, parts), *_warnings(config, classes, parts))
     return Dataset(classes, parts, warnings)
 
 

@@ -6,18 +6,23 @@ The training appends what happens to ``events.jsonl``, a JSON object a line; who
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from filelock import FileLock
+
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.slides import PARTS, Part, key_of
+from diatom_training.finetune.division import Division
+from diatom_training.slides import PARTS, Part
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models import library
@@ -46,6 +51,13 @@ COMPOSED: Final = "composed"
 """Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
 FIELDS: Final = "fields"
 
+LOG: Final = "log.txt"
+LOCK: Final = ".lock"
+"""Held while a run is made, or a process is started on it."""
+_BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, KEEP, LOG)
+"""Files that a run has before its first epoch, ..."""
+_BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
+"""... and folders."""
 _CLOCK_SECONDS: Final = 60.0
 
 Stage = Literal["new", "running", "stopped", "failed", "finished"]
@@ -70,32 +82,6 @@ class State:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Division:
-    """How a run has divided its slides.
-
-    Attributes
-    ----------
-    classes : tuple of str
-        What it learns.
-    parts : mapping of str to tuple of str
-        The slides of each part.
-    images : frozenset of str
-        Keys of its images; see :attr:`diatom_training.slides.Slide.key`.
-    """
-
-    classes: tuple[str, ...]
-    parts: Mapping[str, tuple[str, ...]]
-    images: frozenset[str]
-
-    def held(self, config: TrainConfig) -> TrainConfig:
-        """Return a configuration that divides the data so, however they have changed since."""
-        classes = () if config.one_class else self.classes
-        # Only a split that the data bring along has a slide in two parts; it holds as it is.
-        torn = len({group for part in self.parts.values() for group in part}) < sum(map(len, self.parts.values()))
-        return config.replace(split=config.split if torn else {"parts": dict(self.parts)}, classes=classes, without=())
-
-
 class RunFolder:
     """A run on disk.
 
@@ -113,23 +99,26 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> RunFolder:
-        """Make the folder of a new run.
+        """Make the folder of a new run, in place of one that has come to nothing.
 
         Raises
         ------
         InputError
-            When the folder holds something already.
+            When the folder holds something already, but for a run that ended before its first epoch.
         OutputError
             When it cannot be written.
         """
+        folder = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
-                raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
         except OSError as error:
             raise OutputError(f"{path} cannot be made: {reason(error)}") from error
-        config.absolute().write(path / CONFIG)
-        return cls(path)
+        with folder.alone():
+            folder._clear()
+            if any(item.name != LOCK for item in path.iterdir()):
+                raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
+            config.absolute().write(path / CONFIG)
+        return folder
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -144,30 +133,50 @@ class RunFolder:
             raise InputError(f"{path} holds no training: it has no {CONFIG}.")
         return cls(path)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from beginning the run meanwhile. Raises OutputError when that is not possible."""
+        try:
+            held = FileLock(self / LOCK).acquire()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {reason(error)}") from error
+        with held:
+            yield
+
+    def _clear(self) -> None:
+        """Take away what a run has left that ended before its first epoch."""
+        if self.state().stage not in ("stopped", "failed"):
+            return
+        there = {item.name for item in self.path.iterdir()} - {LOCK}
+        if there - {*_BEGINNING, *_BEGINNING_FOLDERS} or any((self / CHECKPOINTS).glob("*")):
+            return
+        for name in there & set(_BEGINNING):
+            (self / name).unlink()
+        for name in there & set(_BEGINNING_FOLDERS):
+            shutil.rmtree(self / name)
+
     def config(self) -> TrainConfig:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
         return TrainConfig.read(self / CONFIG)
 
-    def division(self) -> Division | None:
-        """Return how the run has divided its slides, None where it has not yet.
+    def check(self, config: TrainConfig) -> None:
+        """Refuse to go on otherwise than the run began, but for the devices.
 
         Raises
         ------
         InputError
-            When the file of it is damaged.
+            When the run is to do something else than ``config`` says.
         """
-        path = self / SPLIT
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            parts: dict[str, tuple[str, ...]] = {
-                part: tuple(sorted({image["slide"] for image in data["parts"][part]})) for part in PARTS
-            }
-            keys = {key_of(image["sha256"], image["page"]) for part in PARTS for image in data["parts"][part]}
-            return Division(tuple(data["classes"]), parts, frozenset(keys))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: {error!r}") from error
+        same = {"device": "auto", "devices": 1}
+        if config.absolute().replace(**same) != self.config().replace(**same):
+            raise InputError(
+                f"The settings have changed since {self.path} began, and a training goes on only as it began: resume "
+                f"{self.path} itself, or begin a new one with -o."
+            )
+
+    def division(self) -> Division | None:
+        """Return how the run has divided its slides, None where it has not yet. Raises as :meth:`Division.read`."""
+        return Division.read(self / SPLIT)
 
     def split(self) -> dict[Part, dict[tuple[str, int], str]]:
         """Return the images of each part: their names by the hash of the file and the page in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from diatom_training.evaluation.folds import CrossValidation, Fold, cross_validation, write_cross_validation
@@ -9,6 +10,7 @@ from diatom_training.evaluation.report import JSON
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.folder import REPORT, RunFolder
+from diatom_training.slides import Part
 from napari_diatom.errors import InputError
 from napari_diatom.progress import Report, ShouldStop, never, silent
 
@@ -33,22 +35,25 @@ def create(
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: name another folder, or go on with the folds in it (--resume).")
     parts = dataset.folds(config, number, report, should_stop)
-    split = config.split.model_dump(mode="json")
-    return [
-        RunFolder.create(
-            out / name_of(k), config.replace(name=f"{config.name}-{name_of(k)}", split=split | {"parts": each})
-        )
-        for k, each in enumerate(parts, start=1)
-    ]
+    return [RunFolder.create(out / name_of(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
 
 
-def open_folds(out: Path, number: int) -> list[RunFolder]:
+def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> list[RunFolder]:
     """Return the runs of a cross-validation that was begun.
+
+    Parameters
+    ----------
+    out : Path
+        Their folder.
+    number : int
+        How many there are to be.
+    config : TrainConfig, optional
+        What they are to do.
 
     Raises
     ------
     InputError
-        When there are not as many.
+        When there are not as many, or they were begun to do something else.
     """
     there = len(list(out.glob("fold-*"))) if out.is_dir() else 0
     if there != number:
@@ -56,7 +61,17 @@ def open_folds(out: Path, number: int) -> list[RunFolder]:
             f"{out} holds {there} folds and not {number}: go on with as many as it was begun with, or "
             "name another folder."
         )
-    return [RunFolder.open(out / name_of(k)) for k in range(1, number + 1)]
+    folders = [RunFolder.open(out / name_of(k)) for k in range(1, number + 1)]
+    for k, folder in enumerate(folders, start=1):
+        if config is not None:
+            folder.check(_config_of(config, k, folder.config().split.parts))
+    return folders
+
+
+def _config_of(config: TrainConfig, number: int, parts: Mapping[Part, Sequence[str]]) -> TrainConfig:
+    """Return what a fold, from 1, is to do."""
+    split = config.split.model_dump(mode="json") | {"parts": dict(parts)}
+    return config.replace(name=f"{config.name}-{name_of(number)}", split=split)
 
 
 def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:

@@ -36,7 +36,6 @@ from diatom_training.finetune.folder import (
     REPORT,
     SPLIT,
     STOP,
-    Division,
     RunFolder,
 )
 from diatom_training.finetune.judging import judge
@@ -107,9 +106,9 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     """
     config = folder.config()
     division = folder.division()
-    data = dataset.read(config if division is None else division.held(config), report, should_stop)
+    data = dataset.read(config, report, should_stop, division)
     begin = start.resolve(config)
-    for line in (*data.warnings, *_changes(division, data), *_leaks(begin, data)):
+    for line in (*data.warnings, *_leaks(begin, data)):
         report(Progress("warning", message=line))
     if division is None:
         write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
@@ -121,15 +120,6 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
-
-
-def _changes(division: Division | None, data: Dataset) -> list[str]:
-    """Say which images are not those that a training began with."""
-    if division is None:
-        return []
-    now = {slide.key for slides in data.parts.values() for slide in slides}
-    gone = len(division.images - now)
-    return [f"{gone} images are gone, or are others than when the training began"] if gone else []
 
 
 def _leaks(begin: start.Start, data: Dataset) -> list[str]:

@@ -164,10 +164,11 @@ def check_room(folder: Path, options: LearningOptions) -> None:
     Raises
     ------
     OutputError
-        When there is less than two of them take: the last one, and the next while it is written.
+        When there is less than they take: the last one, where it is not there yet, and the next while it is written.
     """
     weights = sum(tensor.numel() for tensor in module_for(options, UNCHANGED_MEAN, UNCHANGED_STD).network.parameters())
-    needed, free = 2 * _COPIES * 4 * weights, shutil.disk_usage(folder).free
+    copies = _COPIES * (1 if (folder / CHECKPOINT).exists() else 2)
+    needed, free = 4 * copies * weights, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(f"{folder} has room for {free / 1e6:.0f} MB, and the checkpoints need {needed / 1e6:.0f} MB.")
 

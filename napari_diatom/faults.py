@@ -1,0 +1,89 @@
+"""What is wrong with entries that a person wrote, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "this is missing",
+    "string_type": "text is wanted (a number in quotes, such as '0035')",
+    "path_type": "the path of a file or folder is wanted",
+    "int_type": "a whole number is wanted",
+    "int_parsing": "a whole number is wanted",
+    "int_from_float": "a whole number is wanted",
+    "float_type": "a number is wanted",
+    "float_parsing": "a number is wanted",
+    "finite_number": "a number that is not infinite is wanted",
+    "bool_type": "true or false is wanted",
+    "bool_parsing": "true or false is wanted",
+    "dict_type": "entries with names are wanted, such as {{name: value}}",
+    "mapping_type": "entries with names are wanted, such as {{name: value}}",
+    "model_type": "entries with names are wanted, such as {{name: value}}",
+    "greater_than": "more than {gt:g} is wanted",
+    "greater_than_equal": "{ge:g} or more is wanted",
+    "less_than": "less than {lt:g} is wanted",
+    "less_than_equal": "{le:g} or less is wanted",
+    "multiple_of": "a multiple of {multiple_of:g} is wanted",
+    "literal_error": "{expected} is wanted",
+    "too_short": "{min_length} or more are wanted, not {actual_length}",
+    "too_long": "{max_length} at the most are wanted, not {actual_length}",
+    "string_too_short": "this may not be empty",
+}
+"""Sentences by pydantic's names of faults, with the facts that it gives of them."""
+_LISTS: Final = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+
+
+def faults(error: ValidationError, kind: type[BaseModel]) -> list[str]:
+    """Return every problem of entries as ``where.it.is: what``.
+
+    Parameters
+    ----------
+    error : ValidationError
+        What validating them gave.
+    kind : type
+        What they were to describe; where a name is not known, those of its fields that are like it are told.
+    """
+    return [_told(fault, kind) for fault in error.errors()]
+
+
+def _told(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    return f"{where}: {_what(fault, kind)}" if where else _what(fault, kind)
+
+
+def _what(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:
+    name, given = fault["type"], fault["input"]
+    if name == "extra_forbidden":
+        known = [field for model in _models(kind, fault["loc"][:-1]) for field in model.model_fields]
+        close = get_close_matches(str(fault["loc"][-1]), known, n=1)
+        return f"there is no such entry (do you mean {close[0]}?)" if close else "there is no such entry"
+    if name in _LISTS:
+        return f"a list is wanted, such as [{given if isinstance(given, str) else 'a, b'}]"
+    if name == "model_attributes_type":
+        name = "model_type"
+    if name in _WORDS:
+        return _WORDS[name].format(**fault.get("ctx", {}))
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _models(kind: type[BaseModel], path: Sequence[str | int]) -> Iterator[type[BaseModel]]:
+    """Yield what may be described at a place within a model."""
+    if not path:
+        yield kind
+        return
+    field = kind.model_fields.get(str(path[0]))
+    if field is not None:
+        for inner in _kinds(field.annotation):
+            yield from _models(inner, path[1:])
+
+
+def _kinds(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in a type such as ``Model | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _kinds(inner)

@@ -1,0 +1,130 @@
+"""How a run has divided its slides, which it keeps whatever becomes of the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diatom_training.slides import PARTS, Part, Slide, key_of
+from napari_diatom.errors import InputError
+
+
+@dataclass(frozen=True)
+class Member:
+    """An image of a part.
+
+    Attributes
+    ----------
+    key : str
+        See :attr:`diatom_training.slides.Slide.key`.
+    name : str
+        As annotations call it.
+    fingerprint : str
+        Of its specimens, as :func:`fingerprint` has it.
+    """
+
+    key: str
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Division:
+    """Classes and parts of a run.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        What it learns.
+    parts : mapping of str to tuple of Member
+        The images of ``train``, ``validation`` and ``test``.
+    """
+
+    classes: tuple[str, ...]
+    parts: Mapping[Part, tuple[Member, ...]]
+
+    @classmethod
+    def read(cls, path: Path) -> Division | None:
+        """Return what a file holds, None where it is not there.
+
+        Raises
+        ------
+        InputError
+            When it is damaged.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            parts: dict[Part, tuple[Member, ...]] = {
+                part: tuple(
+                    Member(key_of(image["sha256"], image["page"]), image["image"], image["annotations"])
+                    for image in data["parts"][part]
+                )
+                for part in PARTS
+            }
+            return cls(tuple(data["classes"]), parts)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error!r}") from error
+
+    def of(self, slides: Sequence[Slide]) -> dict[Part, tuple[Slide, ...]]:
+        """Return the slides of each part; those that are in none are left out."""
+        there = {(slide.key, slide.name) for slide in slides}
+        found: dict[Part, tuple[Slide, ...]] = {}
+        for part, members in self.parts.items():
+            named = {(member.key, member.name) for member in members}
+            renamed = {key for key, name in named - there}
+            found[part] = tuple(slide for slide in slides if (slide.key, slide.name) in named or slide.key in renamed)
+        return found
+
+    def changes(self, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
+        """Say what is no longer as it was when the run began."""
+        then = {member.key: member for members in self.parts.values() for member in members}
+        now = {slide.key: slide for slides in parts.values() for slide in slides}
+        gone = [member.name for key, member in then.items() if key not in now]
+        other = [slide.name for key, slide in now.items() if fingerprint(slide) != then[key].fingerprint]
+        lines = []
+        if gone:
+            lines.append(f"{len(gone)} images are gone, or are others than when the training began, such as {gone[0]}")
+        if other:
+            lines.append(
+                f"{len(other)} images have other specimens than when the training began, such as {other[0]}: it goes "
+                "on with those of now"
+            )
+        return lines
+
+
+def fingerprint(slide: Slide) -> str:
+    """Return a short hash of the boxes, outlines and classes of a slide's specimens."""
+    truth = slide.truth
+    found = hashlib.sha256(truth.boxes.tobytes())
+    found.update("\n".join(truth.classes[k] for k in truth.class_ids.tolist()).encode())
+    for outline in slide.outlines:
+        found.update(outline.tobytes())
+    return found.hexdigest()[:16]
+
+
+def to_plain(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> dict[str, Any]:
+    """Return classes and parts, with the hashes of files and specimens, for :func:`json.dumps`."""
+    return {
+        "classes": list(classes),
+        "parts": {
+            part: [
+                {
+                    "image": slide.name,
+                    "path": str(slide.path),
+                    "page": slide.page,
+                    "sha256": slide.sha256,
+                    "slide": slide.group,
+                    "specimens": len(slide.truth),
+                    "annotations": fingerprint(slide),
+                }
+                for slide in parts[part]
+            ]
+            for part in PARTS
+        },
+    }
