@@ -10,6 +10,7 @@ import pytest
 from tiny import configured, draw_slides
 
 from diatom_training import crops, slides
+from diatom_training.evaluation.command import read_test_set
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.folder import RunFolder
@@ -68,6 +69,7 @@ def test_the_split_of_a_yolo_dataset_goes_first(tmp_path: Path) -> None:
     there = read_slides(data)
     assert there.parts == ("train", "validation", "test")
     assert [slide.part for slide in there.slides] == ["train", "train", "validation", "test"]
+    assert [slide.name for slide in read_test_set(data).slides] == ["d.png"]
     assert parts_of(asked(data)) == [["a.png", "b.png"], ["c.png"], ["d.png"]]
     assert "each image is taken for a slide of its own" in said(asked(data))
     given = {"train": ["d.png", "c.png"], "validation": ["a.png"]}

@@ -193,6 +193,8 @@ def test_coco_without_one_of_its_lists_is_told_from_other_formats(key: str, tmp_
     (tmp_path / "coco.json").write_text(json.dumps({name: value for name, value in whole.items() if name != key}))
     with pytest.raises(InputError, match=f'coco.json is not COCO: it lacks the list "{key}"'):
         detect(tmp_path / "coco.json").read(tmp_path / "coco.json")
+    (tmp_path / "coco.json").write_text(json.dumps({"images": whole["images"]}))
+    assert detect(tmp_path / "coco.json").name == "coco"
     (tmp_path / "coco.json").write_text(json.dumps(whole)[:-9])
     with pytest.raises(InputError, match=r"coco\.json is damaged or not JSON"):
         detect(tmp_path / "coco.json")

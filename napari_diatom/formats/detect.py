@@ -126,10 +126,10 @@ def _of_json(text: str, path: Path) -> str | None:
         return "geojson"
     if isinstance(data.get("shapes"), list):
         return "labelme"
-    lists = [data[name] for name in ("images", "annotations", "categories") if isinstance(data.get(name), list)]
-    if len(lists) < 2:
+    lists = {name for name in ("images", "annotations", "categories") if isinstance(data.get(name), list)}
+    if "images" not in lists and len(lists) < 2:
         return None
-    first = next(iter(data["images"]), None) if isinstance(data.get("images"), list) else None
+    first = next(iter(data["images"]), None) if "images" in lists else None
     return "biigle-coco" if isinstance(first, dict) and {"longitude", "latitude"} <= set(first) else "coco"
 
 
