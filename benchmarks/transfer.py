@@ -275,7 +275,14 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
     )
     folder, begun = options.work / cell.name, time.perf_counter()
     _train(folder, config)
-    data = dataset.read(config)
+    for part in (folder, folder / COMPOSED):
+        shutil.rmtree(part / CHECKPOINTS, ignore_errors=True)
+    return judged(cell, folder) | {"seconds": round(time.perf_counter() - begun, 1)}
+
+
+def judged(cell: Cell, folder: Path) -> dict[str, Any]:
+    """Return how good the training in a folder is on the test station."""
+    data = dataset.read(RunFolder.open(folder).config())
     model = library.find(str(folder / MODEL))
     engine = engines.load(model, "cpu")
     tested = data.parts["test"]
@@ -286,8 +293,6 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
     masks = cell.task == "instances"
     metrics = evaluate(truth, found, sizes, model.card.threshold(), masks)
     box, _ = average_precision([_upright(one) for one in truth], [_upright(one) for one in found], sizes)
-    for part in (folder, folder / COMPOSED):
-        shutil.rmtree(part / CHECKPOINTS, ignore_errors=True)
     return {
         "task": cell.task,
         "size": cell.size,
@@ -305,7 +310,6 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
         "training images": [slide.name for slide in data.parts["train"]],
         "started from": model.card.training["started_from"],
         "validation": model.card.training["history"][-1],
-        "seconds": round(time.perf_counter() - begun, 1),
     }
 
 

@@ -32,6 +32,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "too_short": "{min_length} or more are wanted, not {actual_length}",
     "too_long": "{max_length} at the most are wanted, not {actual_length}",
     "string_too_short": "this may not be empty",
+    "string_pattern_mismatch": "this does not match {pattern}",
 }
 """Sentences by pydantic's names of faults, with the facts that it gives of them."""
 _LISTS: Final = ("tuple_type", "list_type", "set_type", "frozen_set_type")

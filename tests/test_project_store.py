@@ -314,7 +314,7 @@ def test_settings_are_refused_with_every_problem(tmp_path):
     path.write_text(yaml.safe_dump(bad))
     with pytest.raises(InputError) as error:
         Project.open(project.folder)
-    for words in ("colour: Extra", "classes.0.key", "classes.1.colour", "images.1.sha256"):
+    for words in ("colour: there is no such entry", "classes.0.key", "classes.1.colour", "images.1.sha256"):
         assert words in str(error.value)
     for text, words in (
         ("format: 2\n", "newer version"),
