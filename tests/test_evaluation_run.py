@@ -99,13 +99,17 @@ def test_upright_boxes_go_round_the_masks(tmp_path: Path, monkeypatch: pytest.Mo
     by_task = {"semantic": maps, "boxes": upright}
     monkeypatch.setattr(engines, "load", lambda model, device: by_task[model.card.task])
     # The engine's boxes are oriented ones whatever its task, and are compared by what is upright round them.
-    rows = run.compare_models(
+    comparison = run.compare_models(
         ModelFolder(maps.card, tmp_path), ModelFolder(upright.card, tmp_path), some, tmp_path, options=QUICK
     )
-    by_name = {row.figure: row for row in rows}
+    by_name = {row.figure: row for row in comparison.differences}
     assert by_name["recall"].first == 1
     assert by_name["recall"].second > 0.8
-    assert "shades 1.0 and blobs 1.0 on the same 2 slides" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "shades 1.0 and blobs 1.0 on the same 2 slides" in page
+    assert any("only 2 slides, so the intervals are rough" in remark for remark in comparison.remarks)
+    assert any(remark.startswith("With 2 slides nothing can be told") for remark in comparison.remarks)
+    assert all(remark in page for remark in comparison.remarks)
 
 
 def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

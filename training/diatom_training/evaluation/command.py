@@ -66,10 +66,10 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     remarks = (f"Judged on {data.text}.", *seen)
     out: Path = arguments.out
     if other is not None:
-        rows = compare_models(
+        comparison = compare_models(
             model, other, images, out, arguments.device, bar, one_class=data.one_class, remarks=remarks
         )
-        print(*(row.words for row in rows), sep="\n")
+        print(*(row.words for row in comparison.differences), *comparison.remarks[len(remarks) :], sep="\n")
     else:
         evaluation = evaluate_model(
             model,

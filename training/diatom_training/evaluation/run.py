@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluate_masks import class_map, confusion
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference
+from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.cases import Case, ClassNames, class_names, renamed, units_of
 from diatom_training.evaluation.coco import Shape
 from diatom_training.evaluation.detection import compare
 from diatom_training.evaluation.namers import compare_names, judge_names
+from diatom_training.evaluation.paired import Comparison, remarks_of_few
 from diatom_training.evaluation.report import write_comparison, write_report
-from diatom_training.evaluation.result import Evaluation, evaluate_cases
+from diatom_training.evaluation.result import Evaluation, evaluate_cases, remarks_of
 from diatom_training.evaluation.testset import TestImage, about, called, opened, shown
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
@@ -124,7 +125,7 @@ def compare_models(
     options: Bootstrap | None = None,
     one_class: str = "",
     remarks: Sequence[str] = (),
-) -> tuple[Difference, ...]:
+) -> Comparison:
     """Say which of two models is better on a test set, each at its own threshold, and write the report.
 
     Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones. Two
@@ -164,8 +165,10 @@ def compare_models(
         )
         units = units_of(one)
     check(should_stop)
-    write_comparison(rows, names, units, options, out, remarks)
-    return rows
+    told = (*remarks, *remarks_of_few(rows, units, options), *remarks_of(units))
+    comparison = Comparison(names, rows, units, options, told)
+    write_comparison(comparison, out)
+    return comparison
 
 
 def find_specimens(
