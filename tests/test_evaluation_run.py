@@ -20,14 +20,19 @@ from diatom_training.evaluation.folds import Fold, cross_validation, write_cross
 from diatom_training.evaluation.matching import match_cases
 from diatom_training.evaluation.report import to_json
 from diatom_training.evaluation.result import About, evaluate_cases
+from diatom_training.finetune.dataset import Dataset
+from diatom_training.finetune.judging import judge
+from diatom_training.slides import Slide
 from napari_diatom import engines
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.files import write_atomically
+from napari_diatom.formats import Annotations
 from napari_diatom.imaging import from_array
+from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.progress import Progress
+from napari_diatom.progress import Progress, never
 
 QUICK = Bootstrap(resamples=50)
 KNOWN = AnalysisOptions(pixel_size_um=0.25)
@@ -147,6 +152,35 @@ def test_all_as_one_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     figures = evaluation.figures()
     assert figures["recall"] == round(evaluation.detection.overall.recall, 4)
     assert {"specimens", "dice", "length_error", "relative_count_error"} <= set(figures)
+
+
+def test_a_threshold_is_tuned_only_where_something_right_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = card(pixel_size_um=0.25).model_copy(update={"thresholds": {}})
+    engine = BlobEngine(bare)
+    monkeypatch.setattr(engines, "load", loader(engine))
+    slides = []
+    for number, pixels in enumerate(slide(seed=k) for k in range(2)):
+        path = tmp_path / f"field-{number}.png"
+        cv2.imwrite(str(path), pixels)
+        height, width = pixels.shape[:2]
+        annotations = Annotations.of(truth_of(pixels, engine), image=path.name, height=height, width=width)
+        slides.append(Slide(path.name, path, 1, f"{number}", f"slide-{number}", annotations, 0.25))
+    away = replace(slides[0].truth[:1], boxes=np.array([[5, 5, 9, 4, 0]], np.float32))
+    hopeless = replace(slides[0], annotations=replace(slides[0].annotations, detections=away))
+    for validation, tuned in ((slides[0], True), (hopeless, False)):
+        data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
+        told: list[Progress] = []
+        model, evaluation = judge(ModelFolder(bare, tmp_path), data, tmp_path / "out", "cpu", told.append, never)
+        assert model.card == ModelCard.read(tmp_path)
+        assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
+        warnings = [progress.message for progress in told if progress.stage == "warning"]
+        assert (not warnings) == tuned
+        assert all("could not be tuned and is the usual 0.25" in line for line in warnings)
+        assert ("tuned on its validation" in evaluation.about.threshold_from) == tuned
+        assert any("the usual one of 0.25 was taken" in remark for remark in evaluation.remarks) != tuned
+        assert evaluation.detection.threshold == model.card.threshold()
 
 
 def test_folds_and_their_spread(tmp_path: Path) -> None:

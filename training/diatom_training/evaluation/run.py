@@ -19,7 +19,7 @@ from diatom_training.evaluation.namers import compare_names, judge_names
 from diatom_training.evaluation.paired import Comparison, remarks_of_few
 from diatom_training.evaluation.report import write_comparison, write_report
 from diatom_training.evaluation.result import Evaluation, evaluate_cases, remarks_of
-from diatom_training.evaluation.testset import TestImage, about, called, opened, shown
+from diatom_training.evaluation.testset import TestImage, about, called, opened, shown, untuned_remarks
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
 from napari_diatom.detections import Detections
@@ -108,7 +108,8 @@ def evaluate_model(
         if one_class:
             alike = f"Whatever their names, all specimens are judged as {one_class}."
             evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
-    evaluation = replace(evaluation, remarks=(*remarks, *evaluation.remarks))
+    untuned = () if threshold is not None else untuned_remarks(model.card)
+    evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
     check(should_stop)
     write_report(evaluation, out)
     return evaluation
@@ -165,7 +166,8 @@ def compare_models(
         )
         units = units_of(one)
     check(should_stop)
-    told = (*remarks, *remarks_of_few(rows, units, options), *remarks_of(units))
+    untuned = [line for model in (first, second) for line in untuned_remarks(model.card)]
+    told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
     comparison = Comparison(names, rows, units, options, told)
     write_comparison(comparison, out)
     return comparison
