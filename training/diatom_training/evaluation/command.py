@@ -108,7 +108,7 @@ def read_test_set(
     part : str, optional
         ``train``, ``validation``, ``test`` or ``all``; by default the test part where there is a split.
     one_class : str
-        Judge all specimens as this one class; in place of that of a run.
+        Judge all specimens as this one class; of a run, those of the classes that it was to learn.
     report : callable
         See :mod:`napari_diatom.progress`.
 
@@ -171,13 +171,13 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
             f"None of the {len(wanted)} images in {text} are in {config.data} any more, such as {gone[0]}: they were "
             "moved or changed."
         )
-    single = one_class or config.one_class
-    if config.classes and not one_class:
-        slides = [slide.of_classes(config.classes) for slide in slides]
+    division = run.division()
+    if division is not None:
+        slides = [slide.of_classes(division.classes, config.one_class) for slide in slides]
     warnings = there.warnings
     if gone:
         warnings = (*warnings, f"{len(gone)} images of the run are gone or were changed, among them {gone[0]}.")
-    return TestSet(tuple(slides), text, warnings, single)
+    return TestSet(tuple(slides), text, warnings, one_class or config.one_class)
 
 
 def _amount(slides: Sequence[Slide]) -> str:
