@@ -16,7 +16,7 @@ from judged import cases
 from diatom_training.evaluation import run
 from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.detection import figures_of
-from diatom_training.evaluation.folds import Fold, cross_validation, write_cross_validation
+from diatom_training.evaluation.folds import Fold, cross_validation, words, write_cross_validation
 from diatom_training.evaluation.matching import match_cases
 from diatom_training.evaluation.report import to_json
 from diatom_training.evaluation.result import About, evaluate_cases
@@ -26,7 +26,7 @@ from diatom_training.slides import Slide
 from napari_diatom import engines
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError, Stopped
+from napari_diatom.errors import InputError, OutputError, Stopped
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations
 from napari_diatom.imaging import from_array
@@ -181,6 +181,48 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         assert ("tuned on its validation" in evaluation.about.threshold_from) == tuned
         assert any("the usual one of 0.25 was taken" in remark for remark in evaluation.remarks) != tuned
         assert evaluation.detection.threshold == model.card.threshold()
+
+
+def test_the_folder_of_the_report_is_tried_before_the_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = BlobEngine(card(pixel_size_um=0.25))
+    model, some = ModelFolder(engine.card, tmp_path), images(engine, 2)
+
+    def loaded(model: ModelFolder, device: str) -> BlobEngine:
+        raise AssertionError("An analysis was begun.")
+
+    monkeypatch.setattr(engines, "load", loaded)
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / "report.json").mkdir(parents=True)
+    for out, says in (("file", "into"), ("file/below", "into"), ("taken", "report.json is a folder")):
+        with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
+            run.evaluate_model(model, some, tmp_path / out)
+        with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
+            run.compare_models(model, model, some, tmp_path / out)
+    (tmp_path / "old").mkdir()
+    for out in ("new/deep", "old"):
+        with pytest.raises(AssertionError, match="An analysis was begun"):
+            run.evaluate_model(model, some, tmp_path / out)
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "old").is_dir()
+
+
+def test_what_a_fold_cannot_tell_is_said() -> None:
+    nan = float("nan")
+    folds = [
+        Fold(f"fold-{k}", (f"s{k}",), 2, 9, 0.25, {"precision": precision, "f1": 0.5, "recall": 0.5})
+        for k, precision in enumerate((0.8, nan, 0.6), start=1)
+    ]
+    result = cross_validation("toy", folds)
+    assert str(result.spreads["precision"]) == "0.700 ± 0.141 (of 2 of 3 folds)"
+    assert str(result.spreads["f1"]) == "0.500 ± 0.000"
+    remark = (
+        "Precision has no value in fold-2, where the model found nothing: mean and deviation are of the other 2 of 3 "
+        "folds."
+    )
+    assert result.remarks == (remark,)
+    assert words(result).endswith(remark)
+    everywhere = cross_validation("toy", [replace(fold, figures=fold.figures | {"recall": nan}) for fold in folds])
+    assert everywhere.remarks[-1] == "Recall has no value in fold-1 and fold-2 and fold-3: no mean."
 
 
 def test_folds_and_their_spread(tmp_path: Path) -> None:

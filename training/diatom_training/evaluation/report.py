@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,8 @@ from diatom_training.evaluation.naming import NamingFigures
 from diatom_training.evaluation.paired import EXACT, Comparison
 from diatom_training.evaluation.result import Evaluation
 from diatom_training.evaluation.words import number, percent, span, summary
-from napari_diatom.files import write_atomically
+from napari_diatom.errors import OutputError
+from napari_diatom.files import reason, write_atomically
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
@@ -82,6 +84,37 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
         When a file cannot be written.
     """
     return write_both(folder, html(evaluation), to_json(evaluation))
+
+
+@contextlib.contextmanager
+def ready(folder: Path) -> Iterator[None]:
+    """Make the folder of a report and try to write there, before long work and not after it.
+
+    Folders that were made are taken away again where the work comes to nothing.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made, or not be written into.
+    """
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
+    probe = folder / f".{HTML}.part"
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"The report cannot be written into {folder}: {reason(error)}") from error
+        taken = [path for path in (folder / HTML, folder / JSON) if path.is_dir()]
+        if taken:
+            raise OutputError(f"The report cannot be written: {taken[0]} is a folder.")
+        yield
+    except BaseException:
+        for part in made:
+            with contextlib.suppress(OSError):
+                part.rmdir()
+        raise
 
 
 def write_both(folder: Path, text: str, data: Mapping[str, Any]) -> tuple[Path, Path]:
