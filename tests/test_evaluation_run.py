@@ -18,11 +18,12 @@ from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.detection import figures_of
 from diatom_training.evaluation.folds import Fold, cross_validation, words, write_cross_validation
 from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation.namers import Named
 from diatom_training.evaluation.report import to_json
 from diatom_training.evaluation.result import About, evaluate_cases
+from diatom_training.finetune import judging
 from diatom_training.finetune.dataset import Dataset
-from diatom_training.finetune.judging import judge
-from diatom_training.slides import Slide
+from diatom_training.slides import PARTS, Slide
 from napari_diatom import engines
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.detections import Detections
@@ -172,7 +173,8 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
     for validation, tuned in ((slides[0], True), (hopeless, False)):
         data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
         told: list[Progress] = []
-        model, evaluation = judge(ModelFolder(bare, tmp_path), data, tmp_path / "out", "cpu", told.append, never)
+        untuned = ModelFolder(bare, tmp_path)
+        model, evaluation = judging.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
         assert model.card == ModelCard.read(tmp_path)
         assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
         warnings = [progress.message for progress in told if progress.stage == "warning"]
@@ -181,6 +183,24 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         assert ("tuned on its validation" in evaluation.about.threshold_from) == tuned
         assert any("the usual one of 0.25 was taken" in remark for remark in evaluation.remarks) != tuned
         assert evaluation.detection.threshold == model.card.threshold()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: bool
+) -> None:
+    classes = ("needle", "square")
+    truth = np.array([0, 0, 0]) if right else np.array([1, 1, 1])
+    sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
+    said = Named(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
+    monkeypatch.setattr(judging, "name_specimens", lambda *arguments: said)
+    update = {"task": "classes", "engine": "classifier", "classes": classes, "thresholds": {}}
+    namer = ModelFolder(card().model_copy(update=update), tmp_path)
+    told: list[Progress] = []
+    data = Dataset(classes, dict.fromkeys(PARTS, ()), ())
+    model, _ = judging.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
+    assert bool(model.card.thresholds) == right
+    assert any("could not be tuned" in progress.message for progress in told) != right
 
 
 def test_the_folder_of_the_report_is_tried_before_the_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,8 +88,7 @@ def best_name_threshold(confidence: ArrayLike, right: Sequence[bool] | NDArray[n
     right : array-like of bool, shape (N,)
         Whether the most probable class is the true one; recall is of all N.
     """
-    sure, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
-    named = (sure >= TRIED[:, None]).sum(axis=1)
-    hits = ((sure >= TRIED[:, None]) & hit).sum(axis=1)
-    scores = (1 + BETA**2) * hits / (named + BETA**2 * len(sure))
+    sure, hit = np.asarray(confidence, dtype=np.float32), np.asarray(right, dtype=bool)
+    given = sure >= TRIED[:, None].astype(np.float32)
+    scores = (1 + BETA**2) * (given & hit).sum(axis=1) / (given.sum(axis=1) + BETA**2 * len(sure))
     return float(TRIED[middle_of_best(scores)])

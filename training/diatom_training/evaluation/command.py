@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diatom_training.evaluation.report import HTML, chief_figures
@@ -32,7 +32,7 @@ class TestSet:
     text : str
         Which they are.
     warnings : tuple of str
-        A sentence each.
+        A line each; they stand in the report too.
     one_class : str
         The class that all specimens are judged as; empty for their own.
     """
@@ -63,7 +63,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     for line in (*data.warnings, *seen):
         print(f"warning: {line}", flush=True)
     images = [TestImage.of(slide) for slide in data.slides]
-    remarks = (f"Judged on {data.text}.", *seen)
+    remarks = (f"Judged on {data.text}.", *map(_sentence, data.warnings), *seen)
     out: Path = arguments.out
     if other is not None:
         comparison = compare_models(
@@ -121,6 +121,12 @@ def read_test_set(
         found = _of_run(RunFolder(data), images, group, part or "test", one_class, report)
     else:
         found = _of_data(data, images, group, part, one_class, report)
+    if len(found.slides) > 1 and all(slide.group in (slide.name, Path(slide.name).stem) for slide in found.slides):
+        alone = (
+            "each image is taken for a slide of its own; where some are of one slide the intervals are too narrow: say "
+            "how their names tell the slide (--group), or name the slides in the project"
+        )
+        found = replace(found, warnings=(*found.warnings, alone))
     if not any(len(slide.truth) for slide in found.slides):
         raise InputError(
             f"There is no annotated specimen in {found.text} ({many(len(found.slides), 'image')}), so nothing can be "
@@ -178,6 +184,11 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
     if gone:
         warnings = (*warnings, f"{len(gone)} images of the run are gone or were changed, among them {gone[0]}.")
     return TestSet(tuple(slides), text, warnings, one_class or config.one_class)
+
+
+def _sentence(line: str) -> str:
+    """Return a line as a sentence."""
+    return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
 def _amount(slides: Sequence[Slide]) -> str:

@@ -93,12 +93,12 @@ def shown(
 
 
 def untuned_remarks(card: ModelCard) -> list[str]:
-    """Say where a model has no threshold of its own, as one of which nothing on its validation images was right."""
+    """Say where a model has no threshold of its own, as one that was right of nothing on its validation images."""
     if card.thresholds:
         return []
     return [
-        f"No threshold was tuned for {card.name}, as happens where nothing that a training finds on its validation "
-        f"images is right: the usual one of {USUAL_THRESHOLD:.2f} was taken."
+        f"No threshold was tuned for {card.name}, as happens where nothing that a model says of its validation images "
+        f"is right: the usual one of {USUAL_THRESHOLD:.2f} was taken."
     ]
 
 

@@ -56,7 +56,7 @@ def judge(
         report(
             Progress(
                 "warning",
-                message="nothing that the model finds on the validation part is right, so its threshold could not be "
+                message="nothing that the model says of the validation part is right, so its threshold could not be "
                 f"tuned and is the usual {USUAL_THRESHOLD:.2f}: train it longer, or on more specimens",
             )
         )
@@ -83,13 +83,16 @@ def _tuned_finds(
 def _tuned_names(
     model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
 ) -> ModelFolder:
-    """Set the temperature, and the probability under which no name is given."""
+    """Set the temperature, and the probability under which no name is given, none where no name was right."""
     said = name_specimens(model, images, device, report, should_stop)
     temperature = round(fit_temperature(said.probabilities, said.truth), 4)
     sure = tempered(said.probabilities, temperature)
-    threshold = best_name_threshold(sure.max(axis=1), sure.argmax(axis=1) == said.truth)
+    right = sure.argmax(axis=1) == said.truth
+    thresholds = {}
+    if right.any():
+        thresholds = dict.fromkeys(model.card.classes, best_name_threshold(sure.max(axis=1), right))
     facts = (model.card.naming or NamingFacts()).model_copy(update={"temperature": temperature})
-    return _with(model, naming=facts, thresholds=dict.fromkeys(model.card.classes, threshold))
+    return _with(model, naming=facts, thresholds=thresholds)
 
 
 def _images(data: Dataset, part: Part) -> list[TestImage]:
