@@ -119,7 +119,8 @@ def test_a_better_model_is_told_from_chance() -> None:
         for row in compare(bad, good[::-1], "oriented-boxes", (0.3, 0.3), ("old", "new"), Bootstrap(200))
     }
     assert by_name["f1"].real
-    assert by_name["f1"].p < 0.05
+    assert by_name["f1"].p == 1 / 2048
+    assert "p < 0.001, corrected p = 0.004" in by_name["f1"].words
     assert by_name["f1"].words.startswith("F1: new is better, +0.")
     assert by_name["count_error"].difference.value < 0
     assert "count_error" not in by_name["count_error"].words

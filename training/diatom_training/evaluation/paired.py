@@ -188,6 +188,11 @@ def holm(chances: Sequence[float]) -> list[float]:
     return corrected
 
 
+def chance_text(p: float) -> str:
+    """Return a p value as text, which is never 0; a dash where there is none."""
+    return "-" if p != p else "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
 def least_units(rows: Sequence[Difference], options: Bootstrap) -> int:
     """Return how many units it takes before any of so many differences can be called real: 2 / 2 ** n, m times."""
     number = sum(row.difference.value == row.difference.value for row in rows)
@@ -225,7 +230,8 @@ def _words(row: Difference, better: str, units: Units, least: int) -> str:
         return "no difference at all."
     if len(units) < 2:
         return f"{units.told} cannot say whether the difference of {difference.value:+.3f} is chance."
-    between = f"{difference.low:+.3f} to {difference.high:+.3f}, p = {row.p:.3f}, corrected {row.p_corrected:.3f}"
+    p, corrected = (f"= {told}" if told[0] != "<" else told for told in map(chance_text, (row.p, row.p_corrected)))
+    between = f"{difference.low:+.3f} to {difference.high:+.3f}, p {p}, corrected p {corrected}"
     span = f"{difference.value:+.3f} ({between})"
     if row.real:
         return f"{better} is better, {span}; that is more than what chance does."

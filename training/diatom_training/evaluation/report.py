@@ -21,7 +21,7 @@ from diatom_training.evaluation.detection import DetectionFigures, Found
 from diatom_training.evaluation.maps import MapFigures
 from diatom_training.evaluation.mistakes import Kind
 from diatom_training.evaluation.naming import NamingFigures
-from diatom_training.evaluation.paired import EXACT, Comparison
+from diatom_training.evaluation.paired import EXACT, Comparison, chance_text
 from diatom_training.evaluation.result import Evaluation
 from diatom_training.evaluation.words import number, percent, span, summary
 from napari_diatom.errors import OutputError
@@ -140,8 +140,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
             number(row.second),
             number(row.difference.value),
             span(row.difference),
-            number(row.p),
-            number(row.p_corrected),
+            chance_text(row.p),
+            chance_text(row.p_corrected),
             "-" if row.p != row.p else "yes" if row.real else "no",
         )
         for row in comparison.differences
