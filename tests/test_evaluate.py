@@ -75,6 +75,24 @@ def test_angles_are_compared_modulo_half_a_turn(angle: float, error: float) -> N
     assert angle_errors_deg(truth, found)[0] == pytest.approx(abs(np.rad2deg(error)), abs=1e-3)
 
 
+def test_the_best_threshold_is_the_middle_of_the_best_ones() -> None:
+    found = Detections.of([*TRUTH.boxes, [300, 300, 20, 10, 0]], scores=[0.9] * len(TRUTH) + [0.5])
+    assert best_threshold([TRUTH], [found]) == (0.71, 1)
+    # With nothing but right finds, all from the least score that is looked at are as good.
+    assert best_threshold([TRUTH], [found[: len(TRUTH)]]) == (0.5, 1)
+    # 0.7 as float32 is less than 0.7.
+    sharp = replace(found, scores=np.array([0.7] * len(TRUTH) + [0.69], dtype=np.float32))
+    assert best_threshold([TRUTH], [sharp]) == (0.7, 1)
+    assert sharp.above(0.7).scores.tolist() == sharp.scores[:-1].tolist()
+
+
+def test_where_nothing_is_right_the_threshold_is_the_usual_one() -> None:
+    wrong = Detections.of([[300, 300, 20, 10, 0]], scores=[0.8])
+    for found in (wrong, Detections.empty(), replace(TRUTH, scores=np.full(len(TRUTH), 0.05, np.float32))):
+        assert best_threshold([TRUTH], [found]) == (0.25, 0)
+    assert best_threshold([Detections.empty()], [wrong]) == (0.25, 0)
+
+
 def test_nothing_to_tell_is_null_in_json() -> None:
     metrics = evaluate([Detections.empty()], [Detections.empty()], [SIZE], 0.5)
     assert np.isnan(metrics.ap50)
@@ -105,7 +123,7 @@ def test_masks_are_compared_as_masks() -> None:
     metrics = evaluate([truth], [found], [SIZE], 0.5, masks=True)
     assert (metrics.precision, metrics.recall) == (0.5, 0.5)
     assert metrics.ap50 == pytest.approx(0.5, abs=0.01)
-    assert best_threshold([truth], [found], masks=True) == (0.81, pytest.approx(2 / 3))
+    assert best_threshold([truth], [found], masks=True) == (0.86, pytest.approx(2 / 3))
     perfect = evaluate([truth, Detections.empty(with_masks=True)], [truth, masked()], [SIZE, SIZE], 0.5, masks=True)
     assert (perfect.ap50, perfect.ap50_95, perfect.f1) == (pytest.approx(1), pytest.approx(1), 1)
     with pytest.raises(InputError, match="without masks"):

@@ -7,23 +7,29 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fakes import BlobEngine, card
 from tiny import NETWORKS, configured, draw_slides
 
+from diatom_training.evaluation.cases import renamed
 from diatom_training.finetune import child, dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.folder import RunFolder
+from diatom_training.finetune.judging import judge
 from diatom_training.finetune.run import work
-from napari_diatom import cli
+from napari_diatom import cli, engines
+from napari_diatom.detections import Detections
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_files import write_model
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.formats import coco
-from napari_diatom.models.card import ModelCard, NamingFacts
-from napari_diatom.progress import Progress, Report, ShouldStop
+from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, NamingFacts
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 from napari_diatom.project.settings import Split
 from napari_diatom.project.store import Project
 
@@ -100,12 +106,52 @@ def test_a_run_is_judged_again_on_its_own_test_part(tmp_path: Path, run: Path, c
         assert figures_of_card(run)[name] == round(ours["intervals"][name]["value"], 4)
 
 
+class DarkEngine(BlobEngine):
+    """Finds what is dark, needles and squares, and calls by its first name what it does not know."""
+
+    def _blobs(self, pixels: np.ndarray) -> Detections:
+        both = BlobEngine(self.card.model_copy(update={"classes": ("needle", "square")}))
+        return renamed(both._blobs(np.where(pixels < 120, 255, 0).astype(np.uint8)), self.card.classes)
+
+
+@pytest.mark.parametrize(
+    ("entries", "specimens"),
+    [({}, 4), ({"without": ["square"]}, 2), ({"classes": ["needle"]}, 2), ({"one_class": "thing"}, 4)],
+)
+def test_a_run_has_the_same_figures_in_its_own_report_and_when_it_is_judged_again(
+    tmp_path: Path,
+    slides: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    entries: dict[str, Any],
+    specimens: int,
+) -> None:
+    config = configured(slides, "oriented-boxes", name="mine", **entries)
+    folder = RunFolder.create(tmp_path / "run", config)
+    data = dataset.read(config)
+    (folder / "split.json").write_text(json.dumps(data.to_json()))
+    update = {"name": "mine", "classes": data.classes, "thresholds": {}}
+    model = ModelFolder(card(pixel_size_um=0.25).model_copy(update=update), folder / "model")
+    model.card.write(model.folder)
+    (model.folder / WEIGHTS_FILE).touch()
+    monkeypatch.setattr(engines, "load", lambda model, device: DarkEngine(model.card))
+    judge(model, data, folder / "report", "cpu", silent, never)
+    assert command("evaluate", folder.path, folder.path, "-o", tmp_path / "out")[0] == 0
+    ours, theirs = written(tmp_path / "out"), written(folder / "report")
+    assert (ours["intervals"], ours["detection"]) == (theirs["intervals"], theirs["detection"])
+    assert ours["detection"]["overall"]["specimens"] == ours["detection"]["overall"]["right"] == specimens
+    assert ours["detection"]["overall"]["found"] == 4
+    assert command("evaluate", folder.path, folder.path, "-o", tmp_path / "one", "--one-class", "all")[0] == 0
+    assert written(tmp_path / "one")["detection"]["overall"]["specimens"] == specimens
+
+
 def test_what_a_model_has_seen_is_told(tmp_path: Path, run: Path, slides: Path, command: Command) -> None:
     code, printed, _ = command("evaluate", run / "model", slides, "-o", tmp_path, "--group", r"^(s\d)_")
     assert code == 0
     assert "all annotated images of slides.json (there is no split): 8 images of 4 slides, 16 specimens" in printed
     assert "warning: maps has learnt from 4 of these 8 images, such as s" in printed
     assert "warning: maps has been tuned on 2 of these 8 images" in printed
+    assert "taken for a slide of its own" not in printed
     assert any("has learnt from 4" in remark for remark in written(tmp_path)["remarks"])
     assert "has learnt from 4" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -175,6 +221,8 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     code, printed, _ = command("evaluate", run, others, "-o", tmp_path / "out")
     assert code == 0
     assert "knows none of the classes of the truth, so only what it finds is judged" in printed
+    assert "warning: each image is taken for a slide of its own; where some are of one slide" in printed
+    assert any(line.startswith("Each image is taken for a slide") for line in written(tmp_path / "out")["remarks"])
     split = json.loads((moved / "split.json").read_text())
     split["parts"]["test"] = [image | {"sha256": "0" * 64} for image in split["parts"]["test"]]
     (moved / "split.json").write_text(json.dumps(split))
@@ -232,8 +280,8 @@ def test_a_stop_during_the_test_keeps_the_model_and_its_threshold(tmp_path: Path
     before = figures_of_card(run)
     assert work(StopsInTheTest(folder)) == 0
     assert RunFolder(folder).state().stage == "stopped"
-    card = ModelCard.read(folder / "model")
-    assert (card.metrics, set(card.thresholds)) == ({}, {"needle", "square"})
+    left = ModelCard.read(folder / "model")
+    assert (left.metrics, left.thresholds) == ({}, ModelCard.read(run / "model").thresholds)
     assert not (folder / "report").exists()
     assert work(RunFolder(folder)) == 0
     assert figures_of_card(folder) == before

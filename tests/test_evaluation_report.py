@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,20 @@ import numpy as np
 import pytest
 from judged import CLASSES, HEIGHT, WIDTH, cases
 
-from diatom_training.evaluation.bootstrap import Bootstrap, differences, intervals, of_cases
+from diatom_training.evaluation.bootstrap import Bootstrap, intervals, of_cases
 from diatom_training.evaluation.cases import Case, Units, units_of
-from diatom_training.evaluation.detection import compare, detection_figures, figures_of
+from diatom_training.evaluation.detection import compare, detection_figures, figures_of, figures_of_two
 from diatom_training.evaluation.maps import figures_of_maps
 from diatom_training.evaluation.matching import match_cases
 from diatom_training.evaluation.mistakes import SIDE, picture, worst
+from diatom_training.evaluation.paired import (
+    Comparison,
+    differences,
+    holm,
+    least_units,
+    remarks_of_few,
+    swaps,
+)
 from diatom_training.evaluation.report import html, to_json, write_comparison, write_report
 from diatom_training.evaluation.result import About, Evaluation, evaluate_cases, evaluate_names
 from diatom_training.evaluation.words import summary
@@ -110,7 +119,8 @@ def test_a_better_model_is_told_from_chance() -> None:
         for row in compare(bad, good[::-1], "oriented-boxes", (0.3, 0.3), ("old", "new"), Bootstrap(200))
     }
     assert by_name["f1"].real
-    assert by_name["f1"].p < 0.05
+    assert by_name["f1"].p == 1 / 2048
+    assert "p < 0.001, corrected p = 0.004" in by_name["f1"].words
     assert by_name["f1"].words.startswith("F1: new is better, +0.")
     assert by_name["count_error"].difference.value < 0
     assert "count_error" not in by_name["count_error"].words
@@ -123,7 +133,7 @@ def test_a_small_difference_is_chance() -> None:
     second = [replace(case, found=case.found[1:] if case.image == "field-3" else case.found) for case in first]
     rows = compare(first, second, "boxes", (0.3, 0.3), options=QUICK)
     assert not any(row.real for row in rows)
-    assert all("within what chance does" in row.words or "no difference" in row.words for row in rows)
+    assert all("too few to tell" in row.words or "no difference" in row.words for row in rows)
     same = compare(first, first, "boxes", (0.3, 0.3), options=QUICK)
     assert {row.p for row in same} == {1.0}
     assert same[0].words == "Precision: no difference at all."
@@ -133,8 +143,94 @@ def test_a_small_difference_is_chance() -> None:
 
 def test_figures_without_any_meaning() -> None:
     units = Units.by(["a", "b"], ["a", "b"])
-    [row] = differences(lambda taken: {"x": np.nan}, lambda taken: {"x": 1.0}, units, ("A", "B"), options=QUICK)
+    [row] = differences(lambda taken: {"x": np.nan if taken[0] else 1.0}, units, ("A", "B"), options=QUICK)
     assert row.words == "x: there is nothing to compare."
+
+
+def means(first: np.ndarray, second: np.ndarray) -> tuple[Callable, Units]:
+    """Return the mean of a value a unit, of two models."""
+    values = np.concatenate([first, second])
+    names = [str(k) for k in range(len(first))]
+    return lambda taken: {"mean": float(taken @ values / taken.sum())}, Units.by(names, names)
+
+
+def test_few_slides_can_tell_nothing() -> None:
+    for number, p in ((2, 0.5), (5, 2 / 32), (6, 2 / 64), (9, 2 / 512)):
+        both, units = means(np.arange(number), np.arange(number) + 1.0 + 0.1 * np.arange(number))
+        [row] = differences(both, units, ("A", "B"), options=QUICK)
+        assert row.difference.low > 0
+        assert (row.p, row.p_corrected, row.real) == (p, p, number >= 6)
+        assert ("too few to tell it from chance" in row.words) == (number < 6)
+        remarks = remarks_of_few([row], units, QUICK)
+        assert bool(remarks) == (number < 6)
+    assert [least_units([row] * figures, QUICK) for figures in (1, 6, 8)] == [6, 8, 9]
+    first, second = (cases(images=4, slides=2, skill=skill) for skill in (0.4, 0.95))
+    rows = compare(first, second, "boxes", (0.3, 0.3), options=QUICK)
+    assert any(row.difference.low > 0 for row in rows)
+    assert not any(row.real for row in rows)
+    [remark] = remarks_of_few(rows, units_of(first), QUICK)
+    assert remark.startswith("With 2 slides nothing can be told")
+    assert remark.endswith("To compare 8 figures, at least 9 slides are needed.")
+
+
+def test_swaps_are_the_exact_test_of_fisher() -> None:
+    from scipy.stats import permutation_test
+
+    rng = np.random.default_rng(3)
+    first = rng.normal(0, 1, 8)
+    second = first + rng.normal(0.5, 1, 8)
+    both, units = means(first, second)
+    [row] = differences(both, units, ("A", "B"), options=QUICK)
+    exact = permutation_test(
+        (second, first), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
+    )
+    assert row.p == pytest.approx(exact.pvalue)
+    assert len({tuple(swap) for swap in swaps(8, QUICK)}) == 127
+    assert len(list(swaps(13, QUICK))) == QUICK.resamples
+    both, units = means(np.tile(first, 3), np.tile(second, 3) + 1)
+    [row] = differences(both, units, ("A", "B"), options=QUICK)
+    assert row.p == 1 / 61
+
+
+@pytest.mark.parametrize("slides", [7, 14])
+def test_chance_alone_is_seldom_called_real(slides: int) -> None:
+    rng = np.random.default_rng(0)
+    few, found = Bootstrap(resamples=79), 0
+    for _ in range(300):
+        # Two equally good models on slides of which some are harder than others.
+        both, units = means(*(rng.normal(0, 1, slides) + rng.exponential(2, slides) for _ in range(2)))
+        found += differences(both, units, ("A", "B"), options=few)[0].real
+    assert 4 <= found <= 26
+
+
+def test_chances_are_corrected_for_their_number() -> None:
+    # The example of R's p.adjust(c(0.01, 0.02, 0.03, 0.04), "holm"), in another order, and one that is not there.
+    assert holm([0.04, 0.01, float("nan"), 0.03, 0.02]) == pytest.approx([0.06, 0.04, np.nan, 0.06, 0.06], nan_ok=True)
+    assert holm([0.9, 0.6]) == [1.0, 1.0]
+    first, second = (cases(images=24, slides=12, skill=skill) for skill in (0.7, 0.9))
+    rows = compare(first, second, "boxes", (0.3, 0.3), options=QUICK)
+    assert [row.p_corrected for row in rows] == holm([row.p for row in rows])
+    assert all(row.real == (row.p_corrected <= 0.05) for row in rows)
+    assert any(row.p < 0.05 < row.p_corrected for row in rows)
+
+
+def test_swapped_slides_give_the_figures_of_the_model_that_is_put_together_so() -> None:
+    first, second = cases(images=6, slides=3, skill=0.6), cases(images=6, slides=3, skill=0.9)
+    both = figures_of_two(match_cases(first, "boxes"), match_cases(second, "boxes"), (0.4, 0.4))
+    of = units_of(first).of
+    for swap in np.array([[0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 1]]):
+        mixed = [second[k] if swap[of[k]] else first[k] for k in range(6)]
+        expected = figures_of(match_cases(mixed, "boxes"), 0.4)(np.ones(3, np.int64))
+        assert both(np.concatenate([1 - swap, swap])) == pytest.approx(expected)
+
+
+def test_means_over_classes_are_of_those_that_both_models_know() -> None:
+    first = cases(images=4)
+    narrow = [replace(case, found=case.found[case.found.class_ids < 2]) for case in first]
+    narrow = [replace(case, found=replace(case.found, classes=CLASSES[:2])) for case in narrow]
+    by_name = {row.figure: row for row in compare(first, narrow, "boxes", (0.3, 0.3), options=QUICK)}
+    assert by_name["map50"].first == by_name["map50"].second
+    assert by_name["recall"].first > by_name["recall"].second
 
 
 def test_models_are_compared_on_the_same_images() -> None:
@@ -239,8 +335,12 @@ def test_names_need_their_slides() -> None:
 def test_a_report_of_a_comparison(tmp_path: Path) -> None:
     first, second = cases(images=6, skill=0.9), cases(images=6, skill=0.7)
     rows = compare(first, second, "boxes", (0.4, 0.4), ("old 1.0", "new <1.1>"), QUICK)
-    page, data = write_comparison(rows, ("old 1.0", "new <1.1>"), units_of(first), QUICK, tmp_path)
-    assert "old 1.0 and new &lt;1.1&gt; on the same 4 slides" in page.read_text(encoding="utf-8")
+    comparison = Comparison(("old 1.0", "new <1.1>"), rows, units_of(first), QUICK, ("Mind this.",))
+    page, data = write_comparison(comparison, tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert "old 1.0 and new &lt;1.1&gt; on the same 4 slides" in text
+    for words in ("Mind this.", "in all 16 ways", "Holm", "at most 0.05", "p, corrected"):
+        assert words in text
     assert len(json.loads(data.read_text(encoding="utf-8"))["differences"]) == len(rows) == 8
 
 

@@ -16,18 +16,24 @@ from judged import cases
 from diatom_training.evaluation import run
 from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.detection import figures_of
-from diatom_training.evaluation.folds import Fold, cross_validation, write_cross_validation
+from diatom_training.evaluation.folds import Fold, cross_validation, words, write_cross_validation
 from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation.namers import Named
 from diatom_training.evaluation.report import to_json
 from diatom_training.evaluation.result import About, evaluate_cases
+from diatom_training.finetune import judging
+from diatom_training.finetune.dataset import Dataset
+from diatom_training.slides import PARTS, Slide
 from napari_diatom import engines
 from napari_diatom.analysis import AnalysisOptions, analyse
 from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError, Stopped
+from napari_diatom.errors import InputError, OutputError, Stopped
 from napari_diatom.files import write_atomically
+from napari_diatom.formats import Annotations
 from napari_diatom.imaging import from_array
+from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.progress import Progress
+from napari_diatom.progress import Progress, never
 
 QUICK = Bootstrap(resamples=50)
 KNOWN = AnalysisOptions(pixel_size_um=0.25)
@@ -99,13 +105,17 @@ def test_upright_boxes_go_round_the_masks(tmp_path: Path, monkeypatch: pytest.Mo
     by_task = {"semantic": maps, "boxes": upright}
     monkeypatch.setattr(engines, "load", lambda model, device: by_task[model.card.task])
     # The engine's boxes are oriented ones whatever its task, and are compared by what is upright round them.
-    rows = run.compare_models(
+    comparison = run.compare_models(
         ModelFolder(maps.card, tmp_path), ModelFolder(upright.card, tmp_path), some, tmp_path, options=QUICK
     )
-    by_name = {row.figure: row for row in rows}
+    by_name = {row.figure: row for row in comparison.differences}
     assert by_name["recall"].first == 1
     assert by_name["recall"].second > 0.8
-    assert "shades 1.0 and blobs 1.0 on the same 2 slides" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "shades 1.0 and blobs 1.0 on the same 2 slides" in page
+    assert any("only 2 slides, so the intervals are rough" in remark for remark in comparison.remarks)
+    assert any(remark.startswith("With 2 slides nothing can be told") for remark in comparison.remarks)
+    assert all(remark in page for remark in comparison.remarks)
 
 
 def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,6 +153,96 @@ def test_all_as_one_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     figures = evaluation.figures()
     assert figures["recall"] == round(evaluation.detection.overall.recall, 4)
     assert {"specimens", "dice", "length_error", "relative_count_error"} <= set(figures)
+
+
+def test_a_threshold_is_tuned_only_where_something_right_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = card(pixel_size_um=0.25).model_copy(update={"thresholds": {}})
+    engine = BlobEngine(bare)
+    monkeypatch.setattr(engines, "load", loader(engine))
+    slides = []
+    for number, pixels in enumerate(slide(seed=k) for k in range(2)):
+        path = tmp_path / f"field-{number}.png"
+        cv2.imwrite(str(path), pixels)
+        height, width = pixels.shape[:2]
+        annotations = Annotations.of(truth_of(pixels, engine), image=path.name, height=height, width=width)
+        slides.append(Slide(path.name, path, 1, f"{number}", f"slide-{number}", annotations, 0.25))
+    away = replace(slides[0].truth[:1], boxes=np.array([[5, 5, 9, 4, 0]], np.float32))
+    hopeless = replace(slides[0], annotations=replace(slides[0].annotations, detections=away))
+    for validation, tuned in ((slides[0], True), (hopeless, False)):
+        data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
+        told: list[Progress] = []
+        untuned = ModelFolder(bare, tmp_path)
+        model, evaluation = judging.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
+        assert model.card == ModelCard.read(tmp_path)
+        assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
+        warnings = [progress.message for progress in told if progress.stage == "warning"]
+        assert (not warnings) == tuned
+        assert all("could not be tuned and is the usual 0.25" in line for line in warnings)
+        assert ("tuned on its validation" in evaluation.about.threshold_from) == tuned
+        assert any("the usual one of 0.25 was taken" in remark for remark in evaluation.remarks) != tuned
+        assert evaluation.detection.threshold == model.card.threshold()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: bool
+) -> None:
+    classes = ("needle", "square")
+    truth = np.array([0, 0, 0]) if right else np.array([1, 1, 1])
+    sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
+    said = Named(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
+    monkeypatch.setattr(judging, "name_specimens", lambda *arguments: said)
+    update = {"task": "classes", "engine": "classifier", "classes": classes, "thresholds": {}}
+    namer = ModelFolder(card().model_copy(update=update), tmp_path)
+    told: list[Progress] = []
+    data = Dataset(classes, dict.fromkeys(PARTS, ()), ())
+    model, _ = judging.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
+    assert bool(model.card.thresholds) == right
+    assert any("could not be tuned" in progress.message for progress in told) != right
+
+
+def test_the_folder_of_the_report_is_tried_before_the_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = BlobEngine(card(pixel_size_um=0.25))
+    model, some = ModelFolder(engine.card, tmp_path), images(engine, 2)
+
+    def loaded(model: ModelFolder, device: str) -> BlobEngine:
+        raise AssertionError("An analysis was begun.")
+
+    monkeypatch.setattr(engines, "load", loaded)
+    (tmp_path / "file").touch()
+    (tmp_path / "taken" / "report.json").mkdir(parents=True)
+    for out, says in (("file", "into"), ("file/below", "into"), ("taken", "report.json is a folder")):
+        with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
+            run.evaluate_model(model, some, tmp_path / out)
+        with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
+            run.compare_models(model, model, some, tmp_path / out)
+    (tmp_path / "old").mkdir()
+    for out in ("new/deep", "old"):
+        with pytest.raises(AssertionError, match="An analysis was begun"):
+            run.evaluate_model(model, some, tmp_path / out)
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "old").is_dir()
+
+
+def test_what_a_fold_cannot_tell_is_said() -> None:
+    nan = float("nan")
+    folds = [
+        Fold(f"fold-{k}", (f"s{k}",), 2, 9, 0.25, {"precision": precision, "f1": 0.5, "recall": 0.5})
+        for k, precision in enumerate((0.8, nan, 0.6), start=1)
+    ]
+    result = cross_validation("toy", folds)
+    assert str(result.spreads["precision"]) == "0.700 ± 0.141 (of 2 of 3 folds)"
+    assert str(result.spreads["f1"]) == "0.500 ± 0.000"
+    remark = (
+        "Precision has no value in fold-2, where the model found nothing: mean and deviation are of the other 2 of 3 "
+        "folds."
+    )
+    assert result.remarks == (remark,)
+    assert words(result).endswith(remark)
+    everywhere = cross_validation("toy", [replace(fold, figures=fold.figures | {"recall": nan}) for fold in folds])
+    assert everywhere.remarks[-1] == "Recall has no value in fold-1 and fold-2 and fold-3: no mean."
 
 
 def test_folds_and_their_spread(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     model = library.find(str(folder / "model"))
     model.verify()
     assert (model.card.name, model.card.task, model.card.classes) == ("mine", task, ("needle", "square"))
-    assert set(model.card.thresholds) == {"needle", "square"}
+    warned = any("its threshold could not be tuned" in progress.message for progress in seen)
+    assert set(model.card.thresholds) == (set() if warned else {"needle", "square"})
     assert ("macro_f1" if task == "classes" else "recall") in model.card.metrics
     assert (model.card.naming is not None) == (task == "classes")
     written = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))

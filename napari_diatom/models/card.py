@@ -27,6 +27,10 @@ NAMING_TASK: Final[Task] = "classes"
 """Task of models that name specimens and find none."""
 
 
+USUAL_THRESHOLD: Final = 0.25
+"""Score from which detections count where none was tuned."""
+
+
 class NamingFacts(BaseModel):
     """What a classifier needs to know beside what every card says.
 
@@ -89,8 +93,8 @@ class ModelCard(BaseModel):
         return f"{self.name} {self.version}"
 
     def threshold(self) -> float:
-        """Return the lowest of the classes' thresholds, 0.25 where none was tuned."""
-        return min((self.thresholds.get(name, 0.25) for name in self.classes), default=0.25)
+        """Return the lowest of the classes' thresholds, :data:`USUAL_THRESHOLD` where none was tuned."""
+        return min(self.thresholds.get(name, USUAL_THRESHOLD) for name in self.classes)
 
     def check_standardization(self) -> None:
         """Check that RGB images can be standardized by ``mean`` and ``std``.

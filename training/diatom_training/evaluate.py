@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluate_masks import mask_overlaps
+from diatom_training.evaluate_thresholds import TRIED, middle_of_best
 from diatom_training.evaluation.coco import evaluator
 from napari_diatom import geometry
+from napari_diatom.analysis import FLOOR
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+from napari_diatom.models.card import USUAL_THRESHOLD
 
 MATCH_IOU: Final = 0.5
 """Oriented intersection over union from which a detection is the specimen of the truth."""
@@ -156,18 +159,24 @@ def best_threshold(
 ) -> tuple[float, float]:
     """Return the score with the best F1 at IoU 0.5 over all images, in hundredths, and that F1.
 
+    Of scores with the best F1 the middle; none below :data:`~napari_diatom.analysis.FLOOR`, under which nothing is
+    looked at and so nothing is known. :data:`~napari_diatom.models.card.USUAL_THRESHOLD` and an F1 of 0 where no
+    detection is right at any.
+
     Since detections are matched best score first, those above a threshold are matched alike whatever lies below it.
     """
-    scores = np.concatenate([np.empty(0), *(found.scores for found in predictions)])
+    scores = np.concatenate([np.empty(0, dtype=np.float32), *(found.scores for found in predictions)])
     hits = np.concatenate(
         [np.empty(0, dtype=bool), *(_hits(*pair, masks) for pair in zip(truths, predictions, strict=True))]
     )
     specimens = sum(map(len, truths))
-    candidates = np.arange(1, 100) / 100
-    f1 = np.array([_share(2 * hits[scores >= t].sum(), specimens + (scores >= t).sum()) for t in candidates])
-    if not np.isfinite(f1).any():
-        return 0.25, float("nan")
-    best = int(np.nanargmax(f1))
+    candidates = TRIED[TRIED >= FLOOR]
+    kept = scores >= candidates[:, None].astype(np.float32)
+    right = (kept & hits).sum(axis=1)
+    if not right.any():
+        return USUAL_THRESHOLD, 0.0
+    f1 = 2 * right / (specimens + kept.sum(axis=1))
+    best = middle_of_best(f1)
     return float(candidates[best]), float(f1[best])
 
 

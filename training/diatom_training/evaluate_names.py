@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diatom_training.evaluate_thresholds import TRIED, middle_of_best
+
 BETA: Final = 0.5
 """Of the F-measure that the threshold of names is tuned by: a wrong name costs a count more than a missing one, so
 precision weighs twice as much as recall (van Rijsbergen 1979)."""
@@ -86,13 +88,7 @@ def best_name_threshold(confidence: ArrayLike, right: Sequence[bool] | NDArray[n
     right : array-like of bool, shape (N,)
         Whether the most probable class is the true one; recall is of all N.
     """
-    sure, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
-    tried = np.arange(1, 100) / 100
-    named = (sure >= tried[:, None]).sum(axis=1)
-    hits = ((sure >= tried[:, None]) & hit).sum(axis=1)
-    scores = (1 + BETA**2) * hits / (named + BETA**2 * len(sure))
-    best = np.flatnonzero(scores >= scores.max() - 1e-12)
-    # The plateau may have gaps; its longest piece is what matters.
-    pieces = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
-    piece = max(pieces, key=len)
-    return round(float(tried[piece[len(piece) // 2]]), 2)
+    sure, hit = np.asarray(confidence, dtype=np.float32), np.asarray(right, dtype=bool)
+    given = sure >= TRIED[:, None].astype(np.float32)
+    scores = (1 + BETA**2) * (given & hit).sum(axis=1) / (given.sum(axis=1) + BETA**2 * len(sure))
+    return float(TRIED[middle_of_best(scores)])

@@ -17,6 +17,10 @@ NAMELESS: Final = "diatom of any kind"
 """The one class of a test set none of whose classes the model knows: what it finds is judged, not what it calls it."""
 
 
+Kind = Literal["slides", "images", "specimens"]
+"""What is resampled."""
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """An image of the test set.
@@ -79,26 +83,26 @@ class ClassNames:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is resampled: whole slides or, where there is but one, its images.
+    """What is resampled: whole slides or, where there is but one, its images, or the specimens that were named.
 
     Attributes
     ----------
-    kind : {"slides", "images"}
-        Which of the two.
+    kind : {"slides", "images", "specimens"}
+        Which of them.
     names : tuple of str
-        Of the U slides or images.
+        Of the U units.
     of : ndarray of int, shape (I,)
         For each case the index of its unit.
     """
 
-    kind: Literal["slides", "images"]
+    kind: Kind
     names: tuple[str, ...]
     of: NDArray[np.intp]
 
     @classmethod
-    def by(cls, slides: Sequence[str], images: Sequence[str]) -> Units:
-        """Return the units of images, given the slide and the name of each."""
-        kind: Literal["slides", "images"] = "slides" if len(set(slides)) > 1 else "images"
+    def by(cls, slides: Sequence[str], images: Sequence[str], alone: Kind = "images") -> Units:
+        """Return the units of images, or of what else is resampled ``alone``, given the slide and the name of each."""
+        kind: Kind = "slides" if len(set(slides)) > 1 else alone
         labels = slides if kind == "slides" else images
         names = tuple(dict.fromkeys(labels))
         index = {name: k for k, name in enumerate(names)}
@@ -106,6 +110,15 @@ class Units:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def told(self) -> str:
+        """How many there are, in words."""
+        return f"{len(self):,} {self.kind if len(self) != 1 else self.kind.removesuffix('s')}"
+
+    def twice(self) -> Units:
+        """Return the units of two models' cases, those of the first one before those of the second."""
+        return Units(self.kind, self.names * 2, np.concatenate([self.of, self.of + len(self)]))
 
 
 def units_of(cases: Sequence[Case]) -> Units:

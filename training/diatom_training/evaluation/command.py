@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diatom_training.evaluation.report import HTML, chief_figures
@@ -32,7 +32,7 @@ class TestSet:
     text : str
         Which they are.
     warnings : tuple of str
-        A sentence each.
+        A line each; they stand in the report too.
     one_class : str
         The class that all specimens are judged as; empty for their own.
     """
@@ -63,13 +63,13 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     for line in (*data.warnings, *seen):
         print(f"warning: {line}", flush=True)
     images = [TestImage.of(slide) for slide in data.slides]
-    remarks = (f"Judged on {data.text}.", *seen)
+    remarks = (f"Judged on {data.text}.", *map(_sentence, data.warnings), *seen)
     out: Path = arguments.out
     if other is not None:
-        rows = compare_models(
+        comparison = compare_models(
             model, other, images, out, arguments.device, bar, one_class=data.one_class, remarks=remarks
         )
-        print(*(row.words for row in rows), sep="\n")
+        print(*(row.words for row in comparison.differences), *comparison.remarks[len(remarks) :], sep="\n")
     else:
         evaluation = evaluate_model(
             model,
@@ -108,7 +108,7 @@ def read_test_set(
     part : str, optional
         ``train``, ``validation``, ``test`` or ``all``; by default the test part where there is a split.
     one_class : str
-        Judge all specimens as this one class; in place of that of a run.
+        Judge all specimens as this one class; of a run, those of the classes that it was to learn.
     report : callable
         See :mod:`napari_diatom.progress`.
 
@@ -121,6 +121,12 @@ def read_test_set(
         found = _of_run(RunFolder(data), images, group, part or "test", one_class, report)
     else:
         found = _of_data(data, images, group, part, one_class, report)
+    if len(found.slides) > 1 and all(slide.group in (slide.name, Path(slide.name).stem) for slide in found.slides):
+        alone = (
+            "each image is taken for a slide of its own; where some are of one slide the intervals are too narrow: say "
+            "how their names tell the slide (--group), or name the slides in the project"
+        )
+        found = replace(found, warnings=(*found.warnings, alone))
     if not any(len(slide.truth) for slide in found.slides):
         raise InputError(
             f"There is no annotated specimen in {found.text} ({many(len(found.slides), 'image')}), so nothing can be "
@@ -171,13 +177,18 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
             f"None of the {len(wanted)} images in {text} are in {config.data} any more, such as {gone[0]}: they were "
             "moved or changed."
         )
-    single = one_class or config.one_class
-    if config.classes and not one_class:
-        slides = [slide.of_classes(config.classes) for slide in slides]
+    division = run.division()
+    if division is not None:
+        slides = [slide.of_classes(division.classes, config.one_class) for slide in slides]
     warnings = there.warnings
     if gone:
         warnings = (*warnings, f"{len(gone)} images of the run are gone or were changed, among them {gone[0]}.")
-    return TestSet(tuple(slides), text, warnings, single)
+    return TestSet(tuple(slides), text, warnings, one_class or config.one_class)
+
+
+def _sentence(line: str) -> str:
+    """Return a line as a sentence."""
+    return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
 def _amount(slides: Sequence[Slide]) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluate import angle_errors_deg
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference, Figures, differences
+from diatom_training.evaluation.bootstrap import Bootstrap, Figures
 from diatom_training.evaluation.calibration import Calibration, calibration
-from diatom_training.evaluation.cases import Case, ClassNames
+from diatom_training.evaluation.cases import Case, ClassNames, Units
 from diatom_training.evaluation.coco import Shape
 from diatom_training.evaluation.matching import (
     Matched,
@@ -20,7 +20,9 @@ from diatom_training.evaluation.matching import (
     average_precisions,
     match_cases,
     precision_at_recalls,
+    together,
 )
+from diatom_training.evaluation.paired import Difference, differences
 from napari_diatom.detections import CUT_BY_EDGE
 from napari_diatom.errors import InputError
 from napari_diatom.progress import ShouldStop, never
@@ -243,16 +245,45 @@ def figures_of(matched: Matched, threshold: float) -> Figures:
 
     ``precision, recall, f1, ap50, ap50_95, count_error``, and ``map50, map50_95`` where there are several classes.
     """
-    found, right = matched.overall.tallies(threshold)
-    truths, of = matched.overall.truths, matched.units.of
-    units = len(matched.units)
-    off = np.abs(np.bincount(of, found - truths, units))
-    several = len(matched.names.every) > 1
+    tallies = matched.overall.tallies(threshold)
+    classes = matched.classes if len(matched.names.every) > 1 else ()
+    return _figures(matched.overall, tallies, classes, matched.units)
+
+
+def figures_of_two(first: Matched, second: Matched, thresholds: tuple[float, float]) -> Figures:
+    """Return the figures of two models on the same images as a function of how often each of 2 U units is taken.
+
+    The first U are those of the first model. ``map50, map50_95`` are over the classes that both know, and left out
+    where there are none.
+    """
+    one, other = (each.overall.tallies(at) for each, at in zip((first, second), thresholds, strict=True))
+    classes = []
+    if min(len(each.names.every) for each in (first, second)) > 1:
+        ours, theirs = (dict(zip(each.names.known, each.classes, strict=True)) for each in (first, second))
+        classes = [together(ours[name], theirs[name]) for name in ours if name in theirs]
+    return _figures(
+        together(first.overall, second.overall),
+        (np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])),
+        classes,
+        first.units.twice(),
+    )
+
+
+def _figures(
+    overall: Matches,
+    tallies: tuple[NDArray[np.int64], NDArray[np.int64]],
+    classes: Sequence[Matches],
+    units: Units,
+) -> Figures:
+    """Return the figures of :func:`figures_of`, given finds and right ones of each image."""
+    found, right = tallies
+    truths, of = overall.truths, units.of
+    off = np.abs(np.bincount(of, found - truths, len(units)))
 
     def figures(taken: NDArray[np.int64]) -> dict[str, float]:
         weights = taken[of]
         all_found, all_right, all_true = int(weights @ found), int(weights @ right), int(weights @ truths)
-        precisions = average_precisions(matched.overall, weights)
+        precisions = average_precisions(overall, weights)
         values = {
             "precision": share(all_right, all_found),
             "recall": share(all_right, all_true),
@@ -261,10 +292,10 @@ def figures_of(matched: Matched, threshold: float) -> Figures:
             "ap50_95": float(precisions.mean()),
             "count_error": share(float(taken @ off), int(taken.sum())),
         }
-        if several:
-            classes = [average_precisions(matches, weights) for matches in matched.classes]
-            values["map50"] = mean([float(part[0]) for part in classes])
-            values["map50_95"] = mean([float(part.mean()) for part in classes])
+        if classes:
+            each = [average_precisions(matches, weights) for matches in classes]
+            values["map50"] = mean([float(part[0]) for part in each])
+            values["map50_95"] = mean([float(part.mean()) for part in each])
         return values
 
     return figures
@@ -313,8 +344,7 @@ def compare(
         if len(one.truth) != len(other.truth) or not np.array_equal(one.truth.boxes, other.truth.boxes):
             raise InputError(f"The truth of {one.image} is not the same for both models.")
     a, b = match_cases(first, shape), match_cases(others, shape)
-    figures = figures_of(a, thresholds[0]), figures_of(b, thresholds[1])
-    return differences(*figures, a.units, names, TITLES, ERRORS, options, should_stop)
+    return differences(figures_of_two(a, b, thresholds), a.units, names, TITLES, ERRORS, options, should_stop)
 
 
 def share(part: float, whole: float) -> float:

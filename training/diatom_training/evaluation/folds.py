@@ -22,7 +22,7 @@ UNDERSTATED: Final = (
 )
 METHOD: Final = (
     "Each model's threshold was tuned on slides of the other folds that it did not learn from, never on its own fold. "
-    "The figures of a fold are those of its report; mean and deviation give each fold the same weight."
+    "The figures of a fold are those of its report; mean and deviation give the same weight to each fold that has one."
 )
 
 
@@ -90,8 +90,14 @@ class Spread:
     mean: float
     deviation: float
 
+    @property
+    def told(self) -> int:
+        """How many folds have it."""
+        return sum(value == value for value in self.values)
+
     def __str__(self) -> str:
-        return f"{number(self.mean)} ± {number(self.deviation)}"
+        among = f" (of {self.told} of {len(self.values)} folds)" if self.told < len(self.values) else ""
+        return f"{number(self.mean)} ± {number(self.deviation)}{among}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +113,14 @@ class CrossValidation:
     spreads : dict of str to Spread
         Of the figures that all folds have. The folds' models share most of their training slides, so the deviation
         understates how much a model trained on other slides would differ.
+    remarks : tuple of str
+        Which figures some folds do not have; a sentence each.
     """
 
     model: str
     folds: tuple[Fold, ...]
     spreads: dict[str, Spread]
+    remarks: tuple[str, ...] = ()
 
 
 def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
@@ -130,9 +139,8 @@ def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
         if twice:
             raise InputError(f"Slide {twice[0]} is in two folds; a model would be judged on a slide that it has seen.")
     names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
-    return CrossValidation(
-        model, tuple(folds), {name: _spread([fold.figures[name] for fold in folds]) for name in names}
-    )
+    spreads = {name: _spread([fold.figures[name] for fold in folds]) for name in names}
+    return CrossValidation(model, tuple(folds), spreads, tuple(_remarks(folds, spreads)))
 
 
 def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path, Path]:
@@ -150,11 +158,13 @@ def words(result: CrossValidation) -> str:
     """Return what a cross-validation comes to, in a sentence or two."""
     slides = sum(len(fold.slides) for fold in result.folds)
     chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
-    return (
+    lines = [
         f"{len(result.folds)} models were trained, each on all slides but those of one fold, and judged on that fold: "
         f"{many(slides, 'slide')} with {many(sum(fold.specimens for fold in result.folds), 'specimen')} in all. "
-        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation of the folds)."
-    )
+        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation of the folds).",
+        *result.remarks,
+    ]
+    return " ".join(lines)
 
 
 def _html(result: CrossValidation) -> str:
@@ -162,7 +172,7 @@ def _html(result: CrossValidation) -> str:
     meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
     names = [fold.name for fold in result.folds]
     rows = [
-        (TITLES[name], number(s.mean), number(s.deviation), *map(number, s.values), meanings[name])
+        (TITLES[name], number(s.mean), number(s.deviation), str(s.told), *map(number, s.values), meanings[name])
         for name, s in result.spreads.items()
     ]
     told = [
@@ -183,7 +193,7 @@ def _html(result: CrossValidation) -> str:
         page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
         page.section(
             "Figures",
-            page.table(("", "mean", "deviation", *names, "what it says"), rows, (0, 3 + len(names))),
+            page.table(("", "mean", "deviation", "of folds", *names, "what it says"), rows, (0, 4 + len(names))),
             page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
         ),
         page.section(
@@ -197,6 +207,19 @@ def _html(result: CrossValidation) -> str:
         ),
     )
     return page.document(title, "\n".join(body))
+
+
+def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
+    """Say which figures some folds do not have: their means are of the others."""
+    lines = []
+    for name, spread in spreads.items():
+        if spread.told == len(folds):
+            continue
+        without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
+        why = ", where the model found nothing" if name == "precision" else ""
+        rest = f"mean and deviation are of the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+        lines.append(f"{TITLES[name]} has no value in {' and '.join(without)}{why}: {rest}.")
+    return lines
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -149,14 +149,32 @@ def precision_at_recalls(matches: Matches, weights: NDArray[np.int64] | None = N
     if not specimens:
         return np.full_like(read, np.nan)
     times = taken[matches.images]
-    right = np.cumsum(matches.hits * times, axis=1)
-    precision = right / (np.cumsum(times) + np.spacing(1))
+    there = np.flatnonzero(times)
+    right = np.cumsum(matches.hits[:, there] * times[there], axis=1)
+    precision = right / (np.cumsum(times[there]) + np.spacing(1))
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     for row, recall, precise in zip(read, right / specimens, best, strict=True):
         at = np.searchsorted(recall, RECALLS, side="left")
         reached = at < len(recall)
         row[reached] = precise[at[reached]]
     return read
+
+
+def together(first: Matches, second: Matches) -> Matches:
+    """Return the matches of two models on the same I images as of 2 I images, those of the first one before the others.
+
+    Of weights that take each image from one of the two, figures are those of the model that is put together so.
+    """
+    images = np.concatenate([first.images, second.images])
+    scores = np.concatenate([first.scores, second.scores])
+    # Of equal scores that of the earlier image goes first, whichever model it is of.
+    order = np.lexsort((images, -scores))
+    return Matches(
+        scores=scores[order],
+        images=np.concatenate([first.images, second.images + len(first.truths)])[order],
+        hits=np.concatenate([first.hits, second.hits], axis=1)[:, order],
+        truths=np.concatenate([first.truths, second.truths]),
+    )
 
 
 def _matches(rows: Sequence[dict[str, Any] | None]) -> Matches:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference, differences
+from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.cases import Case, Units
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.naming import figures_of_names
+from diatom_training.evaluation.paired import Difference, differences
 from diatom_training.evaluation.report import TITLES
 from diatom_training.evaluation.result import About, Evaluation, Shown, evaluate_names
 from diatom_training.evaluation.testset import TestImage, called, opened, shown
@@ -136,13 +137,11 @@ def compare_names(
     both = [key for key in given[0] if key in given[1]]
     if not both:
         raise InputError(f"{names[0]} and {names[1]} have no class of the truth in common: no name can be compared.")
-    units = Units.by([images[image].slide for image, _ in both], [str(k) for k in range(len(both))])
+    units = Units.by([images[image].slide for image, _ in both], [str(k) for k in range(len(both))], "specimens")
     true = np.array([given[0][key][0] for key in both], dtype=np.int64)
-    one, other = (
-        figures_of_names(true, np.array([part[key][1] for key in both], dtype=np.int64), len(classes), units)
-        for part in given
-    )
-    return differences(one, other, units, names, TITLES, (), options, should_stop), units
+    named = np.array([part[key][1] for part in given for key in both], dtype=np.int64)
+    figures = figures_of_names(np.tile(true, 2), named, len(classes), units.twice())
+    return differences(figures, units, names, TITLES, (), options, should_stop), units
 
 
 def _said(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from diatom_training.evaluation import page, plots
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference
+from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.calibration import Calibration
 from diatom_training.evaluation.cases import Units
 from diatom_training.evaluation.coco import Shape
@@ -20,9 +21,11 @@ from diatom_training.evaluation.detection import DetectionFigures, Found
 from diatom_training.evaluation.maps import MapFigures
 from diatom_training.evaluation.mistakes import Kind
 from diatom_training.evaluation.naming import NamingFigures
+from diatom_training.evaluation.paired import EXACT, Comparison, chance_text
 from diatom_training.evaluation.result import Evaluation
-from diatom_training.evaluation.words import many, number, percent, span, summary
-from napari_diatom.files import write_atomically
+from diatom_training.evaluation.words import number, percent, span, summary
+from napari_diatom.errors import OutputError
+from napari_diatom.files import reason, write_atomically
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
@@ -83,6 +86,37 @@ def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     return write_both(folder, html(evaluation), to_json(evaluation))
 
 
+@contextlib.contextmanager
+def ready(folder: Path) -> Iterator[None]:
+    """Make the folder of a report and try to write there, before long work and not after it.
+
+    Folders that were made are taken away again where the work comes to nothing.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made, or not be written into.
+    """
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
+    probe = folder / f".{HTML}.part"
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"The report cannot be written into {folder}: {reason(error)}") from error
+        taken = [path for path in (folder / HTML, folder / JSON) if path.is_dir()]
+        if taken:
+            raise OutputError(f"The report cannot be written: {taken[0]} is a folder.")
+        yield
+    except BaseException:
+        for part in made:
+            with contextlib.suppress(OSError):
+                part.rmdir()
+        raise
+
+
 def write_both(folder: Path, text: str, data: Mapping[str, Any]) -> tuple[Path, Path]:
     """Write a page and the same as data, and return their paths. Raises OutputError when a file cannot be written."""
     paths = folder / HTML, folder / JSON
@@ -91,14 +125,7 @@ def write_both(folder: Path, text: str, data: Mapping[str, Any]) -> tuple[Path, 
     return paths
 
 
-def write_comparison(
-    differences: Sequence[Difference],
-    names: tuple[str, str],
-    units: Units,
-    options: Bootstrap,
-    folder: Path,
-    remarks: Sequence[str] = (),
-) -> tuple[Path, Path]:
+def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     """Write the comparison of two models as ``report.html`` and ``report.json``, and return their paths.
 
     Raises
@@ -113,27 +140,33 @@ def write_comparison(
             number(row.second),
             number(row.difference.value),
             span(row.difference),
-            number(row.p),
+            chance_text(row.p),
+            chance_text(row.p_corrected),
+            "-" if row.p != row.p else "yes" if row.real else "no",
         )
-        for row in differences
+        for row in comparison.differences
     ]
-    header = ("", *names, "difference", f"{100 * options.level:g} % interval", "p")
-    title = f"{names[0]} and {names[1]} on the same {many(len(units), units.kind.removesuffix('s'))}"
+    names, units, options = comparison.names, comparison.units, comparison.bootstrap
+    interval = f"{100 * options.level:g} % interval"
+    header = ("", *names, "difference", interval, "p", "p, corrected", "more than chance")
+    title = f"{names[0]} and {names[1]} on the same {units.told}"
     body = "\n".join(
         (
             page.heading(title, "Which of two models is better, and whether chance does as much."),
-            page.paragraphs([row.words for row in differences], "summary"),
-            page.paragraphs(remarks, "note"),
+            page.paragraphs([row.words for row in comparison.differences], "summary"),
+            page.paragraphs(comparison.remarks, "note"),
             page.table(header, rows),
-            page.section("How this was computed", page.paragraphs([_resampled(units, options)])),
+            page.section(
+                "How this was computed", page.paragraphs([_resampled(units, options), *_swapped(units, options)])
+            ),
         )
     )
     data = {
         "models": list(names),
         "units": {"kind": units.kind, "number": len(units)},
         "bootstrap": plain(options),
-        "differences": plain(list(differences)),
-        "remarks": list(remarks),
+        "differences": plain(comparison.differences),
+        "remarks": list(comparison.remarks),
     }
     return write_both(folder, page.document(title, body), data)
 
@@ -416,6 +449,20 @@ def _resampled(units: Units, options: Bootstrap) -> str:
         return "There are no intervals: they need at least two images."
     return (
         f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
-        f"{many(len(units), units.kind.removesuffix('s'))} were drawn with replacement and all figures computed anew "
+        f"{units.told} were drawn with replacement and all figures computed anew "
         f"(seed {options.seed})."
     )
+
+
+def _swapped(units: Units, options: Bootstrap) -> list[str]:
+    """Say where the p values of a comparison come from."""
+    if len(units) < 2:
+        return []
+    ways = f"in all {2 ** len(units):,} ways" if len(units) <= EXACT else f"{options.resamples:,} times by chance"
+    return [
+        f"p is the share of the cases with as large a difference when the two models are swapped on some of the "
+        f"{units.kind}, {ways} (sign-flip permutation test; Fisher 1935, Good 2005).",
+        "Among many figures some look better by chance. So p is corrected for their number by Holm's method (1979), "
+        f"and a difference is called real where the corrected p is at most {1 - options.level:.2g}.",
+        "Means over classes are those of the classes that both models know.",
+    ]

@@ -204,7 +204,7 @@ def evaluate_cases(
         detection=figures,
         maps=maps,
         mistakes=tuple(shown),
-        remarks=(*_remarks(matched.units), *_remarks_of_cases(cases, figures)),
+        remarks=(*remarks_of(matched.units), *_remarks_of_cases(cases, figures)),
     )
 
 
@@ -251,7 +251,7 @@ def evaluate_names(
     ids, given = checked_names(truth, probabilities, classes)
     if len(slides) != len(ids):
         raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
-    units = Units.by(slides, [str(k) for k in range(len(ids))])
+    units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
     resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
     return Evaluation(
         about=about,
@@ -260,18 +260,18 @@ def evaluate_names(
         bootstrap=options,
         intervals=intervals(resampled, units, options, should_stop),
         naming=figures,
-        remarks=(*_remarks(units, "cut-outs"), *figures.remarks),
+        remarks=(*remarks_of(units), *figures.remarks),
     )
 
 
-def _remarks(units: Units, images: str = "images") -> list[str]:
+def remarks_of(units: Units) -> list[str]:
     """Say what the intervals are worth."""
     if len(units) < 2:
-        return [f"There is but one of the {images}, so nothing can be said of how far chance goes."]
-    if units.kind == "images":
+        return [f"There is but one of the {units.kind}, so nothing can be said of how far chance goes."]
+    if units.kind != "slides":
         return [
-            f"All {images} are of one slide. The intervals were found by drawing {images}, not slides: they say how "
-            "sure the figures are for this slide, and nothing of other slides, which may well differ more."
+            f"All {units.kind} are of one slide. The intervals were found by drawing {units.kind}, not slides: they "
+            "say how sure the figures are for this slide, and nothing of other slides, which may well differ more."
         ]
     if len(units) < FEW:
         return [f"There are only {len(units)} slides, so the intervals are rough ones; with {FEW} or more they hold."]

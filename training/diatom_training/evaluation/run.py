@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluate_masks import class_map, confusion
-from diatom_training.evaluation.bootstrap import Bootstrap, Difference
+from diatom_training.evaluation.bootstrap import Bootstrap
 from diatom_training.evaluation.cases import Case, ClassNames, class_names, renamed, units_of
 from diatom_training.evaluation.coco import Shape
 from diatom_training.evaluation.detection import compare
 from diatom_training.evaluation.namers import compare_names, judge_names
-from diatom_training.evaluation.report import write_comparison, write_report
-from diatom_training.evaluation.result import Evaluation, evaluate_cases
-from diatom_training.evaluation.testset import TestImage, about, called, opened, shown
+from diatom_training.evaluation.paired import Comparison, remarks_of_few
+from diatom_training.evaluation.report import ready, write_comparison, write_report
+from diatom_training.evaluation.result import Evaluation, evaluate_cases, remarks_of
+from diatom_training.evaluation.testset import TestImage, about, called, opened, shown, untuned_remarks
 from napari_diatom import engines, geometry
 from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
 from napari_diatom.detections import Detections
@@ -84,32 +85,34 @@ def evaluate_model(
     ModelError
         When the model cannot be loaded.
     OutputError
-        When the report cannot be written.
+        When the report cannot be written; where its folder cannot be, at once.
     Stopped
         When a stop was asked for.
     """
     used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
     told = about(model.card, threshold)
-    slides = opened(images)
-    if model.card.task == "classes":
-        if one_class:
-            raise InputError(f"Model {model.card.name} names specimens; as one class there is nothing to be named.")
-        evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
-    else:
-        images = _as_one(images, one_class)
-        shape = shape_of(model.card, images)
-        cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
-        drawn = shown(slides, images, used, should_stop)
-        evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
-        if shape != _SHAPES[model.card.task]:
-            lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
-            evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
-        if one_class:
-            alike = f"Whatever their names, all specimens are judged as {one_class}."
-            evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
-    evaluation = replace(evaluation, remarks=(*remarks, *evaluation.remarks))
-    check(should_stop)
-    write_report(evaluation, out)
+    with ready(out):
+        slides = opened(images)
+        if model.card.task == "classes":
+            if one_class:
+                raise InputError(f"Model {model.card.name} names specimens; as one class there is nothing to be named.")
+            evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+        else:
+            images = _as_one(images, one_class)
+            shape = shape_of(model.card, images)
+            cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
+            drawn = shown(slides, images, used, should_stop)
+            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+            if shape != _SHAPES[model.card.task]:
+                lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
+                evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
+            if one_class:
+                alike = f"Whatever their names, all specimens are judged as {one_class}."
+                evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
+        untuned = () if threshold is not None else untuned_remarks(model.card)
+        evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
+        check(should_stop)
+        write_report(evaluation, out)
     return evaluation
 
 
@@ -124,7 +127,7 @@ def compare_models(
     options: Bootstrap | None = None,
     one_class: str = "",
     remarks: Sequence[str] = (),
-) -> tuple[Difference, ...]:
+) -> Comparison:
     """Say which of two models is better on a test set, each at its own threshold, and write the report.
 
     Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones. Two
@@ -147,25 +150,29 @@ def compare_models(
             f"{naming[0]} names specimens and the other model finds them, so they cannot be compared: give two that "
             "find specimens, or two that name them."
         )
-    if naming:
-        if one_class:
-            raise InputError("Two models that name specimens cannot be compared as one class: nothing is named then.")
-        rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)
-    else:
-        images = _as_one(images, one_class)
-        shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
-        shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
-        one, other = (
-            _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
-            for model in (first, second)
-        )
-        rows = compare(
-            one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, should_stop
-        )
-        units = units_of(one)
-    check(should_stop)
-    write_comparison(rows, names, units, options, out, remarks)
-    return rows
+    if naming and one_class:
+        raise InputError("Two models that name specimens cannot be compared as one class: nothing is named then.")
+    with ready(out):
+        if naming:
+            rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)
+        else:
+            images = _as_one(images, one_class)
+            shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
+            shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
+            one, other = (
+                _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
+                for model in (first, second)
+            )
+            rows = compare(
+                one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, should_stop
+            )
+            units = units_of(one)
+        check(should_stop)
+        untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
+        told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
+        comparison = Comparison(names, rows, units, options, told)
+        write_comparison(comparison, out)
+    return comparison
 
 
 def find_specimens(

@@ -15,7 +15,7 @@ from diatom_training.slides import Slide
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
 from napari_diatom.imaging import SlideImage, open_images
-from napari_diatom.models.card import ModelCard
+from napari_diatom.models.card import USUAL_THRESHOLD, ModelCard
 from napari_diatom.progress import ShouldStop, check
 
 
@@ -90,6 +90,16 @@ def shown(
             slide.release()
 
     return drawn
+
+
+def untuned_remarks(card: ModelCard) -> list[str]:
+    """Say where a model has no threshold of its own, as one that was right of nothing on its validation images."""
+    if card.thresholds:
+        return []
+    return [
+        f"No threshold was tuned for {card.name}, as happens where nothing that a model says of its validation images "
+        f"is right: the usual one of {USUAL_THRESHOLD:.2f} was taken."
+    ]
 
 
 def about(card: ModelCard, threshold: float | None) -> About:

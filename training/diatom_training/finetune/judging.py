@@ -13,7 +13,7 @@ from diatom_training.evaluation.run import evaluate_model, find_specimens, shape
 from diatom_training.evaluation.testset import TestImage
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.slides import Part
-from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop
 
@@ -34,8 +34,8 @@ def judge(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     report, should_stop
-        See :mod:`napari_diatom.progress`; reports ``"validation"`` and ``"test"``. The card has the threshold before
-        the test begins, so that a stop leaves a model to be used.
+        See :mod:`napari_diatom.progress`; reports ``"validation"``, ``"test"``, and ``"warning"`` where there is no
+        threshold to be tuned. The card has it before the test begins, so that a stop leaves a model to be used.
 
     Returns
     -------
@@ -52,6 +52,14 @@ def judge(
     tune = _tuned_names if model.card.task == "classes" else _tuned_finds
     model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
     model.card.write(model.folder)
+    if not model.card.thresholds:
+        report(
+            Progress(
+                "warning",
+                message="nothing that the model says of the validation part is right, so its threshold could not be "
+                f"tuned and is the usual {USUAL_THRESHOLD:.2f}: train it longer, or on more specimens",
+            )
+        )
     if not data.count("test").total():
         return model, None
     evaluation = evaluate_model(
@@ -65,23 +73,26 @@ def judge(
 def _tuned_finds(
     model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
 ) -> ModelFolder:
-    """Set the score from which detections count."""
+    """Set the score from which detections count, none where nothing right was found to tune it by."""
     cases = find_specimens(model, images, device, report, should_stop)
     masks = shape_of(model.card, images) == "masks"
-    threshold, _ = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
-    return _with(model, thresholds=dict.fromkeys(model.card.classes, round(min(max(threshold, 0.01), 1.0), 2)))
+    threshold, f1 = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
+    return _with(model, thresholds=dict.fromkeys(model.card.classes, threshold) if f1 > 0 else {})
 
 
 def _tuned_names(
     model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
 ) -> ModelFolder:
-    """Set the temperature, and the probability under which no name is given."""
+    """Set the temperature, and the probability under which no name is given, none where no name was right."""
     said = name_specimens(model, images, device, report, should_stop)
     temperature = round(fit_temperature(said.probabilities, said.truth), 4)
     sure = tempered(said.probabilities, temperature)
-    threshold = best_name_threshold(sure.max(axis=1), sure.argmax(axis=1) == said.truth)
+    right = sure.argmax(axis=1) == said.truth
+    thresholds = {}
+    if right.any():
+        thresholds = dict.fromkeys(model.card.classes, best_name_threshold(sure.max(axis=1), right))
     facts = (model.card.naming or NamingFacts()).model_copy(update={"temperature": temperature})
-    return _with(model, naming=facts, thresholds=dict.fromkeys(model.card.classes, threshold))
+    return _with(model, naming=facts, thresholds=thresholds)
 
 
 def _images(data: Dataset, part: Part) -> list[TestImage]:
