@@ -362,9 +362,9 @@ class ProgressPage(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         number = len(self._warnings)
-        warned = f"{number} warning{'s' * (number > 1)} about the slides." if number else ""
+        warned = f"{number} warning{'s' * (number > 1)}: point here to read." if number else ""
         self._message.setText("\n".join(line for line in (message, warned) if line))
-        self._message.setToolTip("\n".join(f"{line[:1].upper()}{line[1:]}." for line in self._warnings))
+        self._message.setToolTip("\n".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in self._warnings))
         style = "color: #d55e00" if error else ""
         if self._message.styleSheet() != style:
             self._message.setStyleSheet(style)
