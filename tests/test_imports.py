@@ -85,3 +85,9 @@ def test_ultralytics_leaves_pillow_as_it_was() -> None:
         "from napari_diatom.engines.quiet import silence_ultralytics\n"
         "silence_ultralytics()\nimport ultralytics.nn.tasks\nassert Image.open is opens"
     )
+    loaded_after(
+        "from PIL import Image\nopens = Image.open\n"
+        "from diatom_training.learning.modules import module_for\n"
+        "from diatom_training.learning.options import LearningOptions\n"
+        "module_for(LearningOptions(architecture='yolo11n'), (0,) * 3, (1,) * 3)\nassert Image.open is opens"
+    )

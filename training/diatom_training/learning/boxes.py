@@ -27,9 +27,9 @@ class BoxesModule(LearningModule):
 
     def build(self) -> torch.nn.Module:
         """Return the untrained network, with the loss's gains."""
+        network = yolo_net.build(self.options.architecture, len(self.options.classes))
         from ultralytics.cfg import get_cfg
 
-        network = yolo_net.build(self.options.architecture, len(self.options.classes))
         cast(Any, network).args = get_cfg(overrides=dict(self.options.loss_gains))
         keep_depthwise_single(network)
         return network
