@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from diatom_training.evaluation.folds import words
 from diatom_training.evaluation.report import HTML, TITLES
+from diatom_training.evaluation.words import many
 from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
@@ -161,7 +162,8 @@ def _check(config: TrainConfig) -> int:
     for part, slides in data.parts.items():
         counts = data.count(part)
         told = ", ".join(f"{counts[name]} {name}" for name in data.classes)
-        print(f"{part}: {len(slides)} images of {len({slide.group for slide in slides})} slides: {told}")
+        groups = {slide.group for slide in slides}
+        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {told}")
     for line in data.warnings:
         print(f"warning: {line}")
     print(estimate(config).text(config))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from diatom_training.evaluation.words import many
 from diatom_training.finetune.aside import aside
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.slides import PARTS
@@ -64,7 +65,8 @@ class Estimate:
         minutes = max(round(self.seconds(config) / 60), 1)
         told = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
         where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
-        return f"About {told} for {_epochs(config)} epochs and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
+        epochs = many(_epochs(config), "epoch")
+        return f"About {told} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
 def measure(config: TrainConfig) -> Estimate:
