@@ -27,6 +27,7 @@ from napari_diatom.models import library
 from napari_diatom.widgets.finetune.board import BoardServer
 from napari_diatom.widgets.finetune.watch import Watch, history_of, state_of
 from napari_diatom.widgets.naming import named
+from napari_diatom.words import many, sentence
 
 if TYPE_CHECKING:
     from diatom_training.finetune.folder import RunFolder, State
@@ -362,9 +363,9 @@ class ProgressPage(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         number = len(self._warnings)
-        warned = f"{number} warning{'s' * (number > 1)}: point here to read." if number else ""
+        warned = f"{many(number, 'warning')}: point here to read." if number else ""
         self._message.setText("\n".join(line for line in (message, warned) if line))
-        self._message.setToolTip("\n".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in self._warnings))
+        self._message.setToolTip("\n".join(map(sentence, self._warnings)))
         style = "color: #d55e00" if error else ""
         if self._message.styleSheet() != style:
             self._message.setStyleSheet(style)

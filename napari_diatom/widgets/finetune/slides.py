@@ -30,6 +30,7 @@ from napari_diatom.errors import DiatomError
 from napari_diatom.progress import Progress
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.worker import ReportingWorker
+from napari_diatom.words import sentence
 
 if TYPE_CHECKING:
     from diatom_training.finetune.dataset import Dataset
@@ -250,6 +251,6 @@ class SlidesPage(QWidget):
                         item.setFont(font)
                     self._table.setItem(row, column, item)
         warnings = () if dataset is None else dataset.warnings
-        self._message.setText(problem or "\n".join(f"• {line[:1].upper()}{line[1:]}." for line in warnings))
+        self._message.setText(problem or "\n".join(f"• {sentence(line)}" for line in warnings))
         self._message.setStyleSheet("color: #e69f00" if warnings else "")
         self.changed.emit()

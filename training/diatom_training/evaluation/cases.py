@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+from napari_diatom.words import many
 
 NAMELESS: Final = "diatom of any kind"
 """The one class of a test set none of whose classes the model knows: what it finds is judged, not what it calls it."""
@@ -114,7 +115,7 @@ class Units:
     @property
     def told(self) -> str:
         """How many there are, in words."""
-        return f"{len(self):,} {self.kind if len(self) != 1 else self.kind.removesuffix('s')}"
+        return many(len(self), self.kind.removesuffix("s"))
 
     def twice(self) -> Units:
         """Return the units of two models' cases, those of the first one before those of the second."""

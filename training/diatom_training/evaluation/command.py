@@ -10,12 +10,12 @@ from pathlib import Path
 from diatom_training.evaluation.report import HTML, chief_figures
 from diatom_training.evaluation.run import compare_models, evaluate_model
 from diatom_training.evaluation.testset import TestImage
-from diatom_training.evaluation.words import many
-from diatom_training.finetune.folder import CONFIG, RunFolder, find_model
+from diatom_training.finetune.folder import CONFIG, SPLIT, RunFolder, find_model
 from diatom_training.slides import PARTS, Part, Slide, read_slides
 from napari_diatom.errors import InputError
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Report
+from napari_diatom.words import many, sentence
 
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 """Prints a table of header and rows."""
@@ -63,7 +63,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     for line in (*data.warnings, *seen):
         print(f"warning: {line}", flush=True)
     images = [TestImage.of(slide) for slide in data.slides]
-    remarks = (f"Judged on {data.text}.", *map(_sentence, data.warnings), *seen)
+    remarks = (f"Judged on {data.text}.", *map(sentence, data.warnings), *seen)
     out: Path = arguments.out
     if other is not None:
         comparison = compare_models(
@@ -165,30 +165,24 @@ def _of_data(data: Path, images: Path | None, group: str, part: str | None, one_
 
 def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_class: str, report: Report) -> TestSet:
     """Read the data of a training, divided as that did, with the classes that it was to learn."""
-    config, split = run.config(), run.split()
+    config, division = run.config(), run.division()
+    if division is None:
+        raise InputError(f"{run.path} has not divided its data yet: it has no {SPLIT}.")
     there = read_slides(config.data, images or config.images, group or config.group, config.split.by, report)
     parts: tuple[Part, ...] = PARTS if part == "all" else (part,)  # type: ignore[assignment]
-    wanted = {key: name for each in parts for key, name in split[each].items()}
-    slides = [slide for slide in there.slides if (slide.sha256, slide.page) in wanted]
-    gone = sorted(set(wanted.values()) - {wanted[slide.sha256, slide.page] for slide in slides})
+    wanted = {member.key: member.name for each in parts for member in division.parts[each]}
+    slides = [slide.of_classes(division.classes, config.one_class) for slide in there.slides if slide.key in wanted]
+    gone = sorted(set(wanted.values()) - {wanted[slide.key] for slide in slides})
     text = f"{'all parts' if part == 'all' else f'the {part} part'} of the run {run.path.absolute().name}"
     if not slides and wanted:
         raise InputError(
             f"None of the {len(wanted)} images in {text} are in {config.data} any more, such as {gone[0]}: they were "
             "moved or changed."
         )
-    division = run.division()
-    if division is not None:
-        slides = [slide.of_classes(division.classes, config.one_class) for slide in slides]
     warnings = there.warnings
     if gone:
         warnings = (*warnings, f"{len(gone)} images of the run are gone or were changed, among them {gone[0]}.")
     return TestSet(tuple(slides), text, warnings, one_class or config.one_class)
-
-
-def _sentence(line: str) -> str:
-    """Return a line as a sentence."""
-    return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
 def _amount(slides: Sequence[Slide]) -> str:

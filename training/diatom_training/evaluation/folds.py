@@ -12,9 +12,10 @@ import numpy as np
 
 from diatom_training.evaluation import page, plots
 from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
-from diatom_training.evaluation.words import many, number
+from diatom_training.evaluation.words import number
 from napari_diatom.errors import InputError
 from napari_diatom.formats.specimens import some_of
+from napari_diatom.words import many
 
 UNDERSTATED: Final = (
     "The models of the folds have most of their training slides in common, so the deviation understates how much a "

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from diatom_training.evaluation.bootstrap import Bootstrap, Figures, Interval, interval_of, resampled
 from diatom_training.evaluation.cases import Units
 from napari_diatom.progress import ShouldStop, check, never
+from napari_diatom.words import many
 
 EXACT: Final = 12
 """Most units whose swaps are all gone through; of more, as many swaps are drawn as there are resamples."""
@@ -206,7 +207,7 @@ def remarks_of_few(rows: Sequence[Difference], units: Units, options: Bootstrap)
         return []
     return [
         f"With {units.told} nothing can be told, however large a difference is: chance does as much too often. To "
-        f"compare {told} figure{'s' * (told > 1)}, at least {least} {units.kind} are needed."
+        f"compare {many(told, 'figure')}, at least {least} {units.kind} are needed."
     ]
 
 

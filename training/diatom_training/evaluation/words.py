@@ -7,6 +7,7 @@ from diatom_training.evaluation.detection import DetectionFigures
 from diatom_training.evaluation.maps import MapFigures
 from diatom_training.evaluation.naming import NamingFigures
 from diatom_training.evaluation.result import Evaluation
+from napari_diatom.words import many
 
 
 def summary(evaluation: Evaluation) -> list[str]:
@@ -34,11 +35,6 @@ def percent(value: float) -> str:
 def span(interval: Interval) -> str:
     """Return an interval as text."""
     return "-" if interval.low != interval.low else f"{interval.low:.3f} to {interval.high:.3f}"
-
-
-def many(count: int, one: str) -> str:
-    """Return a number with its noun."""
-    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from diatom_training.evaluation.folds import words
 from diatom_training.evaluation.report import HTML, TITLES
-from diatom_training.evaluation.words import many
 from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
@@ -19,6 +18,7 @@ from diatom_training.finetune.reading import read
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models.library import ModelFolder, find
 from napari_diatom.progress import Progress, Report
+from napari_diatom.words import many
 
 WAIT_SECONDS: Final = 0.2
 """How long an interrupt may have to wait on Windows."""

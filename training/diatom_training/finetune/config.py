@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -49,7 +49,6 @@ BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
 """Model of each task that a training starts from where nothing else is asked for; a classifier takes its backbone."""
 
 Preset = Literal["few", "standard", "thorough"]
-_Model = TypeVar("_Model", bound=BaseModel)
 
 PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
     {
@@ -348,7 +347,24 @@ class TrainConfig(_Frozen):
         InputError
             With every problem found.
         """
-        return _checked(cls, entries, "The training cannot be set up so")
+        return cls._checked(entries, "The training cannot be set up so")
+
+    @classmethod
+    def _checked(cls, entries: Mapping[str, Any], what: str) -> Self:
+        """Build a configuration, with all its problems in one error."""
+        asked = entries.get("learning")
+        problems = [
+            f"learning.{name}: this stands one level higher"
+            for name in _ELSEWHERE
+            if isinstance(asked, Mapping) and name in asked
+        ]
+        try:
+            made = cls.model_validate(dict(entries))
+        except ValidationError as error:
+            problems = faults(error, cls) + problems
+        if problems:
+            raise InputError(f"{what}: {'; '.join(problems)}.")
+        return made
 
     def replace(self, **changes: Any) -> Self:
         """Return a checked copy with some entries exchanged; raises as :meth:`of`."""
@@ -402,7 +418,7 @@ class TrainConfig(_Frozen):
             entries["start"] = str(path.parent / entries["start"])
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
-        return _checked(cls, entries, f"{path} describes no training")
+        return cls._checked(entries, f"{path} describes no training")
 
     def write(self, path: Path) -> None:
         """Write a YAML file.
@@ -423,20 +439,3 @@ def _merged(usual: object, asked: object) -> object:
 def _relative(entries: Mapping[str, Any], names: Sequence[str], folder: Path) -> dict[str, Any]:
     """Return entries with some paths taken from a folder."""
     return dict(entries) | {name: folder / entries[name] for name in names if isinstance(entries.get(name), str)}
-
-
-def _checked(kind: type[_Model], entries: Mapping[str, Any], what: str) -> _Model:
-    """Build a model, with all its problems in one error."""
-    asked = entries.get("learning")
-    problems = [
-        f"learning.{name}: this stands one level higher"
-        for name in _ELSEWHERE
-        if isinstance(asked, Mapping) and name in asked
-    ]
-    try:
-        made = kind.model_validate(dict(entries))
-    except ValidationError as error:
-        problems = faults(error, kind) + problems
-    if problems:
-        raise InputError(f"{what}: {'; '.join(problems)}.")
-    return made

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from diatom_training.evaluation.words import many
 from diatom_training.finetune.aside import aside
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.slides import PARTS
 from napari_diatom.errors import Stopped
 from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.progress import Progress, ShouldStop, never
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from diatom_training.finetune.dataset import Dataset
@@ -116,6 +115,7 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
     """Return how long a model will take for all images of validation and test, going by a part of one of them."""
     from diatom_training.evaluation.namers import name_specimens
     from diatom_training.evaluation.testset import TestImage
+    from diatom_training.slides import PARTS
     from napari_diatom import engines
     from napari_diatom.analysis import AnalysisOptions, analyse
 

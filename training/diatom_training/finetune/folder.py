@@ -22,7 +22,6 @@ from filelock import FileLock
 
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.division import Division
-from diatom_training.slides import PARTS, Part
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models import library
@@ -177,25 +176,6 @@ class RunFolder:
     def division(self) -> Division | None:
         """Return how the run has divided its slides, None where it has not yet. Raises as :meth:`Division.read`."""
         return Division.read(self / SPLIT)
-
-    def split(self) -> dict[Part, dict[tuple[str, int], str]]:
-        """Return the images of each part: their names by the hash of the file and the page in it.
-
-        Raises
-        ------
-        InputError
-            When the run has not divided its data yet, or the file of it is damaged.
-        """
-        path = self / SPLIT
-        try:
-            parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
-            return {
-                part: {(image["sha256"], int(image["page"])): image["image"] for image in parts[part]} for part in PARTS
-            }
-        except FileNotFoundError:
-            raise InputError(f"{self.path} has not divided its data yet: it has no {SPLIT}.") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: {error!r}") from error
 
     def state(self) -> State:
         """Return how far it is; one whose process has died without a word is ``stopped``."""

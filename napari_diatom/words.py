@@ -1,0 +1,13 @@
+"""Numbers and remarks as a person writes them."""
+
+from __future__ import annotations
+
+
+def many(count: int, one: str) -> str:
+    """Return a number with its noun, which is given in the singular."""
+    return f"{count:,} {one if count == 1 else one + 's'}"
+
+
+def sentence(line: str) -> str:
+    """Return a remark, that may lack a capital or a full stop, as a sentence."""
+    return f"{line[:1].upper()}{line[1:].rstrip('.')}."
