@@ -20,7 +20,8 @@ import numpy as np
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names
-from napari_diatom.formats.documents import DECIMALS, read_text, size_of
+from napari_diatom.formats.documents import DECIMALS, size_of
+from napari_diatom.text_files import read_text
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import bridged, ellipse, rectangle_of, ring_of
 from napari_diatom.formats.shapes import corners_of, outline_of

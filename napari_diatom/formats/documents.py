@@ -1,94 +1,17 @@
-"""Text, JSON and XML files, read so that damage is an :class:`InputError`, and numbers as they are written."""
+"""Numbers, sizes and XML as annotation files have them."""
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 from napari_diatom.errors import InputError
-from napari_diatom.files import reason
 
 DECIMALS: Final = 6
 """Of a coordinate in pixels as it is written: a needle of 10,000 px then keeps its angle within 1e-8 degrees."""
 
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return what is in a file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except ValueError:
-        raise InputError(f"{str(path)!r} is no name of a file.") from None
-
-
-def read_text(path: Path, kind: str) -> str:
-    """Return the text of a file in UTF-8, with or without a byte-order mark; ``kind`` is what it should be.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read or is no such text.
-    """
-    try:
-        return read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not {kind}: it is not text in UTF-8.") from None
-
-
-def read_json(path: Path, kind: str) -> Any:
-    """Return what a JSON file says; ``kind`` is what it should be.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read or is no JSON.
-    """
-    try:
-        return json.loads(read_text(path, kind))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not {kind}: {error}.") from None
-
-
-def read_xml(path: Path, kind: str) -> ElementTree.Element:
-    """Return the root of an XML file; ``kind`` is what it should be.
-
-    A document type is refused: with it a short file could name other files or grow without end.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, is no XML, or has a document type.
-    """
-
-    def refuse(*_: object) -> None:
-        raise InputError(f"{path} has a document type (DTD), which is not read for safety: remove it.")
-
-    builder = ElementTree.TreeBuilder()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(read_bytes(path), True)
-        root: ElementTree.Element = builder.close()
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise InputError(f"{path} is not {kind}: {error}.") from None
-    return root
 
 
 def xml_text(root: ElementTree.Element) -> str:

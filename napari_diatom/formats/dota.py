@@ -15,7 +15,8 @@ import numpy as np
 from napari_diatom import geometry
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
-from napari_diatom.formats.documents import plain, read_text
+from napari_diatom.formats.documents import plain
+from napari_diatom.text_files import read_text
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import box_round, ring_of

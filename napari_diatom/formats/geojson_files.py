@@ -9,7 +9,7 @@ from typing import Final
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, geojson
-from napari_diatom.formats.documents import read_bytes
+from napari_diatom.text_files import read_bytes
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures, with_sizes
 from napari_diatom.formats.specimens import tidy

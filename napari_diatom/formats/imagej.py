@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, Outline
-from napari_diatom.formats.documents import read_bytes
+from napari_diatom.text_files import read_bytes
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import ellipse, nested, ring_of

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from napari_diatom.detections import CroppedMask
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, Outline
-from napari_diatom.formats.documents import DECIMALS, read_json, size_of
+from napari_diatom.formats.documents import DECIMALS, size_of
+from napari_diatom.text_files import read_json
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures, base_name
 from napari_diatom.formats.polygons import Ring, box_round, bridged, ellipse, ring_of

@@ -15,7 +15,7 @@ from typing import Any, Final
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names
-from napari_diatom.formats.documents import read_text
+from napari_diatom.text_files import read_text
 from napari_diatom.formats.folders import new_folder
 from napari_diatom.formats.pictures import Pictures, names_needed, size_needed, stem_of
 from napari_diatom.formats.specimens import Problems, Sheet, assembled, some_of

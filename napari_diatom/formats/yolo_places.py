@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.errors import InputError
-from napari_diatom.formats.documents import read_text
+from napari_diatom.text_files import read_text
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.specimens import Problems
 from napari_diatom.imaging import SUFFIXES
