@@ -12,10 +12,10 @@ from typing import Final
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.formats.detect import detect
-from napari_diatom.text_files import read_text
 from napari_diatom.formats.losses import Losses, losses
 from napari_diatom.formats.pictures import Pictures, with_sizes
 from napari_diatom.formats.registry import Format, by_name
+from napari_diatom.text_files import read_text
 
 SPLIT_COLUMNS: Final = ("image", "split")
 """Of the table that says which image is for what."""

@@ -57,7 +57,8 @@ def read_bytes(path: Path, largest: int = LARGEST_BYTES) -> bytes:
             raise InputError(f"{path} is not a regular file (it is a pipe, a socket or a device).")
         if found.st_size > largest:
             raise InputError(
-                f"{path} has {found.st_size / 2**20:,.0f} MB; files of this kind are read up to {largest / 2**20:,.0f} MB."
+                f"{path} has {found.st_size / 2**20:,.0f} MB; files of this kind are read up to "
+                f"{largest / 2**20:,.0f} MB."
             )
         return path.read_bytes()
     except OSError as error:
@@ -122,7 +123,7 @@ def parse_yaml(text: str | bytes, source: Path | str, kind: str) -> Any:
         text = _decoded(text, source, kind)
     try:
         _check_yaml(text)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        return yaml.load(text, Loader=_Loader)
     except Exception as error:  # PyYAML's constructors of dates and numbers raise errors of many kinds
         raise InputError(f"{source} is not {kind}: {_short(error)}") from None
 
@@ -219,7 +220,9 @@ def _check_yaml(text: str) -> None:
     total = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
-            total += sizes.get(event.anchor, 1)
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise ValueError(f"the entry {event.anchor!r} contains itself")
+            total += sizes.get(str(event.anchor), 1)
         elif isinstance(event, yaml.ScalarEvent):
             total += 1
             if event.anchor:

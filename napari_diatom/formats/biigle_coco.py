@@ -17,10 +17,10 @@ from napari_diatom.files import write_atomically
 from napari_diatom.formats import SHAPES, Annotations, class_names
 from napari_diatom.formats.coco_files import checked
 from napari_diatom.formats.documents import DECIMALS
-from napari_diatom.text_files import read_json
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import bridged, rectangle_of, ring_of
 from napari_diatom.formats.shapes import corners_of, outline_of
+from napari_diatom.text_files import read_json
 
 TITLE: Final = "BIIGLE COCO"
 SUFFIX: Final = ".json"

@@ -21,11 +21,11 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names
 from napari_diatom.formats.documents import DECIMALS, size_of
-from napari_diatom.text_files import read_text
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import bridged, ellipse, rectangle_of, ring_of
 from napari_diatom.formats.shapes import corners_of, outline_of
 from napari_diatom.formats.specimens import DEFAULT_CLASS, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.text_files import read_text
 
 TITLE: Final = "BIIGLE CSV"
 SUFFIX: Final = ".csv"

@@ -12,10 +12,10 @@ import numpy as np
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, coco
 from napari_diatom.formats.documents import size_of
-from napari_diatom.text_files import read_json
 from napari_diatom.formats.pictures import Pictures, size_needed, with_sizes
 from napari_diatom.formats.polygons import FARTHEST, check_span
 from napari_diatom.formats.specimens import Problems, Size, tidy
+from napari_diatom.text_files import read_json
 
 TITLE: Final = "COCO"
 

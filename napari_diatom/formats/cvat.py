@@ -20,11 +20,11 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names, rle
 from napari_diatom.formats.documents import number, plain, size_of, xml_text
-from napari_diatom.text_files import read_xml
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import FARTHEST, LARGEST, ring_of
 from napari_diatom.formats.shapes import between, mask_of
 from napari_diatom.formats.specimens import DEFAULT_CLASS, NO_FACTS, Facts, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.text_files import read_xml
 
 TITLE: Final = "CVAT XML"
 SUFFIX: Final = ".xml"

@@ -12,8 +12,8 @@ from xml.parsers import expat
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import biigle_csv, dota, imagej, yolo_places
-from napari_diatom.text_files import read_bytes, read_text
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
+from napari_diatom.text_files import read_bytes, read_text
 from napari_diatom.tiff import is_tiff
 
 _SUFFIXES: Final = frozenset(

@@ -16,11 +16,11 @@ from napari_diatom import geometry
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.formats.documents import plain
-from napari_diatom.text_files import read_text
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import box_round, ring_of
 from napari_diatom.formats.specimens import Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.text_files import read_text
 
 TITLE: Final = "DOTA"
 SUFFIX: Final = ".txt"

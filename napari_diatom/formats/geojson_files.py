@@ -9,10 +9,10 @@ from typing import Final
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, geojson
-from napari_diatom.text_files import read_bytes
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures, with_sizes
 from napari_diatom.formats.specimens import tidy
+from napari_diatom.text_files import read_bytes
 
 TITLE: Final = "GeoJSON"
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, Outline
-from napari_diatom.text_files import read_bytes
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import ellipse, nested, ring_of
 from napari_diatom.formats.shapes import between, corners_of, outline_of
 from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.text_files import read_bytes
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.errors import InputError
-from napari_diatom.text_files import read_text
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.specimens import Problems
 from napari_diatom.imaging import SUFFIXES
+from napari_diatom.text_files import read_text
 
 SPLITS: Final = ("train", "val", "test")
 DATA: Final = "data.yaml"
