@@ -127,6 +127,8 @@ class Analysis:
         Of any class, 255 being certainty; where it was asked for.
     measured : Measurements or None
         Of ``detections``, in their order; where it was asked for.
+    notices : tuple of str
+        What the user should know of how the image was read.
     """
 
     image: str
@@ -145,6 +147,7 @@ class Analysis:
     class_map: NDArray[np.uint8] | None = None
     probability: NDArray[np.uint8] | None = None
     measured: Measurements | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def kept(self) -> Detections:
@@ -222,6 +225,7 @@ def analyse(
         class_map=None if blended is None else blended.classes,
         probability=blended.foreground if blended is not None and options.keep_probability else None,
         measured=measured,
+        notices=image.notices,
     )
 
 

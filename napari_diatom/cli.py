@@ -104,6 +104,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     finally:
         bar.close()
     _print_counts(result, batch, "taxon" if namer else "class")
+    _print_notices(result)
     return SOME_SKIPPED if result.skipped else OK
 
 
@@ -463,6 +464,20 @@ def _print_counts(result: BatchResult, batch: Batch, counted: str) -> None:
         print(f"\nSkipped {len(result.skipped)}:")
         _print_table(("image", "reason"), [(item.image, item.reason) for item in result.skipped])
     print(f"\nTables, annotations and overlays are in {batch.out}")
+
+
+def _print_notices(result: BatchResult) -> None:
+    """Print on stderr what the user should know of how images were read; what many have in common is said once."""
+    from napari_diatom.words import many
+
+    images: dict[str, list[str]] = {}
+    for item in result.images:
+        for notice in item.notices:
+            images.setdefault(notice, []).append(item.image)
+    sys.stdout.flush()
+    for notice, names in images.items():
+        others = f" and {many(len(names) - 1, 'more image')}" if len(names) > 1 else ""
+        print(f"{names[0]}{others}: {notice}", file=sys.stderr)
 
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

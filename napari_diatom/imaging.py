@@ -77,6 +77,8 @@ class SlideImage:
         ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
     levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
+    notices : tuple of str
+        What the user should know of how the file was read, in sentences that do not name the image.
     """
 
     name: str
@@ -86,6 +88,7 @@ class SlideImage:
     pixel_size_um: float | None
     pixel_size_source: str
     levels: tuple[Pixels, ...] = field(repr=False)
+    notices: tuple[str, ...] = ()
     _hash: _FileHash | None = field(default=None, repr=False)
     _memo: _Memo = field(default_factory=lambda: _Memo(), repr=False)
 
@@ -293,7 +296,16 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
     names = [path.name] if len(fields) == 1 else [f"{path.name}#{number}" for number in range(1, len(fields) + 1)]
     digest = _FileHash(path)
     return [
-        _slide(name, path, page.levels, pixel_size_um, page.pixel_size_um, page.pixel_size_source, digest=digest)
+        _slide(
+            name,
+            path,
+            page.levels,
+            pixel_size_um,
+            page.pixel_size_um,
+            page.pixel_size_source,
+            digest=digest,
+            notices=page.notices,
+        )
         for name, page in zip(names, fields, strict=True)
     ]
 
@@ -384,12 +396,13 @@ def _slide(
     found_source: str,
     given: str = "user",
     digest: _FileHash | None = None,
+    notices: tuple[str, ...] = (),
 ) -> SlideImage:
     """Return an image with the pixel size that was given, else with the one that was found."""
     size, source = (given_um, given) if given_um is not None else (found_um, found_source)
     if size is not None:
         size = pixelsize.checked(size, name if path is None else str(path))
-    return SlideImage(name, path, levels[0].height, levels[0].width, size, source, levels, digest)
+    return SlideImage(name, path, levels[0].height, levels[0].width, size, source, levels, notices, digest)
 
 
 class _Array:

@@ -174,9 +174,15 @@ class ImageResult:
             "scales": list(analysis.scales),
             "specimens": len(kept),
             "seconds": round(seconds, 3),
+            "notices": list(analysis.notices),
         }
         counted = kept if names is None else by_taxon(kept, names)
         return cls(analysis.image, sample, tuple(rows), protocol.counts(counted), facts)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of how the image was read."""
+        return tuple(map(str, self.facts.get("notices", ())))
 
     def to_json(self) -> str:
         """Return all of it as JSON text."""

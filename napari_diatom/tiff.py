@@ -45,11 +45,14 @@ class TiffField:
         Micrometres per pixel of the first level.
     pixel_size_source : str
         ``"ome"``, ``"tiff"`` or ``"unknown"``.
+    notices : tuple of str
+        What the user should know of how it was read.
     """
 
     levels: tuple[TiffPixels, ...]
     pixel_size_um: float | None
     pixel_size_source: str
+    notices: tuple[str, ...] = ()
 
 
 def is_tiff(head: bytes) -> bool:
