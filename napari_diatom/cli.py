@@ -167,14 +167,17 @@ def _run_import(arguments: argparse.Namespace) -> int:
 def _run_convert(arguments: argparse.Namespace) -> int:
     """Write annotations in another format."""
     from napari_diatom import convert
+    from napari_diatom.words import many
 
     split = convert.read_split(arguments.split) if arguments.split else None
     conversion = convert.prepare(arguments.input, arguments.to, arguments.source, arguments.images)
+    for remark in conversion.remarks:
+        print(f"warning: {remark}", file=sys.stderr)
     print(conversion.losses.text())
     convert.write(conversion, arguments.out, arguments.images, split)
     print(
-        f"{conversion.specimens} specimens of {len(conversion.annotations)} images, {conversion.source.title} to "
-        f"{conversion.target.title}: {arguments.out}"
+        f"{many(conversion.specimens, 'specimen')} of {many(len(conversion.annotations), 'image')}, "
+        f"{conversion.source.title} to {conversion.target.title}: {arguments.out}"
     )
     return OK
 

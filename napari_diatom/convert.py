@@ -33,12 +33,15 @@ class Conversion:
         An image each, with the names and sizes that the images have.
     losses : Losses
         What the target cannot hold of them.
+    remarks : tuple of str
+        What of the source was passed over.
     """
 
     source: Format
     target: Format
     annotations: list[Annotations]
     losses: Losses
+    remarks: tuple[str, ...] = ()
 
     @property
     def specimens(self) -> int:
@@ -65,8 +68,9 @@ def prepare(path: Path, target: str, source: str | None = None, images: Path | N
     """
     to = by_name(target)
     from_ = detect(path) if source is None else by_name(source)
-    annotations = with_sizes(from_.read(path, images), Pictures(images))
-    return Conversion(from_, to, annotations, losses(to, annotations))
+    remarks: list[str] = []
+    annotations = with_sizes(from_.read(path, images, remarks), Pictures(images))
+    return Conversion(from_, to, annotations, losses(to, annotations), tuple(remarks))
 
 
 def write(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def many(count: int, one: str) -> str:
-    """Return a number with its noun, which is given in the singular."""
-    return f"{count:,} {one if count == 1 else one + 's'}"
+def many(count: int, one: str, more: str | None = None) -> str:
+    """Return a number with its noun, given in the singular and, where an s does not make it, in the plural."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def sentence(line: str) -> str:

@@ -150,7 +150,7 @@ def test_damaged_datasets(tmp_path: Path) -> None:
         ("names: [a]\ntrain: list.txt", "'list.txt', which is not there"),
         ("names: [a]\ntrain: 7", "train that is neither a folder nor a list"),
         ("[1, 2]", "lists no names"),
-        ("a: [", "is not YAML"),
+        ("a: [", "is not a dataset of YOLO: while parsing"),
     ):
         with pytest.raises(InputError, match=words):
             form.read(dataset(tmp_path / "data", "", data=data))
@@ -229,7 +229,7 @@ def test_why_a_dataset_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("0 1 2\n", NAMES, "label rows of 3 numbers"),
         ("", "names: [a]\n", "names no folder of images"),
         ("", "train: images/train\n", "lists no names of classes"),
-        ("", "a: [", "is not YAML"),
+        ("", "a: [", "is not a dataset of YOLO: while parsing"),
     ):
         folder = dataset(tmp_path, rows, data=data)
         for path in (folder, folder / "data.yaml"):

@@ -209,10 +209,10 @@ def test_a_new_project_whose_annotations_do_not_fit_can_be_made_again(tmp_path, 
     geojson.write(tmp_path / "s0f1.geojson", to_annotations([box()], "s0f1.png"))
     command = ["project", "new", str(tmp_path / "second"), *images, "--annotations"]
     assert main([*command, str(tmp_path / "lost.geojson")]) == 2
-    assert "no image is called so" in capsys.readouterr().err
-    assert not (tmp_path / "second" / PROJECT_FILE).exists()
+    assert "the project has no image of this name" in capsys.readouterr().err
+    assert not (tmp_path / "second").exists()
     assert main([*command, str(tmp_path / "s0f1.geojson")]) == 0
-    assert "2 images, 1 classes, 1 specimens" in capsys.readouterr().out
+    assert "2 images, 1 class, 1 specimen" in capsys.readouterr().out
     assert main([*command, str(tmp_path / "s0f1.geojson")]) == 2
     assert "holds a project already" in capsys.readouterr().err
     assert (tmp_path / "second" / PROJECT_FILE).exists()

@@ -227,7 +227,7 @@ def test_the_command(tmp_path, capsys):
     folder = str(tmp_path / "p")
     options = ["--classes", str(tmp_path / "taxa.csv"), "--annotations", str(tmp_path / "given.geojson")]
     assert main(["project", "new", folder, str(tmp_path / "images"), *options]) == 0
-    assert "8 images, 1 classes, 5 specimens" in capsys.readouterr().out
+    assert "8 images, 1 class, 5 specimens" in capsys.readouterr().out
     assert main(["project", "stats", folder]) == 0
     out = capsys.readouterr().out
     assert "5 of 400" in out

@@ -441,7 +441,7 @@ def test_import_is_whole_or_not_at_all(tmp_path):
         good = Annotations.of(Detections.of([[20, 20, 12, 5, 0]], classes=("Eunotia",)), image="some/where/s0f0.jpg")
         wrong = Annotations.of(Detections.of([[20, 20, 12, 5, 0]]), image="s0f1.png", height=10, width=10)
         lost = Annotations.of(Detections.empty(), image="lost.png")
-        with pytest.raises(InputError, match=r"Nothing was imported.*10 x 10 px.*lost.png: no image"):
+        with pytest.raises(InputError, match=r"Nothing was imported.*10 x 10 px.*lost.png: the project has no image"):
             project.import_annotations([good, wrong, lost])
         assert not project.document("s0f0").specimens
         assert project.import_annotations([good]) == 1

@@ -23,7 +23,8 @@ from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, Outline
 from napari_diatom.formats.documents import DECIMALS, size_of
 from napari_diatom.formats.folders import read_each, write_each
-from napari_diatom.formats.pictures import Pictures, base_name
+from napari_diatom.formats.name_index import base_name
+from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import Ring, box_round, bridged, ellipse, ring_of
 from napari_diatom.formats.shapes import between, bounds_of, corners_of, is_upright, outline_of
 from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, Problems, Sheet, Size, Specimen, assembled

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
+from napari_diatom.formats.name_index import NameIndex, base_name, is_plain, page_of, printable, stem_of
 from napari_diatom.formats.specimens import Size, some_of
 from napari_diatom.imaging import find_images, open_images
-
-
-def base_name(name: str) -> str:
-    """Return the last part of a name that may hold folders of any system."""
-    return PurePosixPath(name.replace("\\", "/")).name
-
-
-def _page_of(name: str) -> tuple[str, int | None]:
-    """Return a file's name and the number of its page, as in ``a.tif#2``; None where no page is named."""
-    file, mark, page = name.rpartition("#")
-    if not (mark and file and page.isascii() and page.isdigit() and len(page) < 7):
-        return name, None
-    return file, int(page)
-
-
-def stem_of(name: str) -> str:
-    """Return the name of an image without folders and suffix; a page keeps its number."""
-    file, page = _page_of(base_name(name))
-    return Path(file).stem if page is None else f"{Path(file).stem}#{page}"
-
-
-def _ends_so(path: Path, parts: tuple[str, ...]) -> bool:
-    """Tell whether a file's path ends in folders and a name, with or without suffix."""
-    folders = path.parts[-len(parts) : -1]
-    return parts in ((*folders, path.name), (*folders, path.stem))
 
 
 class Pictures:
@@ -45,6 +21,13 @@ class Pictures:
     folder : Path, optional
         Where they are; without it nothing is known but what the annotations say.
 
+    Attributes
+    ----------
+    folder : Path or None
+        As given.
+    remarks : list of str
+        What readers passed over, or had to guess, in sentences that name the file: warnings for the user.
+
     Raises
     ------
     InputError
@@ -53,14 +36,14 @@ class Pictures:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
-        self._names: dict[str, list[Path]] = {}
-        self._stems: dict[str, list[Path]] = {}
-        for path in find_images([str(folder)]) if folder is not None else ():
-            self._names.setdefault(path.name, []).append(path)
-            self._stems.setdefault(path.stem, []).append(path)
+        self.remarks: list[str] = []
+        found = find_images([str(folder)]) if folder is not None else []
+        self._index = NameIndex((path.as_posix(), path) for path in found)
 
     def path(self, name: str) -> Path | None:
         """Return the file of an image by its name, or by its name without suffix; None without a folder.
+
+        Letters that Unicode can write in two ways, and capitals, make no difference where only one image can be meant.
 
         Raises
         ------
@@ -69,16 +52,11 @@ class Pictures:
         """
         if self.folder is None:
             return None
-        whole = base_name(name)
-        asked = dict.fromkeys((whole, _page_of(whole)[0]))
-        found = next((self._names[key] for key in asked if key in self._names), None)
-        found = found or next((self._stems[key] for key in asked if key in self._stems), None)
+        found = self._index.find(*dict.fromkeys((name, page_of(name)[0])))
+        whole = printable(base_name(name))
         if not found:
             raise InputError(f"{self.folder} has no image named {whole!r}")
         if len(found) > 1:
-            parts = PurePosixPath(name.replace("\\", "/")).parts
-            found = [path for path in found if _ends_so(path, parts)] if len(parts) > 1 else found
-        if len(found) != 1:
             raise InputError(f"{self.folder} has several images named {whole!r}: give them names of their own")
         return found[0]
 
@@ -112,7 +90,7 @@ class Pictures:
         if path is None:
             return name, stated
         whole = base_name(name)
-        page = (_page_of(whole)[1] if whole != path.name else None) or 1
+        page = (page_of(whole)[1] if whole != path.name else None) or 1
         pages = open_images(path)
         if page > len(pages):
             raise InputError(f"{path} has {len(pages)} pages, and {whole!r} is none of them")
@@ -177,6 +155,12 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
     unnamed = [str(position) for position, name in enumerate(names, start=1) if not name.strip(". ")]
     if unnamed:
         raise InputError(f"{title} names files by their images, and image {some_of(unnamed)} has no name.")
+    odd = [repr(printable(name)) for name in names if not is_plain(name)]
+    if odd:
+        raise InputError(
+            f"{title} names files by their images, and {some_of(odd)} cannot be the name of a file on every system: it "
+            "has control characters, or bytes that are not UTF-8. Rename the image."
+        )
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}.")

@@ -96,7 +96,7 @@ class Format:
     reader: Reader
     writer: Writer
 
-    def read(self, path: Path, images: Path | None = None) -> list[Annotations]:
+    def read(self, path: Path, images: Path | None = None, remarks: list[str] | None = None) -> list[Annotations]:
         """Read the specimens of all images.
 
         Parameters
@@ -105,6 +105,8 @@ class Format:
             The file, or the folder of files.
         images : Path, optional
             Folder of the images, from which names and sizes are taken; sizes are compared with those in the files.
+        remarks : list of str, optional
+            Gets a sentence for everything that was passed over.
 
         Raises
         ------
@@ -115,7 +117,11 @@ class Format:
             raise InputError(f"{path} is not there.")
         if path.is_dir() and self.layout is Layout.ONE_FILE:
             raise InputError(f"{path} is a folder, and {self.title} is a file: name the file.")
-        return self.reader(path, Pictures(images))
+        pictures = Pictures(images)
+        found = self.reader(path, pictures)
+        if remarks is not None:
+            remarks += dict.fromkeys(pictures.remarks)
+        return found
 
     def write(
         self,

@@ -16,7 +16,8 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names
 from napari_diatom.formats.folders import new_folder
-from napari_diatom.formats.pictures import Pictures, names_needed, size_needed, stem_of
+from napari_diatom.formats.name_index import stem_of
+from napari_diatom.formats.pictures import Pictures, names_needed, size_needed
 from napari_diatom.formats.specimens import Problems, Sheet, assembled, some_of
 from napari_diatom.formats.yolo_places import DATA, SPLITS, Member, data_of, file_of, members
 from napari_diatom.formats.yolo_rows import Kind, parsed, rows

@@ -7,6 +7,7 @@ image lie where the last ``images`` of its path is ``labels``, else beside it.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from napari_diatom.errors import InputError
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.specimens import Problems
 from napari_diatom.imaging import SUFFIXES
-from napari_diatom.text_files import read_text
+from napari_diatom.text_files import read_text, read_yaml
 
 SPLITS: Final = ("train", "val", "test")
 DATA: Final = "data.yaml"
+_NO_LABELS: Final = re.compile(r"classes|labels|names|notes|predefined_classes|readme.*", re.IGNORECASE)
+"""Text files that labelling programs leave among labels; of an image of such a name they are labels all the same."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,7 @@ def data_of(file: Path) -> dict[str, Any]:
     InputError
         When it cannot be read or describes no dataset.
     """
-    import yaml
-
-    text = read_text(file, "a dataset of YOLO")
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}.") from None
+    data = read_yaml(file, "a dataset of YOLO")
     if not isinstance(data, dict) or "names" not in data:
         raise InputError(f"{file} describes no dataset of YOLO: it lists no names of classes.")
     return data
@@ -114,14 +111,20 @@ def members(path: Path, pictures: Pictures) -> list[Member]:
     Raises
     ------
     InputError
-        When a split or an image is not there, or labels have no image.
+        When no split or an image is not there, or labels have no image.
     """
     file = file_of(path)
     problems = Problems()
     found: dict[Path, tuple[list[str], Path | None]] = {}
-    for source in _sources(data_of(file), file):
-        if pictures.folder is None and not _exists(source.place):
-            raise InputError(f"{file} names the folder or list {source.text!r}, which is not there.")
+    sources = _sources(data_of(file), file)
+    missing = [source for source in sources if pictures.folder is None and not _exists(source.place)]
+    if len(missing) == len(sources):
+        raise InputError(f"{file} names the folder or list {missing[0].text!r}, which is not there.")
+    pictures.remarks += [
+        f"{file} names {source.text!r} for {source.split}, which is not there: nothing was read for {source.split}."
+        for source in missing
+    ]
+    for source in (source for source in sources if source not in missing):
         for entry in _entries(source):
             image = _own(entry, problems) if pictures.folder is None else _elsewhere(entry, pictures, problems)
             if image is None:
@@ -239,7 +242,7 @@ def _entries(source: _Source) -> Iterator[_Entry]:
         yield _Entry(source.split, image.name, image, label)
     if labels != folder or not images:
         for label in _files(labels, (".txt",)):
-            if label not in used:
+            if label not in used and not _NO_LABELS.fullmatch(label.stem):
                 place = (folder / label.relative_to(labels)).with_suffix("")
                 yield _Entry(source.split, f"{label.name} has no image", place, label)
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from napari_diatom.detections import STATUSES
-from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.progress import Report
 from napari_diatom.project import checks, splits
 from napari_diatom.project.document import STATES
 from napari_diatom.project.settings import PROJECT_FILE
-from napari_diatom.project.store import Project
+from napari_diatom.project.store import OWN_ENTRIES, Project
 from napari_diatom.project.tallies import Tally
 from napari_diatom.project.taxa import read_taxa
+from napari_diatom.words import many
 
 OK: Final = 0
 WRONG: Final = 1
@@ -52,18 +55,44 @@ def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
 
     classes = read_taxa(arguments.classes) if arguments.classes else ()
     annotations = _read(arguments)
-    with Project.create(arguments.folder, find_images(arguments.images), classes, report=report) as project:
-        try:
-            added = project.import_annotations(annotations)
-        except InputError:
-            # So that the command can be given again with other files.
-            (project.folder / PROJECT_FILE).unlink()
-            raise
+    images = find_images(arguments.images)
+    with (
+        _removed_on_failure(arguments.folder),
+        Project.create(arguments.folder, images, classes, report=report) as project,
+    ):
+        added = project.import_annotations(annotations)
         print(
-            f"{project.folder}: {len(project.images)} images, {len(project.settings.classes)} classes, "
-            f"{added} specimens"
+            f"{project.folder}: {many(len(project.images), 'image')}, "
+            f"{many(len(project.settings.classes), 'class', 'classes')}, {many(added, 'specimen')}"
         )
     return OK
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Take a project that is made in the block away again when the block fails; what was there before stays."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    try:
+        yield
+    except BaseException:
+        if folder / PROJECT_FILE not in before:
+            for name in OWN_ENTRIES:
+                if folder / name not in before:
+                    _remove(folder / name)
+            # Whatever else lies there by now stays, and its folder with it.
+            with contextlib.suppress(OSError):
+                for place in missing:
+                    place.rmdir()
+        raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder; never hides the error that led here."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
@@ -154,4 +183,8 @@ def _read(arguments: argparse.Namespace) -> list[Annotations]:
     # Some formats have neither sizes nor names of images: those come from the folder of the images.
     folders = [path for path in map(Path, arguments.images) if path.is_dir()]
     images = folders[0] if len(arguments.images) == len(folders) == 1 else None
-    return [item for path in arguments.annotations for item in detect(path).read(path, images)]
+    remarks: list[str] = []
+    found = [item for path in arguments.annotations for item in detect(path).read(path, images, remarks)]
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    return found

@@ -19,12 +19,13 @@ from filelock import FileLock, Timeout
 from napari_diatom.errors import ConflictError, DiatomError, InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations
+from napari_diatom.formats.name_index import NameIndex, printable
 from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import history, journal, pictures, tallies
 from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.journal import Journal, Left
 from napari_diatom.project.pictures import Condition
-from napari_diatom.project.record import Record, files_of, name_of, path_of
+from napari_diatom.project.record import ANNOTATIONS, PROPOSALS, Record, files_of, name_of, path_of
 from napari_diatom.project.sessions import Presence, Session, user
 from napari_diatom.project.settings import (
     PROJECT_FILE,
@@ -39,6 +40,8 @@ from napari_diatom.project.tallies import Tally
 
 HIDDEN: Final = ".project"
 """What windows need of each other: the lock, sessions, journals, and what was counted already."""
+OWN_ENTRIES: Final = (PROJECT_FILE, HIDDEN, history.HISTORY, ANNOTATIONS, PROPOSALS)
+"""What a project has in its folder."""
 LOCK_SECONDS: Final = 10.0
 """How long a window waits for another one that is writing."""
 
@@ -413,10 +416,11 @@ class Project:
         """
         problems: list[str] = []
         new: dict[str, list[Specimen]] = {}
+        index = NameIndex((path_of(image), image) for image in self.images)
         for number, item in enumerate(annotations, start=1):
-            label = item.image or f"Number {number} without a name"
+            label = printable(item.image) or f"Number {number} without a name"
             try:
-                image = self._meant(item)
+                image = self._meant(item, index)
                 coming = new.setdefault(image.id, [])
                 coming += self._missing(image, item, coming)
             except InputError as error:
@@ -595,28 +599,25 @@ class Project:
             with suppress(OutputError):
                 self._change(lambda settings: _with_states(settings, news))
 
-    def _meant(self, annotations: Annotations) -> ProjectImage:
+    def _meant(self, annotations: Annotations, index: NameIndex[ProjectImage]) -> ProjectImage:
         """Return the image that annotations belong to."""
-        name = annotations.image.replace("\\", "/")
-        ways: tuple[Callable[[ProjectImage], bool], ...] = (
-            lambda image: path_of(image) == name,
-            lambda image: name_of(image) == name.rpartition("/")[2],
-            lambda image: image.id == name,
-            lambda image: Path(image.path).stem == Path(name).stem,
-        )
-        for way in ways if name else ():
-            found = [image for image in self.images if way(image)]
-            if len(found) == 1:
-                size = annotations.height, annotations.width
-                if all(size) and size != (found[0].height, found[0].width):
-                    raise InputError(
-                        f"they are of an image of {size[1]} x {size[0]} px, {found[0].id} has {found[0].width} x "
-                        f"{found[0].height} px."
-                    )
-                return found[0]
-            if found:
-                raise InputError(f"{len(found)} images are called so.")
-        raise InputError("no image is called so.")
+        name = annotations.image
+        found = index.find(name, any_suffix=True) if name else []
+        found = found or [image for image in self.images if image.id == name]
+        if not found:
+            raise InputError("the project has no image of this name.")
+        if len(found) > 1:
+            raise InputError(
+                f"{len(found)} images of the project have this name ({', '.join(map(path_of, found[:3]))}): write the "
+                "folder before the name in the annotations, or rename the images."
+            )
+        size = annotations.height, annotations.width
+        if all(size) and size != (found[0].height, found[0].width):
+            raise InputError(
+                f"they are of an image of {size[1]} x {size[0]} px, {found[0].id} has {found[0].width} x "
+                f"{found[0].height} px."
+            )
+        return found[0]
 
     def _missing(self, image: ProjectImage, annotations: Annotations, coming: Sequence[Specimen]) -> list[Specimen]:
         """Return the specimens that an image has not yet, nor gets from what is imported besides."""

@@ -209,9 +209,10 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
         raise InputError(f"{data} does not exist: name a project's folder, or a file or folder of annotations.")
     format_ = detect(data)
     members: dict[str, yolo_places.Member] = {}
+    remarks: list[str] = []
     if Holds.SPLITS in format_.holds:
         members = {member.name: member for member in yolo_places.members(data, Pictures(images))}
-        found = format_.read(data, images)
+        found = format_.read(data, images, remarks)
         paths = {name: member.image for name, member in members.items()}
     else:
         folder = images
@@ -219,7 +220,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
             folder = data if data.is_dir() else data.parent
             folder = folder / "images" if (folder / "images").is_dir() else folder
         pictures = Pictures(folder)
-        found = with_sizes(format_.read(data, folder), pictures, data)
+        found = with_sizes(format_.read(data, folder, remarks), pictures, data)
         paths = {part.image: path for part in found if (path := pictures.path(part.image)) is not None}
     parts, warnings = _parts(members, data)
     flagged = any(part.detections.cut.any() for part in found)
@@ -240,7 +241,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
     if not slides:
         raise InputError(f"{data} names no image.")
     own = set(parts.values())
-    return AnnotatedSlides(tuple(slides), tuple(part for part in PARTS if part in own), warnings)
+    return AnnotatedSlides(tuple(slides), tuple(part for part in PARTS if part in own), (*remarks, *warnings))
 
 
 def _parts(members: Mapping[str, yolo_places.Member], data: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
