@@ -234,7 +234,7 @@ class Document:
         ids = self._known(shapes, self.specimens)
         return self._make("reshape", {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
 
-    def accept(self, ids: Iterable[str], reviewed: bool = True, name: str = "") -> Edit:
+    def accept(self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "") -> Edit:
         """Make proposals specimens.
 
         Parameters
@@ -243,8 +243,8 @@ class Document:
             Of proposals.
         reviewed : bool
             Whether a person has looked at each of them.
-        name : str
-            The class to give them; empty leaves them theirs.
+        name : str or callable
+            The class to give them, or what turns theirs into it; empty leaves them theirs.
 
         Raises
         ------
@@ -254,8 +254,11 @@ class Document:
             When the edit could not be put on disk.
         """
         known = self._known(ids, self.proposals)
-        changes = {"name": name} if name else {}
-        taken = {id_: self._stamp(self.proposals[id_].replace(**changes), reviewed) for id_ in known}
+        taken: dict[str, Specimen] = {}
+        for id_ in known:
+            item = self.proposals[id_]
+            called = name(item.name) if callable(name) else name or item.name
+            taken[id_] = self._stamp(item if called == item.name else item.replace(name=called), reviewed)
         return self._make("accept", taken, dict.fromkeys(known))
 
     def reject(self, ids: Iterable[str]) -> Edit:

@@ -53,6 +53,8 @@ class Canvas(QObject):
     """Length and width of what is being drawn or dragged, empty where nothing is."""
     edited = Signal(object)
     """The :class:`Edit` that the document has made."""
+    classless = Signal()
+    """Something was drawn, and there is no class to give it."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -83,11 +85,14 @@ class Canvas(QObject):
         self.classes, self.pixel_size_um = tuple(classes), pixel_size_um
         height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
         self._edge = layers.edge_width(height, width)
-        for layer in (self.proposals.layer, self.specimens.layer, self._preview):
+        for layer in self.layers():
             for name, value in place_of(image).items():
                 if name != "axis_labels":
                     setattr(layer, name, value)
-            if layer not in self.viewer.layers:
+            if layer in self.viewer.layers:
+                # Over whatever was opened since, and over their own image.
+                self.viewer.layers.move(self.viewer.layers.index(layer), len(self.viewer.layers))
+            else:
                 self.viewer.add_layer(layer)
                 shape_edits.keep_from_list(layer)
         shape_edits.thicken(self._preview, self._edge)
@@ -106,10 +111,28 @@ class Canvas(QObject):
         self.specimens.fill(())
         self.proposals.fill(())
 
+    def leave(self) -> None:
+        """Let go of the document and take the layers out of the viewer."""
+        self.close()
+        for layer in self.layers():
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+
+    def layers(self) -> tuple[Shapes, ...]:
+        """Return the layers in which the open image's specimens are shown, the lowest first."""
+        return self.proposals.layer, self.specimens.layer, self._preview
+
     def flush(self) -> None:
         """Take in at once what was drawn, moved or deleted."""
         self.specimens.flush()
         self.proposals.flush()
+
+    def class_of(self, name: str) -> str:
+        """Return the class that a proposal called ``name`` is accepted as.
+
+        It keeps its own where the project has that; else it takes the one that is chosen.
+        """
+        return name if name in {known.name for known in self.classes} else self.new_class or name
 
     def colour_by(self, by: By) -> None:
         """Colour and label specimens by class, status or score."""
@@ -148,10 +171,14 @@ class Canvas(QObject):
         return self._edge
 
     def _add_box(self, box: NDArray[np.float64]) -> None:
-        if self.document is not None and self.new_class:
-            specimen = Specimen.rectangle(box, self.new_class)
-            self.document.add([specimen], "draw")
-            self.specimens.select([specimen.id])
+        if self.document is None:
+            return
+        if not self.new_class:
+            self.classless.emit()
+            return
+        specimen = Specimen.rectangle(box, self.new_class)
+        self.document.add([specimen], "draw")
+        self.specimens.select([specimen.id])
 
     def _tell_size(self, box: NDArray[np.float64] | None) -> None:
         self.sizeChanged.emit("" if box is None else specimen_layers.size_text(box, self.pixel_size_um))
@@ -307,13 +334,15 @@ class _Board:
             with self._own():
                 shape_edits.remove(self.layer, fresh)
         wanted = [item for item in drawn if item is not None]
+        if fresh and not self.canvas.new_class:
+            self.canvas.classless.emit()
         changed = self._changed & set(self.rows)
         self._changed.clear()
         if self is self.canvas.proposals:
             # What is corrected by hand is accepted by that.
             taken = {id_: self._shown(id_) for id_ in changed}
             if taken:
-                document.accept(taken)
+                document.accept(taken, name=self.canvas.class_of)
                 document.reshape(taken)
             return
         if wanted:

@@ -29,13 +29,15 @@ class ClassList(QWidget):
     """The class that new specimens get."""
     applied = Signal(str)
     """A class to be given to what is selected."""
+    wanted = Signal(str)
+    """The name of a class that is not there."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
         self._search = named(QLineEdit(), "class_search")
-        self._search.setPlaceholderText("find a class by name or code; Enter takes the first")
+        self._search.setPlaceholderText("Find a class by name or code, or type a new one; Enter takes it")
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._filter)
         self._search.returnPressed.connect(self._take_first)
@@ -82,6 +84,10 @@ class ClassList(QWidget):
             # In a later turn of the event loop the whole window would be painted once more.
             self._list.visualRect(self._list.currentIndex())
 
+    def clear_search(self) -> None:
+        """Show all classes again."""
+        self._search.clear()
+
     def by_key(self, key: str) -> str | None:
         """Return the class of a key ``1`` to ``9``."""
         return next((entry.name for entry in self._classes if entry.key == key), None)
@@ -109,6 +115,8 @@ class ClassList(QWidget):
                 self.applied.emit(self.value())
                 self._search.clear()
                 return
+        if text := self._search.text().strip():
+            self.wanted.emit(text)
 
 
 def _name(item: QListWidgetItem) -> str:

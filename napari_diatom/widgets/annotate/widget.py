@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -53,6 +53,7 @@ from napari_diatom.widgets.annotate.pictures import layer_data
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.results import camera_of
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -176,7 +177,7 @@ class AnnotateWidget(QWidget):
             size = project.settings.pixel_sizes_um.get(image.slide)
             place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
             layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
-            self._viewer.layers.insert(0, layer)
+            self._viewer.add_layer(layer)
             self._image, self._document, self._round = image, document, Round()
             self._canvas.open(document, layer, project.settings.classes, size)
             self._viewer.reset_view()
@@ -221,6 +222,22 @@ class AnnotateWidget(QWidget):
         else:
             self._change(lambda document, ids: document.set_class(ids, name))
 
+    def add_class(self, name: str) -> None:
+        """Add a class to the project and choose it; where there are others already, a person is asked first."""
+        project = self._project
+        if project is None:
+            return
+        kinds = QMessageBox.StandardButton
+        question = f"This project has no class {name!r}. Add it?"
+        if project.settings.classes and kinds.Yes != QMessageBox.question(self, "New class", question):
+            return
+        with self._told():
+            project.update(project.settings.with_classes([name]))
+            self._show_classes()
+            self._classes.clear_search()
+            self.use_class(name)
+            self._say("")
+
     def set_status(self, status: str) -> None:
         """Give what is selected a status."""
         self._change(lambda document, ids: document.set_status(ids, status))
@@ -247,7 +264,7 @@ class AnnotateWidget(QWidget):
 
     def accept(self) -> None:
         """Accept the selected proposals, else the one gone to last, and go to the next."""
-        self._decide(lambda document, ids: document.accept(ids))
+        self._decide(lambda document, ids: self._accepted(document, ids))
 
     def reject(self) -> None:
         """Reject the selected proposals, else the one gone to last, and go to the next."""
@@ -261,9 +278,11 @@ class AnnotateWidget(QWidget):
         with self._told():
             new = unmatched(document.specimens, document.proposals)
             if new:
-                document.accept(new)
-            if document.proposals:
-                self._say(f"{len(document.proposals)} proposals lie on specimens that are there already: they stay.")
+                self._accepted(document, new)
+            left = len(document.proposals)
+            if left:
+                lie, stay = ("lies", "it stays") if left == 1 else ("lie", "they stay")
+                self._say(f"{many(left, 'proposal')} {lie} on specimens that are there already: {stay}.")
 
     def next_uncertain(self) -> None:
         """Go to what is least certain: where models and people disagree first, then the lowest score."""
@@ -488,6 +507,8 @@ class AnnotateWidget(QWidget):
         self._browser.chosen.connect(self.open_image)
         self._classes.valueChanged.connect(self._on_class)
         self._classes.applied.connect(self.use_class)
+        self._classes.wanted.connect(self.add_class)
+        self._canvas.classless.connect(self._say_classless)
         self._undo.clicked.connect(self.undo)
         self._redo.clicked.connect(self.redo)
         self._keys.clicked.connect(self.show_keys)
@@ -515,6 +536,13 @@ class AnnotateWidget(QWidget):
         self._beat_timer.start()
         # Qt may be rid of the widget before Python is; what is written then must not need it.
         self.destroyed.connect(partial(_leave, self._proposer, self.__dict__))
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_project()
+            self._canvas.leave()
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
@@ -560,10 +588,37 @@ class AnnotateWidget(QWidget):
                 decide(self._document, ids)
         self.next_uncertain()
 
+    def _accepted(self, document: Document, ids: Sequence[str]) -> Edit:
+        """Accept proposals; the classes that a model gives and the project lacks become the one that is chosen."""
+        others = {document.proposals[id_].name for id_ in ids if id_ in document.proposals}
+        others = {name for name in others if self._canvas.class_of(name) != name}
+        edit = document.accept(ids, name=self._canvas.class_of)
+        missing = {item.name for item in edit.after.values() if item is not None} - {
+            entry.name for entry in self._canvas.classes
+        }
+        if missing and self._project is not None:
+            # A project without classes gets those of the model.
+            self._project.update(self._project.settings.with_classes(sorted(missing)))
+            self._show_classes()
+        if others:
+            names = ", ".join(sorted(others))
+            self._say(f"{names} of the model is not a class of this project: accepted as {self._classes.value()}.")
+        return edit
+
+    def _say_classless(self) -> None:
+        self._say(
+            "This project has no classes yet: type a name into the field above the list of classes and press Enter, "
+            "then draw again.",
+            error=True,
+        )
+
     def _begin_painting(self) -> None:
         selected = self._canvas.selection()
         specimen = self._document.specimens[selected[0]] if self._document is not None and selected else None
-        if self._canvas.image is not None and self._classes.value():
+        if not self._classes.value():
+            self._say_classless()
+            self.use_tool("select")
+        elif self._canvas.image is not None:
             self._painter.begin(self._canvas.image, self._view(), specimen)
             layer = self._painter.layer
             assert layer is not None
@@ -680,7 +735,7 @@ class AnnotateWidget(QWidget):
 
     def _on_proposals_finished(self) -> None:
         self._stop.setEnabled(False)
-        more = f" And {len(self._failures) - 1} more images." if len(self._failures) > 1 else ""
+        more = f" And {many(len(self._failures) - 1, 'more image')}." if len(self._failures) > 1 else ""
         self._say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
         self._failures.clear()
 
@@ -695,6 +750,10 @@ class AnnotateWidget(QWidget):
             for tally in self._project.summary():
                 if tally.image.id in image_ids:
                     self._browser.update_image(tally)
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        """Show how many specimens of each class the project has."""
         counts: Counter[str] = Counter()
         for tally in self._browser.tallies():
             counts.update(tally.by_class())
@@ -711,9 +770,16 @@ class AnnotateWidget(QWidget):
         self._browser.set_project(project)
         if self._gallery is not None:
             self._gallery.set_project(project)
-        self._classes.set_classes(() if project is None else project.settings.classes)
+        self._show_classes()
         self._show_title()
         self._refresh()
+
+    def _show_classes(self) -> None:
+        """Offer the classes of the project, and show how many specimens each has."""
+        classes = () if self._project is None else self._project.settings.classes
+        self._classes.set_classes(classes)
+        self._canvas.set_classes(classes)
+        self._show_counts()
 
     def _show_title(self) -> None:
         if self._project is None:
@@ -743,7 +809,7 @@ class AnnotateWidget(QWidget):
             wide.setEnabled(proposals > 0)
         specimens = 0 if document is None else len(document.specimens)
         selected = len(self._canvas.selection())
-        parts = [f"<b>{specimens}</b> specimen{'s' if specimens != 1 else ''}"] if has_image else []
+        parts = [f"<b>{specimens:,}</b> {'specimen' if specimens == 1 else 'specimens'}"] if has_image else []
         parts += [f"{proposals} proposed"] if proposals else []
         parts += [f"{selected} selected"] if selected else []
         self._counts.setText(", ".join(parts))
