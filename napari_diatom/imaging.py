@@ -21,9 +21,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import pixelsize
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
+from napari_diatom.pixelsize import NOT_STATED, PixelSize, checked, unusual
 from napari_diatom.tiff import is_tiff, open_tiff
 
 SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8", ".jpg", ".jpeg", ".png", ".bmp")
@@ -275,11 +275,11 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
     Raises
     ------
     InputError
-        When the file cannot be read, is no image, is truncated or empty, or its pixel size cannot be right.
+        When the file cannot be read, is no image, is truncated or empty, or the given pixel size cannot be right.
     """
     path = Path(path)
     if pixel_size_um is not None:
-        pixelsize.checked(pixel_size_um, "The given pixel size")
+        checked(pixel_size_um, "The given pixel size")
     try:
         with path.open("rb") as stream:
             head = stream.read(32)
@@ -289,7 +289,7 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
         raise InputError(f"{path} is empty: it has no bytes.")
     if not is_tiff(head):
         picture = _Picture(path, head)
-        return [_slide(path.name, path, (picture,), pixel_size_um, None, "unknown", digest=_FileHash(path))]
+        return [_slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path))]
     fields = open_tiff(path)
     if not fields:
         raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
@@ -301,8 +301,7 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
             path,
             page.levels,
             pixel_size_um,
-            page.pixel_size_um,
-            page.pixel_size_source,
+            page.pixel_size,
             digest=digest,
             notices=page.notices,
         )
@@ -343,7 +342,7 @@ def from_array(
         raise InputError(f"{name} has no pixels: it is {shape[1]} x {shape[0]} px.")
     if np.dtype(array.dtype).kind not in "buif":
         raise InputError(f"{name} holds {array.dtype} values; numbers are needed.")
-    return _slide(name, None, (_Array(array),), pixel_size_um, None, "unknown", given="layer")
+    return _slide(name, None, (_Array(array),), pixel_size_um, given="layer")
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
@@ -392,17 +391,18 @@ def _slide(
     path: Path | None,
     levels: tuple[Pixels, ...],
     given_um: float | None,
-    found_um: float | None,
-    found_source: str,
+    found: PixelSize = NOT_STATED,
     given: str = "user",
     digest: _FileHash | None = None,
     notices: tuple[str, ...] = (),
 ) -> SlideImage:
-    """Return an image with the pixel size that was given, else with the one that was found."""
-    size, source = (given_um, given) if given_um is not None else (found_um, found_source)
-    if size is not None:
-        size = pixelsize.checked(size, name if path is None else str(path))
-    return SlideImage(name, path, levels[0].height, levels[0].width, size, source, levels, notices, digest)
+    """Return an image with the pixel size that was given, else with the one that its file states."""
+    size = found
+    if given_um is not None:
+        warning = unusual(checked(given_um, name if path is None else str(path)))
+        size = PixelSize(float(given_um), given, (warning,) if warning else ())
+    told = (*size.notices, *notices)
+    return SlideImage(name, path, levels[0].height, levels[0].width, size.um, size.source, levels, told, digest)
 
 
 class _Array:

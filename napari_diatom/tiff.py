@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from napari_diatom import pixelsize
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
+from napari_diatom.pixelsize import PixelSize
 
 _CACHE_BYTES: Final = 32 << 20
 _STRIP_CACHE_BYTES: Final = 256 << 20
@@ -41,17 +42,14 @@ class TiffField:
     ----------
     levels : tuple of TiffPixels
         The image, then smaller copies of it where the file has them, largest first.
-    pixel_size_um : float or None
-        Micrometres per pixel of the first level.
-    pixel_size_source : str
-        ``"ome"``, ``"tiff"`` or ``"unknown"``.
+    pixel_size : PixelSize
+        Of the first level.
     notices : tuple of str
         What the user should know of how it was read.
     """
 
     levels: tuple[TiffPixels, ...]
-    pixel_size_um: float | None
-    pixel_size_source: str
+    pixel_size: PixelSize
     notices: tuple[str, ...] = ()
 
 
@@ -251,12 +249,12 @@ def _fields(file: Any) -> Iterator[list[Any]]:
         yield [page]
 
 
-def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, float]) -> TiffField:
+def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, PixelSize]) -> TiffField:
     """Return one image with its levels and pixel size."""
     page = pages[0]
     levels = tuple(TiffPixels(path, level) for level in pages)
     if (size := sizes.get(page.index)) is not None:
-        return TiffField(levels, size, "ome")
+        return TiffField(levels, size)
     unit = page.tags.valueof(296)
     size = pixelsize.from_tiff_tags(
         page.tags.valueof(282),
@@ -264,11 +262,11 @@ def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, float]) -> 
         2 if unit is None else int(unit),
         file.imagej_metadata if file.is_imagej else None,
     )
-    return TiffField(levels, size, "unknown" if size is None else "tiff")
+    return TiffField(levels, size)
 
 
-def _ome_sizes(file: Any) -> dict[int, float]:
-    """Return the pixel size in µm by page number, for the pages whose OME image has one."""
+def _ome_sizes(file: Any) -> dict[int, PixelSize]:
+    """Return the pixel size by page number, for the pages whose OME image states one."""
     if not file.is_ome or not file.ome_metadata:
         return {}
     sizes = pixelsize.from_ome(file.ome_metadata)
@@ -278,7 +276,7 @@ def _ome_sizes(file: Any) -> dict[int, float]:
     if len(sizes) == len(file.series):
         for size, series in zip(sizes, file.series, strict=True):
             by_page.update({page.index: size for page in series.pages if page is not None})
-    return {number: size for number, size in by_page.items() if size is not None}
+    return {number: size for number, size in by_page.items() if size != pixelsize.NOT_STATED}
 
 
 def _short(error: Exception) -> str:

@@ -284,9 +284,6 @@ def bad_files(folder: Path) -> dict[str, Path]:
     one = np.zeros((H, W), np.float32)
     one[100, 200] = np.inf
     tifffile.imwrite(folder / "inf.tif", one)
-    tifffile.imwrite(
-        folder / "absurd.ome.tif", values(np.uint8), metadata=OME | {"PhysicalSizeX": 5e5, "PhysicalSizeY": 5e5}
-    )
     tifffile.imwrite(folder / "complex.tif", np.zeros((H, W), np.complex64))
     return {path.name: path for path in sorted(folder.iterdir())}
 
