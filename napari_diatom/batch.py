@@ -288,6 +288,7 @@ def _count_one(
         width=image.width,
         pixel_size_um=analysis.pixel_size_um,
         names=names or (),
+        orientation=image.orientation,
     )
     result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
     geojson.write(annotations, found, tables.measurements(result.specimens, namer is not None))

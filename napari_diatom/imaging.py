@@ -1,4 +1,4 @@
-"""Image files and arrays as lazily read RGB images with a pixel size.
+"""Image files and arrays as lazily read RGB images with a pixel size, upright however they are stored.
 
 A :class:`SlideImage` hands out 8-bit RGB windows at any scale. 8-bit images are given as they are; the values of all
 others are mapped from their 0.1th..99.9th percentile, computed once per image, to 0..255. A file of several pages
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
+from napari_diatom.orientation import AS_STORED, Upright, of_picture
 from napari_diatom.pixelsize import NOT_STATED, PixelSize, checked, unusual
 from napari_diatom.tiff import is_tiff, open_tiff
 
@@ -79,6 +80,8 @@ class SlideImage:
         The image, then smaller copies of it where the file has them, largest first.
     notices : tuple of str
         What the user should know of how the file was read, in sentences that do not name the image.
+    orientation : int
+        How the file stores it; height, width and pixels are those of the upright image.
     """
 
     name: str
@@ -89,6 +92,7 @@ class SlideImage:
     pixel_size_source: str
     levels: tuple[Pixels, ...] = field(repr=False)
     notices: tuple[str, ...] = ()
+    orientation: int = AS_STORED
     _hash: _FileHash | None = field(default=None, repr=False)
     _memo: _Memo = field(default_factory=lambda: _Memo(), repr=False)
 
@@ -289,7 +293,9 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
         raise InputError(f"{path} is empty: it has no bytes.")
     if not is_tiff(head):
         picture = _Picture(path, head)
-        return [_slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path))]
+        return [
+            _slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path), orientation=picture.orientation)
+        ]
     fields = open_tiff(path)
     if not fields:
         raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
@@ -304,6 +310,7 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
             page.pixel_size,
             digest=digest,
             notices=page.notices,
+            orientation=page.orientation,
         )
         for name, page in zip(names, fields, strict=True)
     ]
@@ -395,14 +402,17 @@ def _slide(
     given: str = "user",
     digest: _FileHash | None = None,
     notices: tuple[str, ...] = (),
+    orientation: int = AS_STORED,
 ) -> SlideImage:
     """Return an image with the pixel size that was given, else with the one that its file states."""
     size = found
     if given_um is not None:
         warning = unusual(checked(given_um, name if path is None else str(path)))
         size = PixelSize(float(given_um), given, (warning,) if warning else ())
+    shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
+    height, width = shown[0].height, shown[0].width
     told = (*size.notices, *notices)
-    return SlideImage(name, path, levels[0].height, levels[0].width, size.um, size.source, levels, told, digest)
+    return SlideImage(name, path, height, width, size.um, size.source, shown, told, orientation, digest)
 
 
 class _Array:
@@ -425,7 +435,7 @@ class _Array:
 
 
 class _Picture:
-    """Pixels of a JPEG, PNG or BMP file, decoded in one piece when they are first read."""
+    """Pixels of a JPEG, PNG or BMP file as they are stored, decoded in one piece when they are first read."""
 
     def __init__(self, path: Path, head: bytes) -> None:
         from PIL import Image
@@ -439,8 +449,7 @@ class _Picture:
         )
         with self._guarded(), _large_pictures(), Image.open(path) as picture:
             self.width, self.height = picture.size
-            if picture.getexif().get(0x0112, 1) in (5, 6, 7, 8):
-                self.width, self.height = self.height, self.width
+            self.orientation = of_picture(picture, path)
             self.is_8_bit = not (self._is_deep_rgb or picture.mode.startswith("I") or picture.mode == "F")
         if self.width < 1 or self.height < 1:
             raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")
@@ -461,8 +470,8 @@ class _Picture:
             self._values = None
 
     def _decode(self) -> NDArray[Any]:
-        """Return all values, shape (h, w, 1 or 3)."""
-        from PIL import Image, ImageOps
+        """Return all values as they are stored, shape (h, w, 1 or 3)."""
+        from PIL import Image
 
         if self._is_deep_rgb:
             import cv2
@@ -472,12 +481,12 @@ class _Picture:
                 raise InputError(f"{self._path} is damaged: its pixels cannot be decoded.")
             return np.asarray(deep[..., 2::-1])
         with Image.open(self._path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode in ("1", "LA", "La"):
-                upright = upright.convert("L")
-            elif upright.mode not in ("L", "RGB", "F") and not upright.mode.startswith("I"):
-                upright = upright.convert("RGB")
-            values = np.asarray(upright)
+            plain: Image.Image = picture
+            if picture.mode in ("1", "LA", "La"):
+                plain = picture.convert("L")
+            elif picture.mode not in ("L", "RGB", "F") and not picture.mode.startswith("I"):
+                plain = picture.convert("RGB")
+            values = np.asarray(plain)
         return values[..., None] if values.ndim == 2 else values
 
     @contextmanager

@@ -20,6 +20,7 @@ from napari_diatom.files import atomic, write_atomically
 from napari_diatom.imaging import SlideImage
 from napari_diatom.measure import Measurements, Protocol, measure
 from napari_diatom.names import COLUMNS, NO_CELLS, Name, by_taxon
+from napari_diatom.orientation import AS_STORED
 
 SPECIMENS_CSV: Final = "specimens.csv"
 COUNTS_CSV: Final = "counts.csv"
@@ -169,6 +170,7 @@ class ImageResult:
             "sha256": analysis.sha256,
             "height": analysis.height,
             "width": analysis.width,
+            "orientation": AS_STORED if image is None else image.orientation,
             "pixel_size_um": analysis.pixel_size_um,
             "pixel_size_source": analysis.pixel_size_source,
             "scales": list(analysis.scales),

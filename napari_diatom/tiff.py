@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import pixelsize
+from napari_diatom import orientation, pixelsize
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
 from napari_diatom.pixelsize import PixelSize
@@ -46,11 +46,14 @@ class TiffField:
         Of the first level.
     notices : tuple of str
         What the user should know of how it was read.
+    orientation : int
+        Of the stored pixels, which the levels hand out as they are; see :mod:`napari_diatom.orientation`.
     """
 
     levels: tuple[TiffPixels, ...]
     pixel_size: PixelSize
     notices: tuple[str, ...] = ()
+    orientation: int = orientation.AS_STORED
 
 
 def is_tiff(head: bytes) -> bool:
@@ -253,8 +256,9 @@ def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, PixelSize])
     """Return one image with its levels and pixel size."""
     page = pages[0]
     levels = tuple(TiffPixels(path, level) for level in pages)
+    turn = orientation.valid(page.tags.valueof(orientation.TAG))
     if (size := sizes.get(page.index)) is not None:
-        return TiffField(levels, size)
+        return TiffField(levels, size, orientation=turn)
     unit = page.tags.valueof(296)
     size = pixelsize.from_tiff_tags(
         page.tags.valueof(282),
@@ -262,7 +266,7 @@ def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, PixelSize])
         2 if unit is None else int(unit),
         file.imagej_metadata if file.is_imagej else None,
     )
-    return TiffField(levels, size)
+    return TiffField(levels, size, orientation=turn)
 
 
 def _ome_sizes(file: Any) -> dict[int, PixelSize]:

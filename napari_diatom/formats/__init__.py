@@ -52,6 +52,9 @@ class Annotations:
         Of the image, in pixels.
     pixel_size_um : float or None
         Micrometres per pixel.
+    orientation : int or None
+        How the file of the image stores it (1 to 8, as in EXIF), while coordinates are those of the upright image; None
+        where it is unknown whether they are.
     ids : tuple of str
         Per specimen what it is known by in its file and project, empty where it has no such name.
     annotators : tuple of str
@@ -75,6 +78,7 @@ class Annotations:
     annotators: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     names: tuple[Name | None, ...] = ()
+    orientation: int | None = None
 
     def __post_init__(self) -> None:
         for name, empty in (("ids", ""), ("annotators", ""), ("changed", ""), ("names", None)):
@@ -97,6 +101,7 @@ class Annotations:
         annotators: Sequence[str] = (),
         changed: Sequence[str] = (),
         names: Sequence[Name | None] = (),
+        orientation: int | None = None,
     ) -> Self:
         """Build annotations; one origin or one ``reviewed`` stands for all specimens.
 
@@ -142,7 +147,7 @@ class Annotations:
         if problems:
             raise InputError("Bad annotations: " + "; ".join(problems) + ".")
         stamps = tuple(ids), tuple(annotators), tuple(changed), tuple(names)
-        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *stamps)
+        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *stamps, orientation)
 
     def __len__(self) -> int:
         return len(self.detections)

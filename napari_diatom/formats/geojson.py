@@ -29,6 +29,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import PERSON, Annotations, Outline, repeated
 from napari_diatom.names import Name
+from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
 
 SUFFIX: Final = ".geojson"
 
@@ -74,6 +75,7 @@ def dumps(annotations: Annotations, measurements: Sequence[Mapping[str, float]] 
         "height": annotations.height,
         "width": annotations.width,
         "pixel_size_um": annotations.pixel_size_um,
+        **({} if annotations.orientation is None else {"orientation": annotations.orientation}),
     }
     found = features(annotations)
     for feature, numbers in zip(found, measurements or (), strict=measurements is not None):
@@ -478,11 +480,12 @@ def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with
         image=str(header.get("image") or ""),
         height=_whole(header.get("height")),
         width=_whole(header.get("width")),
-        pixel_size_um=_positive(header.get("pixel_size_um")),
+        pixel_size_um=_pixel_size(header.get("pixel_size_um")),
         ids=[item.id for item in read],
         annotators=[item.annotator for item in read],
         changed=[item.changed for item in read],
         names=[item.called for item in read],
+        orientation=_orientation(header.get("orientation")),
     )
 
 
@@ -490,5 +493,9 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _positive(value: Any) -> float | None:
-    return float(value) if _is_number(value) and value > 0 else None
+def _orientation(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 8 else None
+
+
+def _pixel_size(value: Any) -> float | None:
+    return float(value) if _is_number(value) and SMALLEST_UM <= value <= LARGEST_UM else None
