@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_diatom import __version__, layers, mask_layers
+from napari_diatom import __version__, layers, mask_layers, placement
 from napari_diatom.errors import OutputError
 from napari_diatom.files import atomic
 from napari_diatom.formats import PERSON, Annotations, geojson
 from napari_diatom.layers import ResultFacts
+from napari_diatom.pixelsize import unusual
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +34,8 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
 
 def read_shapes(path: str | Sequence[str]) -> list[LayerData]:
     """Read annotations as Shapes layers of rotated rectangles, a layer a file.
+
+    Where the viewer has the image, the layer lies on it. What does not go with an image is told, and hidden.
 
     Raises
     ------
@@ -72,6 +76,7 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         width=facts.width,
         pixel_size_um=facts.pixel_size_um,
         names=layers.names_of(table, len(found)),
+        orientation=facts.orientation,
     )
     geojson.write(file, annotations)
     return [str(file)]
@@ -81,6 +86,8 @@ def _shapes_layer(path: Path) -> LayerData:
     read = geojson.read(path)
     found = read.detections
     models = sorted({origin for origin in read.origins if origin != PERSON})
+    match, place = _placed(path, read)
+    plane = () if match is None else match.plane
     facts = ResultFacts(
         image=read.image or path.stem,
         height=read.height,
@@ -88,11 +95,14 @@ def _shapes_layer(path: Path) -> LayerData:
         classes=found.classes,
         pixel_size_um=read.pixel_size_um,
         model=models[0] if len(models) == 1 else "",
+        plane=plane,
+        orientation=read.orientation,
     )
     numbers = np.arange(1, len(found) + 1)
     features = layers.to_features(found, numbers, read.origins, read.pixel_size_um)
     kwargs: dict[str, Any] = {
         **layers.LOOK.layer_kwargs(),
+        **place,
         "name": path.stem,
         "metadata": facts.to_metadata(),
         "features": features,
@@ -102,13 +112,13 @@ def _shapes_layer(path: Path) -> LayerData:
         features |= layers.to_taxa(read.names)
         kwargs["metadata"] = {**kwargs["metadata"], layers.NAMES_KEY: names}
     if not len(found):
-        return [], {**kwargs, "ndim": 2}, "shapes"
+        return [], {**kwargs, "ndim": 2 + len(plane)}, "shapes"
     kwargs["shape_type"] = list(read.shapes)
     kwargs["edge_color"] = layers.edge_colours(list(features[layers.CLASS]), facts.classes)
     kwargs["edge_width"] = layers.edge_width(facts.height, facts.width)
-    shapes = list(layers.to_quads(found.boxes))
+    shapes = list(layers.to_quads(found.boxes, plane))
     if found.masks is not None:
-        drawn = mask_layers.draw(found, features[layers.SPECIMEN])
+        drawn = mask_layers.draw(found, features[layers.SPECIMEN], plane)
         kwargs["metadata"] = {**kwargs["metadata"], **mask_layers.to_metadata(drawn)}
         polygons = (known.shape for known in drawn.values())
         shapes = [
@@ -116,6 +126,39 @@ def _shapes_layer(path: Path) -> LayerData:
             for kind, polygon, quad in zip(read.shapes, polygons, shapes, strict=True)
         ]
     return shapes, kwargs, "shapes"
+
+
+def _placed(path: Path, read: Annotations) -> tuple[placement.Match | None, dict[str, Any]]:
+    """Return the image in the viewer that annotations belong to, and what puts a layer of them there.
+
+    What the user has to know of it is shown.
+    """
+    images, tell = _viewer_images()
+    match = placement.find(images, read.image, path, (read.height, read.width))
+    notices = [] if read.pixel_size_um is None else [unusual(read.pixel_size_um)]
+    place: dict[str, Any] = {}
+    if match is not None:
+        fit = placement.fit(match.layer, read.height, read.width, read.orientation)
+        notices += [match.notice, fit.notice]
+        if fit.matrix is None:
+            match, place = None, {"visible": False}
+        else:
+            place = placement.place(match.layer, match.plane, fit.matrix, flat=not match.plane)
+    for notice in filter(None, notices):
+        tell(f"{path.name}: {notice}")
+    return match, place
+
+
+def _viewer_images() -> tuple[list[Any], Callable[[str], None]]:
+    """Return the images of napari's viewer, none where there is no viewer, and what shows a warning there."""
+    viewer = sys.modules["napari"].current_viewer() if "napari" in sys.modules else None
+    if viewer is None:
+        return [], warnings.warn
+    from napari.layers import Image
+    from napari.utils.notifications import show_warning
+
+    images = [layer for layer in viewer.layers if isinstance(layer, Image) and layers.MAP_KEY not in layer.metadata]
+    return images, show_warning
 
 
 def _sample(name: str) -> list[LayerData]:

@@ -85,6 +85,8 @@ class ResultFacts:
         Name and version of the model, empty where people drew everything.
     plane : tuple of int
         Position on the axes before y and x, for images of more than two dimensions.
+    orientation : int or None
+        How the image's file stores it, while coordinates are those of the upright image; None where that is unknown.
     """
 
     image: str
@@ -94,6 +96,7 @@ class ResultFacts:
     pixel_size_um: float | None = None
     model: str = ""
     plane: tuple[int, ...] = ()
+    orientation: int | None = None
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the layer's metadata."""

@@ -113,7 +113,7 @@ def unusual(pixel_size_um: float) -> str:
     )
 
 
-def stated(along_x: float, along_y: float, source: str, of_print: bool = False) -> PixelSize:
+def stated(along_x: float, along_y: float, source: str, of_print: bool = False, who: str = "The file") -> PixelSize:
     """Return what a file states as far as a microscope can have it.
 
     Parameters
@@ -121,18 +121,20 @@ def stated(along_x: float, along_y: float, source: str, of_print: bool = False) 
     along_x, along_y : float
         Width and height of a pixel in µm, above 0.
     source : str
-        Where the file states it: ``"ome"``, ``"tiff"``.
+        Where it is stated: ``"ome"``, ``"tiff"``, ``"layer"``.
     of_print : bool
         Whether it may be the resolution of printing.
+    who : str
+        Who states it, as the start of a sentence.
     """
     if not math.isclose(along_x, along_y, rel_tol=_SQUARE_TOLERANCE):
-        return PixelSize.unknown(f"The file states pixels of {along_x:.4g} x {along_y:.4g} µm, which are not square")
+        return PixelSize.unknown(f"{who} states pixels of {along_x:.4g} x {along_y:.4g} µm, which are not square")
     dpi = next((dpi for dpi in _PRINT_DPI if of_print and math.isclose(25400 / along_x, dpi, rel_tol=0.005)), None)
     if dpi is not None:
-        return PixelSize.unknown(f"The file states {dpi} dpi, which is how it prints and not how large a valve is")
+        return PixelSize.unknown(f"{who} states {dpi} dpi, which is how it prints and not how large a valve is")
     if not is_usual(along_x):
         return PixelSize.unknown(
-            f"The file states a pixel size of {along_x:.4g} µm, and microscope images have {LEAST_USUAL_UM:g} to "
+            f"{who} states a pixel size of {along_x:.4g} µm, and microscope images have {LEAST_USUAL_UM:g} to "
             f"{MOST_USUAL_UM:g} µm per pixel"
         )
     return PixelSize(along_x, source)

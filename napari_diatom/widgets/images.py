@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
 
-from napari_diatom.errors import DiatomError
+from napari_diatom import placement
 from napari_diatom.forms import ImageChoice
-from napari_diatom.imaging import open_images
-from napari_diatom.layers import MAP_KEY
-from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
+from napari_diatom.layers import MAP_KEY, ResultFacts
+from napari_diatom.pixelsize import PixelSize
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-_SQUARE_TOLERANCE: Final = 0.01
 
 
 def is_input(layer: Any) -> bool:
@@ -27,9 +23,11 @@ def is_input(layer: Any) -> bool:
     return isinstance(layer, Image) and MAP_KEY not in layer.metadata
 
 
-def pixels_of(layer: Image) -> Any:
-    """Return the layer's array at full resolution, not computed."""
-    return layer.data[0] if layer.multiscale else layer.data
+def pixels_of(layer: Image, facts: ResultFacts | None = None) -> Any:
+    """Return the layer's array at full resolution, not computed: upright, or the way the specimens of ``facts`` lie."""
+    if facts is not None and placement.fit(layer, facts.height, facts.width, facts.orientation).of_stored:
+        return placement.pixels_of(layer)
+    return placement.upright_pixels(layer)
 
 
 def name_of(layer: Image) -> str:
@@ -43,7 +41,7 @@ def is_of(image: str, layer: Image) -> bool:
     return Path(image).stem in (Path(layer.name).stem, Path(name_of(layer)).stem)
 
 
-def place_of(layer: Image, plane: Sequence[int] = ()) -> dict[str, Any]:
+def place_of(layer: Image, plane: Sequence[int] = (), facts: ResultFacts | None = None) -> dict[str, Any]:
     """Return the keyword arguments that give another layer an image's place in the world.
 
     Parameters
@@ -52,11 +50,16 @@ def place_of(layer: Image, plane: Sequence[int] = ()) -> dict[str, Any]:
         The image.
     plane : sequence of int
         Where the other layer's first indices lie on the axes before y and x, for one that holds a plane of a stack.
+    facts : ResultFacts, optional
+        Of the specimens in the other layer; by default it has the coordinates of the upright image.
     """
-    translate = np.array(layer.translate, dtype=np.float64)
-    translate[: len(plane)] += np.asarray(plane, dtype=np.float64) * layer.scale[: len(plane)]
-    names = ("scale", "rotate", "shear", "affine", "units", "axis_labels")
-    return {"translate": translate} | {name: getattr(layer, name) for name in names}
+    fit = None if facts is None else placement.fit(layer, facts.height, facts.width, facts.orientation)
+    return placement.place(layer, plane, None if fit is None else fit.matrix)
+
+
+def belongs(facts: ResultFacts, layer: Image) -> bool:
+    """Return whether specimens are for an image of the layer's size, as far as that is known."""
+    return placement.fit(layer, facts.height, facts.width, facts.orientation).matrix is not None
 
 
 def choice_of(layer: Image, viewer: Viewer) -> ImageChoice:
@@ -78,24 +81,15 @@ def plane_of(layer: Image, viewer: Viewer) -> tuple[int, ...]:
 
 
 def pixel_size_of(layer: Image) -> float | None:
-    """Return micrometres per pixel as the layer's scale or else its file tells it; None where neither does."""
-    return _from_scale(layer) or _from_file(layer)
+    """Return micrometres per pixel as the layer's place or else its file states it; None where neither does."""
+    return stated_by(layer).um
 
 
-def _from_file(layer: Image) -> float | None:
-    if layer.source.path is None:
-        return None
-    try:
-        return open_images(Path(layer.source.path))[0].pixel_size_um
-    except DiatomError:
-        return None
+def stated_by(layer: Image) -> PixelSize:
+    """Return the pixel size of a layer as its place in the world or else its file states it, and what is odd of it."""
+    return placement.pixel_size_of(layer)
 
 
-def _from_scale(layer: Image) -> float | None:
-    sizes = []
-    for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True):
-        if not unit.is_compatible_with("um"):
-            return None
-        sizes.append(abs(float(scale)) * float((1 * unit).to("um").magnitude))
-    square = math.isclose(*sizes, rel_tol=_SQUARE_TOLERANCE)
-    return sizes[1] if square and SMALLEST_UM <= sizes[1] <= LARGEST_UM else None
+def turn_of(layer: Image) -> int | None:
+    """Return how the file of a layer's image is stored; None for a layer without a file."""
+    return placement.shown_by(layer).orientation

@@ -40,7 +40,7 @@ class MaskView(QObject):
             np.zeros((*(1 for _ in facts.plane), *size), dtype=np.uint16),
             name=f"{facts.image} masks",
             opacity=0.45,
-            **place_of(image, facts.plane),
+            **place_of(image, facts.plane, facts),
         )
         # Masks are changed as outlines in the other layer: there a class, a status and a number go with them.
         self._lock()

@@ -20,7 +20,7 @@ from napari_diatom.formats import PERSON, Annotations
 from napari_diatom.layers import ResultFacts
 from napari_diatom.measure import Measurements, measure
 from napari_diatom.names import UNKNOWN, Name
-from napari_diatom.widgets.images import place_of
+from napari_diatom.widgets.images import belongs, place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -101,7 +101,7 @@ class ResultLayer(QObject):
         layer = Shapes(
             ndim=image.ndim,
             name=f"{facts.image} diatoms",
-            **place_of(image),
+            **place_of(image, facts=facts),
             visible=False,
             metadata=_metadata(facts, candidates),
             features=layers.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
@@ -140,8 +140,10 @@ class ResultLayer(QObject):
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
     def lay_over(self, image: Image) -> None:
-        """Give the layer an image's place in the world."""
-        for name, value in place_of(image).items():
+        """Give the layer an image's place in the world, unless its specimens are for an image of another size."""
+        if not belongs(self.facts, image):
+            return
+        for name, value in place_of(image, facts=self.facts).items():
             if name != "axis_labels":
                 setattr(self.layer, name, value)
 
@@ -168,6 +170,7 @@ class ResultLayer(QObject):
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
             names=layers.names_of(features, len(found)),
+            orientation=self.facts.orientation,
         )
 
     def to_be_named(self) -> tuple[tuple[int, ...], Detections]:

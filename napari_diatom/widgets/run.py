@@ -39,10 +39,11 @@ from napari_diatom.widgets.images import (
     is_input,
     is_of,
     name_of,
-    pixel_size_of,
     pixels_of,
     place_of,
     plane_of,
+    stated_by,
+    turn_of,
 )
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
@@ -188,7 +189,7 @@ class RunWidget(QWidget):
             return
         job = child.Job(
             name=result.facts.image,
-            pixels=pixels_of(image),
+            pixels=pixels_of(image, result.facts),
             model=namer.folder,
             plane=result.facts.plane,
             rgb=image.rgb,
@@ -373,8 +374,12 @@ class RunWidget(QWidget):
         size, hint = self._last_typed, ""
         if layer is not None and layer in self._typed:
             size = self._typed[layer]
-        elif layer is not None and (own := pixel_size_of(layer)) is not None:
-            size, hint = own, "Taken from the image."
+        elif layer is not None:
+            stated = stated_by(layer)
+            size = size if stated.um is None else stated.um
+            hint = " ".join([*(["Taken from the image."] if stated.um is not None else []), *stated.notices])
+            if stated.notices:
+                self._say(" ".join(stated.notices))
         with signals_blocked(self._pixel_size):
             self._pixel_size.setValue(size)
         self._pixel_size.setHint(hint)
@@ -458,6 +463,7 @@ class RunWidget(QWidget):
             pixel_size_um=self._pixel_size.value() if layer is self._image() else analysis.pixel_size_um,
             model=analysis.origin,
             plane=plane,
+            orientation=turn_of(layer),
         )
         n, seconds = len(analysis.kept), time.monotonic() - started
         earlier = self._untouched(facts)
