@@ -19,6 +19,7 @@ from diatom_training.crops import read_rgb
 from napari_diatom import cli, engines
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.imaging import open_images
+from napari_diatom.project.pictures import condition, describe
 
 ORIENTATIONS = range(1, 9)
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM}
@@ -188,3 +189,11 @@ def test_the_orientation_of_a_png_is_found_without_decoding_it(tmp_path, monkeyp
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", refuse)
     (image,) = open_images(tmp_path / "a.png")
     assert (image.height, image.width, image.orientation) == (40, 30, 6)
+
+
+def test_a_project_that_knows_a_file_as_it_is_stored_says_that_it_has_changed(tmp_path, upright):
+    tiff(tmp_path / "a.tif", stored(upright, 6), 6)
+    described = describe(tmp_path, [tmp_path / "a.tif"])
+    (image,) = described.images
+    assert condition(tmp_path, image) == "as it was"
+    assert condition(tmp_path, image.replace(height=image.width, width=image.height)) == "changed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import defaultdict
@@ -148,7 +149,14 @@ def condition(project: Path, image: ProjectImage) -> Condition:
     path = place_of(project, image)
     if not path.is_file():
         return "missing"
-    return "as it was" if fingerprint(path) == (image.sha256, image.size) else "changed"
+    if fingerprint(path) != (image.sha256, image.size):
+        return "changed"
+    # The same file may be read otherwise than when it was annotated, such as upright.
+    with contextlib.suppress(InputError):
+        found = page_of(path, image.page)
+        if (found.height, found.width) != (image.height, image.width):
+            return "changed"
+    return "as it was"
 
 
 def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, Path]:
