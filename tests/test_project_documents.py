@@ -335,8 +335,14 @@ def test_rebase_merges_other_specimens_and_asks_about_the_same():
 
     shelf.contents = Contents((one.replace(name="theirs"), two), (), "work")
     before = text(doc)
-    with pytest.raises(ConflictError, match="choose"):
+    with pytest.raises(ConflictError, match=r"Navicula to mine; somebody changed the class .* Choose whose") as clash:
         doc.rebase()
+    (found,) = clash.value.clashes
+    assert (found.id, found.changed_here, found.changed_there) == (
+        one.id,
+        (("class", "Navicula", "mine"),),
+        (("class", "Navicula", "theirs"),),
+    )
     assert text(doc) == before
     doc.rebase("theirs")
     assert view[one.id].name == "theirs"

@@ -508,18 +508,5 @@ def test_a_killed_process_is_seen_to_be_gone(tmp_path):
     project.close()
 
 
-def test_windows_elsewhere_are_known_by_their_heartbeat(tmp_path):
-    project = new_project(tmp_path)
-    sessions = project.folder / HIDDEN / "sessions"
-    there = {"session": "abc", "annotator": "Eve", "host": "elsewhere", "pid": 1, "image": "", "heartbeat": ""}
-    (sessions / "abc.json").write_text(json.dumps(there | {"heartbeat": project._session.presence.heartbeat}))
-    assert [other.host for other in project.others()] == ["elsewhere"]
-    (sessions / "abc.json").write_text(json.dumps(there | {"heartbeat": "2020-01-01T00:00:00+00:00"}))
-    (sessions / "def.json").write_text("{damaged")
-    assert project.others() == []
-    assert [path.suffix for path in sessions.iterdir()].count(".json") == 1
-    project.close()
-
-
 def test_empty_settings_come_back():
     assert Settings.of_text(Settings().to_text().encode(), "x") == Settings()

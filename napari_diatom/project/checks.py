@@ -11,13 +11,15 @@ import numpy as np
 from napari_diatom import geometry
 from napari_diatom.errors import InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.project import leaks, splits
+from napari_diatom.project import clock, journal, leaks, splits
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.store import Project
 
 SLACK: Final = 1.0
 """Pixels that the centre of a box may lie outside of its image, as after dragging at the edge."""
+NAMED: Final = 20
+"""Damaged lines of a journal that are named."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,30 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
 
 
 def _of_journals(project: Project) -> Iterator[Finding]:
-    """Look at what dead windows left."""
+    """Look at what dead windows left, and at what is not in the files yet."""
     for left in project.leftovers():
-        lines = f"lines {', '.join(map(str, left.damaged))} are damaged" if left.damaged else "others changed the same"
+        what = "others changed the same"
+        if left.damaged:
+            what = (
+                f"lines {', '.join(map(str, left.damaged[:NAMED]))}{', ...' * (len(left.damaged) > NAMED)} are damaged"
+            )
+        text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be made again: {what}."
+        yield Finding("unsaved edits", "", f"{text} Remove the file when they are no longer needed.")
+    for left in project.waiting():
         yield Finding(
             "unsaved edits",
-            "",
-            f"{left.path} holds edits by {left.annotator or 'somebody'} of {left.begun or 'some time'} that could not "
-            f"be made again: {lines}. Remove the file when they are no longer needed.",
+            journal.image_of(left.path),
+            left.problem
+            or f"Edits by {_whose(left)} are not in the files yet, and not counted here: close that window, or, "
+            "where its computer is off, open this project in a window and leave it open for a few minutes.",
+            is_error=False,
         )
+
+
+def _whose(left: journal.Left) -> str:
+    """Return who made the edits of a journal, where and when."""
+    host = f" on {left.host}" if left.host else ""
+    return f"{left.annotator or 'somebody'}{host} of {clock.in_words(left.begun) or 'some time'}"
 
 
 def _of_split(project: Project, report: Report, should_stop: ShouldStop) -> Iterator[Finding]:

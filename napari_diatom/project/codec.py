@@ -12,6 +12,7 @@ from napari_diatom.formats import geojson
 from napari_diatom.project.document import Change, Edit, State
 from napari_diatom.project.settings import rgb
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
+from napari_diatom.text_files import parse_json
 
 _CHANGES = ("before", "after", "proposals_before", "proposals_after")
 
@@ -51,7 +52,7 @@ class Codec:
 
     def line(self, edit: Edit) -> str:
         """Return an edit as one line of JSON."""
-        parts = [f'"label": {json.dumps(edit.label)}', f'"state": {json.dumps(edit.state)}']
+        parts = [f'"label": {json.dumps(edit.label)}', f'"state": {json.dumps(edit.state)}', f'"n": {edit.number}']
         for name in _CHANGES:
             change: Change = getattr(edit, name)
             if change:
@@ -71,16 +72,20 @@ def edit_of(line: bytes, source: str) -> Edit:
     InputError
         When the line is damaged.
     """
-    data = geojson.parsed(line, source)
+    data = parse_json(line, source, "an edit")
     if not isinstance(data, dict) or not isinstance(data.get("label"), str):
         raise InputError(f"{source} is no edit.")
     state = data.get("state")
-    if not isinstance(state, list) or len(state) != 2 or not set(state) <= set(get_args(State)):
+    if not isinstance(state, list) or len(state) != 2 or not all(item in get_args(State) for item in state):
         raise InputError(f"{source} has no state.")
+    # Earlier versions give their edits no numbers.
+    number = data.get("n", 0)
+    if type(number) is not int or number < 0:
+        raise InputError(f"{source} has no number.")
     before, after, proposals_before, proposals_after = (_change(data.get(name, {}), source) for name in _CHANGES)
     if before.keys() != after.keys() or proposals_before.keys() != proposals_after.keys():
         raise InputError(f"{source} says of other specimens what they were than what they are.")
-    return Edit(data["label"], before, after, proposals_before, proposals_after, (state[0], state[1]))
+    return Edit(data["label"], before, after, proposals_before, proposals_after, (state[0], state[1]), number)
 
 
 def _change(data: Any, source: str) -> Change:

@@ -14,7 +14,7 @@ from typing import Final
 from napari_diatom.detections import STATUSES
 from napari_diatom.formats import Annotations
 from napari_diatom.progress import Report
-from napari_diatom.project import checks, splits
+from napari_diatom.project import checks, journal, splits
 from napari_diatom.project.document import STATES
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.store import OWN_ENTRIES, Project
@@ -114,6 +114,7 @@ def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Print what a project has."""
     with Project.open(arguments.folder) as project:
         tallies, settings = project.summary(), project.settings
+        waiting = sorted({journal.image_of(left.path) for left in project.waiting()})
     states = Counter(item.state for item in tallies)
     table(("state", "images"), [(name, states[name]) for name in STATES])
     print()
@@ -135,6 +136,8 @@ def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     for item in tallies:
         if item.problem:
             print(f"{item.image.id}: {item.problem}")
+    if waiting:
+        print(f"warning: other windows have edits that are not in the files yet, of {', '.join(waiting)} (see check)")
     return OK
 
 

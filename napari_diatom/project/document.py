@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, Literal, Protocol, get_args
 
@@ -13,6 +14,8 @@ from psygnal import Signal
 from napari_diatom.detections import STATUSES
 from napari_diatom.errors import ConflictError, InputError
 from napari_diatom.formats import PERSON, repeated
+from napari_diatom.project import clock
+from napari_diatom.project.clashes import Clash, Saved, clashes_in_words
 from napari_diatom.project.specimen import Specimen
 
 State = Literal["untouched", "machine", "work", "done"]
@@ -41,6 +44,8 @@ class Edit:
         The same of the models' proposals.
     state : tuple of str, length 2
         The image's :data:`State` before and after.
+    number : int
+        Counts the edits of a window, so that none is made twice; 0 where it is not known.
     """
 
     label: str
@@ -49,6 +54,7 @@ class Edit:
     proposals_before: Change = field(default_factory=dict)
     proposals_after: Change = field(default_factory=dict)
     state: tuple[State, State] = ("work", "work")
+    number: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -70,11 +76,18 @@ class Contents:
         In their order.
     state : State
         How far the image is.
+    included : tuple of int, length 2
+        Number of the last edit of this window that the specimens, and the proposals, have already: another window
+        may have written them.
+    saved : Saved
+        Who wrote the files last.
     """
 
     specimens: tuple[Specimen, ...] = ()
     proposals: tuple[Specimen, ...] = ()
     state: State = "untouched"
+    included: tuple[int, int] = (0, 0)
+    saved: Saved = field(default_factory=Saved)
 
 
 class Keeper(Protocol):
@@ -127,6 +140,8 @@ class Document:
         Where edits go; without, they stay in memory.
     clock : callable, optional
         Gives the time, ISO 8601 in UTC with seconds.
+    numbers : iterator of int, optional
+        Gives the numbers of edits, from 1 upwards; of a project's window one for all images.
     """
 
     edited = Signal(Edit)
@@ -137,17 +152,21 @@ class Document:
         annotator: str = "",
         keeper: Keeper | None = None,
         clock: Callable[[], str] | None = None,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         contents = contents or Contents()
         self.annotator = annotator
         self._keeper = keeper
-        self._clock = clock or now
+        self._clock = clock or _now
+        self._numbers = itertools.count(1) if numbers is None else numbers
+        self._saved = contents.saved
+        self._is_stored = True
         self._specimens = _Ranked(contents.specimens)
         self._proposals = _Ranked(contents.proposals)
         self._state: State = contents.state
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
-        self._unsaved = _Unsaved(self._state)
+        self._unsaved: list[Edit] = []
 
     @property
     def specimens(self) -> Mapping[str, Specimen]:
@@ -307,15 +326,25 @@ class Document:
     @property
     def is_saved(self) -> bool:
         """Whether the image's files hold all of it, so that its journal is empty."""
-        return self._unsaved.is_empty
+        return not self._unsaved
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all of it is on disk, in the files or in the journal; else the last edits are in memory alone."""
+        return self._is_stored
 
     def saved(self) -> None:
         """Note that the image's files hold all of it now."""
-        self._unsaved = _Unsaved(self._state)
+        self._unsaved = []
+        self._is_stored = True
 
-    def unsaved(self) -> Edit:
-        """Return all that was changed since the files were read or written as one edit."""
-        return self._unsaved.net("unsaved edits", self.specimens, self.proposals, self._state)
+    def unsaved(self, included: tuple[int, int] = (0, 0)) -> Edit:
+        """Return all that was changed since the files were read or written as one edit.
+
+        Edits of this window up to the numbers ``included`` are left out, of specimens and of proposals.
+        """
+        net = joined(self._unsaved, "unsaved edits", included)
+        return net or Edit("unsaved edits", {}, {}, state=(self._state, self._state))
 
     def replay(self, edit: Edit, keep: Side | None = None) -> Edit | None:
         """Make an edit that was left in a journal, as far as it is not made yet; it is not handed to the keeper.
@@ -335,14 +364,10 @@ class Document:
         Raises
         ------
         ConflictError
-            When somebody else changed the same specimens and ``keep`` says nothing; nothing is changed then.
+            When somebody else changed the same specimens and ``keep`` says nothing; nothing is changed then. Its
+            ``clashes`` say who changed what.
         """
-        merged = _merged(edit, self.specimens, self.proposals, keep)
-        made = self._edit(edit.label, *merged, edit.state[1] if edit.state[0] != edit.state[1] else self._state)
-        if made.is_empty:
-            return None
-        self._apply(made)
-        return made
+        return self._replay(edit, keep, 0)
 
     def rebase(self, keep: Side | None = None) -> Edit | None:
         """Take over what another window wrote, and make the own unsaved edits on top of it.
@@ -360,7 +385,8 @@ class Document:
         Raises
         ------
         ConflictError
-            When both changed the same specimens and ``keep`` says nothing; nothing is changed then.
+            When both changed the same specimens and ``keep`` says nothing; nothing is changed then. Its ``clashes``
+            say who changed what.
         InputError
             When the files cannot be read.
         OutputError
@@ -368,9 +394,10 @@ class Document:
         """
         if self._keeper is None:
             return None
-        mine, theirs = self.unsaved(), self._keeper.latest()
+        theirs = self._keeper.latest()
+        mine = self.unsaved(theirs.included)
         on_disk = Document(theirs, self.annotator)
-        on_disk.replay(mine, keep)
+        on_disk._replay(mine, keep, next(self._numbers))
         fresh = on_disk.contents
         edit = self._edit(
             "merge",
@@ -380,15 +407,27 @@ class Document:
         )
         self._specimens.take(on_disk._specimens)
         self._proposals.take(on_disk._proposals)
-        self._state, self._unsaved = on_disk._state, on_disk._unsaved
+        self._state, self._unsaved, self._saved = on_disk._state, on_disk._unsaved, on_disk._saved
         touched = edit.after.keys() | edit.proposals_after.keys()
         self._done, self._undone = _after_last(self._done, touched), _after_last(self._undone, touched)
+        self._is_stored = False
         try:
             self._keeper.restart(self.unsaved())
+            self._is_stored = True
         finally:
             if not edit.is_empty:
                 self.edited.emit(edit)
         return None if edit.is_empty else edit
+
+    def _replay(self, edit: Edit, keep: Side | None, number: int) -> Edit | None:
+        """Make an edit as far as it is not made yet, under a number of this window."""
+        merged = _merged(edit, self.specimens, self.proposals, keep, self._saved)
+        made = self._edit(edit.label, *merged, edit.state[1] if edit.state[0] != edit.state[1] else self._state)
+        if made.is_empty:
+            return None
+        made = dataclasses.replace(made, number=number)
+        self._apply(made)
+        return made
 
     def _stamp(self, specimen: Specimen, reviewed: bool | None = None) -> Specimen:
         """Return a specimen that says who changed it, and when; a person's own is reviewed."""
@@ -443,7 +482,7 @@ class Document:
 
     def _apply(self, edit: Edit) -> None:
         """Make an edit in memory."""
-        self._unsaved.note(edit)
+        self._unsaved.append(edit)
         self._specimens.update(edit.after)
         self._proposals.update(edit.proposals_after)
         self._state = edit.state[1]
@@ -452,10 +491,13 @@ class Document:
         """Make an edit, put it on disk and tell it, unless it changes nothing; return it."""
         if edit.is_empty:
             return edit
+        edit = dataclasses.replace(edit, number=next(self._numbers))
         self._apply(edit)
+        self._is_stored = False
         try:
             if self._keeper is not None:
                 self._keeper.append(edit)
+            self._is_stored = True
         finally:
             self.edited.emit(edit)
         return edit
@@ -493,39 +535,8 @@ class _Ranked:
         self._items.update(other._items)
 
 
-class _Unsaved:
-    """What the files hold of all that was changed since they were read or written."""
-
-    def __init__(self, state: State) -> None:
-        self._specimens: dict[str, Specimen | None] = {}
-        self._proposals: dict[str, Specimen | None] = {}
-        self._state = state
-        self.is_empty = True
-
-    def note(self, edit: Edit) -> None:
-        """Remember what was there before an edit."""
-        self.is_empty = False
-        for noted, before in ((self._specimens, edit.before), (self._proposals, edit.proposals_before)):
-            for id_, item in before.items():
-                noted.setdefault(id_, item)
-
-    def net(
-        self, label: str, specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen], state: State
-    ) -> Edit:
-        """Return one edit from there to what is now."""
-        return Edit(
-            label,
-            dict(self._specimens),
-            {id_: specimens.get(id_) for id_ in self._specimens},
-            dict(self._proposals),
-            {id_: proposals.get(id_) for id_ in self._proposals},
-            (self._state, state),
-        )
-
-
-def now() -> str:
-    """Return the time, ISO 8601 in UTC with seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now() -> str:
+    return clock.now()
 
 
 def state_of(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> State:
@@ -535,47 +546,73 @@ def state_of(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> St
     return "machine" if specimens or proposals else "untouched"
 
 
-def joined(edits: Iterable[Edit], label: str) -> Edit | None:
-    """Return edits that follow each other as one; None where there is none."""
+def joined(edits: Iterable[Edit], label: str, included: tuple[int, int] = (0, 0)) -> Edit | None:
+    """Return edits that follow each other as one, with the number of the last; None where there is none.
+
+    Edits up to the numbers ``included`` are left out, as far as they are about specimens, and about proposals.
+    """
     listed = list(edits)
-    if not listed:
+    specimens = [edit for edit in listed if not 0 < edit.number <= included[0]]
+    proposals = [edit for edit in listed if not 0 < edit.number <= included[1]]
+    if not specimens and not proposals:
         return None
-    first: tuple[dict[str, Specimen | None], dict[str, Specimen | None]] = ({}, {})
-    last: tuple[dict[str, Specimen | None], dict[str, Specimen | None]] = ({}, {})
-    for edit in listed:
-        for kept, before in zip(first, (edit.before, edit.proposals_before), strict=True):
-            kept.update({id_: item for id_, item in before.items() if id_ not in kept})
-        for kept, after in zip(last, (edit.after, edit.proposals_after), strict=True):
-            kept.update(after)
-    return Edit(label, first[0], last[0], first[1], last[1], (listed[0].state[0], listed[-1].state[1]))
+    end = listed[-1].state[1]
+    return Edit(
+        label,
+        _first(edit.before for edit in specimens),
+        _last(edit.after for edit in specimens),
+        _first(edit.proposals_before for edit in proposals),
+        _last(edit.proposals_after for edit in proposals),
+        (specimens[0].state[0] if specimens else end, end),
+        max(edit.number for edit in listed),
+    )
+
+
+def _first(changes: Iterable[Change]) -> Change:
+    """Return what specimens were in the first change of each."""
+    found: dict[str, Specimen | None] = {}
+    for change in changes:
+        for id_, item in change.items():
+            found.setdefault(id_, item)
+    return found
+
+
+def _last(changes: Iterable[Change]) -> Change:
+    """Return what specimens are after the last change of each."""
+    found: dict[str, Specimen | None] = {}
+    for change in changes:
+        found.update(change)
+    return found
 
 
 def _merged(
-    edit: Edit, specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen], keep: Side | None
+    edit: Edit,
+    specimens: Mapping[str, Specimen],
+    proposals: Mapping[str, Specimen],
+    keep: Side | None,
+    saved: Saved,
 ) -> tuple[Change, Change]:
     """Return what of an edit is left to do to specimens and to proposals."""
-    clashes: list[str] = []
+    clashes: list[Clash] = []
     left: list[Change] = []
-    for current, before, after in (
-        (specimens, edit.before, edit.after),
-        (proposals, edit.proposals_before, edit.proposals_after),
+    for is_proposal, current, before, after in (
+        (False, specimens, edit.before, edit.after),
+        (True, proposals, edit.proposals_before, edit.proposals_after),
     ):
         change: dict[str, Specimen | None] = {}
         for id_, wanted in after.items():
             there = current.get(id_)
-            if _alike(there, wanted):
+            # A change that was undone leaves nothing to do.
+            if _alike(there, wanted) or (wanted is not None and _alike(wanted, before[id_])):
                 continue
             if not _alike(there, before[id_]):
-                clashes.append(id_)
+                clashes.append(Clash.of(id_, is_proposal, before[id_], wanted, there, saved))
                 if keep != "mine":
                     continue
             change[id_] = wanted
         left.append(change)
     if clashes and keep is None:
-        raise ConflictError(
-            f"{len(clashes)} specimens were changed by somebody else, too ({_listed(clashes)}): choose whose version "
-            "stays."
-        )
+        raise ConflictError(f"{clashes_in_words(clashes)} Choose whose version stays.", clashes)
     return left[0], left[1]
 
 

@@ -3,6 +3,11 @@
 A journal belongs to one window. Its first line says whose it is, each other one is an edit made since the image's
 files were written; when they are written it is removed. What a killed program left is made again when the image is
 opened.
+
+Who makes the edits of another window again first gives its journal a name of its own (:func:`take`). A window that was
+only silent, on a computer that slept, finds its journal gone by that, and writes its lines to a new one before it
+says that an edit is done. The numbers of the edits tell which of them were made already, see
+:class:`~napari_diatom.project.record.Record`.
 """
 
 from __future__ import annotations
@@ -10,19 +15,30 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import unicodedata
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
+from napari_diatom.project import clock
 from napari_diatom.project.codec import edit_of
 from napari_diatom.project.document import Edit, joined
+from napari_diatom.text_files import parse_json, read_bytes
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"
 """Ending of a journal of which lines could not be read; the others were made again."""
+ATTEMPTS: Final = 5
+"""How often lines are written anew where the journal is taken away at once."""
+
+_TAKEN: Final = "x"
+"""Begins the name that a journal gets when it is taken; ids of windows are hexadecimal."""
+_TAIL: Final = 4096
+"""Last bytes of a file by which it is known where the file system has no lasting numbers of files."""
 
 
 class Journal:
@@ -34,14 +50,29 @@ class Journal:
         The file; it and its folder are made with the first line.
     annotator : str
         Whose edits it holds.
+    session, host : str
+        Their window and computer, for those who read it.
+    on_taken : callable, optional
+        Called when somebody else took the file, in the belief that this window was gone.
     """
 
-    def __init__(self, path: Path, annotator: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        annotator: str,
+        session: str = "",
+        host: str = "",
+        on_taken: Callable[[], None] | None = None,
+    ) -> None:
         self.path = path
-        self._annotator = annotator
+        self._head = {"annotator": annotator, "session": session, "host": host}
+        self._on_taken = on_taken
         self._descriptor: int | None = None
         self._size = 0
-        self._waiting: list[str] = []
+        self._tail = b""
+        self._lines: list[str] = []
+        self._stored = 0
+        self._is_stale = False
 
     def append(self, line: str) -> None:
         """Put a line on disk; one that finds no room waits for the next.
@@ -51,26 +82,27 @@ class Journal:
         OutputError
             When the file cannot be written.
         """
-        self._waiting.append(line)
+        self._lines.append(line)
+        if self._is_stale:
+            return self._replace()
         try:
-            if self._descriptor is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-            # What an attempt without room left of a line is written over.
-            os.ftruncate(self._descriptor, self._size)
-            os.lseek(self._descriptor, self._size, os.SEEK_SET)
-            lines = [*([] if self._size else [self._head()]), *self._waiting]
-            data = "".join(f"{text}\n" for text in lines).encode("utf-8")
-            written = 0
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:])
-            os.fsync(self._descriptor)
+            for _ in range(ATTEMPTS):
+                if self._descriptor is not None and not self._is_there():
+                    self._forget()
+                self._write()
+                # Somebody may have taken the file while the line was being written.
+                if self._is_there():
+                    self._stored = len(self._lines)
+                    return
+                self._forget()
         except OSError as error:
             raise OutputError(
                 f"{self.path} cannot be written: {reason(error)} Edits stay in memory until they can be saved."
             ) from error
-        self._size += len(data)
-        self._waiting.clear()
+        raise OutputError(
+            f"{self.path} is removed by another program whenever it is written. Edits stay in memory until they can "
+            "be saved."
+        )
 
     def restart(self, line: str) -> None:
         """Exchange all lines for one.
@@ -78,32 +110,83 @@ class Journal:
         Raises
         ------
         OutputError
-            When the file cannot be written; it is as it was then.
+            When the file cannot be written; it is as it was then, and the next line tries again.
         """
-        self.close()
-        data = f"{self._head()}\n{line}\n".encode()
-        write_atomically(self.path, data)
-        self._size = len(data)
-        self._waiting.clear()
+        self._lines, self._is_stale = [line], True
+        self._replace()
 
     def clear(self) -> None:
         """Remove the file: its edits are in those of the image."""
         self.close()
-        self._size = 0
-        self._waiting.clear()
+        self._lines, self._stored, self._size, self._is_stale = [], 0, 0, False
         with contextlib.suppress(OSError):
             # One that stays does no harm: its edits are found to be made.
             self.path.unlink(missing_ok=True)
 
+    def _replace(self) -> None:
+        """Write all lines to a new file, and put it in the place of the old one when it is whole."""
+        self.close()
+        data = "".join(f"{text}\n" for text in (self._first(), *self._lines)).encode("utf-8")
+        write_atomically(self.path, data)
+        self._stored, self._size, self._tail = len(self._lines), len(data), data[-_TAIL:]
+        self._is_stale = False
+
     def close(self) -> None:
         """Close the file."""
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
             self._descriptor = None
 
-    def _head(self) -> str:
-        begun = datetime.now(UTC).isoformat(timespec="microseconds")
-        return json.dumps({"annotator": self._annotator, "begun": begun}, ensure_ascii=False)
+    def _write(self) -> None:
+        """Write the lines that are not on disk yet."""
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            if os.fstat(self._descriptor).st_size < self._size:
+                # It was closed meanwhile, and taken.
+                self._size, self._stored = 0, 0
+        # What an attempt without room left of a line is written over.
+        os.ftruncate(self._descriptor, self._size)
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
+        lines = [*([] if self._size else [self._first()]), *self._lines[self._stored :]]
+        data = "".join(f"{text}\n" for text in lines).encode("utf-8")
+        written = 0
+        while written < len(data):
+            written += os.write(self._descriptor, data[written:])
+        os.fsync(self._descriptor)
+        self._size += len(data)
+        self._tail = (self._tail + data)[-_TAIL:] if self._size > len(data) else data[-_TAIL:]
+        self._stored = len(self._lines)
+
+    def _is_there(self) -> bool:
+        """Return whether the file at the journal's path is the one that is written here."""
+        assert self._descriptor is not None
+        try:
+            # Opened, not only asked for: file systems of a network then look at the server.
+            there = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return False
+        try:
+            found, own = os.fstat(there), os.fstat(self._descriptor)
+            if (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino):
+                return True
+            if found.st_size != self._size:
+                return False
+            os.lseek(there, -len(self._tail), os.SEEK_END)
+            return os.read(there, _TAIL) == self._tail
+        finally:
+            os.close(there)
+
+    def _forget(self) -> None:
+        """Begin a new file with all lines: the other one is somebody else's now."""
+        self.close()
+        self._size, self._stored = 0, 0
+        if self._on_taken is not None:
+            self._on_taken()
+
+    def _first(self) -> str:
+        return json.dumps({**self._head, "begun": clock.now("microseconds")}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,31 +199,46 @@ class Left:
         The file.
     annotator, begun : str
         Whose it is, and when it was begun; empty where the first line is damaged.
-    edit : Edit or None
-        All its edits in one, None where it holds none.
+    edits : tuple of Edit
+        In their order.
     damaged : tuple of int
         Numbers of the lines that cannot be read, except a last one that was cut off.
+    session, host : str
+        Of the window; empty where the first line is damaged or of an earlier version.
+    problem : str
+        Why the file cannot be read at all, empty where it can.
     """
 
     path: Path
-    annotator: str
-    begun: str
-    edit: Edit | None
-    damaged: tuple[int, ...]
+    annotator: str = ""
+    begun: str = ""
+    edits: tuple[Edit, ...] = ()
+    damaged: tuple[int, ...] = ()
+    session: str = ""
+    host: str = ""
+    problem: str = ""
+    edit: Edit | None = field(init=False)
+    """All its edits in one, None where it holds none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edit", self.rest())
+
+    @property
+    def last(self) -> int:
+        """Number of its last edit, 0 where that is not known."""
+        return max((edit.number for edit in self.edits), default=0)
+
+    def rest(self, included: tuple[int, int] = (0, 0)) -> Edit | None:
+        """Return in one the edits above the numbers ``included``, of specimens and of proposals."""
+        return joined(self.edits, "recover", included)
 
 
 def read(path: Path) -> Left:
-    """Read a journal; damaged lines are passed over and named.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read at all.
-    """
+    """Read a journal; damaged lines are passed over and named, and a file that cannot be read is too."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+        data = read_bytes(path)
+    except InputError as error:
+        return Left(path, problem=str(error))
     # What follows the last end of a line was being written when the program was killed: nobody heard of that edit.
     lines = data.split(b"\n")[:-1]
     edits: list[Edit] = []
@@ -150,14 +248,54 @@ def read(path: Path) -> Left:
             edits.append(edit_of(line, f"Line {number} of {path}"))
         except InputError:
             damaged.append(number)
-    annotator, begun = _whose(lines[0]) if lines else ("", "")
-    return Left(path, annotator, begun, joined(edits, "recover"), tuple(damaged))
+    head = _whose(lines[0]) if lines else {}
+    return Left(
+        path,
+        head.get("annotator", ""),
+        head.get("begun", ""),
+        tuple(edits),
+        tuple(damaged),
+        head.get("session", ""),
+        head.get("host", ""),
+    )
 
 
-def _whose(line: bytes) -> tuple[str, str]:
-    """Return annotator and time of a first line."""
+def take(path: Path) -> Path:
+    """Give a journal that a window left a name that no window writes to, and return that.
+
+    Where it cannot be renamed, as on Windows while a program has it open, its own name is returned.
+    """
+    if is_taken(path):
+        return path
+    taken = path.with_name(f"{image_of(path)}.{_TAKEN}{uuid.uuid4().hex[:11]}{SUFFIX}")
     try:
-        head = json.loads(line)
-        return str(head["annotator"]), str(head["begun"])
-    except (ValueError, KeyError, TypeError):
-        return "", ""
+        path.rename(taken)
+    except OSError:
+        return path
+    return taken
+
+
+def is_taken(path: Path) -> bool:
+    """Return whether a journal has a name that no window writes to."""
+    return session_of(path).startswith(_TAKEN)
+
+
+def session_of(path: Path) -> str:
+    """Return the session that a journal belongs to, by its name."""
+    return path.name.removesuffix(DAMAGED).removesuffix(SUFFIX).rpartition(".")[2]
+
+
+def image_of(path: Path) -> str:
+    """Return the image that a journal belongs to, by its name."""
+    # Some file systems take letters and their accents apart.
+    name = unicodedata.normalize("NFC", path.name)
+    return name.removesuffix(DAMAGED).removesuffix(SUFFIX).rpartition(".")[0]
+
+
+def _whose(line: bytes) -> dict[str, str]:
+    """Return what a first line says."""
+    try:
+        head = parse_json(line, "The first line", "that of a journal")
+    except InputError:
+        return {}
+    return {name: value for name, value in head.items() if isinstance(value, str)} if isinstance(head, dict) else {}

@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.errors import ConflictError, InputError
-from napari_diatom.files import reason
 from napari_diatom.formats import geojson
-from napari_diatom.project import history
+from napari_diatom.project import clock, history
+from napari_diatom.project.clashes import Saved
 from napari_diatom.project.codec import Codec
-from napari_diatom.project.document import STATES, Contents, Document, Edit, now, state_of
-from napari_diatom.project.journal import DAMAGED, Journal, Left
+from napari_diatom.project.document import STATES, Contents, Document, Edit, state_of
+from napari_diatom.project.journal import DAMAGED, Journal, Left, is_taken
+from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage, Settings
 from napari_diatom.project.specimen import Specimen, from_annotations
+from napari_diatom.text_files import read_bytes
 
 ANNOTATIONS: Final = "annotations"
 PROPOSALS: Final = "proposals"
+
+EDITS: Final = "edits"
+"""Entry of a file's header: the number of the last edit that it has of each of the last windows."""
+WINDOWS: Final = 30
+"""Windows of which that is kept."""
 
 _IDS: Final = uuid.UUID("7d1f2c5e-5a0e-4b7f-9d53-5b0a6a3c8a11")
 """Names the ids of specimens that another program added without one."""
 
 
 @dataclass(frozen=True)
-class Revision:
-    """Which version of an image's files this is: their hashes, empty where there is no file."""
+class _File:
+    """One of an image's two files as read: its hash, and what it holds."""
 
-    annotations: str = ""
-    proposals: str = ""
+    digest: str = ""
+    specimens: tuple[Specimen, ...] = ()
+    state: Any = None
+    saved: Saved = field(default_factory=Saved)
+    edits: Mapping[str, int] = field(default_factory=dict)
 
 
 class Record:
     """The files of one image, as a document's keeper.
+
+    A file says which edits it has: of each window the number of the last. So an edit is made once, whether it comes
+    from a journal that was left between writing the files and emptying it, from one that was taken from a window that
+    only slept, or from that window itself.
 
     Parameters
     ----------
@@ -47,8 +62,10 @@ class Record:
         The image.
     settings : callable
         Gives the project's settings of the moment.
+    session : Session
+        This window.
     journal : Journal
-        Where this window's edits go.
+        Where its edits go.
     lock : callable
         Gives the lock under which files of the project are read and written.
     """
@@ -58,19 +75,22 @@ class Record:
         project: Path,
         image: ProjectImage,
         settings: Callable[[], Settings],
+        session: Session,
         journal: Journal,
         lock: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self.image = image
         self._project = project
         self._settings = settings
+        self._session = session
         self._journal = journal
         self._lock = lock
         self._codec = Codec(image.height, image.width, self._colours())
-        self._revision = Revision()
-        self._latest: tuple[Revision, Contents] | None = None
+        self._files = _File(), _File()
+        self._latest: tuple[_File, _File] | None = None
         self._written = Contents()
         self._adopted: list[Left] = []
+        self._last = 0
 
     @property
     def paths(self) -> tuple[Path, Path]:
@@ -85,28 +105,35 @@ class Record:
         InputError
             When one is damaged or cannot be read.
         """
-        self._revision, self._written = self._read()
+        self._take_over(self._read())
         return self._written
 
     def append(self, edit: Edit) -> None:
         """Put an edit on disk."""
+        self._last = edit.number
         self._journal.append(self._codec.line(edit))
+        self._session.touch()
 
     def latest(self) -> Contents:
         """Return what the files hold now."""
         with self._lock():
             self._latest = self._read()
-        return self._latest[1]
+        return self._contents(self._latest)
 
     def restart(self, edit: Edit) -> None:
         """Replace the journal by one edit, made on the latest contents."""
         if self._latest is not None:
+            self._take_over(self._latest)
+            self._latest = None
+            self._last = max(self._last, edit.number)
             if edit.is_empty:
                 self._journal.clear()
             else:
                 self._journal.restart(self._codec.line(edit))
-            self._revision, self._written = self._latest
-            self._latest = None
+
+    def rest(self, left: Left) -> Edit | None:
+        """Return what a journal holds that the files do not have yet, as one edit."""
+        return left.rest((self._files[0].edits.get(left.session, 0), self._files[1].edits.get(left.session, 0)))
 
     def adopt(self, left: Left) -> None:
         """Take a journal that another window left as done; it goes when the files are written."""
@@ -128,31 +155,24 @@ class Record:
         """
         if not document.is_saved:
             self._check()
-            contents = document.contents
-            texts = (
-                self._text(contents.specimens, contents, document.annotator),
-                self._text(contents.proposals, contents, document.annotator),
-            )
-            pairs = (
-                (contents.specimens, self._written.specimens, contents.state != self._written.state),
-                (contents.proposals, self._written.proposals, False),
-            )
-            hashes = [self._revision.annotations, self._revision.proposals]
-            for i, (path, text, (new, old, changed)) in enumerate(zip(self.paths, texts, pairs, strict=True)):
-                if changed or len(new) != len(old) or any(a is not b for a, b in zip(new, old, strict=True)):
-                    history.rewrite(self._project, path, text)
-                    hashes[i] = _hash(text.encode("utf-8"))
-                    # After each of the two: the second may find no room.
-                    self._revision = Revision(*hashes)
+            contents, annotator = document.contents, document.annotator
+            # One after the other: the second may find no room, and the first is not to be written again then.
+            if contents.state != self._written.state or not _same(contents.specimens, self._written.specimens):
+                self._write(0, contents.specimens, contents, annotator)
+                self._written = replace(contents, proposals=self._written.proposals)
+            if not _same(contents.proposals, self._written.proposals):
+                self._write(1, contents.proposals, contents, annotator)
             self._written = contents
             self._journal.clear()
             document.saved()
         for left in self._adopted:
-            with suppress(OSError):
-                if left.damaged:
-                    left.path.replace(left.path.with_name(left.path.name + DAMAGED))
-                else:
-                    left.path.unlink(missing_ok=True)
+            # A window may go on writing to a journal that has its own name still: its edits are found to be made.
+            if is_taken(left.path):
+                with suppress(OSError):
+                    if left.damaged:
+                        left.path.replace(left.path.with_name(left.path.name + DAMAGED))
+                    else:
+                        left.path.unlink(missing_ok=True)
         self._adopted.clear()
 
     def close(self) -> None:
@@ -162,7 +182,24 @@ class Record:
     def _colours(self) -> dict[str, str]:
         return {item.name: item.colour for item in self._settings().classes}
 
-    def _text(self, specimens: Sequence[Specimen], contents: Contents, annotator: str) -> str:
+    def _write(self, number: int, specimens: Sequence[Specimen], contents: Contents, annotator: str) -> None:
+        """Write one of the two files."""
+        edits = dict(self._files[number].edits)
+        for session, last in [
+            *((left.session, left.last) for left in self._adopted),
+            (self._session.presence.session, self._last),
+        ]:
+            if session and last:
+                # The latest stand last, and are kept.
+                edits[session] = max(last, edits.pop(session, 0))
+        edits = dict(list(edits.items())[-WINDOWS:])
+        text = self._text(specimens, contents, annotator, edits)
+        history.rewrite(self._project, self.paths[number], text)
+        files = list(self._files)
+        files[number] = replace(files[number], digest=_hash(text.encode("utf-8")), edits=edits)
+        self._files = files[0], files[1]
+
+    def _text(self, specimens: Sequence[Specimen], contents: Contents, annotator: str, edits: Mapping[str, int]) -> str:
         """Return the text of one of the two files."""
         self._codec.recolour(self._colours())
         settings = self._settings()
@@ -175,25 +212,41 @@ class Record:
             "pixel_size_um": settings.pixel_sizes_um.get(self.image.slide),
             "state": contents.state,
             "saved_by": annotator,
-            "saved": now(),
+            "saved_on": self._session.presence.host,
+            "saved": clock.now(),
+            EDITS: dict(edits),
         }
         return geojson.collection(header, self._codec.texts(specimens))
 
-    def _read(self) -> tuple[Revision, Contents]:
-        """Read both files."""
-        (annotations, specimens, state), (proposals, proposed, _) = (self._read_one(path) for path in self.paths)
+    def _take_over(self, files: tuple[_File, _File]) -> None:
+        """Go on from what the files hold."""
+        self._files = files
+        self._written = self._contents(files)
+
+    def _contents(self, files: tuple[_File, _File]) -> Contents:
+        """Return what both files hold together."""
+        annotations, proposals = files
+        state = annotations.state
         if state not in STATES:
             # Another program has written the file.
-            state = "done" if self.image.state == "done" else state_of(specimens, proposed)
-        elif state == "untouched" and proposed:
+            done = self.image.state == "done"
+            state = "done" if done else state_of(annotations.specimens, proposals.specimens)
+        elif state == "untouched" and proposals.specimens:
             state = "machine"
-        return Revision(annotations, proposals), Contents(tuple(specimens), tuple(proposed), state)
+        own = self._session.presence.session
+        included = annotations.edits.get(own, 0), proposals.edits.get(own, 0)
+        return Contents(annotations.specimens, proposals.specimens, state, included, annotations.saved)
 
-    def _read_one(self, path: Path) -> tuple[str, list[Specimen], Any]:
-        """Return hash, specimens and state of one file."""
+    def _read(self) -> tuple[_File, _File]:
+        """Read both files."""
+        annotations, proposals = self.paths
+        return self._read_one(annotations), self._read_one(proposals)
+
+    def _read_one(self, path: Path) -> _File:
+        """Read one file."""
         data = _bytes(path)
         if data is None:
-            return "", [], None
+            return _File()
         digest = _hash(data)
         try:
             parsed = geojson.parsed(data, str(path))
@@ -204,15 +257,20 @@ class Record:
         except InputError as error:
             folder = history.folder_of(self._project, path)
             raise InputError(f"{error} Earlier versions are in {folder}: put one of them in its place.") from error
-        header = parsed.get(geojson.HEADER) if isinstance(parsed, dict) else None
-        return digest, specimens, header.get("state") if isinstance(header, dict) else None
+        header = _header(parsed)
+        edits = header.get(EDITS)
+        counted = {
+            session: last
+            for session, last in (edits.items() if isinstance(edits, dict) else ())
+            if type(last) is int and last > 0
+        }
+        return _File(digest, tuple(specimens), header.get("state"), _saved(header), counted)
 
     def _check(self) -> None:
         """Refuse to overwrite what somebody else wrote."""
-        known = (self._revision.annotations, self._revision.proposals)
-        for path, digest in zip(self.paths, known, strict=True):
+        for path, file in zip(self.paths, self._files, strict=True):
             data = _bytes(path)
-            if ("" if data is None else _hash(data)) != digest:
+            if ("" if data is None else _hash(data)) != file.digest:
                 raise ConflictError(
                     f"The annotations of {self.image.id} were changed {_by_whom(path, data)} since this window read "
                     "them. Nothing was overwritten, and your edits are kept: merge them with what is there now "
@@ -236,18 +294,34 @@ def name_of(image: ProjectImage) -> str:
     return path_of(image).rpartition("/")[2]
 
 
+def _same(new: Sequence[Specimen], old: Sequence[Specimen]) -> bool:
+    return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
+
+
 def _bytes(path: Path) -> bytes | None:
     """Return what a file holds, None where there is none."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        return read_bytes(path)
+    except InputError:
+        if os.path.lexists(path):
+            raise
         return None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _header(parsed: Any) -> Mapping[str, Any]:
+    """Return our own header of a parsed file, empty where another program wrote it."""
+    header = parsed.get(geojson.HEADER) if isinstance(parsed, dict) else None
+    return header if isinstance(header, dict) else {}
+
+
+def _saved(header: Mapping[str, Any]) -> Saved:
+    """Return who wrote a file, by its header."""
+    values = (header.get(name) for name in ("saved_by", "saved_on", "saved"))
+    return Saved(*(value if isinstance(value, str) else "" for value in values))
 
 
 def _by_whom(path: Path, data: bytes | None) -> str:
@@ -255,8 +329,12 @@ def _by_whom(path: Path, data: bytes | None) -> str:
     if data is None:
         return "by somebody who removed their file"
     try:
-        header = geojson.parsed(data, str(path)).get(geojson.HEADER)
-        return f"by {header['saved_by'] or 'somebody'} at {header['saved']}"
-    except (InputError, AttributeError, KeyError, TypeError):
+        saved = _saved(_header(geojson.parsed(data, str(path))))
+    except InputError:
+        saved = Saved()
+    if saved.time:
+        return f"by {saved.annotator or 'somebody'} at {saved.time}{f' on {saved.host}' if saved.host else ''}"
+    with suppress(OSError, ValueError, OverflowError):
         when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         return f"by another program at {when.isoformat(timespec='seconds')}"
+    return "by another program"

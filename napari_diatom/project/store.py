@@ -8,7 +8,6 @@ the files. Earlier versions are kept in ``.history``; the images stay where they
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -261,11 +260,23 @@ class Project:
         found: list[Left] = []
         folder = self._hidden / "journals"
         damaged = set(folder.glob(f"*{journal.DAMAGED}"))
-        for path in sorted(damaged.union(folder.glob(f"*{journal.SUFFIX}"))):
-            if path in damaged or not self._session.is_live(_session_of(path)):
-                with suppress(InputError):
-                    found.append(journal.read(path))
+        for path in sorted(damaged.union(self._journals())):
+            if path in damaged or not self._session.is_live(journal.session_of(path)):
+                found.append(journal.read(path))
         return found
+
+    def waiting(self) -> list[Left]:
+        """Return journals of other windows that are open, or may be: their edits are not in the files yet.
+
+        A window on another computer may have died there; that it is gone is known when this window has been open
+        beside it for :data:`~napari_diatom.project.sessions.SILENT_SECONDS`.
+        """
+        own = self._session.presence.session
+        return [
+            journal.read(path)
+            for path in self._journals()
+            if journal.session_of(path) != own and self._session.is_live(journal.session_of(path))
+        ]
 
     def path(self, image_id: str) -> Path:
         """Return where the file of an image is, or should be."""
@@ -382,10 +393,10 @@ class Project:
 
     def summary(self) -> tuple[Tally, ...]:
         """Return what each image has, without reading outlines; what was counted of the same revision is known."""
-        for path in sorted((self._hidden / "journals").glob(f"*{journal.SUFFIX}")):
-            image_id = _image_of(path)
+        for path in self._journals():
+            image_id = journal.image_of(path)
             known = any(item.id == image_id for item in self.images)
-            if known and image_id not in self._open and not self._session.is_live(_session_of(path)):
+            if known and image_id not in self._open and not self._session.is_live(journal.session_of(path)):
                 # A damaged file is told of in its tally.
                 with suppress(InputError):
                     self.contents(image_id)
@@ -519,51 +530,87 @@ class Project:
             self._lock.release()
 
     @contextmanager
-    def _locked_if_possible(self) -> Iterator[None]:
-        """Keep other windows from writing where this one may write itself; what cannot be locked can be read."""
+    def _locked_if_possible(self) -> Iterator[bool]:
+        """Keep other windows from writing, and say whether that was possible; what cannot be locked can be read."""
         try:
             self._hidden.mkdir(exist_ok=True)
             self._lock.acquire(timeout=LOCK_SECONDS)
         except (Timeout, OSError, NotImplementedError):
-            yield
+            yield False
             return
         try:
-            yield
+            yield True
         finally:
             self._lock.release()
 
     def _opened(self, image: ProjectImage) -> tuple[Record, Document]:
         """Open the files of an image and make the edits again that a killed window left."""
-        own = self._journal_of(image.id, self._session.presence.session)
+        there = self._session.presence
         record = Record(
             self.folder,
             image,
             lambda: self._settings,
-            Journal(own, self.annotator),
+            self._session,
+            Journal(
+                self._journal_of(image.id, there.session),
+                self.annotator,
+                there.session,
+                there.host,
+                on_taken=self._session.beat,
+            ),
             self._locked_if_possible,
         )
-        with self._locked_if_possible():
-            document = Document(record.open(), self.annotator, record)
-            for left in self._left(image.id):
-                try:
-                    if left.edit is not None:
-                        document.replay(left.edit)
-                except ConflictError:
-                    continue
-                record.adopt(left)
-            with suppress(OutputError):
-                # What cannot be written now is in the old journals as it was.
-                record.write(document)
+        with self._locked_if_possible() as is_locked:
+            document = Document(record.open(), self.annotator, record, numbers=self._session.numbers)
+            self._recover(record, document, self._left(image.id, is_locked))
+            if is_locked:
+                with suppress(OutputError, ConflictError):
+                    # What cannot be written now is in the old journals as it was.
+                    record.write(document)
         return record, document
 
-    def _left(self, image_id: str) -> list[Left]:
-        """Return the journals of an image that dead windows left, oldest first."""
-        paths = [
-            path
-            for path in (self._hidden / "journals").glob(f"*{journal.SUFFIX}")
-            if _image_of(path) == image_id and not self._session.is_live(_session_of(path))
-        ]
-        return sorted((journal.read(path) for path in paths), key=lambda left: (left.begun, left.path.name))
+    def _recover(self, record: Record, document: Document, journals: Sequence[Left]) -> None:
+        """Make the edits of journals again, each of them whole or not at all."""
+        waiting = list(journals)
+        blocked: set[str] = set()
+        is_going_on = True
+        # Edits of one window may be made on those of another, and what their clocks say of the order means nothing.
+        while waiting and is_going_on:
+            is_going_on = False
+            blocked.clear()
+            for left in list(waiting):
+                # The later journal of a window is made on the earlier one.
+                if left.session and left.session in blocked:
+                    continue
+                try:
+                    edit = record.rest(left)
+                    if edit is not None:
+                        document.replay(edit)
+                except ConflictError:
+                    blocked.add(left.session)
+                    continue
+                record.adopt(left)
+                waiting.remove(left)
+                is_going_on = True
+
+    def _left(self, image_id: str, is_locked: bool) -> list[Left]:
+        """Return the journals of an image that dead windows left, the earlier one of a window first.
+
+        Only who holds the lock may take them.
+        """
+        found: list[Left] = []
+        for path in self._journals():
+            if journal.image_of(path) == image_id and not self._session.is_live(journal.session_of(path)):
+                left = journal.read(path)
+                if is_locked and not left.problem:
+                    left = journal.read(journal.take(path))
+                if not left.problem:
+                    found.append(left)
+        return sorted(found, key=lambda left: (left.session, left.last, left.begun, left.path.name))
+
+    def _journals(self) -> list[Path]:
+        """Return all journals, those of this window too."""
+        return sorted((self._hidden / "journals").glob(f"*{journal.SUFFIX}"))
 
     def _journal_of(self, image_id: str, session: str) -> Path:
         return self._hidden / "journals" / f"{image_id}.{session}{journal.SUFFIX}"
@@ -638,15 +685,3 @@ def _with_states(settings: Settings, states: Mapping[str, str]) -> Settings:
             image.replace(state=states[image.id]) if image.id in states else image for image in settings.images
         )
     )
-
-
-def _session_of(path: Path) -> str:
-    """Return the session that a journal belongs to."""
-    return path.name.removesuffix(journal.DAMAGED).removesuffix(journal.SUFFIX).rpartition(".")[2]
-
-
-def _image_of(path: Path) -> str:
-    """Return the image that a journal belongs to."""
-    # Some file systems take letters and their accents apart.
-    name = unicodedata.normalize("NFC", path.name)
-    return name.removesuffix(journal.DAMAGED).removesuffix(journal.SUFFIX).rpartition(".")[0]
