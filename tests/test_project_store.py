@@ -319,7 +319,7 @@ def test_settings_are_refused_with_every_problem(tmp_path):
     for text, words in (
         ("format: 2\n", "newer version"),
         ("- a\n", "not the file of a project"),
-        ("a: [", "cannot be read"),
+        ("a: [", "is not the file of a project: while parsing"),
         (yaml.safe_dump(good | {"images": [good["images"][0]] * 2}), "id of two images"),
         (yaml.safe_dump(good | {"statuses": ["dead"]}), "unknown status 'dead'"),
     ):
@@ -330,7 +330,7 @@ def test_settings_are_refused_with_every_problem(tmp_path):
     with pytest.raises(InputError, match="UTF-8"):
         Project.open(project.folder)
     path.unlink()
-    with pytest.raises(InputError, match="is no project"):
+    with pytest.raises(InputError, match="is not a project"):
         Project.open(project.folder)
 
 

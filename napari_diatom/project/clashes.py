@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from napari_diatom.project import clock
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.words import many
 
 Aspect = Literal["added", "removed", "class", "status", "outline", "review"]
 """What of a specimen somebody changed; a review changes nothing but that a person has looked at it."""
@@ -136,9 +137,10 @@ def differences(before: Specimen | None, after: Specimen | None) -> tuple[Differ
 
 def clashes_in_words(clashes: Sequence[Clash]) -> str:
     """Return how many specimens two people changed, and of the first few who changed what."""
-    many = "1 specimen was" if len(clashes) == 1 else f"{len(clashes)} specimens were"
+    verb = "was" if len(clashes) == 1 else "were"
     more = f" And {len(clashes) - NAMED} more." if len(clashes) > NAMED else ""
-    return f"{many} changed here and by somebody else. {' '.join(_sentence(item) for item in clashes[:NAMED])}{more}"
+    said = " ".join(_sentence(item) for item in clashes[:NAMED])
+    return f"{many(len(clashes), 'specimen')} {verb} changed here and by somebody else. {said}{more}"
 
 
 def _sentence(clash: Clash) -> str:

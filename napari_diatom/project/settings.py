@@ -17,6 +17,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.faults import faults
 from napari_diatom.measure import DEFAULT_COUNTED
 from napari_diatom.project.document import State
+from napari_diatom.text_files import parse_yaml
 
 PROJECT_FILE: Final = "diatom-project.yaml"
 FORMAT: Final = 1
@@ -27,7 +28,8 @@ TARGET: Final = 400
 KEYS: Final = "123456789"
 """Keys that choose a class."""
 
-Name = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Whole = Annotated[int, Field(ge=1, le=2**53)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -99,11 +101,11 @@ class ProjectImage(_Frozen):
 
     id: str = Field(pattern=r"^[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]$")
     path: Name
-    page: int = Field(default=1, ge=1)
+    page: Whole = 1
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size: int = Field(ge=1)
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
+    size: Whole
+    height: Whole
+    width: Whole
     slide: str = ""
     sample: str = ""
     state: State = "untouched"
@@ -121,7 +123,7 @@ class Counting(_Frozen):
     """
 
     counted: tuple[Status, ...] = Field(default=DEFAULT_COUNTED, min_length=1)
-    target: int = Field(default=TARGET, ge=1)
+    target: Whole = TARGET
 
 
 class Split(_Frozen):
@@ -213,7 +215,7 @@ class Settings(_Frozen):
         return self.replace(images=tuple(changed if item.id == image_id else item for item in self.images))
 
     def with_classes(self, names: Iterable[str]) -> Settings:
-        """Return the settings with classes for those of the names that have none yet."""
+        """Return the settings with classes for those of the names that have none yet. Raises as :func:`classes_of`."""
         known = {item.name for item in self.classes}
         new = [name for name in dict.fromkeys(names) if name not in known]
         return self.replace(classes=(*self.classes, *classes_of(new, self.classes))) if new else self
@@ -235,12 +237,7 @@ class Settings(_Frozen):
         InputError
             When the text is no YAML, is of a newer version, or holds wrong or unknown entries (all are named).
         """
-        try:
-            data = yaml.load(text.decode("utf-8-sig"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except UnicodeDecodeError:
-            raise InputError(f"{source} is not text in UTF-8.") from None
-        except yaml.YAMLError as error:
-            raise InputError(f"{source} cannot be read: {' '.join(str(error).split())}") from error
+        data = parse_yaml(text, source, "the file of a project")
         if not isinstance(data, dict):
             raise InputError(f"{source} is not the file of a project.")
         version = data.get("format")
@@ -250,12 +247,22 @@ class Settings(_Frozen):
 
 
 def classes_of(names: Sequence[str], others: Sequence[ProjectClass] = ()) -> tuple[ProjectClass, ...]:
-    """Return classes of these names with colours and keys that the ``others`` before them leave."""
+    """Return classes of these names with colours and keys that the ``others`` before them leave.
+
+    Raises
+    ------
+    InputError
+        When a name cannot be that of a class.
+    """
     free = [key for key in KEYS if key not in {item.key for item in others}]
     keys = (*free, *[""] * len(names))
-    return tuple(
-        ProjectClass(name=name, colour=hexadecimal(len(others) + i), key=keys[i]) for i, name in enumerate(names)
-    )
+    return tuple(class_of(name, len(others) + i, keys[i]) for i, name in enumerate(names))
+
+
+def class_of(name: str, number: int, key: str = "", code: str = "") -> ProjectClass:
+    """Return a class with the colour of its number. Raises as :func:`classes_of`."""
+    data = {"name": name, "code": code, "colour": hexadecimal(number), "key": key}
+    return _checked(ProjectClass, data, f"The class {name[:40]!r}")
 
 
 def hexadecimal(number: int) -> str:

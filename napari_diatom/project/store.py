@@ -8,6 +8,7 @@ the files. Earlier versions are kept in ``.history``; the images stay where they
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ from napari_diatom.project.settings import (
 )
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 from napari_diatom.project.tallies import Tally
+from napari_diatom.text_files import LARGEST_YAML_BYTES, read_bytes
 
 HIDDEN: Final = ".project"
 """What windows need of each other: the lock, sessions, journals, and what was counted already."""
@@ -484,12 +486,9 @@ class Project:
     def _read(self) -> tuple[Settings, str]:
         """Return the settings on disk and their hash."""
         path = self.folder / PROJECT_FILE
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise InputError(f"{self.folder} is no project: it has no {PROJECT_FILE}.") from None
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {reason(error)}") from error
+        if not os.path.lexists(path):
+            raise InputError(f"{self.folder} is not a project: {PROJECT_FILE} is missing.")
+        data = read_bytes(path, LARGEST_YAML_BYTES)
         return Settings.of_text(data, str(path)), hashlib.sha256(data).hexdigest()
 
     def _change(self, change: Callable[[Settings], Settings]) -> None:
@@ -506,8 +505,8 @@ class Project:
     def _is_current(self) -> bool:
         """Return whether the settings on disk are those that this window knows."""
         try:
-            data = (self.folder / PROJECT_FILE).read_bytes()
-        except OSError:
+            data = read_bytes(self.folder / PROJECT_FILE, LARGEST_YAML_BYTES)
+        except InputError:
             return False
         return hashlib.sha256(data).hexdigest() == self._revision
 

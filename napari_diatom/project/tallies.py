@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from napari_diatom.detections import STATUSES
 from napari_diatom.errors import InputError
-from napari_diatom.files import reason
 from napari_diatom.formats import geojson
 from napari_diatom.project.document import Document, State
 from napari_diatom.project.record import files_of
 from napari_diatom.project.settings import ProjectImage
+from napari_diatom.text_files import read_bytes, read_json
 
 Counts = Mapping[tuple[str, str], int]
 """Numbers of specimens by class and status."""
@@ -113,11 +115,9 @@ class Cache:
         self._path = path
         self._known: dict[str, tuple[Stamp, Tally]] = {}
         self._stored: dict[str, Any] = {}
-        try:
-            stored = json.loads(path.read_bytes())
+        with suppress(InputError):
+            stored = read_json(path, "what was counted")
             self._stored = stored if isinstance(stored, dict) else {}
-        except (OSError, ValueError):
-            pass
 
     def tally(self, project: Path, image: ProjectImage) -> Tally:
         """Return what the files of an image hold, read only where they are another revision than last time."""
@@ -143,7 +143,8 @@ class Cache:
             then, proposals, rows = self._stored[image.id]
             if [tuple(pair) for pair in then] != list(now):
                 return None
-            return Tally(image, image.state, {(str(n), str(s)): int(k) for n, s, k in rows}, int(proposals))
+            counts = {(_text(name), _text(status)): _number(count) for name, status, count in rows}
+            return Tally(image, image.state, counts, _number(proposals))
         except (KeyError, ValueError, TypeError):
             return None
 
@@ -151,11 +152,11 @@ class Cache:
 def _features(path: Path) -> list[Mapping[str, Any]]:
     """Return the properties of all features of a file."""
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = read_bytes(path)
+    except InputError:
+        if os.path.lexists(path):
+            raise
         return []
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
     parsed = geojson.parsed(data, str(path))
     listed = parsed.get("features") if isinstance(parsed, dict) else parsed
     if not isinstance(listed, list):
@@ -164,3 +165,17 @@ def _features(path: Path) -> list[Mapping[str, Any]]:
         found if isinstance(found, dict) else {}
         for found in (feature.get("properties") for feature in listed if isinstance(feature, dict))
     ]
+
+
+def _text(value: Any) -> str:
+    """Return text as it is; raises TypeError where it is none."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> int:
+    """Return a number of specimens as it is; raises TypeError where it is none."""
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise TypeError
+    return value

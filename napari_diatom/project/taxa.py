@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Final
 
 from napari_diatom.errors import InputError
-from napari_diatom.files import reason
-from napari_diatom.project.settings import KEYS, ProjectClass, hexadecimal
+from napari_diatom.project.settings import KEYS, ProjectClass, class_of
+from napari_diatom.text_files import parse_table, read_bytes
 
 NAME_COLUMNS: Final = ("name", "species", "taxon", "class", "scientific name", "scientificname", "taxon name")
+LARGEST_BYTES: Final = 2**26
+"""Of a list of taxa: a hundred times all that are known."""
 CODE_COLUMNS: Final = ("code", "omnidia", "omnidia code", "taxon code", "abbreviation")
 
 
@@ -59,25 +60,23 @@ def read_taxa(path: Path) -> tuple[ProjectClass, ...]:
     if not codes:
         raise InputError(f"{path} lists no taxa below its headings.")
     keys = (*KEYS, *[""] * len(codes))
-    return tuple(
-        ProjectClass(name=name, code=code, colour=hexadecimal(i), key=keys[i])
-        for i, (name, code) in enumerate(codes.items())
-    )
+    try:
+        return tuple(class_of(name, i, keys[i], code) for i, (name, code) in enumerate(codes.items()))
+    except InputError as error:
+        raise InputError(f"{path} is not a usable list of taxa: {error}") from error
 
 
 def _rows(path: Path) -> list[list[str]]:
     """Return the cells of a table, without the blanks around them."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    data = read_bytes(path, LARGEST_BYTES)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         # What spreadsheets on Windows write.
         text = data.decode("cp1252", errors="replace")
-    lines = text.splitlines()
-    first = next((line for line in lines if line.strip()), "")
+    if "\0" in text:
+        raise InputError(f"{path} is not a list of taxa: it is not text.")
+    first = next((line for line in text.splitlines() if line.strip()), "")
     # The sniffer of the standard library takes letters for delimiters; the heading tells those in use apart.
     delimiter = max("\t;,", key=first.count)
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    return [[cell.strip() for cell in row] for row in parse_table(text, path, "a list of taxa", delimiter)]
