@@ -3,6 +3,10 @@
 A child process adds, changes, removes, proposes, accepts, undoes and saves by chance and says so after each finished
 action. Its parent kills it (SIGKILL) some milliseconds later, opens the project and compares it with what the child had
 said: all finished actions have to be there; of one that was under way all of it, or nothing.
+
+Two writers work at once on the same images, each on specimens of its own, and merge what the other one saved. With
+``--skew`` they are on computers whose clocks differ by hours, in a folder whose locks say nothing, and sleep now and
+then for so long that the other one takes them for gone and their journals over. All waiting is cut to a thousandth.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +30,24 @@ import numpy as np
 from fields import SET_UP
 from PIL import Image
 
-from napari_diatom.errors import DiatomError
+from napari_diatom.errors import ConflictError, DiatomError
 from napari_diatom.formats.outlines import fill
+from napari_diatom.project import clock, sessions
 from napari_diatom.project.document import Document
+from napari_diatom.project.journal import Journal
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.store import Project
 
 IMAGES = ("first", "second")
+HOURS = (-7.0, 5.0, 0.0)
+"""How far the clocks of the writers and of who looks afterwards are ahead."""
+QUICK = 1 / 1000
+"""Of the times after which a window is taken for gone."""
+ALONE = ("undo", "redo", "done")
+"""Actions of one writer: the other one's merges end what can be undone, and say how far an image is."""
 
 Content = dict[str, str]
-"""Of each image a hash of what its specimens and proposals are, and of how far it is."""
+"""Of each image a hash of what its specimens and proposals are, and of how far it is; of one of two writers its own."""
 
 
 def main() -> int:
@@ -47,12 +61,19 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=400.0, help="until a kill, in ms (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all that chance decides (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--writers", type=int, choices=(1, 2), default=1, help="programs at once (%(default)s)")
+    parser.add_argument("--skew", action="store_true", help="their clocks differ, locks say nothing, and they sleep")
     parser.add_argument("--child", type=Path, metavar="PROJECT", help=argparse.SUPPRESS)
+    parser.add_argument("--writer", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.skew:
+        skew(options.writer if options.child else len(HOURS) - 1)
     if options.child:
-        annotate(options.child, options.seed)
+        annotate(options.child, options.seed, options.writer if options.writers == 2 else None, options.skew)
     with tempfile.TemporaryDirectory(prefix="napari-diatom-kills-") as folder:
-        figures = killed(Path(folder), options.kills, options.longest / 1000, options.seed)
+        figures = killed(
+            Path(folder), options.kills, options.longest / 1000, options.seed, options.writers, options.skew
+        )
     for name, value in figures.items():
         print(f"{name:44}{value:12.3f}" if isinstance(value, float) else f"{name:44}{value:12d}")
     if options.json:
@@ -60,8 +81,36 @@ def main() -> int:
     return 1 if figures["kills after which something was lost"] or figures["projects that did not open"] else 0
 
 
-def killed(folder: Path, kills: int, longest: float, seed: int) -> dict[str, Any]:
-    """Make a project in a folder, kill what works on it, and return what came of it."""
+def skew(number: int) -> None:
+    """Be on a computer of one's own: with another clock, and locks that are not seen from there."""
+    ahead = timedelta(hours=HOURS[number])
+    clock.now = lambda timespec="seconds": (datetime.now(UTC) + ahead).isoformat(timespec=timespec)
+    sessions._here = lambda: (f"host {number}", f"machine {number}")
+    sessions.Session._state_of_lock = lambda *_: "free"
+    for name in ("SILENT_SECONDS", "LOOK_SECONDS", "BEAT_SECONDS"):
+        setattr(sessions, name, getattr(sessions, name) * QUICK)
+
+
+def killed(
+    folder: Path, kills: int, longest: float, seed: int, writers: int = 1, skewed: bool = False
+) -> dict[str, Any]:
+    """Make a project in a folder, kill what works on it, and return what came of it.
+
+    Parameters
+    ----------
+    folder : Path
+        For the project and its images.
+    kills : int
+        How often.
+    longest : float
+        Until a kill, in seconds.
+    seed : int
+        Of all that chance decides.
+    writers : int
+        Programs that work on the project at once.
+    skewed : bool
+        Whether they are on computers of their own; the caller has to be, too (:func:`skew`).
+    """
     for name in IMAGES:
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 600), dtype=np.uint8)).save(
             folder / f"{name}.png"
@@ -72,12 +121,14 @@ def killed(folder: Path, kills: int, longest: float, seed: int) -> dict[str, Any
     numbers: Counter[str] = Counter()
     seconds = 0.0
     for number in range(kills):
-        finished, begun, states = work(project, seed + number, rng.uniform(0, longest))
-        numbers["finished actions"] += finished
+        waits = [rng.uniform(0, longest) for _ in range(writers)]
+        told = work(project, seed + number, waits, skewed)
         start = time.perf_counter()
         try:
             with Project.open(project, "parent") as reopened:
-                found = content(reopened)
+                if skewed:
+                    watch(reopened)
+                found = [content(reopened, writer if writers == 2 else None) for writer in range(writers)]
                 left = len(reopened.leftovers())
         except DiatomError as error:
             print(f"kill {number}: {error}", file=sys.stderr)
@@ -85,19 +136,23 @@ def killed(folder: Path, kills: int, longest: float, seed: int) -> dict[str, Any
             break
         seconds += time.perf_counter() - start
         numbers["left"] += left
-        numbers["under way"] += begun
-        if found == states[0]:
-            continue
-        if begun and found == states[1]:
-            numbers["whole"] += 1
-            continue
-        print(f"kill {number}: after {finished} actions the project is another one", file=sys.stderr)
-        numbers["lost"] += 1
+        for writer, (finished, begun, taken, states) in enumerate(told):
+            numbers["finished actions"] += finished
+            numbers["under way"] += begun
+            numbers["taken"] += taken
+            if found[writer] == states[0]:
+                continue
+            if begun and found[writer] == states[1]:
+                numbers["whole"] += 1
+                continue
+            print(f"kill {number}: after {finished} actions the project is another one", file=sys.stderr)
+            numbers["lost"] += 1
     return {
-        "kills": kills,
+        "kills": kills * writers,
         "finished actions": numbers["finished actions"],
         "kills in the middle of an action": numbers["under way"],
         "of which the action was kept": numbers["whole"],
+        "journals taken from a writer that only slept": numbers["taken"],
         "kills after which something was lost": numbers["lost"],
         "projects that did not open": numbers["unopened"],
         "journals that could not be made again": numbers["left"],
@@ -105,74 +160,128 @@ def killed(folder: Path, kills: int, longest: float, seed: int) -> dict[str, Any
     }
 
 
-def work(project: Path, seed: int, seconds: float) -> tuple[int, bool, tuple[Content, Content]]:
-    """Let a child annotate for a while and kill it.
+def watch(project: Project) -> None:
+    """Look at the other windows until it is known which of them are gone."""
+    end = time.monotonic() + 2 * sessions.SILENT_SECONDS
+    while time.monotonic() < end:
+        project.others()
+        time.sleep(sessions.LOOK_SECONDS / 3)
 
-    Returns
-    -------
-    finished : int
-        Actions that it had finished.
-    begun : bool
-        Whether it was in the middle of another one.
-    contents : tuple of Content, length 2
-        The project after the finished actions, and after the one under way too.
-    """
-    command = [sys.executable, __file__, "--child", str(project), "--seed", str(seed)]
-    # A file, not a pipe: the child never waits for its parent to read.
-    heard = project.with_name("said.jsonl")
-    with heard.open("wb") as stream, subprocess.Popen(command, stdout=stream) as child:
-        while not heard.stat().st_size and child.poll() is None:
-            time.sleep(0.005)
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
+
+Told = tuple[int, bool, int, tuple[Content, Content]]
+"""Finished actions, whether another one was under way, journals that were taken away, and the project after each."""
+
+
+def work(project: Path, seed: int, waits: list[float], skewed: bool) -> list[Told]:
+    """Let children annotate for a while, kill them one after the other, and return what each had said."""
+    command = [sys.executable, __file__, "--child", str(project), "--writers", str(len(waits))]
+    with ExitStack() as stack:
+        children = []
+        for writer in range(len(waits)):
+            own = ["--seed", str(2 * seed + writer), "--writer", str(writer), *(["--skew"] if skewed else [])]
+            # A file, not a pipe: the child never waits for its parent to read.
+            heard = project.with_name(f"said{writer}.jsonl")
+            stream = stack.enter_context(heard.open("wb"))
+            children.append((stack.enter_context(subprocess.Popen([*command, *own], stdout=stream)), heard))
+        for child, heard in children:
+            while not heard.stat().st_size and child.poll() is None:
+                time.sleep(0.005)
+        for (child, _), seconds in zip(children, waits, strict=True):
+            time.sleep(seconds)
+            child.send_signal(signal.SIGKILL)
+    return [told(heard) for _, heard in children]
+
+
+def told(heard: Path) -> Told:
+    """Return what a child had said."""
     # Of a line that was cut off nobody heard.
     said = [json.loads(line) for line in heard.read_bytes().split(b"\n")[:-1]]
     done = [index for index, line in enumerate(said) if "is" in line]
-    last = said[done[-1]]["is"]
+    last = said[done[-1]]
     begun = said[-1] if done[-1] < len(said) - 1 else None
-    return len(done) - 1, begun is not None, (last, last if begun is None else begun["will be"])
+    states = last["is"], last["is"] if begun is None else begun["will be"]
+    return len(done) - 1, begun is not None, last["taken"], states
 
 
-def annotate(folder: Path, seed: int) -> None:
+def annotate(folder: Path, seed: int, writer: int | None, sleeps: bool) -> None:
     """Annotate by chance until killed: say what will be before each action, and what is after it."""
     rng = random.Random(seed)
     # What is imported for the first mask is not to be all that is ever killed.
     warm = Document()
     warm.add([Specimen.of_mask(fill(((np.array([[0.0, 0], [30, 4], [20, 20]]),),)), "Navicula")])
-    described(warm)
-    project = Project.open(folder, "child")
-    shadow = {name: Document(project.document(name).contents, "child") for name in IMAGES}
-    say({"is": content(project)})
+    described(warm, None)
+    taken = count_taken()
+    project = Project.open(folder, "child" if writer is None else f"child {writer}")
+    shadow = {name: Document(project.document(name).contents, project.annotator) for name in IMAGES}
+    say({"is": content(project, writer), "taken": taken["journals"]})
     while True:
         name, action = rng.choice(IMAGES), rng.getrandbits(32)
+        if writer is not None:
+            # What the other one saved may have come in.
+            shadow[name] = Document(project.document(name).contents, project.annotator)
         # The same action in memory first, so that the parent knows what it leads to.
-        act(shadow[name], random.Random(action))
-        say({"will be": {other: described(shadow[other]) for other in IMAGES}})
-        act(project.document(name), random.Random(action))
-        say({"is": content(project)})
+        act(shadow[name], random.Random(action), writer)
+        will_be = content(project, writer) | {name: described(shadow[name], writer)}
+        say({"will be": will_be})
+        act(project.document(name), random.Random(action), writer)
+        say({"is": content(project, writer), "taken": taken["journals"]})
         if rng.random() < 0.2:
-            project.flush()
+            save(project)
+        if sleeps:
+            project.beat()
+            project.others()
+            if rng.random() < 0.15:
+                time.sleep(4 * sessions.SILENT_SECONDS)
+            elif rng.random() < 0.5:
+                # As on switching the image: what another window left is made again.
+                save(project)
+                with suppress(ConflictError):
+                    project.release(name)
 
 
-def act(document: Document, rng: random.Random) -> None:
-    """Do one thing that the numbers decide."""
-    ids, proposals = list(document.specimens), list(document.proposals)
+def save(project: Project) -> None:
+    """Write the files; what another window wrote is merged, as often as it writes in between."""
+    for _ in range(20):
+        try:
+            return project.flush()
+        except ConflictError:
+            for name in IMAGES:
+                project.document(name).rebase()
+
+
+def count_taken() -> Counter[str]:
+    """Return a number that grows with every journal that is taken from this window."""
+    counted: Counter[str] = Counter()
+    forget = Journal._forget
+
+    def noted(journal: Journal) -> None:
+        counted["journals"] += 1
+        forget(journal)
+
+    Journal._forget = noted
+    return counted
+
+
+def act(document: Document, rng: random.Random, writer: int | None = None) -> None:
+    """Do one thing that the numbers decide, as one of two writers with the own specimens."""
+    ids = [id_ for id_ in document.specimens if is_of(id_, writer)]
+    proposals = [id_ for id_ in document.proposals if is_of(id_, writer)]
     some = rng.sample(ids, min(len(ids), rng.randint(1, 3)))
     kind = rng.choice(
         ["add", "add", "class", "status", "reshape", "remove", "propose", "accept", "undo", "redo", "done"]
     )
-    if kind == "add" or not ids:
-        document.add([drawn(rng) for _ in range(rng.randint(1, 3))])
+    if kind == "add" or not ids or (writer is not None and kind in ALONE):
+        document.add([drawn(rng, writer) for _ in range(rng.randint(1, 3))])
     elif kind == "class":
         document.set_class(some, rng.choice(["Navicula", "Nitzschia", "Übrige"]))
     elif kind == "status":
         document.set_status(some, rng.choice(["valve", "girdle", "broken"]))
     elif kind == "reshape":
-        document.reshape({id_: drawn(rng) for id_ in some})
+        document.reshape({id_: drawn(rng, writer) for id_ in some})
     elif kind == "remove":
         document.remove(some)
     elif kind == "propose":
-        document.propose([drawn(rng) for _ in range(3)], f"model {rng.randint(1, 2)}")
+        document.propose([drawn(rng, writer) for _ in range(3)], f"model {rng.randint(1, 2)} of {writer}")
     elif kind == "accept" and proposals:
         document.accept(proposals[:2])
     elif kind == "undo":
@@ -183,10 +292,15 @@ def act(document: Document, rng: random.Random) -> None:
         document.set_done(document.state != "done")
 
 
-def drawn(rng: random.Random) -> Specimen:
+def is_of(id_: str, writer: int | None) -> bool:
+    """Return whether a specimen is a writer's own; all are the only one's."""
+    return writer is None or id_.startswith(f"{writer}-")
+
+
+def drawn(rng: random.Random, writer: int | None) -> Specimen:
     """Return a rectangle, a polygon or a mask."""
     x, y = rng.uniform(50, 550), rng.uniform(50, 350)
-    known = {"id": f"{rng.getrandbits(64):016x}"}
+    known = {"id": f"{'' if writer is None else f'{writer}-'}{rng.getrandbits(64):016x}"}
     outline = ((np.array([[x, y], [x + 30.5, y + 4], [x + 24, y + 20.25], [x - 3, y + 15]]),),)
     kind = rng.choice(["rectangle", "polygon", "mask"])
     if kind == "rectangle":
@@ -196,23 +310,26 @@ def drawn(rng: random.Random) -> Specimen:
     return Specimen.of_mask(fill(outline), "Navicula", **known)
 
 
-def content(project: Project) -> Content:
-    """Return what a project holds."""
-    return {name: described(project.document(name)) for name in IMAGES}
+def content(project: Project, writer: int | None) -> Content:
+    """Return what a project holds, of a writer."""
+    return {name: described(project.document(name), writer) for name in IMAGES}
 
 
-def described(document: Document) -> str:
-    """Return a hash of what a document holds, without the time and the order.
+def described(document: Document, writer: int | None) -> str:
+    """Return a hash of what a document holds of a writer, without the time and the order.
 
     After a crash a specimen that was removed, saved without and brought back by undo stands at the end.
     """
     lines = []
     for kind, specimens in (("specimen", document.specimens), ("proposal", document.proposals)):
         for item in specimens.values():
+            if not is_of(item.id, writer):
+                continue
             shape = [[ring.tolist() for ring in polygon] for polygon in item.polygons]
             facts = (item.id, item.name, item.status, item.shape, item.origin, item.reviewed, item.annotator, shape)
             lines.append(json.dumps([kind, *facts]))
-    return hashlib.sha256("\n".join([document.state, *sorted(lines)]).encode("utf-8")).hexdigest()
+    state = document.state if writer is None else ""
+    return hashlib.sha256("\n".join([state, *sorted(lines)]).encode("utf-8")).hexdigest()
 
 
 def say(what: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -88,6 +89,16 @@ def test_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
     assert "finished actions" in capsys.readouterr().out
+
+
+def test_kills_of_two_writers_whose_clocks_differ(tmp_path: Path) -> None:
+    command = ["--kills", "1", "--longest", "300", "--writers", "2", "--skew"]
+    # In a process of its own: the clocks of this one stay as they are.
+    script = [sys.executable, str(BENCHMARKS / "kills.py"), *command, "--json", str(tmp_path / "figures.json")]
+    subprocess.run(script, check=True)
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["kills"] == 2
+    assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
 
 
 def test_transfer_merges_runs_and_tells_what_composing_gains(

@@ -301,6 +301,21 @@ def test_journals_that_build_on_each_other_are_made_again_whatever_their_clocks_
         assert again.leftovers() == []
 
 
+def test_a_window_that_died_while_it_took_a_journal_over_makes_no_edit_twice(tmp_path, share):
+    slept = new_project(tmp_path)
+    doc = slept.document("s0f0")
+    doc.add([box(1, id="one"), box(2, id="two")])
+    journal.take(journals(slept.folder)[0])
+    doc.set_class(["one"], "Nitzschia")
+    doc.remove(["two"])
+    assert len(journals(slept.folder)) == 2
+    with share.open("desk", slept.folder, "Bob") as again:
+        share.watch(again)
+        assert names(again, "s0f0") == {"one": "Nitzschia"}
+        assert again.leftovers() == []
+    assert not journals(slept.folder)
+
+
 def test_edits_that_are_in_the_files_are_not_made_a_second_time(tmp_path):
     """A program that was killed after it had written the files, and before it had emptied its journal."""
     project = new_project(tmp_path)

@@ -27,7 +27,8 @@ _END: Final = 64
 
 def versions(project: Path, file: Path) -> list[Path]:
     """Return the earlier versions of a file of the project, oldest first."""
-    found = [path for path in folder_of(project, file).glob(f"*{file.suffix}") if _NAME.fullmatch(path.stem)]
+    named = (path for path in folder_of(project, file).glob(f"*{file.suffix}") if _NAME.fullmatch(path.stem))
+    found = [path for path in named if path.is_file()]
     return sorted(found, key=lambda path: (_number(path), path.name))
 
 

@@ -90,6 +90,7 @@ class Record:
         self._latest: tuple[_File, _File] | None = None
         self._written = Contents()
         self._adopted: list[Left] = []
+        self._replayed: dict[str, int] = {}
         self._last = 0
 
     @property
@@ -132,12 +133,16 @@ class Record:
                 self._journal.restart(self._codec.line(edit))
 
     def rest(self, left: Left) -> Edit | None:
-        """Return what a journal holds that the files do not have yet, as one edit."""
-        return left.rest((self._files[0].edits.get(left.session, 0), self._files[1].edits.get(left.session, 0)))
+        """Return what a journal holds that is neither in the files nor was made again already, as one edit."""
+        made = self._replayed.get(left.session, 0)
+        annotations, proposals = (max(file.edits.get(left.session, 0), made) for file in self._files)
+        return left.rest((annotations, proposals))
 
     def adopt(self, left: Left) -> None:
         """Take a journal that another window left as done; it goes when the files are written."""
         self._adopted.append(left)
+        if left.session and left.last:
+            self._replayed[left.session] = max(left.last, self._replayed.get(left.session, 0))
 
     def is_written(self, document: Document) -> bool:
         """Return whether there is nothing to write."""
@@ -185,11 +190,8 @@ class Record:
     def _write(self, number: int, specimens: Sequence[Specimen], contents: Contents, annotator: str) -> None:
         """Write one of the two files."""
         edits = dict(self._files[number].edits)
-        for session, last in [
-            *((left.session, left.last) for left in self._adopted),
-            (self._session.presence.session, self._last),
-        ]:
-            if session and last:
+        for session, last in (*self._replayed.items(), (self._session.presence.session, self._last)):
+            if last:
                 # The latest stand last, and are kept.
                 edits[session] = max(last, edits.pop(session, 0))
         edits = dict(list(edits.items())[-WINDOWS:])
