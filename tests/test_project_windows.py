@@ -185,6 +185,50 @@ def test_an_edit_after_the_journal_was_adopted_is_merged_by_its_own_window(tmp_p
         assert names(again, "s0f0") == {"one": "Nitzschia"}
 
 
+def test_a_window_whose_edits_were_all_adopted_closes_without_a_word(tmp_path, share):
+    slept, awake = sleeping(share, tmp_path)
+    awake.document("s0f0").set_class(["two"], "Eunotia")
+    awake.close()
+    slept.close()
+    with share.open("third", slept.folder, "Eve") as again:
+        assert names(again, "s0f0") == {"one": "Navicula", "two": "Eunotia"}
+
+
+def test_a_conflict_says_who_changed_what_and_where(tmp_path, share, capsys):
+    mine = new_project(tmp_path)
+    mine.document("s0f0").add([box(number, id=str(number)) for number in range(4)])
+    mine.flush()
+    theirs = share.open("desk", mine.folder, "Bob", hours=2)
+    doc = theirs.document("s0f0")
+    doc.set_class(["0"], "Eunotia")
+    doc.set_status(["1"], "broken")
+    doc.remove(["2"])
+    doc.reshape({"3": box(30)})
+    theirs.close()
+    share.hours = 0
+    doc = mine.document("s0f0")
+    doc.reshape({id_: box(20) for id_ in "0123"})
+    with pytest.raises(ConflictError) as error:
+        doc.rebase()
+    clashes = {clash.id: clash for clash in error.value.clashes}
+    assert [clashes[id_].changed_there for id_ in "0123"] == [
+        (("class", "Navicula", "Eunotia"),),
+        (("status", "valve", "broken"),),
+        (("removed", "", ""),),
+        (("outline", "", ""),),
+    ]
+    assert all(clash.changed_here == (("outline", "", ""),) for clash in clashes.values())
+    assert {(clash.by.annotator, clash.by.host) for clash in clashes.values()} == {("Bob", "desk")}
+    assert clashes["2"].theirs is None
+    first = "you changed the outline; Bob on desk changed the class from Navicula to Eunotia (20"
+    assert f"4 specimens were changed here and by somebody else. Navicula at x 10, y 21: {first}" in str(error.value)
+    assert "And 1 more. Choose whose version stays." in str(error.value)
+    with pytest.raises(ConflictError):
+        mine.close()
+    assert main(["project", "check", str(mine.folder)]) == 1
+    assert "changed by Ada and by somebody else. Navicula at x 10, y 21: Ada changed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("moment", ["write", "fsync"])
 def test_an_edit_that_is_written_while_its_journal_is_adopted_is_made_once(tmp_path, share, monkeypatch, moment):
     mine = new_project(tmp_path)

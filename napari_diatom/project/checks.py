@@ -12,6 +12,7 @@ from napari_diatom import geometry
 from napari_diatom.errors import InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project import clock, journal, leaks, splits
+from napari_diatom.project.clashes import clashes_in_words
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.store import Project
@@ -111,12 +112,13 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
 def _of_journals(project: Project) -> Iterator[Finding]:
     """Look at what dead windows left, and at what is not in the files yet."""
     for left in project.leftovers():
-        what = "others changed the same"
+        what = "others changed the same."
         if left.damaged:
-            what = (
-                f"lines {', '.join(map(str, left.damaged[:NAMED]))}{', ...' * (len(left.damaged) > NAMED)} are damaged"
-            )
-        text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be made again: {what}."
+            more = ", ..." if len(left.damaged) > NAMED else ""
+            what = f"lines {', '.join(map(str, left.damaged[:NAMED]))}{more} are damaged."
+        elif left.clashes:
+            what = clashes_in_words(left.clashes, left.annotator or "the one who made them")
+        text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be made again: {what}"
         yield Finding("unsaved edits", "", f"{text} Remove the file when they are no longer needed.")
     for left in project.waiting():
         yield Finding(

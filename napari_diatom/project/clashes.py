@@ -135,17 +135,17 @@ def differences(before: Specimen | None, after: Specimen | None) -> tuple[Differ
     return tuple(found) or (Difference("review"),)
 
 
-def clashes_in_words(clashes: Sequence[Clash]) -> str:
-    """Return how many specimens two people changed, and of the first few who changed what."""
+def clashes_in_words(clashes: Sequence[Clash], me: str = "you") -> str:
+    """Return how many specimens two people changed, and of the first few who changed what; for ``me`` see `words`."""
     verb = "was" if len(clashes) == 1 else "were"
     more = f" And {len(clashes) - NAMED} more." if len(clashes) > NAMED else ""
-    said = " ".join(_sentence(item) for item in clashes[:NAMED])
-    return f"{many(len(clashes), 'specimen')} {verb} changed here and by somebody else. {said}{more}"
+    said = " ".join(_sentence(item.words(me)) for item in clashes[:NAMED])
+    where = "here" if me == "you" else f"by {me}"
+    return f"{many(len(clashes), 'specimen')} {verb} changed {where} and by somebody else. {said}{more}"
 
 
-def _sentence(clash: Clash) -> str:
-    words = clash.words()
-    return words[0].upper() + words[1:]
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _listed(found: Sequence[Difference]) -> str:

@@ -25,6 +25,7 @@ from typing import Final
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.project import clock
+from napari_diatom.project.clashes import Clash
 from napari_diatom.project.codec import edit_of
 from napari_diatom.project.document import Edit, joined
 from napari_diatom.text_files import parse_json, read_bytes
@@ -207,6 +208,8 @@ class Left:
         Of the window; empty where the first line is damaged or of an earlier version.
     problem : str
         Why the file cannot be read at all, empty where it can.
+    clashes : tuple of Clash
+        The specimens that others changed, too, where that kept its edits from being made again.
     """
 
     path: Path
@@ -217,6 +220,7 @@ class Left:
     session: str = ""
     host: str = ""
     problem: str = ""
+    clashes: tuple[Clash, ...] = ()
     edit: Edit | None = field(init=False)
     """All its edits in one, None where it holds none."""
 

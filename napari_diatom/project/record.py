@@ -148,8 +148,15 @@ class Record:
         """Return whether there is nothing to write."""
         return document.is_saved and not self._adopted
 
-    def write(self, document: Document) -> None:
+    def write(self, document: Document, is_leaving: bool = False) -> None:
         """Write what is not written yet; the caller holds the lock.
+
+        Parameters
+        ----------
+        document : Document
+            The image's.
+        is_leaving : bool
+            Whether the document is forgotten after this: then it is enough that another window wrote all its edits.
 
         Raises
         ------
@@ -158,6 +165,9 @@ class Record:
         OutputError
             When the files cannot be written; what was there stays, and the journal keeps the edits.
         """
+        if is_leaving and not document.is_saved and self._is_written_elsewhere(document):
+            self._journal.clear()
+            document.saved()
         if not document.is_saved:
             self._check()
             contents, annotator = document.contents, document.annotator
@@ -267,6 +277,15 @@ class Record:
             if type(last) is int and last > 0
         }
         return _File(digest, tuple(specimens), header.get("state"), _saved(header), counted)
+
+    def _is_written_elsewhere(self, document: Document) -> bool:
+        """Return whether files that somebody else wrote have all edits of this window."""
+        try:
+            self._check()
+        except ConflictError:
+            with suppress(InputError):
+                return document.unsaved(self._contents(self._read()).included).is_empty
+        return False
 
     def _check(self) -> None:
         """Refuse to overwrite what somebody else wrote."""

@@ -7,6 +7,7 @@ the files. Earlier versions are kept in ``.history``; the images stay where they
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from napari_diatom.formats import Annotations
 from napari_diatom.formats.name_index import NameIndex, printable
 from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import history, journal, pictures, tallies
+from napari_diatom.project.clashes import Clash
 from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.journal import Journal, Left
 from napari_diatom.project.pictures import Condition
@@ -68,6 +70,7 @@ class Project:
         self._open: dict[str, tuple[Record, Document]] = {}
         self._cache = tallies.Cache(self._hidden / "summary.json")
         self._checked: dict[str, tuple[int, int]] = {}
+        self._clashes: dict[Path, tuple[Clash, ...]] = {}
 
     @classmethod
     def create(
@@ -218,7 +221,7 @@ class Project:
     def release(self, image_id: str) -> None:
         """Write the annotations of an image and forget them, so that memory does not grow. Raises as :meth:`flush`."""
         if image_id in self._open:
-            self._save([image_id])
+            self._save([image_id], is_leaving=True)
             record, _ = self._open.pop(image_id)
             record.close()
 
@@ -240,7 +243,7 @@ class Project:
     def close(self) -> None:
         """Write everything and leave; what cannot be written stays in its journal. Raises as :meth:`flush`."""
         try:
-            self.flush()
+            self._save(list(self._open), is_leaving=True)
         finally:
             for record, _ in self._open.values():
                 record.close()
@@ -264,7 +267,7 @@ class Project:
         damaged = set(folder.glob(f"*{journal.DAMAGED}"))
         for path in sorted(damaged.union(self._journals())):
             if path in damaged or not self._session.is_live(journal.session_of(path)):
-                found.append(journal.read(path))
+                found.append(dataclasses.replace(journal.read(path), clashes=self._clashes.get(path, ())))
         return found
 
     def waiting(self) -> list[Left]:
@@ -585,7 +588,8 @@ class Project:
                     edit = record.rest(left)
                     if edit is not None:
                         document.replay(edit)
-                except ConflictError:
+                except ConflictError as error:
+                    self._clashes[left.path] = error.clashes
                     blocked.add(left.session)
                     continue
                 record.adopt(left)
@@ -614,7 +618,7 @@ class Project:
     def _journal_of(self, image_id: str, session: str) -> Path:
         return self._hidden / "journals" / f"{image_id}.{session}{journal.SUFFIX}"
 
-    def _save(self, ids: Sequence[str]) -> None:
+    def _save(self, ids: Sequence[str], is_leaving: bool = False) -> None:
         """Write the files of images; the first error is raised when all have been tried."""
         waiting = [id_ for id_ in ids if id_ in self._open and not self._open[id_][0].is_written(self._open[id_][1])]
         errors: list[DiatomError] = []
@@ -623,7 +627,7 @@ class Project:
                 for id_ in waiting:
                     record, document = self._open[id_]
                     try:
-                        record.write(document)
+                        record.write(document, is_leaving)
                     except (ConflictError, OutputError, InputError) as error:
                         errors.append(error)
         self._note_states(ids)
