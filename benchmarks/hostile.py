@@ -1,0 +1,88 @@
+"""What nobody should have to trust, by the thousand: images, annotations, models, kills and full disks.
+
+Prints a table with a row for each part and a column for each thing that must never happen: that something is executed
+or the network is reached, a traceback, a hang of more than 20 s, more than 2 GB of memory, and finished work that is
+lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from fields import SET_UP
+from hostile_inputs.watch import FAULTS, Ledger, run
+
+PARTS = {
+    "images": ("images", 20_000),
+    "annotations": ("annotations", 20_000),
+    "models": ("models", 200),
+    "kills": ("kills", 300),
+    "disk": ("full_disk", 200),
+}
+"""Of each part its module and how many inputs it has by default."""
+
+
+def main() -> int:
+    """Run the parts and print what came of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=SET_UP.format(script="hostile.py"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--count", type=int, help="inputs of each part (all of them)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="bound on each part (%(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="processes at once (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all that chance decides (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    options = parser.parse_args()
+    ledgers: dict[str, Ledger] = {}
+    for name in options.parts:
+        module, every = PARTS[name]
+        count = options.count or every
+        print(f"{name}: {count:,} inputs, at most {options.minutes:g} minutes ...", file=sys.stderr, flush=True)
+        if name == "kills":
+            ledgers[name] = _kills(count, options.minutes, options.seed)
+        else:
+            # A training takes longer than a reader by itself.
+            hang = 120.0 if name == "disk" else 20.0
+            ledgers[name] = run(module, count, options.seed, options.minutes, options.workers, hang)
+    _print(ledgers)
+    if options.json:
+        figures = {name: {**vars(ledger)} for name, ledger in ledgers.items()}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(ledger.faults for ledger in ledgers.values()) else 0
+
+
+def _kills(count: int, minutes: float, seed: int) -> Ledger:
+    """Kill programs that annotate: alone, and two at once whose clocks differ."""
+    return kills.ledger(count, minutes, seed)
+
+
+def _print(ledgers: dict[str, Ledger]) -> None:
+    """Print a row for each part, then what was wrong."""
+    titles = ("part", "tried", "read", "refused", *FAULTS, "seconds")
+    rows = [
+        (
+            name,
+            f"{ledger.tried:,}",
+            f"{ledger.outcomes.total() - ledger.outcomes['refused']:,}",
+            f"{ledger.outcomes['refused']:,}",
+            *(str(ledger.faults[fault]) for fault in FAULTS),
+            f"{ledger.seconds:.0f}",
+        )
+        for name, ledger in ledgers.items()
+    ]
+    widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(len(titles))]
+    for row in (titles, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    for name, ledger in ledgers.items():
+        for example in ledger.examples:
+            print(f"\n{name}: {example}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
