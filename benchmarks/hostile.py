@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 from fields import SET_UP
 from hostile_inputs.watch import FAULTS, Ledger, run
 
+KILLS = Path(__file__).with_name("kills.py")
 PARTS = {
     "images": ("images", 20_000),
     "annotations": ("annotations", 20_000),
@@ -58,8 +62,36 @@ def main() -> int:
 
 
 def _kills(count: int, minutes: float, seed: int) -> Ledger:
-    """Kill programs that annotate: alone, and two at once whose clocks differ."""
-    return kills.ledger(count, minutes, seed)
+    """Kill programs that annotate: alone, two at once, and two on computers whose clocks differ."""
+    ledger = Ledger()
+    started = time.monotonic()
+    ways = (("400",), ("400", "--writers", "2"), ("2000", "--writers", "2", "--skew"))
+    for way, share in zip(ways, (count - 2 * (count // 4), count // 4, count // 4), strict=True):
+        left = 60 * minutes - (time.monotonic() - started)
+        with tempfile.TemporaryDirectory(prefix="napari-diatom-hostile-") as folder:
+            figures = Path(folder) / "figures.json"
+            command = [sys.executable, str(KILLS), "--kills", str(share), "--longest", *way]
+            try:
+                subprocess.run(
+                    [*command, "--seed", str(seed), "--json", str(figures)],
+                    stdout=sys.stderr,
+                    timeout=max(left, 1),
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                print(f"kills {' '.join(way)}: no time left", file=sys.stderr)
+                continue
+            if not figures.exists():
+                ledger.add("traceback", 0, f"kills {' '.join(way)} ended without figures")
+                continue
+            found = json.loads(figures.read_text(encoding="utf-8"))
+        ledger.tried += found["kills"]
+        ledger.outcomes["killed"] += found["kills"]
+        for title in ("kills after which something was lost", "projects that did not open"):
+            for _ in range(found[title]):
+                ledger.add("lost", 0, f"{title}: kills.py --longest {' '.join(way)} --seed {seed}")
+    ledger.seconds = time.monotonic() - started
+    return ledger
 
 
 def _print(ledgers: dict[str, Ledger]) -> None:
