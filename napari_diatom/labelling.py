@@ -55,13 +55,32 @@ class Overlap:
         )
 
 
-def masks_of(detections: Detections) -> tuple[CroppedMask, ...]:
-    """Return the masks of specimens, those of their boxes where they have none."""
+def masks_of(detections: Detections, size: tuple[int, int] | None = None) -> tuple[CroppedMask, ...]:
+    """Return the masks of specimens, those of their boxes where they have none.
+
+    Parameters
+    ----------
+    detections : Detections
+        The specimens.
+    size : (int, int), optional
+        Height and width of their image, to which absurdly large boxes are cut.
+
+    Raises
+    ------
+    InputError
+        When a box is absurdly large.
+    """
     if detections.masks is not None:
         return detections.masks
-    from napari_diatom.formats.outlines import fill
+    from napari_diatom.formats.polygons import filled_box
 
-    return tuple(fill(((corners,),)) for corners in geometry.corners(detections.boxes))
+    masks: list[CroppedMask] = []
+    for number, box in enumerate(detections.boxes, start=1):
+        try:
+            masks.append(filled_box(box, size))
+        except InputError as error:
+            raise InputError(f"Specimen {number} {error}.") from None
+    return tuple(masks)
 
 
 def check_within(masks: Sequence[CroppedMask], numbers: ArrayLike, height: int, width: int) -> None:

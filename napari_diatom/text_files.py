@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,10 +29,14 @@ LARGEST_YAML_BYTES: Final = 2**26
 """Of a YAML file, which takes a hundred times its size in memory."""
 LARGEST_YAML_NODES: Final = 2_000_000
 """Entries of a YAML file, each counted as often as aliases repeat it."""
+LONGEST_CELL: Final = 2**17
+"""Characters in a cell of a table."""
 DEEPEST: Final = 100
 """Entries within entries; no format that is read nests deeper than ten."""
 
 _LONGEST_FAULT: Final = 200
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""How a character beyond the first 65,536, or half of one, is written in JSON."""
 
 
 def read_bytes(path: Path, largest: int = LARGEST_BYTES) -> bytes:
@@ -100,7 +105,13 @@ def parse_json(text: str | bytes, source: Path | str, kind: str) -> Any:
     if isinstance(text, bytes):
         text = _decoded(text, source, kind)
     try:
-        return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)
+        found = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)
+        if _HALF.search(text):
+            # Half of a surrogate pair is no character and cannot be written to any file.
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
+    except UnicodeEncodeError:
+        raise InputError(f"{source} is not {kind}: it has half of a character (a lone surrogate).") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{source} is not {kind}: {_short(error)}") from None
 
@@ -189,11 +200,24 @@ def parse_table(text: str, source: Path | str, kind: str, delimiter: str = ",") 
     InputError
         When it is not CSV.
     """
+    return [row for _, row in parse_lines(text, source, kind, delimiter)]
+
+
+def parse_lines(
+    text: str, source: Path | str, kind: str, delimiter: str = ",", longest: int = LONGEST_CELL
+) -> list[tuple[int, list[str]]]:
+    """Return the rows of CSV text as :func:`parse_table`, each with the number of its last line, counted from 1.
+
+    ``longest`` is how many characters a cell may have.
+    """
+    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
+    before = csv.field_size_limit(longest)
     try:
-        rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter, strict=True)
-        return [row for row in rows if row]
+        return [(rows.line_num, row) for row in rows if row]
     except (csv.Error, ValueError) as error:
-        raise InputError(f"{source} is not {kind}: {_short(error)}") from None
+        raise InputError(f"{source} is not {kind}: line {rows.line_num}: {_short(error)}") from None
+    finally:
+        csv.field_size_limit(before)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

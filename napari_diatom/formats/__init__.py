@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from napari_diatom.names import Name
@@ -63,6 +64,9 @@ class Annotations:
         Per specimen when that was, ISO 8601 in UTC, empty where unknown.
     names : tuple of (Name or None)
         Per specimen its taxon, where taxa were named.
+    left_out : Mapping of str to int
+        What else the file has of this image that is not a specimen, such as ``{"tag": 2}``: its kind, in the singular,
+        and how many.
     """
 
     detections: Detections
@@ -79,6 +83,7 @@ class Annotations:
     changed: tuple[str, ...] = ()
     names: tuple[Name | None, ...] = ()
     orientation: int | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, empty in (("ids", ""), ("annotators", ""), ("changed", ""), ("names", None)):
@@ -102,6 +107,7 @@ class Annotations:
         changed: Sequence[str] = (),
         names: Sequence[Name | None] = (),
         orientation: int | None = None,
+        left_out: Mapping[str, int] | None = None,
     ) -> Self:
         """Build annotations; one origin or one ``reviewed`` stands for all specimens.
 
@@ -147,7 +153,8 @@ class Annotations:
         if problems:
             raise InputError("Bad annotations: " + "; ".join(problems) + ".")
         stamps = tuple(ids), tuple(annotators), tuple(changed), tuple(names)
-        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *stamps, orientation)
+        known = *stamps, orientation, dict(left_out or {})
+        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *known)
 
     def __len__(self) -> int:
         return len(self.detections)
@@ -161,3 +168,25 @@ def repeated(ids: Sequence[str]) -> dict[str, int]:
 def class_names(parts: Iterable[Annotations]) -> tuple[str, ...]:
     """Return the classes of several images, each once, in the order of their first image."""
     return tuple(dict.fromkeys(name for part in parts for name in part.detections.classes))
+
+
+def left_out(parts: Iterable[Annotations]) -> str:
+    """Return in words what the files of several images have that is not a specimen, empty where there is nothing."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part.left_out)
+    return ", ".join(many(number, kind) for kind, number in sorted(total.items()))
+
+
+def told_apart(names: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a name for each of several classes: the short one, or the long one where others have the same short one.
+
+    Parameters
+    ----------
+    names : sequence of (str, str)
+        The short and the long name of each class, such as ``("sp. 1", "Navicula > sp. 1")``.
+    """
+    meant: dict[str, set[str]] = {}
+    for short, long in names:
+        meant.setdefault(short, set()).add(long)
+    return [short if len(meant[short]) == 1 else long for short, long in names]

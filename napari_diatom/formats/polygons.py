@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import Delaunay
 
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Outline
-from napari_diatom.formats.outlines import fill
+from napari_diatom.formats.outlines import FARTHEST, LARGEST, LARGEST_BOX, MOST_POINTS, check_span, fill, trace
 
 Ring = NDArray[np.float64]
 
-FARTHEST: Final = 1e7
-"""Pixels from the origin beyond which a coordinate is absurd."""
-LARGEST: Final = 2**26
-"""Pixels that the bounds of one specimen may have."""
+TANGLED: Final = 1000
+"""Crossings of a ring with itself, as reckoned from its length, from which it is repaired on the pixels."""
 SQUARE: Final = 0.05
 """Pixels that the corners of a rectangle may be off, as where they were rounded to two decimals."""
 
@@ -40,6 +38,8 @@ def ring_of(values: Any) -> Ring:
     InputError
         When they are no finite points, fewer than three, or have no area; the message goes on after what they outline.
     """
+    if isinstance(values, list | tuple) and len(values) > 2 * MOST_POINTS:
+        raise InputError(f"has an outline of more than {MOST_POINTS:,} points, which is absurdly many")
     try:
         ring = np.asarray(values, dtype=np.float64)
         ring = ring.reshape(-1, 2) if ring.ndim < 2 else ring
@@ -53,6 +53,8 @@ def ring_of(values: Any) -> Ring:
         ring = ring[:-1]
     if len(ring) < 3:
         raise InputError(f"has an outline of {len(ring)} points; three are needed")
+    if len(ring) > MOST_POINTS:
+        raise InputError(f"has an outline of {len(ring):,} points; up to {MOST_POINTS:,} are read")
     return ring
 
 
@@ -72,10 +74,22 @@ def _valid(rings: tuple[Ring, ...]) -> Outline:
     shape = shapely.Polygon(rings[0], rings[1:])
     if shape.is_valid and shape.area:
         return (rings,)
-    parts = polygons_of(shapely.make_valid(shape))
+    parts = trace(fill((rings,))) if _is_tangled(rings) else polygons_of(shapely.make_valid(shape))
     if not parts:
         raise InputError("has an outline without an area")
     return parts
+
+
+def _is_tangled(rings: Sequence[Ring]) -> bool:
+    """Tell whether rings cross or touch each other so often that taking them apart would take minutes.
+
+    Edges of length L that lie anyhow in an area A cross each other about L^2 / (pi A) times (Santalo, 1976), and never
+    more often than there are pairs of them.
+    """
+    points = np.concatenate(rings)
+    length = sum(float(np.hypot(*np.diff(ring, axis=0, append=ring[:1]).T).sum()) for ring in rings)
+    area = max(float(np.ptp(points, axis=0).prod()), 1.0)
+    return min(length**2 / (np.pi * area), len(points) ** 2 / 2) > TANGLED
 
 
 def polygons_of(shape: shapely.Geometry) -> Outline:
@@ -97,8 +111,17 @@ def nested(rings: Sequence[Ring]) -> Outline:
     InputError
         When nothing has an area; the message goes on after what they outline.
     """
+    if _is_tangled(rings):
+        parts = trace(fill(tuple((ring,) for ring in rings)))
+        if not parts:
+            raise InputError("has an outline without an area")
+        return parts
     shapes = [shapely.make_valid(shapely.Polygon(ring)) for ring in rings]
-    parts = polygons_of(reduce(shapely.symmetric_difference, shapes))
+    # In pairs, then pairs of pairs, so that many small rings are not each held against all of them.
+    while len(shapes) > 1:
+        pairs = zip(shapes[::2], shapes[1::2], strict=False)
+        shapes = [*(shapely.symmetric_difference(*pair) for pair in pairs), *shapes[len(shapes) // 2 * 2 :]]
+    parts = polygons_of(shapes[0])
     if not parts:
         raise InputError("has an outline without an area")
     return parts
@@ -154,18 +177,6 @@ def clipped(outline: Outline, height: int, width: int) -> Outline:
     return polygons_of(shapely.clip_by_rect(shape, 0, 0, width, height))
 
 
-def check_span(width: float, height: float) -> None:
-    """Refuse a specimen whose bounds have absurdly many pixels.
-
-    Raises
-    ------
-    InputError
-        When they have; the message goes on after what spans them.
-    """
-    if (width + 1) * (height + 1) > LARGEST:
-        raise InputError(f"spans {width:.0f} x {height:.0f} pixels, which is absurdly large")
-
-
 def filled(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
     """Return the mask of polygons within an image of ``size`` (height, width).
 
@@ -174,9 +185,36 @@ def filled(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
     InputError
         When it would be absurdly large; the message goes on after what the polygons outline.
     """
-    check_span(*np.ptp(np.concatenate([polygon[0] for polygon in outline]), axis=0).tolist())
     mask = fill(outline)
     return mask if size is None else mask.within(0, 0, size[1], size[0])
+
+
+def check_box(box: ArrayLike) -> None:
+    """Refuse a box whose bounds are absurdly large.
+
+    Raises
+    ------
+    InputError
+        When they are; the message goes on after the box's name.
+    """
+    width, height = np.ptp(geometry.corners(box)[0], axis=0).tolist()
+    check_span(width, height, LARGEST_BOX)
+
+
+def filled_box(box: ArrayLike, size: tuple[int, int] | None) -> CroppedMask:
+    """Return the mask of a box; of one that is absurdly large, what lies within an image of ``size`` (height, width).
+
+    Raises
+    ------
+    InputError
+        When that is absurdly large as well; the message goes on after the box's name.
+    """
+    corners = np.asarray(geometry.corners(box)[0])
+    width, height = (np.ptp(corners, axis=0) + 1).tolist()
+    if size is not None and width * height > LARGEST:
+        inside = clipped(((corners,),), *size)
+        return fill(inside) if inside else CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
+    return fill(((corners,),))
 
 
 def bridged(outline: Outline) -> Ring:
@@ -186,50 +224,61 @@ def bridged(outline: Outline) -> Ring:
     The bridges are the shortest that join all rings, so that they do not cross each other.
     """
     rings = [ring for polygon in outline for ring in polygon]
-    joined = rings[0]
-    ways = _bridges(rings)
-    reached = [0]
-    for one in reached:
-        for here, there, start, end in (*ways, *((b, a, end, start) for a, b, start, end in ways)):
-            if here != one or there in reached:
-                continue
-            ring = np.roll(rings[there], -_index(rings[there], end), axis=0)
-            at = _index(joined, start)
-            joined = np.concatenate([joined[: at + 1], ring, ring[:1], joined[at:]])
-            reached.append(there)
-    return joined
+    if len(rings) == 1:
+        return rings[0]
+    points = np.concatenate(rings)
+    owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    firsts = np.concatenate([[0], np.cumsum([len(ring) for ring in rings])]).tolist()
+    ends: dict[int, list[int]] = {}
+    for one, other in _bridges(points, owners):
+        ends.setdefault(one, []).append(other)
+        ends.setdefault(other, []).append(one)
+
+    def around(start: int) -> Iterable[int]:
+        ring = int(owners[start])
+        return chain(range(start, firsts[ring + 1]), range(firsts[ring], start))
+
+    order: list[int] = []
+    reached = {0}
+    # Where a bridge begins, the ring at its other end is passed before this one goes on.
+    ways = [iter(around(0))]
+    while ways:
+        at = next(ways[-1], None)
+        if at is None:
+            ways.pop()
+            continue
+        order.append(at)
+        beyond = [end for end in ends.pop(at, ()) if int(owners[end]) not in reached]
+        reached.update(int(owners[end]) for end in beyond)
+        if beyond:
+            ways.append(chain.from_iterable(chain(around(end), (end, at)) for end in beyond))
+    return np.asarray(points[order])
 
 
-def _index(ring: Ring, point: Ring) -> int:
-    """Return where a point first occurs in a ring."""
-    return int(np.flatnonzero((ring == point).all(axis=1))[0])
-
-
-def _bridges(rings: Sequence[Ring]) -> list[tuple[int, int, Ring, Ring]]:
-    """Return the shortest bridges that join rings: which two, and their ends.
+def _bridges(points: Ring, owners: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield the shortest bridges that join rings: the numbers of the points at their ends.
 
     They are edges of the Delaunay triangulation of all points (Shamos and Hoey, 1975), taken by Kruskal's rule.
     """
-    if len(rings) == 1:
-        return []
-    owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-    points, first, same = np.unique(np.concatenate(rings), axis=0, return_index=True, return_inverse=True)
-    triangles = Delaunay(points - points.mean(axis=0)).simplices
+    places, first, same = np.unique(points, axis=0, return_index=True, return_inverse=True)
+    triangles = Delaunay(places - places.mean(axis=0)).simplices
     edges = np.unique(
         np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])), axis=0
     )
+    order = np.argsort(np.hypot(*(places[edges[:, 0]] - places[edges[:, 1]]).T), kind="stable")
     # Rings that meet in a point are joined there.
-    pairs = [
-        (owner, int(owners[first[at]]), at, at)
-        for owner, at in zip(owners.tolist(), same.ravel().tolist(), strict=True)
-    ]
-    order = np.argsort(np.hypot(*(points[edges[:, 0]] - points[edges[:, 1]]).T), kind="stable")
-    pairs += [(int(owners[first[a]]), int(owners[first[b]]), a, b) for a, b in edges[order].tolist()]
-    group = list(range(len(rings)))
-    bridges = []
-    for one, other, a, b in pairs:
-        if group[one] != group[other]:
-            bridges.append((one, other, points[a], points[b]))
-            old, new = group[other], group[one]
-            group = [new if number == old else number for number in group]
-    return bridges
+    met = np.column_stack([np.arange(len(points)), first[same.ravel()]])
+    pairs = np.concatenate([met, first[edges[order]]])
+    group = list(range(int(owners[-1]) + 1))
+
+    def root(ring: int) -> int:
+        while group[ring] != ring:
+            group[ring] = group[group[ring]]
+            ring = group[ring]
+        return ring
+
+    for one, other in pairs[owners[pairs[:, 0]] != owners[pairs[:, 1]]].tolist():
+        here, there = root(int(owners[one])), root(int(owners[other]))
+        if here != there:
+            group[there] = here
+            yield one, other

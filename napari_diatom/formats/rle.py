@@ -1,6 +1,6 @@
 """Masks as run lengths, as COCO has them: down the columns, background first, for the whole image.
 
-The image itself is never unfolded: only the columns that a mask touches are.
+The image itself is never unfolded: only the bounds of a mask are.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.detections import CroppedMask
 from napari_diatom.errors import InputError
+from napari_diatom.formats.outlines import check_span
 
 BITS: Final = 5
 """Of a number in each character of a packed text, least first, from COCO's ``maskApi``; a sixth says that it goes on,
 and 48 is added to make all characters printable."""
+LONGEST: Final = 60
+"""Bits of a number."""
+MOST: Final = 2**62
+"""Pixels that a run may have, or an image."""
 
 
 def encode(mask: CroppedMask, height: int, width: int) -> NDArray[np.int64]:
@@ -57,12 +62,14 @@ def decode(counts: ArrayLike, height: int, width: int) -> CroppedMask:
     Raises
     ------
     InputError
-        When a length is below 0 or they do not add up to the image.
+        When a length is below 0, they do not add up to the image, or the mask would be absurdly large.
     """
     runs = np.asarray(counts, dtype=np.int64).reshape(-1)
-    if (runs < 0).any() or int(runs.sum()) != height * width:
+    # Summed as floats first: whole numbers that wrap round might add up to anything.
+    total = int(runs.sum()) if float(runs.sum(dtype=np.float64)) < MOST else MOST
+    if (runs < 0).any() or total != height * width:
         raise InputError(
-            f"has runs that add up to {int(runs.sum())} pixels, but the image has {width} x {height}: the mask belongs "
+            f"has runs that add up to {total} pixels, but the image has {width} x {height}: the mask belongs "
             "to an image of another size"
         )
     edges = np.cumsum(runs)
@@ -72,11 +79,18 @@ def decode(counts: ArrayLike, height: int, width: int) -> CroppedMask:
     if not len(starts):
         return CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
     left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
-    flat = np.zeros((right - left) * height + 1, dtype=np.int8)
-    flat[starts - left * height] = 1
-    flat[ends - left * height] -= 1
-    pixels = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, height).T
-    return CroppedMask(pixels, left, 0).trimmed()
+    # Rows above and below the mask are left out, unless a run goes on from the foot of a column.
+    column, last = starts // height, (ends - 1) // height
+    top, bottom = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
+    if (column != last).any():
+        top, bottom = 0, height
+    rows = bottom - top
+    check_span(right - left, rows)
+    flat = np.zeros((right - left) * rows + 1, dtype=np.int8)
+    flat[(column - left) * rows + starts - column * height - top] = 1
+    flat[(last - left) * rows + ends - last * height - top] -= 1
+    pixels = np.cumsum(flat[:-1], dtype=np.int8).astype(bool).reshape(right - left, rows).T
+    return CroppedMask(pixels, left, top).trimmed()
 
 
 def pack(counts: ArrayLike) -> str:
@@ -114,6 +128,8 @@ def unpack(text: str) -> NDArray[np.int64]:
         code = ord(character) - 48
         if not 0 <= code < 64:
             raise InputError(f"has a compressed mask with the character {character!r}, which COCO does not use")
+        if shift > LONGEST:
+            raise InputError("has a compressed mask with a number that is absurdly large")
         number |= (code & 31) << shift
         shift += BITS
         if code & 32:
@@ -121,6 +137,8 @@ def unpack(text: str) -> NDArray[np.int64]:
         if code & 16:
             number -= 1 << shift
         runs.append(number + (runs[-2] if len(runs) > 2 else 0))
+        if abs(runs[-1]) > MOST:
+            raise InputError("has a compressed mask with a number that is absurdly large")
         number = shift = 0
     if shift:
         raise InputError("has a compressed mask that ends too early")
@@ -141,4 +159,6 @@ def counts_of(value: str | bytes | Sequence[int]) -> NDArray[np.int64]:
         return unpack(value)
     if not isinstance(value, list) or not all(isinstance(run, int) and not isinstance(run, bool) for run in value):
         raise InputError("has run lengths that are neither a text nor a list of whole numbers")
+    if any(abs(run) > MOST for run in value):
+        raise InputError("has run lengths that are absurdly large")
     return np.asarray(value, dtype=np.int64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +12,9 @@ from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask
 from napari_diatom.formats import SHAPES, Annotations, Outline
 from napari_diatom.formats.outlines import fill, trace
+
+_TRACED: Final[WeakKeyDictionary[CroppedMask, Outline]] = WeakKeyDictionary()
+"""Outlines of masks, each worked out once: what is lost is counted by them before they are written."""
 
 
 def mask_of(part: Annotations, i: int) -> CroppedMask | None:
@@ -26,7 +32,11 @@ def outline_of(part: Annotations, i: int) -> Outline | None:
     if drawn is not None and part.shapes[i] != SHAPES[0]:
         return drawn
     mask = mask_of(part, i)
-    return None if mask is None else trace(mask)
+    if mask is None:
+        return None
+    if mask not in _TRACED:
+        _TRACED[mask] = trace(mask)
+    return _TRACED[mask]
 
 
 def corners_of(part: Annotations, i: int) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
@@ -15,7 +16,8 @@ from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
 from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline
 from napari_diatom.formats.documents import number, size_of
-from napari_diatom.formats.polygons import filled, repaired
+from napari_diatom.formats.outlines import FARTHEST
+from napari_diatom.formats.polygons import check_box, filled, filled_box, repaired
 from napari_diatom.morphometry import oriented_box
 
 Size = tuple[int, int]
@@ -32,6 +34,20 @@ def some_of(items: Sequence[str], separator: str = ", ") -> str:
     return separator.join(items[:LISTED]) + more
 
 
+class NoArea(InputError):
+    """A mark that is sound but not a specimen, such as a point: it is left out, and counted.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, in the singular.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"is a {kind}, which has no area")
+        self.kind = kind
+
+
 class Problems:
     """What is wrong with a file, gathered while it is read."""
 
@@ -39,11 +55,17 @@ class Problems:
         self._found: list[str] = []
 
     @contextlib.contextmanager
-    def at(self, place: str) -> Iterator[None]:
-        """Keep the error of the block, if it raises one; its message goes on after ``place``."""
+    def at(self, place: str, left_out: Counter[str] | None = None) -> Iterator[None]:
+        """Keep the error of the block, if it raises one; its message goes on after ``place``.
+
+        A :class:`NoArea` is not an error but counted in ``left_out``, where that is given.
+        """
         try:
             yield
         except InputError as error:
+            if isinstance(error, NoArea) and left_out is not None:
+                left_out[error.kind] += 1
+                return
             self._found.append(f"{place} {error}")
 
     def add(self, problem: str) -> None:
@@ -159,10 +181,11 @@ class Specimen:
             When it has no area or lies outside the image; the message goes on after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
-        if not np.isfinite(numbers).all() or np.abs(numbers[:4]).max() > 1e7:
+        if not np.isfinite(numbers).all() or np.abs(numbers[:4]).max() > FARTHEST:
             raise InputError("has NaN, infinite or absurdly large coordinates")
         if not (numbers[2:4] > 0).all():
             raise InputError("has a box without an area")
+        check_box(numbers)
         if size is not None:
             x0, y0, x1, y1 = geometry.bounds(numbers)[0]
             _check_seen(x1 > 0 and y1 > 0 and x0 < size[1] and y0 < size[0], size)
@@ -228,6 +251,7 @@ class Sheet:
     size: Size | None
     specimens: list[Specimen] = field(default_factory=list)
     pixel_size_um: float | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def assembled(sheets: Sequence[Sheet], classes: Sequence[str] = ()) -> list[Annotations]:
@@ -262,6 +286,7 @@ def _annotations(sheet: Sheet, classes: tuple[str, ...]) -> Annotations:
         height=height,
         width=width,
         pixel_size_um=sheet.pixel_size_um,
+        left_out=sheet.left_out,
     )
 
 
@@ -269,7 +294,7 @@ def _mask(specimen: Specimen, size: Size | None) -> CroppedMask:
     """Return a specimen's mask, that of its box where it has none."""
     if specimen.mask is not None:
         return specimen.mask
-    return filled(((geometry.corners(specimen.box)[0],),), size)
+    return filled_box(specimen.box, size)
 
 
 def tidy(part: Annotations, source: object) -> Annotations:
@@ -291,12 +316,14 @@ def tidy(part: Annotations, source: object) -> Annotations:
         with problems.at(f"{part.image or 'the image'} specimen {i + 1}"):
             if not np.isfinite(corners[i]).all():
                 raise InputError("has a box without a size")
+            check_box(part.detections.boxes[i])
             lines[i] = None if outline is None else repaired(outline)
             if size is not None and part.shapes[i] == SHAPES[0]:
                 (x0, y0), (x1, y1) = corners[i].min(axis=0), corners[i].max(axis=0)
                 _check_seen(x1 > 0 and y1 > 0 and x0 < size[1] and y0 < size[0], size)
             if part.detections.masks is None and SHAPES[1] in part.shapes:
-                masks.append(filled(lines[i] or ((corners[i],),), size))
+                line = lines[i]
+                masks.append(filled_box(part.detections.boxes[i], size) if line is None else filled(line, size))
     problems.check(source)
     found = replace(part.detections, masks=tuple(masks)) if masks else part.detections
     return replace(part, detections=found, outlines=tuple(lines))
