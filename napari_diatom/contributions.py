@@ -15,7 +15,7 @@ import numpy as np
 from napari_diatom import __version__, layers, mask_layers, placement
 from napari_diatom.errors import OutputError
 from napari_diatom.files import atomic
-from napari_diatom.formats import PERSON, Annotations, geojson
+from napari_diatom.formats import PERSON, Annotations, geojson, left_out
 from napari_diatom.layers import ResultFacts
 from napari_diatom.pixelsize import unusual
 
@@ -84,6 +84,10 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def _shapes_layer(path: Path) -> LayerData:
     read = geojson.read(path)
+    if read.left_out:
+        # napari shows warnings in its window.
+        besides = left_out([read])
+        warnings.warn(f"{path} also has {besides}: only boxes and outlines of specimens were read.", stacklevel=2)
     found = read.detections
     models = sorted({origin for origin in read.origins if origin != PERSON})
     match, place = _placed(path, read)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from napari_diatom.formats.detect import detect
 from napari_diatom.formats.losses import Losses, losses
 from napari_diatom.formats.pictures import Pictures, with_sizes
 from napari_diatom.formats.registry import Format, by_name
-from napari_diatom.text_files import read_text
+from napari_diatom.formats.specimens import some_of
+from napari_diatom.text_files import parse_lines, read_text
 
 SPLIT_COLUMNS: Final = ("image", "split")
 """Of the table that says which image is for what."""
@@ -70,6 +70,9 @@ def prepare(path: Path, target: str, source: str | None = None, images: Path | N
     from_ = detect(path) if source is None else by_name(source)
     remarks: list[str] = []
     annotations = with_sizes(from_.read(path, images, remarks), Pictures(images))
+    twice = [name for name, times in Counter(part.image for part in annotations).items() if times > 1 and name]
+    if twice:
+        raise InputError(f"{path} has annotations of {some_of(twice)} in several places: join them first.")
     return Conversion(from_, to, annotations, losses(to, annotations), tuple(remarks))
 
 
@@ -96,15 +99,13 @@ def read_split(path: Path) -> dict[str, str]:
     InputError
         When it cannot be read, lacks a column, or names an image twice.
     """
-    table = csv.DictReader(io.StringIO(read_text(path, "a table of a split"), newline=""), strict=True)
+    (_, head), *lines = parse_lines(read_text(path, "a table of a split"), path, "a table") or [(0, [])]
+    if not set(SPLIT_COLUMNS) <= set(head):
+        raise InputError(f"{path} lacks the columns {' and '.join(SPLIT_COLUMNS)}.")
     split: dict[str, str] = {}
-    try:
-        if not set(SPLIT_COLUMNS) <= set(table.fieldnames or ()):
-            raise InputError(f"{path} lacks the columns {' and '.join(SPLIT_COLUMNS)}.")
-        for row in table:
-            image, name = (row[column] or "" for column in SPLIT_COLUMNS)
-            if split.setdefault(image, name) != name:
-                raise InputError(f"{path} line {table.line_num} names {image!r} a second time.")
-    except csv.Error as error:
-        raise InputError(f"{path} is no table: line {table.line_num}: {error}.") from None
+    for line, cells in lines:
+        row = dict(zip(head, cells, strict=False))
+        image, name = (row.get(column, "") for column in SPLIT_COLUMNS)
+        if split.setdefault(image, name) != name:
+            raise InputError(f"{path} line {line} names {image!r} a second time.")
     return split

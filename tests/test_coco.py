@@ -157,7 +157,7 @@ def test_files_of_others() -> None:
     [overlapping] = coco.loads(foreign(segmentation=[[0, 0, 20, 0, 20, 10, 0, 10], [10, 0, 90, 0, 90, 10, 10, 10]]))
     assert overlapping.detections.masks is not None
     assert overlapping.detections.masks[0].area == 800
-    [crowd] = coco.loads(foreign(segmentation={"size": [60, 80], "counts": [60, 30, 4710]}, iscrowd=1))
+    [crowd] = coco.loads(foreign(segmentation={"size": [60, 80], "counts": [60, 30, 4710]}))
     assert crowd.detections.masks is not None
     assert crowd.detections.masks[0].bounds == (1, 0, 2, 30)
 

@@ -64,7 +64,7 @@ def test_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for text, words in (
         ("a,b\n", "lacks the columns image and split"),
         ("image,split\na,train\na,val\n", "line 3 names 'a' a second time"),
-        ('image,split\n"a', "is no table"),
+        ('image,split\n"a', "is not a table"),
     ):
         table.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=words):

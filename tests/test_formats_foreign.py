@@ -96,7 +96,7 @@ def test_labelme(tmp_path: Path) -> None:
     assert part.detections.masks[4].area == pytest.approx(math.pi * 25, abs=6)
     assert (part.detections.masks[5].area, part.detections.masks[5].bounds) == (4, (5, 6, 8, 8))
     for shape, words in (
-        ({"points": [[1, 2]], "shape_type": "point"}, "shape 1 is a point, which has no area"),
+        ({"points": [[1, 2]], "shape_type": "star"}, "shape 1 is a star, which is not a shape of LabelMe"),
         ({"points": "abc"}, "no list of x and y"),
         ({"points": [[1, 2], [3, float("nan")], [4, 5]]}, "NaN"),
         ({"points": [[1, 2], [3, 4]]}, "of 2 points"),
@@ -145,7 +145,7 @@ def test_biigle_csv(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.detections.boxes[4, :4], [30, 20, 40, 12], atol=0.8)
     assert detect(tmp_path / "x.csv").name == "biigle-csv"
     for content, words in (
-        (biigle(("Point", [1, 2], 1)), "line 2 is a Point, which has no area"),
+        (biigle(("Star", [1, 2], 1)), "line 2 is a Star, which is not a shape of BIIGLE"),
         (biigle(("Polygon", [1, 2, 3], 1)), "line 2 has an outline that is no list"),
         (biigle(("Circle", [1, 2], 1)), "are not 3 numbers"),
         (biigle(("Polygon", TURNED, 1), attributes="{"), "attributes that are no JSON"),
@@ -241,7 +241,7 @@ def test_cvat(tmp_path: Path) -> None:
     for content, words in (
         (cvat(f'<box label="a" {edges} rotation="x"/>'), "x.png shape 1 has the rotation 'x'"),
         (cvat('<box label="a" xtl="1"/>'), "ytl None, which is no number"),
-        (cvat('<points label="a" points="1,2"/>'), "shape 1 is a points, which has no area"),
+        (cvat('<star label="a" points="1,2"/>'), "shape 1 is a star, which is not a shape of CVAT"),
         (cvat('<polygon label="a" points="1,2;3"/>'), "no list of x and y"),
         (cvat('<mask label="a" rle="1, 2" left="5" top="6" width="3" height="2"/>'), "do not add up"),
         (cvat('<mask label="a" rle="-1, 7" left="5" top="6" width="3" height="2"/>'), "do not add up"),
@@ -275,8 +275,8 @@ def test_imagej(tmp_path: Path) -> None:
     single = read("imagej", tmp_path / "y.roi", drawn.tobytes())
     assert (single.image, len(single), single.height) == ("y", 1, None)
     line = ImagejRoi(roitype=ROI_TYPE.LINE, x1=1, y1=2, x2=3, y2=4)
+    assert read("imagej", tmp_path / "z.zip", rois(line, drawn)).left_out == {"line": 1}
     for content, words in (
-        (rois(line), "region 0.roi is a line, which has no area"),
         (b"PK", "is not ImageJ ROI"),
         (rois(drawn)[:-30], "is not ImageJ ROI"),
         (drawn.tobytes()[:70], "region bad is damaged"),

@@ -175,7 +175,8 @@ def feature(**changes) -> dict:
     [
         ({"geometry": None}, "no geometry"),
         ({"taxon": "Navicula", "taxon_confidence": 2}, "taxon_confidence 2"),
-        ({"geometry": {"type": "Point", "coordinates": [1, 2]}}, "is a Point"),
+        ({"geometry": {"type": "GeometryCollection", "geometries": []}}, "is a GeometryCollection"),
+        ({"classification": {"names": "Navicula"}}, "not a name or a list of names"),
         ({"geometry": {"type": "Polygon", "coordinates": []}}, "no coordinates"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[1, 2], [3, 4]]]}}, "without an area"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[1, 2], ["a", 4], [5, 6]]]}}, "not numbers"),

@@ -2,7 +2,8 @@
 
 ``points`` are the coordinates as JSON, ``attributes`` the image's, with its width and height. A polygon of four corners
 at right angles is a box. Circles and ellipses become outlines. A specimen that several people gave the same label is
-one specimen.
+one specimen; it is known by its annotation's number and its points. Labels of one name are told apart by their parents.
+What has no area (points, lines, whole frames) is left out, and counted.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import numpy as np
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations, class_names
+from napari_diatom.formats import Annotations, class_names, told_apart
 from napari_diatom.formats.documents import DECIMALS, size_of
 from napari_diatom.formats.pictures import Pictures, size_needed
 from napari_diatom.formats.polygons import bridged, ellipse, rectangle_of, ring_of
 from napari_diatom.formats.shapes import corners_of, outline_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, Problems, Sheet, Size, Specimen, assembled
-from napari_diatom.text_files import read_text
+from napari_diatom.formats.specimens import DEFAULT_CLASS, NoArea, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.text_files import parse_json, parse_lines, read_text
 
 TITLE: Final = "BIIGLE CSV"
 SUFFIX: Final = ".csv"
@@ -51,8 +52,12 @@ COLUMNS: Final = (
 """Of BIIGLE's report, in its order."""
 NEEDED: Final = ("label_name", "filename", "shape_name", "points")
 """Columns without which nothing can be read."""
+LONGEST_CELL: Final = 2**26
+"""Characters in a cell: the outline of a large specimen is one."""
 SHAPE_IDS: Final = {"Polygon": 3, "Rectangle": 5}
 """BIIGLE's numbers of the shapes that are written."""
+_WITHOUT_AREA: Final = {"Point": "point", "LineString": "line", "WholeFrame": "label of a whole frame"}
+"""Kinds of BIIGLE that are not specimens, and what they are called."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -68,7 +73,10 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
     size_needed(annotations, TITLE)
     classes = class_names(annotations)
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    # Left to itself, the writer does not put a bare carriage return in quotes, which ends a row as a line feed does.
+    returns = any("\r" in name for name in (*classes, *(part.image for part in annotations)))
+    quoting: Any = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n", quoting=quoting)
     table.writeheader()
     number = 0
     for image_id, part in enumerate(annotations, start=1):
@@ -105,60 +113,76 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     InputError
         When it cannot be read, is no report, or holds damaged rows; the first few are named by their lines.
     """
-    text = read_text(path, TITLE)
-    table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    (_, head), *lines = parse_lines(read_text(path, TITLE), path, TITLE, longest=LONGEST_CELL) or [(0, [])]
+    missing = [name for name in NEEDED if name not in head]
+    if missing:
+        raise InputError(f"{path} is not {TITLE}: it lacks the columns {', '.join(missing)}.")
+    rows = [(line, dict(zip(head, cells, strict=False))) for line, cells in lines]
+    labels = [row.get("label_name") or DEFAULT_CLASS for _, row in rows]
+    names = told_apart(
+        [(label, row.get("label_hierarchy") or label) for label, (_, row) in zip(labels, rows, strict=True)]
+    )
     problems = Problems()
     sheets: dict[str, Sheet] = {}
-    seen: dict[str, str] = {}
-    try:
-        missing = [name for name in NEEDED if name not in (table.fieldnames or ())]
-        if missing:
-            raise InputError(f"{path} is not {TITLE}: it lacks the columns {', '.join(missing)}.")
-        for row in table:
-            with problems.at(f"line {table.line_num}"):
-                _add(row, sheets, seen, pictures)
-    except csv.Error as error:
-        raise InputError(f"{path} is not {TITLE}: line {table.line_num}: {error}.") from None
+    seen: dict[tuple[str | None, ...], str] = {}
+    for name, (line, row) in zip(names, rows, strict=True):
+        with problems.at(f"line {line}"):
+            _add(row, name, sheets, seen, pictures)
     problems.check(path)
     return assembled(list(sheets.values()))
 
 
-def _add(row: Mapping[str, str | None], sheets: dict[str, Sheet], seen: dict[str, str], pictures: Pictures) -> None:
+def _add(
+    row: Mapping[str, str],
+    name: str,
+    sheets: dict[str, Sheet],
+    seen: dict[tuple[str | None, ...], str],
+    pictures: Pictures,
+) -> None:
     """Add the specimen of a row to its image; ``seen`` has the labels of the annotations before it."""
-    filename, name = row.get("filename"), row.get("label_name") or DEFAULT_CLASS
+    filename = row.get("filename")
     if not filename:
         raise InputError("names no image")
     number = row.get("annotation_id")
     if number:
-        known = seen.setdefault(number, "")
+        # In reports of several volumes, or of one at several times, a number may stand for more than one annotation.
+        key = number, filename, row.get("shape_name"), row.get("points")
+        known = seen.get(key)
         if known == name:
             return
-        if known:
+        if known is not None:
             raise InputError(f"gives annotation {number} the label {name!r}, but it is {known!r} already")
-        seen[number] = name
+        seen[key] = name
     sheet = sheets.get(filename)
     if sheet is None:
         image, size = pictures.known(filename, _size(row.get("attributes")))
         sheet = sheets[filename] = Sheet(image, size)
-    sheet.specimens.append(_specimen(row, name, sheet.size))
+    try:
+        sheet.specimens.append(_specimen(row, name, sheet.size))
+    except NoArea as error:
+        sheet.left_out[error.kind] += 1
 
 
 def _size(attributes: str | None) -> Size | None:
     """Return the size of an image as its attributes state it."""
-    try:
-        known = json.loads(attributes or "null")
-    except (ValueError, RecursionError):
-        raise InputError("has attributes that are no JSON") from None
+    known = _json(attributes, "attributes")
     return size_of(known.get("height"), known.get("width")) if isinstance(known, dict) else None
 
 
-def _specimen(row: Mapping[str, str | None], name: str, size: Size | None) -> Specimen:
-    """Return the specimen of a row."""
+def _json(text: str | None, column: str) -> Any:
+    """Return what the JSON in a cell says."""
     try:
-        points: Any = json.loads(row.get("points") or "null")
-    except (ValueError, RecursionError):
-        raise InputError("has points that are no JSON") from None
+        return parse_json(text or "null", "The cell", "JSON")
+    except InputError:
+        raise InputError(f"has {column} that are no JSON") from None
+
+
+def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
+    """Return the specimen of a row."""
     kind = row.get("shape_name")
+    if kind in _WITHOUT_AREA:
+        raise NoArea(_WITHOUT_AREA[kind])
+    points = _json(row.get("points"), "points")
     if kind in ("Polygon", "Rectangle"):
         ring = ring_of(points)
         box = rectangle_of(ring)
@@ -173,7 +197,7 @@ def _specimen(row: Mapping[str, str | None], name: str, size: Size | None) -> Sp
         axes = math.dist((ax, ay), (cx, cy)), math.dist((bx, by), (dx, dy))
         ring = ring_of(ellipse((ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, *axes, angle))
     else:
-        raise InputError(f"is a {kind}, which has no area")
+        raise InputError(f"is a {kind}, which is not a shape of BIIGLE that is known")
     return Specimen.outlined(name, ((ring,),), size)
 
 

@@ -3,12 +3,16 @@
 A specimen is an annotation with an upright ``bbox``, an ``area`` and a ``segmentation``: compressed run lengths, plain
 ones, or polygons. What COCO has no place for stands beside it in ``attributes``: the oriented box, status, origin,
 whether a person has looked at it, cut flags; and ``score`` as in COCO's results. All of that may be missing. Overlaps
-and holes are kept.
+and holes are kept. CVAT turns a ``bbox`` by ``attributes.rotation``, in degrees and clockwise on the screen. A region
+with ``iscrowd`` is not a specimen but a place that is not to be judged: it is left out, and counted. Categories of one
+name are told apart by their ``supercategory``.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,18 +24,22 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
-from napari_diatom.files import reason, write_atomically
-from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, class_names, rle
-from napari_diatom.formats.outlines import fill, trace
+from napari_diatom.files import write_atomically
+from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline, class_names, rle, told_apart
+from napari_diatom.formats.outlines import FARTHEST, MOST_POINTS, check_span, fill, trace
+from napari_diatom.formats.polygons import check_box, filled_box
 from napari_diatom.labelling import check_within
 from napari_diatom.masks import united
 from napari_diatom.morphometry import oriented_box
+from napari_diatom.text_files import parse_json, read_json
 
 SUFFIX: Final = ".json"
 
 Segmentation = Literal["compressed", "uncompressed", "polygons"]
 """How masks are written. Polygons cannot have holes: masks with holes are run lengths even then."""
 
+MOST_PARTS: Final = 20_000
+"""Polygons that one specimen may have."""
 _LISTED: Final = 3
 
 
@@ -150,36 +158,44 @@ def read(path: Path) -> list[Annotations]:
     InputError
         When the file cannot be read, is no COCO, or holds bad annotations (the first few are named by their numbers).
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not COCO: it is not text in UTF-8.") from None
-    return loads(text, str(path))
+    return of_data(read_json(path, "COCO"), str(path))
 
 
 def loads(text: str, source: str = "The text") -> list[Annotations]:
     """Read COCO's JSON; ``source`` names it in errors. See :func:`read`."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{source} is not COCO: {error}.") from None
+    return of_data(parse_json(text, source, "COCO"), source)
+
+
+def of_data(data: Any, source: str) -> list[Annotations]:
+    """Read what COCO's JSON says; ``source`` names it in errors. See :func:`read`."""
     if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in ("images", "annotations")):
         raise InputError(f'{source} is not COCO: it lacks the lists "images" and "annotations".')
     categories = _categories(data.get("categories"), source)
-    images = {}
+    images: dict[Any, Any] = {}
     for image in data["images"]:
-        if not isinstance(image, dict) or not _is_count(image.get("height")) or not _is_count(image.get("width")):
+        if (
+            not isinstance(image, dict)
+            or not isinstance(image.get("id"), int | str | None)
+            or not _is_count(image.get("height"))
+            or not _is_count(image.get("width"))
+        ):
             raise InputError(f"{source} has an image without an id, a height and a width.")
         images[image.get("id")] = image
     problems: list[str] = []
     rows: dict[Any, list[_Row]] = {number: [] for number in images}
+    crowds: Counter[Any] = Counter()
     for position, item in enumerate(data["annotations"], start=1):
         name = item.get("id", position) if isinstance(item, dict) else position
         try:
-            if not isinstance(item, dict) or item.get("image_id") not in images:
+            if (
+                not isinstance(item, dict)
+                or not isinstance(item.get("image_id"), int | str | None)
+                or item.get("image_id") not in images
+            ):
                 raise InputError("names no image of the file")
+            if is_crowd(item):
+                crowds[item["image_id"]] += 1
+                continue
             rows[item["image_id"]].append(_Row(item, images[item["image_id"]], categories))
         except InputError as error:
             problems.append(f"annotation {name} {error}")
@@ -187,16 +203,22 @@ def loads(text: str, source: str = "The text") -> list[Annotations]:
         more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:_LISTED])}{more}.")
     classes = tuple(categories.values()) or ("diatom",)
-    return [_assemble(image, rows[number], classes) for number, image in images.items()]
+    return [_assemble(image, rows[number], classes, crowds[number]) for number, image in images.items()]
+
+
+def is_crowd(item: Mapping[str, Any]) -> bool:
+    """Tell whether an annotation is a region that is not to be judged, rather than a specimen."""
+    return item.get("iscrowd") in (1, "1")
 
 
 class _Row:
     """One annotation as read; the message of an error goes on after "annotation 3"."""
 
     def __init__(self, item: Mapping[str, Any], image: Mapping[str, Any], categories: Mapping[Any, str]) -> None:
-        if item.get("category_id") not in categories:
+        if not isinstance(item.get("category_id"), int | str) or item.get("category_id") not in categories:
             raise InputError(f"has the category {item.get('category_id')!r}, which the file does not list")
         self.name = categories[item["category_id"]]
+        height, width = int(image["height"]), int(image["width"])
         attributes = item.get("attributes")
         known: Mapping[str, Any] = attributes if isinstance(attributes, dict) else {}
         self.score = _number(item.get("score", 1.0), "score")
@@ -212,7 +234,14 @@ class _Row:
         self.reviewed = bool(known.get("reviewed", False))
         stored = _box(known.get("oriented_box"))
         self.outline = _outline(item.get("segmentation"))
-        mask = _mask(item.get("segmentation"), self.outline, int(image["height"]), int(image["width"]))
+        bare = self.outline is None or _is_bbox(self.outline, item.get("bbox"))
+        if stored is None and bare and known.get("rotation"):
+            # CVAT writes the box before it is turned, in some versions as a polygon too.
+            stored = _upright(item.get("bbox"), _number(known["rotation"], "rotation"))
+            known = {**known, "shape": SHAPES[0]}
+        if stored is not None:
+            check_box(stored)
+        mask = _mask(item.get("segmentation"), self.outline, height, width)
         self.shape = SHAPES[0] if mask is None or known.get("shape") == SHAPES[0] else SHAPES[1]
         if mask is not None and not mask.area:
             raise InputError("has a mask without pixels")
@@ -220,7 +249,7 @@ class _Row:
             stored = _upright(item.get("bbox")) if self.outline is None else _rectangle(self.outline)
         if mask is None:
             assert stored is not None
-            mask = fill(((geometry.corners(stored)[0],),))
+            mask = filled_box(stored, (height, width))
         self.box = oriented_box(mask) if stored is None else stored
         self.mask = mask
 
@@ -236,11 +265,13 @@ def _categories(listed: Any, source: str) -> dict[Any, str]:
     items = listed if isinstance(listed, list) else []
     if not all(isinstance(item, dict) and item.get("name") and "id" in item for item in items):
         raise InputError(f"{source} has a category without an id and a name.")
-    names = Counter(str(item["name"]) for item in items)
-    twice = [name for name, times in names.items() if times > 1]
+    if not all(isinstance(item["id"], int | str) for item in items):
+        raise InputError(f"{source} has a category whose id is neither a number nor a text.")
+    names = told_apart([(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items])
+    twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise InputError(f"{source} has several categories named {', '.join(twice)}; give each a name of its own.")
-    return {item["id"]: str(item["name"]) for item in items}
+    return {item["id"]: name for item, name in zip(items, names, strict=True)}
 
 
 def _mask(segmentation: Any, outline: Outline | None, height: int, width: int) -> CroppedMask | None:
@@ -253,22 +284,29 @@ def _mask(segmentation: Any, outline: Outline | None, height: int, width: int) -
     if outline is None:
         return None
     # Polygons of one specimen may overlap each other in COCO: all of them are inside.
-    return united([fill((polygon,)) for polygon in outline]).within(0, 0, width, height)
+    parts = [fill((polygon,)).within(0, 0, width, height) for polygon in outline]
+    ends = np.array([part.bounds for part in parts if part.area] or [(0, 0, 1, 1)])
+    check_span(*(ends[:, 2:].max(axis=0) - ends[:, :2].min(axis=0)).tolist())
+    return united([part for part in parts if part.area] or parts[:1])
 
 
 def _outline(segmentation: Any) -> Outline | None:
     """Return COCO's polygons, None where the segmentation is something else or empty."""
+    if isinstance(segmentation, list) and len(segmentation) > MOST_PARTS:
+        raise InputError(f"has {len(segmentation):,} polygons; up to {MOST_PARTS:,} are read")
     if not isinstance(segmentation, list):
         if segmentation is None or isinstance(segmentation, dict):
             return None
         raise InputError("has a segmentation that is neither polygons nor run lengths")
     polygons = []
     for ring in segmentation:
+        if isinstance(ring, list) and len(ring) > 2 * MOST_POINTS:
+            raise InputError(f"has an outline of {len(ring) // 2:,} points; up to {MOST_POINTS:,} are read")
         try:
             points = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError("has a polygon that is no list of x and y") from None
-        if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > 1e7:
+        if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > FARTHEST:
             raise InputError("has a polygon with fewer than three points, or with NaN or infinite coordinates")
         polygons.append((points,))
     return tuple(polygons) or None
@@ -282,18 +320,29 @@ def _box(numbers: Any) -> NDArray[np.float64] | None:
     return box if (box[2:4] > 0).all() else None
 
 
-def _upright(bbox: Any) -> NDArray[np.float64]:
-    """Return an upright box of COCO as an oriented one."""
+def _is_bbox(outline: Outline, bbox: Any) -> bool:
+    """Tell whether polygons are no more than the four corners of a bbox."""
+    points = np.concatenate([polygon[0] for polygon in outline])
+    points = points[:-1] if len(points) == 5 and (points[0] == points[-1]).all() else points
+    if len(points) != 4:
+        return False
+    corners = geometry.corners(_upright(bbox))[0]
+    return bool(np.linalg.norm(corners[:, None] - points[None], axis=2).min(axis=1).max() < 0.05)
+
+
+def _upright(bbox: Any, degrees: float = 0.0) -> NDArray[np.float64]:
+    """Return an upright box of COCO as an oriented one, turned clockwise on the screen about its middle."""
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise InputError("has neither a segmentation nor a bbox")
     x, y, width, height = (_number(value, "bbox") for value in bbox)
     if width <= 0 or height <= 0:
         raise InputError("has a bbox without an area")
-    return np.asarray(geometry.canonical([[x + width / 2, y + height / 2, width, height, 0]])[0])
+    turned = [x + width / 2, y + height / 2, width, height, math.radians(degrees)]
+    return np.asarray(geometry.canonical([turned])[0])
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise InputError(f"has the {name} {value!r}, which is no number")
     return float(value)
 
@@ -302,8 +351,8 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ...]) -> Annotations:
-    """Join the annotations of one image."""
+def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ...], crowds: int) -> Annotations:
+    """Join the annotations of one image, which has so many crowd regions besides."""
     masked = any(row.shape == SHAPES[1] for row in rows)
     found = Detections.of(
         np.reshape([row.box for row in rows], (-1, 5)),
@@ -315,7 +364,7 @@ def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ..
         [STATUSES.index(row.status) for row in rows],
     )
     size: Any = image.get("pixel_size_um")
-    known = isinstance(size, int | float) and not isinstance(size, bool) and np.isfinite(size) and size > 0
+    known = isinstance(size, int | float) and not isinstance(size, bool) and 0 < size <= sys.float_info.max
     return Annotations.of(
         found,
         origins=[row.origin for row in rows],
@@ -326,4 +375,5 @@ def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ..
         height=int(image["height"]),
         width=int(image["width"]),
         pixel_size_um=float(size) if known else None,
+        left_out={"crowd region": crowds} if crowds else {},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,8 +11,8 @@ import numpy as np
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, coco
 from napari_diatom.formats.documents import size_of
+from napari_diatom.formats.outlines import FARTHEST, MOST_POINTS, check_span
 from napari_diatom.formats.pictures import Pictures, size_needed, with_sizes
-from napari_diatom.formats.polygons import FARTHEST, check_span
 from napari_diatom.formats.specimens import Problems, Size, tidy
 from napari_diatom.text_files import read_json
 
@@ -86,10 +85,10 @@ def checked(
     for position, item in enumerate(data["annotations"], start=1):
         with problems.at(f"annotation {position}"):
             _annotation(item, sizes, seen)
-            items.append(change(item))
+            items.append(item if coco.is_crowd(item) else change(item))
     problems.check(path)
     try:
-        found = coco.loads(json.dumps({**data, "annotations": items}), str(path))
+        found = coco.of_data({**data, "annotations": items}, str(path))
     except MemoryError:
         raise InputError(f"{path} has a mask that is larger than this computer's memory.") from None
     return with_sizes([tidy(part, path) for part in found], pictures, path)
@@ -130,6 +129,8 @@ def _annotation(item: Any, sizes: dict[Any, Size], seen: set[Any]) -> None:
         seen.add(number)
     elif number is not None:
         raise InputError(f"has the id {number!r}")
+    if coco.is_crowd(item):
+        return
     for key in ("segmentation", "bbox", "score"):
         _check_numbers(item.get(key), key)
     if isinstance(item.get("attributes"), dict):
@@ -146,6 +147,8 @@ def _check_numbers(value: Any, key: str) -> None:
         elif any(isinstance(number, list) for number in one):
             flat.extend(one)
             continue
+        if len(one) > 2 * MOST_POINTS:
+            raise InputError(f"has a {key} of {len(one):,} numbers, which is absurdly many")
         numbers = [number for number in one if isinstance(number, int | float)]
         if not all(abs(number) <= FARTHEST for number in numbers):
             raise InputError(f"has a {key} with NaN, infinite or absurdly large numbers")

@@ -1,8 +1,9 @@
 """CVAT's XML for images 1.1: many images in a file.
 
 A box is a ``box`` with its ``rotation`` in degrees, clockwise on the screen; a mask is a ``mask`` of run lengths along
-the rows of its bounds, background first; a drawn outline of one ring is a ``polygon``. Status, score, origin and the
-like are attributes of the label.
+the rows of its bounds, background first; a drawn outline of one ring is a ``polygon``. An ``ellipse`` is read as an
+outline, turned as boxes are. What has no area (tags of the image, points, lines, cuboids, skeletons, tracks of a video)
+is left out, and counted. Status, score, origin and the like are attributes of the label.
 """
 
 from __future__ import annotations
@@ -20,10 +21,21 @@ from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
 from napari_diatom.formats import Annotations, class_names, rle
 from napari_diatom.formats.documents import number, plain, size_of, xml_text
+from napari_diatom.formats.outlines import FARTHEST, LARGEST
 from napari_diatom.formats.pictures import Pictures, size_needed
-from napari_diatom.formats.polygons import FARTHEST, LARGEST, ring_of
+from napari_diatom.formats.polygons import ellipse, ring_of
 from napari_diatom.formats.shapes import between, mask_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, NO_FACTS, Facts, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.specimens import (
+    DEFAULT_CLASS,
+    NO_FACTS,
+    Facts,
+    NoArea,
+    Problems,
+    Sheet,
+    Size,
+    Specimen,
+    assembled,
+)
 from napari_diatom.text_files import read_xml
 
 TITLE: Final = "CVAT XML"
@@ -31,6 +43,15 @@ SUFFIX: Final = ".xml"
 
 _EDGES: Final = ("xtl", "ytl", "xbr", "ybr")
 _PLACE: Final = ("left", "top", "width", "height")
+_ROUND: Final = ("cx", "cy", "rx", "ry")
+_WITHOUT_AREA: Final = {
+    "tag": "tag",
+    "points": "group of points",
+    "polyline": "polyline",
+    "cuboid": "cuboid",
+    "skeleton": "skeleton",
+}
+"""Kinds of CVAT that are not specimens, and what they are called."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -107,7 +128,8 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     root = read_xml(path, TITLE)
     if root.tag != "annotations":
         raise InputError(f"{path} is not {TITLE}: its root is {root.tag!r}, not 'annotations'.")
-    if root.find("track") is not None:
+    tracks = len(root.findall("track"))
+    if tracks and root.find("image") is None:
         raise InputError(f"{path} is for a video: export it from CVAT as 'CVAT for images'.")
     problems = Problems()
     sheets: dict[str, Sheet] = {}
@@ -120,27 +142,35 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
                 raise InputError(f"is named {name!r}, as one before it")
             sheets[name] = Sheet(*pictures.known(name, size_of(image.get("height"), image.get("width"))))
             for number_, shape in enumerate(image, start=1):
-                with problems.at(f"{name} shape {number_}"):
+                with problems.at(f"{name} shape {number_}", sheets[name].left_out):
                     sheets[name].specimens.append(_specimen(shape, sheets[name].size))
     problems.check(path)
+    if tracks:
+        next(iter(sheets.values())).left_out["track of a video"] = tracks
     classes = [label.findtext("name") or "" for label in root.iterfind("meta//labels/label")]
     return assembled(list(sheets.values()), list(dict.fromkeys(name for name in classes if name)))
 
 
 def _specimen(shape: Element, size: Size | None) -> Specimen:
     """Return the specimen of a shape."""
+    if shape.tag in _WITHOUT_AREA:
+        raise NoArea(_WITHOUT_AREA[shape.tag])
     name = shape.get("label") or DEFAULT_CLASS
     facts = Facts.parsed({item.get("name", ""): (item.text or "").strip() for item in shape.findall("attribute")})
     if shape.tag == "box":
         x0, y0, x1, y1 = (number(shape.get(key), key) for key in _EDGES)
         angle = math.radians(number(shape.get("rotation", 0), "rotation"))
         return Specimen.rectangle(name, between(x0, y0, x1, y1, angle), size, facts)
+    if shape.tag == "ellipse":
+        cx, cy, rx, ry = (number(shape.get(key), key) for key in _ROUND)
+        angle = math.radians(number(shape.get("rotation", 0), "rotation"))
+        return Specimen.outlined(name, ((ring_of(ellipse(cx, cy, 2 * rx, 2 * ry, angle)),),), size, facts)
     if shape.tag == "polygon":
         points = [pair.split(",") for pair in (shape.get("points") or "").split(";")]
         return Specimen.outlined(name, ((ring_of(points),),), size, facts)
     if shape.tag == "mask":
         return Specimen.masked(name, _mask(shape), size, facts)
-    raise InputError(f"is a {shape.tag}, which has no area")
+    raise InputError(f"is a {shape.tag}, which is not a shape of CVAT that is known")
 
 
 def _mask(shape: Element) -> CroppedMask:

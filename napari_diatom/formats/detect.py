@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import zipfile
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
@@ -13,7 +9,7 @@ from xml.parsers import expat
 from napari_diatom.errors import InputError
 from napari_diatom.formats import biigle_csv, dota, imagej, yolo_places
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
-from napari_diatom.text_files import read_bytes, read_text
+from napari_diatom.text_files import parse_json, parse_table, read_bytes, read_text
 from napari_diatom.tiff import is_tiff
 
 _SUFFIXES: Final = frozenset(
@@ -79,13 +75,7 @@ def _of_file(path: Path) -> str | None:
 
 def _of_regions(data: bytes) -> str | None:
     """Tell whether a file holds regions of ImageJ."""
-    if data.startswith(b"Iout"):
-        return "imagej"
-    try:
-        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return None
-    return "imagej" if all(name.endswith(imagej.SINGLE) for name in names) else None
+    return "imagej" if data.startswith(b"Iout") or imagej.holds_regions(data) else None
 
 
 def _root(data: bytes) -> str:
@@ -113,9 +103,9 @@ def _of_json(text: str, path: Path) -> str | None:
         When the text is damaged JSON.
     """
     try:
-        data: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged or not JSON: {error}.") from None
+        data: Any = parse_json(text, path, "JSON")
+    except InputError as error:
+        raise InputError(str(error).replace(" is not JSON", " is damaged or not JSON", 1)) from None
     if isinstance(data, list):
         return (
             "geojson"
@@ -161,7 +151,10 @@ def _of_lines(text: str) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
-    columns = next(csv.reader([lines[0]]), [])
+    try:
+        columns = next(iter(parse_table(lines[0], "The first line", "a table")), [])
+    except InputError:
+        columns = []
     if set(biigle_csv.NEEDED) <= set(columns):
         return "biigle-csv"
     rows = [line.replace(",", " ").split() for line in lines if not line.startswith(dota.HEADERS)]

@@ -27,7 +27,9 @@ def xml_text(root: ElementTree.Element) -> str:
             if _NO_XML.search(text):
                 raise InputError(f"XML cannot hold the name {text!r}: it has a control character.")
     ElementTree.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    # A parser takes a bare carriage return for a line feed.
+    text = ElementTree.tostring(root, encoding="unicode").replace("\r", "&#13;")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def plain(value: float) -> str:

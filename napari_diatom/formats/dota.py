@@ -1,7 +1,7 @@
 """DOTA's label files: four corners, class and difficulty in a row, a file per image in ``labelTxt/``.
 
-A class is one word there: spaces become underscores. Quadrilaterals that are no rectangles are read as the smallest
-box round them.
+A class is one word there: blanks and line breaks become underscores. Quadrilaterals that are no rectangles are read as
+the smallest box round them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
 
 def word(name: str) -> str:
     """Return a class as one word."""
-    return "_".join(name.split())
+    return "_".join(name.split()) or "_"
 
 
 def _text(part: Annotations) -> str:
@@ -90,7 +90,10 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
 
 def _specimen(line: str, size: Size | None) -> Specimen:
     """Return the specimen of a row."""
-    cells = line.replace(",", " ").split()
+    cells = line.split()
+    if len(cells) < 9 or cells[0].endswith(","):
+        # Some programs put commas between the cells; where they do not, a comma belongs to the class.
+        cells = line.replace(",", " ").split()
     if len(cells) < 9:
         raise InputError(f"has {len(cells)} cells; eight coordinates, a class and a difficulty are needed")
     # Difficulty is the last cell, but some programs leave it out.

@@ -11,7 +11,7 @@ from typing import TypeVar
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations
-from napari_diatom.formats.pictures import names_needed
+from napari_diatom.formats.pictures import file_names
 from napari_diatom.formats.specimens import some_of
 
 Read = TypeVar("Read")
@@ -79,7 +79,7 @@ def each_file(
             raise InputError(f"{title} has a file per image, and there are {len(annotations)} images: name a folder.")
         write(path, annotations[0])
         return
-    names = names_needed(annotations, title)
+    names = file_names(annotations, title)
     with new_folder(path) as folder:
         for name, part in zip(names, annotations, strict=True):
             write(folder / f"{name}{suffixes[0]}", part)

@@ -5,8 +5,9 @@ edges of its pixels. Beside QuPath's own properties (``objectType``, ``classific
 ``score``, ``shape``, ``origin``, ``reviewed``, ``cut``, the numbers of its ``box`` and its ``measurements``, which
 QuPath lists; all may be missing. Specimens of a project have an ``id``, and ``annotator`` and ``changed`` say who
 changed them last, and when. Named ones have :data:`napari_diatom.names.COLUMNS`, and the taxon as ``name`` too, which
-QuPath shows. Where the box and the geometry disagree, as after an edit in QuPath, the geometry is right; measurements
-are never read back.
+QuPath shows. A class such as ``Navicula: big``, and a status other than the usual one, are written as QuPath's derived
+classes, ``"names": ["Navicula", "big", "broken"]``, and read from them. Where the box and the geometry disagree, as
+after an edit in QuPath, the geometry is right; measurements are never read back.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +29,12 @@ from napari_diatom import geometry
 from napari_diatom.colours import class_colour
 from napari_diatom.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.errors import InputError
-from napari_diatom.files import reason, write_atomically
+from napari_diatom.files import write_atomically
 from napari_diatom.formats import PERSON, Annotations, Outline, repeated
+from napari_diatom.formats.outlines import FARTHEST, MOST_POINTS
 from napari_diatom.names import Name
 from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM
+from napari_diatom.text_files import parse_json, read_bytes
 
 SUFFIX: Final = ".geojson"
 
@@ -39,8 +44,15 @@ HEADER: Final = "napari_diatom"
 _DEFAULT_CLASS: Final = "diatom"
 _RECTANGLE_TOLERANCE: Final = 0.02
 """How far (px) the numbers of a box may be from its own corners, which are written to four decimals."""
-_FARTHEST: Final = 1e7
-"""Coordinates beyond these, in pixels, are damage."""
+_LINES: Final = {
+    "Point": "point",
+    "MultiPoint": "point",
+    "LineString": "line",
+    "MultiLineString": "line",
+}
+"""Geometries without an area, and what they are called."""
+_BETWEEN: Final = ": "
+"""What QuPath puts between the names of a derived class."""
 _KINDS: Final = re.compile(r"Path\w*Object")
 """What QuPath wrote in place of an id up to version 0.2; it is the same for all of a kind."""
 _POLYGON_TOLERANCE: Final = 2.0
@@ -98,18 +110,14 @@ def collection(header: Mapping[str, Any], lines: Sequence[str]) -> str:
 def read(path: Path) -> Annotations:
     """Read annotations from a GeoJSON file of ours or of QuPath.
 
-    Masks are given where at least one specimen is a polygon.
+    Masks are given where at least one specimen is a polygon. Points and lines are left out, and counted.
 
     Raises
     ------
     InputError
         When the file cannot be read, is no GeoJSON, or holds bad features (the first few are named with their number).
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    return of_data(parsed(data, str(path)), str(path))
+    return of_data(parsed(read_bytes(path), str(path)), str(path), only_specimens=False)
 
 
 def loads(text: str, source: str = "The text") -> Annotations:
@@ -131,15 +139,10 @@ def parsed(text: str | bytes, source: str) -> Any:
     InputError
         When it is no JSON, or no text in UTF-8.
     """
-    try:
-        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
-    except UnicodeDecodeError:
-        raise InputError(f"{source} is not GeoJSON: it is not text in UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{source} is not GeoJSON: {error}.") from None
+    return parse_json(text, source, "GeoJSON")
 
 
-def of_data(data: Any, source: str, masks: bool = True) -> Annotations:
+def of_data(data: Any, source: str, masks: bool = True, only_specimens: bool = True) -> Annotations:
     """Read annotations from parsed GeoJSON.
 
     Parameters
@@ -150,6 +153,8 @@ def of_data(data: Any, source: str, masks: bool = True) -> Annotations:
         Names the file in errors.
     masks : bool
         Whether to fill the masks of polygons; without, they are known by their outlines alone.
+    only_specimens : bool
+        Whether points and lines are refused, as in a file of ours; otherwise they are left out, and counted.
 
     Raises
     ------
@@ -159,7 +164,12 @@ def of_data(data: Any, source: str, masks: bool = True) -> Annotations:
     listed, header = _collection(data, source)
     read: list[_Feature] = []
     problems: list[str] = []
+    without_area: Counter[str] = Counter()
     for number, feature in enumerate(listed, start=1):
+        kind = None if only_specimens else _line(feature)
+        if kind is not None:
+            without_area[kind] += 1
+            continue
         try:
             read.append(_parse(feature))
         except InputError as error:
@@ -168,7 +178,45 @@ def of_data(data: Any, source: str, masks: bool = True) -> Annotations:
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
-    return _assemble(read, header, source, masks)
+    return replace(_assemble(read, header, source, masks), left_out=without_area)
+
+
+def class_and_status(properties: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return the class and the status of a feature by its properties.
+
+    QuPath has no status. There the last name of a derived class may be one: ``["Navicula", "broken"]``.
+
+    Raises
+    ------
+    InputError
+        When the class is not text; the message goes on after the feature's name.
+    """
+    classification = properties.get("classification")
+    names = [classification]
+    if isinstance(classification, dict):
+        names = classification.get("names") or [classification.get("name")]
+    if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
+        raise InputError(f"has the class {classification!r}, which is not a name or a list of names")
+    parts = [str(name) for name in names if name]
+    if "status" in properties:
+        status = properties["status"]
+        is_added = len(parts) > 1 and parts[-1] == status != STATUSES[0]
+        # A single name is the class as it is: it may end in what is a status, too.
+        return _BETWEEN.join(parts[:-1] if is_added else parts) or _DEFAULT_CLASS, status
+    parts = [part.strip() for part in parts[0].split(_BETWEEN)] if len(parts) == 1 else parts
+    if len(parts) > 1 and parts[-1] in STATUSES:
+        return _BETWEEN.join(parts[:-1]), parts[-1]
+    return _BETWEEN.join(parts) or _DEFAULT_CLASS, STATUSES[0]
+
+
+def _classification(name: str, status: str) -> dict[str, Any]:
+    """Return a class and a status as QuPath has them."""
+    parts = name.split(_BETWEEN)
+    if any(part != part.strip() or not part for part in parts):
+        parts = [name]
+    parts += [status] * (status != STATUSES[0])
+    # QuPath writes either of them; of both it takes "name", and takes it apart where it has its own separator.
+    return {"name": _BETWEEN.join(parts), **({"names": parts} if len(parts) > 1 else {})}
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +243,7 @@ def _feature(annotations: Annotations, i: int, corners: NDArray[np.float64]) -> 
     """Return specimen ``i``, whose box has these corners, as a GeoJSON feature."""
     found = annotations.detections
     box = found.boxes[i]
-    class_id = int(found.class_ids[i])
+    class_id, status = int(found.class_ids[i]), STATUSES[int(found.status[i])]
     outline = annotations.outlines[i]
     if annotations.shapes[i] == "rectangle":
         outline = ((corners,),)
@@ -214,8 +262,11 @@ def _feature(annotations: Annotations, i: int, corners: NDArray[np.float64]) -> 
         "geometry": shape,
         "properties": {
             "objectType": "annotation",
-            "classification": {"name": found.classes[class_id], "color": list(class_colour(class_id))},
-            "status": STATUSES[int(found.status[i])],
+            "classification": {
+                **_classification(found.classes[class_id], status),
+                "color": list(class_colour(class_id)),
+            },
+            "status": status,
             "score": _shortest(found.scores[i]),
             "shape": annotations.shapes[i],
             "origin": annotations.origins[i],
@@ -277,9 +328,7 @@ def _parse(feature: Any) -> _Feature:
     if not isinstance(properties, dict):
         properties = {}
     shape, box, outline = _figure(properties, feature["geometry"])
-    classification = properties.get("classification")
-    name = classification.get("name") if isinstance(classification, dict) else classification
-    status = properties.get("status", STATUSES[0])
+    name, status = class_and_status(properties)
     score = properties.get("score", 1.0)
     cut = properties.get("cut", 0)
     if status not in STATUSES:
@@ -290,7 +339,7 @@ def _parse(feature: Any) -> _Feature:
         raise InputError(f"has the cut flags {cut!r}, which are not within 0 and 3")
     return _Feature(
         box=box,
-        name=str(name) if name else _DEFAULT_CLASS,
+        name=name,
         score=float(score),
         status=str(status),
         cut=int(cut),
@@ -332,6 +381,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _line(feature: Any) -> str | None:
+    """Return what a feature is that has no area, None for any other."""
+    geometry_ = feature.get("geometry") if isinstance(feature, dict) else None
+    kind = geometry_.get("type") if isinstance(geometry_, dict) else None
+    return _LINES.get(kind) if isinstance(kind, str) else None
+
+
 def _outline(geometry_: Mapping[str, Any]) -> Outline:
     """Return the polygons of a GeoJSON geometry."""
     kind, coordinates = geometry_.get("type"), geometry_.get("coordinates")
@@ -352,13 +408,15 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
     """Return a ring without its repeated end point."""
     try:
         ring = np.asarray(coordinates, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError("has coordinates that are not numbers") from None
+    if len(ring) > MOST_POINTS:
+        raise InputError(f"has an outline of {len(ring):,} points; up to {MOST_POINTS:,} are read")
     if ring.ndim != 2 or ring.shape[1] < 2:
         raise InputError("has coordinates that are not pairs of x and y")
     ring = ring[:, :2]
     (left, top), (right, bottom) = ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
-    if not (left >= -_FARTHEST and top >= -_FARTHEST and right <= _FARTHEST and bottom <= _FARTHEST):
+    if not (left >= -FARTHEST and top >= -FARTHEST and right <= FARTHEST and bottom <= FARTHEST):
         raise InputError("has NaN, infinite or absurdly large coordinates")
     if len(ring) > 1 and ring[0].tolist() == ring[-1].tolist():
         ring = ring[:-1]
@@ -375,7 +433,7 @@ def _own_box(numbers: Any, geometry_: Mapping[str, Any]) -> NDArray[np.float64] 
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(map(_is_number, numbers)):
         return None
     cx, cy, length, width, angle = numbers
-    if min(length, width) <= _RECTANGLE_TOLERANCE or max(map(abs, numbers)) > _FARTHEST:
+    if min(length, width) <= _RECTANGLE_TOLERANCE or max(map(abs, numbers)) > FARTHEST:
         return None
     coordinates = geometry_.get("coordinates")
     if geometry_.get("type") != "Polygon" or not isinstance(coordinates, list) or len(coordinates) != 1:
@@ -446,19 +504,22 @@ def _trusted(numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rec
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether a value is a finite number; an integer beyond all floats is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with_masks: bool) -> Annotations:
     """Join features of one file."""
-    from napari_diatom.formats.outlines import fill
-
+    height, width = _whole(header.get("height")), _whole(header.get("width"))
+    size = None if height is None or width is None else (height, width)
     listed = header.get("classes")
     known = [str(name) for name in listed] if isinstance(listed, list) else []
     classes = tuple(dict.fromkeys([*known, *sorted({item.name for item in read})])) or (_DEFAULT_CLASS,)
     masks: list[CroppedMask] | None = None
     if with_masks and any(item.shape == "polygon" for item in read):
-        masks = [fill(item.outline or _outline(item.geometry)) for item in read]
+        masks = [
+            _filled(item, size, f"{source} has damaged annotations: feature {n}") for n, item in enumerate(read, 1)
+        ]
     try:
         found = Detections.of(
             np.stack([item.box for item in read]) if read else np.empty((0, 5)),
@@ -478,8 +539,8 @@ def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with
         shapes=[item.shape for item in read],
         outlines=[item.outline if item.shape == "polygon" else None for item in read],
         image=str(header.get("image") or ""),
-        height=_whole(header.get("height")),
-        width=_whole(header.get("width")),
+        height=height,
+        width=width,
         pixel_size_um=_pixel_size(header.get("pixel_size_um")),
         ids=[item.id for item in read],
         annotators=[item.annotator for item in read],
@@ -487,6 +548,19 @@ def _assemble(read: list[_Feature], header: Mapping[str, Any], source: str, with
         names=[item.called for item in read],
         orientation=_orientation(header.get("orientation")),
     )
+
+
+def _filled(item: _Feature, size: tuple[int, int] | None, source: str) -> CroppedMask:
+    """Return the mask of a specimen; ``source`` begins an error."""
+    from napari_diatom.formats.outlines import fill
+    from napari_diatom.formats.polygons import filled_box
+
+    try:
+        if item.shape == "rectangle":
+            return filled_box(item.box, size)
+        return fill(item.outline or _outline(item.geometry))
+    except InputError as error:
+        raise InputError(f"{source} {error}.") from None
 
 
 def _whole(value: Any) -> int | None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.pictures import Pictures, with_sizes
@@ -43,9 +42,6 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
 
 def _read(file: Path) -> Annotations:
     """Read the file of one image."""
-    data = read_bytes(file)
-    try:
-        part = geojson.of_data(geojson.parsed(data, str(file)), str(file), masks=False)
-    except OverflowError:
-        raise InputError(f"{file} has numbers that are absurdly large.") from None
+    data = geojson.parsed(read_bytes(file), str(file))
+    part = geojson.of_data(data, str(file), masks=False, only_specimens=False)
     return tidy(part if part.image else replace(part, image=file.stem), file)

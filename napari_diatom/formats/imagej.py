@@ -3,6 +3,10 @@
 A box is a rotated rectangle, which ImageJ keeps as the line through its middle and its width; an outline of one ring is
 a polygon, one with holes or islands a composite. Class, status, score and the like are properties of the region. A
 region without them is of the class that its name says, unless ImageJ gave it that name.
+
+The regions of a stack say by their position to which of its fields they belong; those without one belong to the first.
+Points, lines and texts are left out, and counted. Folders in a zip file are looked into, and what systems leave there
+(``__MACOSX``, hidden files) is passed over.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ import json
 import re
 import struct
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,10 +25,22 @@ import numpy as np
 from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, Outline
 from napari_diatom.formats.folders import read_each, write_each
+from napari_diatom.formats.name_index import base_name, page_of
+from napari_diatom.formats.outlines import MOST_POINTS
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import ellipse, nested, ring_of
 from napari_diatom.formats.shapes import between, corners_of, outline_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.specimens import (
+    DEFAULT_CLASS,
+    Facts,
+    NoArea,
+    Problems,
+    Sheet,
+    Size,
+    Specimen,
+    assembled,
+    some_of,
+)
 from napari_diatom.text_files import read_bytes
 
 if TYPE_CHECKING:
@@ -37,24 +52,21 @@ SINGLE: Final = ".roi"
 """Suffix of a file with one region."""
 MOST: Final = 2**24
 """Bytes that one region may have."""
+MOST_UNPACKED: Final = 2**29
+"""Bytes that all regions of a file may have."""
+LARGEST_DIRECTORY: Final = 2**25
+"""Bytes of the list of a zip file's entries: some 300,000 of them."""
+RATIO: Final = 200
+"""How many times larger than the file its regions may be, where they are large."""
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0
 _AUTOMATIC: Final = re.compile(r"[\dF][\dC-]*")
-_ERRORS: Final = (
-    ValueError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    AssertionError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    MemoryError,
-)
-"""What damaged files lead the zip and ROI readers to."""
+_SLICE: Final = re.compile(r"(\d{4,6})-\d{4,6}-\d{4,6}")
+"""Names that ImageJ gives to regions of a stack: slice, row, column."""
+_CLUTTER: Final = re.compile(r"(^|.*/)(__MACOSX/.*|\.[^/]*(/.*)?|[^/]*/|Thumbs\.db|desktop\.ini)", re.IGNORECASE)
+"""What systems add to a zip file, and folders."""
+_TAIL: Final = 22 + 65_535
+"""Bytes at the end of a zip file, of which some say how long its list of entries is."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -90,7 +102,8 @@ def _region(part: Annotations, i: int) -> ImagejRoi:
     region = ImagejRoi.frompoints(np.concatenate([ring for polygon in outline for ring in polygon])
                                   if outline is not None else corners_of(part, i))  # fmt: skip
     region.name = f"{i + 1:05d}"
-    region.props = "".join(f"{key}: {json.dumps(text)[1:-1]}\n" for key, text in _texts(part, i, name).items())
+    region.position = page_of(base_name(part.image))[1] or 0
+    region.props = "".join(f"{key}: {_escaped(text)}\n" for key, text in _texts(part, i, name).items())
     if outline is None:
         first, second, third, fourth = corners_of(part, i)
         region.subtype = ROI_SUBTYPE.ROTATED_RECT
@@ -115,6 +128,15 @@ def _texts(part: Annotations, i: int, name: str) -> dict[str, str]:
     return {"class": name, **Facts.of(part, i).texts()}
 
 
+def _escaped(text: str) -> str:
+    """Return a text as the value of a property, with blanks at its ends that last."""
+    inner = text.strip(" ")
+    start = len(text) - len(text.lstrip(" "))
+    end = len(text) - len(inner) - start
+    blank = "\\u0020"
+    return blank * start + json.dumps(inner)[1:-1] + blank * end
+
+
 def _path(outline: Outline) -> Any:
     """Return rings as ImageJ's path: a number for what is done, then where."""
     steps: list[float] = []
@@ -133,55 +155,126 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     InputError
         When they cannot be read or hold damaged regions; the first few are named.
     """
-    return assembled(read_each(path, (SUFFIX, SINGLE), TITLE, lambda file: _sheet(file, pictures)))
+    sheets = read_each(path, (SUFFIX, SINGLE), TITLE, lambda file: _sheets(file, pictures))
+    return assembled([sheet for several in sheets for sheet in several])
 
 
-def _sheet(file: Path, pictures: Pictures) -> Sheet:
-    """Read the file of one image."""
-    data = read_bytes(file)
+def _sheets(file: Path, pictures: Pictures) -> list[Sheet]:
+    """Read the regions of one file: an image, or the fields of a stack that they lie on."""
     image, size = pictures.known(file.stem, None, file)
-    sheet = Sheet(image, size)
+    # A file that is itself named after a field holds that field alone.
+    fields = 1 if page_of(file.stem)[1] is not None else pictures.fields(file.stem)
     problems = Problems()
-    for name, content in _regions(data, file).items():
+    sheets: dict[int, Sheet] = {1: Sheet(image, size)}
+    for name, content in _regions(read_bytes(file), file).items():
         with problems.at(f"region {name}"):
-            sheet.specimens.append(_specimen(content, size))
+            region = _parsed(content)
+            field = 1 if fields == 1 else _field(region, Path(name).stem)
+            if fields is not None and field > fields:
+                raise InputError(f"lies on field {field}, and {image} has {fields}")
+            if field not in sheets:
+                sheets[field] = Sheet(*pictures.known(f"{file.stem}#{field}", None, file))
+            with problems.at(f"region {name}", sheets[field].left_out):
+                sheets[field].specimens.append(_specimen(region, content, sheets[field].size))
     problems.check(file)
-    return sheet
+    # An empty first field is not an image without specimens where the others have them all.
+    return [sheet for field, sheet in sorted(sheets.items()) if field > 1 or len(sheets) == 1 or sheet.specimens]
+
+
+def _field(region: ImagejRoi, name: str) -> int:
+    """Return the number of the field that a region lies on, from 1.
+
+    In a hyperstack that is its time: channels and planes of focus are the same place. The slices of a plain stack are
+    counted by the one position, which older versions of ImageJ kept in the name.
+    """
+    if region.c_position > 0 or region.z_position > 0 or region.t_position > 0:
+        return max(int(region.t_position), 1)
+    if region.position > 0:
+        return int(region.position)
+    old = _SLICE.fullmatch(region.name.strip() or name)
+    return max(int(old[1]), 1) if old else 1
+
+
+def holds_regions(data: bytes) -> bool:
+    """Tell whether a zip file is one of regions, by the names in it."""
+    try:
+        entries = _entries(data)
+    except Exception:  # zipfile meets damaged files with errors of many kinds
+        return False
+    return not entries or any(entry.filename.lower().endswith(SINGLE) for entry in entries)
+
+
+def _entries(data: bytes) -> list[zipfile.ZipInfo]:
+    """Return what a zip file holds, without what systems add; raises anything where it is damaged."""
+    end = data.rfind(b"PK\5\6", max(len(data) - _TAIL, 0))
+    if end >= 0 and int.from_bytes(data[end + 12 : end + 16], "little") > LARGEST_DIRECTORY:
+        raise zipfile.BadZipFile("its list of entries is absurdly long")
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        return [entry for entry in packed.infolist() if not _CLUTTER.fullmatch(entry.filename)]
 
 
 def _regions(data: bytes, file: Path) -> dict[str, bytes]:
-    """Return the regions of a file by their names."""
+    """Return the regions of a file by their names.
+
+    Raises
+    ------
+    InputError
+        When it holds other files besides, or more than it could by its size.
+    """
     if data.startswith(b"Iout"):
         return {file.stem: data}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            entries = [entry for entry in packed.infolist() if entry.filename.endswith(SINGLE)]
+            entries = _entries(data)
             if len({entry.filename for entry in entries}) < len(entries):
                 raise InputError(f"{file} has several regions of one name.")
-            if len(entries) < len(packed.infolist()):
-                raise InputError(f"{file} is not {TITLE}: it holds files that are no regions.")
+            others = [entry.filename for entry in entries if not entry.filename.lower().endswith(SINGLE)]
+            if others:
+                raise InputError(f"{file} is not {TITLE}: it holds files that are no regions ({some_of(others)}).")
+            unpacked = sum(entry.file_size for entry in entries)
             if any(entry.file_size > MOST for entry in entries):
                 raise InputError(f"{file} has a region that is absurdly large.")
+            if unpacked > MOST_UNPACKED or unpacked > max(RATIO * len(data), MOST):
+                raise InputError(f"{file} would grow to {unpacked / 2**20:,.0f} MB, which is absurdly large.")
             return {entry.filename: packed.read(entry) for entry in entries}
-    except _ERRORS as error:
-        raise InputError(f"{file} is not {TITLE}: {' '.join(str(error).split())}.") from None
+    except InputError:
+        raise
+    except Exception as error:  # zipfile and what it unpacks with meet damaged files with errors of many kinds
+        raise InputError(f"{file} is not {TITLE}: {_short(error)}.") from None
 
 
-def _specimen(content: bytes, size: Size | None) -> Specimen:
-    """Return the specimen of a region."""
-    from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
+def _short(error: Exception) -> str:
+    """Return an error of a library as one line."""
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+
+
+def _parsed(content: bytes) -> ImagejRoi:
+    """Return a region."""
+    from roifile import ImagejRoi
 
     try:
-        region = ImagejRoi.frombytes(content)
+        return ImagejRoi.frombytes(content)
+    except Exception as error:  # roifile meets damaged regions with errors of many kinds
+        raise InputError(f"is damaged: {_short(error)}") from None
+
+
+def _specimen(region: ImagejRoi, content: bytes, size: Size | None) -> Specimen:
+    """Return the specimen of a region, which was read from ``content``."""
+    from roifile import ROI_SUBTYPE, ROI_TYPE
+
+    try:
+        path = np.asarray(region.multi_coordinates, dtype=np.float64).ravel().tolist() if region.composite else []
         coordinates = None if region.composite else region.coordinates()
-    except _ERRORS as error:
-        raise InputError(f"is damaged: {' '.join(str(error).split())}") from None
+    except Exception as error:  # as above
+        raise InputError(f"is damaged: {_short(error)}") from None
+    if region.subtype == ROI_SUBTYPE.TEXT:
+        raise NoArea("text")
     known = _properties(region.props)
     named = re.sub(r"-\d+$", "", region.name.strip())
     name = known.get("class") or (named if named and not _AUTOMATIC.fullmatch(named) else DEFAULT_CLASS)
     facts = Facts.parsed(known)
     if region.composite:
-        return Specimen.outlined(name, _outline(np.asarray(region.multi_coordinates).tolist()), size, facts)
+        return Specimen.outlined(name, _outline(path), size, facts)
     if region.subtype == ROI_SUBTYPE.ROTATED_RECT:
         (width,) = struct.unpack(">f", content[52:56])
         dx, dy = region.x2 - region.x1, region.y2 - region.y1
@@ -197,7 +290,7 @@ def _specimen(content: bytes, size: Size | None) -> Specimen:
     elif region.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         ring = ring_of(coordinates)
     else:
-        raise InputError(f"is a {region.roitype.name.lower()}, which has no area")
+        raise NoArea(region.roitype.name.lower())
     return Specimen.outlined(name, ((ring,),), size, facts)
 
 
@@ -229,4 +322,6 @@ def _outline(steps: list[float]) -> Outline:
         at += 3
     if not rings:
         raise InputError("has an empty path")
+    if len(steps) > 3 * MOST_POINTS:
+        raise InputError(f"has a path of more than {MOST_POINTS:,} points, which is absurdly many")
     return nested([ring_of(ring) for ring in rings])

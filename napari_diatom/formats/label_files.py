@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations, label_tiff
 from napari_diatom.formats.folders import each_file, read_each
 from napari_diatom.formats.pictures import Pictures, size_needed
@@ -16,9 +14,6 @@ from napari_diatom.imaging import open_images
 from napari_diatom.labelling import masks_of
 
 TITLE: Final = "Label image"
-
-_ERRORS: Final = (TypeError, AttributeError, OverflowError, MemoryError, struct.error, EOFError, AssertionError)
-"""What damaged TIFF files lead tifffile to, beside what label_tiff knows of."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -40,7 +35,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
 def _write(path: Path, part: Annotations) -> None:
     """Write the file of one image."""
     height, width = part.height or 0, part.width or 0
-    masks = tuple(mask.within(0, 0, width, height) for mask in masks_of(part.detections))
+    masks = tuple(mask.within(0, 0, width, height) for mask in masks_of(part.detections, (height, width)))
     label_tiff.write(path, replace(part.detections, masks=masks), height, width, pixel_size_um=part.pixel_size_um)
 
 
@@ -52,23 +47,16 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     InputError
         With the problems of the first few files that have any.
     """
-    return read_each(path, label_tiff.SUFFIXES, TITLE, lambda file: _read(file, pictures))
+    read = read_each(path, label_tiff.SUFFIXES, TITLE, lambda file: _read(file, pictures))
+    return [part for several in read for part in several]
 
 
-def _read(file: Path, pictures: Pictures) -> Annotations:
-    """Read the file of one image."""
-    pages = open_images(file)
-    size = pages[0].height, pages[0].width
-    image, _ = pictures.known(file.stem, size, file)
-    try:
-        _, found = label_tiff.read(file, *size)
-    except _ERRORS as error:
-        raise InputError(f"{file} is a damaged TIFF file: {' '.join(str(error).split())}.") from None
-    return Annotations.of(
-        found,
-        shapes=["polygon"] * len(found),
-        image=image,
-        height=size[0],
-        width=size[1],
-        pixel_size_um=pages[0].pixel_size_um,
-    )
+def _read(file: Path, pictures: Pictures) -> list[Annotations]:
+    """Read the file of one image, or of the fields of one, a page each."""
+    pixel_size = open_images(file)[0].pixel_size_um
+    parts = []
+    for number, (size, found) in enumerate(label_tiff.read_pages(file), start=1):
+        image, _ = pictures.known(file.stem if number == 1 else f"{file.stem}#{number}", size, file)
+        part = Annotations.of(found, shapes=["polygon"] * len(found), image=image, pixel_size_um=pixel_size)
+        parts.append(replace(part, height=size[0], width=size[1]))
+    return parts

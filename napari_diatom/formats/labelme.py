@@ -2,7 +2,8 @@
 
 An upright box is a ``rectangle``, one at an angle a ``rotation`` of four corners, a mask a ``polygon``; islands are
 polygons of one ``group_id``, as LabelMe has it, and holes are reached by bridges without width. ``circle`` and
-LabelMe's own ``mask`` are read, too. Status, origin and the like stand in ``attributes``.
+LabelMe's own ``mask`` are read, too. Points and lines are left out, and counted. Status, origin and the like stand in
+``attributes``.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from napari_diatom.formats import Annotations, Outline
 from napari_diatom.formats.documents import DECIMALS, size_of
 from napari_diatom.formats.folders import read_each, write_each
 from napari_diatom.formats.name_index import base_name
+from napari_diatom.formats.outlines import FARTHEST, check_span
 from napari_diatom.formats.pictures import Pictures
 from napari_diatom.formats.polygons import Ring, box_round, bridged, ellipse, ring_of
 from napari_diatom.formats.shapes import between, bounds_of, corners_of, is_upright, outline_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, NoArea, Problems, Sheet, Size, Specimen, assembled
 from napari_diatom.text_files import read_json
 
 TITLE: Final = "LabelMe"
@@ -36,6 +38,8 @@ VERSION: Final = "5.5.0"
 """Of LabelMe, whose files these are like."""
 
 _AT: Final = "position"
+_WITHOUT_AREA: Final = {"point": "point", "points": "group of points", "line": "line", "linestrip": "line"}
+"""Kinds of LabelMe that are not specimens, and what they are called."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -127,7 +131,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
         is_island = item.get("shape_type", "polygon") == "polygon" and group is not None
         islands.setdefault((name, str(group)) if is_island else position, (name, []))[1].append({**item, _AT: position})
     for name, items in islands.values():
-        with problems.at(f"shape {items[0][_AT]}"):
+        with problems.at(f"shape {items[0][_AT]}", sheet.left_out):
             sheet.specimens.append(_specimen(items[0], name, size) if len(items) == 1 else _joined(items, name, size))
     problems.check(file)
     return sheet
@@ -148,6 +152,8 @@ def _facts(item: Mapping[str, Any]) -> Facts:
 def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen:
     """Return the specimen of a shape."""
     kind = item.get("shape_type", "polygon")
+    if isinstance(kind, str) and kind in _WITHOUT_AREA:
+        raise NoArea(_WITHOUT_AREA[kind])
     facts = _facts(item)
     if kind == "rectangle":
         low, high = _ends(item.get("points"))
@@ -162,7 +168,7 @@ def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen
         return Specimen.outlined(name, _circle(x, y, across), size, facts)
     if kind == "mask":
         return Specimen.masked(name, _mask(item), size, facts)
-    raise InputError(f"is a {kind}, which has no area")
+    raise InputError(f"is a {kind}, which is not a shape of LabelMe that is known")
 
 
 def _circle(x: float, y: float, across: float) -> Outline:
@@ -197,7 +203,8 @@ def _mask(item: Mapping[str, Any]) -> CroppedMask:
         with Image.open(
             io.BytesIO(base64.b64decode(item.get("mask") or "", validate=True)), formats=["PNG"]
         ) as picture:
+            check_span(*picture.size)
             pixels = np.asarray(picture.convert("L")) > 0
     except (OSError, ValueError, TypeError, SyntaxError, binascii.Error, Image.DecompressionBombError):
         raise InputError("has a mask that is no PNG") from None
-    return CroppedMask(pixels, *(int(value) for value in np.clip(np.round(low), -1e7, 1e7)))
+    return CroppedMask(pixels, *(int(value) for value in np.clip(np.round(low), -FARTHEST, FARTHEST)))

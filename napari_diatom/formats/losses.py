@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -73,6 +74,7 @@ def losses(format_: Format, annotations: Sequence[Annotations]) -> Losses:
             number = sum(count(part) for part in annotations)
             if number:
                 items.append(Loss(kind, number, words))
+    items += _spelt_otherwise(format_, annotations)
     return Losses(format_.title, tuple(items))
 
 
@@ -90,7 +92,7 @@ def _boxes(part: Annotations) -> int:
 
 
 def _outlined(part: Annotations) -> int:
-    return sum(outline_of(part, i) is not None for i in range(len(part)))
+    return sum(mask_of(part, i) is not None for i in range(len(part)))
 
 
 def _with_holes(part: Annotations) -> int:
@@ -105,7 +107,8 @@ def _hidden(part: Annotations) -> int:
     """Return how many specimens lie partly below others, 0 where the image's size is unknown."""
     if part.height is None or part.width is None:
         return 0
-    masks = tuple(mask.within(0, 0, part.width, part.height) for mask in masks_of(part.detections))
+    whole = masks_of(part.detections, (part.height, part.width))
+    masks = tuple(mask.within(0, 0, part.width, part.height) for mask in whole)
     return Painter.of(replace(part.detections, masks=masks), None, part.height, part.width).overlap().specimens
 
 
@@ -120,8 +123,18 @@ def _of_classes(part: Annotations) -> int:
     return sum(part.detections.classes[i] != DEFAULT_CLASS for i in part.detections.class_ids.tolist())
 
 
-def _with_spaces(part: Annotations) -> int:
-    return sum(len(part.detections.classes[i].split()) > 1 for i in part.detections.class_ids.tolist())
+def _spelt_otherwise(format_: Format, annotations: Sequence[Annotations]) -> list[Loss]:
+    """Return what becomes of the classes whose names a format cannot hold as they are."""
+    names = Counter(part.detections.classes[i] for part in annotations for i in part.detections.class_ids.tolist())
+    changed = [name for name in names if format_.spelling(name) != name]
+    if not changed:
+        return []
+    number = sum(names[name] for name in changed)
+    if all(format_.spelling(name) == name.replace(" ", "_") for name in changed):
+        return [Loss(Holds.NAMES, number, "spaces in the class names of {count} become underscores")]
+    such = f"{changed[0]!r} becomes {format_.spelling(changed[0])!r}".replace("{", "{{").replace("}", "}}")
+    words = "class names of {count} change: " + such + (" and the like" if len(changed) > 1 else "")
+    return [Loss(Holds.NAMES, number, words)]
 
 
 _KINDS: Final[dict[Holds, tuple[str, Callable[[Annotations], int]]]] = {
@@ -133,7 +146,6 @@ _KINDS: Final[dict[Holds, tuple[str, Callable[[Annotations], int]]]] = {
     Holds.OVERLAPS: ("{count} specimens lie partly below others", _hidden),
     Holds.BEYOND: ("{count} specimens far beyond the edge are clipped", _beyond),
     Holds.CLASSES: ("classes of {count}", _of_classes),
-    Holds.SPACES: ("spaces in the class names of {count} become underscores", _with_spaces),
     Holds.SCORES: ("scores of {count}", lambda part: int((part.detections.scores != 1).sum())),
     Holds.STATUS: (
         f"status other than {STATUSES[0]} of {{count}}",

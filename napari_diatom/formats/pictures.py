@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,17 @@ class Pictures:
             raise InputError(f"{self.folder} has several images named {whole!r}: give them names of their own")
         return found[0]
 
+    def fields(self, name: str) -> int | None:
+        """Return how many images the file of an image holds; None without a folder.
+
+        Raises
+        ------
+        InputError
+            When it cannot be found or read.
+        """
+        path = self.path(name)
+        return None if path is None else len(open_images(path))
+
     def known(self, name: str, stated: Size | None, source: Path | None = None) -> tuple[str, Size | None]:
         """Return an image's name with its suffix, and its height and width.
 
@@ -99,7 +111,9 @@ class Pictures:
             raise InputError(
                 f"{path} has {size[1]} x {size[0]} pixels, but its annotations are for {stated[1]} x {stated[0]}"
             )
-        return (name if whole.startswith(path.name) else path.name), size
+        if whole.startswith(path.name):
+            return name, size
+        return path.name + (f"#{page}" if page > 1 else ""), size
 
 
 def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: Path | None = None) -> list[Annotations]:
@@ -112,6 +126,7 @@ def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: P
     """
     out: list[Annotations] = []
     problems: list[str] = []
+    meant: dict[str, str] = {}
     for part in annotations:
         stated = (part.height, part.width) if part.height is not None and part.width is not None else None
         try:
@@ -119,6 +134,8 @@ def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: P
         except InputError as error:
             problems.append(str(error).rstrip("."))
             continue
+        if pictures.folder is not None and meant.setdefault(name, part.image) != part.image:
+            problems.append(f"{meant[name]!r} and {part.image!r} are both taken for the image {name}")
         height, width = size or (None, None)
         out.append(replace(part, image=name, height=height, width=width))
     if problems:
@@ -143,13 +160,35 @@ def size_needed(annotations: Sequence[Annotations], title: str) -> list[Size]:
     return [(part.height or 0, part.width or 0) for part in annotations]
 
 
-def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = False) -> list[str]:
-    """Return names for the files of the images: without folders and suffixes or, if ``whole``, with suffixes.
+def file_names(annotations: Sequence[Annotations], title: str) -> list[str]:
+    """Return names for the files of the images, each its own.
+
+    That is the name without folders and suffix; images that differ in nothing but their suffix, as ``a.png`` and
+    ``a.jpg``, or ``a`` and ``a.png``, keep it.
 
     Raises
     ------
     InputError
         When an image has no name, or two have the same.
+    """
+    names = names_needed(annotations, title, unique=False)
+    whole = [base_name(part.image) for part in annotations]
+    while clashing := {name for name, times in Counter(names).items() if times > 1}:
+        longer = [full if name in clashing else name for name, full in zip(names, whole, strict=True)]
+        if longer == names:
+            break
+        names = longer
+    _check_unique(names, title)
+    return names
+
+
+def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = False, unique: bool = True) -> list[str]:
+    """Return names for the files of the images: without folders and suffixes or, if ``whole``, with suffixes.
+
+    Raises
+    ------
+    InputError
+        When an image has no name or, if they have to be ``unique``, two have the same.
     """
     names = [base_name(part.image) if whole else stem_of(part.image) for part in annotations]
     unnamed = [str(position) for position, name in enumerate(names, start=1) if not name.strip(". ")]
@@ -161,7 +200,13 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
             f"{title} names files by their images, and {some_of(odd)} cannot be the name of a file on every system: it "
             "has control characters, or bytes that are not UTF-8. Rename the image."
         )
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if unique:
+        _check_unique(names, title)
+    return names
+
+
+def _check_unique(names: Sequence[str], title: str) -> None:
+    """Refuse names that several images have."""
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}.")
-    return names

@@ -25,6 +25,7 @@ from napari_diatom.formats import (
     label_files,
     label_tiff,
     labelme,
+    left_out,
     voc,
     yolo,
     yolo_rows,
@@ -34,6 +35,11 @@ from napari_diatom.formats.pictures import Pictures, with_sizes
 Reader = Callable[[Path, Pictures], list[Annotations]]
 Writer = Callable[..., None]
 """Takes the path, the annotations and the pictures; that of a format with splits takes ``split``, too."""
+
+
+def _same(name: str) -> str:
+    """Return a class as it is."""
+    return name
 
 
 class Layout(StrEnum):
@@ -54,7 +60,7 @@ class Holds(StrEnum):
     ISLANDS = "islands"
     OVERLAPS = "overlaps"
     CLASSES = "classes"
-    SPACES = "spaces in the names of classes"
+    NAMES = "classes as they are spelt"
     SCORES = "scores"
     STATUS = "status"
     ORIGIN = "origin and review"
@@ -86,6 +92,8 @@ class Format:
         What of the specimens it can hold.
     reader, writer : callable
         What :meth:`read` and :meth:`write` call.
+    spelling : callable
+        Returns a class as the format spells it; formats that hold :attr:`Holds.NAMES` return it as it is.
     """
 
     name: str
@@ -95,6 +103,7 @@ class Format:
     holds: frozenset[Holds]
     reader: Reader
     writer: Writer
+    spelling: Callable[[str], str] = _same
 
     def read(self, path: Path, images: Path | None = None, remarks: list[str] | None = None) -> list[Annotations]:
         """Read the specimens of all images.
@@ -121,6 +130,9 @@ class Format:
         found = self.reader(path, pictures)
         if remarks is not None:
             remarks += dict.fromkeys(pictures.remarks)
+            besides = left_out(found)
+            if besides:
+                remarks.append(f"{path} also has {besides}: only boxes and outlines of specimens were read.")
         return found
 
     def write(
@@ -161,7 +173,7 @@ class Format:
 
 
 _ATTRIBUTES: Final = frozenset({Holds.SCORES, Holds.STATUS, Holds.ORIGIN, Holds.CUT})
-_PLAIN: Final = frozenset({Holds.BOXES, Holds.OVERLAPS, Holds.CLASSES, Holds.SPACES, Holds.BEYOND})
+_PLAIN: Final = frozenset({Holds.BOXES, Holds.OVERLAPS, Holds.CLASSES, Holds.NAMES, Holds.BEYOND})
 _ALL: Final = frozenset(Holds) - {Holds.SPLITS, Holds.IDS, Holds.TAXA}
 _OUTLINES: Final = frozenset({Holds.ROTATION, Holds.MASKS, Holds.HOLES, Holds.ISLANDS})
 _IMAGES: Final = frozenset({Holds.SIZE, Holds.EMPTY})
@@ -193,11 +205,21 @@ FORMATS: Final = (
         dota.TITLE,
         (dota.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        (_PLAIN - {Holds.SPACES}) | {Holds.ROTATION, Holds.EMPTY},
+        (_PLAIN - {Holds.NAMES}) | {Holds.ROTATION, Holds.EMPTY},
         dota.read,
         dota.write,
+        dota.word,
     ),
-    Format("voc", voc.TITLE, (voc.SUFFIX,), Layout.FILE_PER_IMAGE, _PLAIN | _IMAGES, voc.read, voc.write),
+    Format(
+        "voc",
+        voc.TITLE,
+        (voc.SUFFIX,),
+        Layout.FILE_PER_IMAGE,
+        (_PLAIN - {Holds.NAMES}) | _IMAGES,
+        voc.read,
+        voc.write,
+        voc.spelling,
+    ),
     Format(
         "labelme",
         labelme.TITLE,
@@ -231,7 +253,7 @@ FORMATS: Final = (
         label_files.TITLE,
         label_tiff.SUFFIXES,
         Layout.FILE_PER_IMAGE,
-        _IMAGES | {Holds.MASKS, Holds.HOLES, Holds.ISLANDS, Holds.PIXEL_SIZE, Holds.SPACES, Holds.BEYOND},
+        _IMAGES | {Holds.MASKS, Holds.HOLES, Holds.ISLANDS, Holds.PIXEL_SIZE, Holds.NAMES, Holds.BEYOND},
         label_files.read,
         label_files.write,
     ),

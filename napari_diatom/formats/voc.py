@@ -63,6 +63,11 @@ def _text(part: Annotations) -> str:
     return xml_text(root)
 
 
+def spelling(name: str) -> str:
+    """Return a class as it is read back: blanks around it are taken for indentation."""
+    return name.strip() or DEFAULT_CLASS
+
+
 def read(path: Path, pictures: Pictures) -> list[Annotations]:
     """Read a file, or all files in a folder.
 
@@ -92,7 +97,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
 
 def _specimen(item: Element, size: Size | None) -> Specimen:
     """Return the specimen of an object."""
-    name = (item.findtext("name") or "").strip() or DEFAULT_CLASS
+    name = spelling(item.findtext("name") or "")
     rotated = item.find("robndbox")
     if rotated is not None:
         return Specimen.rectangle(name, [number(rotated.findtext(key), key) for key in _ROTATED], size)

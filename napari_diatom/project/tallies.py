@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_diatom.detections import STATUSES
 from napari_diatom.errors import InputError
 from napari_diatom.formats import geojson
 from napari_diatom.project.document import Document, State
@@ -82,9 +81,8 @@ def of_files(project: Path, image: ProjectImage) -> Tally:
     try:
         counts: Counter[tuple[str, str]] = Counter()
         for properties in _features(files_of(project, image.id)[0]):
-            classification = properties.get("classification")
-            name = classification.get("name") if isinstance(classification, dict) else classification
-            counts[str(name or "diatom"), str(properties.get("status", STATUSES[0]))] += 1
+            name, status = geojson.class_and_status(properties)
+            counts[name, str(status)] += 1
         return Tally(image, image.state, dict(counts), len(_features(files_of(project, image.id)[1])))
     except InputError as error:
         return Tally(image, image.state, problem=str(error))
