@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_diatom.models.library import ModelFolder
 
 
-def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
+def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -> AnyEngine:
     """Load the network of a model that finds specimens.
 
     Parameters
@@ -21,6 +21,9 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
         See :func:`napari_diatom.models.library.find`.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor; all that there are by default. One tile is computed by one thread, so that results do not
+        depend on their number.
 
     Raises
     ------
@@ -32,15 +35,15 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
     if model.card.engine == "yolo":
         from napari_diatom.engines.yolo import YoloEngine
 
-        return YoloEngine(model, device)
+        return YoloEngine(model, device, threads)
     if model.card.engine == "deeplab":
         from napari_diatom.engines.deeplab import DeepLabEngine
 
-        return DeepLabEngine(model, device)
+        return DeepLabEngine(model, device, threads)
     if model.card.engine == "maskrcnn":
         from napari_diatom.engines.maskrcnn import MaskRcnnEngine
 
-        return MaskRcnnEngine(model, device)
+        return MaskRcnnEngine(model, device, threads)
     if model.card.task == NAMING_TASK:
         raise ModelError(
             f"Model {model.card.name} names specimens and finds none: give it as --namer, and as --model one that "
@@ -51,7 +54,7 @@ def load(model: ModelFolder, device: str = "auto") -> AnyEngine:
     )
 
 
-def load_namer(model: ModelFolder, device: str = "auto") -> Namer:
+def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Namer:
     """Load the network of a model that names specimens; parameters are those of :func:`load`.
 
     Raises
@@ -67,4 +70,4 @@ def load_namer(model: ModelFolder, device: str = "auto") -> Namer:
     model.verify()
     from napari_diatom.engines.classifier import Classifier
 
-    return Classifier(model, device)
+    return Classifier(model, device, threads)

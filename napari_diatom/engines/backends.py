@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from napari_diatom.engines.graphs import converted
 from napari_diatom.engines.quiet import silence_openvino
 from napari_diatom.errors import ModelError
+from napari_diatom.machine import usable_threads
 from napari_diatom.models.library import ModelFolder
 
 STEP: Final = 64
@@ -34,7 +35,7 @@ class Backend(Protocol):
         ...
 
 
-def backend_of(model: ModelFolder, device: str) -> Backend:
+def backend_of(model: ModelFolder, device: str, threads: int | None = None) -> Backend:
     """Load a model's network for a device.
 
     Parameters
@@ -43,6 +44,8 @@ def backend_of(model: ModelFolder, device: str) -> Backend:
         With sound weights.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor; all that there are by default.
 
     Raises
     ------
@@ -50,7 +53,7 @@ def backend_of(model: ModelFolder, device: str) -> Backend:
         When the device is not there, or the network cannot be built or converted.
     """
     kind = choose_device(device)
-    return OpenVinoBackend(model) if kind == "cpu" else TorchBackend(model, kind)
+    return OpenVinoBackend(model, threads or usable_threads()) if kind == "cpu" else TorchBackend(model, kind)
 
 
 def missing(pixels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -93,11 +96,21 @@ def _has_gpu_driver() -> bool:
 
 
 class OpenVinoBackend:
-    """The network as an OpenVINO graph on the CPU."""
+    """The network as an OpenVINO graph on the CPU.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        With sound weights.
+    threads : int
+        Tiles that are computed at once, each by a thread of its own: sums within a tile that several threads shared
+        would depend on how many there are.
+    """
 
     device = "cpu"
 
-    def __init__(self, model: ModelFolder) -> None:
+    def __init__(self, model: ModelFolder, threads: int) -> None:
+        self._threads = threads
         silence_openvino()
         import openvino
 
@@ -110,10 +123,14 @@ class OpenVinoBackend:
         if shape not in self._compiled:
             graph = self._graph.clone()
             graph.reshape([1, *shape, 3])
-            # Single precision everywhere: the same numbers on every machine's instruction set, as near as can be.
-            compiled = self._core.compile_model(
-                graph, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-            )
+            options = {
+                "PERFORMANCE_HINT": "THROUGHPUT",
+                # Single precision everywhere: the same numbers on every machine's instruction set, as near as can be.
+                "INFERENCE_PRECISION_HINT": "f32",
+                "NUM_STREAMS": self._threads,
+                "INFERENCE_NUM_THREADS": self._threads,
+            }
+            compiled = self._core.compile_model(graph, "CPU", options)
             self._compiled[shape] = (compiled, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         return self._compiled[shape]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom import masks
 from napari_diatom.detections import Detections
 from napari_diatom.engines.backends import choose_device
+from napari_diatom.engines.streams import in_streams
+from napari_diatom.machine import usable_threads
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.names import Names
@@ -31,6 +34,8 @@ class Classifier:
         Of the engine ``classifier``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor, each with pictures of its own; all that there are by default.
 
     Raises
     ------
@@ -39,8 +44,9 @@ class Classifier:
         device.
     """
 
-    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
         self.card = model.card
+        self._threads = threads or usable_threads()
         self.card.check_standardization()
         self.facts = self.card.naming or NamingFacts()
         self.device = choose_device(device)
@@ -92,15 +98,20 @@ class Classifier:
         number, n_classes = len(detections), len(self.card.classes)
         probabilities = np.full((number, n_classes), 1 / n_classes, dtype=np.float32)
         seen = [k for k in range(number) if not is_outside(image, detections.boxes[k])]
-        for first in range(0, len(seen), BATCH):
-            report(Progress("names", first, len(seen)))
-            check(should_stop)
-            batch = seen[first : first + BATCH]
-            shapes = [_outline(detections, k) if outlines is None else outlines[k] for k in batch]
-            pictures = [
-                self._picture(image, detections.boxes[k], shape) for k, shape in zip(batch, shapes, strict=True)
-            ]
-            probabilities[batch] = self._probabilities(np.stack(pictures))
+        batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
+
+        def pictures() -> Iterator[NDArray[np.uint8]]:
+            for batch in batches:
+                shapes = [_outline(detections, k) if outlines is None else outlines[k] for k in batch]
+                yield np.stack(
+                    [self._picture(image, detections.boxes[k], shape) for k, shape in zip(batch, shapes, strict=True)]
+                )
+
+        with closing(in_streams(self._probabilities, pictures(), self.device, self._threads)) as found:
+            for done, batch in enumerate(batches):
+                report(Progress("names", done * BATCH, len(seen)))
+                check(should_stop)
+                probabilities[batch] = next(found)
         report(Progress("names", len(seen), len(seen)))
         return Names(self.card.classes, probabilities, self.card.threshold(), self.card.origin)
 

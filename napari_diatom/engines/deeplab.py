@@ -27,10 +27,10 @@ class DeepLabEngine:
         fit, or the device is not there.
     """
 
-    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
         self.card = model.card
         self.card.check_standardization()
-        self.backend = backend_of(model, device)
+        self.backend = backend_of(model, device, threads)
         self.device = self.backend.device
 
     def predict_maps(self, tiles: Iterable[Tile]) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any, Final
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.base import Tile
+from napari_diatom.engines.streams import in_streams
+from napari_diatom.machine import usable_threads
 from napari_diatom.masks import least_box, of_probabilities
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.stitching import stitch
 
 BATCH: Final = 2
-"""Tiles at once on a GPU; on a CPU one by one is no slower."""
+"""Tiles at once on a GPU; on a CPU each thread computes one."""
 BOX_NMS: Final = 0.7
 """Upright intersection over union up to which two boxes both get a mask: crossed needles share most of theirs, and
 their masks tell them apart afterwards."""
@@ -33,6 +36,8 @@ class MaskRcnnEngine:
         Of the engine ``maskrcnn``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor, each with a tile of its own; all that there are by default.
 
     Raises
     ------
@@ -41,8 +46,9 @@ class MaskRcnnEngine:
         device.
     """
 
-    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
         self.card = model.card
+        self._threads = threads or usable_threads()
         self.card.check_standardization()
         self.device = choose_device(device)
         import torch
@@ -62,18 +68,26 @@ class MaskRcnnEngine:
 
         The box of a specimen is the oriented one of least area around its mask.
         """
+        # Before all tiles: masks are computed only for what is wanted now.
+        self._network.roi_heads.score_thresh = threshold
+        with closing(in_streams(self._found, self._batches(tiles), self.device, self._threads)) as outputs:
+            for found in outputs:
+                yield from found
+
+    def _batches(self, tiles: Iterable[Tile]) -> Iterator[list[Tile]]:
+        """Yield the tiles that are computed together, all of one size."""
         most = 1 if self.device == "cpu" else BATCH
         batch: list[Tile] = []
         for tile in tiles:
             # A batch is padded to one size: tiles of another size would see another border.
             if batch and (len(batch) == most or tile.pixels.shape != batch[0].pixels.shape):
-                yield from self._found(batch, threshold)
+                yield batch
                 batch = []
             batch.append(tile)
         if batch:
-            yield from self._found(batch, threshold)
+            yield batch
 
-    def _found(self, tiles: list[Tile], threshold: float) -> list[tuple[int, Detections]]:
+    def _found(self, tiles: list[Tile]) -> list[tuple[int, Detections]]:
         """Run the network over tiles of one size."""
         import torch
 
@@ -81,8 +95,6 @@ class MaskRcnnEngine:
             stack = np.ascontiguousarray(np.stack([tile.pixels for tile in tiles]))
             images = torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2).float() / 255
             images = (images - self._mean) / self._std
-            # Set at every call: masks are computed only for what is wanted now.
-            self._network.roi_heads.score_thresh = threshold
             outputs = self._network(list(images))
             arrays = [{name: value.float().cpu().numpy() for name, value in output.items()} for output in outputs]
         return [(tile.index, decode(array, self.card.classes)) for tile, array in zip(tiles, arrays, strict=True)]

@@ -26,9 +26,9 @@ FILL: Final = 114
 class YoloEngine:
     """A loaded YOLO model; see :class:`napari_diatom.engines.base.Engine`."""
 
-    def __init__(self, model: ModelFolder, device: str = "auto") -> None:
+    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
         self.card = model.card
-        self.backend = backend_of(model, device)
+        self.backend = backend_of(model, device, threads)
         self.device = self.backend.device
 
     def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
