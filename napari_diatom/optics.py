@@ -10,6 +10,7 @@ from typing import Final
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import write_atomically
+from napari_diatom.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Optics:
 
     def __post_init__(self) -> None:
         values = (self.magnification, self.camera_pixel_um, self.adapter, self.binning)
-        if not self.name.strip() or not all(isinstance(v, (int, float)) and 0 < v < 1e6 for v in values):
+        is_named = isinstance(self.name, str) and self.name.strip()
+        if not is_named or not all(type(v) in (int, float) and 0 < v < 1e6 for v in values):
             raise InputError("A preset needs a name, and a magnification, pitch, adapter and binning above 0.")
 
     @property
@@ -83,12 +85,11 @@ class Presets:
         InputError
             When the file is there and damaged.
         """
-        try:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))
-            return tuple(Optics(**entry) for entry in entries)
-        except FileNotFoundError:
+        if not self._path.exists():
             return COMMON
-        except (OSError, ValueError, TypeError, InputError) as error:
+        try:
+            return tuple(Optics(**entry) for entry in read_json(self._path, "a file of presets"))
+        except (TypeError, InputError) as error:
             raise InputError(
                 f"{self._path} cannot be read as presets ({' '.join(str(error).split())}); mend or delete it."
             ) from error

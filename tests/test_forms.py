@@ -50,7 +50,16 @@ def test_presets_start_with_common_ones_and_are_kept(tmp_path):
     assert presets.load() == mine
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "a"}]', '[{"name": "a", "magnification": "b"}]', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[1]", '[{"name": "a"}]', '[{"name": "a", "magnification": "b"}]', "\x00", "7", "null", "[" * 100_000),
+        '[{"name": 7, "magnification": 100, "camera_pixel_um": 3.45}]',
+        '[{"name": "a", "magnification": true, "camera_pixel_um": 3.45}]',
+        '[{"name": "a", "magnification": NaN, "camera_pixel_um": 3.45}]',
+        '[{"name": "a", "magnification": 1, "magnification": 100, "camera_pixel_um": 3.45}]',
+    ],
+)
 def test_a_damaged_presets_file_is_named(tmp_path, text):
     path = tmp_path / "optics.json"
     path.write_text(text)
