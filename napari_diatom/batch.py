@@ -1,55 +1,36 @@
 """Counting many images: one after the other, each result written whole, resumed where it was interrupted.
 
-``OUT/.napari-diatom/settings.json`` holds the options of the run and ``OUT/.napari-diatom/<key>.json`` the result of
-an image, written after its annotations and overlay. The tables are made from these parts in the order of the inputs,
-so a resumed run gives the bytes of an undisturbed one.
+The tables are made from the stored results of the images in the order of the inputs, so a resumed run gives the bytes
+of an undisturbed one. An image that cannot be counted, for whatever reason, is named, and the others go on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
-import os
-import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from pathlib import Path
 
-from napari_diatom import __version__, tables
+from napari_diatom import run_record, tables
 from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.engines.base import AnyEngine, MapEngine, Namer
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.exports import is_written, write_masks
+from napari_diatom.engines.base import AnyEngine, Namer
+from napari_diatom.errors import DiatomError, InputError, OutputError
+from napari_diatom.exports import write_masks
 from napari_diatom.files import reason, write_atomically
+from napari_diatom.finding import advice, irregular, search
 from napari_diatom.formats import Annotations, geojson
-from napari_diatom.imaging import RESULT_FOLDERS, RESULTS_MARK, SlideImage, find_images, open_images
+from napari_diatom.imaging import SlideImage, open_images
+from napari_diatom.machine import usable_threads
 from napari_diatom.measure import Protocol
-from napari_diatom.models.card import MASK_TASKS, ModelCard, NamingFacts
+from napari_diatom.models.card import MASK_TASKS
 from napari_diatom.overlays import write_overlay
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.results_folder import FULL, MASKS, Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.sources import Source, beside, plan_sources
 from napari_diatom.tables import ImageResult
-
-ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
-
-_SETTINGS: Final = "settings.json"
-_TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.TABLES_XLSX, tables.RUN_JSON)
-_PACKAGES: Final = (
-    "numpy",
-    "opencv-python-headless",
-    "tifffile",
-    "imagecodecs",
-    "Pillow",
-    "torch",
-    "timm",
-    "ultralytics-opencv-headless",
-    "openvino",
-)
+from napari_diatom.words import printable
 
 
 @dataclass(frozen=True)
@@ -74,6 +55,8 @@ class Batch:
         Go on with an interrupted run.
     overwrite : bool
         Begin anew where ``out`` holds results.
+    threads : int
+        Of the processor that the networks may take, as ``run.json`` says; results do not depend on it.
     """
 
     inputs: tuple[str, ...]
@@ -86,11 +69,12 @@ class Batch:
     xlsx: bool = False
     resume: bool = False
     overwrite: bool = False
+    threads: int = field(default_factory=usable_threads)
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be counted, and why."""
+    """An image that is not counted, and why."""
 
     image: str
     reason: str
@@ -106,7 +90,7 @@ class BatchResult:
         In the order of the inputs, a result per page of a file of several; without the rows of specimens, which are
         in ``specimens.csv``.
     skipped : tuple of Skipped
-        Files and pages that could not be counted.
+        Files that are passed over, then files and pages that could not be counted.
     """
 
     images: tuple[ImageResult, ...]
@@ -119,6 +103,7 @@ def count(
     report: Report = silent,
     should_stop: ShouldStop = never,
     load_namer: Callable[[], Namer] | None = None,
+    tell: Callable[[Skipped], None] = lambda skipped: None,
 ) -> BatchResult:
     """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
 
@@ -132,6 +117,8 @@ def count(
         See :mod:`napari_diatom.progress`; reports ``"images"`` per file, ``"tiles"`` and ``"names"`` within.
     load_namer : callable, optional
         Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
+    tell : callable, optional
+        Is told of each image that is skipped as soon as one is counted: without any, the error says so.
 
     Raises
     ------
@@ -146,9 +133,10 @@ def count(
     """
     started = time.perf_counter()
     began = datetime.now(UTC)
-    sources = plan_sources(find_images(batch.inputs), batch.sample)
-    created = _prepare(batch)
-    journal = batch.out / RESULTS_MARK
+    found = search(batch.inputs)
+    sources = plan_sources(found.images, batch.sample)
+    folder = ResultsFolder(batch.out)
+    folder.prepare(batch.resume, batch.overwrite)
     try:
         engine = load()
         namer = None if load_namer is None else load_namer()
@@ -157,329 +145,188 @@ def count(
                 f"Model {engine.card.name} finds boxes, not masks; choose one for maps or instances "
                 "(see `napari-diatom models list`)."
             )
-        if batch.overwrite:
-            _clear(batch.out)
-        _settle(journal, batch, engine, namer)
-        results: list[ImageResult] = []
-        parts: list[Path] = []
-        skipped: list[Skipped] = []
+        folder.begin(sources, batch.overwrite)
+        folder.settle(run_record.fingerprint(batch, engine, namer))
+        run = _Run(batch, engine, namer, folder, report, should_stop, tell)
+        for item in found.passed_over:
+            run.skip(beside(item.path, found.images), item.reason)
         for number, source in enumerate(sources):
             report(Progress("images", number, len(sources), source.name))
             check(should_stop)
-            for image in _opened(source, batch.options.pixel_size_um, skipped):
-                try:
-                    part = _part(journal, source, image)
-                    result = _stored(part, batch, source, image)
-                    if result is None:
-                        result = _count_one(image, source, batch, engine, namer, report, should_stop)
-                        write_atomically(part, result.to_json())
-                except InputError as error:
-                    skipped.append(Skipped(image.name, str(error)))
-                    continue
-                # The rows of specimens stay on disk: memory does not grow with the number of images.
-                results.append(replace(result, specimens=()))
-                parts.append(part)
-        if not results:
-            others = f" None of the other {len(skipped) - 1} could be counted either." if len(skipped) > 1 else ""
-            raise InputError(skipped[0].reason + others)
+            run.count(source)
+        if not run.results:
+            run.fail(len(found.passed_over))
+        run.tell_skipped()
     except BaseException:
-        _discard_empty(journal, created)
+        folder.discard_empty()
         raise
     report(Progress("images", len(sources), len(sources)))
-    tables.write_tables(batch.out, lambda: _specimen_rows(parts), results, batch.xlsx, namer is not None)
-    run = _run(batch, engine, namer, results, skipped, began, time.perf_counter() - started)
-    tables.write_run(batch.out / tables.RUN_JSON, run)
-    return BatchResult(tuple(results), tuple(skipped))
+    named = namer is not None
+    stage = folder.stage()
+    tables.write_tables(stage, lambda: _specimen_rows(run.parts, named), run.results, batch.xlsx, named)
+    tables.write_images(stage / tables.IMAGES_CSV, run.results)
+    seconds = time.perf_counter() - started
+    record = run_record.record(batch, engine, namer, run.results, run.skipped, began, seconds)
+    tables.write_run(stage / tables.RUN_JSON, record)
+    folder.finish(run.outputs, run.parts)
+    return BatchResult(tuple(run.results), tuple(run.skipped))
 
 
-@dataclass(frozen=True)
-class Source:
-    """An image file with its name in the tables and in the folders of results.
+class _Run:
+    """A run under way: its images one by one, and what has come of them.
 
     Attributes
     ----------
-    path : Path
-        The file.
-    name : str
-        Its path below the folder that all inputs share, with ``/`` on every system.
-    stem : str
-        The same without its ending, where that leaves no two files alike.
-    sample : str
-        The sample it belongs to.
+    results : list of ImageResult
+        Without the rows of specimens, which stay on disk: memory does not grow with the number of images.
+    outputs : list of Outputs
+        The files of each of them.
+    parts : list of Path
+        Where each of them is stored.
+    skipped : list of Skipped
+        What is not counted.
     """
 
-    path: Path
-    name: str
-    stem: str
-    sample: str
+    def __init__(
+        self,
+        batch: Batch,
+        engine: AnyEngine,
+        namer: Namer | None,
+        folder: ResultsFolder,
+        report: Report,
+        should_stop: ShouldStop,
+        tell: Callable[[Skipped], None],
+    ) -> None:
+        self.results: list[ImageResult] = []
+        self.outputs: list[Outputs] = []
+        self.parts: list[Path] = []
+        self.skipped: list[Skipped] = []
+        self._batch, self._engine, self._namer, self._folder = batch, engine, namer, folder
+        self._report, self._should_stop, self._tell = report, should_stop, tell
+        self._told = 0
 
+    def skip(self, image: str, why: str) -> None:
+        """Skip an image."""
+        self.skipped.append(Skipped(image, printable(why)))
 
-def plan_sources(paths: Sequence[Path], sample: str | None = None) -> list[Source]:
-    """Return files with names that tell them apart, also where file systems ignore case.
+    def tell_skipped(self) -> None:
+        """Tell of what was skipped since the last time."""
+        for item in self.skipped[self._told :]:
+            self._tell(item)
+        self._told = len(self.skipped)
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Image files.
-    sample : str, optional
-        Sample of all of them; by default the name of each file's folder.
-    """
-    absolute = [Path(os.path.abspath(path)) for path in paths]
-    try:
-        root = Path(os.path.commonpath([path.parent for path in absolute]))
-        names = [path.relative_to(root).as_posix() for path in absolute]
-    except ValueError:  # on several drives of Windows nothing is shared
-        names = ["/".join((path.drive.rstrip(":"), *path.parts[1:])).lstrip("/") for path in absolute]
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in names]
-    shared = Counter(stem.casefold() for stem in stems)
-    return [
-        Source(path, name, name if shared[stem.casefold()] > 1 else stem, sample or place.parent.name or "sample")
-        for path, name, stem, place in zip(paths, names, stems, absolute, strict=True)
-    ]
+    def fail(self, passed_over: int) -> None:
+        """Raise the error of a run without a single result, whose first skipped files were not even opened."""
+        others = len(self.skipped) - 1
+        more = f" None of the other {others:,} could be counted either." if others > 1 else ""
+        more = " The other one could not be counted either." if others == 1 else more
+        raise InputError(self.skipped[passed_over].reason + more)
 
+    def count(self, source: Source) -> None:
+        """Count all images of a file."""
+        before = _state(source.path)
+        images: list[SlideImage] = []
+        with self._skipping(source.name, source.path):
+            if fault := irregular(source.path):
+                raise InputError(fault)
+            opened = open_images(source.path, self._batch.options.pixel_size_um)
+            images += [image.named(source.name + image.name.removeprefix(source.path.name)) for image in opened]
+        for image in images:
+            with self._skipping(image.name, source.path):
+                self._take(source, image, before)
+            image.release()
 
-def _opened(source: Source, pixel_size_um: float | None, skipped: list[Skipped]) -> list[SlideImage]:
-    """Return the images of a file, named as in the tables; a file that cannot be opened goes to ``skipped``."""
-    try:
-        images = open_images(source.path, pixel_size_um)
-    except InputError as error:
-        skipped.append(Skipped(source.name, str(error)))
-        return []
-    return [image.named(source.name + image.name.removeprefix(source.path.name)) for image in images]
+    def _take(self, source: Source, image: SlideImage, before: object) -> None:
+        """Count an image, or take its result from an earlier run; ``before`` is its file's state when it was opened."""
+        folder, named = self._folder, self._namer is not None
+        outputs = Outputs.of(source, image, self._batch.overlays, self._batch.masks)
+        part = folder.part(source, image)
+        result = folder.stored(part, outputs, image, source.sample, named)
+        if result is None:
+            folder.claim(outputs)
+            try:
+                result = self._result(source, image, outputs)
+                if _state(source.path) != before:
+                    raise InputError(f"{source.path} was changed while it was read: count it again with --resume.")
+                write_atomically(part, result.to_json())
+            except BaseException:
+                with contextlib.suppress(OutputError):
+                    folder.remove(outputs.all)
+                raise
+        facts = result.facts | {"file": printable(str(source.path))} | outputs.facts()
+        self.results.append(replace(result, specimens=(), facts=facts))
+        self.outputs.append(outputs)
+        self.parts.append(part)
+        self.tell_skipped()
 
+    def _result(self, source: Source, image: SlideImage, outputs: Outputs) -> ImageResult:
+        """Count one image and write its annotations and overlay."""
+        started = time.perf_counter()
+        batch, namer, out = self._batch, self._namer, self._batch.out
+        analysis = analyse(image, self._engine, batch.options, self._report, self._should_stop)
+        kept = analysis.kept
+        names = None if namer is None else namer.name(image, kept, self._report, self._should_stop).verdicts
+        found = Annotations.of(
+            kept,
+            origins=analysis.origin,
+            image=image.name,
+            height=image.height,
+            width=image.width,
+            pixel_size_um=analysis.pixel_size_um,
+            names=names or (),
+            orientation=image.orientation,
+        )
+        result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
+        geojson.write(out / outputs.annotations, found, tables.measurements(result.specimens, namer is not None))
+        if batch.masks:
+            write_masks(out / MASKS, stem_of(source, image), found)
+        if outputs.overlay:
+            write_overlay(out / outputs.overlay, image, kept)
+        return result
 
-def _outputs(out: Path, source: Source, image: SlideImage) -> tuple[Path, Path]:
-    """Return the annotations and the overlay of an image."""
-    stem = _stem(source, image)
-    return out / ANNOTATIONS / (stem + geojson.SUFFIX), out / OVERLAYS / (stem + ".jpg")
-
-
-def _stem(source: Source, image: SlideImage) -> str:
-    """Return the name of an image in the folders of results, without ending."""
-    return source.stem + image.name.removeprefix(source.name)
-
-
-def _part(journal: Path, source: Source, image: SlideImage) -> Path:
-    """Return where the result of an image is stored: it depends on its names and its content."""
-    identity = json.dumps([image.name, source.stem, source.sample, image.sha256()])
-    return journal / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
-
-
-def _count_one(
-    image: SlideImage,
-    source: Source,
-    batch: Batch,
-    engine: AnyEngine,
-    namer: Namer | None,
-    report: Report,
-    should_stop: ShouldStop,
-) -> ImageResult:
-    """Count one image and write its annotations and overlay."""
-    started = time.perf_counter()
-    analysis = analyse(image, engine, batch.options, report, should_stop)
-    kept = analysis.kept
-    names = None if namer is None else namer.name(image, kept, report, should_stop).verdicts
-    annotations, overlay = _outputs(batch.out, source, image)
-    found = Annotations.of(
-        kept,
-        origins=analysis.origin,
-        image=image.name,
-        height=image.height,
-        width=image.width,
-        pixel_size_um=analysis.pixel_size_um,
-        names=names or (),
-        orientation=image.orientation,
-    )
-    result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
-    geojson.write(annotations, found, tables.measurements(result.specimens, namer is not None))
-    if batch.masks:
-        write_masks(batch.out / MASKS, _stem(source, image), found)
-    if batch.overlays:
-        write_overlay(overlay, image, kept)
-    image.release()
-    return result
-
-
-def _stored(part: Path, batch: Batch, source: Source, image: SlideImage) -> ImageResult | None:
-    """Return the result of an image from an earlier run, if it and its files are there and sound."""
-    annotations, overlay = _outputs(batch.out, source, image)
-    if not annotations.exists() or (batch.overlays and not overlay.exists()):
-        return None
-    if batch.masks and not is_written(batch.out / MASKS, _stem(source, image)):
-        return None
-    try:
-        return ImageResult.from_json(part.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, InputError):
-        return None
-
-
-def _specimen_rows(parts: Sequence[Path]) -> Iterator[tables.Row]:
-    """Yield the rows of all stored results."""
-    for part in parts:
-        yield from ImageResult.from_json(part.read_text(encoding="utf-8")).specimens
-
-
-def _prepare(batch: Batch) -> list[Path]:
-    """Make the folder of results and try to write to it; return the folders that had to be made, deepest first."""
-    out = batch.out
-    try:
-        if out.exists() and not out.is_dir():
-            raise OutputError(f"{out} is a file; name a folder for the results.")
-        finished = any((out / name).exists() for name in _TABLES)
-        if not batch.resume and not batch.overwrite and (finished or can_resume(out)):
-            raise InputError(
-                f"{out} already holds results: go on with --resume, begin anew with --overwrite, or name another "
-                "folder."
+    @contextlib.contextmanager
+    def _skipping(self, image: str, path: Path) -> Iterator[None]:
+        """Skip an image that fails, whatever it fails of; what concerns all images, or the disk, ends the run."""
+        try:
+            yield
+        except InputError as error:
+            todo = advice(path)
+            self.skip(image, f"{error} {todo}" if todo else str(error))
+        except DiatomError:
+            raise
+        except OSError as error:
+            if error.errno in FULL:
+                where = error.filename or "A temporary file"
+                raise OutputError(f"{where} cannot be written: {reason(error)}") from error
+            self.skip(image, f"{path} cannot be read: {reason(error)}")
+        except MemoryError:
+            self._folder.note_error(image)
+            self.skip(image, f"{path} needs more memory than there is: close other programs, or cut the image.")
+        except Exception as error:  # libraries raise errors of many kinds
+            self._folder.note_error(image)
+            words = " ".join(str(error).split())
+            self.skip(
+                image,
+                f"{path} could not be counted because of an error in the program ({type(error).__name__}: {words}). "
+                f"Please report it with the details in {self._folder.errors}.",
             )
-        missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".{tables.RUN_JSON}.part"
-        probe.write_bytes(b"\0" * 4096)
-        probe.unlink()
-        (out / RESULTS_MARK).mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written to: {reason(error)}") from error
-    return missing
 
 
-def _clear(out: Path) -> None:
-    """Remove the tables of an earlier run, and what a resumed one would take of it."""
+def _state(path: Path) -> object:
+    """Return what changes when somebody writes to a file or replaces it; None where there is none."""
     try:
-        for path in (*(out / name for name in _TABLES), *(out / RESULTS_MARK).glob("*.json")):
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"The results in {out} cannot be replaced: {reason(error)}") from error
-
-
-def _parts(journal: Path) -> list[Path]:
-    """Return the stored results of images."""
-    return [path for path in journal.glob("*.json") if path.name != _SETTINGS]
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def can_resume(out: Path) -> bool:
     """Return whether a folder holds results of images that a resumed run would take."""
-    try:
-        return bool(_parts(out / RESULTS_MARK))
-    except OSError:
-        return False
+    return ResultsFolder(out).can_resume()
 
 
-def _discard_empty(journal: Path, created: list[Path]) -> None:
-    """Remove what :func:`_prepare` made when nothing came of the run."""
-    if _parts(journal):
-        return
-    # Whatever else lies there by now stays, and its folder with it.
-    with contextlib.suppress(OSError):
-        (journal / _SETTINGS).unlink(missing_ok=True)
-        journal.rmdir()
-        for folder in created:
-            folder.rmdir()
-
-
-def _settle(journal: Path, batch: Batch, engine: AnyEngine, namer: Namer | None) -> None:
-    """Write down what the results depend on, or check it against the run that is resumed."""
-    now = _fingerprint(batch, engine) | _of_names(namer)
-    path = journal / _SETTINGS
-    if _parts(journal):
-        try:
-            before = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(
-                f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite."
-            ) from error
-        changed = [name for name in now if before.get(name) != now[name]]
-        if changed:
-            details = ", ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in changed)
-            raise InputError(
-                f"{batch.out} was begun with other settings ({details}): resume with the same, or use --overwrite."
-            )
-    else:
-        write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
-
-
-def _fingerprint(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
-    """Return all that the result of an image depends on, beside the image."""
-    card = engine.card
-    return {
-        "napari-diatom": __version__,
-        "model": f"{card.name} {card.version}",
-        "weights": card.sha256,
-        "device": engine.device,
-        "threshold": card.threshold() if batch.options.threshold is None else batch.options.threshold,
-        "pixel size": batch.options.pixel_size_um,
-        "overlap": batch.options.overlap,
-        "counted statuses": list(batch.protocol.counted),
-    } | _of_maps(batch.options, card)
-
-
-def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
-    """Return what the results of models that give maps depend on besides."""
-    if card.task != "semantic":
-        return {}
-    scales = None if options.map_scales is None else list(options.map_scales)
-    return {"separation": asdict(options.split), "scales of maps": scales}
-
-
-def _of_names(namer: Namer | None) -> dict[str, Any]:
-    """Return what the names of specimens depend on besides."""
-    if namer is None:
-        return {"namer": None}
-    card = namer.card
-    facts = {f"namer's {name}": value for name, value in _naming(card).items()}
-    return {"namer": card.origin, "namer's weights": card.sha256, **facts}
-
-
-def _naming(card: ModelCard) -> dict[str, Any]:
-    """Return what of a namer's card the names depend on, beside its weights."""
-    return {"threshold": card.threshold(), **(card.naming or NamingFacts()).model_dump()}
-
-
-def _run(
-    batch: Batch,
-    engine: AnyEngine,
-    namer: Namer | None,
-    results: Sequence[ImageResult],
-    skipped: Sequence[Skipped],
-    began: datetime,
-    seconds: float,
-) -> dict[str, Any]:
-    """Return what ``run.json`` says."""
-    return {
-        "program": "napari-diatom",
-        "version": __version__,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "packages": dict(_versions()),
-        "started": began.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "exit_status": 3 if skipped else 0,
-        "model": _identity(engine.card),
-        "namer": None if namer is None else _identity(namer.card) | _naming(namer.card),
-        "device": engine.device,
-        "options": _options(batch, engine),
-        "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},
-        "inputs": list(batch.inputs),
-        "images": [result.facts for result in results],
-        "skipped": [asdict(item) for item in skipped],
-    }
-
-
-def _identity(card: ModelCard) -> dict[str, Any]:
-    """Return what tells a model from all others."""
-    return {"name": card.name, "version": card.version, "task": card.task, "sha256": card.sha256}
-
-
-def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
-    """Return the options that results depend on; how maps are split only where there are maps."""
-    options = asdict(replace(batch.options, threshold=_fingerprint(batch, engine)["threshold"]))
-    of_maps = ("split", "map_scales") if isinstance(engine, MapEngine) else ()
-    return {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", *of_maps)}
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """Yield the installed packages that results depend on."""
-    for name in _PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
+def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[tables.Row]:
+    """Yield the rows of all stored results."""
+    for part in parts:
+        yield from read_part(part, named).specimens

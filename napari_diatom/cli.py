@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,9 @@ def execute(arguments: argparse.Namespace) -> int:
     # Only now: --help has to answer at once.
     from napari_diatom.errors import DiatomError
 
+    # A file name, or a letter that an old terminal does not have, is no reason to end with an error.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(arguments.run(arguments))
     except DiatomError as error:
@@ -58,11 +62,15 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     """Count images; ``load`` loads the model in place of :func:`napari_diatom.engines.load`."""
     from napari_diatom.analysis import AnalysisOptions
     from napari_diatom.batch import Batch, can_resume, count
-    from napari_diatom.errors import OutputError
+    from napari_diatom.errors import InputError, OutputError
+    from napari_diatom.machine import usable_threads
     from napari_diatom.measure import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 
     options = AnalysisOptions(threshold=arguments.threshold, pixel_size_um=arguments.pixel_size)
+    if arguments.threads is not None and arguments.threads < 1:
+        raise InputError(f"--threads is {arguments.threads}; give 1 or more.")
+    threads = arguments.threads or usable_threads()
     names = arguments.count_status.split(",") if arguments.count_status else DEFAULT_COUNTED
     batch = Batch(
         inputs=tuple(arguments.inputs),
@@ -75,12 +83,13 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         xlsx=arguments.xlsx,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
+        threads=threads,
     )
     model = library.find(arguments.model or library.DEFAULT)
     namer = library.find(arguments.namer) if arguments.namer else None
     from napari_diatom import engines
 
-    loader: Loader = load or engines.load
+    loader: Loader = load or partial(engines.load, threads=threads)
     _quiet_libraries()
     bar = _Bar()
     try:
@@ -88,7 +97,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
             batch,
             lambda: loader(model, arguments.device),
             bar,
-            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device),
+            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device, threads),
+            tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )
     except KeyboardInterrupt:
         bar.close()
@@ -150,6 +160,7 @@ def _run_import(arguments: argparse.Namespace) -> int:
     """Make an Ultralytics file, or the model of a training, one of the user's models."""
     from napari_diatom.errors import InputError
     from napari_diatom.models import library
+    from napari_diatom.words import many
 
     file: Path = arguments.file
     if file.suffix == ".pt":
@@ -160,7 +171,8 @@ def _run_import(arguments: argparse.Namespace) -> int:
         raise InputError(f"{file} has a name and a licence of its own: leave --name and --licence out.")
     else:
         model = library.install(library.find(file / "model" if (file / "model").is_dir() else file))
-    print(f"{model.card.name}: {model.card.task}, {len(model.card.classes)} classes, in {model.folder}")
+    classes = many(len(model.card.classes), "class", "classes")
+    print(f"{model.card.name}: {model.card.task}, {classes}, in {model.folder}")
     return OK
 
 
@@ -315,6 +327,7 @@ def _add_count(commands: Any) -> None:
     add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
     add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
+    add("--threads", type=int, metavar="N", help="of the processor (all that there are); results are the same with any")
     add("--sample", metavar="NAME", help="sample of all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
     add("--xlsx", action="store_true", help="write the tables as XLSX too")
@@ -445,6 +458,13 @@ class _Bar:
             self._bar.set_postfix_str("", refresh=False)
             self._bar.n = progress.done
             self._bar.refresh()
+
+    def say(self, text: str) -> None:
+        """Print a line on stderr, above the bar where there is one."""
+        if self._bar is None:
+            print(text, file=sys.stderr)
+        else:
+            self._bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Leave the terminal to others."""

@@ -125,18 +125,13 @@ def write_masks(folder: Path, stem: str, annotations: Annotations, numbers: Sequ
     """
     own = list(range(1, len(annotations) + 1)) if numbers is None else list(numbers)
     left_out = overlap(annotations, own)
-    for path in _mask_files(folder, stem):
+    for path in mask_files(folder, stem):
         export(path, annotations, own)
     return left_out
 
 
-def is_written(folder: Path, stem: str) -> bool:
-    """Tell whether the files of :func:`write_masks` are there."""
-    return all(path.exists() for path in _mask_files(folder, stem))
-
-
-def _mask_files(folder: Path, stem: str) -> tuple[Path, Path]:
-    """Return where the masks of an image go."""
+def mask_files(folder: Path, stem: str) -> tuple[Path, Path]:
+    """Return where :func:`write_masks` writes: the label image, and COCO."""
     # Not with_suffix: a stem may have dots of its own.
     return folder / f"{stem}{label_tiff.SUFFIXES[0]}", folder / f"{stem}{coco.SUFFIX}"
 

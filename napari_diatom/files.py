@@ -27,7 +27,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     OutputError
         When the folder or file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = temporary_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -53,6 +53,25 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """
     with atomic(path) as stream:
         stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def temporary_of(path: Path) -> Path:
+    """Return where the content of a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.part")
+
+
+def put(source: Path, path: Path) -> None:
+    """Move a finished file to the place of another one, or of none.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be moved.
+    """
+    try:
+        _put(source, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {reason(error)}") from error
 
 
 def reason(error: OSError) -> str:

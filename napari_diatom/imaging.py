@@ -7,12 +7,9 @@ others are mapped from their 0.1th..99.9th percentile, computed once per image, 
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
-import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,17 +20,15 @@ from numpy.typing import NDArray
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
+
+# Images are found and opened by one name.
+from napari_diatom.finding import RESULT_FOLDERS as RESULT_FOLDERS
+from napari_diatom.finding import RESULTS_MARK as RESULTS_MARK
+from napari_diatom.finding import SUFFIXES as SUFFIXES
+from napari_diatom.finding import find_images as find_images
 from napari_diatom.orientation import AS_STORED, Upright, of_picture
 from napari_diatom.pixelsize import NOT_STATED, PixelSize, checked, unusual
 from napari_diatom.tiff import is_tiff, open_tiff
-
-SUFFIXES: Final = (".tif", ".tiff", ".btf", ".tf8", ".jpg", ".jpeg", ".png", ".bmp")
-"""Files that are taken from folders; a file that is named itself may be called anything."""
-
-RESULTS_MARK: Final = ".napari-diatom"
-"""A folder that holds this entry holds results, ..."""
-RESULT_FOLDERS: Final = ("annotations", "overlays", "masks")
-"""... and in these folders there are no images to count."""
 
 _PERCENTILES: Final = (0.1, 99.9)
 _SAMPLE_WINDOW: Final = 256
@@ -352,47 +347,6 @@ def from_array(
     return _slide(name, None, (_Array(array),), pixel_size_um, given="layer")
 
 
-def find_images(inputs: Sequence[str]) -> list[Path]:
-    """Return the image files that are meant by files, folders and patterns, in the order of the inputs.
-
-    Folders are searched with their subfolders, in natural order (``a2`` before ``a10``); hidden entries and the
-    overlays of earlier runs are left out. A file that is meant twice is returned once.
-
-    Raises
-    ------
-    InputError
-        When an input does not exist, cannot be looked into, or holds no image.
-    """
-    found: dict[Path, Path] = {}
-    for text in inputs:
-        try:
-            files = _meant(text)
-        except OSError as error:
-            raise InputError(f"{error.filename or text} cannot be read: {reason(error)}") from error
-        for file in files:
-            found.setdefault(Path(os.path.realpath(file)), file)
-    return list(found.values())
-
-
-def _meant(text: str) -> list[Path]:
-    """Return the image files that one input stands for, at least one."""
-    path = Path(text)
-    if path.is_dir():
-        files = _folder_images(path)
-        if not files:
-            raise InputError(f"{text} holds no images ({', '.join(SUFFIXES)}).")
-        return files
-    if path.exists():
-        return [path]
-    matches = [Path(match) for match in glob.glob(text, recursive=True)] if glob.has_magic(text) else []
-    if not matches:
-        raise InputError(f"{text} does not exist.")
-    files = [file for match in sorted(matches, key=_natural) for file in _matched(match)]
-    if not files:
-        raise InputError(f"{text} matches no images ({', '.join(SUFFIXES)}).")
-    return files
-
-
 def _slide(
     name: str,
     path: Path | None,
@@ -522,35 +476,3 @@ def _large_pictures() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
-
-
-def _folder_images(folder: Path) -> list[Path]:
-    """Return the images in a folder and its subfolders, in natural order."""
-
-    def refuse(error: OSError) -> None:
-        # A folder that is passed over in silence would make the counts too low.
-        raise error
-
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        passed = RESULT_FOLDERS if RESULTS_MARK in folders else ()
-        folders[:] = sorted((n for n in folders if not n.startswith(".") and n not in passed), key=_natural)
-        found += [
-            Path(root, name)
-            for name in sorted(files, key=_natural)
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return found
-
-
-def _matched(path: Path) -> list[Path]:
-    """Return the images that a match of a pattern stands for; other files are passed over."""
-    if path.is_dir():
-        return _folder_images(path)
-    return [path] if path.name.lower().endswith(SUFFIXES) else []
-
-
-def _natural(path: str | Path) -> tuple[list[tuple[int, int, str]], str]:
-    """Return a key that sorts numbers within names by their value, the same on every system."""
-    parts = re.split(r"(\d+)", str(path).lower())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts], str(path)

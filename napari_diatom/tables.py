@@ -1,4 +1,4 @@
-"""specimens.csv, counts.csv and the same as XLSX: a row per specimen, a row per image and class.
+"""specimens.csv, counts.csv and the same as XLSX: a row per specimen, a row per image and class; images.csv.
 
 Numbers have fixed decimals and rows the order they come in, so the same results give the same bytes.
 """
@@ -9,21 +9,27 @@ import csv
 import io
 import json
 import math
+import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from napari_diatom.analysis import Analysis
-from napari_diatom.errors import InputError
-from napari_diatom.files import atomic, write_atomically
+from napari_diatom.errors import InputError, OutputError
+from napari_diatom.files import atomic, reason, write_atomically
 from napari_diatom.imaging import SlideImage
 from napari_diatom.measure import Measurements, Protocol, measure
 from napari_diatom.names import COLUMNS, NO_CELLS, Name, by_taxon
 from napari_diatom.orientation import AS_STORED
+from napari_diatom.text_files import parse_json
+from napari_diatom.words import printable
 
 SPECIMENS_CSV: Final = "specimens.csv"
 COUNTS_CSV: Final = "counts.csv"
+IMAGES_CSV: Final = "images.csv"
 TABLES_XLSX: Final = "tables.xlsx"
 RUN_JSON: Final = "run.json"
 
@@ -78,12 +84,22 @@ _COUNT_FORMATS: Final[dict[str, str]] = {
     "count": "d",
     "relative_abundance": ".6f",
 }
+_IMAGE_COLUMNS: Final = (
+    *("sample", "image", "annotations", "overlay", "masks", "width", "height", "pixel_size_um", "pixel_size_source"),
+    "specimens",
+)
+_WHOLE: Final = re.compile(r"[0-9]{1,15}")
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,9}")
+"""Numbers as a stored result has them."""
+_THE_DAY: Final = datetime(1980, 1, 1)
+"""The date within XLSX files, the first that a zip file can hold: the same tables are the same bytes on any day."""
 
 _MEASURED: Final = frozenset({*_SPECIMEN_FORMATS, "taxon_confidence"}) - {
     *("image", "specimen", "class", "status", "score", "x_px", "y_px"),
     *("pixel_size_um", "cut_by_edge", "origin", "model"),
 }
 
+IMAGE_COLUMNS: Final = tuple(f"{name}_px" if name in ("width", "height") else name for name in _IMAGE_COLUMNS)
 SPECIMEN_COLUMNS: Final = tuple(_SPECIMEN_FORMATS)
 COUNT_COLUMNS: Final = tuple(_COUNT_FORMATS)
 
@@ -166,7 +182,7 @@ class ImageResult:
         facts = {
             "image": analysis.image,
             "sample": sample,
-            "file": None if analysis.path is None else str(analysis.path),
+            "file": None if analysis.path is None else printable(str(analysis.path)),
             "sha256": analysis.sha256,
             "height": analysis.height,
             "width": analysis.width,
@@ -184,32 +200,79 @@ class ImageResult:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know of how the image was read."""
-        return tuple(map(str, self.facts.get("notices", ())))
+        return tuple(self.facts.get("notices", ()))
 
     def to_json(self) -> str:
         """Return all of it as JSON text."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str, named: bool = False) -> Self:
         """Return what :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            Of anybody.
+        named : bool
+            Whether taxa were named.
 
         Raises
         ------
         InputError
             When the text is something else.
         """
+        data = parse_json(text, "The stored result of an image", "as it was written")
         try:
-            data = json.loads(text)
+            rows = tuple(_row(row, named) for row in _list(data["specimens"]))
             return cls(
-                image=data["image"],
-                sample=data["sample"],
-                specimens=tuple(tuple(map(str, row)) for row in data["specimens"]),
-                counts={str(name): int(number) for name, number in data["counts"].items()},
-                facts=dict(data["facts"]),
+                image=_text(data["image"]),
+                sample=_text(data["sample"]),
+                specimens=rows,
+                counts={_text(name): _count(number) for name, number in data["counts"].items()},
+                facts=_facts(data["facts"], len(rows)),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError("The stored result of an image is damaged.") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def _row(value: Any, named: bool) -> Row:
+    """Return a stored row whose cells are what their columns hold."""
+    row = tuple(map(_text, _list(value)))
+    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
+    for text, column in zip(row, specimen_columns(named), strict=True):
+        spec = formats[column]
+        if spec and text and not (_WHOLE if spec == "d" else _DECIMAL).fullmatch(text):
+            raise ValueError
+    return row
+
+
+def _facts(value: Any, specimens: int) -> dict[str, Any]:
+    """Return stored facts of an image with so many specimens, if run.json can hold them."""
+    facts = dict(value)
+    json.dumps(facts, allow_nan=False, ensure_ascii=False).encode()
+    if facts["specimens"] != specimens or not all(isinstance(text, str) for text in _list(facts.get("notices", []))):
+        raise ValueError
+    return facts
 
 
 def specimen_rows(
@@ -321,6 +384,25 @@ def write_tables(
         write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results), named)
 
 
+def write_images(path: Path, results: Sequence[ImageResult]) -> None:
+    """Write ``images.csv``: which annotations and overlay are whose, a row per image.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    write_csv(path, IMAGE_COLUMNS, (tuple(_fact(item, name) for name in _IMAGE_COLUMNS) for item in results))
+
+
+def _fact(result: ImageResult, name: str) -> str:
+    """Return what is known of an image as a cell."""
+    value = {"sample": result.sample, "image": result.image}.get(name, result.facts.get(name))
+    if value is None:
+        return ""
+    return _cell(value, _SPECIMEN_FORMATS.get(name, "") if isinstance(value, float) else "")
+
+
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Write a table as CSV in UTF-8 with the line ends of Unix, whole or not at all.
 
@@ -360,27 +442,48 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], name
 
     book = Workbook(write_only=True)
     formats = _SPECIMEN_FORMATS | _TAXON_FORMATS | _COUNT_FORMATS
-    for title, columns, rows in (
-        ("specimens", specimen_columns(named), specimens),
-        ("counts", count_columns(named), counts),
-    ):
-        sheet = book.create_sheet(title)
-        sheet.append(columns)
-        for row in rows:
-            cells: list[Any] = []
-            for text, spec in zip(row, map(formats.__getitem__, columns), strict=True):
-                if spec:
-                    cells.append(float(text) if "." in text else int(text) if text else None)
-                else:
-                    cell = WriteOnlyCell(sheet, value=text)
-                    # A name that starts with "=" is a name, not a formula.
-                    cell.data_type = "s"
-                    cells.append(cell)
-            sheet.append(cells)
     # openpyxl streams from generators of its own, which complain when a full disk stops them half way.
     content = io.BytesIO()
-    book.save(content)
-    write_atomically(path, content.getvalue())
+    try:
+        for title, columns, rows in (
+            ("specimens", specimen_columns(named), specimens),
+            ("counts", count_columns(named), counts),
+        ):
+            sheet = book.create_sheet(title)
+            sheet.append(columns)
+            for row in rows:
+                cells: list[Any] = []
+                for text, spec in zip(row, map(formats.__getitem__, columns), strict=True):
+                    if spec:
+                        cells.append(float(text) if "." in text else int(text) if text else None)
+                    else:
+                        cell = WriteOnlyCell(sheet, value=printable(text))
+                        # A name that starts with "=" is a name, not a formula.
+                        cell.data_type = "s"
+                        cells.append(cell)
+                sheet.append(cells)
+        book.save(content)
+    except OSError as error:  # of its temporary files
+        raise OutputError(f"{path} cannot be written: {reason(error)}") from error
+    write_atomically(path, _undated(content))
+
+
+def _undated(book: io.BytesIO) -> bytes:
+    """Return an XLSX file without the time at which it was made."""
+    from openpyxl.packaging.core import DocumentProperties
+    from openpyxl.xml.constants import ARC_CORE
+    from openpyxl.xml.functions import tostring
+
+    properties = DocumentProperties(creator="napari-diatom", created=_THE_DAY, modified=_THE_DAY)
+    core = tostring(properties.to_tree())
+    content = io.BytesIO()
+    with zipfile.ZipFile(book) as before, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            entry = zipfile.ZipInfo(name, _THE_DAY.timetuple()[:6])
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # as on Unix, whatever the system is
+            after.writestr(entry, core if name == ARC_CORE else before.read(name))
+    return content.getvalue()
 
 
 def write_run(path: Path, run: dict[str, Any]) -> None:
@@ -395,7 +498,7 @@ def write_run(path: Path, run: dict[str, Any]) -> None:
 
 
 def _cell(value: Any, spec: str) -> str:
-    """Return a value as text; NaN is unknown and empty."""
-    if isinstance(value, float) and math.isnan(value):
+    """Return a value as text; NaN is unknown and empty, and so is a ratio to nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
         return ""
     return format(value, spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def many(count: int, one: str, more: str | None = None) -> str:
     """Return a number with its noun, given in the singular and, where an s does not make it, in the plural."""
@@ -11,3 +13,25 @@ def many(count: int, one: str, more: str | None = None) -> str:
 def sentence(line: str) -> str:
     """Return a remark, that may lack a capital or a full stop, as a sentence."""
     return f"{line[:1].upper()}{line[1:].rstrip('.')}."
+
+
+def printable(text: str) -> str:
+    r"""Return text with what no table, terminal or UTF-8 file can hold written as codes, such as ``\xff``.
+
+    These are control characters, and the bytes of file names that are not UTF-8.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(letter) if _is_unprintable(letter) else letter for letter in text)
+
+
+def _is_unprintable(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cs") or letter in "\ufffe\uffff"
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    # Python stands a byte that is not UTF-8 as a code of its own, from U+DC80.
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

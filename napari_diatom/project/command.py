@@ -24,6 +24,7 @@ from napari_diatom.words import many
 
 OK: Final = 0
 WRONG: Final = 1
+SOME_SKIPPED: Final = 3
 
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 
@@ -51,21 +52,23 @@ def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
 
 def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Make a project."""
-    from napari_diatom.imaging import find_images
+    from napari_diatom.finding import search
 
     classes = read_taxa(arguments.classes) if arguments.classes else ()
     annotations = _read(arguments)
-    images = find_images(arguments.images)
+    found = search(arguments.images)
     with (
         _removed_on_failure(arguments.folder),
-        Project.create(arguments.folder, images, classes, report=report) as project,
+        Project.create(arguments.folder, found.images, classes, report=report) as project,
     ):
         added = project.import_annotations(annotations)
         print(
             f"{project.folder}: {many(len(project.images), 'image')}, "
             f"{many(len(project.settings.classes), 'class', 'classes')}, {many(added, 'specimen')}"
         )
-    return OK
+    for item in found.passed_over:
+        print(f"Skipped {item.path}: {item.reason}", file=sys.stderr)
+    return SOME_SKIPPED if found.passed_over else OK
 
 
 @contextlib.contextmanager
