@@ -25,7 +25,7 @@ def card(tile_size: int = 128, pixel_size_um: float | None = None) -> ModelCard:
         version="1.0",
         task="oriented-boxes",
         engine="yolo",
-        architecture="threshold",
+        architecture="yolo11n-obb",
         classes=("diatom", "centric"),
         tile_size=tile_size,
         pixel_size_um=pixel_size_um,

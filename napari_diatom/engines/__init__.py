@@ -28,10 +28,10 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     Raises
     ------
     ModelError
-        When the weights are damaged, the device is not there, no engine knows the model's task, or that is to name
-        specimens.
+        When the weights are damaged or no numbers, the device is not there, no engine knows the model's task, or that
+        is to name specimens.
     """
-    model.verify()
+    _check(model)
     if model.card.engine == "yolo":
         from napari_diatom.engines.yolo import YoloEngine
 
@@ -67,7 +67,15 @@ def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = N
             f"Model {model.card.name} is for {model.card.task} and names no specimens: give it as --model, and as "
             "--namer one that was trained with task: classes."
         )
-    model.verify()
+    _check(model)
     from napari_diatom.engines.classifier import Classifier
 
     return Classifier(model, device, threads)
+
+
+def _check(model: ModelFolder) -> None:
+    """Check the weights before anything is made of them, or was in an earlier run."""
+    from napari_diatom.models.numbers import check_numbers
+
+    model.verify()
+    check_numbers(model.weights)

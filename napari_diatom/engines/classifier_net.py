@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import DEFAULT, TIMM, check_encoder
 from napari_diatom.errors import ModelError
+from napari_diatom.models.architectures import CLASSIFIER
 
 ARCHITECTURE: Final = architectures.CLASSIFIER
 """The usual one: backbone, and side of its pictures in pixels."""
@@ -89,10 +89,10 @@ def side_of(architecture: str) -> int:
 
 def _parts(architecture: str) -> tuple[str, int]:
     """Return backbone and side."""
-    parts = re.fullmatch(rf"{PREFIX}/([^/]+)/(\d+)", architecture)
+    parts = CLASSIFIER.fullmatch(architecture)
     if parts is None or not 32 <= int(parts[2]) <= 1024:
         raise ModelError(
-            f"{architecture!r} is no architecture of a classifier, whose pictures have sides of 32 to 1024 pixels; "
+            f"{architecture[:100]!r} is no architecture of a classifier, whose pictures have sides of 32 to 1024 pixels; "
             f"{ARCHITECTURE} is one."
         )
     if not parts[1].startswith(TIMM):

@@ -6,7 +6,6 @@ that of segmentation-models-pytorch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -15,6 +14,7 @@ import torch
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import check_encoder
 from napari_diatom.errors import ModelError
+from napari_diatom.models.architectures import DEEPLAB, MOST_CHANNELS
 
 ARCHITECTURE: Final = architectures.DEEPLAB
 """Of the bundled model: encoder, and channels of the decoder."""
@@ -47,9 +47,9 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
     ModelError
         When the text is no such architecture, or there is no such encoder.
     """
-    parts = re.fullmatch(r"deeplabv3plus/([^/]+)/(\d+)", architecture)
-    if parts is None:
-        raise ModelError(f"{architecture!r} is no DeepLabV3+ architecture; {ARCHITECTURE} is one.")
+    parts = DEEPLAB.fullmatch(architecture)
+    if parts is None or int(parts[2]) > MOST_CHANNELS:
+        raise ModelError(f"{architecture[:100]!r} is no DeepLabV3+ architecture; {ARCHITECTURE} is one.")
     encoder = check_encoder(parts[1])
     import segmentation_models_pytorch as smp
     from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling

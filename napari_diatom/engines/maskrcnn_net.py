@@ -5,7 +5,6 @@ He et al. 2017, "Mask R-CNN"; the network is torchvision's, on a timm backbone w
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import Any, Final, cast
 
@@ -14,6 +13,7 @@ import torch
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import TIMM, check_encoder
 from napari_diatom.errors import ModelError
+from napari_diatom.models.architectures import MASK_RCNN, MOST_CHANNELS
 
 ARCHITECTURE: Final = architectures.MASK_RCNN
 """Of the bundled model: backbone, and channels of the feature pyramid and the heads."""
@@ -49,13 +49,13 @@ def build(architecture: str, n_classes: int, dropout: float = 0.0) -> torch.nn.M
     ModelError
         When the text is no such architecture, or there is no such backbone.
     """
-    parts = re.fullmatch(r"maskrcnn/([^/]+)/(\d+)", architecture)
+    parts = MASK_RCNN.fullmatch(architecture)
     if architecture == LARGE:
         network = _large(n_classes)
-    elif parts is not None:
+    elif parts is not None and int(parts[2]) <= MOST_CHANNELS:
         network = _small(parts[1], int(parts[2]), n_classes, dropout)
     else:
-        raise ModelError(f"{architecture!r} is no Mask R-CNN architecture; {ARCHITECTURE} and {LARGE} are two.")
+        raise ModelError(f"{architecture[:100]!r} is no Mask R-CNN architecture; {ARCHITECTURE} and {LARGE} are two.")
     network.transform = _AsTheyAre()
     return cast(torch.nn.Module, network)
 

@@ -1,4 +1,4 @@
-"""The weights of networks on disk: safetensors in half precision, read without unpickling."""
+"""The weights of networks on disk: safetensors, in half precision where it suffices, read without unpickling."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from napari_diatom.errors import ModelError
+from napari_diatom.models.numbers import check_numbers
 
 
 def transfer(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
@@ -24,8 +25,9 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
     Raises
     ------
     ModelError
-        When the file is damaged or its tensors are not this network's.
+        When the file is damaged, its tensors are not this network's, or they are no numbers.
     """
+    check_numbers(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -39,11 +41,16 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
 
 
 def write_weights(network: torch.nn.Module, path: Path) -> None:
-    """Save the network's tensors, floating-point ones in half precision."""
+    """Save the network's tensors, floating-point ones in half precision unless a value is too large for that."""
     from safetensors.torch import save_file
 
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
-        for name, value in network.state_dict().items()
-    }
+    tensors = {name: _halved(value).contiguous().cpu() for name, value in network.state_dict().items()}
     save_file(tensors, path)
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in half precision, as it is where that would make a value infinite."""
+    if not value.is_floating_point():
+        return value
+    half = value.half()
+    return value if bool((half.isinf() & value.isfinite()).any()) else half

@@ -85,7 +85,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     InputError
         When the name is taken, or cannot be that of a folder.
     ModelError
-        When the file is no detector, or asks for more than weights and known layers.
+        When the file is no detector of a known architecture, or its weights are no numbers. Nothing in it is run.
     OutputError
         When the model cannot be written.
     """
@@ -101,14 +101,14 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         raise InputError(f"There is already a model {name}; give another name with --name.")
     found = yolo_net.read_checkpoint(path)
     try:
-        network = yolo_net.build(found.architecture or path.stem, len(found.classes))
+        network = yolo_net.build(found.known_architecture(), len(found.classes))
         missing = set(network.state_dict()) - set(transfer(network, found.tensors))
     except (ModelError, RuntimeError) as error:
         raise ModelError(f"{path} is no YOLO detector with upright or oriented boxes: {error}") from error
     if missing:
         raise ModelError(
             f"{path} is no YOLO detector with upright or oriented boxes: {len(missing)} tensors do not "
-            f"fit {found.architecture or path.stem}."
+            f"fit {found.architecture}."
         )
     folder = library.user_folder() / name
     try:
@@ -117,7 +117,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
             network,
             name=name,
             version="1.0",
-            architecture=found.architecture or path.stem,
+            architecture=found.architecture,
             classes=found.classes,
             tile_size=max(32, min(found.image_size // 32 * 32, 4096)),
             summary=f"Imported from {path.name}.",

@@ -1,8 +1,9 @@
-"""YOLO networks as torch modules: build by name, read checkpoints without running code that they name."""
+"""YOLO networks as torch modules: build by name, read Ultralytics' files without running anything in them."""
 
 from __future__ import annotations
 
-import sys
+import re
+import unicodedata
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -11,12 +12,15 @@ from typing import Any, Final, cast
 
 import torch
 
-from napari_diatom.engines.quiet import silence_ultralytics
+from napari_diatom.engines import checkpoints
+from napari_diatom.engines.inert import Made
+from napari_diatom.engines.yolo_layouts import layout
 from napari_diatom.errors import ModelError
+from napari_diatom.models.architectures import YOLO
+from napari_diatom.models.card import MOST_CLASSES
 
-LAYER_MODULES: Final = ("torch.nn.modules.", "ultralytics.nn.modules.", "ultralytics.nn.tasks.")
-"""Where the layer types that a checkpoint may name are defined."""
-
+USUAL_SIDE: Final = 640
+"""Of Ultralytics' training images in pixels."""
 
 def build(architecture: str, n_classes: int) -> torch.nn.Module:
     """Return an untrained network, such as ``yolo11n-obb`` (oriented boxes) or ``yolo11n`` (upright ones).
@@ -24,21 +28,15 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
     Raises
     ------
     ModelError
-        When Ultralytics knows no such architecture.
+        When there is no such architecture; see :func:`napari_diatom.engines.yolo_layouts.layout`.
     """
-    silence_ultralytics()
+    table = layout(architecture)
     from ultralytics.cfg import get_cfg
     from ultralytics.nn.tasks import DetectionModel, OBBModel
 
     kind = OBBModel if architecture.endswith("-obb") else DetectionModel
-    try:
-        with redirect_stdout(StringIO()):
-            network = kind(f"{architecture}.yaml", ch=3, nc=n_classes, verbose=False)
-    except (FileNotFoundError, OSError, KeyError, ValueError) as error:
-        raise ModelError(
-            f"Unknown YOLO architecture {architecture!r}; yolo11n-obb, yolo11s-obb, yolo11n and yolo11s are some of "
-            "the known ones."
-        ) from error
+    with redirect_stdout(StringIO()):
+        network = kind(table, ch=3, nc=n_classes, verbose=False)
     network.args = get_cfg()
     return cast(torch.nn.Module, network)
 
@@ -54,7 +52,7 @@ class Checkpoint:
     classes : tuple of str
         Class names.
     architecture : str
-        Such as ``yolo11s-obb``; empty where the file does not say.
+        Such as ``yolo11s-obb``, by what the file says or else how it is called; empty where that is none that is known.
     image_size : int
         Side in pixels of the images it was trained on.
     """
@@ -64,51 +62,65 @@ class Checkpoint:
     architecture: str
     image_size: int
 
+    def known_architecture(self) -> str:
+        """Return the architecture. Raises ModelError where the file does not say which of the known ones it is of."""
+        if not self.architecture:
+            raise ModelError(
+                "it does not say of which known architecture it is. If you know it, name the file after it, such as "
+                "yolo11n-obb.pt."
+            )
+        return self.architecture
+
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read an Ultralytics ``.pt`` file, allowing only known layer types in it.
+    """Read an Ultralytics ``.pt`` file. Nothing in it is run: see :mod:`napari_diatom.engines.checkpoints`.
 
     Raises
     ------
     ModelError
-        When the file is no checkpoint, or asks for code outside the allow-list (which is named).
+        When the file is no checkpoint, or holds no Ultralytics model.
     """
-    silence_ultralytics()
-    import ultralytics.nn.tasks  # noqa: F401 - loads the layer modules that the allow-list looks into
-    from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+    with checkpoints.opened(path) as file:
+        content = checkpoints.mapping(file.content)
+        network = content.get("ema") or content.get("model")
+        if not isinstance(network, Made) or not isinstance(network.state, dict):
+            asks = f"; it asks for code instead, which is not run: {network.maker}" if isinstance(network, Made) else ""
+            raise ModelError(f"{path} holds no Ultralytics model{asks}.")
+        trained = checkpoints.mapping(content.get("train_args")).get("imgsz")
+        return Checkpoint(
+            tensors={name: value.float() for name, value in file.state_dict(network).items()},
+            classes=_classes(network.state.get("names"), path),
+            architecture=_architecture(network.state.get("yaml")) or _architecture({"yaml_file": path.name}),
+            image_size=_side(trained),
+        )
 
-    try:
-        wanted = get_unsafe_globals_in_checkpoint(path)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelError(f"{path} is no PyTorch checkpoint: {str(error).splitlines()[0]}") from error
-    allowed: list[Any] = []
-    refused: list[str] = []
-    for name in wanted:
-        module, _, attribute = name.rpartition(".")
-        home = sys.modules.get(module) if f"{module}.".startswith(LAYER_MODULES) else None
-        found = getattr(home, attribute, None)
-        if isinstance(found, type) and issubclass(found, torch.nn.Module) and found.__module__ == module:
-            allowed.append(found)
-        else:
-            refused.append(name)
-    if refused:
-        raise ModelError(f"{path} asks for code that a weights file must not need: {', '.join(sorted(refused))}.")
-    with safe_globals(allowed):
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    network = (content.get("ema") or content.get("model")) if isinstance(content, dict) else None
-    if not isinstance(network, torch.nn.Module):
-        raise ModelError(f"{path} holds no Ultralytics model.")
-    names = getattr(network, "names", {})
-    classes = tuple(str(name) for name in (names.values() if isinstance(names, dict) else names))
-    described = getattr(network, "yaml", {})
-    trained = content.get("train_args") or {}
-    size = trained.get("imgsz", 640)
-    return Checkpoint(
-        tensors={key: value.float() for key, value in network.state_dict().items()},
-        classes=classes,
-        architecture=Path(str(described.get("yaml_file", ""))).stem,
-        image_size=int(max(size) if isinstance(size, list | tuple) else size),
-    )
+
+def _classes(names: object, path: Path) -> tuple[str, ...]:
+    """Return the class names of a saved network: a list, or a dict of their numbers."""
+    table = checkpoints.mapping(names)
+    listed = [table[key] for key in range(len(table))] if table.keys() == set(range(len(table))) else [*table.values()]
+    found = listed or (names if isinstance(names, list | tuple) else ())
+    if not 0 < len(found) <= MOST_CLASSES or not all(_is_line(name) for name in found):
+        raise ModelError(f"{path} holds no class names that can be read.")
+    return tuple(found)
+
+
+def _is_line(name: object) -> bool:
+    """Tell whether a name can stand in a table: text without line breaks, control characters and half characters."""
+    return isinstance(name, str) and not any(unicodedata.category(mark) in ("Cc", "Cs", "Zl", "Zp") for mark in name)
+
+
+def _architecture(described: object) -> str:
+    """Return the name of a saved network's architecture, nothing where it is none that is known."""
+    file = checkpoints.mapping(described).get("yaml_file")
+    name = re.split(r"[/\\]", file)[-1].rpartition(".")[0] if isinstance(file, str) else ""
+    return name if YOLO.fullmatch(name) else ""
+
+
+def _side(size: object) -> int:
+    """Return the side of the images that a network was trained on, Ultralytics' usual one where it is not told."""
+    sides = [side for side in (size if isinstance(size, list | tuple) else (size,)) if type(side) is int]
+    return max(0, *sides) if sides else USUAL_SIDE
 
 
 class RawOutput(torch.nn.Module):

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_diatom.errors import ModelError
+from napari_diatom.errors import InputError, ModelError
 from napari_diatom.faults import faults
 from napari_diatom.files import write_atomically
+from napari_diatom.models.architectures import EXAMPLES, OF_ENGINES, Engine
+from napari_diatom.text_files import parse_yaml, read_bytes
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
+
+LARGEST_CARD: Final = 2**23
+"""Bytes of a card, of which the list of the images that a model has seen takes the most."""
+LARGEST_WEIGHTS: Final = 2**31
+"""Bytes of a model's weights."""
+MOST_CLASSES: Final = 10_000
+"""Of a model; a network's last layer grows with them."""
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a model can be called: its name is that of a folder too."""
@@ -27,8 +37,13 @@ NAMING_TASK: Final[Task] = "classes"
 """Task of models that name specimens and find none."""
 
 
+_MOST_FAULTS: Final = 20
+
 USUAL_THRESHOLD: Final = 0.25
 """Score from which detections count where none was tuned."""
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class NamingFacts(BaseModel):
@@ -45,7 +60,7 @@ class NamingFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Finite = Field(default=1.0, gt=0)
     masked: bool = True
 
 
@@ -69,16 +84,16 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME, max_length=200)
     version: str
     task: Task
-    engine: Literal["yolo", "deeplab", "maskrcnn", "classifier"]
+    engine: Engine
     architecture: str
-    classes: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=1, max_length=MOST_CLASSES)
     tile_size: int = Field(ge=32, le=4096)
-    pixel_size_um: float | None = Field(default=None, gt=0)
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    pixel_size_um: Finite | None = Field(default=None, gt=0)
+    mean: tuple[Finite, ...] = (0.0, 0.0, 0.0)
+    std: tuple[Finite, ...] = (1.0, 1.0, 1.0)
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     naming: NamingFacts | None = None
     summary: str = ""
@@ -86,6 +101,16 @@ class ModelCard(BaseModel):
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = ""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _architecture_is_known(self) -> ModelCard:
+        """Refuse what is not the name of a network: libraries would look for a file of that name, or download one."""
+        if not OF_ENGINES[self.engine].fullmatch(self.architecture):
+            raise ValueError(
+                f"architecture: {self.architecture[:100]!r} is not a network of the engine {self.engine} that this "
+                f"version knows; {EXAMPLES[self.engine]} is one"
+            )
+        return self
 
     @property
     def origin(self) -> str:
@@ -125,18 +150,23 @@ class ModelCard(BaseModel):
             When the card is missing, is no YAML, or holds wrong or unknown entries (all are named).
         """
         path = folder / CARD_FILE
+        if not os.path.lexists(path):
+            raise ModelError(f"{folder} is no model: it has no {CARD_FILE}.")
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{folder} is no model: it has no {CARD_FILE}.") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ModelError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+            data = parse_yaml(read_bytes(path, LARGEST_CARD), path, "a model card")
+        except InputError as error:
+            raise ModelError(f"A card cannot be read: {error}") from None
         if not isinstance(data, dict):
             raise ModelError(f"{path} is not a model card.")
         try:
-            return cls.model_validate(data)
+            card = cls.model_validate(data)
+            # YAML can hold what no card can say again: a list within itself, bytes that are no text.
+            card.model_dump_json()
         except ValidationError as error:
-            raise ModelError(f"{path} is not a valid model card: {'; '.join(faults(error, cls))}.") from error
+            raise ModelError(f"{path} is not a valid model card: {'; '.join(faults(error, cls)[:_MOST_FAULTS])}.") from None
+        except (ValueError, RecursionError):
+            raise ModelError(f"{path} is not a valid model card: training holds more than text and numbers.") from None
+        return card
 
     def write(self, folder: Path) -> None:
         """Write ``folder/model.yaml``. Raises OutputError when it cannot be written."""

@@ -7,17 +7,17 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from platformdirs import user_cache_dir, user_data_dir
 
-from napari_diatom.errors import ModelError
+from napari_diatom.archives import chunks, opened_zip, regular
+from napari_diatom.errors import InputError, ModelError
 from napari_diatom.files import reason, write_atomically
-from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, WEIGHTS_FILE, ModelCard
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 ARCHIVE_SUFFIX: Final = ".diatom-model"
@@ -50,12 +50,13 @@ class ModelFolder:
         Raises
         ------
         ModelError
-            When the file is missing, or its SHA-256 is another.
+            When the file is missing, larger than weights may be, or its SHA-256 is another.
         """
         try:
-            digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ModelError(f"Model {self.card.name} has no readable weights at {self.weights}.") from error
+            with regular(self.weights) as stream:
+                digest = _digest(stream)
+        except InputError as error:
+            raise ModelError(f"Model {self.card.name} has no readable weights at {self.weights}: {error}") from None
         if digest != self.card.sha256:
             raise ModelError(
                 f"The weights of model {self.card.name} ({self.weights}) are damaged or were changed: their SHA-256 is "
@@ -71,16 +72,23 @@ def user_folder() -> Path:
 
 
 def available() -> list[ModelFolder]:
-    """Return the bundled and the user's models by name; a damaged card hides only its own model."""
+    """Return the bundled and the user's models by name; a damaged one hides only itself."""
+    return survey()[0]
+
+
+def survey() -> tuple[list[ModelFolder], list[ModelError]]:
+    """Return the bundled and the user's models by name, and what is wrong with those that cannot be used."""
     found: dict[str, ModelFolder] = {}
+    wrong: list[ModelError] = []
     for home in (BUNDLED, user_folder()):
         for path in _cards(home):
             try:
                 model = ModelFolder(ModelCard.read(path.parent), path.parent)
-            except ModelError:
+            except ModelError as error:
+                wrong.append(error)
                 continue
             found.setdefault(model.card.name, model)
-    return [found[name] for name in sorted(found, key=lambda name: (name != DEFAULT, name))]
+    return [found[name] for name in sorted(found, key=lambda name: (name != DEFAULT, name))], wrong
 
 
 def _cards(home: Path) -> list[Path]:
@@ -128,25 +136,39 @@ def find(name_or_path: str | Path) -> ModelFolder:
 
 
 def _unpack(path: Path) -> ModelFolder:
-    """Unpack a ``.diatom-model`` file into the cache, once per content."""
+    """Unpack a ``.diatom-model`` file into the cache, once per content; what else it holds stays in it."""
+    partial: Path | None = None
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with regular(path) as stream:
+            digest = _digest(stream)
         home = Path(user_cache_dir("napari-diatom", appauthor=False)) / "unpacked" / digest
         if not home.exists():
             home.parent.mkdir(parents=True, exist_ok=True)
             partial = Path(tempfile.mkdtemp(prefix="part-", dir=home.parent))
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    for name in (CARD_FILE, WEIGHTS_FILE):
-                        (partial / name).write_bytes(archive.read(name))
-                _move(partial, home)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            with opened_zip(path, f"a {ARCHIVE_SUFFIX} file") as archive:
+                for name, largest in ((CARD_FILE, LARGEST_CARD), (WEIGHTS_FILE, LARGEST_WEIGHTS)):
+                    with (partial / name).open("wb") as out:
+                        out.writelines(chunks(archive, name, largest))
+            # A card that cannot be used is found before anything is kept.
+            ModelCard.read(partial)
+            _move(partial, home)
+    except InputError as error:
+        raise ModelError(f"{path} is no {ARCHIVE_SUFFIX} file: {error}") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be unpacked: {error.filename or ''} {reason(error)}") from error
-    except (KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path} is no {ARCHIVE_SUFFIX} file: {error}") from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
     return ModelFolder(ModelCard.read(home), home)
+
+
+def _digest(stream: BinaryIO) -> str:
+    """Return the SHA-256 of a file in hexadecimal. Raises InputError where it is larger than any model."""
+    size = stream.seek(0, os.SEEK_END)
+    if size > LARGEST_WEIGHTS + LARGEST_CARD:
+        raise InputError(f"It has {size / 2**30:,.1f} GB, and weights of up to {LARGEST_WEIGHTS / 2**30:.0f} GB are read.")
+    stream.seek(0)
+    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _move(partial: Path, home: Path) -> None:

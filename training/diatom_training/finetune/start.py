@@ -107,7 +107,10 @@ def resolve(config: TrainConfig) -> Start:
         return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
-        architecture = config.architecture or _turned(found.architecture or Path(start).stem, config.task)
+        try:
+            architecture = config.architecture or _turned(found.known_architecture(), config.task)
+        except ModelError as error:
+            raise ModelError(f"{start} cannot be the start: {error}") from None
         _check_task(architecture, config)
         text = f"{Path(start).name}, an Ultralytics file"
         return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
@@ -145,6 +148,7 @@ def _turned(architecture: str, task: Task) -> str:
 
 def _network(model: ModelFolder) -> torch.nn.Module:
     """Return the network of a model, with its weights."""
+    model.verify()
     network = build(model.card.architecture, len(model.card.classes))
     read_weights(network, model.weights)
     return network

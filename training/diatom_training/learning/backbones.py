@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
+from napari_diatom.engines import checkpoints
 from napari_diatom.engines.encoders import TIMM, check_encoder
 from napari_diatom.errors import InputError, ModelError
 
@@ -41,9 +42,10 @@ def read_lite0(path: Path) -> dict[str, torch.Tensor]:
     import timm
 
     try:
-        theirs: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path} cannot be read as weights: {error}") from error
+        with checkpoints.opened(path) as file:
+            theirs = file.tensors(file.content)
+    except ModelError as error:
+        raise InputError(f"{path} cannot be read as weights: {error}") from None
     ours = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
         raise InputError(f"{path} does not hold the weights of EfficientNet-Lite0.")

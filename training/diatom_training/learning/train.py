@@ -25,6 +25,7 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from diatom_training.learning.ranks import check_devices, together
 from diatom_training.learning.schedules import epochs_since_best
+from napari_diatom.engines.checkpoints import check_plain
 from napari_diatom.errors import DiatomError, InputError, OutputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 
@@ -259,6 +260,8 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        # torch and Lightning would call what the file names: a run's folder may come from somebody else.
+        check_plain(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         theirs = LearningOptions.model_validate_json(state["options"])
     except Exception as error:
