@@ -142,10 +142,11 @@ def _run_models(arguments: argparse.Namespace) -> int:
     from napari_diatom.models import library
 
     if arguments.action == "list":
-        rows = [
-            (m.card.name, m.card.version, m.card.task, m.card.architecture, m.card.summary) for m in library.available()
-        ]
+        models, wrong = library.survey()
+        rows = [(m.card.name, m.card.version, m.card.task, m.card.architecture, m.card.summary) for m in models]
         _print_table(("model", "version", "task", "network", "summary"), rows)
+        for error in wrong:
+            _complain(f"Left out: {error}")
         return OK
     import yaml
 

@@ -6,7 +6,6 @@ import copy
 import functools
 import hashlib
 import io
-import json
 import operator
 import os
 import pathlib
@@ -14,7 +13,6 @@ import pickle
 import shutil
 import struct
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +28,7 @@ from diatom_training.finetune import start
 from napari_diatom import cli
 from napari_diatom.engines import architectures, checkpoints, inert, yolo_net
 from napari_diatom.engines.quiet import silence_ultralytics
-from napari_diatom.engines.yolo_files import import_checkpoint, write_model
+from napari_diatom.engines.yolo_files import write_model
 from napari_diatom.errors import DiatomError, ModelError
 from napari_diatom.models import library
 from napari_diatom.models.architectures import EXAMPLES, OF_ENGINES
@@ -166,10 +164,10 @@ def test_what_hides_in_the_settings_of_a_sound_network_is_not_run(trap: Trap, ne
 
 
 def test_a_resumed_training_calls_nothing_that_its_checkpoint_names(trap: Trap) -> None:
-    from diatom_training.learning.train import _read
     from tiny import NETWORKS
 
     from diatom_training.learning.options import LearningOptions
+    from diatom_training.learning.train import _read
 
     options = LearningOptions(architecture=NETWORKS["semantic"])
     content = {"options": options.model_dump_json(), "state": collections.Counter("ab"), "history": []}
@@ -333,9 +331,10 @@ def test_a_file_that_is_no_checkpoint_is_refused_at_once(trap: Trap, capsys: Any
     (trap.folder / "text.pt").write_text("no checkpoint")
     with zipfile.ZipFile(trap.folder / "other.pt", "w") as archive:
         archive.writestr("a/b.txt", "x")
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(trap.folder / "twice.pt", "w") as archive:
+    with zipfile.ZipFile(trap.folder / "twice.pt", "w") as archive:
         archive.writestr("a/data.pkl", b"x")
-        archive.writestr("a/data.pkl", b"y")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("a/data.pkl", b"y")
     (trap.folder / "slides").mkdir()
     slides = draw_slides(trap.folder / "slides")
     for name in ("pipe", "folder", "empty", "text", "other", "twice", "missing"):
@@ -344,3 +343,336 @@ def test_a_file_that_is_no_checkpoint_is_refused_at_once(trap: Trap, capsys: Any
         assert f"{name}.pt" in capsys.readouterr().err
         with pytest.raises(DiatomError, match=f"{name}\\.pt"):
             start.resolve(configured(slides, "boxes", start=str(path), architecture=None))
+
+
+# ---- what a network may be called
+
+NO_NETWORKS = (
+    "yolo11n-obb.yaml",
+    "./yolo11n-obb",
+    "some/path",
+    "../yolo11n",
+    "/etc/passwd",
+    "yolo11n-obb\n",
+    "yolo11n-seg",
+    "hf-hub:someone/model",
+    "deeplabv3plus/tu-hf-hub:someone/128",
+    "deeplabv3plus/tu-local-dir:x/128",
+    "deeplabv3plus/../128",
+    "deeplabv3plus/resnet18/" + "9" * 5000,
+    "maskrcnn/tu-resnet18.a1_in1k/64",
+    "maskrcnn/https:example.org/64",
+    "classifier/tu-hf_hub:x/192",
+    "classifier/tu-resnet18/\u0661\u0669\u0662",
+    "",
+)
+
+
+@pytest.fixture
+def model(trap: Trap, network: torch.nn.Module) -> ModelFolder:
+    return written(trap.folder / "model", network)
+
+
+def written(folder: Path, network: torch.nn.Module, name: str = "toy") -> ModelFolder:
+    facts: dict[str, Any] = {"name": name, "version": "1", "classes": ("long", "round"), "tile_size": 256}
+    return write_model(folder, network, architecture="yolo11n-obb", summary="", licence="", training={}, **facts)
+
+
+def with_card(model: ModelFolder, **entries: Any) -> Path:
+    """Change entries of a model's card, whatever the card may hold."""
+    import yaml
+
+    data = model.card.model_dump(mode="json") | entries
+    (model.folder / CARD_FILE).write_text(yaml.safe_dump(data, allow_unicode=True))
+    return model.folder
+
+
+@pytest.mark.parametrize("engine", OF_ENGINES)
+@pytest.mark.parametrize("name", NO_NETWORKS)
+def test_a_card_cannot_name_a_path_or_a_download(name: str, engine: str, trap: Trap, model: ModelFolder) -> None:
+    with pytest.raises(ModelError, match="architecture"):
+        ModelCard.read(with_card(model, engine=engine, architecture=name))
+
+
+@pytest.mark.parametrize("name", NO_NETWORKS)
+def test_a_training_cannot_name_a_path_or_a_download(name: str, trap: Trap) -> None:
+    with pytest.raises(ModelError):
+        start.build(name, 1)
+
+
+def test_all_usual_networks_are_known() -> None:
+    from napari_diatom.engines.encoders import _known
+
+    usual = {"yolo": "yolo11n", "deeplab": architectures.DEEPLAB, "maskrcnn": architectures.MASK_RCNN}
+    for names in (EXAMPLES, usual | {"classifier": architectures.CLASSIFIER}):
+        assert all(OF_ENGINES[engine].fullmatch(name) for engine, name in names.items())  # type: ignore[index]
+    assert all(OF_ENGINES["deeplab"].fullmatch(f"deeplabv3plus/{encoder}/128") for encoder in _known())
+
+
+@pytest.mark.parametrize("door", ["folder", "zip", "own"])
+@pytest.mark.parametrize("where", ["beside the card", "in the working folder"])
+def test_a_layout_beside_a_card_is_never_built(
+    where: str, door: str, trap: Trap, model: ModelFolder, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    work = trap.folder / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    place = model.folder if where == "beside the card" else work
+    for name in ("own", "own-obb", "yolo11n-obb", "yolo11-obb"):
+        (place / f"{name}.yaml").write_text(trap.layout)
+    folder = with_card(model, architecture=str(place / "own"))
+    given: Path | str = folder
+    if door == "zip":
+        given = trap.folder / "toy.diatom-model"
+        with zipfile.ZipFile(given, "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, path.name)
+    elif door == "own":
+        shutil.copytree(folder, trap.folder / "own" / "toy")
+        given = "toy"
+    image = trap.folder / "a.png"
+    image.write_bytes(png())
+    for command in (["models", "import", str(given)], ["count", str(image), "-o", "out", "--model", str(given)]):
+        assert cli.main(command) == 2
+        assert "architecture" in capsys.readouterr().err
+    assert not trap.sprung()
+
+
+def png() -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), (200, 200, 200)).save(stream, "png")
+    return stream.getvalue()
+
+
+LAYOUTS = ("yolo11-obb.yaml", "yolo11n-obb.yaml", "yolo11.yaml", "yolo11n.yaml", "yolo26.yaml", "yolov8n.yaml")
+
+
+def test_a_layout_in_the_working_folder_is_never_built(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trap.folder)
+    for name in LAYOUTS:
+        Path(name).write_text(trap.layout)
+    networks = [yolo_net.build(name, 3) for name in ("yolo11n-obb", "yolo11n", "yolo26n", "yolov8n")]
+    assert all(len(network.model) > 20 for network in networks)
+
+
+def test_an_image_is_counted_in_a_folder_of_hostile_layouts(trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an empty cache, the network is built by a process of its own."""
+    work = trap.folder / "work"
+    work.mkdir()
+    for name in LAYOUTS:
+        (work / name).write_text(trap.layout)
+    (work / "torch.py").write_text(trap.code)
+    (work / "ultralytics").mkdir()
+    (work / "ultralytics" / "__init__.py").write_text(trap.code)
+    (work / "a.png").write_bytes(png())
+    monkeypatch.chdir(work)
+    from napari_diatom.engines import graphs
+
+    monkeypatch.setattr(graphs, "CACHE", trap.folder / "cache")
+    assert cli.main(["count", "a.png", "-o", "out"]) == 0
+
+
+def test_an_installed_layout_with_text_to_evaluate_is_refused(
+    trap: Trap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import ultralytics
+
+    home = tmp_path / "fake" / "cfg" / "models" / "11"
+    home.mkdir(parents=True)
+    (home / "yolo11.yaml").write_text(trap.layout)
+    monkeypatch.setattr(ultralytics, "__file__", str(tmp_path / "fake" / "__init__.py"))
+    with pytest.raises(ModelError, match="not known"):
+        yolo_net.build("yolo11n", 1)
+    for text in ("- 5", "{backbone: 5, head: 6}", "backbone: [[-1, 1, os.system, [x]]]\nhead: []\n"):
+        (home / "yolo11.yaml").write_text(text)
+        with pytest.raises(ModelError, match="not known"):
+            yolo_net.build("yolo11n", 1)
+
+
+# ---- what a card and a zip may hold
+
+CARDS: dict[str, bytes] = {
+    "an impossible date": b"training: {day: 2024-99-99}\n",
+    "wrong types": b"name: [1]\nversion: {a: b}\nclasses: 7\ntile_size: yes\n",
+    "a list": b"- 1\n- 2\n",
+    "nothing": b"",
+    "not UTF-8": b"name: \xff\xfe\n",
+    "UTF-16": "name: toy".encode("utf-16"),
+    "deep nesting": b"training: " + b"[" * 5000 + b"]" * 5000,
+    "aliases by the million": b"a: &a [1,1,1,1,1,1,1,1,1]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(ord("b"), ord("k"))),
+    "a list in itself": b"training: &a {a: *a}\n",
+    "a tag of Python": b"training: !!python/object/apply:os.system ['true']\n",
+    "one entry twice": b"name: toy\nname: other\n",
+    "a huge number": b"tile_size: " + b"9" * 10_000 + b"\n",
+    "a number beyond floats": b"metrics: {f1: 1" + b"0" * 400 + b"}\n",
+    "not a number": b"pixel_size_um: .nan\nmean: [.inf, 0, 0]\n",
+    "bytes": b"training: {a: !!binary gIGC}\n",
+    "keys that are lists": b"training: {? [1, 2] : 3}\n",
+    "control characters": b"name: \x00\x1b\n",
+    "images seen of a wrong type": b"training: {images_seen: 5}\n",
+}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_one_bad_card_stops_nobody_else(
+    kind: str, trap: Trap, model: ModelFolder, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    own = trap.folder / "own"
+    shutil.copytree(model.folder, own / "toy")
+    bad = own / "bad"
+    bad.mkdir()
+    text = model.folder.joinpath(CARD_FILE).read_bytes()
+    keys = {line.partition(b":")[0] for line in CARDS[kind].splitlines()}
+    kept = b"".join(line for line in text.splitlines(keepends=True) if line.partition(b":")[0] not in keys)
+    (bad / CARD_FILE).write_bytes(CARDS[kind] + (kept if keys & {b"training", b"metrics", b"pixel_size_um"} else b""))
+    assert cli.main(["models", "list"]) == 0
+    said = capsys.readouterr()
+    assert "toy" in said.out
+    assert "diatom-obb" in said.out
+    assert str(bad) in said.err
+    assert cli.main(["models", "show", "bad"]) == 2
+    assert cli.main(["models", "show", "toy"]) == 0
+    assert library.find(library.DEFAULT).card.name == library.DEFAULT
+    packed = trap.folder / "bad.diatom-model"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(bad / CARD_FILE, CARD_FILE)
+        archive.writestr(WEIGHTS_FILE, b"")
+    assert cli.main(["models", "import", str(packed)]) == 2
+
+
+def test_a_card_that_is_no_file_stops_nobody_else(trap: Trap, capsys: Any) -> None:
+    for name in ("pipe", "folder"):
+        (trap.folder / "own" / name).mkdir(parents=True)
+    os.mkfifo(trap.folder / "own" / "pipe" / CARD_FILE)
+    (trap.folder / "own" / "folder" / CARD_FILE).mkdir()
+    assert cli.main(["models", "list"]) == 0
+    said = capsys.readouterr()
+    assert "diatom-obb" in said.out
+    assert all(str(trap.folder / "own" / name) in said.err for name in ("pipe", "folder"))
+
+
+def packed(trap: Trap, model: ModelFolder, **entries: bytes | Path) -> Path:
+    path = trap.folder / "packed.diatom-model"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(model.folder / CARD_FILE, CARD_FILE)
+        archive.write(model.weights, WEIGHTS_FILE)
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_only_a_card_and_weights_are_unpacked(trap: Trap, model: ModelFolder) -> None:
+    extra = {"../outside.txt": b"x", "/tmp/outside.txt": b"x", "yolo11n-obb.yaml": trap.layout.encode(), "a/b": b"x"}
+    found = library.find(packed(trap, model, **extra))
+    found.verify()
+    assert sorted(path.name for path in found.folder.iterdir()) == [CARD_FILE, WEIGHTS_FILE]
+    assert not list(trap.folder.rglob("outside.txt"))
+
+
+@pytest.mark.parametrize("lying", [False, True])
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+def test_a_zip_bomb_is_refused_before_it_fills_the_disk(
+    name: str, lying: bool, trap: Trap, model: ModelFolder, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(library, "LARGEST_WEIGHTS", 2**23)
+    path = trap.folder / "bomb.diatom-model"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in (CARD_FILE, WEIGHTS_FILE):
+            zeros = bytes(2**26) if entry == name else (model.folder / entry).read_bytes()
+            archive.writestr(entry, zeros)
+    if lying:
+        data = path.read_bytes().replace(struct.pack("<L", 2**26), struct.pack("<L", 100))
+        path.write_bytes(data)
+    assert cli.main(["models", "import", str(path)]) == 2
+    assert "bomb.diatom-model" in capsys.readouterr().err
+    left = [file for file in (trap.folder / "cache").rglob("*") if file.is_file()]
+    assert not left
+
+
+def test_a_zip_with_a_million_names_is_refused_at_once(trap: Trap, capsys: Any) -> None:
+    path = trap.folder / "names.diatom-model"
+    entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
+    listed = b"".join(entry + b"%07d" % number for number in range(200_000))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65535, 65535, len(listed), 0, 0)
+    path.write_bytes(listed + end)
+    for name in ("names.diatom-model", "names.pt"):
+        path = path.rename(trap.folder / name)
+        assert cli.main(["models", "import", str(path)]) == 2
+        assert "list of names" in capsys.readouterr().err or name.endswith(".pt")
+
+
+# ---- weights that are no numbers
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("engine", ["yolo", "deeplab", "maskrcnn", "classifier"])
+def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap: Trap) -> None:
+    from safetensors.torch import save_file
+
+    from napari_diatom import engines
+
+    folder = trap.folder / "model"
+    folder.mkdir()
+    save_file({"a": torch.ones(4), "b": torch.tensor([1.0, value]).half()}, folder / WEIGHTS_FILE)
+    tasks = {"yolo": "boxes", "deeplab": "semantic", "maskrcnn": "instances", "classifier": "classes"}
+    facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]
+    load = engines.load_namer if engine == "classifier" else engines.load
+    with pytest.raises(ModelError, match="infinite or not numbers"):
+        load(ModelFolder(card, folder), "cpu")
+
+
+def test_a_broken_network_is_refused_though_its_graph_is_in_the_cache(
+    trap: Trap, network: torch.nn.Module, capsys: Any
+) -> None:
+    own = copy.deepcopy(network)
+    own.model[0].conv.weight.data[0, 0, 0, 0] = float("nan")
+    model = written(trap.folder / "own" / "toy", own)
+    (trap.folder / "a.png").write_bytes(png())
+    command = ["count", str(trap.folder / "a.png"), "-o", str(trap.folder / "out"), "--model", "toy"]
+    from napari_diatom.engines import graphs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "is_sound", lambda _: True)
+        assert cli.main(command) == 2
+    assert "not numbers" in capsys.readouterr().err
+    assert model.card.name == "toy"
+    path = saved({"model": own}, trap.folder / "x.pt")
+    assert cli.main(["models", "import", str(path)]) == 2
+    assert "not numbers" in capsys.readouterr().err
+
+
+def test_weights_beyond_half_precision_stay_as_they_are(trap: Trap) -> None:
+    from napari_diatom.engines.weights import read_weights, write_weights
+
+    layer = torch.nn.BatchNorm1d(2)
+    layer.running_var[:] = torch.tensor([1e6, 2.0])
+    write_weights(layer, trap.folder / WEIGHTS_FILE)
+    again = torch.nn.BatchNorm1d(2)
+    read_weights(again, trap.folder / WEIGHTS_FILE)
+    assert torch.equal(again.running_var, layer.running_var)
+
+
+def test_a_network_larger_than_its_weights_is_refused_before_it_is_made(
+    trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import save_file
+
+    from napari_diatom import engines
+
+    folder = trap.folder / "model"
+    folder.mkdir()
+    save_file({"a": torch.ones(4)}, folder / WEIGHTS_FILE)
+    facts: dict[str, Any] = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64}
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    for engine, task, name in (
+        ("classifier", "classes", "classifier/tu-vit_giant_patch14_clip_224/224"),
+        ("maskrcnn", "instances", "maskrcnn/tu-resnet18/1024"),
+    ):
+        card = ModelCard(**facts, task=task, engine=engine, architecture=name, sha256=digest)
+        with pytest.raises(ModelError, match=r"of .* numbers"):
+            (engines.load_namer if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")

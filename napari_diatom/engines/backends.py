@@ -114,6 +114,7 @@ class OpenVinoBackend:
         silence_openvino()
         import openvino
 
+        self._name = model.card.name
         self._core = openvino.Core()
         self._graph = self._core.read_model(converted(model))
         self._compiled: dict[tuple[int, int], tuple[Any, int]] = {}
@@ -143,6 +144,7 @@ class OpenVinoBackend:
             shape, request = flying.popleft()
             request.wait()
             output = np.array(request.get_output_tensor().data[0])
+            _check_numbers(output, self._name)
             idle.setdefault(shape, []).append(request)
             return output
 
@@ -168,6 +170,7 @@ class TorchBackend:
         from napari_diatom.engines.networks import network_of
 
         self.device = device
+        self._name = model.card.name
         self._network = network_of(model).to(device)
 
     def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
@@ -187,4 +190,15 @@ class TorchBackend:
 
         with torch.inference_mode():
             images = torch.from_numpy(np.stack(batch)).to(self.device).permute(0, 3, 1, 2).float() / 255
-            return np.asarray(self._network(images).float().cpu().numpy())
+            output = np.asarray(self._network(images).float().cpu().numpy())
+        _check_numbers(output, self._name)
+        return output
+
+
+def _check_numbers(output: NDArray[np.float32], name: str) -> None:
+    """Raise ModelError when a network gives no numbers: that would pass for an image without specimens."""
+    if not np.isfinite(output).all():
+        raise ModelError(
+            f"The network of model {name} computes values that are infinite or not numbers: its weights are damaged, "
+            "or the training that made them went wrong. Take another model."
+        )

@@ -158,7 +158,7 @@ class Checkpoint:
 
     def _storage(self, record: object) -> tuple[str, torch.dtype, int]:
         """Return the key, the type and the number of elements of what a tensor lies in."""
-        key = record.key if isinstance(record, Outside) else None
+        key: Any = record.key if isinstance(record, Outside) else None
         if _is_tuple(key, 5) and key[0] == "storage" and isinstance(key[2], str) and _are_counts(key[4:5]):
             dtype = _dtype(key[1])
             if dtype is not None and (len(key) == 5 or key[5] is None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -53,10 +54,11 @@ class Classifier:
         import torch
 
         from napari_diatom.engines import classifier_net
-        from napari_diatom.engines.weights import read_weights
+        from napari_diatom.engines.weights import loaded
 
-        network: Any = classifier_net.build(self.card.architecture, len(self.card.classes))
-        read_weights(network, model.weights)
+        network: Any = loaded(
+            partial(classifier_net.build, self.card.architecture, len(self.card.classes)), model.weights
+        )
         self.side = classifier_net.side_of(self.card.architecture)
         self._network = network.to(self.device, memory_format=torch.channels_last).eval()
         self._mean = torch.tensor(self.card.mean, device=self.device).view(-1, 1, 1)

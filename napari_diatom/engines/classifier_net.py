@@ -92,8 +92,8 @@ def _parts(architecture: str) -> tuple[str, int]:
     parts = CLASSIFIER.fullmatch(architecture)
     if parts is None or not 32 <= int(parts[2]) <= 1024:
         raise ModelError(
-            f"{architecture[:100]!r} is no architecture of a classifier, whose pictures have sides of 32 to 1024 pixels; "
-            f"{ARCHITECTURE} is one."
+            f"{architecture[:100]!r} is no architecture of a classifier, whose pictures have sides of 32 to 1024 "
+            f"pixels; {ARCHITECTURE} is one."
         )
     if not parts[1].startswith(TIMM):
         raise ModelError(f"A classifier is built on a backbone of timm, such as {DEFAULT}; {parts[1]} is none.")

@@ -1,8 +1,8 @@
 """Pickles read as data: nothing that a pickle names is looked up, imported or called.
 
-A pickle is a small program that says which functions to call with what. Here a function's name is a :class:`Name`, what
-it would be called with is a :class:`Made`, and what lies outside of the pickle is an :class:`Outside`. Whoever reads them
-decides by their names what they stand for.
+A pickle is a small program that says which functions to call with what. Here a function's name is a :class:`Name`,
+what it would be called with is a :class:`Made`, and what lies outside of the pickle is an :class:`Outside`. Whoever
+reads them decides by their names what they stand for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import IO, Any, Final, Protocol, cast
 
 from napari_diatom.errors import InputError
 
@@ -113,7 +113,7 @@ def read_pickle(stream: Readable, source: object) -> Pickle:
     """
     machine = _Machine()
     try:
-        for step, (opcode, argument, _) in enumerate(pickletools.genops(_Counted(stream))):
+        for step, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], _Counted(stream)))):
             if step >= MOST_STEPS:
                 raise ValueError(f"its pickle has more than {MOST_STEPS:,} steps")
             machine.do(opcode.name, argument)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -54,10 +55,11 @@ class MaskRcnnEngine:
         import torch
 
         from napari_diatom.engines import maskrcnn_net
-        from napari_diatom.engines.weights import read_weights
+        from napari_diatom.engines.weights import loaded
 
-        network: Any = maskrcnn_net.build(self.card.architecture, len(self.card.classes))
-        read_weights(network, model.weights)
+        network: Any = loaded(
+            partial(maskrcnn_net.build, self.card.architecture, len(self.card.classes)), model.weights
+        )
         network.roi_heads.nms_thresh = BOX_NMS
         self._network = network.to(self.device, memory_format=torch.channels_last).eval()
         self._mean = torch.tensor(self.card.mean, device=self.device).view(-1, 1, 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
-from napari_diatom.engines.weights import read_weights
+from napari_diatom.engines.weights import loaded, read_weights
 from napari_diatom.errors import ModelError
 from napari_diatom.models.library import ModelFolder
 
@@ -30,7 +32,6 @@ def network_of(model: ModelFolder) -> torch.nn.Module:
     if card.engine == "deeplab":
         from napari_diatom.engines import deeplab_net
 
-        network = deeplab_net.build(card.architecture, len(card.classes))
-        read_weights(network, model.weights)
+        network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
         return deeplab_net.Probabilities(network, card.mean, card.std).eval()
     raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which runs in no graph.")

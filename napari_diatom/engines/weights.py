@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +18,40 @@ def transfer(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> t
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(fitting, strict=False)
     return tuple(fitting)
+
+
+def loaded(build: Callable[[], torch.nn.Module], path: Path) -> torch.nn.Module:
+    """Build a network and load ``weights.safetensors`` into it.
+
+    Some backbones have billions of weights: that the file has as many is seen before any memory is taken for them.
+
+    Raises
+    ------
+    ModelError
+        Like ``build`` and :func:`read_weights`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            there = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no dict
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} does not hold weights: {' '.join(str(error).split())[:200]}") from error
+    wanted = _size(build)
+    if wanted is not None and wanted > there:
+        raise ModelError(f"{path} does not hold this network's weights: it has {there:,} of {wanted:,} numbers.")
+    network = build()
+    read_weights(network, path)
+    return network
+
+
+def _size(build: Callable[[], torch.nn.Module]) -> int | None:
+    """Return how many numbers a network's weights are, without making them; None where that cannot be told."""
+    try:
+        with torch.device("meta"):
+            return sum(int(value.numel()) for value in build().state_dict().values())
+    except Exception:  # some backbones look at their numbers while they are built; what is truly wrong is told later
+        return None
 
 
 def read_weights(network: torch.nn.Module, path: Path) -> None:

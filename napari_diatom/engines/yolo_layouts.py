@@ -62,22 +62,24 @@ def layout(architecture: str) -> dict[str, Any]:
         raise ModelError(f"The installed Ultralytics has no network {architecture}: {error}") from None
     if not _is_sound(found):
         raise ModelError(f"The installed Ultralytics describes {architecture} in a way that is not known: {path}.")
-    return found | {"scale": size, "yaml_file": f"{architecture}.yaml"}
+    return {**found, "scale": size, "yaml_file": f"{architecture}.yaml"}
 
 
 def _is_sound(found: Any) -> bool:
     """Tell whether a layout holds nothing but known layers, numbers and known words."""
     if not isinstance(found, dict) or not {"backbone", "head"} <= found.keys() <= _ENTRIES:
         return False
-    rows = [row for part in ("backbone", "head") for row in found[part]]
+    scales = found.get("scales", {})
+    if not (isinstance(found["backbone"], list) and isinstance(found["head"], list) and isinstance(scales, dict)):
+        return False
+    rows = found["backbone"] + found["head"]
     plain = all(_are_numbers(value) for name, value in found.items() if name not in ("backbone", "head", "scales"))
-    scales = all(_are_numbers(value) for value in found.get("scales", {}).values())
-    return plain and scales and all(_is_row(row) for row in rows)
+    return plain and all(map(_are_numbers, scales.values())) and all(_is_row(row) for row in rows)
 
 
 def _is_row(row: Any) -> bool:
     """Tell whether a row is a known layer: where its input is from, how often it is repeated, what and how it is."""
-    if not isinstance(row, list) or len(row) != 4:
+    if not isinstance(row, list) or len(row) != 4 or not isinstance(row[2], str) or not isinstance(row[3], list):
         return False
     source, times, layer, arguments = row
     numbers = [value for value in arguments if not isinstance(value, str)]

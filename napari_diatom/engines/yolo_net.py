@@ -22,6 +22,7 @@ from napari_diatom.models.card import MOST_CLASSES
 USUAL_SIDE: Final = 640
 """Of Ultralytics' training images in pixels."""
 
+
 def build(architecture: str, n_classes: int) -> torch.nn.Module:
     """Return an untrained network, such as ``yolo11n-obb`` (oriented boxes) or ``yolo11n`` (upright ones).
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_diatom.errors import InputError, ModelError
 from napari_diatom.faults import faults
@@ -112,6 +112,16 @@ class ModelCard(BaseModel):
             )
         return self
 
+    @field_validator("training")
+    @classmethod
+    def _images_seen_are_lists(cls, training: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a list of the images that a model has seen which is none: leaks are found by it."""
+        seen = training.get("images_seen") or {}
+        lists = seen.values() if isinstance(seen, dict) else [None]
+        if not all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in lists):
+            raise ValueError("a list of texts for each part is wanted as images_seen")
+        return training
+
     @property
     def origin(self) -> str:
         """Name and version, as annotations name the origin of what a model found or named."""
@@ -163,7 +173,9 @@ class ModelCard(BaseModel):
             # YAML can hold what no card can say again: a list within itself, bytes that are no text.
             card.model_dump_json()
         except ValidationError as error:
-            raise ModelError(f"{path} is not a valid model card: {'; '.join(faults(error, cls)[:_MOST_FAULTS])}.") from None
+            raise ModelError(
+                f"{path} is not a valid model card: {'; '.join(faults(error, cls)[:_MOST_FAULTS])}."
+            ) from None
         except (ValueError, RecursionError):
             raise ModelError(f"{path} is not a valid model card: training holds more than text and numbers.") from None
         return card

@@ -166,7 +166,9 @@ def _digest(stream: BinaryIO) -> str:
     """Return the SHA-256 of a file in hexadecimal. Raises InputError where it is larger than any model."""
     size = stream.seek(0, os.SEEK_END)
     if size > LARGEST_WEIGHTS + LARGEST_CARD:
-        raise InputError(f"It has {size / 2**30:,.1f} GB, and weights of up to {LARGEST_WEIGHTS / 2**30:.0f} GB are read.")
+        raise InputError(
+            f"It has {size / 2**30:,.1f} GB, and weights of up to {LARGEST_WEIGHTS / 2**30:.0f} GB are read."
+        )
     stream.seek(0)
     return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 

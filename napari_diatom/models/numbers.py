@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def check_numbers(weights: Path) -> None:
     from safetensors import SafetensorError, deserialize
 
     try:
-        tensors = deserialize(weights.read_bytes())
+        tensors: Any = deserialize(weights.read_bytes())  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{weights} does not hold weights: {' '.join(str(error).split())[:200]}") from error
     for name, tensor in tensors:
@@ -37,6 +37,6 @@ def check_numbers(weights: Path) -> None:
             kind, bits = _EXPONENTS[tensor["dtype"]]
             if ((np.frombuffer(tensor["data"], kind) & kind(bits)) == bits).any():
                 raise ModelError(
-                    f"{weights} cannot be used: the weights {name[:100]!r} hold values that are infinite or not numbers. The "
-                    "training that made them went wrong; take an earlier model, or train again at a lower rate."
+                    f"{weights} cannot be used: the weights {name[:100]!r} hold values that are infinite or not "
+                    "numbers. The training that made them went wrong; take an earlier model, or train again at a lower rate."
                 )

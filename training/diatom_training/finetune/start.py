@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, Tr
 from diatom_training.finetune.folder import find_model
 from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
-from napari_diatom.engines.weights import read_weights
+from napari_diatom.engines.weights import loaded
 from napari_diatom.errors import InputError, ModelError
 from napari_diatom.models.card import MASK_TASKS, ModelCard, Task
 from napari_diatom.models.library import ModelFolder
@@ -149,9 +150,7 @@ def _turned(architecture: str, task: Task) -> str:
 def _network(model: ModelFolder) -> torch.nn.Module:
     """Return the network of a model, with its weights."""
     model.verify()
-    network = build(model.card.architecture, len(model.card.classes))
-    read_weights(network, model.weights)
-    return network
+    return loaded(partial(build, model.card.architecture, len(model.card.classes)), model.weights)
 
 
 def _check_task(architecture: str, config: TrainConfig) -> None:
