@@ -30,6 +30,7 @@ import numpy as np
 from napari_diatom import errors
 from napari_diatom.blending import scratch
 from napari_diatom.errors import DiatomError, InputError, OutputError, Stopped
+from napari_diatom.processes import python
 from napari_diatom.progress import Progress, Report, ShouldStop, check
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def devices() -> tuple[str, ...]:
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, **_quiet_flags()
+            python("-c", code), capture_output=True, text=True, timeout=120, check=False, **_quiet_flags()
         )
     except (OSError, subprocess.TimeoutExpired):
         return ("auto", "cpu")
@@ -166,7 +167,7 @@ class _Child:
         # The child finds its modules where this process found them, however this one was started.
         code = f"import sys; sys.path[:] = {sys.path!r}; from napari_diatom.child import main; main()"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            python("-c", code),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,

@@ -506,7 +506,7 @@ def _print_notices(result: BatchResult) -> None:
 
 def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print columns, numbers to the right."""
-    text = [[str(cell) for cell in row] for row in (header, *rows)]
+    text = [[_shown(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in text) for i in range(len(header))]
     numeric = [bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
     for row in text:
@@ -523,8 +523,13 @@ def _quiet_libraries() -> None:
 
 def _complain(message: str) -> int:
     """Print an error as one line and return the exit code for it."""
-    print(f"napari-diatom: {' '.join(message.split())}", file=sys.stderr)
+    print(f"napari-diatom: {_shown(' '.join(message.split()))}", file=sys.stderr)
     return BAD_INPUT
+
+
+def _shown(text: str) -> str:
+    """Return text that a terminal shows as it is: names in files may hold what moves the cursor or sets the title."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 if __name__ == "__main__":

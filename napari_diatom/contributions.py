@@ -18,6 +18,7 @@ from napari_diatom.files import atomic
 from napari_diatom.formats import PERSON, Annotations, geojson, left_out
 from napari_diatom.layers import ResultFacts
 from napari_diatom.pixelsize import unusual
+from napari_diatom.processes import python
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,7 +215,7 @@ def render_command(name: str, file: Path) -> list[str]:
         "from pathlib import Path; from napari_diatom.contributions import render_to\n"
         f"render_to({name!r}, Path({os.fspath(file)!r}))"
     )
-    return [sys.executable, "-c", code]
+    return python("-c", code)
 
 
 def rendered(file: Path, stderr: str) -> None:

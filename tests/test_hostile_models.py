@@ -477,6 +477,7 @@ def test_an_image_is_counted_in_a_folder_of_hostile_layouts(trap: Trap, monkeypa
 def test_an_installed_layout_with_text_to_evaluate_is_refused(
     trap: Trap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    silence_ultralytics()
     import ultralytics
 
     home = tmp_path / "fake" / "cfg" / "models" / "11"
@@ -676,3 +677,60 @@ def test_a_network_larger_than_its_weights_is_refused_before_it_is_made(
         card = ModelCard(**facts, task=task, engine=engine, architecture=name, sha256=digest)
         with pytest.raises(ModelError, match=r"of .* numbers"):
             (engines.load_namer if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")
+
+
+def test_a_network_that_computes_no_numbers_is_not_an_image_without_specimens(
+    trap: Trap, network: torch.nn.Module, capsys: Any
+) -> None:
+    own = copy.deepcopy(network)
+    for layer in own.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.constant_(layer.weight, 60_000.0)
+    written(trap.folder / "own" / "toy", own)
+    (trap.folder / "a.png").write_bytes(png())
+    command = ["count", str(trap.folder / "a.png"), "-o", str(trap.folder / "out"), "--model", "toy"]
+    assert cli.main(command) in (cli.BAD_INPUT, cli.SOME_SKIPPED)
+    said = capsys.readouterr()
+    assert "infinite or not numbers" in said.out + said.err
+
+
+# ---- the folder that the program is started in, and the terminal
+
+MODULES = ("torch", "psutil", "runpy", "numpy", "ultralytics", "tempfile", "pathlib", "napari_diatom")
+
+
+@pytest.mark.parametrize("process", ["devices", "a training", "a sample", "the window's child"])
+def test_no_process_takes_modules_from_the_working_folder(
+    process: str, trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diatom_training.finetune.child import command_of
+    from napari_diatom import child, contributions
+
+    work = trap.folder / "work"
+    work.mkdir()
+    for name in MODULES:
+        (work / f"{name}.py").write_text(f"open({str(trap.sentinel)!r}, 'w')")
+    monkeypatch.chdir(work)
+    if process == "devices":
+        assert child.devices()[:2] == ("auto", "cpu")
+    elif process == "the window's child":
+        started = child._Child()
+        started.send(None)
+        started._process.wait(60)
+    else:
+        command = command_of("json.tool", "--help")
+        if process == "a sample":
+            command = contributions.render_command("no such sample", trap.folder / "x.npy")
+        subprocess.run(command, capture_output=True, check=False)
+    assert not trap.sprung()
+
+
+def test_a_card_cannot_steer_the_terminal(trap: Trap, model: ModelFolder, capsys: Any) -> None:
+    shutil.copytree(
+        with_card(model, summary="\x1b]0;title\x07\x1b[2J", version="\x1b[31m"), trap.folder / "own" / "toy"
+    )
+    assert cli.main(["models", "list"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+    with_card(model, architecture="\x1b[2J")
+    assert cli.main(["models", "show", str(model.folder)]) == 2
+    assert "\x1b" not in capsys.readouterr().err

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from napari_diatom import __version__
 from napari_diatom.engines.quiet import CACHE
 from napari_diatom.errors import ModelError
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.processes import python
 
 GRAPH_FILE: Final = "network.xml"
 SEAL_FILE: Final = "network.sha256"
@@ -35,8 +35,7 @@ def converted(model: ModelFolder) -> Path:
     source = " ".join(map(str, parts))
     home = CACHE / "openvino" / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}-{version('openvino')}"
     if not is_sound(home):
-        # -P: what lies in the working folder must not pass for one of the converter's modules.
-        command = [sys.executable, "-P", "-m", "napari_diatom.engines.convert", str(model.folder), str(home)]
+        command = python("-m", "napari_diatom.engines.convert", str(model.folder), str(home))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]

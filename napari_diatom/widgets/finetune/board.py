@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import QObject, Signal
+
+from napari_diatom.processes import python
 
 _CODE: Final = """
 import os, psutil, runpy, sys, threading
@@ -45,7 +46,7 @@ class BoardServer(QObject):
         self.close()
         options = ["--logdir", str(folder), "--host", "localhost", "--port", "0"]
         self._process = process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, str(os.getpid()), *options],
+            python("-c", _CODE, str(os.getpid()), *options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from diatom_training.finetune import recent
 from diatom_training.finetune.folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
 from napari_diatom.errors import DiatomError, InputError, Stopped
 from napari_diatom.models.card import CARD_FILE
+from napari_diatom.processes import python
 from napari_diatom.progress import Progress, Report, ShouldStop
 
 GRACE_SECONDS: Final = 2.5
@@ -180,7 +181,7 @@ def command_of(module: str, *arguments: str) -> list[str]:
         f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {['', *arguments]!r}; import runpy; "
         f"runpy.run_module({module!r}, run_name='__main__')"
     )
-    return [sys.executable, "-c", code]
+    return python("-c", code)
 
 
 def apart() -> dict[str, Any]:
