@@ -27,7 +27,7 @@ LARGEST_BYTES: Final = 2**30
 """Of a text file: a gigabyte is a million outlined specimens."""
 LARGEST_YAML_BYTES: Final = 2**26
 """Of a YAML file, which takes a hundred times its size in memory."""
-LARGEST_YAML_NODES: Final = 2_000_000
+LARGEST_YAML_NODES: Final = 500_000
 """Entries of a YAML file, each counted as often as aliases repeat it."""
 LONGEST_CELL: Final = 2**17
 """Characters in a cell of a table."""
