@@ -35,16 +35,12 @@ def opened_zip(path: Path, kind: str) -> Iterator[zipfile.ZipFile]:
     ------
     InputError
         When it cannot be read, is no zip, lists more than :data:`LARGEST_DIRECTORY` bytes of names, or one name twice.
-        So does whatever goes wrong with the zip while it is open.
     """
-    try:
-        with regular(path) as stream, _zip(stream, path, kind) as archive:
-            names = archive.namelist()
-            if len(set(names)) < len(names):
-                raise InputError(f"{path} is not {kind}: it holds two entries of one name.")
-            yield archive
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    with regular(path) as stream, _zip(stream, path, kind) as archive:
+        names = archive.namelist()
+        if len(set(names)) < len(names):
+            raise InputError(f"{path} is not {kind}: it holds two entries of one name.")
+        yield archive
 
 
 @contextlib.contextmanager
@@ -61,12 +57,13 @@ def regular(path: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(mode):
             what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
             raise InputError(f"{path} is not a file but {what}.")
-        with path.open("rb") as stream:
-            yield stream
+        stream = path.open("rb")
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    with stream:
+        yield stream
 
 
 def read_entry(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
@@ -115,8 +112,10 @@ def _zip(stream: BinaryIO, path: Path, kind: str) -> zipfile.ZipFile:
                 f"{path} is not {kind}: its list of names has {listed:,} bytes, and {LARGEST_DIRECTORY:,} are read."
             )
         archive = zipfile.ZipFile(stream)
-    except (InputError, OSError):
+    except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:  # a damaged list may raise almost anything
         raise InputError(f"{path} is not {kind}: {_short(error)}") from error
     archive.filename = str(path)

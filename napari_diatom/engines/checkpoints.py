@@ -19,6 +19,7 @@ import torch
 from napari_diatom.archives import opened_zip, read_entry, regular
 from napari_diatom.engines.inert import LARGEST_PICKLE, Made, Name, Outside, Pickle, read_pickle
 from napari_diatom.errors import InputError, ModelError
+from napari_diatom.files import reason
 from napari_diatom.models.card import LARGEST_WEIGHTS
 
 MOST_PARTS: Final = 100_000
@@ -187,6 +188,8 @@ def opened(path: Path) -> Iterator[Checkpoint]:
             yield _new(path, archive)
     except InputError as error:
         raise ModelError(str(error)) from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def mapping(record: object) -> Mapping[Any, Any]:

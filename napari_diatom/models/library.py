@@ -55,7 +55,7 @@ class ModelFolder:
         try:
             with regular(self.weights) as stream:
                 digest = _digest(stream)
-        except InputError as error:
+        except (InputError, OSError) as error:
             raise ModelError(f"Model {self.card.name} has no readable weights at {self.weights}: {error}") from None
         if digest != self.card.sha256:
             raise ModelError(
