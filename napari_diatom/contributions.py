@@ -43,6 +43,10 @@ def read_shapes(path: str | Sequence[str]) -> list[LayerData]:
     InputError
         When a file is no GeoJSON, or holds bad annotations.
     """
+    if _window_is_open():
+        from napari_diatom.widgets.opengl import guard_current
+
+        guard_current()
     return [_shapes_layer(Path(name)) for name in ([path] if isinstance(path, str) else path)]
 
 

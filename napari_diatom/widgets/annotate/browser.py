@@ -17,6 +17,7 @@ from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.store import Project
 from napari_diatom.project.tallies import Tally
 from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures, icon_of
+from napari_diatom.widgets.closing import when_destroyed
 from napari_diatom.widgets.naming import named
 
 THUMBNAIL: Final = 56
@@ -178,7 +179,7 @@ class Browser(QWidget):
         layout.addLayout(top)
         layout.addWidget(self._list, 1)
         layout.addWidget(self._next)
-        self.destroyed.connect(partial(_Images.stop, self._model))
+        when_destroyed(self, _Images.stop, self._model)
 
     def set_project(self, project: Project | None) -> None:
         """Show the images of a project, or nothing."""

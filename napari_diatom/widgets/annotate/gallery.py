@@ -38,6 +38,7 @@ from napari_diatom.project.store import Project
 from napari_diatom.specimen_layers import size_text
 from napari_diatom.upright import upright_crop
 from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures, icon_of
+from napari_diatom.widgets.closing import when_destroyed
 from napari_diatom.widgets.naming import named
 
 SIDE: Final = 104
@@ -205,7 +206,7 @@ class Gallery(QWidget):
         assert selection is not None
         selection.selectionChanged.connect(self._summarise)
         self._build()
-        self.destroyed.connect(partial(_Specimens.stop, self._model))
+        when_destroyed(self, _Specimens.stop, self._model)
 
     def set_project(self, project: Project | None) -> None:
         """Show the specimens of a project; they are listed in the background."""

@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -16,6 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 
 from napari_diatom.errors import DiatomError
+from napari_diatom.widgets.closing import when_destroyed
 
 Read = Callable[[], NDArray[np.uint8]]
 """Reads one picture, shape (H, W, 3); runs in the thread."""
@@ -55,7 +55,7 @@ class LazyPictures(QObject):
         self._kept: OrderedDict[Hashable, QPixmap | None] = OrderedDict()
         self._reader = _Reader(self._read.emit)
         self._read.connect(self._take)
-        self.destroyed.connect(partial(_Reader.stop, self._reader))
+        when_destroyed(self, self._reader.stop)
 
     def get(self, key: Hashable, read: Read, source: Hashable = None) -> QPixmap | None:
         """Return a picture; None while it is not there, and for good where it cannot be read.

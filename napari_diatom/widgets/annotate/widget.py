@@ -51,6 +51,7 @@ from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.paint import Painter
 from napari_diatom.widgets.annotate.pictures import layer_data
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
+from napari_diatom.widgets.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.results import camera_of
 from napari_diatom.words import many
@@ -336,7 +337,7 @@ class AnnotateWidget(QWidget):
             gallery.edited.connect(self._on_gallery_edited)
             gallery.failed.connect(lambda text: self._say(text, error=True))
             # Closed by the user, the dock takes the gallery with it.
-            gallery.destroyed.connect(partial(self.__dict__.__setitem__, "_gallery", None))
+            when_destroyed(gallery, self.__dict__.__setitem__, "_gallery", None)
             self._viewer.window.add_dock_widget(gallery, name="Review gallery", area="bottom")
             gallery.set_project(self._project)
         parent = self._gallery.parentWidget()
@@ -534,8 +535,9 @@ class AnnotateWidget(QWidget):
         self._flush_timer.timeout.connect(self.flush)
         self._beat_timer.timeout.connect(self._beat)
         self._beat_timer.start()
+        delete_when_closed(self)
         # Qt may be rid of the widget before Python is; what is written then must not need it.
-        self.destroyed.connect(partial(_leave, self._proposer, self.__dict__))
+        when_destroyed(self, _leave, self._proposer, self.__dict__)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""

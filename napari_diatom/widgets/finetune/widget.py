@@ -16,6 +16,7 @@ from napari_diatom.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.progress import Report, ShouldStop
+from napari_diatom.widgets.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.finetune.composed import show_composed
 from napari_diatom.widgets.finetune.progress import ProgressPage
 from napari_diatom.widgets.finetune.settings import SettingsPage
@@ -151,8 +152,9 @@ class FineTuneWidget(QWidget):
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.composed.previewed.connect(self.preview)
+        delete_when_closed(self)
         # Qt may be rid of the widget before Python is; the slot must not need it.
-        self.destroyed.connect(partial(_leave, self._progress, self._slides, self._running))
+        when_destroyed(self, _leave, self._progress, self._slides, self._running)
 
     def measure(self) -> None:
         """Tell how long the training will take, measured on a few steps in another process."""
