@@ -87,6 +87,8 @@ class ResultFacts:
         Position on the axes before y and x, for images of more than two dimensions.
     orientation : int or None
         How the image's file stores it, while coordinates are those of the upright image; None where that is unknown.
+    path : str
+        Whole path of the image's file, empty where it was not opened from one.
     """
 
     image: str
@@ -97,6 +99,7 @@ class ResultFacts:
     model: str = ""
     plane: tuple[int, ...] = ()
     orientation: int | None = None
+    path: str = ""
 
     def to_metadata(self) -> dict[str, Any]:
         """Return the layer's metadata."""

@@ -307,11 +307,14 @@ class Match:
         Where they lie on the axes before y and x of a stack.
     notice : str
         What the user should know, as a sentence; empty for nothing.
+    named : bool
+        Whether it is the image that they name, and not just the only one.
     """
 
     layer: Any
     plane: tuple[int, ...] = ()
     notice: str = ""
+    named: bool = True
 
 
 def find(images: Sequence[Any], name: str, file: Path, size: tuple[int | None, int | None]) -> Match | None:
@@ -340,9 +343,8 @@ def find(images: Sequence[Any], name: str, file: Path, size: tuple[int | None, i
     if not rank[0]:
         if len(images) > 1:
             return None
-        return Match(
-            best, (), f"{name} is not open; its specimens lie over {best.name}, the only image." if name else ""
-        )
+        notice = f"{name} is not open; its specimens lie over {best.name}, the only image." if name else ""
+        return Match(best, (), notice, named=False)
     rivals = [image for image in images if image is not best and _rank(image, parts, file, size) == rank]
     notice = f"several images named {parts[-1]} are open; it lies over the one opened last." if rivals else ""
     stacked = best.ndim == 3 and page is not None and 1 <= page <= pixels_of(best).shape[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +31,46 @@ def pixels_of(layer: Image, facts: ResultFacts | None = None) -> Any:
     return placement.upright_pixels(layer)
 
 
-def name_of(layer: Image) -> str:
-    """Return the name of the layer's image in tables: its file's, where it is the only layer of one file."""
+def path_of(layer: Any) -> Path | None:
+    """Return the whole path of the file that a layer was opened from, None where it was not opened from one."""
     path = layer.source.path
-    return layer.name if path is None or layer.ndim > 2 else Path(path).name
+    return None if path is None else Path(os.path.abspath(path))
 
 
-def is_of(image: str, layer: Image) -> bool:
-    """Return whether annotations of ``image`` belong to a layer, by the name without its ending."""
-    return Path(image).stem in (Path(layer.name).stem, Path(name_of(layer)).stem)
+def name_of(layer: Image, others: Iterable[Any] = ()) -> str:
+    """Return the name of the layer's image in tables: its file's, where it is the only layer of one file.
+
+    Folders stand before it as far as it takes to tell it from the files of ``others``, as in ``slideA/Image_1.jpg``.
+    """
+    path = path_of(layer)
+    own = str(layer.name)
+    if path is None or layer.ndim > 2:
+        return own
+    paths = [path_of(other) for other in others if other is not layer and is_input(other)]
+    if path in paths:
+        return own
+    rivals = [other.parts for other in paths if other is not None and other.name == path.name]
+    taken = next(n for n in range(1, len(path.parts) + 1) if all(parts[-n:] != path.parts[-n:] for parts in rivals))
+    return "/".join(path.parts[-taken:])
+
+
+def called(images: Sequence[Image], facts: ResultFacts, file: Path | None) -> Image | None:
+    """Return the image layer that annotations name, and that has the size they tell; None where it is not open.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        In the order of the viewer.
+    facts : ResultFacts
+        Of the annotations.
+    file : Path, optional
+        Where they were opened from.
+    """
+    match = placement.find(images, facts.image, file or Path(facts.image), (facts.height, facts.width))
+    if match is None or not match.named or not belongs(facts, match.layer):
+        return None
+    found: Image = match.layer
+    return found
 
 
 def place_of(layer: Image, plane: Sequence[int] = (), facts: ResultFacts | None = None) -> dict[str, Any]:

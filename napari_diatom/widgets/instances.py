@@ -10,6 +10,7 @@ from napari_diatom.widgets.run import RunWidget
 
 if TYPE_CHECKING:
     from napari.layers import Image
+    from napari.viewer import Viewer
 
     from napari_diatom.analysis import Analysis
     from napari_diatom.widgets.result_layer import ResultLayer
@@ -21,9 +22,10 @@ class InstancesWidget(RunWidget):
     TASKS: ClassVar[tuple[Task, ...]] = ("instances",)
     VERB = "Find instances"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    # napari gives its viewer to an argument of this name only.
+    def __init__(self, napari_viewer: Viewer, *args: Any, **kwargs: Any) -> None:
         self._views: dict[ResultLayer, MaskView] = {}
-        super().__init__(*args, **kwargs)
+        super().__init__(napari_viewer, *args, **kwargs)
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
         """Show the masks, in a layer that follows the result."""

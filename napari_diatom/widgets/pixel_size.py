@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
+    QMessageBox,
     QPushButton,
     QSpinBox,
     QWidget,
@@ -24,7 +25,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.errors import DiatomError
 from napari_diatom.optics import Optics, Presets
-from napari_diatom.pixelsize import LARGEST_UM
+from napari_diatom.pixelsize import LARGEST_UM, SMALLEST_UM, unusual
 from napari_diatom.widgets.naming import named
 
 
@@ -52,7 +53,8 @@ class PixelSizeEdit(QWidget):
         self._spin.setSuffix(" µm")
         self._spin.setKeyboardTracking(False)
         self._spin.setToolTip("Micrometres per pixel. At 0 it is unknown, and lengths stay in pixels.")
-        self._spin.valueChanged.connect(lambda _: self.valueChanged.emit(self.value()))
+        self._before: float | None = None
+        self._spin.valueChanged.connect(self._on_spin)
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
         self._spin.setMinimumWidth(140)
@@ -70,7 +72,28 @@ class PixelSizeEdit(QWidget):
 
     def setValue(self, value: float | None) -> None:
         """Show a pixel size; ``valueChanged`` follows where it differs from the one before."""
-        self._spin.setValue(value or 0)
+        before = self.value()
+        with signals_blocked(self._spin):
+            self._spin.setValue(value or 0)
+        if self.value() != before:
+            self._before = self.value()
+            self.valueChanged.emit(self.value())
+
+    def _on_spin(self, _: float) -> None:
+        """Tell what was typed; what no light microscope has is asked about first."""
+        size = self.value()
+        question = "" if size is None else unusual(size)
+        if question and SMALLEST_UM <= (size or 0) <= LARGEST_UM:
+            kinds = QMessageBox.StandardButton
+            answer = QMessageBox.question(
+                self, "Pixel size", f"{question}\n\nIs it right?", kinds.Yes | kinds.No, kinds.No
+            )
+            if answer != kinds.Yes:
+                with signals_blocked(self._spin):
+                    self._spin.setValue(self._before or 0)
+                return
+        self._before = size
+        self.valueChanged.emit(size)
 
     def setHint(self, hint: str) -> None:
         """Show where the value came from as the tooltip's second line."""
@@ -87,7 +110,7 @@ class PixelSizeEdit(QWidget):
         presets = self._load()
         for preset in presets:
             text = f"{preset.name}  ({preset.pixel_size_um:.4g} µm)"
-            _add_action(self._menu, text, partial(self.setValue, preset.pixel_size_um))
+            _add_action(self._menu, text, partial(self._spin.setValue, preset.pixel_size_um))
         self._menu.addSeparator()
         _add_action(self._menu, "New preset…", self._add_preset)
         if presets:
@@ -121,7 +144,7 @@ class PixelSizeEdit(QWidget):
         """Keep a preset (in place of one of the same name) and take its pixel size."""
         others = [known for known in self._load() if known.name != preset.name]
         self._save([*others, preset])
-        self.setValue(preset.pixel_size_um)
+        self._spin.setValue(preset.pixel_size_um)
 
 
 def _add_action(menu: QMenu, text: str, slot: Callable[[], None]) -> None:

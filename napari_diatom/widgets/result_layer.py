@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import pandas as pd
 from napari.layers import Shapes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
@@ -34,8 +34,10 @@ _BREATH_MS: Final = 30
 """Time for the viewer to draw in between."""
 _UNMOVED: Final = 0.01
 """Pixels, and radians, within which a box is where it was."""
-_CLICK_PX: Final = 2.0
-"""A shape shorter than this comes from a click without a drag and is taken away again."""
+_POINT_PX: Final = 2.0
+"""A shape shorter than this, in pixels of the image, is no specimen and is taken away again."""
+_CLICK_ON_SCREEN: Final = 5.0
+"""Pixels of the screen between the 2.5 of napari's shapes of a click and the 7 of the smallest that can be dragged."""
 
 
 class ResultLayer(QObject):
@@ -461,10 +463,13 @@ class ResultLayer(QObject):
         data = self.layer.data
         numbers = self.specimens()
         changed: list[int] = []
+        new: set[int] = set()
         seen: set[int] = set()
         for row, number in enumerate(numbers.tolist()):
             # A drawn or pasted shape carries the number of the one selected last; new shapes are always behind.
             if number < 1 or number in seen or number not in before:
+                if number not in before or not _is_copy(data[row], before[number]):
+                    new.add(row)
                 number = numbers[row] = self._next
                 self._next += 1
                 changed.append(row)
@@ -481,7 +486,8 @@ class ResultLayer(QObject):
             if self._names[number].by != PERSON:
                 del self._names[number]
         self._numbers = numbers
-        clicked = [row for row in changed if np.ptp(np.asarray(data[row])[:, -2:], axis=0).max() < _CLICK_PX]
+        clicked = [row for row in changed if is_click(self.layer, data[row], new=row in new)]
+        self._touched -= {int(numbers[row]) for row in new.intersection(clicked)}
         self._refit(self._not_boxes(row for row in changed if row not in clicked), drop=clicked)
         touched_rows = np.flatnonzero(np.isin(self._numbers, [numbers[row] for row in changed]))
         self._measure(touched_rows.tolist(), by_person=True)
@@ -534,6 +540,34 @@ class ResultLayer(QObject):
         numbers = table.columns.get_loc(layers.SPECIMEN)
         table.isetitem(numbers, self._numbers)
         self._set_features(table)
+
+
+def is_click(layer: Shapes, shape: ArrayLike, new: bool) -> bool:
+    """Return whether a shape comes from a click without a drag, and is no specimen.
+
+    napari's tools make a shape of a fixed size on the screen at the press of a button. What is drawn by a drag is
+    larger; so the screen's pixels tell them apart, however far the view is zoomed out.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        The layer that it was drawn in.
+    shape : array-like, shape (M, D)
+        Its points.
+    new : bool
+        Whether it was just drawn; what was moved or pasted may look small.
+    """
+    extent = float(np.ptp(np.asarray(shape, dtype=np.float64)[:, -2:], axis=0).max())
+    if extent < _POINT_PX:
+        return True
+    per_screen_pixel = layer.scale_factor / abs(float(layer.scale[-1]))
+    return new and str(layer.mode).startswith("add_") and extent < _CLICK_ON_SCREEN * per_screen_pixel
+
+
+def _is_copy(shape: ArrayLike, other: ArrayLike) -> bool:
+    """Return whether a shape is another one somewhere else, as a pasted one is."""
+    points, others = np.asarray(shape, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    return points.shape == others.shape and bool(np.allclose(points - points[0], others - others[0], atol=_UNMOVED))
 
 
 def _numbers_in(table: Any) -> NDArray[np.int64]:

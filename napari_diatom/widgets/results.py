@@ -21,11 +21,13 @@ from napari_diatom.colours import class_colour
 from napari_diatom.errors import DiatomError
 from napari_diatom.exports import FORMATS, LABEL_IMAGES, TABLES, export, overlap
 from napari_diatom.formats import PERSON
+from napari_diatom.measure import DEFAULT_COUNTED, Protocol
 from napari_diatom.names import UNKNOWN, UNNAMED
 from napari_diatom.widgets.histogram import Histogram
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.specimens import SpecimenTable
 from napari_diatom.widgets.taxa import TaxaRow
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -56,6 +58,8 @@ class ResultsPanel(QWidget):
     """
 
     exported = Signal(str)
+    failed = Signal(str)
+    """An export could not be written: what, where and why."""
     summarised = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
@@ -79,6 +83,7 @@ class ResultsPanel(QWidget):
         self._counts = named(QLabel(), "counts")
         self._counts.setWordWrap(True)
         self._counts.setTextFormat(Qt.TextFormat.RichText)
+        self._counts.setToolTip(f"Counted are specimens with the status {', '.join(DEFAULT_COUNTED)}.")
         self._histogram = Histogram()
         self._table = SpecimenTable()
         self._table.selected.connect(self._show_specimens)
@@ -150,21 +155,29 @@ class ResultsPanel(QWidget):
             return False
         annotations = self._result.annotations()
         numbers = sorted(self._result.specimens().tolist())
+        table = path.suffix.lower() in TABLES
         note = ""
         try:
-            measured = self._result.measurements(annotations) if path.suffix.lower() in TABLES else None
+            measured = self._result.measurements(annotations) if table else None
             if path.suffix.lower() in LABEL_IMAGES and (hidden := overlap(annotations, numbers)).pixels:
                 note = f" {hidden}"
             export(path, annotations, numbers, self._result.facts.model, measured)
-        except DiatomError as error:
+        except Exception as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            self.failed.emit(f"Nothing was exported to {path}: {why}")
+            if not isinstance(error, DiatomError):
+                raise
             show_error(str(error))
             return False
-        self.exported.emit(f"{len(numbers)} specimens written to {path.name}.{note}")
+        counted = sum(Protocol().counts(annotations.detections).values())
+        of_them = f", {counted:,} of them counted" if table and counted != len(numbers) else ""
+        self.exported.emit(f"{many(len(numbers), 'specimen')} written to {path.name}{of_them}.{note}")
         return True
 
     def _ask_and_export(self) -> None:
         assert self._result is not None
-        stem = Path(self._result.facts.image).stem or "specimens"
+        # The folders that tell images of one name apart tell their tables apart, too.
+        stem = "_".join(Path(self._result.facts.image).with_suffix("").parts) or "specimens"
         filters = ";;".join(f"{title} (*{suffix})" for suffix, title in FORMATS.items())
         chosen, kind = QFileDialog.getSaveFileName(self, "Export specimens", f"{stem}.csv", filters)
         if chosen:
@@ -196,15 +209,19 @@ class ResultsPanel(QWidget):
         self._name.setToolTip(result.layer.name)
         names = np.asarray(features[layers.CLASS], dtype=object)
         lengths = np.asarray(features[layers.LENGTH_UM if in_um else layers.LENGTH_PX], dtype=np.float64)
+        counting = np.isin(np.asarray(features[layers.STATUS], dtype=object), DEFAULT_COUNTED)
         by_class = [lengths[names == name] for name in classes]
         people = int(np.sum(np.asarray(features[layers.ORIGIN], dtype=object) == PERSON))
         taxa = result.taxa()
         colours = [class_colour(i) for i in range(len(classes))]
-        counts = dict(zip(classes, map(len, by_class), strict=True))
         if taxa:
-            self._counts.setText(counts_text(taxa_counts(features[layers.TAXON]), (), people))
+            called = np.asarray(features[layers.TAXON], dtype=object)
+            found, counted = taxa_counts(called), taxa_counts(called[counting])
+            self._counts.setText(counts_text(found, counted, (), people))
         else:
-            self._counts.setText(counts_text(counts, colours, people))
+            found = dict(zip(classes, map(len, by_class), strict=True))
+            counted = {name: int(np.sum(counting & (names == name))) for name in classes}
+            self._counts.setText(counts_text(found, counted, colours, people))
         unit = "µm" if in_um else "px (pixel size unknown)"
         self._histogram.setValues(by_class, colours, unit)
         self._table.setFeatures(features, classes, in_um, taxa)
@@ -248,19 +265,28 @@ def taxa_counts(taxa: Iterable[str]) -> dict[str, int]:
     return {taxon: counts[taxon] for taxon in order}
 
 
-def counts_text(counts: Mapping[str, int], colours: Sequence[tuple[int, int, int]], people: int) -> str:
+def counts_text(
+    found: Mapping[str, int], counted: Mapping[str, int], colours: Sequence[tuple[int, int, int]], people: int
+) -> str:
     """Return the counts as rich text: the total, each class or taxon, and how many a person drew.
 
-    Where there are colours, each class has its own; the only one then needs no count beside the total.
+    Where some of what was found does not count, such as broken valves, both numbers are given. Where there are
+    colours, each class has its own; the only one then needs no count beside the total.
     """
-    total = sum(counts.values())
-    parts = [f"<b>{total}</b> specimen{'s' if total != 1 else ''}"]
-    if colours and len(counts) > 1:
-        for (name, count), (red, green, blue) in zip(counts.items(), colours, strict=True):
-            square = f'<span style="color:rgb({red},{green},{blue})">■</span>'
-            parts.append(f"{square}&nbsp;{escape(name)}&nbsp;{count}")
+    total, counting = sum(found.values()), sum(counted.values())
+    parts = [f"<b>{total:,}</b> {'specimen' if total == 1 else 'specimens'}"]
+    if counting != total:
+        parts[0] += f" found, <b>{counting:,}</b> counted"
+
+    def of(name: str) -> str:
+        both = f",&nbsp;{counted.get(name, 0):,}&nbsp;counted" if counted.get(name, 0) != found[name] else ""
+        return f"{escape(name)}&nbsp;{found[name]:,}{both}"
+
+    if colours and len(found) > 1:
+        for name, (red, green, blue) in zip(found, colours, strict=True):
+            parts.append(f'<span style="color:rgb({red},{green},{blue})">■</span>&nbsp;{of(name)}')
     elif not colours:
-        parts += [f"{escape(name)}&nbsp;{count}" for name, count in counts.items()]
+        parts += [of(name) for name in found]
     if people:
-        parts.append(f"{people} drawn or changed by hand")
+        parts.append(f"{people:,} drawn or changed by hand")
     return " &nbsp; ".join(parts)

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -34,11 +35,12 @@ from napari_diatom.models import library
 from napari_diatom.names import UNKNOWN
 from napari_diatom.optics import Presets
 from napari_diatom.progress import Progress, Report, ShouldStop
+from napari_diatom.widgets.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.images import (
     choice_of,
     is_input,
-    is_of,
     name_of,
+    path_of,
     pixels_of,
     place_of,
     plane_of,
@@ -50,7 +52,9 @@ from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.pixel_size import PixelSizeEdit
 from napari_diatom.widgets.result_layer import ResultLayer
 from napari_diatom.widgets.results import ResultsPanel
+from napari_diatom.widgets.shared import Shared, can_be
 from napari_diatom.widgets.worker import ReportingWorker
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,29 +103,32 @@ class RunWidget(QWidget):
     def __init__(
         self,
         napari_viewer: Viewer,
-        analyse: Analyse = child.analyse,
-        list_devices: Callable[[], tuple[str, ...]] = child.devices,
+        analyse: Analyse | None = None,
+        list_devices: Callable[[], tuple[str, ...]] | None = None,
         presets: Presets | None = None,
-        name_taxa: NameTaxa = child.name,
+        name_taxa: NameTaxa | None = None,
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._analyse = analyse
-        self._name_taxa = name_taxa
-        self._list_devices = list_devices
+        self._analyse = analyse or child.analyse
+        self._name_taxa = name_taxa or child.name
+        self._list_devices = list_devices or child.devices
         self._models: dict[str, ModelFolder] = {}
-        self._results: dict[Shapes, ResultLayer] = {}
+        self._shared = Shared.of(napari_viewer)
+        self._owner = object()
+        self._attached = False
+        self._borrowed = False
         self._running: list[ReportingWorker] = []
         self._steps: list[Callable[[], object]] = []
-        self._typed: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
-        self._last_typed: float | None = None
+        self._maps: WeakKeyDictionary[Image, WeakSet[Image | Labels]] = WeakKeyDictionary()
         self._build(presets)
         self._fill_models()
         self._fill_devices(("auto", "cpu"))
         self._connect()
-        self._follow_layers()
-        for layer in list(napari_viewer.layers):
-            self._adopt(layer)
+        self._attach()
+        opened = self._shared.results(self._owner)
+        if opened and self.result() is None:
+            self._choose(opened[-1])
         QTimer.singleShot(0, self._look_for_devices)
 
     def value(self) -> RunForm:
@@ -154,11 +161,15 @@ class RunWidget(QWidget):
         if problem is not None or layer is None or form.model is None:
             self._say(problem or "", error=True)
             return
+        if self._borrowed:
+            if not self._ask_about_borrowed(layer):
+                return
+            form = self.value()
         plane = plane_of(layer, self._viewer)
         job = child.Job(
-            name=name_of(layer),
+            name=name_of(layer, self._viewer.layers),
             pixels=pixels_of(layer),
-            model=self._models[form.model].folder,
+            model=self._models[str(form.model)].folder,
             plane=plane,
             rgb=layer.rgb,
             pixel_size_um=form.pixel_size_um,
@@ -174,7 +185,7 @@ class RunWidget(QWidget):
         return NamingForm(
             namer=None if namer is None else namer.card.name,
             image=None if result is None else result.facts.image,
-            opened=result is not None and self._image_below(result) is not None,
+            opened=result is not None and self._shared.image_of(result) is not None,
             specimens=0 if result is None else len(result.layer.data),
             running=bool(self._running),
         )
@@ -183,7 +194,7 @@ class RunWidget(QWidget):
         """Name all specimens of the result that is shown; what is in the way is shown instead."""
         problem = self.naming().validation_error()
         namer, result = self._panel.taxa.namer(), self.result()
-        image = None if result is None else self._image_below(result)
+        image = None if result is None else self._shared.image_of(result)
         if problem is not None or namer is None or result is None or image is None:
             self._say(problem or "", error=True)
             return
@@ -235,6 +246,9 @@ class RunWidget(QWidget):
         self._device_combo = named(QComboBox(), "device")
         self._pixel_size = PixelSizeEdit(presets)
         self._pixel_size.setObjectName("pixel_size")
+        self._borrowed_note = named(QLabel(), "borrowed")
+        self._borrowed_note.setWordWrap(True)
+        self._borrowed_note.hide()
         self._run = named(QPushButton(self.VERB), "run")
         self._cancel = named(QPushButton("Cancel"), "cancel")
         self._progress = named(QProgressBar(), "progress")
@@ -251,6 +265,7 @@ class RunWidget(QWidget):
         form.addRow("Image", self._image_combo)
         self._add_model_rows(form)
         form.addRow("Pixel size", self._pixel_size)
+        form.addRow("", self._borrowed_note)
         form.addRow("Device", self._device_combo)
         self._add_option_rows(form)
         buttons = QHBoxLayout()
@@ -266,25 +281,68 @@ class RunWidget(QWidget):
         layout.addStretch(1)
 
     def _connect(self) -> None:
-        events = self._viewer.layers.events
-        events.inserted.connect(self._on_inserted)
-        events.removed.connect(self._on_removed)
-        events.reordered.connect(self._follow_layers)
-        self._viewer.layers.selection.events.active.connect(self._on_active)
-        self._viewer.dims.events.ndisplay.connect(self._refresh)
-        self._viewer.dims.events.order.connect(self._refresh)
         self._image_combo.currentIndexChanged.connect(self._on_image)
         self._model_combo.currentIndexChanged.connect(self._on_model)
         self._pixel_size.valueChanged.connect(self._on_pixel_size)
+        self._borrowed_note.linkActivated.connect(lambda _: self._on_pixel_size(self._pixel_size.value()))
         self._run.clicked.connect(self.run)
         self._cancel.clicked.connect(self.cancel)
         self._panel.exported.connect(self._say)
+        self._panel.failed.connect(partial(self._say, error=True))
         self._panel.summarised.connect(self._refresh_naming)
         self._panel.taxa.changed.connect(self._refresh_naming)
         self._panel.taxa.asked.connect(self.name_taxa)
         news().changed.connect(self._fill_models)
+        delete_when_closed(self)
         # Qt may be rid of the widget before Python is; the slot must not need it.
-        self.destroyed.connect(partial(_quit_all, self._running))
+        when_destroyed(self, _leave, self._running, self._shared, self._owner)
+
+    def _attach(self) -> None:
+        """Follow the viewer."""
+        self._attached = True
+        for emitter, slot in self._followed():
+            emitter.connect(slot)
+        for layer in self._viewer.layers:
+            layer.events.name.connect(self._follow_layers)
+        self._shared.opened.connect(self._choose)
+        self._shared.closed.connect(self._on_closed)
+        self._shared.typed.connect(self._on_typed)
+        self._follow_layers()
+
+    def _detach(self) -> None:
+        """Stop what goes on and follow the viewer no more."""
+        self._attached = False
+        _leave(self._running, self._shared, self._owner)
+        for emitter, slot in self._followed():
+            emitter.disconnect(slot)
+        for layer in self._viewer.layers:
+            layer.events.name.disconnect(self._follow_layers)
+        self._shared.opened.disconnect(self._choose)
+        self._shared.closed.disconnect(self._on_closed)
+        self._shared.typed.disconnect(self._on_typed)
+        self._panel.setResult(None)
+
+    def _followed(self) -> tuple[tuple[Any, Callable[..., None]], ...]:
+        """Return what is followed in the viewer, and how."""
+        layers, dims = self._viewer.layers, self._viewer.dims
+        return (
+            (layers.events.inserted, self._on_inserted),
+            (layers.events.removed, self._on_removed),
+            (layers.events.reordered, self._follow_layers),
+            (layers.selection.events.active, self._on_active),
+            (dims.events.ndisplay, self._refresh),
+            (dims.events.order, self._refresh),
+        )
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Leave the viewer when the dock is closed by its cross: napari takes the widget out of it then."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            docked = self.parent() is not None
+            if docked and not self._attached:
+                self._attach()
+            elif not docked and self._attached:
+                self._detach()
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add what a model is chosen by."""
@@ -304,11 +362,14 @@ class RunWidget(QWidget):
         self, kind: type[Image] | type[Labels], kwargs: dict[str, Any], over: Image, plane: tuple[int, ...]
     ) -> None:
         """Show a map right over its image: in the layer that an earlier run made for it, or in a new one."""
+        made = self._maps.setdefault(over, WeakSet())
         for layer in self._viewer.layers:
-            if type(layer) is kind and layer.name == kwargs["name"] and layer.metadata == kwargs["metadata"]:
+            bare = getattr(layer, "__wrapped__", layer)
+            if bare in made and layer.name == kwargs["name"] and layer.metadata == kwargs["metadata"]:
                 layer.data = kwargs["data"]
                 return
         layer = kind(**kwargs, **place_of(over, plane))
+        made.add(layer)
         self._viewer.layers.insert(self._viewer.layers.index(over) + 1, layer)
 
     def _image(self) -> Image | None:
@@ -332,71 +393,110 @@ class RunWidget(QWidget):
     def _on_inserted(self, event: Any) -> None:
         layer = event.value
         layer.events.name.connect(self._follow_layers)
-        self._adopt(layer)
         if is_input(layer):
             self._follow_layers()
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
 
     def _on_removed(self, event: Any) -> None:
-        layer = event.value
-        layer.events.name.disconnect(self._follow_layers)
-        gone = self._results.pop(layer, None)
-        if gone is not None:
-            gone.close()
-            if self._panel.result() is gone:
-                self._panel.setResult(None)
+        event.value.events.name.disconnect(self._follow_layers)
         self._follow_layers()
+
+    def _on_closed(self, result: ResultLayer) -> None:
+        """Show what else there is of the image when the layer of a result was taken away."""
+        if self._panel.result() is result:
+            self._panel.setResult(None)
+            self._show_result_of(self._image())
 
     def _on_active(self, event: Any) -> None:
         layer = event.value
         if is_input(layer):
             self._image_combo.setCurrentIndex(self._image_combo.findData(layer))
-        elif layer in self._results and not self._steps and self._panel.result() is not self._results[layer]:
-            self._panel.setResult(self._results[layer])
+            self._show_result_of(layer)
+            return
+        result = self._shared.get(layer)
+        if result is not None and not self._steps and result in self._shared.results(self._owner):
+            self._choose(result)
 
-    def _adopt(self, layer: Any) -> None:
-        """Watch over a layer of specimens that was opened from a file."""
-        if isinstance(layer, Shapes) and layer not in self._results and ResultFacts.from_metadata(layer.metadata):
-            self._results[layer] = result = ResultLayer(layer)
-            image = self._image_below(result)
-            if image is not None:
-                result.lay_over(image)
+    def _choose(self, result: ResultLayer) -> None:
+        """Show a result, and choose the image that it lies on."""
+        if self._panel.result() is not result:
             self._panel.setResult(result)
+        image = self._shared.image_of(result)
+        if image is not None:
+            self._image_combo.setCurrentIndex(self._image_combo.findData(image))
+        elif self._image() is None:
+            self._show_pixel_size(None)
 
-    def _image_below(self, result: ResultLayer) -> Image | None:
-        """Return the image layer that a result belongs to, the last one of several, None where it is not open."""
-        images = [layer for layer in self._viewer.layers if is_input(layer) and layer.ndim == result.layer.ndim]
-        return next((image for image in reversed(images) if is_of(result.facts.image, image)), None)
+    def _show_result_of(self, image: Image | None) -> None:
+        """Show what lies on the chosen image, the newest of several, and nothing where there is nothing."""
+        shown = self._panel.result()
+        if image is None or self._steps or (shown is not None and self._shared.image_of(shown) is image):
+            return
+        found = [result for result in self._shared.results(self._owner) if self._shared.image_of(result) is image]
+        self._panel.setResult(found[-1] if found else None)
 
     def _on_image(self) -> None:
-        """Take over the pixel size typed for this image, else its own, else the one typed last."""
+        """Show the results of this image, and its pixel size: the typed one, else its own, else the one typed last."""
         layer = self._image()
-        size, hint = self._last_typed, ""
-        if layer is not None and layer in self._typed:
-            size = self._typed[layer]
-        elif layer is not None:
-            stated = stated_by(layer)
-            size = size if stated.um is None else stated.um
-            hint = " ".join([*(["Taken from the image."] if stated.um is not None else []), *stated.notices])
-            if stated.notices:
-                self._say(" ".join(stated.notices))
+        self._show_pixel_size(layer)
+        self._show_result_of(layer)
+        self._refresh()
+
+    def _show_pixel_size(self, layer: Image | None) -> None:
+        shown = self._panel.result()
+        size, hint, self._borrowed = None, "", False
+        if layer is None:
+            size = None if shown is None else shown.facts.pixel_size_um
+        else:
+            try:
+                size = self._shared.pixel_size(layer)
+            except KeyError:
+                stated = stated_by(layer)
+                size, last = stated.um, self._shared.last_typed
+                hint = " ".join([*(["Taken from the image."] if size is not None else []), *stated.notices])
+                if stated.notices:
+                    self._say(" ".join(stated.notices))
+                if size is None and last is not None:
+                    size, self._borrowed = last.size_um, True
+                    hint = f"Typed for {last.image}; this image does not state its own."
         with signals_blocked(self._pixel_size):
             self._pixel_size.setValue(size)
         self._pixel_size.setHint(hint)
-        self._refresh()
+        self._borrowed_note.setText(f"{hint} <a href='keep'>Use it here too</a>" if self._borrowed else "")
+        self._borrowed_note.setVisible(self._borrowed)
+
+    def _ask_about_borrowed(self, layer: Image) -> bool:
+        """Ask, once an image, whether the pixel size of another one is right here; return whether to go on."""
+        size, last = self._pixel_size.value(), self._shared.last_typed
+        other = "" if last is None else f", as you typed for {last.image}"
+        kinds = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self,
+            "Pixel size",
+            f"{layer.name} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            "With No it stays unknown, and lengths are given in pixels.",
+            kinds.Yes | kinds.No | kinds.Cancel,
+            kinds.Yes,
+        )
+        if answer not in (kinds.Yes, kinds.No):
+            return False
+        self._on_pixel_size(size if answer == kinds.Yes else None)
+        return True
 
     def _on_pixel_size(self, size: float | None) -> None:
-        """Remember what the user typed, and measure what is already found in it."""
-        result, layer = self._panel.result(), self._image()
-        self._last_typed = size
+        """Take in what the user says of the pixel size of the chosen image; without images, of the result shown."""
+        layer, result = self._image(), self._panel.result()
         if layer is not None:
-            self._typed[layer] = size
-        self._pixel_size.setHint("")
+            self._shared.type_pixel_size(layer, name_of(layer, self._viewer.layers), size)
+        elif result is not None and can_be(size):
+            result.set_pixel_size(size)
         self._refresh()
-        if result is not None and layer is not None and is_of(result.facts.image, layer):
-            form = self.value()
-            if form.validation_error() in (None, RunForm(running=True).validation_error()):
-                result.set_pixel_size(size)
+
+    def _on_typed(self, image: Image) -> None:
+        """Show the pixel size that was typed for this image, here or in another dock."""
+        if image is self._image():
+            self._show_pixel_size(image)
+            self._refresh()
 
     def _fill_models(self) -> None:
         self._models = {model.card.name: model for model in library.available() if model.card.task in self.TASKS}
@@ -455,19 +555,25 @@ class RunWidget(QWidget):
         if layer not in self._viewer.layers:
             self._say(f"{analysis.image} was closed during the run, so its result was dropped.", error=True)
             return
+        path = path_of(layer) if layer.ndim == 2 else None
+        try:
+            # It may have been typed while the run went on.
+            pixel_size = self._shared.pixel_size(layer)
+        except KeyError:
+            pixel_size = analysis.pixel_size_um
         facts = ResultFacts(
-            image=name_of(layer),
+            image=analysis.image,
             height=analysis.height,
             width=analysis.width,
             classes=analysis.detections.classes,
-            pixel_size_um=self._pixel_size.value() if layer is self._image() else analysis.pixel_size_um,
+            pixel_size_um=pixel_size,
             model=analysis.origin,
             plane=plane,
             orientation=turn_of(layer),
+            path="" if path is None else str(path),
         )
         n, seconds = len(analysis.kept), time.monotonic() - started
-        earlier = self._untouched(facts)
-        # The earlier layer goes on being used: a layer taken away can crash OpenGL at the next drawing (napari #6472).
+        earlier = self._untouched(layer, plane)
         found = analysis.detections, analysis.measured
         result = ResultLayer.create(layer, facts, *found) if earlier is None else earlier
 
@@ -476,7 +582,7 @@ class RunWidget(QWidget):
                 result.renew(facts, *found)
                 return
             # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
-            self._results[result.layer] = result
+            self._shared.add(result, layer, self._owner)
             self._viewer.add_layer(result.layer)
 
         def show() -> None:
@@ -484,16 +590,16 @@ class RunWidget(QWidget):
             self._viewer.layers.selection.active = result.layer
             result.layer.mode = "select"
             result.set_threshold(analysis.threshold, at_once=False)
-            self._panel.setResult(result)
-            self._say(f"{n} specimen{'s' if n != 1 else ''} in {seconds:.1f} s.")
+            self._choose(result)
+            self._say(f"{many(n, 'specimen')} in {seconds:.1f} s.")
 
         # Collecting the garbage of a large program takes a tenth of a second: not in the middle of drawing, please.
         self._steps = [gc.collect, add, partial(self._show_maps, analysis, layer, result), show]
 
-    def _untouched(self, facts: ResultFacts) -> ResultLayer | None:
+    def _untouched(self, image: Image, plane: tuple[int, ...]) -> ResultLayer | None:
         """Return an earlier result of the same plane that the user has not worked on."""
-        for result in self._results.values():
-            same = (result.facts.image, result.facts.plane) == (facts.image, facts.plane)
+        for result in self._shared.made_by(self._owner):
+            same = self._shared.image_of(result) is image and result.facts.plane == plane
             if same and len(result.candidates) and not result.touched():
                 return result
         return None
@@ -530,7 +636,13 @@ class RunWidget(QWidget):
             self._message.setStyleSheet(style)
 
 
-def _quit_all(workers: Sequence[ReportingWorker], *_: Any) -> None:
+def _quit_all(workers: Sequence[ReportingWorker]) -> None:
     """Ask workers to stop."""
     for worker in workers:
         worker.quit()
+
+
+def _leave(workers: Sequence[ReportingWorker], shared: Shared, owner: object) -> None:
+    """Ask a dock's workers to stop, and leave its results to the others."""
+    _quit_all(workers)
+    shared.release(owner)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QWidget
 
 from napari_diatom.analysis import Analysis
 from napari_diatom.detections import Detections
@@ -111,20 +112,36 @@ def analysis():
 
 
 @pytest.fixture
-def widget(viewer, models, presets, analysis, qtbot):
-    """The dock widget in a viewer without images."""
-    from napari_diatom.widgets.detect import DetectWidget
+def quick(monkeypatch, models, presets, analysis):
+    """What docks do in other processes is done at once, however they are opened."""
+    from napari_diatom import child
 
-    widget = DetectWidget(viewer, analysis, lambda: ("auto", "cpu", "cuda"), presets)
-    viewer.window.add_dock_widget(widget, name="Detect diatoms")
-    qtbot.waitUntil(lambda: child_of(widget, "device").count() == 3)
-    return widget
+    monkeypatch.setattr(child, "analyse", analysis)
+    monkeypatch.setattr(child, "devices", lambda: ("auto", "cpu", "cuda"))
+    monkeypatch.setattr(Presets, "of_user", lambda: presets)
+
+
+@pytest.fixture
+def dock(viewer, quick, qtbot):
+    """Open a dock by its name in the manifest, as the menu does."""
+
+    def open_(title):
+        _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", title)
+        if widget.findChild(QWidget, "device") is not None:
+            qtbot.waitUntil(lambda: child_of(widget, "device").count() == 3)
+        return widget
+
+    return open_
+
+
+@pytest.fixture
+def widget(dock):
+    """The dock widget in a viewer without images."""
+    return dock("Detect diatoms")
 
 
 def child_of(widget, name):
     """Return a part of a widget by its name."""
-    from qtpy.QtWidgets import QWidget
-
     found = widget.findChild(QWidget, name)
     assert found is not None, name
     return found

@@ -207,6 +207,6 @@ def test_the_optics_dialog_edits_one_preset(qtbot):
 def test_a_layer_of_ours_is_watched_once(widget, viewer, image, run):
     run()
     layer = viewer.layers["slide diatoms"]
-    assert widget._results[layer] is widget.result()
-    assert len(widget._results) == 1
+    assert widget._shared.get(layer) is widget.result()
+    assert widget._shared.results(None) == []
     assert not widget.result().touched()

@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from gui.conftest import FakeAnalysis, child_of, model
-from napari_diatom import mask_layers
+from napari_diatom import child, mask_layers
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.formats import coco
 from napari_diatom.measure import measure
@@ -15,6 +15,7 @@ from napari_diatom.models import library
 from napari_diatom.morphometry import oriented_box
 
 HEIGHT, WIDTH = 120, 160
+SEGMENT, INSTANCES = "Segment diatoms (DeepLabV3+)", "Diatom instances (Mask R-CNN)"
 
 
 def ellipse(x, y, long, short):
@@ -54,13 +55,12 @@ def mask_models(monkeypatch):
 
 
 @pytest.fixture
-def make(viewer, mask_models, presets, qtbot):
-    """Make a dock widget over an image, and run it."""
+def make(viewer, quick, mask_models, dock, qtbot, monkeypatch):
+    """Open a dock over an image, and run it."""
 
-    def go(kind, image, analysis):
-        widget = kind(viewer, analysis, lambda: ("auto", "cpu"), presets)
-        viewer.window.add_dock_widget(widget)
-        qtbot.waitUntil(lambda: child_of(widget, "device").count() == 2)
+    def go(title, image, analysis):
+        monkeypatch.setattr(child, "analyse", analysis)
+        widget = dock(title)
         viewer.layers.selection.active = image
 
         def run():
@@ -81,16 +81,12 @@ def image(viewer):
 
 @pytest.fixture
 def instances(make, image):
-    from napari_diatom.widgets.instances import InstancesWidget
-
-    return make(InstancesWidget, image, FakeMasks(found()))
+    return make(INSTANCES, image, FakeMasks(found()))
 
 
 @pytest.fixture
 def segment(make, image):
-    from napari_diatom.widgets.segment import SegmentWidget
-
-    return make(SegmentWidget, image, FakeMasks(found()[:2]))
+    return make(SEGMENT, image, FakeMasks(found()[:2]))
 
 
 def masks_layer(viewer, qtbot, numbers):
@@ -193,11 +189,9 @@ def test_a_map_is_shown_with_its_specimens_and_its_probability(segment, viewer, 
 
 
 def test_a_map_of_a_plane_lies_at_its_plane(make, viewer):
-    from napari_diatom.widgets.segment import SegmentWidget
-
     stack = viewer.add_image(np.zeros((4, HEIGHT, WIDTH), np.uint8), name="slide", scale=(2, 0.5, 0.5))
     viewer.dims.set_point(0, 4)
-    _, run = make(SegmentWidget, stack, FakeMasks(found()[:2]))
+    _, run = make(SEGMENT, stack, FakeMasks(found()[:2]))
     run()
     classes = viewer.layers["slide class map"]
     assert classes.data.shape == (1, HEIGHT, WIDTH)

@@ -10,13 +10,12 @@ from fakes import CALLED, FLORA, TurnNamer, namer_card
 from qtpy.QtCore import Qt
 
 from gui.conftest import child_of, detections, model
-from napari_diatom import contributions, layers
+from napari_diatom import child, contributions, layers
 from napari_diatom.errors import Stopped
 from napari_diatom.formats import Annotations, geojson
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.names import Name
-from napari_diatom.widgets.detect import DetectWidget
 from napari_diatom.widgets.models import news
 
 
@@ -43,13 +42,12 @@ def naming():
 
 
 @pytest.fixture
-def widget(viewer, models, presets, analysis, naming, tmp_path, qtbot):
+def widget(quick, models, dock, analysis, naming, tmp_path, monkeypatch):
     """The dock widget with one detector and one model that names taxa."""
     models[:] = [model("diatom-obb", "oriented-boxes"), ModelFolder(namer_card(), tmp_path / "flora")]
     analysis.found = detections(20, classes=("diatom", FLORA[2]))
-    widget = DetectWidget(viewer, analysis, lambda: ("auto",), presets, naming)
-    viewer.window.add_dock_widget(widget, name="Detect diatoms")
-    return widget
+    monkeypatch.setattr(child, "name", naming)
+    return dock("Detect diatoms")
 
 
 @pytest.fixture
