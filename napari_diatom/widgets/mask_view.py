@@ -56,7 +56,10 @@ class MaskView(QObject):
         self.layer.editable = False
 
     def paint(self) -> None:
-        """Paint the specimens as they are now."""
+        """Paint the specimens as they are now, or when the user has drawn what is half drawn."""
+        if self._result.drawing():
+            self._timer.start()
+            return
         self._timer.stop()
         annotations = self._result.annotations()
         found, facts = annotations.detections, self._result.facts

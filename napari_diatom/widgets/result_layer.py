@@ -269,6 +269,10 @@ class ResultLayer(QObject):
         self.flush_edits()
         return bool(self._touched)
 
+    def drawing(self) -> bool:
+        """Return whether the user is in the middle of drawing or moving something."""
+        return bool(self.layer._is_creating) or QApplication.mouseButtons() != Qt.MouseButton.NoButton
+
     def select(self, numbers: Collection[int]) -> None:
         """Select specimens by their numbers."""
         self.layer.selected_data = set(np.flatnonzero(np.isin(self.specimens(), list(numbers))).tolist())
@@ -321,7 +325,10 @@ class ResultLayer(QObject):
             self._label()
 
     def flush_edits(self) -> None:
-        """Take in at once what the user has drawn, moved or deleted."""
+        """Take in at once what the user has drawn, moved or deleted; what is half drawn ends here."""
+        if self.layer._is_creating:
+            # napari goes on by the shape's index, and fails when shapes before it are taken away.
+            self.layer._finish_drawing()
         if self._sync_timer.isActive():
             self._sync_timer.stop()
             self._sync()
@@ -455,12 +462,16 @@ class ResultLayer(QObject):
 
     def _sync(self) -> None:
         """Take in what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
-        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+        if self.drawing():
             self._sync_timer.start(50)
             return
         before = {int(number): shape for number, shape in zip(self._numbers, self._shapes, strict=True)}
         # The layer makes its list of shapes anew each time it is asked for it.
         data = self.layer.data
+        if len(self.layer.features) > len(data):
+            # napari takes a polygon of too few points away, and leaves its features, the last ones, behind.
+            self._set_features(self.layer.features.iloc[: len(data)].reset_index(drop=True))
+            self._label_timer.start()
         numbers = self.specimens()
         changed: list[int] = []
         new: set[int] = set()
