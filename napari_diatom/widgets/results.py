@@ -164,7 +164,8 @@ class ResultsPanel(QWidget):
             export(path, annotations, numbers, self._result.facts.model, measured)
         except Exception as error:
             why = " ".join(str(error).split()) or type(error).__name__
-            self.failed.emit(f"Nothing was exported to {path}: {why}")
+            where = "" if str(path) in why else f" to {path}"
+            self.failed.emit(f"Nothing was exported{where}: {why}")
             if not isinstance(error, DiatomError):
                 raise
             show_error(str(error))

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -71,6 +72,8 @@ NameTaxa = Callable[[child.Job, "Detections", Report, ShouldStop], "Names"]
 Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
 
 _BREATH_MS: Final = 30
+_LINK: Final = "#3a9bdc"
+"""A colour of links that can be read on a dark window and on a bright one."""
 _UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
 """What the stages of a run are counted in."""
 DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
@@ -265,7 +268,7 @@ class RunWidget(QWidget):
         form.addRow("Image", self._image_combo)
         self._add_model_rows(form)
         form.addRow("Pixel size", self._pixel_size)
-        form.addRow("", self._borrowed_note)
+        form.addRow(self._borrowed_note)
         form.addRow("Device", self._device_combo)
         self._add_option_rows(form)
         buttons = QHBoxLayout()
@@ -384,6 +387,9 @@ class RunWidget(QWidget):
             self._image_combo.clear()
             for layer in images:
                 self._image_combo.addItem(layer.name, layer)
+                path = path_of(layer)
+                hint = layer.name if path is None else str(path)
+                self._image_combo.setItemData(self._image_combo.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
             if chosen in images:
                 self._image_combo.setCurrentIndex(images.index(chosen))
         if self._image() is not chosen:
@@ -438,6 +444,8 @@ class RunWidget(QWidget):
     def _on_image(self) -> None:
         """Show the results of this image, and its pixel size: the typed one, else its own, else the one typed last."""
         layer = self._image()
+        if not self._running:
+            self._say("")
         self._show_pixel_size(layer)
         self._show_result_of(layer)
         self._refresh()
@@ -462,7 +470,9 @@ class RunWidget(QWidget):
         with signals_blocked(self._pixel_size):
             self._pixel_size.setValue(size)
         self._pixel_size.setHint(hint)
-        self._borrowed_note.setText(f"{hint} <a href='keep'>Use it here too</a>" if self._borrowed else "")
+        self._borrowed_note.setText(
+            f"{escape(hint)} <a href='keep' style='color: {_LINK}'>Use it here too</a>" if self._borrowed else ""
+        )
         self._borrowed_note.setVisible(self._borrowed)
 
     def _ask_about_borrowed(self, layer: Image) -> bool:

@@ -302,7 +302,8 @@ def test_an_export_that_fails_leaves_no_word_of_success(viewer, widget, image, f
     else:
         assert not widget._panel.exportTo(path)
     message = child_of(widget, "message").text()
-    assert message.startswith(f"Nothing was exported to {path}: ")
+    assert message.startswith("Nothing was exported")
+    assert message.count(str(path)) == 1
     assert "written to" not in message
     assert "ff6b6b" in child_of(widget, "message").styleSheet()
     assert not path.exists()

@@ -53,6 +53,7 @@ from napari_diatom.widgets.annotate.pictures import layer_data
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.naming import named
+from napari_diatom.widgets.opengl import guard
 from napari_diatom.widgets.results import camera_of
 from napari_diatom.words import many
 
@@ -535,6 +536,7 @@ class AnnotateWidget(QWidget):
         self._flush_timer.timeout.connect(self.flush)
         self._beat_timer.timeout.connect(self._beat)
         self._beat_timer.start()
+        guard(self._viewer)
         delete_when_closed(self)
         # Qt may be rid of the widget before Python is; what is written then must not need it.
         when_destroyed(self, _leave, self._proposer, self.__dict__)
