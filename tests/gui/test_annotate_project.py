@@ -42,7 +42,8 @@ def opened(viewer, models, tmp_path):
 
     yield open_
     for widget in widgets:
-        widget.close_project()
+        if widget.project() is not None:
+            widget.close_project()
 
 
 def propose(annotate, qtbot):
