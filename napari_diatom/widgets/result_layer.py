@@ -20,6 +20,7 @@ from napari_diatom.formats import PERSON, Annotations
 from napari_diatom.layers import ResultFacts
 from napari_diatom.measure import Measurements, measure
 from napari_diatom.names import UNKNOWN, Name
+from napari_diatom.widgets.annotate.shape_edits import is_drawing
 from napari_diatom.widgets.images import belongs, place_of
 
 if TYPE_CHECKING:
@@ -271,7 +272,7 @@ class ResultLayer(QObject):
 
     def drawing(self) -> bool:
         """Return whether the user is in the middle of drawing or moving something."""
-        return bool(self.layer._is_creating) or QApplication.mouseButtons() != Qt.MouseButton.NoButton
+        return is_drawing(self.layer) or QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
     def select(self, numbers: Collection[int]) -> None:
         """Select specimens by their numbers."""
@@ -326,7 +327,7 @@ class ResultLayer(QObject):
 
     def flush_edits(self) -> None:
         """Take in at once what the user has drawn, moved or deleted; what is half drawn ends here."""
-        if self.layer._is_creating:
+        if is_drawing(self.layer):
             # napari goes on by the shape's index, and fails when shapes before it are taken away.
             self.layer._finish_drawing()
         if self._sync_timer.isActive():

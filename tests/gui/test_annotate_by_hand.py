@@ -10,6 +10,7 @@ from napari_diatom import geometry
 from napari_diatom.detections import Detections
 from napari_diatom.formats import geojson
 from napari_diatom.project.store import Project
+from napari_diatom.widgets.results import camera_of
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 
@@ -115,5 +116,23 @@ def test_a_slide_is_annotated_by_hand(opened, folder):
     np.testing.assert_allclose(seen[id_].box, turned, atol=1e-3)
     assert seen[id_].name == "Nitzschia"
     assert widget.canvas().specimens.layer.nshapes == 2
+    widget.close_project()
+    viewer.close()
+
+
+def test_a_click_of_a_tool_that_drags_leaves_no_specimen_at_any_zoom(opened):
+    viewer, widget, hand = opened()
+    document = widget.document()
+    hand.click(20, 20)
+    for zoom in (0.2, 1.0):
+        camera_of(viewer).zoom = zoom
+        hand.spin(0.2)
+        widget.use_tool("upright")
+        hand.click(WIDTH / 2, HEIGHT / 2)
+        hand.spin(0.2)
+        assert not document.specimens
+        assert widget.canvas().specimens.layer.nshapes == 0
+    hand.drag((300, 200), (330, 220), (360, 240))
+    hand.wait(lambda: len(document.specimens) == 1)
     widget.close_project()
     viewer.close()

@@ -22,7 +22,7 @@ from napari_diatom.specimen_layers import By
 from napari_diatom.widgets.annotate import shape_edits
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
 from napari_diatom.widgets.images import place_of
-from napari_diatom.widgets.result_layer import MOST_LABELS
+from napari_diatom.widgets.result_layer import MOST_LABELS, is_click
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -31,8 +31,6 @@ SPECIMENS: Final = "specimens"
 PROPOSALS: Final = "proposals"
 _PREVIEW: Final = "new box"
 _PROPOSED_OPACITY: Final = 0.6
-_CLICK_PX: Final = 2.0
-"""A shape shorter than this comes from a click without a drag and is taken away again."""
 
 
 class Canvas(QObject):
@@ -356,7 +354,7 @@ class _Board:
     def _drawn(self, row: int) -> Specimen | None:
         """Return a new shape as a specimen; None for a click without a drag."""
         points, kind = shape_edits.shape(self.layer, row)
-        if np.ptp(points[:, -2:], axis=0).max() < _CLICK_PX or not self.canvas.new_class:
+        if is_click(self.layer, points, new=True) or not self.canvas.new_class:
             return None
         return specimen_layers.from_shape(points, kind, self.canvas.new_class)
 
