@@ -75,7 +75,7 @@ class BlobEngine:
 def loader(engine: BlobEngine):
     """Return what stands for ``engines.load``."""
 
-    def load(model: ModelFolder, device: str) -> BlobEngine:
+    def load(model: ModelFolder, device: str, threads: int = 1) -> BlobEngine:
         return engine
 
     return load
