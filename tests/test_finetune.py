@@ -15,8 +15,9 @@ import pytest
 from tiny import NETWORKS, configured, draw_slides
 
 from diatom_training.export import to_ultralytics
-from diatom_training.finetune import aside, child, command, dataset, estimate, reading, recent, start
+from diatom_training.finetune import aside, child, command, dataset, estimate, reading, recent, run, start
 from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
+from diatom_training.finetune.division import Division
 from diatom_training.finetune.folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from diatom_training.slides import PARTS
@@ -253,6 +254,33 @@ def test_a_run_goes_on_with_the_slides_that_it_began_with(tmp_path: Path, slides
     slides.write_text(json.dumps(data))
     later = dataset.read(config, begun=division)
     assert any("1 images are gone" in line and "s0_1.png" in line for line in later.warnings)
+
+
+def test_a_run_goes_on_with_its_slides_in_the_order_that_they_had(slides: Path) -> None:
+    config = configured(slides)
+    began = dataset.read(config)
+    (slides.parent / "split.json").write_text(json.dumps(began.to_json()))
+    division = Division.read(slides.parent / "split.json")
+    data = json.loads(slides.read_text())
+    data["images"].reverse()
+    slides.write_text(json.dumps(data))
+    assert [slide.name for slide in dataset.read(config).parts["train"]] != [s.name for s in began.parts["train"]]
+    again = dataset.read(config, begun=division)
+    for part in PARTS:
+        assert [slide.name for slide in again.parts[part]] == [slide.name for slide in began.parts[part]]
+
+
+def test_a_run_killed_between_the_last_checkpoint_and_its_figures_has_them_all(tmp_path: Path, slides: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", configured(slides))
+    assert run.work(folder) == 0
+    whole = folder.history()
+    rows = (folder / "history.csv").read_text().splitlines()
+    (folder / "history.csv").write_text("\n".join(rows[:-1]) + "\n")
+    (folder / "curves.png").unlink()
+    folder.write_state("stopped")
+    assert run.work(folder) == 0
+    assert folder.history() == whole
+    assert (folder / "curves.png").exists()
 
 
 def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) -> None:

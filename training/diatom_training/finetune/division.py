@@ -72,13 +72,18 @@ class Division:
             raise InputError(f"{path} is damaged: {error!r}") from error
 
     def of(self, slides: Sequence[Slide]) -> dict[Part, tuple[Slide, ...]]:
-        """Return the slides of each part; those that are in none are left out."""
+        """Return the slides of each part, in the order that they had; those that are in none are left out.
+
+        What is drawn by chance is drawn by a slide's place: in another order it would be another slide.
+        """
         there = {(slide.key, slide.name) for slide in slides}
         found: dict[Part, tuple[Slide, ...]] = {}
         for part, members in self.parts.items():
-            named = {(member.key, member.name) for member in members}
-            renamed = {key for key, name in named - there}
-            found[part] = tuple(slide for slide in slides if (slide.key, slide.name) in named or slide.key in renamed)
+            places = {(member.key, member.name): place for place, member in enumerate(members)}
+            renamed = {key: place for (key, name), place in places.items() if (key, name) not in there}
+            chosen = [(places.get((slide.key, slide.name), renamed.get(slide.key)), slide) for slide in slides]
+            placed = [(place, slide) for place, slide in chosen if place is not None]
+            found[part] = tuple(slide for _, slide in sorted(placed, key=lambda one: one[0]))
         return found
 
     def changes(self, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:

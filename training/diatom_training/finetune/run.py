@@ -41,6 +41,7 @@ from diatom_training.finetune.folder import (
 from diatom_training.finetune.judging import judge
 from diatom_training.finetune.reading import Reading, read
 from diatom_training.learning import train as learning
+from diatom_training.learning.schedules import is_best
 from diatom_training.learning.train import Trained
 from diatom_training.slides import PARTS
 from napari_diatom.engines.backends import choose_device
@@ -197,18 +198,20 @@ def _learn(
     board = curves.Board(folder / BOARD)
     board.show(folder.history())
 
+    def draw(history: Sequence[Mapping[str, float]]) -> None:
+        folder.write_history(history)
+        curves.draw(history, folder / CURVES)
+        board.show(history)
+
     def look(
         history: Sequence[Mapping[str, float]],
         pictures: Sequence[NDArray[np.uint8]],
         trained: Callable[[], Trained],
     ) -> None:
-        folder.write_history(history)
-        curves.draw(history, folder / CURVES)
-        board.show(history)
+        draw(history)
         if pictures:
             write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
-        losses = [epoch["val_loss"] for epoch in history]
-        if seen is not None and losses[-1] == min(losses):
+        if seen is not None and is_best(history):
             # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
             model_of(folder, config, data, begin, trained(), seen)
 
@@ -218,7 +221,7 @@ def _learn(
         seen = _seen(config, data, begin)
         examples = dataset.examples(data, "train", config, begin.tile_size, images)
     try:
-        return learning.train(
+        trained = learning.train(
             examples,
             config.options(begin.architecture, data.classes),
             folder / CHECKPOINTS,
@@ -231,6 +234,10 @@ def _learn(
             should_stop=should_stop,
             look=look,
         )
+        if len(folder.history()) < len(trained.history):
+            # It was ended after the last checkpoint and before the figures were written.
+            draw(trained.history)
+        return trained
     finally:
         board.close()
 

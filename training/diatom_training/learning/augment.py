@@ -8,6 +8,7 @@ no mask is ever resampled. The rest changes the pixels only.
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -31,7 +32,9 @@ def augmented_crop(example: Example, size: int, rng: np.random.Generator, option
 def recoloured(pixels: NDArray[np.uint8], rng: np.random.Generator, options: AugmentOptions) -> NDArray[np.uint8]:
     """Return pixels, shape (H, W, 3), with other colours, sharpness, noise and compression."""
     pipeline = _pipeline(options)
-    pipeline.set_random_seed(int(rng.integers(2**31)))
+    seed = int(rng.integers(2**31))
+    # Generators and not a seed alone: to a seed, AlbumentationsX adds that of the worker process it runs in.
+    pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
     return np.asarray(cast(Callable[..., dict[str, Any]], pipeline)(image=pixels)["image"], dtype=np.uint8)
 
 

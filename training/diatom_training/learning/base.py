@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
 from diatom_training.learning.options import LearningOptions
-from diatom_training.learning.schedules import rate
+from diatom_training.learning.schedules import is_best, rate
 from napari_diatom.engines.weights import transfer
 from napari_diatom.errors import DiatomError
 
@@ -159,8 +159,9 @@ class LearningModule(pl.LightningModule):
         return {f"train_{name}": value / self._seen for name, value in self._sums.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the history and the options with the weights."""
+        """Keep the history and the options with the weights, and on how many threads they were computed."""
         checkpoint["history"] = self.history
+        checkpoint["threads"] = torch.get_num_threads()
         checkpoint["best"] = self.best
         checkpoint["options"] = self.options.model_dump_json()
 
@@ -172,8 +173,7 @@ class LearningModule(pl.LightningModule):
     def remember(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Close an epoch: add its figures to the history, and keep its weights if they are the best ones."""
         self.history.append(self.means() | dict(measured) | {"rate": self.rate()})
-        losses = [epoch["val_loss"] for epoch in self.history]
-        if self.options.patience is not None and losses[-1] == min(losses):
+        if self.options.patience is not None and is_best(self.history):
             self.best = copy.deepcopy(self.averaged.state_dict())
         return self.history[-1]
 

@@ -61,8 +61,19 @@ def plateaus(history: Sequence[Mapping[str, float]], patience: int) -> int:
 
 def epochs_since_best(history: Sequence[Mapping[str, float]]) -> int:
     """Return how many epochs ago the validation loss was lowest."""
-    losses = [epoch["val_loss"] for epoch in history]
+    losses = _losses(history)
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+
+def is_best(history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether no epoch has a lower validation loss than the last one."""
+    losses = _losses(history)
+    return bool(losses) and losses[-1] == min(losses)
+
+
+def _losses(history: Sequence[Mapping[str, float]]) -> list[float]:
+    """Return the validation losses; one that is not a number is never the lowest."""
+    return [epoch["val_loss"] if math.isfinite(epoch["val_loss"]) else math.inf for epoch in history]
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -205,6 +206,8 @@ def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look
     checkpoint = task.folder / CHECKPOINT
     state = _read(checkpoint, options)
     last = min(options.epochs, task.until or options.epochs)
+    if state is not None:
+        _compute_as_before(state)
     if state is None:
         standardized = MODULES[options.task].standardizes
         mean_std = standard(task.examples, options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)
@@ -270,6 +273,13 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
     if theirs.model_copy(update=runtime) != options:
         raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
     return state
+
+
+def _compute_as_before(state: Mapping[str, Any]) -> None:
+    """Compute on as many threads as before, where the machine has them: the last digits of sums depend on it."""
+    threads = state.get("threads")
+    if isinstance(threads, int) and 1 <= threads <= (os.cpu_count() or 1) and threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
 
 
 class _Data(pl.LightningDataModule):
