@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import CroppedMask, Detections
 from napari_diatom.errors import InputError
+from napari_diatom.text_files import read_json
 
 Outline = NDArray[np.float32]
 """A closed polygon, shape (K, 2), x and y in pixels of its image."""
@@ -117,7 +119,7 @@ def from_coco(
         When the file is no COCO annotation file.
     """
     try:
-        data = json.loads(annotations.read_text(encoding="utf-8"))
+        data = read_json(annotations, "a COCO annotation file")
         by_image: dict[int, list[Outline]] = {entry["id"]: [] for entry in data["images"]}
         for note in data["annotations"]:
             points = np.concatenate(
@@ -125,7 +127,7 @@ def from_coco(
             )
             by_image[note["image_id"]].append(points)
         files = {entry["id"]: str(entry["file_name"]) for entry in data["images"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(f"{annotations} is no COCO annotation file with polygons: {error!r}") from error
     examples = []
     for key in sorted(files, key=files.__getitem__):
@@ -166,16 +168,26 @@ def save_truth(path: Path, outlines: Sequence[Outline], angles: Sequence[float],
 
 
 def load_truth(image: Path, scales: tuple[float, float] = (1.0, 1.0), weight: float = 1.0) -> Example:
-    """Read the example of a rendered image from the ``.npz`` file beside it."""
-    with np.load(image.with_suffix(".npz")) as data:
-        cuts = np.cumsum(data["sizes"])[:-1]
-        outlines = tuple(np.split(data["points"], cuts)) if len(data["sizes"]) else ()
-        return Example(
-            image=image,
-            outlines=outlines,
-            angles=tuple(data["angles"].tolist()),
-            class_ids=tuple(data["class_ids"].tolist()),
-            scales=scales,
-            weight=weight,
-            group="rendered",
-        )
+    """Read the example of a rendered image from the ``.npz`` file beside it.
+
+    Raises
+    ------
+    InputError
+        When that file is missing or damaged.
+    """
+    path = image.with_suffix(".npz")
+    try:
+        with np.load(path) as data:
+            cuts = np.cumsum(data["sizes"])[:-1]
+            outlines = tuple(np.split(data["points"], cuts)) if len(data["sizes"]) else ()
+            return Example(
+                image=image,
+                outlines=outlines,
+                angles=tuple(data["angles"].tolist()),
+                class_ids=tuple(data["class_ids"].tolist()),
+                scales=scales,
+                weight=weight,
+                group="rendered",
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} does not hold the outlines of {image.name}: {error}. Remove both files.") from error

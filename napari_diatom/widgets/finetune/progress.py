@@ -230,15 +230,18 @@ class ProgressPage(QWidget):
     def _draw(self) -> None:
         """Show the finished epochs."""
         from diatom_training.finetune import curves
-        from diatom_training.finetune.reading import read
 
         folder = self.watch.folder
         history = [] if folder is None else history_of(folder)
+        said = ""
         self._canvas.setVisible(bool(history))
         if history:
-            curves.plot(history, self._figure, 1, self.palette().text().color().name())
+            assert folder is not None
+            reading = folder.reading(history)
+            curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
             self._canvas.draw_idle()
-        self._reading.setText(read(history).text if history else "")
+            said = reading.text
+        self._reading.setText(said)
         follows = self._epoch.value() == self._epoch.maximum()
         for widget in (self._epoch, self._example, self._example_title):
             widget.setVisible(bool(history))

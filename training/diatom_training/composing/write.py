@@ -21,6 +21,7 @@ from diatom_training.examples import Example, load_truth, save_truth
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.text_files import read_json
 
 RECORD: Final = "composed.json"
 """File in a set's folder that says what its fields are composed of and how."""
@@ -154,15 +155,12 @@ def _record(material: Material, options: ComposeOptions, folder: Path, seed: int
         "groups": list(material.groups),
         "material": material.digest(),
     }
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} holds other files; name a new folder for composed fields.") from None
+            raise InputError(f"{folder} holds other files; name a new folder for composed fields.")
         write_atomically(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
         return
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    found = read_json(path, "a record of composed fields")
     if not isinstance(found, dict):
         raise InputError(f"{path} is no record of composed fields.")
     differing = [key for key in wanted if found.get(key) != wanted[key]]

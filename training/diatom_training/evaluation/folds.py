@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, T
 from diatom_training.evaluation.words import number
 from napari_diatom.errors import InputError
 from napari_diatom.formats.specimens import some_of
+from napari_diatom.text_files import read_json
 from napari_diatom.words import many
 
 UNDERSTATED: Final = (
@@ -61,8 +61,8 @@ class Fold:
         InputError
             When it is not there, or damaged.
         """
+        data = read_json(report, "the report of a fold")
         try:
-            data = json.loads(report.read_text(encoding="utf-8"))
             found, naming = data["detection"], data["naming"]
             values = {figure: interval["value"] for figure, interval in data["intervals"].items()}
             if naming:
@@ -71,8 +71,8 @@ class Fold:
             specimens = naming["specimens"] if naming else found["overall"]["specimens"]
             threshold = (naming or found)["threshold"]
             return cls(name, tuple(slides), int(data["images"]), int(specimens), float(threshold), figures)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{report} is not the report of a fold: {error!r}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise InputError(f"{report} is not the report of a fold: {error!r}.") from error
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
 from diatom_training.finetune.folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
-from diatom_training.finetune.reading import read
 from napari_diatom.errors import InputError, Stopped
 from napari_diatom.models.library import ModelFolder, find
 from napari_diatom.progress import Progress, Report
@@ -185,7 +184,7 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
             *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
         )
         print("on the test images: " + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics))
-    print(read(folder.history()).text)
+    print(folder.reading(folder.history()).text)
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
     if (folder / REPORT / HTML).exists():
         print(f"report: {folder / REPORT / HTML}")

@@ -17,9 +17,10 @@ from diatom_training.learning.options import AugmentOptions, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.errors import InputError
 from napari_diatom.faults import faults
-from napari_diatom.files import reason, write_atomically
+from napari_diatom.files import write_atomically
 from napari_diatom.models.card import NAME, Task
 from napari_diatom.project.splits import shares_of
+from napari_diatom.text_files import read_yaml
 
 SCRATCH: Final = "scratch"
 """Start from weights drawn by chance."""
@@ -123,7 +124,7 @@ _FIELDS: Final = ("size", "scale")
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SplitConfig(_Frozen):
@@ -146,7 +147,7 @@ class SplitConfig(_Frozen):
 
     shares: str = "70-15-15"
     by: Literal["slide", "sample"] = "slide"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     own: bool = True
     parts: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(default_factory=dict)
 
@@ -403,14 +404,7 @@ class TrainConfig(_Frozen):
         InputError
             When it cannot be read, or with every problem found in it.
         """
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {reason(error)}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path} is no text in UTF-8.") from error
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        data = read_yaml(path, "a description of a training in YAML")
         if not isinstance(data, Mapping):
             raise InputError(f"{path} describes no training: it must have entries such as `data: my-project`.")
         entries = _relative(data, ("data", "images"), path.parent)

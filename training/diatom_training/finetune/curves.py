@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diatom_training.finetune.reading import read
+from diatom_training.finetune.reading import Reading
+from napari_diatom.errors import OutputError
+from napari_diatom.files import reason, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(history: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Write losses and figures of merit over the epochs as a PNG, with what they say above."""
+def draw(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -> None:
+    """Write losses and figures of merit over the epochs as a PNG, with what they say above.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
-    plot(history, figure)
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plot(history, reading, figure)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
+    write_atomically(path, picture.getvalue())
 
 
-def plot(history: Sequence[Mapping[str, float]], figure: Figure, columns: int = 2, ink: str = "black") -> None:
+def plot(
+    history: Sequence[Mapping[str, float]], reading: Reading, figure: Figure, columns: int = 2, ink: str = "black"
+) -> None:
     """Draw losses and figures of merit over the epochs into a figure, with what they say above.
 
     Parameters
     ----------
     history : sequence of mapping
         One a finished epoch.
+    reading : Reading
+        What they say.
     figure : matplotlib.figure.Figure
         What is in it is replaced.
     columns : int
@@ -43,7 +59,6 @@ def plot(history: Sequence[Mapping[str, float]], figure: Figure, columns: int = 
     left, right = figure.subplots(2 // columns, columns)
     for key, name, colour in (("train_loss", "training", "#0072b2"), ("val_loss", "validation", "#d55e00")):
         left.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", label=name, color=colour, ms=3)
-    reading = read(history)
     if reading.best_epoch:
         left.axvline(reading.best_epoch, color="0.6", lw=1, ls=":")
     left.set(xlabel="epoch", ylabel="loss", title=reading.text.partition(":")[0])
@@ -72,25 +87,42 @@ class Board:
     ----------
     folder : Path
         Where TensorBoard is to look.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
-        self._writer: Any = SummaryWriter(str(folder))
+        self._folder = folder
         self._epochs = 0
+        with self._writing():
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._writer: Any = SummaryWriter(str(folder))
 
     def show(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Write the epochs that are new."""
-        for number in range(self._epochs, len(history)):
-            for name, value in history[number].items():
-                part, _, what = name.partition("_")
-                self._writer.add_scalar(f"{what or 'rate'}/{part}", value, number + 1)
-        self._epochs = len(history)
-        self._writer.flush()
+        """Write the epochs that are new. Raises OutputError when they cannot be written."""
+        with self._writing():
+            for number in range(self._epochs, len(history)):
+                for name, value in history[number].items():
+                    part, _, what = name.partition("_")
+                    self._writer.add_scalar(f"{what or 'rate'}/{part}", value, number + 1)
+            self._epochs = len(history)
+            self._writer.flush()
 
     def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+        """Finish the file; what cannot be written any more is missing in it until the training goes on."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in words what keeps TensorBoard's writer from writing."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{self._folder} cannot be written: {reason(error)}") from error

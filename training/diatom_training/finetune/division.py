@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from diatom_training.slides import PARTS, Part, Slide, key_of
 from napari_diatom.errors import InputError
+from napari_diatom.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,14 @@ class Member:
         As annotations call it.
     fingerprint : str
         Of its specimens, as :func:`fingerprint` has it.
+    specimens : int
+        How many it had.
     """
 
     key: str
     name: str
     fingerprint: str
+    specimens: int
 
 
 @dataclass(frozen=True)
@@ -56,20 +59,25 @@ class Division:
         InputError
             When it is damaged.
         """
+        if not path.exists():
+            return None
+        data = read_json(path, "how a training divides its slides")
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
             parts: dict[Part, tuple[Member, ...]] = {
                 part: tuple(
-                    Member(key_of(image["sha256"], image["page"]), image["image"], image["annotations"])
+                    Member(
+                        key_of(str(image["sha256"]), int(image["page"])),
+                        str(image["image"]),
+                        str(image["annotations"]),
+                        int(image["specimens"]),
+                    )
                     for image in data["parts"][part]
                 )
                 for part in PARTS
             }
-            return cls(tuple(data["classes"]), parts)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: {error!r}") from error
+            return cls(tuple(map(str, data["classes"])), parts)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise InputError(f"{path} is not how a training divides its slides: {error!r}.") from error
 
     def of(self, slides: Sequence[Slide]) -> dict[Part, tuple[Slide, ...]]:
         """Return the slides of each part, in the order that they had; those that are in none are left out.

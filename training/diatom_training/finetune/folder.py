@@ -16,17 +16,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from filelock import FileLock
 
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.division import Division
+from diatom_training.finetune.reading import Reading, read
 from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress
+from napari_diatom.text_files import parse_json, parse_table, read_json, read_text
 
 CONFIG: Final = "config.yaml"
 SPLIT: Final = "split.json"
@@ -58,6 +60,10 @@ _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, K
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
 _CLOCK_SECONDS: Final = 60.0
+_AT_ONCE: Final = 2**26
+"""Bytes of events that are read at once, and of a line at the most."""
+_PIDS: Final = 2**31
+"""Number above all of processes."""
 
 Stage = Literal["new", "running", "stopped", "failed", "finished"]
 
@@ -186,14 +192,19 @@ class RunFolder:
 
     def written_state(self) -> tuple[State, float]:
         """Return how far it was by its own last word, and when its process was started."""
+        path = self / STATE
+        if not path.exists():
+            return State(), 0.0
+        data = read_json(path, "the state of a training")
         try:
-            data = json.loads((self / STATE).read_text(encoding="utf-8"))
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
             started = float(data["started"])
-        except FileNotFoundError:
-            return State(), 0.0
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self / STATE} is damaged: {error}") from error
+            if state.stage not in get_args(Stage) or not 0 <= state.pid < _PIDS:
+                raise ValueError(f"{state.stage!r}, process {state.pid}")
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise InputError(
+                f"{path} is not the state of a training: {error!r}. Remove this file to go on with the training."
+            ) from None
         return state, started
 
     def write_state(self, stage: Stage, message: str = "", pid: int | None = None) -> None:
@@ -205,21 +216,37 @@ class RunFolder:
     def say(self, progress: Progress) -> None:
         """Tell whoever watches. Raises OutputError when that cannot be written."""
         line = json.dumps(progress.to_json() | {"time": round(time.time(), 3)}) + "\n"
+        path = self / EVENTS
         try:
-            with (self / EVENTS).open("a", encoding="utf-8") as stream:
-                stream.write(line)
+            before = path.stat().st_size if path.exists() else 0
+            try:
+                with path.open("a", encoding="utf-8") as stream:
+                    stream.write(line)
+            except OSError:
+                # Half a line would spoil the one that is written after it.
+                with contextlib.suppress(OSError):
+                    os.truncate(path, before)
+                raise
         except OSError as error:
-            raise OutputError(f"{self / EVENTS} cannot be written: {reason(error)}") from error
+            raise OutputError(f"{path} cannot be written: {reason(error)}") from error
 
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Return what happened after a place in the file, and the place where to read on."""
+        """Return what happened after a place in the file, and the place where to read on.
+
+        Lines that are not of a training's are passed over.
+        """
+        path = self / EVENTS
         try:
-            with (self / EVENTS).open("rb") as stream:
+            if not path.is_file():
+                return [], offset
+            with path.open("rb") as stream:
                 stream.seek(offset)
-                data = stream.read()
-        except FileNotFoundError:
+                data = stream.read(_AT_ONCE)
+        except OSError:
             return [], offset
         whole = data[: data.rfind(b"\n") + 1]
+        if not whole and len(data) == _AT_ONCE:
+            return [], offset + len(data)
         return list(_parsed(whole)), offset + len(whole)
 
     def ask_to_stop(self) -> None:
@@ -237,12 +264,13 @@ class RunFolder:
 
     def has_starter(self) -> bool:
         """Whether the process that the run is of is there; where none is named, none is gone."""
-        try:
-            data = json.loads((self / STARTER).read_text(encoding="utf-8"))
-            return alive(int(data["pid"]), float(data["started"]))
-        except FileNotFoundError:
+        path = self / STARTER
+        if not path.exists():
             return True
-        except (OSError, ValueError, KeyError, TypeError):
+        try:
+            data = read_json(path, "the starter of a training")
+            return alive(int(data["pid"]), float(data["started"]))
+        except (InputError, ValueError, KeyError, TypeError, OverflowError):
             return False
 
     def keep_going(self, keep: bool) -> None:
@@ -278,14 +306,26 @@ class RunFolder:
         InputError
             When the file of them is damaged.
         """
-        path = self / HISTORY
-        try:
-            rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-            return [{name: float(value) for name, value in row.items() if name != "epoch" and value} for row in rows]
-        except FileNotFoundError:
+        path, kind = self / HISTORY, "the figures of a training"
+        if not path.exists():
             return []
-        except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise InputError(f"{path} is damaged: {error}") from error
+        names, *rows = parse_table(read_text(path, kind), path, kind) or [[]]
+        try:
+            return [
+                {name: float(cell) for name, cell in zip(names, row, strict=True) if name != "epoch" and cell}
+                for row in rows
+            ]
+        except ValueError as error:
+            raise InputError(f"{path} is not {kind}: {error}.") from None
+
+    def reading(self, history: Sequence[Mapping[str, float]]) -> Reading:
+        """Return what curves of the run say, given what it tells apart and how many specimens judge it."""
+        classes = specimens = 0
+        with contextlib.suppress(InputError):
+            if (division := self.division()) is not None:
+                classes = len(division.classes)
+                specimens = sum(member.specimens for member in division.parts["validation"])
+        return read(history, classes, specimens)
 
 
 def find_model(name_or_path: str) -> ModelFolder:
@@ -301,11 +341,19 @@ def run_of(model: ModelFolder) -> RunFolder | None:
 
 
 def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the objects of whole lines; a line that a full disk cut is passed over."""
+    """Yield the events of whole lines; a line that a full disk cut, or that is of something else, is passed over."""
     for line in data.splitlines():
         try:
-            yield json.loads(line)
-        except ValueError:
+            event = parse_json(line, EVENTS, "an event of a training")
+            yield {
+                "stage": str(event["stage"]),
+                "done": int(event["done"]),
+                "total": int(event["total"]),
+                "message": str(event["message"]),
+                "values": {str(name): float(value) for name, value in event["values"].items()},
+                "time": float(event["time"]),
+            }
+        except (InputError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
             continue
 
 

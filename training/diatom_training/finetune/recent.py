@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from diatom_training.finetune.folder import CONFIG, RunFolder
-from napari_diatom.errors import OutputError
+from napari_diatom.errors import InputError, OutputError
 from napari_diatom.files import write_atomically
 from napari_diatom.models.library import user_folder
+from napari_diatom.text_files import read_json
 
 MOST: Final = 30
 
@@ -26,10 +27,19 @@ def remember(folder: RunFolder) -> None:
 def runs() -> list[RunFolder]:
     """Return the runs that are still there, the latest first."""
     try:
-        paths = [Path(str(entry)) for entry in json.loads(_file().read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
+        listed = read_json(_file(), "a list of trainings")
+    except InputError:
         return []
-    return [RunFolder(path) for path in paths if (path / CONFIG).is_file()]
+    paths = [entry for entry in listed if isinstance(entry, str)] if isinstance(listed, list) else []
+    return [RunFolder(Path(path)) for path in dict.fromkeys(paths) if _is_there(Path(path) / CONFIG)]
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether a path is that of a file; one that no file can have is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _file() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import sys
@@ -46,11 +47,12 @@ from diatom_training.learning.train import Trained
 from diatom_training.slides import PARTS
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import OutputError, Stopped
+from napari_diatom.errors import InputError, OutputError, Stopped
 from napari_diatom.files import write_atomically
 from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.text_files import read_text
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
@@ -120,7 +122,7 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     trained = _learn(folder, config, data, begin, device, report, should_stop)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
-    return RunResult(folder.path, model, trained.history, read(trained.history), evaluation)
+    return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
 
 
 def _leaks(begin: start.Start, data: Dataset) -> list[str]:
@@ -196,11 +198,11 @@ def _learn(
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
     board = curves.Board(folder / BOARD)
-    board.show(folder.history())
+    board.show(_shown(folder))
 
     def draw(history: Sequence[Mapping[str, float]]) -> None:
         folder.write_history(history)
-        curves.draw(history, folder / CURVES)
+        curves.draw(history, _reading(history, data), folder / CURVES)
         board.show(history)
 
     def look(
@@ -234,12 +236,25 @@ def _learn(
             should_stop=should_stop,
             look=look,
         )
-        if len(folder.history()) < len(trained.history):
+        if len(_shown(folder)) < len(trained.history):
             # It was ended after the last checkpoint and before the figures were written.
             draw(trained.history)
         return trained
     finally:
         board.close()
+
+
+def _shown(folder: RunFolder) -> list[dict[str, float]]:
+    """Return the figures that are written down; none where somebody spoilt them, for the checkpoint has them too."""
+    try:
+        return folder.history()
+    except InputError:
+        return []
+
+
+def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
+    """Return what the curves of a training on these data say."""
+    return read(history, len(data.classes), data.count("validation").total())
 
 
 def _seen(config: TrainConfig, data: Dataset, begin: start.Start) -> str:
@@ -253,12 +268,13 @@ def model_of(
 ) -> ModelFolder:
     """Write the model that a training has come to, with ``seen``, what it learnt from in a few words, in its card."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
-    reading = read(trained.history)
+    reading = _reading(trained.history, data)
     listed_before = folder / TRANSFERRED
     transferred = trained.transferred
     if not transferred and listed_before.exists():
         # A training that goes on takes nothing over any more.
-        transferred = tuple(listed_before.read_text(encoding="utf-8").split())
+        with contextlib.suppress(InputError):
+            transferred = tuple(read_text(listed_before, "a list of tensors").split())
     model = write_model(
         folder / MODEL,
         trained.network,

@@ -44,7 +44,7 @@ class LearningModule(pl.LightningModule):
     def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.options = options
-        torch.manual_seed(options.seed)
+        torch.manual_seed(mixed(options.seed))
         self.network = self.build()
         self.average = AveragedModel(self.network, multi_avg_fn=_Average(options.average_decay), use_buffers=True)
         self.register_buffer("mean", torch.tensor(tuple(mean)).view(3, 1, 1))
@@ -133,7 +133,7 @@ class LearningModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch."""
         # Seeded step by step, what is drawn by chance does not depend on where a training was resumed.
-        torch.manual_seed((self.options.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_idx)
+        torch.manual_seed(mixed(self.options.seed, self.current_epoch, batch_idx))
         parts = self.losses(self.network, batch)
         if self.options.l1:
             weights = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
@@ -176,6 +176,14 @@ class LearningModule(pl.LightningModule):
         if self.options.patience is not None and is_best(self.history):
             self.best = copy.deepcopy(self.averaged.state_dict())
         return self.history[-1]
+
+
+def mixed(*numbers: int) -> int:
+    """Return one seed of several numbers, such as torch takes."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 1_000_003 + number) % 2**63
+    return seed
 
 
 def crops_of(batch: Mapping[str, Any]) -> list[NDArray[np.uint8]]:

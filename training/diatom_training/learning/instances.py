@@ -10,7 +10,7 @@ import torch
 
 from diatom_training import drawing
 from diatom_training.evaluate import average_precision
-from diatom_training.learning.base import LearningModule, crops_of
+from diatom_training.learning.base import LearningModule, crops_of, mixed
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.detections import CroppedMask, Detections
@@ -28,7 +28,7 @@ class InstancesModule(LearningModule):
             heads.fg_bg_sampler.batch_size_per_image = options.proposals
             heads.fg_bg_sampler.positive_fraction = options.positives
             # A head drawn at torchvision's scale is so sure of its first masks that its loss drowns all others.
-            torch.manual_seed(options.seed)
+            torch.manual_seed(mixed(options.seed))
             torch.nn.init.normal_(heads.mask_predictor.mask_fcn_logits.weight, std=1e-3)
             keep_depthwise_single(network)
         self._losses: list[float] = []
@@ -57,7 +57,7 @@ class InstancesModule(LearningModule):
         for layer in network.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm | torch.nn.Dropout):
                 layer.eval()
-        torch.manual_seed(self.options.seed * 1_000_003 + batch_idx)
+        torch.manual_seed(mixed(self.options.seed, batch_idx))
         parts = self.losses(network, batch)
         network.eval()
         self._losses.append(float(torch.stack(list(parts.values())).sum()))

@@ -28,7 +28,7 @@ class LossOptions(BaseModel):
         Inception architecture").
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cross_entropy: float = Field(default=1.0, ge=0)
     dice: float = Field(default=1.0, ge=0)
@@ -69,7 +69,7 @@ class AugmentOptions(BaseModel):
         Share of such cut-outs whose background begins at the box in place of the outline: many detectors give no other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     turn_share: float = Field(default=0.2, ge=0, le=1)
     shear_deg: float = Field(default=4.0, ge=0, lt=45)
@@ -155,7 +155,7 @@ class LearningOptions(BaseModel):
         Processes that prepare crops.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
@@ -188,7 +188,7 @@ class LearningOptions(BaseModel):
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "single", "mixed"] = "auto"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     workers: int = Field(default=1, ge=0)
 
     @property

@@ -7,13 +7,13 @@ own, never on those of the figures.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from napari_diatom.errors import DiatomError, InputError
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.text_files import read_json
 
 FIGURES = ("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "angle_error_deg", "length_error")
 MAP_FIGURES = ("miou", "dice", "iou", "pixel_accuracy")
@@ -29,12 +29,12 @@ def read_figures(path: Path, model: ModelFolder) -> dict[str, float]:
         When the file is damaged, or was measured with other weights.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, "a file of accuracy.py")
         figures = {name: data["figures"]["all"][name] for name in FIGURES} | {"best_threshold": data["best_threshold"]}
         if model.card.task == "semantic":
             figures |= {name: data["maps"]["all"][name] for name in MAP_FIGURES}
         weights = data["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no figures of accuracy.py: {error!r}") from error
     if weights != model.card.sha256:
         raise InputError(f"{path} was measured with other weights than those of {model.card.name}.")
