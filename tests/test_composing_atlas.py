@@ -85,7 +85,7 @@ def test_what_is_not_told_for_sure_is_left_out_with_the_reason(tmp_path: Path) -
 
 
 def test_folders_without_a_usable_image_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no folder of atlas images"):
+    with pytest.raises(InputError, match="not a folder of atlas images"):
         from_atlas(tmp_path / "absent")
     with pytest.raises(InputError, match="holds no images"):
         from_atlas(tmp_path)

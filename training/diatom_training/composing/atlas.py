@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,8 +91,9 @@ def from_atlas(
     InputError
         When the folder has no images, or none that a valve can be cut out of.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder of atlas images.")
+    # A name that no folder can have is an error to pathlib.
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder} is not a folder of atlas images.")
     specimens: list[CutOut] = []
     left_out: list[LeftOut] = []
     files = find_images([str(folder)])
