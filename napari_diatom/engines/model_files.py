@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 
 from napari_diatom.engines.weights import write_weights
-from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, NamingFacts, Task
+from napari_diatom.errors import OutputError
+from napari_diatom.files import reason
+from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NamingFacts, Task
 from napari_diatom.models.library import ModelFolder
 
 
@@ -37,6 +42,8 @@ def write_model(
 ) -> ModelFolder:
     """Write a network as a model folder with its card; weights go to half precision.
 
+    Both are written beside the folder first, so that a full disk leaves the model that was there.
+
     Parameters
     ----------
     folder : Path
@@ -62,30 +69,43 @@ def write_model(
 
     Raises
     ------
-    OSError
+    OutputError
         When the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS_FILE
-    write_weights(network, weights)
-    card = ModelCard(
-        name=name,
-        version=version,
-        task=task,
-        engine=engine,
-        architecture=architecture,
-        classes=tuple(classes),
-        tile_size=tile_size,
-        pixel_size_um=pixel_size_um,
-        mean=tuple(mean),
-        std=tuple(std),
-        thresholds=dict(thresholds or {}),
-        naming=naming,
-        summary=summary,
-        training=dict(training or {}),
-        metrics=dict(metrics or {}),
-        licence=licence,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
-    )
-    card.write(folder)
+    beside = folder.with_name(f".{folder.name}.part")
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        weights = beside / WEIGHTS_FILE
+        write_weights(network, weights)
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        with weights.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        card = ModelCard(
+            name=name,
+            version=version,
+            task=task,
+            engine=engine,
+            architecture=architecture,
+            classes=tuple(classes),
+            tile_size=tile_size,
+            pixel_size_um=pixel_size_um,
+            mean=tuple(mean),
+            std=tuple(std),
+            thresholds=dict(thresholds or {}),
+            naming=naming,
+            summary=summary,
+            training=dict(training or {}),
+            metrics=dict(metrics or {}),
+            licence=licence,
+            sha256=digest,
+        )
+        card.write(beside)
+        folder.mkdir(exist_ok=True)
+        for file in (WEIGHTS_FILE, CARD_FILE):
+            (beside / file).replace(folder / file)
+    except (OSError, SafetensorError) as error:
+        why = reason(error) if isinstance(error, OSError) else f"{error}."
+        raise OutputError(f"{folder} cannot be written: {why}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     return ModelFolder(card, folder)

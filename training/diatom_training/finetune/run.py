@@ -210,12 +210,12 @@ def _learn(
         pictures: Sequence[NDArray[np.uint8]],
         trained: Callable[[], Trained],
     ) -> None:
-        draw(history)
-        if pictures:
-            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
         if seen is not None and is_best(history):
             # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
             model_of(folder, config, data, begin, trained(), seen)
+        draw(history)
+        if pictures:
+            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
 
     images = folder / IMAGES
     seen = None

@@ -60,7 +60,10 @@ class Trained:
 
 
 Look = Callable[[Sequence[Mapping[str, float]], Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
-"""What is called after an epoch: with its history, pictures of validation crops, and what gives it as it then is."""
+"""What is called after an epoch: with its history, pictures of validation crops, and what gives it as it then is.
+
+Where a training goes on it is called at once, without pictures.
+"""
 
 
 def unseen(
@@ -310,6 +313,11 @@ class _Keeper(pl.Callback):
         self.report = report
         self.should_stop = should_stop
 
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        """Show the epochs that are finished: what ended the training before may have kept them from being shown."""
+        if module.history:
+            self.look(module.history, (), lambda: trained_of(module))
+
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         """Stop where that was asked for."""
         check(self.should_stop)
@@ -333,6 +341,8 @@ class _Keeper(pl.Callback):
         try:
             trainer.save_checkpoint(partial)
             if trainer.is_global_zero:
+                with partial.open("rb+") as stream:
+                    os.fsync(stream.fileno())
                 partial.replace(self.path)
         except (OSError, RuntimeError) as error:
             # What is half written takes the room that is needed to say so.
