@@ -229,9 +229,11 @@ def test_the_folder_of_the_report_is_tried_before_the_analysis(tmp_path: Path, m
 def test_what_a_fold_cannot_tell_is_said() -> None:
     nan = float("nan")
     folds = [
-        Fold(f"fold-{k}", (f"s{k}",), 2, 9, 0.25, {"precision": precision, "f1": 0.5, "recall": 0.5})
+        Fold(f"fold-{k}", (f"s{k}",), 2, 90, 0.25, {"precision": precision, "f1": 0.5, "recall": 0.5})
         for k, precision in enumerate((0.8, nan, 0.6), start=1)
     ]
+    few = cross_validation("toy", [folds[0], replace(folds[2], specimens=3)])
+    assert "too few to tell (fold-3 with 3)" in few.remarks[0]
     result = cross_validation("toy", folds)
     assert str(result.spreads["precision"]) == "0.700 ± 0.141 (of 2 of 3 folds)"
     assert str(result.spreads["f1"]) == "0.500 ± 0.000"

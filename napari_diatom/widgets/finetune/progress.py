@@ -279,9 +279,7 @@ class ProgressPage(QWidget):
         self._report.setEnabled(folder is not None and (folder / "report" / "report.html").is_file())
         self._use.setEnabled(model is not None)
         self._bar.setVisible(running)
-        metrics = {} if model is None else model.card.metrics
-        rows = [f"{title}: <b>{metrics[key]:.3f}</b>" for key, title in _FIGURES.items() if key in metrics]
-        self._result.setText(f"On the test slides: {', '.join(rows)}" if rows else "")
+        self._result.setText("" if folder is None or model is None else _tested(folder, model))
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.stage == "warning":
@@ -372,6 +370,20 @@ class ProgressPage(QWidget):
         style = "color: #d55e00" if error else ""
         if self._message.styleSheet() != style:
             self._message.setStyleSheet(style)
+
+
+def _tested(folder: RunFolder, model: ModelFolder) -> str:
+    """Return the figures of the test as lines, each with its interval and what it is of; nothing without a test."""
+    from diatom_training.evaluation.told import told
+
+    rows = told(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
+    if not rows:
+        return ""
+    number = int(model.card.metrics.get("specimens", 0))
+    few = ", <b>too few to tell</b>" if any(row.of == number and row.few for row in rows) else ""
+    lines = [f"On the test slides: {many(number, 'specimen')}{few} (in brackets 95 % intervals)"]
+    lines += [f"{_FIGURES[row.name]}: <b>{row.value:.3f}</b>" + (f" ({row.sure})" if row.sure else "") for row in rows]
+    return "<br>".join(lines)
 
 
 def _text(name: str) -> QLabel:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluation.cases import Case, Units
+from diatom_training.evaluation.shares import wilson
 from napari_diatom.errors import InputError
 from napari_diatom.progress import ShouldStop, check, never
 
@@ -61,12 +62,47 @@ class Interval:
     value : float
         On all units, each once.
     low, high : float
-        Percentiles over the resamples; NaN with fewer than two units.
+        Percentiles over the resamples; NaN with fewer than two units. Those of a share of specimens or finds are never
+        nearer than Wilson's.
+    of : int or None
+        Specimens, or finds, that it is told from, None where that is not counted.
     """
 
     value: float
     low: float
     high: float
+    of: int | None = None
+
+
+def of_specimens(
+    found: Mapping[str, Interval], shares: Mapping[str, tuple[int, int]], specimens: int, level: float
+) -> dict[str, Interval]:
+    """Return figures with what they are told from, and the intervals of shares as wide at least as Wilson's.
+
+    Slides on which all is right, however few specimens they have, are all right however they are drawn: the bootstrap
+    would call that certain.
+
+    Parameters
+    ----------
+    found : mapping of str to Interval
+        Figures by their names.
+    shares : mapping of str to tuple of int
+        Of those that are shares, how many are right of how many.
+    specimens : int
+        What the others are told from.
+    level : float
+        Of the intervals.
+    """
+    told = {}
+    for name, interval in found.items():
+        of = specimens
+        low, high = interval.low, interval.high
+        if name in shares:
+            right, of = shares[name]
+            least = wilson(right, of, level)
+            low, high = float(np.fmin(low, least[0])), float(np.fmax(high, least[1]))
+        told[name] = Interval(interval.value, low, high, of)
+    return told
 
 
 def draws(units: int, options: Bootstrap) -> Iterator[NDArray[np.int64]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from diatom_training.evaluation import page, plots
 from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
+from diatom_training.evaluation.shares import FEWEST
 from diatom_training.evaluation.words import number
 from napari_diatom.errors import InputError
 from napari_diatom.formats.specimens import some_of
@@ -61,6 +62,8 @@ class Fold:
         InputError
             When it is not there, or damaged.
         """
+        if not report.exists():
+            raise InputError(f"{report} is not the report of a fold: it is missing. Train this fold first.")
         data = read_json(report, "the report of a fold")
         try:
             found, naming = data["detection"], data["naming"]
@@ -212,7 +215,13 @@ def _html(result: CrossValidation) -> str:
 
 def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
     """Say which figures some folds do not have: their means are of the others."""
+    few = [fold for fold in folds if fold.specimens < FEWEST]
     lines = []
+    if few:
+        told = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
+        lines.append(
+            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): go by the mean, and not by a fold."
+        )
     for name, spread in spreads.items():
         if spread.told == len(folds):
             continue

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from diatom_training.evaluation import page, plots
-from diatom_training.evaluation.bootstrap import Bootstrap
+from diatom_training.evaluation.bootstrap import Bootstrap, Interval
 from diatom_training.evaluation.calibration import Calibration
 from diatom_training.evaluation.cases import Units
 from diatom_training.evaluation.coco import Shape
@@ -23,9 +23,11 @@ from diatom_training.evaluation.mistakes import Kind
 from diatom_training.evaluation.naming import NamingFigures
 from diatom_training.evaluation.paired import EXACT, Comparison, chance_text
 from diatom_training.evaluation.result import Evaluation
-from diatom_training.evaluation.words import number, percent, span, summary
+from diatom_training.evaluation.shares import FEWEST, wilson
+from diatom_training.evaluation.words import amount, number, percent, span, summary
 from napari_diatom.errors import OutputError
 from napari_diatom.files import reason, write_atomically
+from napari_diatom.names import genus_of
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
@@ -211,7 +213,7 @@ def html(evaluation: Evaluation) -> str:
         page.heading(title, "An evaluation on images that a person has annotated."),
         page.paragraphs(summary(evaluation), "summary"),
         page.paragraphs(evaluation.remarks, "note"),
-        page.section("Figures", page.table(*chief_figures(evaluation), (0, 3))),
+        page.section("Figures", page.table(*chief_figures(evaluation), (0, 4))),
     ]
     if evaluation.detection:
         parts += _of_detection(evaluation, evaluation.detection)
@@ -224,23 +226,34 @@ def html(evaluation: Evaluation) -> str:
 
 
 def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return header and rows of the chief figures: what each is called, its value, its interval, and what it says."""
+    """Return header and rows of the chief figures.
+
+    Of each what it is called, its value, its interval, how many specimens or finds it is of, and what it says.
+    """
     meanings = MEANINGS | (NAMING_MEANINGS if evaluation.naming else {})
     rows: list[tuple[str, ...]] = [
-        (TITLES[name], number(interval.value), span(interval), meanings[name])
+        (TITLES[name], number(interval.value), span(interval), amount(interval), meanings[name])
         for name, interval in evaluation.intervals.items()
     ]
     naming = evaluation.naming
     if naming:
+        every = naming.specimens
+        of_genera = sum(part.specimens for part in naming.classes if genus_of(part.name))
+        named = round(naming.named * every) if naming.named == naming.named else 0
+        sure = f"share that is given a name, being as sure as {naming.threshold:.2f}"
         told = (
-            ("Top 3", naming.top3, "share with the right name among the three likeliest"),
-            (TITLES["auc"], naming.auc, MEANINGS["auc"]),
-            ("Right genera", naming.genus_accuracy, "share of the specimens with the right genus"),
-            ("Named", naming.named, f"share that is given a name, being as sure as {naming.threshold:.2f}"),
-            ("Right when named", naming.precision_named, "share of those names that are right"),
+            ("Top 3", naming.top3, every, "share with the right name among the three likeliest"),
+            ("Right genera", naming.genus_accuracy, of_genera, "share of the specimens with the right genus"),
+            ("Named", naming.named, every, sure),
+            ("Right when named", naming.precision_named, named, "share of those names that are right"),
         )
-        rows += [(title, number(value), "-", meaning) for title, value, meaning in told if value == value]
-    return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "what it says"), rows
+        if naming.auc == naming.auc:
+            rows.append((TITLES["auc"], number(naming.auc), "-", f"{every:,}", MEANINGS["auc"]))
+        for title, value, of, meaning in told:
+            if value == value:
+                interval = Interval(value, *wilson(round(value * of), of, evaluation.bootstrap.level), of)
+                rows.append((title, number(value), span(interval), amount(interval), meaning))
+    return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "what it says"), rows
 
 
 def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
@@ -419,7 +432,11 @@ def _of_mistakes(evaluation: Evaluation) -> str:
 def _method(evaluation: Evaluation) -> list[str]:
     """Say how the figures came about."""
     about = evaluation.about
-    lines = [_resampled(evaluation.units, evaluation.bootstrap)]
+    lines = [
+        _resampled(evaluation.units, evaluation.bootstrap),
+        "The interval of a share of specimens or finds is at least as wide as Wilson's score interval (1927), which "
+        f"counts each of them for itself. What is of fewer than {FEWEST} is called too few to tell.",
+    ]
     if evaluation.detection:
         figures = evaluation.detection
         lines += [
@@ -446,7 +463,7 @@ def _method(evaluation: Evaluation) -> list[str]:
 def _resampled(units: Units, options: Bootstrap) -> str:
     """Say where the intervals come from."""
     if len(units) < 2:
-        return "There are no intervals: they need at least two images."
+        return "There are no bootstrap intervals: they need at least two images."
     return (
         f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
         f"{units.told} were drawn with replacement and all figures computed anew "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from diatom_training.evaluation.bootstrap import FEW, Bootstrap, Interval, intervals
+from diatom_training.evaluation.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
 from diatom_training.evaluation.cases import Case, Units
 from diatom_training.evaluation.coco import Shape
 from diatom_training.evaluation.detection import NAN, DetectionFigures, detection_figures, figures_of
@@ -15,8 +16,10 @@ from diatom_training.evaluation.maps import MapFigures, figures_of_maps, map_fig
 from diatom_training.evaluation.matching import match_cases
 from diatom_training.evaluation.mistakes import Mistake, worst
 from diatom_training.evaluation.naming import NamingFigures, checked_names, figures_of_names, naming_figures
+from diatom_training.evaluation.shares import FEWEST
 from napari_diatom.errors import InputError
 from napari_diatom.progress import ShouldStop, check, never
+from napari_diatom.words import many
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,8 @@ def evaluate_cases(
     if all(case.table is not None for case in cases):
         maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
         found |= intervals(figures_of_maps(cases, matched.units), matched.units, options, should_stop)
+    overall = figures.overall
+    shares = {"precision": (overall.right, overall.found), "recall": (overall.right, overall.specimens)}
     shown = []
     for mistake in worst(matched, threshold):
         case = matched.cases[mistake.case]
@@ -200,11 +205,15 @@ def evaluate_cases(
         images=len(cases),
         units=matched.units,
         bootstrap=options,
-        intervals=found,
+        intervals=of_specimens(found, shares, overall.specimens, options.level),
         detection=figures,
         maps=maps,
         mistakes=tuple(shown),
-        remarks=(*remarks_of(matched.units), *_remarks_of_cases(cases, figures)),
+        remarks=(
+            *_remarks_of_units(matched.units),
+            *_few(overall.specimens, overall.found),
+            *_remarks_of_cases(cases, figures),
+        ),
     )
 
 
@@ -253,14 +262,16 @@ def evaluate_names(
         raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
     units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
     resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
+    found = intervals(resampled, units, options, should_stop)
+    shares = {"accuracy": (int(np.trace(figures.confusion)), len(ids))}
     return Evaluation(
         about=about,
         images=0,
         units=units,
         bootstrap=options,
-        intervals=intervals(resampled, units, options, should_stop),
+        intervals=of_specimens(found, shares, len(ids), options.level),
         naming=figures,
-        remarks=(*remarks_of(units), *figures.remarks),
+        remarks=(*_remarks_of_units(units), *_few(len(ids)), *figures.remarks),
     )
 
 
@@ -275,6 +286,29 @@ def remarks_of(units: Units) -> list[str]:
         ]
     if len(units) < FEW:
         return [f"There are only {len(units)} slides, so the intervals are rough ones; with {FEW} or more they hold."]
+    return []
+
+
+def _remarks_of_units(units: Units) -> list[str]:
+    """Say what the intervals of an evaluation are worth, in which those of shares come of their specimens too."""
+    if len(units) > 1:
+        return remarks_of(units)
+    one = units.kind.removesuffix("s")
+    return [
+        f"There is only one {one}. The intervals of shares count each specimen for itself, and so are too narrow; of "
+        "the other figures nothing can be said of how far chance goes."
+    ]
+
+
+def _few(specimens: int, found: int = FEWEST) -> list[str]:
+    """Say where figures are of too few specimens, or finds, to tell anything."""
+    if specimens < FEWEST:
+        return [
+            f"There {'is' if specimens == 1 else 'are'} only {many(specimens, 'specimen')} in the truth: too few to "
+            f"tell how good the model is. {FEWEST} are the least."
+        ]
+    if 0 < found < FEWEST:
+        return [f"The precision is of {many(found, 'find')} only: too few to tell."]
     return []
 
 

@@ -7,6 +7,7 @@ from diatom_training.evaluation.detection import DetectionFigures
 from diatom_training.evaluation.maps import MapFigures
 from diatom_training.evaluation.naming import NamingFigures
 from diatom_training.evaluation.result import Evaluation
+from diatom_training.evaluation.shares import FEWEST
 from napari_diatom.words import many
 
 
@@ -35,6 +36,13 @@ def percent(value: float) -> str:
 def span(interval: Interval) -> str:
     """Return an interval as text."""
     return "-" if interval.low != interval.low else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def amount(interval: Interval) -> str:
+    """Return how many specimens or finds a figure is of, and whether these are too few."""
+    if interval.of is None:
+        return "-"
+    return f"{interval.of:,}{': too few to tell' if interval.of < FEWEST else ''}"
 
 
 def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from diatom_training.evaluation.folds import words
-from diatom_training.evaluation.report import HTML, TITLES
+from diatom_training.evaluation.report import HTML, JSON, TITLES
+from diatom_training.evaluation.told import told
 from diatom_training.finetune import child, dataset, folds
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.estimate import estimate
@@ -23,6 +24,11 @@ WAIT_SECONDS: Final = 0.2
 """How long an interrupt may have to wait on Windows."""
 _SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
+_TESTED = (
+    *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
+    *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
+)
+"""The same of the test."""
 
 
 def run(arguments: Namespace, bar: Report) -> int:
@@ -179,11 +185,10 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     """Print what came of it."""
     metrics = model.card.metrics
     if metrics:
-        shown = (
-            *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
-            *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
-        )
-        print("on the test images: " + "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics))
+        rows = told(metrics, _TESTED, folder / REPORT / JSON)
+        print(f"on the test images ({many(int(metrics.get('specimens', 0)), 'specimen')}), with 95 % intervals:")
+        for row in rows:
+            print(f"  {row.name} {row.value:.3f}" + (f" ({row.sure})" if row.sure else ""))
     print(folder.reading(folder.history()).text)
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
     if (folder / REPORT / HTML).exists():
