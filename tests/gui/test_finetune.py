@@ -1,5 +1,6 @@
 """The dock widget *Fine-tune a model*, from annotated slides to a model that is used."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fakes import card
 from napari.layers import Shapes
 from qtpy.QtWidgets import QFileDialog, QLabel, QTableWidget
 from skimage.io import imread
@@ -291,3 +293,78 @@ time.sleep(600)
         program.kill()
     gone, _ = psutil.wait_procs([server], timeout=10)
     assert gone
+
+
+def trained(slides, number, digest):
+    """Return the run of that number, begun with the usual name, with a model of its own."""
+    name = "my-diatoms" if number == 1 else f"my-diatoms-{number}"
+    run = RunFolder.create(slides.parent / "runs" / name, configured(slides))
+    weights = digest * 100
+    known = card().model_copy(
+        update={
+            "name": "my-diatoms",
+            "architecture": "yolo11n-obb",
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "metrics": {"specimens": 2.0, "found": 2.0, "precision": 1.0, "recall": 1.0},
+        }
+    )
+    (run / "model").mkdir()
+    known.write(run / "model")
+    (run / "model" / "weights.safetensors").write_bytes(weights)
+    return run
+
+
+@pytest.fixture
+def cpu_alone(monkeypatch):
+    """Keep the window from looking for GPUs in a process that would outlive the test."""
+    monkeypatch.setattr(napari_diatom.child, "devices", lambda: ("auto", "cpu"))
+
+
+@pytest.mark.usefixtures("cpu_alone")
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_models_of_two_runs_keep_their_own_names_in_whatever_order_they_are_used(viewer, slides, qtbot, order):
+    runs = {number: trained(slides, number, b"%d" % number) for number in (1, 2)}
+    widget = opened(viewer, slides, qtbot)
+    for number in (*order, *order):
+        widget.progress.show_run(runs[number])
+        child_of(widget, "use_model").click()
+        name = runs[number].path.name
+        detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
+        assert detect.value().model == name
+        assert library.find(name).card.sha256 == library.find(runs[number] / "model").card.sha256
+        assert child_of(widget, "finetune_message").text() == f"{name} is chosen in Detect diatoms."
+
+
+@pytest.mark.usefixtures("cpu_alone")
+def test_a_second_run_and_its_model_are_called_alike(viewer, slides, qtbot, monkeypatch):
+    trained(slides, 1, b"1")
+    widget = opened(viewer, slides, qtbot)
+    begun = []
+    monkeypatch.setattr(widget.progress, "start", begun.append)
+    child_of(widget, "start_training").click()
+    assert begun[0].path.name == begun[0].config().name == "my-diatoms-2"
+
+
+@pytest.mark.usefixtures("cpu_alone")
+def test_a_name_that_is_taken_is_said_to_be(viewer, slides, qtbot, tmp_path):
+    other = trained(slides, 1, b"other")
+    library.install(library.find(other / "model"))
+    (slides.parent / "elsewhere").mkdir()
+    slides.rename(slides.parent / "elsewhere" / slides.name)
+    run = trained(slides.parent / "elsewhere" / slides.name, 1, b"1")
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    widget.progress.show_run(run)
+    child_of(widget, "use_model").click()
+    message = child_of(widget, "finetune_message").text()
+    assert message == "my-diatoms-2 is chosen in Detect diatoms. Another model is called my-diatoms already."
+
+
+def test_test_figures_of_two_specimens_are_shown_with_their_number_and_interval(viewer, slides, qtbot):
+    page = ProgressPage()
+    qtbot.addWidget(page)
+    page.show_run(trained(slides, 1, b"1"))
+    shown = child_of(page, "test_figures").text()
+    assert "2 specimens" in shown
+    assert "too few to tell" in shown
+    assert "Precision: <b>1.000</b> (0.342 to 1.000, n = 2: too few to tell)" in shown

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -95,7 +97,9 @@ class FineTuneWidget(QWidget):
 
         try:
             config = self.config()
-            folder = RunFolder.create(free_folder(config), config)
+            path = free_folder(config)
+            # Its model is called as the run: of two with one name nobody would know which is which.
+            folder = RunFolder.create(path, config.replace(name=path.name))
         except DiatomError as error:
             self._say(str(error), error=True)
             return
@@ -106,8 +110,9 @@ class FineTuneWidget(QWidget):
 
     def use(self, model: ModelFolder) -> None:
         """Make a model one of the user's own, and choose it where it is used."""
+        named = _named_as_its_run(model)
         try:
-            known = library.install(model)
+            known = library.install(named)
         except DiatomError as error:
             self._say(str(error), error=True)
             return
@@ -118,7 +123,8 @@ class FineTuneWidget(QWidget):
             widget.choose_namer(known.folder)
         else:
             widget.choose_model(known.card.name)
-        self._say(f"{known.card.name} is chosen in {title}.")
+        taken = f" Another model is called {named.card.name} already." if known.card.name != named.card.name else ""
+        self._say(f"{known.card.name} is chosen in {title}.{taken}")
 
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
@@ -264,6 +270,16 @@ def free_folder(config: TrainConfig) -> Path:
         number += 1
         path = home.absolute() / "runs" / f"{config.name}-{number}"
     return path
+
+
+def _named_as_its_run(model: ModelFolder) -> ModelFolder:
+    """Return a model under the name of its run, where several runs were begun with one name and numbered."""
+    from diatom_training.finetune.folder import run_of
+
+    run, name = run_of(model), model.card.name
+    if run is None or not re.fullmatch(rf"{re.escape(name)}-\d+", run.path.name):
+        return model
+    return replace(model, card=model.card.model_copy(update={"name": run.path.name}))
 
 
 def _leave(progress: ProgressPage, slides: SlidesPage, workers: list[ReportingWorker], *_: object) -> None:
