@@ -10,6 +10,11 @@ def many(count: int, one: str, more: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
+def either(count: int, one: str, several: str) -> str:
+    """Return the word that goes with one thing, or that with several, such as ``is`` and ``are``."""
+    return one if count == 1 else several
+
+
 def sentence(line: str) -> str:
     """Return a remark, that may lack a capital or a full stop, as a sentence."""
     return f"{line[:1].upper()}{line[1:].rstrip('.')}."

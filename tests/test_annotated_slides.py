@@ -93,9 +93,9 @@ def test_a_split_without_test_or_validation_is_filled_up_or_told(tmp_path: Path)
         tmp_path / "same", *images, "images/val/g.png", train="images/train", val="images/val", test="images/val"
     )
     assert list(map(len, parts_of(asked(data)))) == [6, 1, 0]
-    assert "1 images are in several splits of data.yaml, such as g.png" in said(asked(data))
+    assert "1 image is in several splits of data.yaml, such as g.png" in said(asked(data))
     data = yolo(tmp_path / "one", "images/train/a.png", "images/test/b.png", train="images/train", test="images/test")
-    with pytest.raises(InputError, match="images of 1 slides to learn from, and training and validation need one each"):
+    with pytest.raises(InputError, match="images of 1 slide to learn from, and training and validation need one each"):
         dataset.read(asked(data))
 
 
@@ -127,7 +127,7 @@ def test_a_slide_in_two_parts_is_told_and_the_run_goes_on_with_it(tmp_path: Path
     names = ("train/S1_a", "train/S2_a", "val/S1_b", "test/S3_a")
     config = asked(yolo(tmp_path, *(f"images/{name}.png" for name in names))).replace(group="^(S.)_")
     began = dataset.read(config)
-    assert "1 slides have images in several parts, such as S1" in "\n".join(began.warnings)
+    assert "1 slide has images in several parts, such as S1" in "\n".join(began.warnings)
     folder = RunFolder.create(tmp_path / "run", config)
     (folder / "split.json").write_text(json.dumps(began.to_json()))
     division = folder.division()
@@ -224,11 +224,11 @@ def test_outlines_are_not_learnt_from_boxes(tmp_path: Path, task: str) -> None:
     listed = json.loads(data.read_text())
     del listed["annotations"][0]["segmentation"]
     data.write_text(json.dumps(listed))
-    line = "1 specimens are boxes without an outline, such as in s0_0.png: taken as rectangles"
+    line = "1 specimen is a box without an outline, such as in s0_0.png: taken for a rectangle"
     assert line in "\n".join(dataset.read(configured(data, task)).warnings)
     del listed["annotations"][1]["segmentation"]
     data.write_text(json.dumps(listed))
-    with pytest.raises(InputError, match=r"1 images have only boxes, such as s0_0\.png, .* outline their specimens"):
+    with pytest.raises(InputError, match=r"1 image has only boxes, such as s0_0\.png, .* outline their specimens"):
         dataset.read(configured(data, task))
     assert dataset.read(configured(data, "oriented-boxes")).classes
 

@@ -304,7 +304,7 @@ def test_annotations_outside_the_image_are_named(tmp_path: Path) -> None:
 
 def test_files_that_are_no_images_and_unknown_classes_are_named(tmp_path: Path) -> None:
     example = two_slides(tmp_path)[0]
-    with pytest.raises(InputError, match=r"A\.png has specimens of class 3, of 1 classes"):
+    with pytest.raises(InputError, match=r"A\.png has specimens of class 3, of 1 class"):
         from_examples([replace(example, class_ids=(0, 3))], ("diatom",))
     example.image.write_bytes(b"no image")
     with pytest.raises(InputError, match=r"A\.png"):

@@ -218,7 +218,7 @@ def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> No
         dataset.read(configured(slides, classes=("circle",)))
     with pytest.raises(InputError, match="finds no slide"):
         dataset.read(configured(slides).replace(group=r"^(t\d)_"))
-    with pytest.raises(InputError, match="come from 1 slides"):
+    with pytest.raises(InputError, match="come from 1 slide,"):
         dataset.read(configured(slides).replace(group=r"^(s)"))
     with pytest.raises(InputError, match="does not exist"):
         dataset.read(configured(slides).replace(data="nowhere"))
@@ -253,7 +253,7 @@ def test_a_run_goes_on_with_the_slides_that_it_began_with(tmp_path: Path, slides
     data["annotations"] = [note for note in data["annotations"] if note["image_id"] != 1]
     slides.write_text(json.dumps(data))
     later = dataset.read(config, begun=division)
-    assert any("1 images are gone" in line and "s0_1.png" in line for line in later.warnings)
+    assert any("1 image is gone" in line and "s0_1.png" in line for line in later.warnings)
 
 
 def test_a_run_goes_on_with_its_slides_in_the_order_that_they_had(slides: Path) -> None:

@@ -25,6 +25,7 @@ from napari_diatom.project import splits
 from napari_diatom.project.pictures import fingerprint, page_of
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.store import Project
+from napari_diatom.words import either, many
 
 Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
@@ -199,7 +200,7 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
             )
     if not slides:
         raise InputError(f"No image of {data} is annotated: outline the diatoms of some first.")
-    note = f"{len(skipped)} images without annotations are left out, among them {skipped[0]}" if skipped else ""
+    note = f"{many(len(skipped), 'image')} without annotations left out, such as {skipped[0]}" if skipped else ""
     return AnnotatedSlides(tuple(slides), tuple(split.parts) if split else (), (note,) if note else ())
 
 
@@ -253,8 +254,8 @@ def _parts(members: Mapping[str, yolo_places.Member], data: Path) -> tuple[dict[
     if not several:
         return parts, ()
     line = (
-        f"{len(several)} images are in several splits of {data.name}, such as {several[0]}: each counts for the first "
-        "of train, val and test alone"
+        f"{many(len(several), 'image')} {either(len(several), 'is', 'are')} in several splits of {data.name}, such as "
+        f"{several[0]}: each counts for the first of train, val and test alone"
     )
     return parts, (line,)
 
@@ -319,7 +320,8 @@ def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
                 named.append(replace(slide, group=match[1]))
         if wrong:
             raise InputError(
-                f"The pattern {pattern!r} finds no slide in the names of {len(wrong)} images, such as {wrong[0]}."
+                f"The pattern {pattern!r} finds no slide in the names of {many(len(wrong), 'image')}, such "
+                f"as {wrong[0]}."
             )
         return named
     return [replace(slide, group=group) for slide, group in zip(slides, _folder_groups(slides), strict=True)]

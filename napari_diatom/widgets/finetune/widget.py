@@ -26,6 +26,7 @@ from napari_diatom.widgets.finetune.slides import SlidesPage
 from napari_diatom.widgets.models import news
 from napari_diatom.widgets.naming import named
 from napari_diatom.widgets.worker import ReportingWorker
+from napari_diatom.words import many
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -175,7 +176,8 @@ class FineTuneWidget(QWidget):
 
         def show(fields: Any, config: TrainConfig) -> None:
             show_composed(self._viewer, fields)
-            self._say(f"The first {len(fields)} of {config.composed.count if config.composed else 0} composed slides.")
+            count = config.composed.count if config.composed else 0
+            self._say(f"The first {len(fields)} of {many(count, 'composed slide')}.")
 
         self._aside("diatom_training.finetune.composed", "preview", show, "Composing slides")
 

@@ -21,6 +21,7 @@ from diatom_training.composing.write import compose_set
 from diatom_training.examples import from_coco
 from napari_diatom.errors import DiatomError, InputError
 from napari_diatom.progress import Progress
+from napari_diatom.words import many
 
 _DEFAULT = ComposeOptions()
 _PREVIEWED = 8
@@ -48,8 +49,9 @@ def _run(given: argparse.Namespace) -> None:
     for entry in material.left_out:
         print(f"left out: {entry.source}: {entry.reason}", flush=True)
     print(
-        f"{len(material.specimens)} cut-outs of specimens of {len(material.classes)} classes, "
-        f"{len(material.debris)} of debris, {len(material.backgrounds)} backgrounds",
+        f"{many(len(material.specimens), 'cut-out')} of specimens of "
+        f"{many(len(material.classes), 'class', 'classes')}, {len(material.debris)} of debris, "
+        f"{many(len(material.backgrounds), 'background')}",
         flush=True,
     )
     if given.preview:

@@ -30,6 +30,7 @@ from napari_diatom.formats.outlines import fill
 from napari_diatom.imaging import open_images
 from napari_diatom.masks import shared_pixels, united
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.words import many
 
 MARGIN: Final = 0.35
 """Width of the halo that is cut out around an object, as a share of the object's width."""
@@ -236,11 +237,12 @@ def _check(examples: Sequence[Example], classes: Sequence[str]) -> None:
     """Refuse examples without any specimen or with unknown classes."""
     problems = []
     if not any(example.outlines for example in examples):
-        problems.append(f"the {len(examples)} images have no annotated specimen")
+        problems.append(f"no annotated specimen in {many(len(examples), 'image')}")
     for example in examples:
         unknown = sorted({number for number in example.class_ids if not 0 <= number < len(classes)})
         if unknown:
-            problems.append(f"{example.image.name} has specimens of class {unknown[0]}, of {len(classes)} classes")
+            known = many(len(classes), "class", "classes")
+            problems.append(f"{example.image.name} has specimens of class {unknown[0]}, of {known}")
     if problems:
         raise InputError(f"{NO_SPECIMEN}: {'; '.join(problems)}.")
 

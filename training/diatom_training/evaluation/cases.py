@@ -167,6 +167,6 @@ def check_truth(images: Sequence[str], truth: Sequence[Detections]) -> None:
         raise InputError(f"Two images of the test set are called {twice[0]}: give each a name of its own.")
     if not any(len(part) for part in truth):
         raise InputError(
-            f"The truth of {len(images)} images holds no specimen at all, so there is nothing to be found: annotate "
-            "them first."
+            f"The truth of {many(len(images), 'image')} holds no specimen at all, so there is nothing to be found: "
+            "annotate some first."
         )

@@ -15,7 +15,7 @@ from diatom_training.slides import PARTS, Part, Slide, read_slides
 from napari_diatom.errors import InputError
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Report
-from napari_diatom.words import many, sentence
+from napari_diatom.words import either, many, sentence
 
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 """Prints a table of header and rows."""
@@ -143,8 +143,8 @@ def leaks(model: ModelFolder, slides: Sequence[Slide]) -> list[str]:
         those = [slide.name for slide in slides if slide.key in known]
         if those:
             lines.append(
-                f"{model.card.name} has {use} {len(those)} of these {len(slides)} images, such as {those[0]}: it looks "
-                "better here than it is on new slides."
+                f"{model.card.name} has {use} {len(those)} of these {many(len(slides), 'image')}, such as {those[0]}: "
+                "it looks better here than it is on new slides."
             )
     return lines
 
@@ -176,12 +176,16 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
     text = f"{'all parts' if part == 'all' else f'the {part} part'} of the run {run.path.absolute().name}"
     if not slides and wanted:
         raise InputError(
-            f"None of the {len(wanted)} images in {text} are in {config.data} any more, such as {gone[0]}: they were "
-            "moved or changed."
+            f"None of {many(len(wanted), 'image')} in {text} is in {config.data} any more, such as {gone[0]}: moved or "
+            "changed."
         )
     warnings = there.warnings
     if gone:
-        warnings = (*warnings, f"{len(gone)} images of the run are gone or were changed, among them {gone[0]}.")
+        warnings = (
+            *warnings,
+            f"{many(len(gone), 'image')} of the run "
+            f"{either(len(gone), 'is gone or was', 'are gone or were')} changed, such as {gone[0]}.",
+        )
     return TestSet(tuple(slides), text, warnings, one_class or config.one_class)
 
 

@@ -25,6 +25,7 @@ from napari_diatom.detections import Detections
 from napari_diatom.errors import InputError
 from napari_diatom.formats.outlines import fill
 from napari_diatom.progress import Report, ShouldStop, check, never, silent
+from napari_diatom.words import many
 
 FEWEST: Final = 3
 """Cut-outs of specimens below which composed slides would show nothing but copies of one."""
@@ -126,8 +127,8 @@ def facts(material: Material, section: ComposedConfig) -> dict[str, Any]:
 def told(known: Mapping[str, Any]) -> str:
     """Return the facts of composed slides in a few words."""
     return (
-        f"{known['slides']} slides composed of {known['cut_outs']} cut-outs of specimens, {known['debris']} of debris "
-        f"and {known['backgrounds']} backgrounds"
+        f"{many(known['slides'], 'slide')} composed of {many(known['cut_outs'], 'cut-out')} of specimens, "
+        f"{known['debris']} of debris and {many(known['backgrounds'], 'background')}"
     )
 
 
@@ -169,7 +170,7 @@ def _check_enough(material: Material) -> None:
     problems = []
     number = len(material.specimens)
     if number < FEWEST:
-        problems.append(f"{number} cut-out{'s' * (number != 1)} of specimens, and {FEWEST} are needed")
+        problems.append(f"{many(number, 'cut-out')} of specimens, and {FEWEST} are needed")
     found = {one.class_name for cut in material.specimens for one in cut.specimens}
     missing = [name for name in material.classes if name not in found]
     if missing:

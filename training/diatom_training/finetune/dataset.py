@@ -27,6 +27,7 @@ from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import splits
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.tallies import Tally
+from napari_diatom.words import either, many
 
 FEW: Final = 20
 """Specimens of a class in the training part below which it is hardly learnt."""
@@ -137,7 +138,8 @@ def folds(
         groups = {slide.group for slide in rest}
         if len(groups) < 2:
             raise InputError(
-                f"Beside fold {k} of {number} there are {len(groups)} slides, and training and validation need one "
+                f"Beside fold {k} of {number} there {either(len(groups), 'is', 'are')} "
+                f"{many(len(groups), 'slide')}, and training and validation need one "
                 "each: annotate images of more slides."
             )
         named: dict[Part, tuple[str, ...]] = {**_learning(config, rest), "test": tuple(sorted(test))}
@@ -202,7 +204,8 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
     groups = dict.fromkeys(slide.group for slide in slides)
     if len(groups) < len(PARTS):
         raise InputError(
-            f"The images come from {len(groups)} slides, and training, validation and test need one each: annotate "
+            f"The images come from {many(len(groups), 'slide')}, and training, validation and test need one "
+            "each: annotate "
             "images of more slides, or name the slides by a pattern (group) if each name holds its slide."
         )
     shares = splits.shares_of(config.split.shares)
@@ -214,7 +217,8 @@ def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[
     groups = {slide.group for slide in slides}
     if len(groups) < 2:
         raise InputError(
-            f"There are images of {len(groups)} slides to learn from, and training and validation need one each: "
+            f"There are images of {many(len(groups), 'slide')} to learn from, and training and validation "
+            "need one each: "
             "annotate images of more slides, or give a validation part."
         )
     learning, validating, _ = splits.shares_of(config.split.shares)
@@ -253,7 +257,8 @@ def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], 
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
             raise InputError(
-                f"The {part} part has no specimen ({len(parts[part])} images): annotate more slides, or divide them "
+                f"The {part} part has no specimen ({many(len(parts[part]), 'image')}): annotate more "
+                "slides, or divide them "
                 "otherwise (another seed, other shares)."
             )
     counts = Counter(classes[k] for slide in parts["train"] for k in slide.truth.class_ids.tolist())
@@ -267,7 +272,8 @@ def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], 
         bare = [slide.name for part in PARTS for slide in parts[part] if set(slide.annotations.shapes) == {_BOX}]
         if bare:
             raise InputError(
-                f"{len(bare)} images have only boxes, such as {bare[0]}, and {_OUTLINED[task]} are learnt from "
+                f"{many(len(bare), 'image')} {either(len(bare), 'has', 'have')} only boxes, such as "
+                f"{bare[0]}, and {_OUTLINED[task]} are learnt from "
                 "outlines: outline their specimens, leave these images out, or learn boxes (task: oriented-boxes)."
             )
 
@@ -278,7 +284,10 @@ def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) ->
     chosen = {slide.name for some in parts.values() for slide in some}
     out = [slide.name for slide in slides if slide.name not in chosen and len(slide.truth)]
     if out:
-        lines.append(f"{len(out)} annotated images are in no part of the split, among them {out[0]}")
+        lines.append(
+            f"{many(len(out), 'annotated image')} {either(len(out), 'is', 'are')} in no part of the split, "
+            f"such as {out[0]}"
+        )
     groups = {slide.group for slide in slides}
     if len(groups) == len(slides) > 1 and all(slide.group == slide.name for slide in slides):
         lines.append(
@@ -316,14 +325,20 @@ def _warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, 
             homes.setdefault(slide.group, set()).add(part)
             outside = _outside(slide)
             if outside:
-                lines.append(f"{outside} specimens lie outside of {slide.name} and are left out")
+                lines.append(
+                    f"{many(outside, 'specimen')} outside of {slide.name} {either(outside, 'is', 'are')} left out"
+                )
     leaks = sum(len(places) > 1 for places in whose.values())
     if leaks:
-        lines.append(f"{leaks} images are in two parts under two names: the test will look better than it is")
+        lines.append(
+            f"{many(leaks, 'image')} {either(leaks, 'is', 'are')} in two parts under two names: the test "
+            "will look better than it is"
+        )
     torn = [group for group, places in homes.items() if len(places) > 1]
     if torn:
         lines.append(
-            f"{len(torn)} slides have images in several parts, such as {torn[0]}: the test will look better than it is"
+            f"{many(len(torn), 'slide')} {either(len(torn), 'has', 'have')} images in several parts, such "
+            f"as {torn[0]}: the test will look better than it is"
         )
     return lines
 
@@ -337,7 +352,8 @@ def _of_sizes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
     if len(unknown) == len(slides):
         return ["no image has a pixel size, so pixel_size_um changes nothing: the images are shown at all scales"]
     return [
-        f"{len(unknown)} of {len(slides)} images have no pixel size, such as {unknown[0]}: pixel_size_um changes "
+        f"{len(unknown)} of {many(len(slides), 'image')} {either(len(unknown), 'has', 'have')} no pixel "
+        f"size, such as {unknown[0]}: pixel_size_um changes "
         "nothing for these, which are shown at all scales"
     ]
 
@@ -358,7 +374,10 @@ def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
         mixed = [slide for part in PARTS for slide in parts[part] if _BOX in slide.annotations.shapes]
         if mixed:
             count = sum(slide.annotations.shapes.count(_BOX) for slide in mixed)
-            return [f"{count} specimens are boxes without an outline, such as in {mixed[0].name}: taken as rectangles"]
+            return [
+                f"{many(count, 'specimen')} {either(count, 'is a box', 'are boxes')} without an outline, such as in "
+                f"{mixed[0].name}: taken for {either(count, 'a rectangle', 'rectangles')}"
+            ]
     return []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from diatom_training.slides import PARTS, Part, Slide, key_of
 from napari_diatom.errors import InputError
 from napari_diatom.text_files import read_json
+from napari_diatom.words import either, many
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,16 @@ class Division:
         other = [slide.name for key, slide in now.items() if fingerprint(slide) != then[key].fingerprint]
         lines = []
         if gone:
-            lines.append(f"{len(gone)} images are gone, or are others than when the training began, such as {gone[0]}")
+            lines.append(
+                f"{many(len(gone), 'image')} "
+                f"{either(len(gone), 'is gone, or is another one', 'are gone, or are others')} than when the "
+                f"training began, such as {gone[0]}"
+            )
         if other:
             lines.append(
-                f"{len(other)} images have other specimens than when the training began, such as {other[0]}: it goes "
-                "on with those of now"
+                f"{many(len(other), 'image')} {either(len(other), 'has', 'have')} other specimens than when "
+                "the training "
+                f"began, such as {other[0]}: it goes on with those of now"
             )
         return lines
 

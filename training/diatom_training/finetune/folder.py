@@ -195,16 +195,17 @@ class RunFolder:
         path = self / STATE
         if not path.exists():
             return State(), 0.0
-        data = read_json(path, "the state of a training")
+        advice = "The file is damaged: remove it to go on with the training."
         try:
+            data = read_json(path, "the state of a training")
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
             started = float(data["started"])
             if state.stage not in get_args(Stage) or not 0 <= state.pid < _PIDS:
                 raise ValueError(f"{state.stage!r}, process {state.pid}")
+        except InputError as error:
+            raise InputError(f"{error} {advice}") from None
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise InputError(
-                f"{path} is not the state of a training: {error!r}. Remove this file to go on with the training."
-            ) from None
+            raise InputError(f"{path} is not the state of a training: {error!r}. {advice}") from None
         return state, started
 
     def write_state(self, stage: Stage, message: str = "", pid: int | None = None) -> None:

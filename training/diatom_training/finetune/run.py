@@ -53,6 +53,7 @@ from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 from napari_diatom.text_files import read_text
+from napari_diatom.words import many
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
@@ -132,7 +133,8 @@ def _leaks(begin: start.Start, data: Dataset) -> list[str]:
         known = [slide.name for slide in data.parts[part] if slide.key in begin.seen]
         if known:
             lines.append(
-                f"the start has learnt from {len(known)} images of the {part} part, such as {known[0]}: the model will "
+                f"the start has learnt from {many(len(known), 'image')} of the {part} part, such as "
+                f"{known[0]}: the model will "
                 "look better on them than it is"
             )
     return lines
@@ -260,7 +262,7 @@ def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
 def _seen(config: TrainConfig, data: Dataset, begin: start.Start) -> str:
     """Return what a model has learnt from, in a few words."""
     before = "" if begin.composed is None else f"{composed.told(begin.composed)}, then on "
-    return f"{before}{len(data.parts['train'])} images of {config.data.name}"
+    return f"{before}{many(len(data.parts['train']), 'image')} of {config.data.name}"
 
 
 def model_of(

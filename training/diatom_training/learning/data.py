@@ -18,6 +18,7 @@ from diatom_training.learning.cutouts import Cutouts, naming_batch
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.targets import box_batch, instance_batch, semantic_batch, validation_batch
 from napari_diatom.errors import InputError
+from napari_diatom.words import many
 
 STANDARD_CROPS = 48
 """Crops that mean and standard deviation are taken from."""
@@ -120,7 +121,7 @@ def check_examples(examples: Sequence[Example], classes: Sequence[str]) -> None:
         if class_id not in found
     ]
     if any(not 0 <= class_id < len(classes) for class_id in found):
-        problems.append(f"there are specimens of class {max(found)}, and only {len(classes)} classes")
+        problems.append(f"there are specimens of class {max(found)}, and only {many(len(classes), 'class', 'classes')}")
     if not any(example.weight > 0 for example in examples):
         problems.append("all images have the weight 0")
     if problems:
