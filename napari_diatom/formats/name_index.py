@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final, Generic, TypeVar
 
+from napari_diatom.words import printable
+
 Entry = TypeVar("Entry")
 _Fold = Callable[[str], str]
 
@@ -35,14 +37,9 @@ def stem_of(name: str) -> str:
     return stem if page is None else f"{stem}#{page}"
 
 
-def printable(name: str) -> str:
-    """Return a file's name as text that any encoding takes; bytes that are not UTF-8 are escaped."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def is_plain(name: str) -> bool:
     """Return whether a name holds text alone: no control character, and no byte that is not UTF-8."""
-    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in name)
+    return printable(name) == name
 
 
 class NameIndex(Generic[Entry]):

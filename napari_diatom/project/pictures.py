@@ -13,10 +13,10 @@ from typing import Literal
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
-from napari_diatom.formats.name_index import printable
 from napari_diatom.imaging import SlideImage, find_images, open_images
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project.settings import ProjectImage, free_id
+from napari_diatom.words import printable
 
 Condition = Literal["as it was", "missing", "changed"]
 
@@ -74,7 +74,10 @@ def describe(
         check(should_stop)
         place = relative(project, path)
         if (shown := printable(place)) != place:
-            raise InputError(f"{shown} has bytes in its name that are not UTF-8: rename the file or its folder.")
+            raise InputError(
+                f"{shown} has control characters, or bytes that are not UTF-8, in its name: "
+                "rename the file or its folder."
+            )
         pages = open_images(path)
         digest, size = fingerprint(path)
         for page, image in enumerate(pages, start=1):

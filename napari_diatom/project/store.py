@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from napari_diatom.errors import ConflictError, DiatomError, InputError, OutputError
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.formats import Annotations
-from napari_diatom.formats.name_index import NameIndex, printable
+from napari_diatom.formats.name_index import NameIndex
 from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import history, journal, pictures, tallies
 from napari_diatom.project.clashes import Clash
@@ -40,6 +40,7 @@ from napari_diatom.project.settings import (
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 from napari_diatom.project.tallies import Tally
 from napari_diatom.text_files import LARGEST_YAML_BYTES, read_bytes
+from napari_diatom.words import printable
 
 HIDDEN: Final = ".project"
 """What windows need of each other: the lock, sessions, journals, and what was counted already."""
