@@ -21,11 +21,12 @@ from napari_diatom.exports import write_masks
 from napari_diatom.files import reason, write_atomically
 from napari_diatom.finding import advice, irregular, search
 from napari_diatom.formats import Annotations, geojson
-from napari_diatom.imaging import SlideImage, open_images
+from napari_diatom.imaging import LARGEST_DECODE_MB, SlideImage, checked_decode_mb, open_images
 from napari_diatom.machine import usable_threads
 from napari_diatom.measure import Protocol
 from napari_diatom.models.card import MASK_TASKS
 from napari_diatom.overlays import write_overlay
+from napari_diatom.planes import BEST, checked_z
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.results_folder import FULL, MASKS, Outputs, ResultsFolder, read_part, stem_of
 from napari_diatom.sources import Source, beside, plan_sources
@@ -51,6 +52,10 @@ class Batch:
         Sample that all images belong to; None takes the name of each image's folder.
     overlays, masks, xlsx : bool
         Whether to write overlays, masks as label images and COCO, and the tables as XLSX too.
+    z : str
+        What is taken of focus series: ``"best"``, ``"max"``, ``"each"``, or the number of a plane from 1.
+    max_decode_mb : int
+        Megabytes that a piece of an image may need to be decoded.
     resume : bool
         Go on with an interrupted run.
     overwrite : bool
@@ -67,6 +72,8 @@ class Batch:
     overlays: bool = True
     masks: bool = False
     xlsx: bool = False
+    z: str = BEST
+    max_decode_mb: int = LARGEST_DECODE_MB
     resume: bool = False
     overwrite: bool = False
     threads: int = field(default_factory=usable_threads)
@@ -133,6 +140,7 @@ def count(
     """
     started = time.perf_counter()
     began = datetime.now(UTC)
+    batch = replace(batch, z=checked_z(batch.z), max_decode_mb=checked_decode_mb(batch.max_decode_mb))
     found = search(batch.inputs)
     sources = plan_sources(found.images, batch.sample)
     folder = ResultsFolder(batch.out)
@@ -229,7 +237,8 @@ class _Run:
         with self._skipping(source.name, source.path):
             if fault := irregular(source.path):
                 raise InputError(fault)
-            opened = open_images(source.path, self._batch.options.pixel_size_um)
+            options = self._batch.options
+            opened = open_images(source.path, options.pixel_size_um, self._batch.z, self._batch.max_decode_mb)
             images += [image.named(source.name + image.name.removeprefix(source.path.name)) for image in opened]
         for image in images:
             with self._skipping(image.name, source.path):

@@ -81,6 +81,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         overlays=not arguments.no_overlays,
         masks=arguments.masks,
         xlsx=arguments.xlsx,
+        z=arguments.z,
+        max_decode_mb=arguments.max_decode_mb,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         threads=threads,
@@ -317,7 +319,8 @@ def _add_count(commands: Any) -> None:
     parser = commands.add_parser(
         "count",
         help="count and measure the diatoms in images",
-        description="Count and measure the diatoms in images. Each page of a multi-page TIFF is a field of its own.",
+        description="Count and measure the diatoms in images. Positions and times of a stack are fields of their own, "
+        "channels one picture; of focus planes one is taken (--z).",
         epilog=_CODES,
     )
     add = parser.add_argument
@@ -326,6 +329,7 @@ def _add_count(commands: Any) -> None:
     add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
     add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
     add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
+    add("--z", default="best", metavar="PLANE", help="of focus series: best (the sharpest), max, each, or a number")
     add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
     add("--threads", type=int, metavar="N", help="of the processor (all that there are); results are the same with any")
@@ -333,6 +337,13 @@ def _add_count(commands: Any) -> None:
     add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
     add("--xlsx", action="store_true", help="write the tables as XLSX too")
     add("--masks", action="store_true", help="write masks as label images and COCO, too; with models that give masks")
+    add(
+        "--max-decode-mb",
+        type=int,
+        default=1024,
+        metavar="MB",
+        help="memory that a tile, a strip or a JPEG or PNG file may need to be decoded (1024)",
+    )
     add("--no-overlays", action="store_true", help="write no pictures of what was found")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with an interrupted run")

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,33 +24,18 @@ from napari_diatom.finding import RESULT_FOLDERS as RESULT_FOLDERS
 from napari_diatom.finding import RESULTS_MARK as RESULTS_MARK
 from napari_diatom.finding import SUFFIXES as SUFFIXES
 from napari_diatom.finding import find_images as find_images
-from napari_diatom.orientation import AS_STORED, Upright, of_picture
+from napari_diatom.finding import irregular
+from napari_diatom.orientation import AS_STORED, Upright
 from napari_diatom.pixelsize import NOT_STATED, PixelSize, checked, unusual
+from napari_diatom.planes import BEST, Focus, Pixels, Range, checked_z, finite
+from napari_diatom.raster import Picture
 from napari_diatom.tiff import is_tiff, open_tiff
 
-_PERCENTILES: Final = (0.1, 99.9)
-_SAMPLE_WINDOW: Final = 256
-_SAMPLE_GRID: Final = 8
+LARGEST_DECODE_MB: Final = 1024
+"""Memory that one piece of an image may need to be decoded: a tile, a strip, or a JPEG, PNG or BMP file."""
+
 _BAND_PIXELS: Final = 4_000_000
 """How many full-resolution pixels are held at once while a large window is made smaller."""
-_LARGEST_PICTURE: Final = 500_000_000
-"""Pixels of a JPEG or PNG, which have to be decoded in one piece."""
-
-
-class Pixels(Protocol):
-    """Where the values of an image come from: a TIFF page, a decoded picture, an array."""
-
-    height: int
-    width: int
-    is_8_bit: bool
-
-    def window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
-        """Return values of shape (h, w, 1) or (h, w, 3)."""
-        ...
-
-    def release(self) -> None:
-        """Forget what can be read again."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +56,12 @@ class SlideImage:
         ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
     levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
-    notices : tuple of str
+    stated : tuple of str
         What the user should know of how the file was read, in sentences that do not name the image.
     orientation : int
         How the file stores it; height, width and pixels are those of the upright image.
+    focus : Focus or None
+        Which plane is taken of a focus series, where the sharpest is.
     """
 
     name: str
@@ -86,10 +71,16 @@ class SlideImage:
     pixel_size_um: float | None
     pixel_size_source: str
     levels: tuple[Pixels, ...] = field(repr=False)
-    notices: tuple[str, ...] = ()
+    stated: tuple[str, ...] = ()
     orientation: int = AS_STORED
+    focus: Focus | None = field(default=None, repr=False)
     _hash: _FileHash | None = field(default=None, repr=False)
     _memo: _Memo = field(default_factory=lambda: _Memo(), repr=False)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is stated, and which plane of a focus series was the sharpest; raises InputError as reading does."""
+        return self.stated if self.focus is None else (*self.stated, self.focus.notice())
 
     def read(self, x0: int, y0: int, x1: int, y1: int, scale: float = 1.0) -> NDArray[np.uint8]:
         """Return a window as RGB, clipped to the image.
@@ -169,69 +160,18 @@ class SlideImage:
 
     def _rgb(self, level: Pixels, x0: int, y0: int, x1: int, y1: int) -> NDArray[np.uint8]:
         """Return a window of a level as RGB of 8 bits."""
-        values = self._finite(level.window(x0, y0, x1, y1), x0, y0)
+        values = finite(level.window(x0, y0, x1, y1), x0, y0, self.name)
         mapped = values if level.is_8_bit else self._memo_range().apply(values)
         if mapped.shape[2] == 3:
             return np.ascontiguousarray(mapped, dtype=np.uint8)
         return np.repeat(mapped.astype(np.uint8, copy=False), 3, axis=2)
 
-    def _finite(self, values: NDArray[Any], x0: int, y0: int) -> NDArray[Any]:
-        """Return the values, or raise when some are NaN or infinite."""
-        if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-            y, x = np.argwhere(~finite)[0, :2]
-            raise InputError(
-                f"{self.name} has NaN or infinite pixels (at x={x0 + x}, y={y0 + y}); "
-                "give them a value before the image is analysed."
-            )
-        return values
-
-    def _memo_range(self) -> _Range:
+    def _memo_range(self) -> Range:
         """Return the mapping of values to 0..255, from a sample of the image."""
         with self._memo.lock:
             if self._memo.range is None:
-                sample = np.concatenate([window.ravel() for window in self._sample()])
-                low, high = np.percentile(sample.astype(np.float64), _PERCENTILES)
-                self._memo.range = _Range.between(float(low), float(high), sample.dtype)
+                self._memo.range = Range.of(self.levels[0], self.name)
             return self._memo.range
-
-    def _sample(self) -> Iterator[NDArray[Any]]:
-        """Yield values of windows spread over the image; all of it when it is small."""
-        level, step, side = self.levels[0], _SAMPLE_WINDOW, _SAMPLE_GRID
-        if self.height * self.width <= (step * side) ** 2:
-            yield self._finite(level.window(0, 0, self.width, self.height), 0, 0)
-            return
-        for top in sorted(set(np.linspace(0, max(self.height - step, 0), side).astype(int).tolist())):
-            for left in sorted(set(np.linspace(0, max(self.width - step, 0), side).astype(int).tolist())):
-                right, bottom = min(left + step, self.width), min(top + step, self.height)
-                yield self._finite(level.window(left, top, right, bottom), left, top)
-
-
-@dataclass(frozen=True, eq=False)
-class _Range:
-    """The mapping of an image's values to 0..255."""
-
-    low: float
-    high: float
-    table: NDArray[np.uint8] | None
-
-    @classmethod
-    def between(cls, low: float, high: float, dtype: np.dtype[Any]) -> _Range:
-        """Return the mapping of low..high; a table where the type has few values."""
-        bare = cls(low, high, None)
-        if dtype != np.uint16:
-            return bare
-        return replace(bare, table=bare.apply(np.arange(65536, dtype=np.uint16)))
-
-    def apply(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return values as 0..255."""
-        if self.table is not None:
-            return np.asarray(np.take(self.table, values))
-        kind = np.result_type(values.dtype, np.float32).type
-        low, high = kind(self.low), kind(self.high)
-        # An image of one value has no range; what lies above that value is white then.
-        high = max(high, np.nextafter(low, kind(np.inf)))
-        share = (np.clip(values.astype(kind), low, high) - low) / (high - low)
-        return np.asarray(np.rint(share * kind(255)), dtype=np.uint8)
 
 
 @dataclass(eq=False)
@@ -239,7 +179,7 @@ class _Memo:
     """What an image works out once: shared by its copies under other names."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    range: _Range | None = None
+    range: Range | None = None
 
 
 class _FileHash:
@@ -261,7 +201,9 @@ class _FileHash:
             return self._digest
 
 
-def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideImage]:
+def open_images(
+    path: Path, pixel_size_um: float | None = None, z: str = BEST, max_decode_mb: int = LARGEST_DECODE_MB
+) -> list[SlideImage]:
     """Open an image file; pixels are read later, window by window.
 
     Parameters
@@ -270,28 +212,33 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
         TIFF, JPEG, PNG or BMP file, told by its content.
     pixel_size_um : float, optional
         Micrometres per pixel that go before those in the file.
+    z : str
+        What is taken of a focus series: the sharpest plane (``"best"``), the brightest value at each pixel
+        (``"max"``), each plane as an image of its own (``"each"``), or the plane of a number from 1. ``"pages"`` takes
+        every page as an image, whatever the file says of channels and planes.
+    max_decode_mb : int
+        Megabytes that a tile, a strip, or a JPEG, PNG or BMP file may need to be decoded.
 
     Raises
     ------
     InputError
-        When the file cannot be read, is no image, is truncated or empty, or the given pixel size cannot be right.
+        When the file cannot be read, is no image, is truncated or empty, needs more memory than is allowed, has no
+        plane of that number, or the given pixel size cannot be right.
     """
     path = Path(path)
     if pixel_size_um is not None:
         checked(pixel_size_um, "The given pixel size")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(32)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    z = checked_z(z)
+    largest = checked_decode_mb(max_decode_mb) << 20
+    head = _head(path)
     if not head:
         raise InputError(f"{path} is empty: it has no bytes.")
     if not is_tiff(head):
-        picture = _Picture(path, head)
+        picture = Picture(path, head, largest)
         return [
             _slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path), orientation=picture.orientation)
         ]
-    fields = open_tiff(path)
+    fields = open_tiff(path, z, largest)
     if not fields:
         raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
     names = [path.name] if len(fields) == 1 else [f"{path.name}#{number}" for number in range(1, len(fields) + 1)]
@@ -306,9 +253,32 @@ def open_images(path: Path, pixel_size_um: float | None = None) -> list[SlideIma
             digest=digest,
             notices=page.notices,
             orientation=page.orientation,
+            focus=page.focus,
         )
         for name, page in zip(names, fields, strict=True)
     ]
+
+
+def checked_decode_mb(megabytes: int) -> int:
+    """Return the memory that one piece of an image may need in megabytes; raises InputError where it is below 1."""
+    if megabytes < 1:
+        raise InputError(f"A piece of an image cannot be decoded in {megabytes} MB; allow at least 1.")
+    return megabytes
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a regular file: a pipe or a device would be waited for without end."""
+    try:
+        if fault := irregular(path):
+            raise InputError(fault)
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; an image file is needed.")
+        with path.open("rb") as stream:
+            return stream.read(32)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    except ValueError:
+        raise InputError(f"{str(path)!r} is not the name of a file.") from None
 
 
 def from_array(
@@ -357,6 +327,7 @@ def _slide(
     digest: _FileHash | None = None,
     notices: tuple[str, ...] = (),
     orientation: int = AS_STORED,
+    focus: Focus | None = None,
 ) -> SlideImage:
     """Return an image with the pixel size that was given, else with the one that its file states."""
     size = found
@@ -366,7 +337,7 @@ def _slide(
     shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
     height, width = shown[0].height, shown[0].width
     told = (*size.notices, *notices)
-    return SlideImage(name, path, height, width, size.um, size.source, shown, told, orientation, digest)
+    return SlideImage(name, path, height, width, size.um, size.source, shown, told, orientation, focus, digest)
 
 
 class _Array:
@@ -386,93 +357,3 @@ class _Array:
 
     def release(self) -> None:
         """Keep the array: it belongs to somebody else."""
-
-
-class _Picture:
-    """Pixels of a JPEG, PNG or BMP file as they are stored, decoded in one piece when they are first read."""
-
-    def __init__(self, path: Path, head: bytes) -> None:
-        from PIL import Image
-
-        self._path = path
-        self._lock = threading.Lock()
-        self._values: NDArray[Any] | None = None
-        # Pillow cuts the 16-bit channels of such a PNG down to 8 bits.
-        self._is_deep_rgb = (
-            head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) > 25 and head[24] == 16 and head[25] in (2, 6)
-        )
-        with self._guarded(), _large_pictures(), Image.open(path) as picture:
-            self.width, self.height = picture.size
-            self.orientation = of_picture(picture, path)
-            self.is_8_bit = not (self._is_deep_rgb or picture.mode.startswith("I") or picture.mode == "F")
-        if self.width < 1 or self.height < 1:
-            raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")
-        if self.width * self.height > _LARGEST_PICTURE:
-            raise InputError(
-                f"{path} has more than {_LARGEST_PICTURE // 1_000_000} million pixels; save it as a tiled TIFF."
-            )
-
-    def window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
-        with self._lock:
-            if self._values is None:
-                with self._guarded(), _large_pictures():
-                    self._values = self._decode()
-            return self._values[y0:y1, x0:x1]
-
-    def release(self) -> None:
-        with self._lock:
-            self._values = None
-
-    def _decode(self) -> NDArray[Any]:
-        """Return all values as they are stored, shape (h, w, 1 or 3)."""
-        from PIL import Image
-
-        if self._is_deep_rgb:
-            import cv2
-
-            deep = cv2.imdecode(np.fromfile(self._path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-            if deep is None:
-                raise InputError(f"{self._path} is damaged: its pixels cannot be decoded.")
-            return np.asarray(deep[..., 2::-1])
-        with Image.open(self._path) as picture:
-            plain: Image.Image = picture
-            if picture.mode in ("1", "LA", "La"):
-                plain = picture.convert("L")
-            elif picture.mode not in ("L", "RGB", "F") and not picture.mode.startswith("I"):
-                plain = picture.convert("RGB")
-            values = np.asarray(plain)
-        return values[..., None] if values.ndim == 2 else values
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turn Pillow's errors into ours."""
-        from PIL import UnidentifiedImageError
-
-        try:
-            yield
-        except InputError:
-            raise
-        except UnidentifiedImageError:
-            raise InputError(f"{self._path} is not an image that can be read (TIFF, JPEG, PNG or BMP).") from None
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
-        except Exception as error:  # damaged files lead Pillow to errors of many kinds
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{self._path} is a damaged image: {text[:200].rstrip('.')}.") from error
-
-
-_pillow_limit = threading.Lock()
-
-
-@contextmanager
-def _large_pictures() -> Iterator[None]:
-    """Let Pillow open pictures of any size, since the size is checked here; others of its users keep their limit."""
-    from PIL import Image
-
-    with _pillow_limit:
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before

@@ -43,6 +43,7 @@ def fingerprint(batch: Batch, engine: AnyEngine, namer: Namer | None) -> dict[st
         "device": engine.device,
         "threshold": _threshold(batch, card),
         "pixel size": batch.options.pixel_size_um,
+        "focus planes (--z)": batch.z,
         "overlap": batch.options.overlap,
         "counted statuses": list(batch.protocol.counted),
         **_of_maps(batch.options, card),
@@ -118,7 +119,8 @@ def _options(batch: Batch, engine: AnyEngine) -> dict[str, Any]:
     """Return the options that results depend on; how maps are split only where there are maps."""
     options = asdict(replace(batch.options, threshold=_threshold(batch, engine.card)))
     of_maps = ("split", "map_scales") if isinstance(engine, MapEngine) else ()
-    return {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", *of_maps)}
+    chosen = {name: options[name] for name in ("threshold", "pixel_size_um", "overlap", *of_maps)}
+    return chosen | {"z": batch.z, "max_decode_mb": batch.max_decode_mb}
 
 
 def _versions() -> Iterator[tuple[str, str]]:

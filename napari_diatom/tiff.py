@@ -1,37 +1,43 @@
-"""TIFF files of every kind, read window by window.
+"""TIFF files of every kind: their images, each with its planes, channels and reduced copies.
 
-tifffile finds the pages and decodes tiles and strips; which of them a window needs, and keeping the last ones, is
-done here, so that memory does not grow with the image. The file is opened anew for every read: threads then share
-no file position, and nothing stays open.
+The directories are looked over within bounds (``tiff_ifds``) before tifffile reads them; ``tiff_axes`` tells what the
+pages are to each other, and ``tiff_pixels`` reads them window by window.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_diatom import orientation, pixelsize
+from napari_diatom import orientation, pixelsize, text_files
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
 from napari_diatom.pixelsize import PixelSize
+from napari_diatom.planes import (
+    BEST,
+    EACH,
+    MAX,
+    MOST_CHANNELS,
+    PAGES,
+    Brightest,
+    Composed,
+    Focus,
+    Pixels,
+    Ranges,
+    Sharpest,
+)
+from napari_diatom.tiff_axes import Part, Scene, plain, scenes
+from napari_diatom.tiff_ifds import survey
+from napari_diatom.tiff_pixels import Segments, TiffPixels, short
+from napari_diatom.words import many
 
-_CACHE_BYTES: Final = 32 << 20
-_STRIP_CACHE_BYTES: Final = 256 << 20
-_STRIP_CACHE_ROWS: Final = 1024
-
-_WHITE_IS_ZERO: Final = 0
-_YCBCR: Final = 6
-_SUPPORTED: Final = {_WHITE_IS_ZERO, 1, 2, 3, _YCBCR}
-"""Photometric interpretations: white is zero, black is zero, RGB, palette, YCbCr."""
-_JPEG: Final = {6, 7, 33007, 34892}
-"""Compressions whose decoder turns YCbCr into RGB."""
+_XMP: Final = 700
+_STK: Final = 33628
+_LSM: Final = 34412
+_FLEX: Final = 65200
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,7 @@ class TiffField:
 
     Attributes
     ----------
-    levels : tuple of TiffPixels
+    levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
     pixel_size : PixelSize
         Of the first level.
@@ -48,12 +54,15 @@ class TiffField:
         What the user should know of how it was read.
     orientation : int
         Of the stored pixels, which the levels hand out as they are; see :mod:`napari_diatom.orientation`.
+    focus : Focus or None
+        Which plane was taken of a focus series, where the sharpest is.
     """
 
-    levels: tuple[TiffPixels, ...]
+    levels: tuple[Pixels, ...]
     pixel_size: PixelSize
     notices: tuple[str, ...] = ()
     orientation: int = orientation.AS_STORED
+    focus: Focus | None = None
 
 
 def is_tiff(head: bytes) -> bool:
@@ -61,229 +70,160 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def open_tiff(path: Path) -> list[TiffField]:
+def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
     """Return the images of a TIFF file; the reduced copies of a pyramid are levels, not images.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    z : str
+        What is taken of focus series; see :func:`napari_diatom.planes.checked_z`.
+    largest_bytes : int
+        Beyond which a tile or strip is refused before it is decoded.
 
     Raises
     ------
     InputError
-        When the file is damaged, truncated, or holds pixels of an unknown kind.
+        When the file is damaged, truncated, holds pixels of an unknown kind, or a stack has no plane of that number.
     """
     import tifffile
 
     try:
-        with tifffile.TiffFile(path, _multifile=False) as file:
-            sizes = _ome_sizes(file)
-            return [_field(path, file, pages, sizes) for pages in _fields(file)]
+        directories = survey(path)
+        # A lone page of an LSM file has none of the thumbnails that tifffile looks for.
+        flags: dict[str, Any] = {"is_ndpi": directories.is_ndpi, "is_scanimage": False}
+        if directories.pages < 2:
+            flags["is_lsm"] = False
+        with tifffile.TiffFile(path, _multifile=False, **flags) as file:
+            if not file.pages:
+                return []
+            sizes = pixelsize.from_ome(file.ome_metadata) if file.is_ome and file.ome_metadata else []
+            imagej = file.imagej_metadata if file.is_imagej else None
+            found = plain(file) if z == PAGES else scenes(path, file)
+            cut = ("The file names a further page beyond its end: it was cut off, and pages are missing.",)
+            return [
+                field
+                for scene in found
+                for field in _fields(path, scene, z, largest_bytes, _size(path, scene, sizes, imagej))
+                for field in [field if not directories.ends_early else _with_notices(field, cut)]
+            ]
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:  # tifffile meets damaged files with errors of many kinds
-        raise InputError(f"{path} is a damaged TIFF file: {_short(error)}") from error
+        raise InputError(f"{path} is a damaged TIFF file: {short(error)}") from error
 
 
-class TiffPixels:
-    """The pixels of one TIFF page, read by windows.
+def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSize) -> list[TiffField]:
+    """Return the images that a scene comes to: one, or one for each of its focus planes."""
+    stack, notices, focus = scene.stack, list(scene.notices), None
+    deep, channels = len(stack), len(stack[0])
+    if deep > 1 and z.isdigit():
+        if int(z) > deep:
+            raise InputError(f"{path} has a stack of {deep} focus planes, so there is no plane {z} (--z).")
+        notices.append(f"Plane {z} of {deep} was taken of the focus series (--z {z}).")
+        stack = (stack[int(z) - 1],)
+    elif deep > 1 and z == MAX:
+        notices.append(f"The brightest of {many(deep, 'focus plane')} was taken at each pixel (--z max).")
+    if channels > MOST_CHANNELS:
+        notices.append(f"The first {MOST_CHANNELS} of {channels} channels were taken, as red, green and blue.")
+    elif channels > 1:
+        notices.append(f"Its {channels} channels were taken as one picture, in colours.")
+    segments = Segments()
+    turn = orientation.valid(_key(stack[0][0]).tags.valueof(orientation.TAG))
 
-    Attributes
-    ----------
-    height, width : int
-        In pixels.
-    is_8_bit : bool
-        Whether the values are meant to be shown as they are.
-    """
+    def opened(part: Part, level: int) -> Pixels:
+        return TiffPixels(path, part.pages[level], largest_bytes, segments, part.within, part.depth, part.sample)
 
-    def __init__(self, path: Path, page: Any) -> None:
-        import tifffile
-
-        self._path = path
-        if page.photometric not in _SUPPORTED or (page.photometric == _YCBCR and page.compression not in _JPEG):
-            kind = tifffile.PHOTOMETRIC(page.photometric).name
-            raise InputError(f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB.")
-        if page.dtype is None or page.dtype.kind not in "buif":
-            raise InputError(f"{path} holds pixels of a kind that is not supported.")
-        planes, depth, self.height, self.width, self._contiguous_samples = page.shaped
-        if depth > 1:
-            raise InputError(f"{path} holds a volume in one page; save its planes as pages.")
-        if self.height < 1 or self.width < 1 or planes < 1:
-            raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")
-        self._planes = planes
-        self._offsets = tuple(page.dataoffsets)
-        self._counts = tuple(page.databytecounts)
-        if not self._offsets or len(self._offsets) != len(self._counts):
-            raise InputError(f"{path} is damaged: it does not say where its pixels are.")
-        if max(o + c for o, c in zip(self._offsets, self._counts, strict=True)) > page.parent.filehandle.size:
-            raise InputError(f"{path} is truncated: some of its pixels lie beyond the end of the file.")
-        self._dtype = np.dtype(page.dtype)
-        self._raw_dtype = self._dtype.newbyteorder(page.parent.byteorder)
-        self._is_raw = bool(page.is_contiguous) and page.is_final and self._contiguous_samples * planes > 0
-        self._decode = page.decode
-        self._jpeg = {"jpegtables": page.jpegtables} if page.jpegtables is not None else {}
-        self._segment = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, self.width)
-        self._inverted = page.photometric == _WHITE_IS_ZERO
-        self._colours = _colour_table(page)
-        self._is_mask = page.bitspersample == 1
-        self.is_8_bit = self._colours is not None or (
-            self._dtype in (np.uint8, np.bool_) and page.bitspersample in (1, 8)
-        )
-        row_bytes = self.width * self._dtype.itemsize * self._contiguous_samples * planes
-        self._cache_bytes = (
-            _CACHE_BYTES if page.is_tiled else min(max(_CACHE_BYTES, _STRIP_CACHE_ROWS * row_bytes), _STRIP_CACHE_BYTES)
-        )
-        self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
-        """Return the values of a window, shape (h, w, channels), of the file's own type.
-
-        Raises
-        ------
-        InputError
-            When the file has gone, or is damaged there.
-        """
-        try:
-            with self._path.open("rb") as stream:
-                values = self._raw(stream, x0, y0, x1, y1) if self._is_raw else self._decoded(stream, x0, y0, x1, y1)
-        except InputError:
-            raise
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
-        except Exception as error:  # codecs meet damaged data with errors of many kinds
-            raise InputError(f"{self._path} is damaged: {_short(error)}") from error
-        if self._colours is not None:
-            return np.asarray(self._colours[np.minimum(values[..., 0], len(self._colours) - 1)])
-        if self._is_mask:
-            values = (values != 0).astype(np.uint8) * np.uint8(255)
-        if self._inverted and values.dtype.kind != "f":
-            values = np.invert(values)
-        return values[..., :3] if values.shape[2] >= 3 else values[..., :1]
-
-    def release(self) -> None:
-        """Forget decoded tiles and strips."""
-        with self._lock:
-            self._cache.clear()
-
-    def _raw(self, stream: BinaryIO, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
-        """Read an uncompressed page that lies in one piece, only the rows (or parts of rows) of the window."""
-        pixel = self._dtype.itemsize * self._contiguous_samples
-        row, plane = self.width * pixel, self.height * self.width * pixel
-        whole_rows = (x1 - x0) * 4 > self.width
-        left, take = (0, self.width) if whole_rows else (x0, x1 - x0)
-        out = np.empty((self._planes, y1 - y0, take, self._contiguous_samples), dtype=self._raw_dtype)
-        for number in range(self._planes):
-            start = self._offsets[0] + number * plane
-            if whole_rows:
-                self._read_into(stream, start + y0 * row, out[number])
-            else:
-                for y in range(y0, y1):
-                    self._read_into(stream, start + y * row + left * pixel, out[number, y - y0])
-        values = out[:, :, x0 - left : x1 - left]
-        joined = values[0] if self._planes == 1 else np.moveaxis(values[..., 0], 0, -1)
-        return joined.astype(self._dtype, copy=False)
-
-    def _read_into(self, stream: BinaryIO, offset: int, target: NDArray[Any]) -> None:
-        """Fill a contiguous array from the file."""
-        stream.seek(offset)
-        data = stream.read(target.nbytes)
-        if len(data) != target.nbytes:
-            raise InputError(f"{self._path} is truncated: some of its pixels lie beyond the end of the file.")
-        target[...] = np.frombuffer(data, dtype=self._raw_dtype).reshape(target.shape)
-
-    def _decoded(self, stream: BinaryIO, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
-        """Decode the tiles or strips under the window."""
-        length, width = self._segment
-        down, across = -(-self.height // length), -(-self.width // width)
-        out = np.zeros((y1 - y0, x1 - x0, self._planes * self._contiguous_samples), dtype=self._dtype)
-        for plane in range(self._planes):
-            channels = slice(plane * self._contiguous_samples, (plane + 1) * self._contiguous_samples)
-            for row in range(y0 // length, -(-y1 // length)):
-                for column in range(x0 // width, -(-x1 // width)):
-                    values = self._decoded_segment(stream, (plane * down + row) * across + column)
-                    if values is None:
-                        continue
-                    top, left = row * length, column * width
-                    bottom, right = min(top + values.shape[0], y1), min(left + values.shape[1], x1)
-                    y, x = max(top, y0), max(left, x0)
-                    out[y - y0 : bottom - y0, x - x0 : right - x0, channels] = values[
-                        y - top : bottom - top, x - left : right - left
-                    ]
-        return out
-
-    def _decoded_segment(self, stream: BinaryIO, index: int) -> NDArray[Any] | None:
-        """Return one tile or strip, shape (h, w, samples); None where the file leaves it out."""
-        with self._lock:
-            if index in self._cache:
-                self._cache.move_to_end(index)
-                return self._cache[index]
-        if self._counts[index] == 0:
-            return None
-        stream.seek(self._offsets[index])
-        data = stream.read(self._counts[index])
-        values: NDArray[Any] = np.asarray(self._decode(data, index, **self._jpeg)[0])[0]
-        with self._lock:
-            self._cache[index] = values
-            held = sum(item.nbytes for item in self._cache.values())
-            while held > self._cache_bytes and len(self._cache) > 1:
-                held -= self._cache.popitem(last=False)[1].nbytes
-        return values
+    chosen = [plane[:MOST_CHANNELS] for plane in stack]
+    groups = [[plane] for plane in chosen] if z == EACH else [chosen]
+    fields = []
+    for group in groups:
+        levels = min(len(part.pages) for plane in group for part in plane)
+        # By level, the planes of each channel.
+        pixels = [
+            [tuple(opened(plane[channel], level) for plane in group) for channel in range(len(group[0]))]
+            for level in range(levels)
+        ]
+        focus = Focus(tuple(pixels[0])) if len(group) > 1 and z == BEST else None
+        merged = [[_merged(planes, focus) for planes in of_channels] for of_channels in pixels]
+        ranges = Ranges(merged[0], str(path))
+        shown = [level[0] if len(level) == 1 else Composed(level, str(path), ranges) for level in merged]
+        fields.append(TiffField(tuple(shown), size, tuple(notices), turn, focus))
+    return fields
 
 
-def _colour_table(page: Any) -> NDArray[np.uint8] | None:
-    """Return the palette of a page, shape (n, 3)."""
-    if page.photometric != 3 or page.colormap is None:
-        return None
-    table = np.asarray(page.colormap).T
-    # Some writers fill the 16-bit table with 8-bit colours.
-    return (table >> 8 if table.max() > 255 else table).astype(np.uint8)
+def _merged(planes: Sequence[Pixels], focus: Focus | None) -> Pixels:
+    """Return what is taken of the planes of one channel."""
+    if len(planes) == 1:
+        return planes[0]
+    return Brightest(planes) if focus is None else Sharpest(planes, focus)
 
 
-def _fields(file: Any) -> Iterator[list[Any]]:
-    """Yield the pages of each image, full size first, then its reduced copies."""
-    pyramids = [series for series in file.series if series.is_pyramidal] if len(file.pages) else []
-    if pyramids:
-        # Slide scanners add label and macro photographs as further series: no fields to count.
-        for series in pyramids:
-            for number in range(len(series.levels[0].pages)):
-                yield [level.pages[number].aspage() for level in series.levels if number < len(level.pages)]
-        return
-    pages = [page for page in file.pages if not page.is_reduced]
-    for page in pages or list(file.pages):
-        yield [page]
+def _with_notices(field: TiffField, notices: tuple[str, ...]) -> TiffField:
+    """Return an image with more to be known of it."""
+    return TiffField(field.levels, field.pixel_size, field.notices + notices, field.orientation, field.focus)
 
 
-def _field(path: Path, file: Any, pages: list[Any], sizes: dict[int, PixelSize]) -> TiffField:
-    """Return one image with its levels and pixel size."""
-    page = pages[0]
-    levels = tuple(TiffPixels(path, level) for level in pages)
-    turn = orientation.valid(page.tags.valueof(orientation.TAG))
-    if (size := sizes.get(page.index)) is not None:
-        return TiffField(levels, size, orientation=turn)
+def _key(part: Part) -> Any:
+    """Return the page that has the tags of a part."""
+    return part.pages[0].keyframe or part.pages[0]
+
+
+def _size(path: Path, scene: Scene, ome: Sequence[PixelSize], imagej: dict[str, Any] | None) -> PixelSize:
+    """Return the pixel size of a scene: as its own metadata state it, else the tags of its page."""
+    page = _key(scene.stack[0][0])
+    if scene.pixel_size_um is not None:
+        return pixelsize.stated(scene.pixel_size_um, scene.pixel_size_um, "tiff")
+    number = scene.image if scene.image is not None else 0
+    if number < len(ome) and ome[number] != pixelsize.NOT_STATED:
+        return ome[number]
+    if (size := _microscope_size(path, page)) is not None:
+        return size
     unit = page.tags.valueof(296)
-    size = pixelsize.from_tiff_tags(
-        page.tags.valueof(282),
-        page.tags.valueof(283),
-        2 if unit is None else int(unit),
-        file.imagej_metadata if file.is_imagej else None,
+    return pixelsize.from_tiff_tags(
+        page.tags.valueof(282), page.tags.valueof(283), unit if isinstance(unit, int) else 2, imagej
     )
-    return TiffField(levels, size, orientation=turn)
 
 
-def _ome_sizes(file: Any) -> dict[int, PixelSize]:
-    """Return the pixel size by page number, for the pages whose OME image states one."""
-    if not file.is_ome or not file.ome_metadata:
-        return {}
-    sizes = pixelsize.from_ome(file.ome_metadata)
-    if not sizes:
-        return {}
-    by_page = dict.fromkeys(range(len(file.pages)), sizes[0])
-    if len(sizes) == len(file.series):
-        for size, series in zip(sizes, file.series, strict=True):
-            by_page.update({page.index: size for page in series.pages if page is not None})
-    return {number: size for number, size in by_page.items() if size != pixelsize.NOT_STATED}
+def _microscope_size(path: Path, page: Any) -> PixelSize | None:
+    """Return the pixel size that a microscope's or scanner's own metadata state, None where there are none."""
+    if page.is_svs and (found := re.search(r"\bMPP\s*=\s*([0-9.]{1,20})", page.description)):
+        return _in_unit(found[1], "µm")
+    if isinstance(lsm := page.tags.valueof(_LSM), dict):
+        return _in_unit(lsm.get("VoxelSizeX"), "m", lsm.get("VoxelSizeY"))
+    if isinstance(stk := page.tags.valueof(_STK), dict) and stk.get("SpatialCalibration"):
+        return _in_unit(stk.get("XCalibration"), str(stk.get("CalibrationUnits", "")), stk.get("YCalibration"))
+    if page.is_bif:
+        return _in_unit(_entry(path, page.tags.valueof(_XMP), "iScan", "ScanRes"), "µm")
+    if _FLEX in page.tags:
+        text = page.tags.valueof(_FLEX)
+        return _in_unit(_entry(path, text, "ImageResolutionX"), _entry(path, text, "ImageResolutionX", "Unit") or "m")
+    return None
 
 
-def _short(error: Exception) -> str:
-    """Return an error of a library as one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:200].rstrip(".") + "."
+def _in_unit(value: Any, unit: str, other: Any = None) -> PixelSize | None:
+    """Return a pixel size that is stated in a unit of length; None where it is no number above 0."""
+    try:
+        sides = [float(value), float(value if other is None else other)]
+    except (TypeError, ValueError):
+        return None
+    if not all(0 < side < 1e12 for side in sides):
+        return None
+    return pixelsize.from_tiff_tags((1.0, sides[0]), (1.0, sides[1]), 1, {"unit": unit})
+
+
+def _entry(path: Path, text: Any, name: str, attribute: str | None = None) -> str | None:
+    """Return the text, or an attribute, of the first XML element of a name."""
+    if not isinstance(text, str | bytes):
+        return None
+    try:
+        root = text_files.parse_xml(text.strip("\0 ") if isinstance(text, str) else text.strip(b"\0 "), path, "XML")
+    except InputError:
+        return None
+    for element in root.iter():
+        if element.tag.rpartition("}")[2] == name:
+            return element.text if attribute is None else element.get(attribute)
+    return None

@@ -77,7 +77,13 @@ def test_count(tmp_path, slides, model, capsys):
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["exit_status"] == 0
     assert record["model"]["name"] == "blobs"
-    assert record["options"] == {"threshold": 0.4, "pixel_size_um": 0.2, "overlap": 0.25}
+    assert record["options"] == {
+        "threshold": 0.4,
+        "pixel_size_um": 0.2,
+        "overlap": 0.25,
+        "z": "best",
+        "max_decode_mb": 1024,
+    }
     assert record["protocol"]["counted"] == ["valve", "girdle", "frustule", "unidentified", "teratological"]
     assert [image["specimens"] for image in record["images"]] == [2, 4, 3, 5]
     assert len(record["images"][0]["sha256"]) == 64
