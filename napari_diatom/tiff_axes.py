@@ -131,11 +131,12 @@ def plain(file: Any) -> list[Scene]:
         return found
     every = list(_pages(file))
     whole = [page for page in every if not page.is_reduced and not _is_small(page)]
-    return [
-        Scene(((Part((page, *_copies(file, page)), depth=depth),),))
-        for page in whole or every
-        for depth in range(max(int(page.imagedepth), 1))
-    ]
+    found = []
+    for page in whole or every:
+        levels = (page, *_copies(file, page))
+        # The depth of a page is its focus, whoever wrote it.
+        found.append(Scene(tuple((Part(levels, depth=depth),) for depth in range(max(int(page.imagedepth), 1)))))
+    return found
 
 
 class _Unclear(Exception):
@@ -283,13 +284,19 @@ def _grouped(
             for sample in _samples(pages[0], "C" in inner):
                 part = Part(pages, within, depth, sample)
                 where.setdefault(other, {}).setdefault((*z, depth), {})[(*channel, sample or 0)] = part
-    missing = expected - min(len(entries), expected)
-    notices = (
-        (f"It names {many(expected, 'plane')}, of which {many(missing, 'plane')} are not in the file.",)
-        if missing
-        else ()
-    )
+    notices = _odds(expected, min(len(entries), expected), max(len(entries) - expected, 0))
     return [_scene(planes, notices=notices) for _, planes in sorted(where.items())]
+
+
+def _odds(expected: int, found: int, unnamed: int) -> tuple[str, ...]:
+    """Return what is to be said where a file names planes that it lacks, or has pages that it does not name."""
+    notices = []
+    if found < expected:
+        notices.append(f"The file holds {found:,} of the {many(expected, 'plane')} that it names.")
+    if unnamed:
+        pages = "1 page that is" if unnamed == 1 else f"{unnamed:,} pages that are"
+        notices.append(f"The file holds {pages} not named as a plane and not counted.")
+    return tuple(notices)
 
 
 def _positions(sizes: Sequence[int], number: int) -> Iterator[tuple[int, ...]]:
@@ -340,9 +347,11 @@ def _imagej(path: Path, file: Any) -> list[Scene]:
     _only(file, "imagej")
     series = file.series
     if not series or series[0].kind != "imagej":
-        if isinstance(images, int) and images > len(file.pages):
+        if len(file.pages) == 1 and isinstance(images, int) and images > 1:
             raise InputError(f"{path} is truncated: ImageJ names {images:,} planes, and the file ends before they do.")
-        return []
+        # ImageJ's own order; planes that are not there are named as missing.
+        outer = [("T", counts[0]), ("Z", counts[1]), ("C", counts[2])]
+        return _grouped(outer, [((page,), 0) for page in _pages(file)], "")
     return _of_series(series[0], "imagej")
 
 
@@ -364,7 +373,7 @@ def _shaped(path: Path, file: Any, first: Any) -> list[Scene]:
             at += 1
             continue
         inside = math.prod(page.shape)
-        axes, shape = said or ("", ())
+        axes, shape, is_truncated = said or ("", (), False)
         number, rest = divmod(math.prod(shape), inside) if inside else (1, 1)
         if said is None or rest or number < 1:
             found.append(Scene(((Part((page, *_copies(file, page))),),)))
@@ -372,8 +381,7 @@ def _shaped(path: Path, file: Any, first: Any) -> list[Scene]:
             continue
         outer = _outer(axes, shape, page)
         following = every[at : at + number]
-        is_raw = number > 1 and page.is_final and (len(following) < number or _is_behind(page, following, number))
-        if is_raw:
+        if number > 1 and page.is_final and (is_truncated or len(following) < number):
             # The stack is one page with the other planes behind it.
             entries = [((page,), within) for within in range(min(number, _planes_that_fit(page)))]
             at += 1
@@ -382,11 +390,6 @@ def _shaped(path: Path, file: Any, first: Any) -> list[Scene]:
             at += len(following)
         found += _grouped(outer, entries, axes[len(outer) :])
     return found
-
-
-def _is_behind(page: Any, following: Sequence[Any], number: int) -> bool:
-    """Return whether the planes of a stack lie behind its first page, and what follow are pages of another stack."""
-    return bool(following[1].offset > page.dataoffsets[0] + (number - 1) * page.nbytes)
 
 
 def _with_copy(scene: Scene, copy: Any) -> Scene:
@@ -400,14 +403,14 @@ def _with_copy(scene: Scene, copy: Any) -> Scene:
     return replace(scene, stack=((replace(part, pages=(*part.pages, copy)),),))
 
 
-def _description(page: Any, path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Return the axes and the shape that tifffile wrote into a page's description, None where it wrote none."""
+def _description(page: Any, path: Path) -> tuple[str, tuple[int, ...], bool] | None:
+    """Return what tifffile wrote into a page's description: axes, shape, and whether a stack has one page only."""
     text = page.shaped_description
     if not text:
         return None
     try:
         said = text_files.parse_json(text, path, "tifffile's description")
-        shape, axes = said["shape"], said.get("axes")
+        shape, axes, is_truncated = said["shape"], said.get("axes"), bool(said.get("truncated"))
     except (InputError, KeyError, TypeError, AttributeError):
         return None
     if not isinstance(shape, list) or not 2 <= len(shape) <= _MOST_AXES:
@@ -416,7 +419,7 @@ def _description(page: Any, path: Path) -> tuple[str, tuple[int, ...]] | None:
         return None
     if not isinstance(axes, str) or len(axes) != len(shape):
         axes = "Q" * len(shape)
-    return axes, tuple(shape)
+    return axes, tuple(shape), is_truncated
 
 
 # ---- OME
@@ -431,18 +434,16 @@ def _ome(path: Path, file: Any) -> list[Scene]:
     table = _OmeTable(path, file, root)
     found = [scene for number, image in enumerate(_children(root, "Image")) for scene in table.image(number, image)]
     if not found:
-        if table.others or any(_children(root, "BinaryOnly")):
+        if table.others or next(_children(root, "BinaryOnly"), None) is not None:
             raise _Unclear("Its OME-XML is in another file, which was not opened, so each page was taken as a field.")
         return []
     whole = [scene for scene, name in zip(found, table.names, strict=True) if not name.startswith(_PHOTOGRAPHS)]
     found = whole or found
+    notices = _odds(0, 0, table.unnamed())
     if table.others:
-        files = many(len(table.others), "other file")
-        found = [
-            replace(scene, notices=(*scene.notices, f"Its OME-XML names {files}; what they hold is not in this count."))
-            for scene in found
-        ]
-    return found
+        files = "another file" if len(table.others) == 1 else f"{len(table.others):,} other files"
+        notices += (f"Its OME-XML names {files} as well; the planes there are not in this count.",)
+    return [replace(scene, notices=scene.notices + notices) for scene in found]
 
 
 class _OmeTable:
@@ -467,6 +468,11 @@ class _OmeTable:
             # One file by itself, whatever it is called now.
             self._own |= named
 
+    def unnamed(self) -> int:
+        """Return how many pages are in full size and belong to no image."""
+        rest = (self._file.pages.get(number, aspage=True) for number in range(self._pages) if number not in self._used)
+        return sum(not page.is_reduced for page in rest)
+
     def image(self, number: int, image: Element) -> list[Scene]:
         """Return the scenes of one image: its times, each with focus planes and channels."""
         pixels = next(_children(image, "Pixels"), None)
@@ -480,8 +486,6 @@ class _OmeTable:
         samples = _whole(channels[0], "SamplesPerPixel") if channels else 1
         sizes["C"] = max(sizes["C"] // samples, 1)
         planes = self._planes(pixels, order, sizes)
-        expected = math.prod(sizes.values())
-        missing = expected - len(planes)
         ranks = _colours(channels) if len(channels) == sizes["C"] else None
         by_time: dict[int, dict[tuple[Any, ...], dict[tuple[Any, ...], Part]]] = {}
         for at, (page, depth) in planes.items():
@@ -489,11 +493,7 @@ class _OmeTable:
             for sample in _samples(page[0], samples > 1):
                 rank = ranks[c] if ranks else c
                 by_time.setdefault(t, {}).setdefault((z,), {})[(rank, sample or 0)] = Part(page, 0, depth, sample)
-        notices = (
-            (f"Its OME-XML names {many(expected, 'plane')}, of which {many(missing, 'plane')} are not in this file.",)
-            if missing
-            else ()
-        )
+        notices = _odds(math.prod(sizes.values()), len(planes), 0)
         found = [_scene(by_time[t], image=number, notices=notices) for t in sorted(by_time)]
         self.names += [str(image.get("Name", "")).lower()] * len(found)
         return found
