@@ -28,6 +28,8 @@ _FROM_SERIES: Final = ("lsm", "stk", "fluoview", "sis", "svs", "qpi", "ndpi", "b
 _CHANNEL_AXES: Final = "CE"
 _PHOTOGRAPHS: Final = ("label", "macro", "thumbnail", "map", "overview", "probability")
 """What scanners call the pictures of the slide that they add."""
+_MOST_COMPARED: Final = 1000
+"""Pages up to which pyramids are looked for among them: tifffile compares each with all others."""
 _LARGEST_SIZE: Final = 2**40
 _MOST_AXES: Final = 16
 _MOST_LEVELS: Final = 32
@@ -119,7 +121,8 @@ def plain(file: Any) -> list[Scene]:
     """Return every page of an open TIFF file as a scene; reduced copies of pages are levels of theirs."""
     _only(file, "")
     try:
-        pyramids = [series for series in file.series if series.is_pyramidal]
+        compared = file.series if len(file.pages) <= _MOST_COMPARED else ()
+        pyramids = [series for series in compared if series.is_pyramidal]
     except Exception:  # tifffile meets what it does not expect with errors of many kinds
         pyramids = []
     found: list[Scene] = []
@@ -215,13 +218,13 @@ def _of_kind(file: Any, kind: str) -> list[Scene]:
     """Return the scenes of the series of a microscope's or scanner's own kind of TIFF."""
     _only(file, kind)
     try:
-        series = list(file.series)
+        series = list(file.series) if len(file.pages) <= _MOST_COMPARED or kind in ("lsm", "stk", "fluoview") else ()
     except Exception:
         raise _Unclear(
             f"What its {kind.upper()} metadata say of planes and channels cannot be read, so each page was taken as a "
             "field."
         ) from None
-    pictures = [item for item in series if not _is_photograph(item)] or series
+    pictures = [item for item in series if not _is_photograph(item)] or list(series)
     if kind == "lsm":
         # The second series holds the thumbnails.
         pictures = pictures[:1]

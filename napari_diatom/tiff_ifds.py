@@ -19,6 +19,8 @@ MOST_PAGES: Final = 20_000
 """Pages, reduced copies included; each is a field, or a plane of one."""
 MOST_TAGS: Final = 4096
 """Tags of a page."""
+MOST_TAGS_IN_ALL: Final = 500_000
+"""Tags of all pages."""
 MOST_SEGMENTS: Final = 4_000_000
 """Tiles or strips of a page: a slide of 500,000 x 500,000 pixels in tiles of 256."""
 
@@ -134,6 +136,7 @@ class _Walk:
         self._kind = kind
         self._seen: set[int] = set()
         self._directory_bytes = 0
+        self._tags = 0
         self._value_bytes = 0
 
     def all(self, first: int) -> Directories:
@@ -173,6 +176,9 @@ class _Walk:
         tail = stream.read(struct.calcsize(kind.offset))
         following = struct.unpack(kind.order + kind.offset, tail)[0] if len(tail) == struct.calcsize(kind.offset) else 0
         self._directory_bytes += len(head) + len(entries)
+        self._tags += count
+        if self._tags > MOST_TAGS_IN_ALL:
+            raise InputError(f"{self._path} has more than {MOST_TAGS_IN_ALL:,} tags; split it into several files.")
         if self._directory_bytes > self._size:
             raise InputError(f"{self._path} is a damaged TIFF file: its pages overlap.")
         reduced: tuple[int, ...] = ()
