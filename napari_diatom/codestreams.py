@@ -25,11 +25,12 @@ _JPEG: Final = frozenset({6, 7, 33007, 34892})
 _JPEG2000: Final = frozenset({33003, 33004, 33005, 34712})
 _PNG: Final = 34933
 _WEBP: Final = 50001
-_JPEGXR: Final = frozenset({22610, 34934})
 _JPEGXL: Final = frozenset({50002, 52546})
 _LERC: Final = 34887
-TOLD: Final = _JPEG | _JPEG2000 | _JPEGXR | _JPEGXL | {_PNG, _WEBP, _LERC}
-"""Compressions of TIFF whose streams say how large they are."""
+TOLD: Final = _JPEG | _JPEG2000 | _JPEGXL | {_PNG, _WEBP, _LERC}
+"""Compressions of TIFF whose streams say how large they are, ..."""
+TAKEN: Final = TOLD | {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000}
+"""... and all that are read. The decoder of JPEG XR crashes on damaged data, and nothing is known of others."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,6 @@ def of_tiff(compression: int, data: bytes) -> Stream | None:
             return _png(data)
         if compression == _WEBP:
             return webp(data)
-        if compression in _JPEGXR:
-            return _jpegxr(data)
         if compression in _JPEGXL:
             return _jpegxl(data)
         if compression == _LERC:
@@ -157,20 +156,6 @@ def webp(data: bytes) -> Stream | None:
         width, height = struct.unpack_from("<HH", data, 26)
         return Stream(height & 0x3FFF, width & 0x3FFF, 4)
     return None
-
-
-def _jpegxr(data: bytes) -> Stream | None:
-    """Return the size in the directory of a JPEG XR file."""
-    if data[:3] != b"II\xbc":
-        return None
-    (at,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, at)
-    sizes = {}
-    for number in range(count):
-        code, kind, _, value = struct.unpack_from("<HHII", data, at + 2 + 12 * number)
-        if code in (0xBC80, 0xBC81):
-            sizes[code] = value & 0xFFFF if kind == 3 else value
-    return Stream(sizes[0xBC81], sizes[0xBC80], 4) if len(sizes) == 2 else None
 
 
 def _jpegxl(data: bytes) -> Stream | None:

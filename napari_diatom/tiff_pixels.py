@@ -127,6 +127,12 @@ class TiffPixels:
             raise InputError(f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB.")
         if key.dtype is None or key.dtype.kind not in "buif":
             raise InputError(f"{path} holds pixels of a kind that is not supported.")
+        if key.compression not in codestreams.TAKEN:
+            try:
+                kind = tifffile.COMPRESSION(key.compression).name
+            except ValueError:
+                kind = f"an unknown way ({key.compression})"
+            raise InputError(f"{path} is compressed as {kind}, which is not read; save it uncompressed, or with LZW.")
         planes, depths, self.height, self.width, self._contiguous_samples = map(int, key.shaped)
         if min(self.height, self.width, planes, depths, self._contiguous_samples) < 1:
             raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")
