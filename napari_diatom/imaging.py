@@ -27,9 +27,10 @@ from napari_diatom.finding import find_images as find_images
 from napari_diatom.finding import irregular
 from napari_diatom.orientation import AS_STORED, Upright
 from napari_diatom.pixelsize import NOT_STATED, PixelSize, checked, unusual
-from napari_diatom.planes import BEST, Focus, Pixels, Range, checked_z, finite
+from napari_diatom.planes import BEST, EACH, PAGES, Focus, Pixels, Range, checked_z, finite
 from napari_diatom.raster import Picture
 from napari_diatom.tiff import is_tiff, open_tiff
+from napari_diatom.words import many
 
 LARGEST_DECODE_MB: Final = 1024
 """Memory that one piece of an image may need to be decoded: a tile, a strip, or a JPEG, PNG or BMP file."""
@@ -56,8 +57,10 @@ class SlideImage:
         ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
     levels : tuple of Pixels
         The image, then smaller copies of it where the file has them, largest first.
+    size_notices : tuple of str
+        What the user should know of the pixel size, in sentences that do not name the image, ...
     stated : tuple of str
-        What the user should know of how the file was read, in sentences that do not name the image.
+        ... and of how else the file was read.
     orientation : int
         How the file stores it; height, width and pixels are those of the upright image.
     focus : Focus or None
@@ -71,6 +74,7 @@ class SlideImage:
     pixel_size_um: float | None
     pixel_size_source: str
     levels: tuple[Pixels, ...] = field(repr=False)
+    size_notices: tuple[str, ...] = ()
     stated: tuple[str, ...] = ()
     orientation: int = AS_STORED
     focus: Focus | None = field(default=None, repr=False)
@@ -79,8 +83,9 @@ class SlideImage:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What is stated, and which plane of a focus series was the sharpest; raises InputError as reading does."""
-        return self.stated if self.focus is None else (*self.stated, self.focus.notice())
+        """All of them, and which plane of a focus series is the sharpest; raises InputError as reading does."""
+        said = self.size_notices + self.stated
+        return said if self.focus is None else (*said, self.focus.notice())
 
     def read(self, x0: int, y0: int, x1: int, y1: int, scale: float = 1.0) -> NDArray[np.uint8]:
         """Return a window as RGB, clipped to the image.
@@ -259,6 +264,24 @@ def open_images(
     ]
 
 
+def open_page(path: Path, page: int) -> SlideImage:
+    """Return one image of a file, counted from 1.
+
+    A number beyond the images of a file may be that of a focus plane, as ``--z each`` counts them, or of a page that
+    is a plane or channel of one of the images.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no such image.
+    """
+    for z in (BEST, EACH, PAGES):
+        pages = open_images(path, z=z)
+        if page <= len(pages):
+            return pages[page - 1]
+    raise InputError(f"{path} has {many(len(pages), 'page')}, and {f'{path.name}#{page}'!r} is none of them.")
+
+
 def checked_decode_mb(megabytes: int) -> int:
     """Return the memory that one piece of an image may need in megabytes; raises InputError where it is below 1."""
     if megabytes < 1:
@@ -336,8 +359,8 @@ def _slide(
         size = PixelSize(float(given_um), given, (warning,) if warning else ())
     shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
     height, width = shown[0].height, shown[0].width
-    told = (*size.notices, *notices)
-    return SlideImage(name, path, height, width, size.um, size.source, shown, told, orientation, focus, digest)
+    told = size.notices, notices
+    return SlideImage(name, path, height, width, size.um, size.source, shown, *told, orientation, focus, digest)
 
 
 class _Array:

@@ -271,7 +271,7 @@ def _described_once(path: Path, modified: int, size: int) -> tuple[_Described, .
             image.height,
             image.width,
             image.orientation,
-            PixelSize(image.pixel_size_um, image.pixel_size_source, image.notices),
+            PixelSize(image.pixel_size_um, image.pixel_size_source, image.size_notices),
         )
         for image in images
     )

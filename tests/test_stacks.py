@@ -212,7 +212,7 @@ def test_sharpness_does_not_depend_on_brightness_of_single_pixels(tmp_path):
 def test_a_project_finds_planes_that_came_into_it_as_pages(tmp_path):
     FOCUS["imagej.tif"](tmp_path / "a.tif")
     np.testing.assert_array_equal(page_of(tmp_path / "a.tif", 3).read(0, 0, 400, 300)[..., 0], focus_series()[2])
-    with pytest.raises(InputError, match="no page 4"):
+    with pytest.raises(InputError, match="has 3 pages"):
         page_of(tmp_path / "a.tif", 4)
 
 

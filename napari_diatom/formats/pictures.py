@@ -11,7 +11,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.formats.name_index import NameIndex, base_name, is_plain, page_of, stem_of
 from napari_diatom.formats.specimens import Size, some_of
-from napari_diatom.imaging import find_images, open_images
+from napari_diatom.imaging import find_images, open_page
 from napari_diatom.words import printable
 
 
@@ -104,10 +104,8 @@ class Pictures:
             return name, stated
         whole = base_name(name)
         page = (page_of(whole)[1] if whole != path.name else None) or 1
-        pages = open_images(path)
-        if page > len(pages):
-            raise InputError(f"{path} has {len(pages)} pages, and {whole!r} is none of them")
-        size = (pages[page - 1].height, pages[page - 1].width)
+        image = open_page(path, page)
+        size = (image.height, image.width)
         if stated is not None and stated != size:
             raise InputError(
                 f"{path} has {size[1]} x {size[0]} pixels, but its annotations are for {stated[1]} x {stated[0]}"

@@ -13,8 +13,7 @@ from typing import Literal
 
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
-from napari_diatom.imaging import SlideImage, find_images, open_images
-from napari_diatom.planes import PAGES
+from napari_diatom.imaging import SlideImage, find_images, open_images, open_page
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project.settings import ProjectImage, free_id
 from napari_diatom.words import printable
@@ -127,13 +126,7 @@ def page_of(path: Path, page: int) -> SlideImage:
     InputError
         When the file cannot be read, or has no such page.
     """
-    pages = open_images(path)
-    if page > len(pages):
-        # It may have come into the project as a plane or channel of what is one image now.
-        pages = open_images(path, z=PAGES)
-    if page > len(pages):
-        raise InputError(f"{path} has no page {page}.")
-    return pages[page - 1]
+    return open_page(path, page)
 
 
 def fingerprint(path: Path) -> tuple[str, int]:
