@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element
 
 from napari_diatom import text_files
 from napari_diatom.errors import InputError
+from napari_diatom.tiff_ifds import MOST_PAGES
 from napari_diatom.words import many
 
 _SERIES_KINDS: Final = (
@@ -30,6 +31,7 @@ _PHOTOGRAPHS: Final = ("label", "macro", "thumbnail", "map", "overview", "probab
 """What scanners call the pictures of the slide that they add."""
 _MOST_COMPARED: Final = 1000
 """Pages up to which pyramids are looked for among them: tifffile compares each with all others."""
+_MOST_SAMPLES: Final = 1000
 _LARGEST_SIZE: Final = 2**40
 _MOST_AXES: Final = 16
 _MOST_LEVELS: Final = 32
@@ -138,7 +140,7 @@ def plain(file: Any) -> list[Scene]:
     for page in whole or every:
         levels = (page, *_copies(file, page))
         # The depth of a page is its focus, whoever wrote it.
-        found.append(Scene(tuple((Part(levels, depth=depth),) for depth in range(max(int(page.imagedepth), 1)))))
+        found.append(Scene(tuple((Part(levels, depth=depth),) for depth in range(_depth(page)))))
     return found
 
 
@@ -245,7 +247,7 @@ def _of_series(series: Any, kind: str) -> list[Scene]:
     outer = _outer(axes, shape, key)
     number = math.prod(size for _, size in outer)
     if number > 1 and key.is_final and series.dataoffset is not None:
-        entries = [((key,), within) for within in range(min(number, _planes_that_fit(key)))]
+        entries = [((key,), within) for within in _planes_that_fit(key, number)]
     else:
         entries = []
         for place in range(len(series)):
@@ -258,9 +260,22 @@ def _of_series(series: Any, kind: str) -> list[Scene]:
     return _grouped(outer, entries, axes[len(outer) :])
 
 
-def _planes_that_fit(page: Any) -> int:
-    """Return how many planes of a raw stack can lie between its first one and the end of the file."""
-    return int((page.parent.filehandle.size - page.dataoffsets[0]) // max(page.nbytes, 1))
+def _depth(page: Any) -> int:
+    """Return how many planes a page holds one behind the other."""
+    depth = max(int((page.keyframe or page).imagedepth), 1)
+    if depth > MOST_PAGES:
+        raise InputError(f"{page.parent.filehandle.path} claims {depth:,} planes in one page, which cannot be right.")
+    return depth
+
+
+def _planes_that_fit(page: Any, number: int) -> range:
+    """Return which planes of a raw stack can lie between its first one and the end of the file."""
+    fitting = int((page.parent.filehandle.size - page.dataoffsets[0]) // max(page.nbytes, 1))
+    if min(number, fitting) > MOST_PAGES:
+        raise InputError(
+            f"{page.parent.filehandle.path} has more than {MOST_PAGES:,} planes; split it into several files."
+        )
+    return range(min(number, fitting))
 
 
 def _outer(axes: str, shape: Sequence[int], page: Any) -> list[tuple[str, int]]:
@@ -283,7 +298,7 @@ def _grouped(
             tuple(index for (axis, _), index in zip(outer, at, strict=True) if _role(axis) == role)
             for role in ("Z", "C", "")
         )
-        for depth in range(max(int((pages[0].keyframe or pages[0]).imagedepth), 1)):
+        for depth in range(_depth(pages[0])):
             for sample in _samples(pages[0], "C" in inner):
                 part = Part(pages, within, depth, sample)
                 where.setdefault(other, {}).setdefault((*z, depth), {})[(*channel, sample or 0)] = part
@@ -330,7 +345,7 @@ def _samples(page: Any, named: bool) -> list[int | None]:
     """Return the samples of a pixel that are channels of their own; None stands for all of them together."""
     key = page.keyframe or page
     number = int(key.samplesperpixel)
-    if not named or number < 2 or key.photometric in _COLOURED:
+    if not named or not 2 <= number <= _MOST_SAMPLES or key.photometric in _COLOURED:
         return [None]
     extra = list(key.extrasamples)
     clear = number - len(extra)
@@ -386,7 +401,7 @@ def _shaped(path: Path, file: Any, first: Any) -> list[Scene]:
         following = every[at : at + number]
         if number > 1 and page.is_final and (is_truncated or len(following) < number):
             # The stack is one page with the other planes behind it.
-            entries = [((page,), within) for within in range(min(number, _planes_that_fit(page)))]
+            entries = [((page,), within) for within in _planes_that_fit(page, number)]
             at += 1
         else:
             entries = [((plane, *_copies(file, plane)), 0) for plane in following]
@@ -506,7 +521,7 @@ class _OmeTable:
         found: dict[_At, tuple[tuple[Any, ...], int]] = {}
         for place, number in self._places(pixels, order, sizes):
             page = self._file.pages.get(number, aspage=True)
-            depth = max(int(page.imagedepth), 1)
+            depth = _depth(page)
             levels = (page, *_copies(self._file, page))
             for within in range(depth):
                 at = _At(order, sizes, place, within, depth)

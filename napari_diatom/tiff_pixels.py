@@ -119,6 +119,8 @@ class TiffPixels:
         self._path = path
         # A frame has its own tables, and all else from the page that it is like.
         key = page.keyframe or page
+        if not all(isinstance(said, int) for said in (key.photometric, key.compression, key.samplesperpixel)):
+            raise InputError(f"{path} is damaged: it does not say how its pixels are to be read.")
         if key.photometric not in _SUPPORTED or (key.photometric == _YCBCR and key.compression not in _JPEG):
             try:
                 kind = tifffile.PHOTOMETRIC(key.photometric).name

@@ -115,6 +115,19 @@ def pages_that_share_a_description(path: Path) -> None:
     path.write_bytes(b"II*\0" + struct.pack("<I", 8) + pages + b"x" * 20_000_000)
 
 
+def depth_without_end(path: Path) -> None:
+    tiff(path, {32997: 2**32 - 1})
+
+
+def planes_without_end(path: Path) -> None:
+    said = b"ImageJ=1.53k\nimages=900000\nslices=900000\n\0"
+    tiff(path, {256: 1, 257: 1, 278: 1, 279: 1, 270: (2, len(said), 8)}, said, bytes(1_000_000))
+
+
+def tables_for_numbers(path: Path) -> None:
+    tiff(path, {262: (3, 400, 8), 259: (3, 400, 900)})
+
+
 def tags_by_the_thousand(path: Path) -> None:
     path.write_bytes(b"II*\0" + struct.pack("<I", 8) + b"\xff\xff" + bytes(900_000))
 
@@ -187,6 +200,9 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "pages_in_a_loop.tif": (pages_in_a_loop, "loop"),
     "pages_by_the_thousand.tif": (pages_by_the_thousand, "20,000 pages"),
     "pages_that_share_a_description.tif": (pages_that_share_a_description, "more values"),
+    "depth_without_end.tif": (depth_without_end, "4,294,967,295 planes"),
+    "planes_without_end.tif": (planes_without_end, "20,000 planes"),
+    "tables_for_numbers.tif": (tables_for_numbers, "damaged"),
     "tags_by_the_thousand.tif": (tags_by_the_thousand, "65,535 tags"),
     "description_of_gigabytes.tif": (description_of_gigabytes, "truncated"),
     "png_much.png": (png_much, "tiled TIFF"),
