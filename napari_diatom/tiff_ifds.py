@@ -48,6 +48,9 @@ _VALUE_BYTES: Final = {
 }
 _SUB_IFDS: Final = 330
 _NDPI_FORMAT: Final = 65420
+_WHOLE: Final = frozenset({1, 3, 4, 16})
+_SINGLE: Final = frozenset({256, 257, 259, 262, 266, 277, 284, 317, 322, 323, 32997, 32998})
+"""Tags of one whole number: readers multiply the sides of an image, and a table times a number is a longer table."""
 _TABLES: Final = frozenset({273, 279, 324, 325})
 """Offsets and byte counts of strips and tiles."""
 
@@ -183,6 +186,8 @@ class _Walk:
             raise InputError(f"{self._path} is a damaged TIFF file: its pages overlap.")
         reduced: tuple[int, ...] = ()
         for tag, form, number, value in struct.iter_unpack(kind.order + kind.entry, entries):
+            if tag in _SINGLE and (number != 1 or form not in _WHOLE):
+                raise InputError(f"{self._path} is a damaged TIFF file: tag {tag} of a page is not one whole number.")
             # What lies in the entry itself was read with it; what cannot be in the file is never read.
             wide = number * _VALUE_BYTES.get(form, 0)
             if wide <= kind.inline or value + wide > self._size:

@@ -128,6 +128,10 @@ def tables_for_numbers(path: Path) -> None:
     tiff(path, {262: (3, 400, 8), 259: (3, 400, 900)})
 
 
+def width_of_many_numbers(path: Path) -> None:
+    tiff(path, {256: (3, 400, 8), 257: 2**31 - 1})
+
+
 def tags_by_the_thousand(path: Path) -> None:
     path.write_bytes(b"II*\0" + struct.pack("<I", 8) + b"\xff\xff" + bytes(900_000))
 
@@ -203,6 +207,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "depth_without_end.tif": (depth_without_end, "4,294,967,295 planes"),
     "planes_without_end.tif": (planes_without_end, "20,000 planes"),
     "tables_for_numbers.tif": (tables_for_numbers, "damaged"),
+    "width_of_many_numbers.tif": (width_of_many_numbers, "tag 256"),
     "tags_by_the_thousand.tif": (tags_by_the_thousand, "65,535 tags"),
     "description_of_gigabytes.tif": (description_of_gigabytes, "truncated"),
     "png_much.png": (png_much, "tiled TIFF"),
