@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ _XMP: Final = 700
 _STK: Final = 33628
 _LSM: Final = 34412
 _FLEX: Final = 65200
+_CUT_OFF: Final = "The file names a further page beyond its end: it was cut off, and pages are missing."
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +102,12 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
             sizes = pixelsize.from_ome(file.ome_metadata) if file.is_ome and file.ome_metadata else []
             imagej = file.imagej_metadata if file.is_imagej else None
             found = plain(file) if z == PAGES else scenes(path, file)
-            cut = ("The file names a further page beyond its end: it was cut off, and pages are missing.",)
+            if directories.ends_early:
+                found = [replace(scene, notices=(*scene.notices, _CUT_OFF)) for scene in found]
             return [
                 field
                 for scene in found
                 for field in _fields(path, scene, z, largest_bytes, _size(path, scene, sizes, imagej))
-                for field in [field if not directories.ends_early else _with_notices(field, cut)]
             ]
     except InputError:
         raise
@@ -118,7 +119,7 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
 
 def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSize) -> list[TiffField]:
     """Return the images that a scene comes to: one, or one for each of its focus planes."""
-    stack, notices, focus = scene.stack, list(scene.notices), None
+    stack, notices = scene.stack, list(scene.notices)
     deep, channels = len(stack), len(stack[0])
     if deep > 1 and z.isdigit():
         if int(z) > deep:
@@ -138,7 +139,7 @@ def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSiz
         return TiffPixels(path, part.pages[level], largest_bytes, segments, part.within, part.depth, part.sample)
 
     chosen = [plane[:MOST_CHANNELS] for plane in stack]
-    groups = [[plane] for plane in chosen] if z == EACH else [chosen]
+    groups = [[plane] for plane in chosen] if z in (EACH, PAGES) else [chosen]
     fields = []
     for group in groups:
         levels = min(len(part.pages) for plane in group for part in plane)
@@ -160,11 +161,6 @@ def _merged(planes: Sequence[Pixels], focus: Focus | None) -> Pixels:
     if len(planes) == 1:
         return planes[0]
     return Brightest(planes) if focus is None else Sharpest(planes, focus)
-
-
-def _with_notices(field: TiffField, notices: tuple[str, ...]) -> TiffField:
-    """Return an image with more to be known of it."""
-    return TiffField(field.levels, field.pixel_size, field.notices + notices, field.orientation, field.focus)
 
 
 def _key(part: Part) -> Any:

@@ -157,6 +157,8 @@ def _named(path: Path, file: Any, first: Any) -> list[Scene]:
     if file.is_scn:
         return _scn(path, file)
     kind = next((name for name in _FROM_SERIES if getattr(first, f"is_{name}", False)), None)
+    if kind == "lsm" and len(file.pages) < 2:
+        return []
     if kind is not None:
         return _of_kind(file, kind)
     return _shaped(path, file, first)

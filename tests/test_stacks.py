@@ -96,6 +96,14 @@ def test_times_are_fields_and_channels_one_picture(tmp_path, count, kind):
     assert len(open_images(path, z="pages")) == 12
 
 
+def test_a_page_with_a_depth_gives_each_of_its_planes(tmp_path):
+    FOCUS["depth.tif"](tmp_path / "a.tif")
+    for z in ("each", "pages"):
+        images = open_images(tmp_path / "a.tif", z=z)
+        for image, plane in zip(images, focus_series(), strict=True):
+            np.testing.assert_array_equal(image.read(0, 0, 400, 300)[..., 0], plane)
+
+
 def test_channels_become_red_green_and_blue_each_from_its_own_darkest_to_its_brightest(tmp_path):
     ramp = np.linspace(0, 1, 400)[None].repeat(300, axis=0)
     deep = np.stack([1000 + 200 * ramp, 60000 * ramp, 5 * ramp[:, ::-1], 9 * ramp]).astype(np.uint16)
