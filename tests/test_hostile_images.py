@@ -227,7 +227,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from fakes import BlobEngine
 from napari_diatom import cli, engines
-engines.load = lambda model, device: BlobEngine()
+engines.load = lambda *_, **options: BlobEngine()
 
 def count(path):
     text = io.StringIO()
@@ -285,7 +285,7 @@ def test_what_claims_more_than_it_holds_is_refused_in_words_at_once(measured, na
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
 def test_a_pipe_in_a_folder_is_skipped_by_name(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("napari_diatom.engines.load", lambda model, device: BlobEngine())
+    monkeypatch.setattr("napari_diatom.engines.load", lambda *_, **options: BlobEngine())
     (tmp_path / "slides").mkdir()
     Image.fromarray(SHARP).save(tmp_path / "slides" / "a.png")
     named_pipe(tmp_path / "slides" / "b.tif")

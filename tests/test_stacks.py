@@ -24,7 +24,7 @@ SPECIMENS = 5
 @pytest.fixture
 def count(tmp_path, monkeypatch):
     """Count with a stand-in for the network; return the exit code, specimens by image, and what run.json says."""
-    monkeypatch.setattr("napari_diatom.engines.load", lambda model, device: BlobEngine())
+    monkeypatch.setattr("napari_diatom.engines.load", lambda *_, **options: BlobEngine())
     model = model_folder(tmp_path / "model")
 
     def run(*arguments: object) -> tuple[int, dict[str, int], dict]:

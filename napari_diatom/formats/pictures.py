@@ -11,7 +11,7 @@ from napari_diatom.errors import InputError
 from napari_diatom.formats import Annotations
 from napari_diatom.formats.name_index import NameIndex, base_name, is_plain, page_of, stem_of
 from napari_diatom.formats.specimens import Size, some_of
-from napari_diatom.imaging import find_images, open_page
+from napari_diatom.imaging import find_images, open_images, open_page
 from napari_diatom.words import printable
 
 
