@@ -389,7 +389,7 @@ def test_pages_of_label_images_are_fields(imagej: bool, tmp_path: Path, capsys: 
 
 def test_more_label_pages_than_the_image_has_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "q.tif", np.ones((3, 150, 200), np.uint16), photometric="minisblack")
-    with pytest.raises(InputError, match="has 1 pages"):
+    with pytest.raises(InputError, match="has 1 page, and"):
         by_name("label-tiff").read(tmp_path / "q.tif", pictures(tmp_path / "i", "q.png"))
 
 
