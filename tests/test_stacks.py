@@ -16,6 +16,8 @@ from napari_diatom import cli
 from napari_diatom.errors import InputError
 from napari_diatom.imaging import open_images
 from napari_diatom.project.pictures import page_of
+from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.store import Project
 
 SPECIMENS = 5
 """Of :func:`fakes.slide`."""
@@ -229,3 +231,23 @@ def test_a_picture_of_samples_that_are_colours_stays_one(tmp_path):
     [image] = open_images(tmp_path / "a.ome.tif")
     np.testing.assert_array_equal(image.read(0, 0, 400, 300)[..., 1], SHARP // 2)
     assert image.notices == ()
+
+
+def test_projects_keep_the_planes_that_they_were_annotated_on(tmp_path):
+    path = tmp_path / "stack.tif"
+    FOCUS["imagej.tif"](path)
+    with Project.create(tmp_path / "new", [path], ["Navicula"]) as project:
+        [image] = project.images
+        shown = page_of(path, image.page, image.division)
+        np.testing.assert_array_equal(shown.read(0, 0, 400, 300), rgb())
+        settings = project.settings
+    # A project of the version before has an image for each plane, and says nothing of fields.
+    planes = [image.replace(id=f"stack-page{number}", page=number, division="pages") for number in (1, 2, 3)]
+    text = settings.replace(images=tuple(planes)).to_text().replace("  division: pages\n", "")
+    assert "division" not in text
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / PROJECT_FILE).write_text(text, encoding="utf-8")
+    with Project.open(tmp_path / "old") as project:
+        for image, raw in zip(project.images, open_images(path, z="pages"), strict=True):
+            found = page_of(path, image.page, image.division)
+            np.testing.assert_array_equal(found.read(0, 0, 400, 300), raw.read(0, 0, 400, 300))

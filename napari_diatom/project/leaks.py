@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_diatom.errors import InputError
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project.pictures import page_of, place_of
-from napari_diatom.project.settings import ProjectImage, Split
+from napari_diatom.project.settings import Division, ProjectImage, Split
 from napari_diatom.project.splits import part_of
 
 SIDE: Final = 64
@@ -74,7 +74,7 @@ class Sketch:
         return float((self.small * other.small).mean()) >= ALIKE
 
 
-def sketch(path: Path, page: int = 1) -> Sketch | None:
+def sketch(path: Path, page: int = 1, division: Division = "fields") -> Sketch | None:
     """Return what the picture in a file is known by, None for one that shows nothing.
 
     Raises
@@ -82,7 +82,7 @@ def sketch(path: Path, page: int = 1) -> Sketch | None:
     InputError
         When the file cannot be read.
     """
-    image = page_of(path, page)
+    image = page_of(path, page, division)
     pixels = image.read(0, 0, image.width, image.height, 2 * SIDE / max(image.height, image.width, 2 * SIDE))
     image.release()
     return of_grey(pixels.mean(axis=2))
@@ -132,7 +132,7 @@ def find(
         report(Progress("pictures", number, len(placed), image.id))
         check(should_stop)
         try:
-            sketches.append(sketch(place_of(project, image), image.page))
+            sketches.append(sketch(place_of(project, image), image.page, image.division))
         except InputError:
             sketches.append(None)
     report(Progress("pictures", len(placed), len(placed)))

@@ -14,8 +14,9 @@ from typing import Literal
 from napari_diatom.errors import InputError
 from napari_diatom.files import reason
 from napari_diatom.imaging import SlideImage, find_images, open_images, open_page
+from napari_diatom.planes import PAGES
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.project.settings import ProjectImage, free_id
+from napari_diatom.project.settings import Division, ProjectImage, free_id
 from napari_diatom.words import printable
 
 Condition = Literal["as it was", "missing", "changed"]
@@ -79,6 +80,7 @@ def describe(
                 "rename the file or its folder."
             )
         pages = open_images(path)
+        division: Division = "pages" if len(open_images(path, z=PAGES)) == len(pages) else "fields"
         digest, size = fingerprint(path)
         for page, image in enumerate(pages, start=1):
             if (place, page) in known:
@@ -92,6 +94,7 @@ def describe(
                     id=found,
                     path=place,
                     page=page,
+                    division=division,
                     sha256=digest,
                     size=size,
                     height=image.height,
@@ -118,15 +121,20 @@ def place_of(project: Path, image: ProjectImage) -> Path:
     return Path(os.path.normpath(project / image.path))
 
 
-def page_of(path: Path, page: int) -> SlideImage:
-    """Return one page of an image file, counted from 1.
+def page_of(path: Path, page: int, division: Division = "fields") -> SlideImage:
+    """Return one page of an image file, counted from 1, of its pages or its fields.
 
     Raises
     ------
     InputError
         When the file cannot be read, or has no such page.
     """
-    return open_page(path, page)
+    if division == "fields":
+        return open_page(path, page)
+    pages = open_images(path, z=PAGES)
+    if page > len(pages):
+        raise InputError(f"{path} has no page {page}.")
+    return pages[page - 1]
 
 
 def fingerprint(path: Path) -> tuple[str, int]:
@@ -153,7 +161,7 @@ def condition(project: Path, image: ProjectImage) -> Condition:
         return "changed"
     # The same file may be read otherwise than when it was annotated, such as upright.
     with contextlib.suppress(InputError):
-        found = page_of(path, image.page)
+        found = page_of(path, image.page, image.division)
         if (found.height, found.width) != (image.height, image.width):
             return "changed"
     return "as it was"

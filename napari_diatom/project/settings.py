@@ -78,6 +78,9 @@ class ProjectClass(_Frozen):
     key: str = Field(default="", pattern=r"^[1-9]?$")
 
 
+Division = Literal["pages", "fields"]
+
+
 class ProjectImage(_Frozen):
     """An image of the project, which stays where it is.
 
@@ -89,6 +92,9 @@ class ProjectImage(_Frozen):
         From the project's folder, with ``/`` on every system.
     page : int
         Of a file of several, from 1.
+    division : str
+        What the pages are: all that the file has (``pages``), or its fields as ``count`` tells them apart (``fields``),
+        where these are others, as in a focus series or a file of several channels.
     sha256, size : str, int
         Hash and length in bytes of the file.
     height, width : int
@@ -102,6 +108,7 @@ class ProjectImage(_Frozen):
     id: str = Field(pattern=r"^[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]$")
     path: Name
     page: Whole = 1
+    division: Division = "pages"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: Whole
     height: Whole

@@ -23,7 +23,7 @@ from napari_diatom.imaging import SlideImage
 from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.project import splits
 from napari_diatom.project.pictures import fingerprint, page_of
-from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.settings import PROJECT_FILE, Division
 from napari_diatom.project.store import Project
 from napari_diatom.words import either, many
 
@@ -71,6 +71,8 @@ class Slide:
         Micrometres per pixel.
     part : str
         The part that it is in by the split that the data bring along; empty for none.
+    division : str
+        What pages of the file are, see :class:`~napari_diatom.project.settings.ProjectImage`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Slide:
     annotations: Annotations
     pixel_size_um: float | None = None
     part: str = ""
+    division: Division = "fields"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -106,7 +109,7 @@ class Slide:
 
     def open(self) -> SlideImage:
         """Return the image, to be read. Raises InputError when it cannot be."""
-        return page_of(self.path, self.page)
+        return page_of(self.path, self.page, self.division)
 
     def of_classes(self, classes: Sequence[str], one_class: str = "") -> Slide:
         """Return the slide with the specimens of some classes, or with all of them as ``one_class``."""
@@ -185,7 +188,8 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
             if image.state in ("untouched", "machine") and not len(annotations):
                 skipped.append(image.id)
                 continue
-            _check_whole(page_of(project.path(image.id), image.page), project.path(image.id), image.page, should_stop)
+            path = project.path(image.id)
+            _check_whole(page_of(path, image.page, image.division), path, image.page, should_stop)
             slides.append(
                 Slide(
                     name=annotations.image,
@@ -196,6 +200,7 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
                     annotations=annotations,
                     pixel_size_um=annotations.pixel_size_um,
                     part=(split and splits.part_of(split, image)) or "",
+                    division=image.division,
                 )
             )
     if not slides:

@@ -251,7 +251,7 @@ def summary_of(tally: Tally) -> str:
 
 def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
     """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
-    page = page_of(project.path(image.id), image.page)
+    page = page_of(project.path(image.id), image.page, image.division)
     try:
         return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))
     finally:

@@ -34,6 +34,7 @@ from napari_diatom.project import review
 from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.pictures import page_of
 from napari_diatom.project.review import Entry, Order
+from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.store import Project
 from napari_diatom.specimen_layers import size_text
 from napari_diatom.upright import upright_crop
@@ -70,12 +71,12 @@ class _Slides:
     """The images that pictures are cut from; used by the reading thread alone."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[Path, int], SlideImage] = OrderedDict()
+        self._open: OrderedDict[tuple[Path, ProjectImage], SlideImage] = OrderedDict()
 
-    def crop(self, path: Path, page: int, box: Sequence[float]) -> NDArray[np.uint8]:
-        key = path, page
+    def crop(self, path: Path, image: ProjectImage, box: Sequence[float]) -> NDArray[np.uint8]:
+        key = path, image
         if key not in self._open:
-            self._open[key] = page_of(path, page)
+            self._open[key] = page_of(path, image.page, image.division)
         self._open.move_to_end(key)
         while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MOST_OPEN:
             self._open.popitem(last=False)[1].release()
@@ -144,8 +145,8 @@ class _Specimens(QAbstractListModel):
         if project is None:
             return self._blank
         with contextlib.suppress(DiatomError):
-            page = project.settings.image(entry.image_id).page
-            read = partial(self._slides.crop, project.path(entry.image_id), page, entry.box)
+            image = project.settings.image(entry.image_id)
+            read = partial(self._slides.crop, project.path(entry.image_id), image, entry.box)
             picture = self._pictures.get((entry.image_id, entry.id, entry.box), read, entry.image_id)
             if picture is not None:
                 return icon_of(picture)

@@ -127,7 +127,7 @@ def _analysed(
     should_stop: ShouldStop,
 ) -> Analysis:
     """Analyse a file; runs in a thread."""
-    page = page_of(path, image.page)
+    page = page_of(path, image.page, image.division)
     try:
         pixels = page.read(0, 0, page.width, page.height)
     finally:

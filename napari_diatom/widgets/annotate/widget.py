@@ -173,7 +173,7 @@ class AnnotateWidget(QWidget):
         with self._told(), _unswept():
             image = project.settings.image(image_id)
             self._check(image)
-            data, multiscale = layer_data(page_of(project.path(image_id), image.page))
+            data, multiscale = layer_data(page_of(project.path(image_id), image.page, image.division))
             document = project.show(image_id)
             self._leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)
