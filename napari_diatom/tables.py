@@ -415,7 +415,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(rows)
+        # Python leaves a bare carriage return without quotes, and other programs begin a row there.
+        writer.writerows([printable(cell) for cell in row] for row in rows)
         text.flush()
         text.detach()
 

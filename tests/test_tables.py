@@ -85,6 +85,14 @@ def test_same_results_same_bytes(tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", 'a,"b"', "a;b", "a\x00b"])
+def test_a_name_never_begins_another_row(tmp_path, name):
+    tables.write_csv(tmp_path / "a.csv", ("image", "class"), [("i", name), ("j", "c")])
+    data = (tmp_path / "a.csv").read_bytes()
+    assert len(data.splitlines()) == 3
+    assert len(list(csv.reader(io.StringIO(data.decode(), newline="")))) == 3
+
+
 def test_specimens_with_masks_fill_every_column():
     mask = mask_of(placed(ellipse(60, 20), 0.4, 50, 50))
     found = Detections.of([oriented_box(mask)], masks=[mask])

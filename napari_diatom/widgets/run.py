@@ -150,8 +150,12 @@ class RunWidget(QWidget):
         return self._panel.result()
 
     def choose_model(self, name: str) -> None:
-        """Choose a model by its name, as far as it is offered."""
-        self._model_combo.setCurrentIndex(max(self._model_combo.findData(name), 0))
+        """Choose a model by its name; where it is not offered here, the choice stays and that is shown."""
+        index = self._model_combo.findData(name)
+        if index < 0:
+            self._say(f"The model {name} is not among those that this widget offers.", error=True)
+        else:
+            self._model_combo.setCurrentIndex(index)
 
     def choose_namer(self, folder: Path) -> None:
         """Choose the model that names taxa by its folder."""
