@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all that chance decides (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--writers", type=int, choices=(1, 2), default=1, help="programs at once (%(default)s)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep there what a kill after which something was lost left"
+    )
     parser.add_argument("--skew", action="store_true", help="their clocks differ, locks say nothing, and they sleep")
     parser.add_argument("--child", type=Path, metavar="PROJECT", help=argparse.SUPPRESS)
     parser.add_argument("--writer", type=int, default=0, help=argparse.SUPPRESS)
@@ -72,7 +76,13 @@ def main() -> int:
         annotate(options.child, options.seed, options.writer if options.writers == 2 else None, options.skew)
     with tempfile.TemporaryDirectory(prefix="napari-diatom-kills-") as folder:
         figures = killed(
-            Path(folder), options.kills, options.longest / 1000, options.seed, options.writers, options.skew
+            Path(folder),
+            options.kills,
+            options.longest / 1000,
+            options.seed,
+            options.writers,
+            options.skew,
+            options.keep,
         )
     for name, value in figures.items():
         print(f"{name:44}{value:12.3f}" if isinstance(value, float) else f"{name:44}{value:12d}")
@@ -92,7 +102,13 @@ def skew(number: int) -> None:
 
 
 def killed(
-    folder: Path, kills: int, longest: float, seed: int, writers: int = 1, skewed: bool = False
+    folder: Path,
+    kills: int,
+    longest: float,
+    seed: int,
+    writers: int = 1,
+    skewed: bool = False,
+    keep: Path | None = None,
 ) -> dict[str, Any]:
     """Make a project in a folder, kill what works on it, and return what came of it.
 
@@ -110,6 +126,8 @@ def killed(
         Programs that work on the project at once.
     skewed : bool
         Whether they are on computers of their own; the caller has to be, too (:func:`skew`).
+    keep : Path, optional
+        Folder to which what a kill left, and what was said before it, is copied where something was lost.
     """
     for name in IMAGES:
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 600), dtype=np.uint8)).save(
@@ -123,13 +141,16 @@ def killed(
     for number in range(kills):
         waits = [rng.uniform(0, longest) for _ in range(writers)]
         told = work(project, seed + number, waits, skewed)
+        if keep is not None:
+            shutil.rmtree(keep / "last", ignore_errors=True)
+            shutil.copytree(folder, keep / "last")
         start = time.perf_counter()
         try:
             with Project.open(project, "parent") as reopened:
                 if skewed:
                     watch(reopened)
                 found = [content(reopened, writer if writers == 2 else None) for writer in range(writers)]
-                left = len(reopened.leftovers())
+                left, waiting = len(reopened.leftovers()), len(reopened.waiting())
         except DiatomError as error:
             print(f"kill {number}: {error}", file=sys.stderr)
             numbers["unopened"] += 1
@@ -145,7 +166,14 @@ def killed(
             if begun and found[writer] == states[1]:
                 numbers["whole"] += 1
                 continue
-            print(f"kill {number}: after {finished} actions the project is another one", file=sys.stderr)
+            print(
+                f"kill {number}: after {finished} actions the project is another one; {waiting} journals wait for "
+                f"windows that seem to be open, {left} could not be made again",
+                file=sys.stderr,
+            )
+            if keep is not None:
+                shutil.copytree(keep / "last", keep / f"kill {number}", dirs_exist_ok=True)
+                shutil.copytree(folder, keep / f"kill {number} reopened", dirs_exist_ok=True)
             numbers["lost"] += 1
     return {
         "kills": kills * writers,
