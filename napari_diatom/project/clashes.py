@@ -102,7 +102,7 @@ class Clash:
         """Which specimen it is: what it was and where it lies."""
         known = self.before or self.theirs or self.mine
         if known is None:
-            return self.id
+            return "a specimen"
         kind = "proposal " if self.is_proposal else ""
         return f"{kind}{known.name} at x {known.box[0]:.0f}, y {known.box[1]:.0f}"
 

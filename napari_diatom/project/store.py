@@ -182,6 +182,11 @@ class Project:
 
         self._change(change)
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether all edits are on disk; else the last ones of an image are in memory alone until there is room."""
+        return all(document.is_stored for _, document in self._open.values())
+
     def is_open(self, image_id: str) -> bool:
         """Return whether the annotations of an image are in memory."""
         return image_id in self._open

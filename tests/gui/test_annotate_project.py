@@ -1,5 +1,9 @@
 """What a project keeps when a person accepts, closes, opens, and begins with nothing."""
 
+import errno
+import os
+import socket
+
 import cv2
 import numpy as np
 import pytest
@@ -49,6 +53,12 @@ def opened(viewer, models, tmp_path):
 def propose(annotate, qtbot):
     annotate.propose()
     qtbot.waitUntil(lambda: len(annotate.document().proposals) > 0, timeout=10_000)
+
+
+def draw(annotate):
+    annotate.use_tool("three-clicks")
+    for point in CLICKS:
+        annotate.canvas().three_clicks.click(np.array(point))
 
 
 def names(annotate):
@@ -134,6 +144,62 @@ def test_counts_of_classes_are_there_before_the_first_edit(viewer, models, tmp_p
     widget.open_project(folder)
     assert child_of(widget, "classes").item(0).text().endswith("Navicula   1")
     widget.close_project()
+
+
+def test_edits_that_find_no_room_are_told_of_until_they_are_on_disk(opened, qtbot, monkeypatch):
+    annotate = opened("Navicula")
+    warning = child_of(annotate, "not_stored")
+    draw(annotate)
+    assert warning.isHidden()
+    with monkeypatch.context() as full:
+
+        def refuse(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        full.setattr(os, "write", refuse)
+        full.setattr(os, "fsync", refuse)
+        draw(annotate)
+        assert not warning.isHidden()
+        annotate.flush()
+        annotate.next_image()
+        draw(annotate)
+        annotate.use_tool("select")
+        assert not warning.isHidden()
+        assert "not on disk" in warning.text()
+    qtbot.waitUntil(warning.isHidden, timeout=10_000)
+    folder = annotate.project().folder
+    assert [len(geojson.read(folder / "annotations" / f"slide_{number}.geojson")) for number in range(2)] == [2, 1]
+
+
+def test_who_changed_what_is_asked_of_specimen_by_specimen(opened, monkeypatch):
+    annotate = opened("Navicula", "Nitzschia", "Eunotia")
+    boxes = [Specimen.rectangle((50 + 20 * number, 100, 40, 9, 0), "Navicula") for number in range(14)]
+    annotate.document().add(boxes)
+    annotate.flush()
+    ids = [item.id for item in boxes]
+    with Project.open(annotate.project().folder, "Bob") as other:
+        document = other.document("slide_0")
+        document.set_class(ids[1:], "Eunotia")
+        document.remove(ids[:1])
+    annotate.document().set_class(ids, "Nitzschia")
+    asked = []
+    no = QMessageBox.StandardButton.No
+    monkeypatch.setattr(QMessageBox, "question", lambda *args, **_: asked.append(args[2]) or no)
+    annotate.flush()
+    (text,) = asked
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert len(lines) == 12
+    assert "And 2 more." in text
+    assert "removed it" in lines[0]
+    host = socket.gethostname()
+    for number, line in enumerate(lines[1:], start=1):
+        assert line.startswith(
+            f"- Navicula at x {50 + 20 * number}, y 100: you changed the class from Navicula to Nitz"
+        )
+        assert f"Bob on {host} changed the class from Navicula to Eunotia (" in line
+        assert "UTC)" in line
+    assert not any(id_ in text for id_ in ids)
+    assert names(annotate) == {"Eunotia"}
 
 
 def test_the_image_lies_over_others_and_its_boxes_over_it(opened, viewer):

@@ -15,6 +15,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_diatom import layers, specimen_layers
+from napari_diatom.errors import DiatomError
 from napari_diatom.project.document import Document, Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
@@ -53,6 +54,8 @@ class Canvas(QObject):
     """The :class:`Edit` that the document has made."""
     classless = Signal()
     """Something was drawn, and there is no class to give it."""
+    refused = Signal(str)
+    """Why an edit by hand was not made, or is not on disk."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -168,6 +171,14 @@ class Canvas(QObject):
         """Width of lines in pixels of the image."""
         return self._edge
 
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell an error of ours, so that what else was done by hand is taken in all the same."""
+        try:
+            yield
+        except DiatomError as error:
+            self.refused.emit(str(error))
+
     def _add_box(self, box: NDArray[np.float64]) -> None:
         if self.document is None:
             return
@@ -175,7 +186,8 @@ class Canvas(QObject):
             self.classless.emit()
             return
         specimen = Specimen.rectangle(box, self.new_class)
-        self.document.add([specimen], "draw")
+        with self.told():
+            self.document.add([specimen], "draw")
         self.specimens.select([specimen.id])
 
     def _tell_size(self, box: NDArray[np.float64] | None) -> None:
@@ -310,10 +322,11 @@ class _Board:
             ids = [self.ids[row] for row in rows]
             self._forget(rows)
             self._changed -= set(ids)
-            if self is self.canvas.specimens:
-                self.canvas.document.remove(ids)
-            else:
-                self.canvas.document.reject(ids)
+            with self.canvas.told():
+                if self is self.canvas.specimens:
+                    self.canvas.document.remove(ids)
+                else:
+                    self.canvas.document.reject(ids)
         else:
             self._changed |= {self.ids[row] for row in rows}
             self._timer.start(0)
@@ -340,14 +353,19 @@ class _Board:
             # What is corrected by hand is accepted by that.
             taken = {id_: self._shown(id_) for id_ in changed}
             if taken:
-                document.accept(taken, name=self.canvas.class_of)
-                document.reshape(taken)
+                # An edit for which there is no room on the disk is made all the same.
+                with self.canvas.told():
+                    document.accept(taken, name=self.canvas.class_of)
+                with self.canvas.told():
+                    document.reshape(taken)
             return
         if wanted:
-            document.add(wanted, "draw")
+            with self.canvas.told():
+                document.add(wanted, "draw")
             self.select([item.id for item in wanted])
         if changed:
-            document.reshape({id_: self._shown(id_) for id_ in changed})
+            with self.canvas.told():
+                document.reshape({id_: self._shown(id_) for id_ in changed})
             # What the document says is a true rectangle, whatever was dragged.
             self.show({id_: document.specimens[id_] for id_ in changed})
 

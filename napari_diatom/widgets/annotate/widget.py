@@ -67,6 +67,13 @@ _CLOSE_UP: Final = 5.0
 """Lengths of a specimen that a view of :data:`_VIEW_PX` spans when it goes to one."""
 _VIEW_PX: Final = 700.0
 _DEFAULT_CLASSES: Final = ("diatom",)
+_ALARM: Final = "color: #d55e00"
+_NOT_STORED: Final = (
+    "<b>Your last edits are not on disk.</b> They are in memory alone, and lost when napari is closed. Make room on "
+    "the disk, or make the folder of the project writable: saving is tried again every few seconds."
+)
+_LISTED: Final = 12
+"""Specimens that a question about two versions names."""
 
 _TOOLS: Final = {
     "select": ("Select", "Select, move, turn and scale specimens (S)"),
@@ -393,6 +400,7 @@ class AnnotateWidget(QWidget):
         except DiatomError as error:
             # The journal, or memory, has the edits; the next one tries again.
             self._say(str(error), error=True)
+        self._show_stored()
 
     def _build(self) -> None:
         self._title = named(QLabel(), "project")
@@ -453,6 +461,10 @@ class AnnotateWidget(QWidget):
         self._size.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._message = named(QLabel(), "message")
         self._message.setWordWrap(True)
+        self._not_stored = named(QLabel(_NOT_STORED), "not_stored")
+        self._not_stored.setWordWrap(True)
+        self._not_stored.setStyleSheet(_ALARM)
+        self._not_stored.hide()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -501,6 +513,7 @@ class AnnotateWidget(QWidget):
         layout.addLayout(top)
         layout.addWidget(split, 1)
         layout.addWidget(self._message)
+        layout.addWidget(self._not_stored)
 
     def _connect(self) -> None:
         self._open.clicked.connect(self._ask_for_project)
@@ -511,6 +524,7 @@ class AnnotateWidget(QWidget):
         self._classes.applied.connect(self.use_class)
         self._classes.wanted.connect(self.add_class)
         self._canvas.classless.connect(self._say_classless)
+        self._canvas.refused.connect(lambda text: self._say(text, error=True))
         self._undo.clicked.connect(self.undo)
         self._redo.clicked.connect(self.redo)
         self._keys.clicked.connect(self.show_keys)
@@ -676,6 +690,7 @@ class AnnotateWidget(QWidget):
             with self._told():
                 self._project.release(image.id)
             self._count(image.id)
+        self._show_stored()
 
     def _check(self, image: ProjectImage) -> None:
         """Say so where the file of an image is not the one that was annotated."""
@@ -693,10 +708,14 @@ class AnnotateWidget(QWidget):
         try:
             document.rebase()
         except ConflictError as clash:
+            listed = "\n".join(f"- {item.words()}" for item in clash.clashes[:_LISTED])
+            more = len(clash.clashes) - _LISTED
             answer = QMessageBox.question(
                 self,
                 "Changed in another window",
-                f"{clash}\n\nKeep your own version of these specimens?",
+                f"{many(len(clash.clashes), 'specimen')} of this image, changed here and by somebody else:\n\n{listed}"
+                f"{f'{chr(10)}And {more} more.' if more > 0 else ''}\n\nKeep your own version? No takes theirs; all "
+                "else that was changed is kept of both.",
                 QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
             )
             document.rebase("mine" if answer == QMessageBox.StandardButton.Yes else "theirs")
@@ -713,8 +732,16 @@ class AnnotateWidget(QWidget):
         if status:
             self.set_status(status)
 
+    def _show_stored(self) -> None:
+        """Say so as long as edits are in memory alone, and try again to write them."""
+        is_stored = self._project is None or self._project.is_stored
+        self._not_stored.setVisible(not is_stored)
+        if not is_stored:
+            self._flush_timer.start()
+
     def _on_edited(self, edit: Edit) -> None:
         self._flush_timer.start()
+        self._show_stored()
         if self._image is not None:
             self._count(self._image.id)
             if self._gallery is not None:
@@ -724,6 +751,7 @@ class AnnotateWidget(QWidget):
     def _on_gallery_edited(self, image_ids: list[str]) -> None:
         if self._project is not None:
             self._flush_timer.start()
+            self._show_stored()
             self._count(*image_ids)
 
     def _on_proposed(self, image_id: str) -> None:
@@ -776,6 +804,7 @@ class AnnotateWidget(QWidget):
             self._gallery.set_project(project)
         self._show_classes()
         self._show_title()
+        self._show_stored()
         self._refresh()
 
     def _show_classes(self) -> None:
@@ -845,7 +874,7 @@ class AnnotateWidget(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
-        self._message.setStyleSheet("color: #d55e00" if error else "")
+        self._message.setStyleSheet(_ALARM if error else "")
 
 
 @contextlib.contextmanager
