@@ -15,6 +15,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "int_type": "a whole number is wanted",
     "int_parsing": "a whole number is wanted",
     "int_from_float": "a whole number is wanted",
+    "int_parsing_size": "a number of fewer digits is wanted",
     "float_type": "a number is wanted",
     "float_parsing": "a number is wanted",
     "finite_number": "a number that is not infinite is wanted",
@@ -68,7 +69,7 @@ def _what(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:
         name = "model_type"
     if name in _WORDS:
         return _WORDS[name].format(**fault.get("ctx", {}))
-    return str(fault["msg"]).removeprefix("Value error, ")
+    return str(fault["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _models(kind: type[BaseModel], path: Sequence[str | int]) -> Iterator[type[BaseModel]]:

@@ -189,10 +189,10 @@ class TiffPixels:
             raise InputError(f"{self._path} is damaged: its tiles or strips have no pixels.")
         down, across = -(-self.height // length), -(-self.width // width)
         needed = self._planes * -(-self._depths // depth) * down * across
-        if needed > min(len(self._offsets), len(self._counts)):
+        known = min(len(self._offsets), len(self._counts))
+        if needed > known:
             raise InputError(
-                f"{claimed} in {needed:,} tiles or strips, and says where "
-                f"{min(len(self._offsets), len(self._counts)):,} of them are; it is damaged."
+                f"{claimed} in {needed:,} tiles or strips, and says where to find {known:,}; it is damaged."
             )
         if any(o < 0 or c < 0 or (c and o + c > size) for o, c in zip(self._offsets, self._counts, strict=False)):
             raise InputError(f"{self._path} is truncated: some of its pixels lie beyond the end of the file.")

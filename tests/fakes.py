@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_diatom import geometry
 from napari_diatom.detections import Detections
 from napari_diatom.engines.base import Tile
+from napari_diatom.models.architectures import EXAMPLES
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.names import Names
@@ -144,6 +145,7 @@ CALLED = (FLORA[0], FLORA[1], "Nitzschia sp.", "unknown")
 
 def namer_card(**changes: object) -> ModelCard:
     entries = {"task": "classes", "engine": "classifier", "name": "flora", "classes": FLORA}
+    entries |= {"architecture": EXAMPLES["classifier"]}
     return card().model_copy(update=entries | {"thresholds": dict.fromkeys(FLORA, 0.6)} | changes)
 
 

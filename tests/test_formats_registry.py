@@ -112,23 +112,23 @@ def test_losses_are_counted() -> None:
         "YOLO does not hold: 15 rotated boxes become upright",
         "3 outlines become boxes",
         "2 masks have holes",
-        "scores of 12",
-        "origin or review of 8",
+        "scores of 12 specimens",
+        "origin or review of 8 specimens",
     ):
         assert words in text
     found = losses(by_name("yolo-obb"), several)
     status = int((boxes(12).detections.status > 0).sum())
     assert {item.kind: item.count for item in found.items}[Holds.STATUS] == status
-    assert f"status other than valve of {status}" in found.text()
+    assert f"status other than valve of {status} specimens" in found.text()
     assert bool(found)
     crossed = Annotations.of(Detections.of([[100, 100, 80, 10, 0.5], [100, 100, 80, 10, -0.5]]), height=300, width=400)
     text = losses(by_name("label-tiff"), [crossed]).text()
-    assert text == "Label image does not hold: 2 boxes become pixels; 1 specimens lie partly below others."
+    assert text == "Label image does not hold: 2 boxes become pixels; 1 specimen lies partly below others."
     assert "spaces in the class names" in losses(by_name("dota"), several).text()
     far = Annotations.of(Detections.of([[200, 150, 900, 5, 0.1]]), height=300, width=400)
-    assert "1 specimens far beyond the edge are clipped" in losses(by_name("yolo-obb"), [far]).text()
+    assert "1 specimen far beyond the edge is clipped" in losses(by_name("yolo-obb"), [far]).text()
     stamped = replace(crossed, ids=("a", "b"))
-    assert "ids or annotators of 2" in losses(by_name("coco"), [stamped]).text()
+    assert "ids or annotators of 2 specimens" in losses(by_name("coco"), [stamped]).text()
 
 
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))).filter(lambda a: a.any()))

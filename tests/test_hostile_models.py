@@ -400,6 +400,30 @@ def test_a_training_cannot_name_a_path_or_a_download(name: str, trap: Trap) -> N
         start.build(name, 1)
 
 
+@pytest.mark.parametrize(
+    ("engine", "architecture", "task"),
+    [
+        ("yolo", "yolo11n-obb", "boxes"),
+        ("yolo", "yolo11n-obb", "semantic"),
+        ("yolo", "yolo11n", "oriented-boxes"),
+        ("deeplab", EXAMPLES["deeplab"], "instances"),
+        ("maskrcnn", EXAMPLES["maskrcnn"], "semantic"),
+        ("classifier", EXAMPLES["classifier"], "boxes"),
+    ],
+)
+def test_a_card_cannot_give_a_network_the_task_of_another(
+    engine: str, architecture: str, task: str, trap: Trap, model: ModelFolder, capsys: Any
+) -> None:
+    folder = with_card(model, engine=engine, architecture=architecture, task=task)
+    (trap.folder / "a.png").write_bytes(png())
+    out = trap.folder / "out"
+    assert cli.main(["count", str(trap.folder / "a.png"), "-o", str(out), "--model", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"{architecture} gives" in said
+    assert f"not {task}" in said
+    assert not out.exists()
+
+
 def test_all_usual_networks_are_known() -> None:
     from napari_diatom.engines.encoders import _known
 
@@ -593,6 +617,19 @@ def test_a_zip_bomb_is_refused_before_it_fills_the_disk(
     assert not left
 
 
+def test_weights_that_are_not_those_of_the_card_do_not_stay_on_the_disk(
+    trap: Trap, model: ModelFolder, capsys: Any
+) -> None:
+    path = trap.folder / "other.diatom-model"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(CARD_FILE, (model.folder / CARD_FILE).read_bytes())
+        archive.writestr(WEIGHTS_FILE, bytes(2**26))
+    for command in (["models", "show"], ["models", "import"]):
+        assert cli.main([*command, str(path)]) == 2
+        assert "not those that its card names" in capsys.readouterr().err
+    assert not [file for file in (trap.folder / "cache").rglob("*") if file.is_file()]
+
+
 def test_a_zip_with_a_million_names_is_refused_at_once(trap: Trap, capsys: Any) -> None:
     path = trap.folder / "names.diatom-model"
     entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0)
@@ -618,7 +655,7 @@ def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap
     folder = trap.folder / "model"
     folder.mkdir()
     save_file({"a": torch.ones(4), "b": torch.tensor([1.0, value]).half()}, folder / WEIGHTS_FILE)
-    tasks = {"yolo": "boxes", "deeplab": "semantic", "maskrcnn": "instances", "classifier": "classes"}
+    tasks = {"yolo": "oriented-boxes", "deeplab": "semantic", "maskrcnn": "instances", "classifier": "classes"}
     facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]

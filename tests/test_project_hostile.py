@@ -173,6 +173,15 @@ def test_a_damaged_journal_is_told_once_and_kept(good, tmp_path, capsys):
         assert names(again, "s0f0")["one"] == "Nitzschia"
 
 
+def test_one_damaged_line_of_a_journal_is_told_as_one(good, tmp_path, capsys):
+    project, path = broken(good, tmp_path, PLACES["journal"])
+    first, *rest = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([first, DEEP, *rest]))
+    said = commands(project, capsys)
+    assert "line 2 is damaged." in said
+    assert ", 1 error, 0 warnings" in said
+
+
 @pytest.mark.parametrize(
     "text",
     [

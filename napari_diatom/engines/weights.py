@@ -72,7 +72,9 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
             {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
         )
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{path} does not hold this network's weights: {str(error).splitlines()[0]}") from error
+        # torch says on the lines after the first which of them, and how many, differ.
+        why = str(error).splitlines()[0].rstrip(":. ")
+        raise ModelError(f"{path} does not hold this network's weights: {why}.") from error
 
 
 def write_weights(network: torch.nn.Module, path: Path) -> None:

@@ -16,6 +16,14 @@ from napari_diatom.formats.shapes import corners_of, is_upright, mask_of, outlin
 from napari_diatom.formats.specimens import DEFAULT_CLASS
 from napari_diatom.formats.yolo_rows import reaches_too_far
 from napari_diatom.labelling import Painter, masks_of
+from napari_diatom.words import many
+
+
+class _Number(int):
+    """A number that is formatted with its noun, ``{:image,images}``."""
+
+    def __format__(self, nouns: str) -> str:
+        return many(int(self), *nouns.split(","))
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Loss:
     count : int
         Specimens, or images, that have it.
     what : str
-        What becomes of it, with ``{count}`` where the number belongs.
+        What becomes of it, with ``{count:image,images}`` where the number belongs: the noun for one, and for several.
     """
 
     kind: Holds
@@ -38,7 +46,7 @@ class Loss:
 
     def text(self) -> str:
         """Return it in a few words."""
-        return self.what.format(count=self.count)
+        return self.what.format(count=_Number(self.count))
 
 
 @dataclass(frozen=True)
@@ -131,38 +139,38 @@ def _spelt_otherwise(format_: Format, annotations: Sequence[Annotations]) -> lis
         return []
     number = sum(names[name] for name in changed)
     if all(format_.spelling(name) == name.replace(" ", "_") for name in changed):
-        return [Loss(Holds.NAMES, number, "spaces in the class names of {count} become underscores")]
+        return [Loss(Holds.NAMES, number, "spaces in the class names of {count:specimen,specimens} become underscores")]
     such = f"{changed[0]!r} becomes {format_.spelling(changed[0])!r}".replace("{", "{{").replace("}", "}}")
-    words = "class names of {count} change: " + such + (" and the like" if len(changed) > 1 else "")
+    words = "class names of {count:specimen,specimens} change: " + such + (" and the like" if len(changed) > 1 else "")
     return [Loss(Holds.NAMES, number, words)]
 
 
 _KINDS: Final[dict[Holds, tuple[str, Callable[[Annotations], int]]]] = {
-    Holds.ROTATION: ("{count} rotated boxes become upright", _rotated),
-    Holds.BOXES: ("{count} boxes become pixels", _boxes),
-    Holds.MASKS: ("{count} outlines become boxes", _outlined),
-    Holds.HOLES: ("{count} masks have holes", _with_holes),
-    Holds.ISLANDS: ("{count} masks have several parts", _with_islands),
-    Holds.OVERLAPS: ("{count} specimens lie partly below others", _hidden),
-    Holds.BEYOND: ("{count} specimens far beyond the edge are clipped", _beyond),
-    Holds.CLASSES: ("classes of {count}", _of_classes),
-    Holds.SCORES: ("scores of {count}", lambda part: int((part.detections.scores != 1).sum())),
+    Holds.ROTATION: ("{count:rotated box becomes,rotated boxes become} upright", _rotated),
+    Holds.BOXES: ("{count:box becomes,boxes become} pixels", _boxes),
+    Holds.MASKS: ("{count:outline becomes a box,outlines become boxes}", _outlined),
+    Holds.HOLES: ("{count:mask has,masks have} holes", _with_holes),
+    Holds.ISLANDS: ("{count:mask has,masks have} several parts", _with_islands),
+    Holds.OVERLAPS: ("{count:specimen lies,specimens lie} partly below others", _hidden),
+    Holds.BEYOND: ("{count:specimen far beyond the edge is,specimens far beyond the edge are} clipped", _beyond),
+    Holds.CLASSES: ("classes of {count:specimen,specimens}", _of_classes),
+    Holds.SCORES: ("scores of {count:specimen,specimens}", lambda part: int((part.detections.scores != 1).sum())),
     Holds.STATUS: (
-        f"status other than {STATUSES[0]} of {{count}}",
+        f"status other than {STATUSES[0]} of {{count:specimen,specimens}}",
         lambda part: int((part.detections.status > 0).sum()),
     ),
     Holds.ORIGIN: (
-        "origin or review of {count}",
+        "origin or review of {count:specimen,specimens}",
         lambda part: int(np.count_nonzero(part.reviewed | (np.array(part.origins) != PERSON))),
     ),
     Holds.IDS: (
-        "ids or annotators of {count}",
+        "ids or annotators of {count:specimen,specimens}",
         lambda part: sum(any(stamps) for stamps in zip(part.ids, part.annotators, part.changed, strict=True)),
     ),
-    Holds.TAXA: ("taxa of {count}", lambda part: sum(name is not None for name in part.names)),
-    Holds.CUT: ("cut marks of {count}", lambda part: int((part.detections.cut > 0).sum())),
-    Holds.SIZE: ("sizes of {count} images", lambda part: int(part.height is not None)),
-    Holds.PIXEL_SIZE: ("pixel sizes of {count} images", lambda part: int(part.pixel_size_um is not None)),
-    Holds.EMPTY: ("{count} images without specimens", lambda part: int(not len(part))),
+    Holds.TAXA: ("taxa of {count:specimen,specimens}", lambda part: sum(name is not None for name in part.names)),
+    Holds.CUT: ("cut marks of {count:specimen,specimens}", lambda part: int((part.detections.cut > 0).sum())),
+    Holds.SIZE: ("sizes of {count:image,images}", lambda part: int(part.height is not None)),
+    Holds.PIXEL_SIZE: ("pixel sizes of {count:image,images}", lambda part: int(part.pixel_size_um is not None)),
+    Holds.EMPTY: ("{count:image,images} without specimens", lambda part: int(not len(part))),
 }
 """What may be lost: in which words, and of how many."""

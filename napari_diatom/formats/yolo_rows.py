@@ -15,6 +15,7 @@ from napari_diatom.formats.documents import number
 from napari_diatom.formats.polygons import Ring, box_round, bridged, clipped, rectangle_of, repaired, ring_of
 from napari_diatom.formats.shapes import bounds_of, corners_of, outline_of
 from napari_diatom.formats.specimens import Facts, Size, Specimen
+from napari_diatom.words import either, many
 
 BEYOND: Final = 0.009
 """Share of the image by which a label may lie outside of it: Ultralytics skips all labels of an image where one lies
@@ -137,7 +138,8 @@ def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Speci
     cells = line.split()
     index = cells[0]
     if not (index.isascii() and index.isdigit() and len(index) < 10 and int(index) < len(classes)):
-        raise InputError(f"has the class {index!r}, and there are {len(classes)} classes from 0")
+        known = f"there {either(len(classes), 'is', 'are')} {many(len(classes), 'class', 'classes')} from 0"
+        raise InputError(f"has the class {index!r}, and {known}")
     values = np.array([number(cell, "coordinate") for cell in cells[1:]])
     facts = Facts()
     if kind.counts(len(values) - 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -35,6 +36,14 @@ MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 
 NAMING_TASK: Final[Task] = "classes"
 """Task of models that name specimens and find none."""
+
+_TASKS: Final[Mapping[Engine, Task]] = {
+    "yolo": "boxes",
+    "deeplab": "semantic",
+    "maskrcnn": "instances",
+    "classifier": NAMING_TASK,
+}
+"""What the networks of an engine give, but for YOLO's with oriented boxes."""
 
 
 _MOST_FAULTS: Final = 20
@@ -110,6 +119,14 @@ class ModelCard(BaseModel):
                 f"architecture: {self.architecture[:100]!r} is not a network of the engine {self.engine} that this "
                 f"version knows; {EXAMPLES[self.engine]} is one"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _task_is_that_of_the_network(self) -> ModelCard:
+        """Refuse another task than the network's: its output would be read as something else, and counts be wrong."""
+        task = "oriented-boxes" if self.architecture.endswith("-obb") else _TASKS[self.engine]
+        if self.task != task:
+            raise ValueError(f"task: {self.architecture} gives {task}, not {self.task}")
         return self
 
     @field_validator("training")

@@ -149,11 +149,13 @@ def _unpack(path: Path) -> ModelFolder:
                 for name, largest in ((CARD_FILE, LARGEST_CARD), (WEIGHTS_FILE, LARGEST_WEIGHTS)):
                     with (partial / name).open("wb") as out:
                         out.writelines(chunks(archive, name, largest))
-            # A card that cannot be used is found before anything is kept.
-            ModelCard.read(partial)
+            # What cannot be used is found before anything is kept.
+            with (partial / WEIGHTS_FILE).open("rb") as weights:
+                if _digest(weights) != ModelCard.read(partial).sha256:
+                    raise InputError("its weights are not those that its card names. Get the file again.")
             _move(partial, home)
     except InputError as error:
-        raise ModelError(f"{path} is no {ARCHIVE_SUFFIX} file: {error}") from None
+        raise ModelError(f"{path} is not a model that can be used: {error}") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be unpacked: {error.filename or ''} {reason(error)}") from error
     finally:

@@ -16,6 +16,7 @@ from napari_diatom.project.clashes import clashes_in_words
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.store import Project
+from napari_diatom.words import either, many
 
 SLACK: Final = 1.0
 """Pixels that the centre of a box may lie outside of its image, as after dragging at the edge."""
@@ -100,9 +101,9 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
     far = bounds[:, 2:] - bounds[:, :2] > 2 * np.array([image.width, image.height])
     outside = [item for item, is_out in zip(specimens, ~inside | far.any(axis=1), strict=True) if is_out]
     if outside:
-        yield Finding(
-            "outside", image.id, f"{len(outside)} specimens lie outside of the image, the first is {outside[0].id}."
-        )
+        lie = either(len(outside), "lies", "lie")
+        first = f"{either(len(outside), 'it', 'the first')} is {outside[0].id}"
+        yield Finding("outside", image.id, f"{many(len(outside), 'specimen')} {lie} outside of the image, {first}.")
     known = {item.name for item in project.settings.classes}
     unknown = sorted({item.name for item in specimens} - known)
     if unknown:
@@ -115,7 +116,8 @@ def _of_journals(project: Project) -> Iterator[Finding]:
         what = "others changed the same."
         if left.damaged:
             more = ", ..." if len(left.damaged) > NAMED else ""
-            what = f"lines {', '.join(map(str, left.damaged[:NAMED]))}{more} are damaged."
+            lines, are = either(len(left.damaged), "line", "lines"), either(len(left.damaged), "is", "are")
+            what = f"{lines} {', '.join(map(str, left.damaged[:NAMED]))}{more} {are} damaged."
         elif left.clashes:
             what = clashes_in_words(left.clashes, left.annotator or "the one who made them")
         text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be made again: {what}"

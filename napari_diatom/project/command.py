@@ -109,7 +109,8 @@ def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
             ("", "what", "image", ""),
             [("error" if item.is_error else "warning", item.kind, item.image, item.text) for item in found],
         )
-    print(f"{images} images, {len(errors)} errors, {len(found) - len(errors)} warnings")
+    faults = f"{many(len(errors), 'error')}, {many(len(found) - len(errors), 'warning')}"
+    print(f"{many(images, 'image')}, {faults}")
     return WRONG if errors else OK
 
 

@@ -72,13 +72,22 @@ class FakeAnalysis:
         )
 
 
+NETWORKS = {
+    "oriented-boxes": ("yolo", "yolo11n-obb"),
+    "boxes": ("yolo", "yolo11n"),
+    "semantic": ("deeplab", "deeplabv3plus/resnet18/64"),
+    "instances": ("maskrcnn", "maskrcnn/resnet18/64"),
+}
+
+
 def model(name, task):
+    engine, architecture = NETWORKS[task]
     card = ModelCard(
         name=name,
         version="1.0.0",
         task=task,
-        engine="yolo",
-        architecture="yolo11n",
+        engine=engine,
+        architecture=architecture,
         classes=("diatom",),
         tile_size=640,
         sha256="0" * 64,

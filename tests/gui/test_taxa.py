@@ -192,7 +192,7 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
     assert not row.choose(tmp_path)
     assert "is no model" in shown[0]
     (tmp_path / "other").mkdir()
-    namer_card(task="boxes").write(tmp_path / "other")
+    namer_card(task="boxes", engine="yolo", architecture="yolo11n").write(tmp_path / "other")
     assert not row.choose(tmp_path / "other")
     assert "names no taxa" in shown[1]
     namer_card(name="own").write(tmp_path / "other")

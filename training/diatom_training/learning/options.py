@@ -159,7 +159,7 @@ class LearningOptions(BaseModel):
 
     architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
-    size: int = Field(default=384, ge=64, multiple_of=32)
+    size: int = Field(default=384, ge=64, le=8192, multiple_of=32)
     batch: int = Field(default=8, ge=1)
     epochs: int = Field(default=12, ge=1)
     crops: int = Field(default=800, ge=1)
@@ -189,7 +189,7 @@ class LearningOptions(BaseModel):
     patience: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "single", "mixed"] = "auto"
     seed: int = Field(default=0, ge=0)
-    workers: int = Field(default=1, ge=0)
+    workers: int = Field(default=1, ge=0, le=128)
 
     @property
     def task(self) -> Task:
