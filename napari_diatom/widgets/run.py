@@ -470,7 +470,7 @@ class RunWidget(QWidget):
                     self._say(" ".join(stated.notices))
                 if size is None and last is not None:
                     size, self._borrowed = last.size_um, True
-                    hint = f"Typed for {last.image}; this image does not state its own."
+                    hint = f"Typed for {self._typed_for()}; this image does not state its own."
         with signals_blocked(self._pixel_size):
             self._pixel_size.setValue(size)
         self._pixel_size.setHint(hint)
@@ -479,15 +479,23 @@ class RunWidget(QWidget):
         )
         self._borrowed_note.setVisible(self._borrowed)
 
+    def _typed_for(self) -> str:
+        """Return what the image is called that a pixel size was typed for last, told apart from those open now."""
+        last = self._shared.last_typed
+        image = None if last is None else last.image()
+        if image is not None and image in self._viewer.layers:
+            return name_of(image, self._viewer.layers)
+        return "" if last is None else last.name
+
     def _ask_about_borrowed(self, layer: Image) -> bool:
         """Ask, once an image, whether the pixel size of another one is right here; return whether to go on."""
         size, last = self._pixel_size.value(), self._shared.last_typed
-        other = "" if last is None else f", as you typed for {last.image}"
+        other = "" if last is None else f", as you typed for {self._typed_for()}"
         kinds = QMessageBox.StandardButton
         answer = QMessageBox.question(
             self,
             "Pixel size",
-            f"{layer.name} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            f"{name_of(layer, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
             "With No it stays unknown, and lengths are given in pixels.",
             kinds.Yes | kinds.No | kinds.Cancel,
             kinds.Yes,
