@@ -44,9 +44,9 @@ def read_shapes(path: str | Sequence[str]) -> list[LayerData]:
         When a file is no GeoJSON, or holds bad annotations.
     """
     if _window_is_open():
-        from napari_diatom.widgets.opengl import guard_current
+        from napari_diatom.widgets.shared import watch_current
 
-        guard_current()
+        watch_current()
     return [_shapes_layer(Path(name)) for name in ([path] if isinstance(path, str) else path)]
 
 
@@ -152,7 +152,8 @@ def _placed(path: Path, read: Annotations) -> tuple[placement.Match | None, dict
         if fit.matrix is None:
             match, place = None, {"visible": False}
         else:
-            place = placement.place(match.layer, match.plane, fit.matrix, flat=not match.plane)
+            # The shapes themselves have the plane.
+            place = placement.place(match.layer, (), fit.matrix, flat=not match.plane)
     for notice in filter(None, notices):
         tell(f"{path.name}: {notice}")
     return match, place

@@ -11,15 +11,6 @@ if TYPE_CHECKING:
 _guarded: Final[WeakSet[Any]] = WeakSet()
 
 
-def guard_current() -> None:
-    """Guard the viewer that is in use, if there is one: layers may come without a dock of ours."""
-    from napari import current_viewer
-
-    viewer = current_viewer()
-    if viewer is not None:
-        guard(viewer)
-
-
 def guard(viewer: Viewer) -> None:
     """Have the viewer's own OpenGL context current whenever a layer is taken away from it.
 

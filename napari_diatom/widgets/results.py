@@ -226,6 +226,8 @@ class ResultsPanel(QWidget):
         unit = "µm" if in_um else "px (pixel size unknown)"
         self._histogram.setValues(by_class, colours, unit)
         self._table.setFeatures(features, classes, in_um, taxa)
+        # A shape that was drawn just now has got its number since it was selected.
+        self._table.select(result.selection(), scroll=False)
 
     def _edit(self, number: int, feature: str, value: str) -> None:
         if self._result is not None:

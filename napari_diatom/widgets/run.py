@@ -13,15 +13,17 @@ from weakref import WeakKeyDictionary, WeakSet
 from napari.layers import Image, Labels
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QMessageBox,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -72,6 +74,8 @@ NameTaxa = Callable[[child.Job, "Detections", Report, ShouldStop], "Names"]
 Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
 
 _BREATH_MS: Final = 30
+_LEAST_HEIGHT: Final = 240
+"""Height, in pixels of the screen, down to which a dock can be made smaller."""
 _LINK: Final = "#3a9bdc"
 """A colour of links that can be read on a dark window and on a bright one."""
 _UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
@@ -278,7 +282,8 @@ class RunWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self._run, 2)
         buttons.addWidget(self._cancel, 1)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(form)
         layout.addLayout(buttons)
@@ -286,6 +291,9 @@ class RunWidget(QWidget):
         layout.addWidget(self._message)
         layout.addWidget(self._panel, 100)
         layout.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(_Scrolled(content))
 
     def _connect(self) -> None:
         self._image_combo.currentIndexChanged.connect(self._on_image)
@@ -470,7 +478,7 @@ class RunWidget(QWidget):
                     self._say(" ".join(stated.notices))
                 if size is None and last is not None:
                     size, self._borrowed = last.size_um, True
-                    hint = f"Typed for {last.image}; this image does not state its own."
+                    hint = f"Typed for {self._typed_for()}; this image does not state its own."
         with signals_blocked(self._pixel_size):
             self._pixel_size.setValue(size)
         self._pixel_size.setHint(hint)
@@ -479,15 +487,23 @@ class RunWidget(QWidget):
         )
         self._borrowed_note.setVisible(self._borrowed)
 
+    def _typed_for(self) -> str:
+        """Return what the image is called that a pixel size was typed for last, told apart from those open now."""
+        last = self._shared.last_typed
+        image = None if last is None else last.image()
+        if image is not None and image in self._viewer.layers:
+            return name_of(image, self._viewer.layers)
+        return "" if last is None else last.name
+
     def _ask_about_borrowed(self, layer: Image) -> bool:
         """Ask, once an image, whether the pixel size of another one is right here; return whether to go on."""
         size, last = self._pixel_size.value(), self._shared.last_typed
-        other = "" if last is None else f", as you typed for {last.image}"
+        other = "" if last is None else f", as you typed for {self._typed_for()}"
         kinds = QMessageBox.StandardButton
         answer = QMessageBox.question(
             self,
             "Pixel size",
-            f"{layer.name} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            f"{name_of(layer, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
             "With No it stays unknown, and lengths are given in pixels.",
             kinds.Yes | kinds.No | kinds.Cancel,
             kinds.Yes,
@@ -648,6 +664,37 @@ class RunWidget(QWidget):
         style = "color: #ff6b6b;" if error else ""
         if self._message.styleSheet() != style:
             self._message.setStyleSheet(style)
+
+
+class _Scrolled(QScrollArea):
+    """Scrolls in height alone: two docks, one above the other, fit on a small screen."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(content)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Tell the dock when the content needs another width."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def sizeHint(self) -> QSize:
+        """Return the room that all of it takes."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        assert content is not None
+        assert bar is not None
+        return content.sizeHint() + QSize(bar.sizeHint().width(), 0)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width that all of it takes, and the height of a few rows."""
+        content, bar = self.widget(), self.verticalScrollBar()
+        assert content is not None
+        assert bar is not None
+        return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), _LEAST_HEIGHT)
 
 
 def _quit_all(workers: Sequence[ReportingWorker]) -> None:

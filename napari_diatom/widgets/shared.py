@@ -39,10 +39,11 @@ class _Entry:
 
 @dataclass(frozen=True)
 class LastTyped:
-    """The pixel size that was typed last, in µm, and the name of the image that it was typed for."""
+    """The pixel size that was typed last, in µm, the image that it was typed for, and what that was called then."""
 
     size_um: float
-    image: str
+    image: Callable[[], Image | None]
+    name: str
 
 
 class Shared(QObject):
@@ -126,6 +127,9 @@ class Shared(QObject):
             found = None
         if found is not None:
             entry.image = ref(found)
+            if entry.opened:
+                # Annotations may be opened before their image.
+                result.lay_over(found)
         return found
 
     def pixel_size(self, image: Image) -> float | None:
@@ -143,7 +147,7 @@ class Shared(QObject):
         self._sizes[image] = size_um
         if can_be(size_um):
             if size_um is not None:
-                self.last_typed = LastTyped(size_um, name)
+                self.last_typed = LastTyped(size_um, ref(image), name)
             for result in self.results_on(image):
                 result.set_pixel_size(size_um)
         self.typed.emit(image)
@@ -154,6 +158,9 @@ class Shared(QObject):
 
     def _on_inserted(self, event: Any) -> None:
         self._adopt(event.value)
+        if is_input(event.value):
+            for entry in list(self._entries.values()):
+                self.image_of(entry.result)
 
     def _adopt(self, layer: Any) -> None:
         """Watch over a layer of specimens that no dock has made."""
@@ -161,9 +168,7 @@ class Shared(QObject):
             return
         result = ResultLayer(layer)
         self._entries[layer] = _Entry(result, None, _nothing, opened=True)
-        image = self.image_of(result)
-        if image is not None:
-            result.lay_over(image)
+        self.image_of(result)
         self.opened.emit(result)
 
     def _on_removed(self, event: Any) -> None:
@@ -171,6 +176,15 @@ class Shared(QObject):
         if entry is not None:
             entry.result.close()
             self.closed.emit(entry.result)
+
+
+def watch_current() -> None:
+    """Watch over the viewer that is in use, if there is one: annotations may come without a dock of ours."""
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        Shared.of(viewer)
 
 
 def can_be(size_um: float | None) -> bool:

@@ -83,6 +83,23 @@ def test_accepted_proposals_get_a_class_of_the_project(opened, qtbot, way):
     assert [item.name for item in annotate.project().settings.classes] == ["Navicula", "Nitzschia"]
 
 
+@pytest.mark.parametrize("tool", ["three-clicks", "upright", "polygon"])
+def test_the_tool_that_is_shown_is_the_one_that_works_while_proposals_are_gone_through(opened, viewer, qtbot, tool):
+    annotate = opened("Navicula", "Nitzschia")
+    propose(annotate, qtbot)
+    annotate.use_tool(tool)
+    annotate.next_uncertain()
+    annotate.accept()
+    specimens = annotate.canvas().specimens.layer
+    assert viewer.layers.selection.active != specimens
+    assert not child_of(annotate, f"tool_{tool}").isChecked()
+    assert child_of(annotate, "tool_select").isChecked()
+    child_of(annotate, f"tool_{tool}").click()
+    assert child_of(annotate, f"tool_{tool}").isChecked()
+    assert viewer.layers.selection.active == specimens
+    assert annotate.canvas().three_clicks.is_on == (tool == "three-clicks")
+
+
 def test_accepted_proposals_keep_a_class_that_the_project_has(opened, qtbot):
     annotate = opened("Navicula", "diatom")
     propose(annotate, qtbot)

@@ -173,6 +173,22 @@ def test_images_of_one_name_keep_their_own_results_sizes_and_exports(
     assert again is second
 
 
+def test_images_of_one_name_are_told_apart_in_what_is_asked_of_a_borrowed_pixel_size(
+    viewer, widget, find, qtbot, tmp_path
+):
+    for folder in ("slideA", "slideB"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "Image_1.png"), np.full((300, 400), 200, np.uint8))
+        viewer.open(tmp_path / folder / "Image_1.png", plugin="napari")
+        if folder == "slideA":
+            type_in(widget, "0.2", qtbot)
+    assert "Typed for slideA/Image_1.png" in child_of(widget, "borrowed").text()
+    asked = answer(QMessageBox.StandardButton.Yes)
+    find(widget)
+    assert "slideB/Image_1.png does not state its pixel size" in asked[0]
+    assert "typed for slideA/Image_1.png" in asked[0]
+
+
 def test_a_file_of_annotations_lies_on_the_image_that_it_is_beside(viewer, widget, two_slides, tmp_path):
     images = two_slides()
     for name, image in zip(("slideA", "slideB"), images, strict=True):

@@ -54,6 +54,14 @@ def test_the_menu_opens_each_widget_of_the_manifest(viewer, quick):
     assert [title for title in WIDGETS if title not in opened] == []
 
 
+def test_two_docks_that_find_specimens_fit_one_above_the_other_on_a_small_screen(viewer, quick, qtbot):
+    viewer.add_image(np.zeros((300, 400), np.uint8), name="slide")
+    for title in WIDGETS[:2]:
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+    qtbot.wait(50)
+    assert widget.window().minimumSizeHint().height() <= 768
+
+
 @pytest.mark.parametrize(("first", "second"), [*pairwise([*WIDGETS, WIDGETS[0]])])
 def test_widgets_open_in_pairs_over_an_image_and_close_again(viewer, quick, qtbot, first, second):
     viewer.add_image(np.zeros((30, 40), np.uint8), name="slide")

@@ -134,11 +134,14 @@ def test_a_file_takes_the_whole_place_of_its_image(viewer, tmp_path, told, place
     assert told == []
 
 
-def test_annotations_of_a_page_lie_on_its_plane(viewer, tmp_path):
-    viewer.add_image(np.zeros((3, HEIGHT, WIDTH), np.uint8), name="a.tif", scale=(2, 0.25, 0.25))
+@pytest.mark.parametrize("rotate", [0, 30])
+def test_annotations_of_a_page_lie_on_its_plane(viewer, tmp_path, rotate):
+    kwargs = {"rotate": (0, 0, rotate)} if rotate else {}
+    image = viewer.add_image(np.zeros((3, HEIGHT, WIDTH), np.uint8), name="a.tif", scale=(2, 0.25, 0.25), **kwargs)
     layer = opened(viewer, written(tmp_path / "a.geojson", image="a.tif#2"))
     assert layer.ndim == 3
     assert {point[0] for point in layer.data[0]} == {1.0}
+    np.testing.assert_allclose(corners_in(image, layer)[:, 0], 1)
 
 
 def test_a_file_of_another_size_is_not_drawn_over_an_image(viewer, tmp_path, told):
@@ -297,3 +300,20 @@ def test_what_was_found_in_a_layer_without_a_file_has_no_orientation(viewer, wid
     viewer.add_image(np.zeros((HEIGHT, WIDTH), np.uint8), name="a")
     run()
     assert widget.result().annotations().orientation is None
+
+
+@pytest.mark.parametrize("orientation", [6, 3])
+@pytest.mark.parametrize("docked", [True, False])
+def test_annotations_opened_before_their_image_lie_on_it_once_it_is_there(
+    viewer, request, tmp_path, upright, counted, docked, orientation
+):
+    path = tmp_path / "a.jpg"
+    WRITERS["a.jpg"](path, stored(upright, orientation), orientation)
+    folder = counted(path)
+    if docked:
+        request.getfixturevalue("widget")
+    layer = opened(viewer, folder / "a.geojson")
+    (image,) = viewer.open(str(path))
+    assert len(layer.data) >= 6
+    again = opened(viewer, folder / "a.geojson")
+    np.testing.assert_allclose(corners_in(image, layer), corners_in(image, again), atol=0.01)

@@ -47,6 +47,9 @@ def test_a_click_with_a_tool_leaves_no_specimen_and_a_drag_does_at_any_zoom(make
         result.flush()
     assert list(layer.features["origin"]).count("person") == drawn
     hand.wait(lambda: f"<b>{3 + drawn}</b> specimens" in child_of(widget, "counts").text())
+    # The row of what was drawn last is chosen in the table, as it is in the layer.
+    assert result.selection()
+    assert child_of(widget, "specimen_table").numbers() == result.selection()
     # What is pasted from far away may look as small as a click.
     camera_of(viewer).zoom = whole / 20
     layer.mode = "select"

@@ -199,9 +199,7 @@ class AnnotateWidget(QWidget):
         if self._painter.is_on:
             self._end_painting()
             name = "select" if name == "paint" else name
-        self._tool = name
-        for tool, button in self._tools.items():
-            button.setChecked(tool == name)
+        self._hold(name)
         if self._document is None:
             return
         layer = self._canvas.specimens.layer
@@ -211,6 +209,12 @@ class AnnotateWidget(QWidget):
             layer.mode = _MODES[name]
         if name == "paint":
             self._begin_painting()
+
+    def _hold(self, name: str) -> None:
+        """Show which tool is in the hand."""
+        self._tool = name
+        for tool, button in self._tools.items():
+            button.setChecked(tool == name)
 
     def use_class(self, key_or_name: str) -> None:
         """Choose a class, by its key or name, for what is drawn next, and give it to what is selected.
@@ -299,6 +303,11 @@ class AnnotateWidget(QWidget):
         doubt = None if document is None else self._round.next(document.specimens, document.proposals)
         if doubt is not None:
             self._canvas.select([doubt.specimen.id])
+            if self._viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
+                # Nothing can be drawn in the layer of the proposals.
+                self._hold("select")
+                self._canvas.three_clicks.switch(False)
+                self._canvas.specimens.layer.mode = _MODES["select"]
             self._go_to(doubt.specimen)
             self._say(doubt.text)
 
@@ -620,7 +629,8 @@ class AnnotateWidget(QWidget):
             self._show_classes()
         if others:
             names = ", ".join(sorted(others))
-            self._say(f"{names} of the model is not a class of this project: accepted as {self._classes.value()}.")
+            which = f"class {names}, which" if len(others) == 1 else f"classes {names}, which"
+            self._say(f"The model gives the {which} this project does not have: accepted as {self._classes.value()}.")
         return edit
 
     def _say_classless(self) -> None:
