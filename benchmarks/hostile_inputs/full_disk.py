@@ -157,7 +157,7 @@ def _annotated(step: int, rng: random.Random, place: Path) -> str:
             if refused > 5:
                 break
     act(project.document(IMAGES[0]), rng)
-    last = {name: described(project.document(name)) for name in IMAGES}
+    last = {name: described(project.document(name), None) for name in IMAGES}
     project.close()
     with Project.open(place / "p", "someone else") as again:
         if content(again) != last:
