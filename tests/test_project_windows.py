@@ -396,7 +396,7 @@ def test_a_check_names_edits_that_are_not_in_the_files_yet(tmp_path, share, caps
     assert main(["project", "check", str(mine.folder)]) == 0
     out = capsys.readouterr().out
     assert "Edits by Ada on lab" in out
-    assert "1 warnings" in out
+    assert "1 warning\n" in out
     assert main(["project", "stats", str(mine.folder)]) == 0
     assert "edits that are not in the files yet, of s0f0" in capsys.readouterr().out
     mine.close()
