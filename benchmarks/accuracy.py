@@ -17,15 +17,23 @@ import numpy as np
 from fields import SET_UP, Field, photographs, rendered
 from numpy.typing import NDArray
 
-from diatom_training.evaluate import Metrics, angle_errors_deg, best_threshold, evaluate, length_errors, match
-from diatom_training.evaluate_masks import MapMetrics, class_map, confusion, map_metrics
-from napari_diatom import engines, geometry
-from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
-from napari_diatom.detections import Detections
-from napari_diatom.errors import DiatomError
-from napari_diatom.formats.outlines import trace
+from diatom_training.metrics.detection_metrics import (
+    Metrics,
+    angle_errors_deg,
+    best_threshold,
+    evaluate,
+    length_errors,
+    match,
+)
+from diatom_training.metrics.mask_metrics import MapMetrics, class_map, confusion, map_metrics
+from napari_diatom import engines
+from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.mask_polygons import trace
+from napari_diatom.core.progress import Progress
 from napari_diatom.models import library
-from napari_diatom.progress import Progress
 
 ELONGATIONS = (("up to 1.5", 0.0, 1.5), ("1.5 to 5", 1.5, 5.0), ("5 to 15", 5.0, 15.0), ("above 15", 15.0, np.inf))
 """Groups of specimens by length/width."""

@@ -128,8 +128,8 @@ def make_project(folder: Path, number: int) -> Path:
     """Make a project of a crowded slide and an empty one."""
     import cv2
 
+    from napari_diatom.project.project import Project
     from napari_diatom.project.specimen import Specimen
-    from napari_diatom.project.store import Project
 
     rng = np.random.default_rng(0)
     images = []

@@ -25,7 +25,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gui.hand import Hand
 
-    from napari_diatom.detections import Detections
+    from napari_diatom.core.detections import Detections
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
 _ROOT = Path(__file__).parents[1]
@@ -48,9 +48,9 @@ def main() -> int:
     import napari
     from gui.hand import Hand, missing
 
-    from napari_diatom.detections import STATUSES
-    from napari_diatom.formats import geojson
-    from napari_diatom.project.store import Project
+    from napari_diatom.core.detections import STATUSES
+    from napari_diatom.formats.geojson import codec as geojson
+    from napari_diatom.project.project import Project
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
     if missing():
@@ -130,7 +130,7 @@ def by_hand(hand: Hand, widget: AnnotateWidget, valves: Detections, which: Seque
 
 def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model: str) -> None:
     """Take or reject each proposal by a key, and draw what is missing."""
-    from napari_diatom import geometry
+    from napari_diatom.core import geometry
 
     combo = widget._model_combo
     combo.setCurrentIndex(combo.findData(model))
@@ -173,7 +173,7 @@ def choose(hand: Hand, widget: AnnotateWidget, name: str) -> None:
 
 def check(widget: AnnotateWidget, valves: Detections) -> None:
     """Stop where not every valve was annotated, with its class."""
-    from napari_diatom import geometry
+    from napari_diatom.core import geometry
 
     document = widget.document()
     assert document is not None

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.crops import clip_polygon
-from diatom_training.examples import from_coco, truth_of
-from napari_diatom import geometry
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.formats.outlines import fill
-from napari_diatom.imaging import SlideImage, from_array, open_images
+from diatom_training.data.crops import clip_polygon
+from diatom_training.data.examples import from_coco, truth_of
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.mask_polygons import fill
+from napari_diatom.images.slide_image import SlideImage, from_array, open_images
 
 SET_UP = """\
 set-up, from a clone of the repository:

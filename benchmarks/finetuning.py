@@ -21,10 +21,10 @@ import numpy as np
 import psutil
 from fields import SET_UP
 
-from diatom_training.finetune.child import Child
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.folder import RunFolder
-from napari_diatom import geometry
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.training_process import Child
+from napari_diatom.core import geometry
 from napari_diatom.models import library
 
 TINY = {
@@ -89,7 +89,7 @@ def _on_command_line(config: TrainConfig, home: Path) -> RunFolder:
     """Train with ``napari-diatom train``."""
     file = home / "config.yaml"
     config.absolute().write(file)
-    command = [sys.executable, "-m", "napari_diatom.cli", "train", str(file), "-o", str(home / "command")]
+    command = [sys.executable, "-m", "napari_diatom.cli.app", "train", str(file), "-o", str(home / "command")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return RunFolder(home / "command")
 
@@ -169,7 +169,7 @@ def _in_window(config: TrainConfig, path: Path) -> tuple[RunFolder, float, float
     import napari
     from qtpy.QtWidgets import QApplication
 
-    from napari_diatom.widgets.finetune.widget import FineTuneWidget
+    from napari_diatom.widgets.training.widget import FineTuneWidget
 
     viewer = napari.Viewer(show=True)
     widget = FineTuneWidget(viewer)

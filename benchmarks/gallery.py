@@ -28,7 +28,7 @@ import numpy as np
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QListView
 
-    from napari_diatom.project.review import Entry
+    from napari_diatom.project.gallery_order import Entry
     from napari_diatom.widgets.annotate.gallery import Gallery
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
@@ -89,7 +89,7 @@ def main() -> int:
     import napari
     from qtpy.QtWidgets import QApplication, QComboBox, QListView
 
-    from napari_diatom.project import review
+    from napari_diatom.project import gallery_order
     from napari_diatom.widgets.annotate import gallery as module
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
@@ -121,7 +121,7 @@ def main() -> int:
     assert view is not None
     assert order is not None
     spin(1)
-    for name in review.ORDERS:
+    for name in gallery_order.ORDERS:
         order.setCurrentIndex(order.findData("image" if name != "image" else "score"))
         spin(0.2)
         watch = Watch()
@@ -245,8 +245,8 @@ def make_project(folder: Path, number: int, slides: int) -> Path:
     """Make a project of slides full of plain valves, in classes of their own sizes."""
     import cv2
 
+    from napari_diatom.project.project import Project
     from napari_diatom.project.specimen import Specimen
-    from napari_diatom.project.store import Project
 
     rng = np.random.default_rng(0)
     noise = rng.integers(170, 200, (HEIGHT, WIDTH, 3), dtype=np.uint8)

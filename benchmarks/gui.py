@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_diatom.detections import Detections
+from napari_diatom.core.detections import Detections
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="napari-diatom-benchmark-", ignore_cleanup_errors=True)
 _SETTINGS = _FOLDER.name
@@ -88,7 +88,7 @@ def untrained(folder: Path) -> None:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_files import write_model
+    from napari_diatom.engines.yolo_checkpoint import write_model
 
     write_model(
         folder / "untrained",
@@ -111,7 +111,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, help="image to analyse; a rendered slide by default")
     arguments = parser.parse_args()
 
-    from napari_diatom import child
+    from napari_diatom.analysis import worker_process
     from napari_diatom.models import library
 
     if not library.available():
@@ -125,13 +125,13 @@ def main() -> int:
     import napari
     from qtpy.QtWidgets import QApplication
 
-    from napari_diatom.widgets.detect import DetectWidget
+    from napari_diatom.widgets.detection.detect import DetectWidget
 
     viewer = napari.Viewer(show=True)
     if arguments.image is not None:
         viewer.open(arguments.image)
     else:
-        from napari_diatom.contributions import river
+        from napari_diatom.widgets.common.sample_data import river
 
         for data, kwargs, _ in river():
             viewer.add_image(data, **kwargs)
@@ -161,7 +161,7 @@ def main() -> int:
 
     for title, wait in (("while the model loads", 0.3), ("while tiles are analysed", 1.5)):
         if wait < 1:
-            child.close()
+            worker_process.close()
         widget.run()
         spin(wait)
         running = widget.value().running
@@ -184,7 +184,7 @@ def main() -> int:
         QApplication.processEvents()
         return (time.perf_counter() - start) * 1000
 
-    from napari_diatom.widgets.result_layer import ResultLayer
+    from napari_diatom.widgets.detection.result_layer import ResultLayer
 
     image = next(layer for layer in viewer.layers if layer.name != result.layer.name)
     with Heartbeat() as heart:
@@ -211,7 +211,7 @@ def main() -> int:
         spin(1)
     verdict("Longest stall, dragging the slider there and back", heart.longest_ms, 200)
     viewer.close()
-    child.close()
+    worker_process.close()
     return 0 if fine else 1
 
 

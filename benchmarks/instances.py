@@ -15,14 +15,15 @@ import numpy as np
 from fields import SET_UP
 from memory import peak_mb
 
-from napari_diatom import mask_layers, masks
-from napari_diatom.analysis import LEAST_SPAN, REACH
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.labelling import Painter
-from napari_diatom.layers import ResultFacts
-from napari_diatom.stitching import stitch
-from napari_diatom.support import supported
-from napari_diatom.tiling import place, plan_tiles
+from napari_diatom.analysis.pipeline import LEAST_SPAN, REACH
+from napari_diatom.core import masks
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.formats.label_image.painting import Painter
+from napari_diatom.napari_layers import labels_layer
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.tiling.scale_consensus import supported
+from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.tiles import place, plan_tiles
 
 ALIKE = 0.9
 """Intersection over union from which a specimen was found as it is."""
@@ -60,17 +61,17 @@ def main() -> int:
     began = time.process_time()
     numbers = np.arange(1, len(found) + 1)
     facts = ResultFacts("benchmark", options.side, options.side)
-    labels = mask_layers.to_labels(found, options.side, options.side, numbers)
+    labels = labels_layer.to_labels(found, options.side, options.side, numbers)
     figures["label image, s"] = time.process_time() - began
     began = time.process_time()
-    kwargs = mask_layers.labels_kwargs(found, numbers, "perfect network", facts)
+    kwargs = labels_layer.labels_kwargs(found, numbers, "perfect network", facts)
     figures["table, s"] = time.process_time() - began
     figures["after label image and table, MB"] = peak_mb()
 
     figures["numbers that agree"] = _agreeing(labels, kwargs, found)
     began = time.process_time()
-    drawn = mask_layers.drawn_in(kwargs["metadata"])
-    _, back, _ = mask_layers.from_labels(labels, kwargs["features"], facts, drawn)
+    drawn = labels_layer.drawn_in(kwargs["metadata"])
+    _, back, _ = labels_layer.from_labels(labels, kwargs["features"], facts, drawn)
     figures["back from the layer, s"] = time.process_time() - began
     same = [masks.iou(a, b) == 1 for a, b in zip(back.masks or (), found.masks or (), strict=True)]
     figures["masks back without loss"] = sum(same)
@@ -136,7 +137,7 @@ def _copies(
 
 def _found_again(found: Detections, truth: tuple[CroppedMask, ...]) -> int:
     """Return how many specimens of the truth have one found that is like them."""
-    from napari_diatom import geometry
+    from napari_diatom.core import geometry
 
     assert found.masks is not None
     alike: set[int] = set()

@@ -31,13 +31,13 @@ import numpy as np
 from fields import SET_UP
 from PIL import Image
 
-from napari_diatom.errors import ConflictError, DiatomError
-from napari_diatom.formats.outlines import fill
+from napari_diatom.core.errors import ConflictError, DiatomError
+from napari_diatom.core.mask_polygons import fill
 from napari_diatom.project import clock, sessions
 from napari_diatom.project.document import Document
 from napari_diatom.project.journal import Journal
+from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
 
 IMAGES = ("first", "second")
 HOURS = (-7.0, 5.0, 0.0)

@@ -14,10 +14,10 @@ from fields import SET_UP
 from numpy.typing import NDArray
 
 from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline, draw_valve_outline, draw_width
-from napari_diatom.detections import Detections
-from napari_diatom.formats.outlines import fill
-from napari_diatom.measure import measure
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.mask_polygons import fill
+from napari_diatom.measurement.measurements import measure
+from napari_diatom.measurement.morphometry import oriented_box
 
 LENGTHS = (62.0, 90.0, 140.0, 230.0, 400.0)
 """Pixels."""

@@ -64,8 +64,8 @@ def main() -> int:
 def _measure(path: Path, model: str, device: str) -> dict[str, float]:
     """Analyse an image and return the peak of this process's memory."""
     from napari_diatom import engines
-    from napari_diatom.analysis import analyse
-    from napari_diatom.imaging import open_images
+    from napari_diatom.analysis.pipeline import analyse
+    from napari_diatom.images.slide_image import open_images
     from napari_diatom.models import library
 
     engine = engines.load(library.find(model), device)

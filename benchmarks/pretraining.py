@@ -10,13 +10,13 @@ from pathlib import Path
 
 from fields import SET_UP
 
+from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.backbones import pretrained, read_lite0
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
-from diatom_training.rendered import render_set
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress
 from napari_diatom.engines import deeplab_net, maskrcnn_net
-from napari_diatom.errors import DiatomError
-from napari_diatom.progress import Progress
 
 SEED = 77
 VALIDATION_FIELDS = 12

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from napari_diatom import geometry
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.formats import Annotations
+from napari_diatom.core import geometry
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.formats.label_image.painting import masks_of
 from napari_diatom.formats.registry import FORMATS, Format, Holds
-from napari_diatom.labelling import masks_of
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.measurement.morphometry import oriented_box
 
 SET_UP = """\
 set-up, from a clone of the repository:

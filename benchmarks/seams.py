@@ -16,10 +16,10 @@ from fields import SET_UP, rendered
 from numpy.typing import NDArray
 
 from napari_diatom import engines
-from napari_diatom.analysis import Analysis, AnalysisOptions, analyse
-from napari_diatom.engines.base import MapEngine
-from napari_diatom.errors import DiatomError, ModelError
-from napari_diatom.imaging import SlideImage, from_array
+from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
+from napari_diatom.core.errors import DiatomError, ModelError
+from napari_diatom.engines.protocols import MapEngine
+from napari_diatom.images.slide_image import SlideImage, from_array
 from napari_diatom.models import library
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from fields import SET_UP
 from numpy.typing import NDArray
 
-from napari_diatom.detections import CUT_BY_TILE, Detections
-from napari_diatom.stitching import stitch
+from napari_diatom.core.detections import CUT_BY_TILE, Detections
+from napari_diatom.tiling.stitching import stitch
 
 
 def main() -> int:

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from fields import SET_UP, rendered
 
-from diatom_training.evaluate import evaluate
-from napari_diatom.analysis import FLOOR
-from napari_diatom.detections import Detections
+from diatom_training.metrics.detection_metrics import evaluate
+from napari_diatom.analysis.pipeline import FLOOR
+from napari_diatom.core.detections import Detections
 from napari_diatom.models import library
 
 OVERLAP = 0.25
@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         model = library.find(options.model)
-        from diatom_training.export import to_ultralytics
+        from diatom_training.recipes.ultralytics_export import to_ultralytics
 
         weights = to_ultralytics(model, work / "weights.pt")
         paths, truths = _write_fields(work / "fields", options.fields, options.seed, options.processes)
@@ -162,8 +162,8 @@ def _ask(connection: Connection, paths: Sequence[Path]) -> Answer:
 def _ours(job: Job) -> Counter:
     """Return napari-diatom's way from a file to detections."""
     from napari_diatom import engines
-    from napari_diatom.analysis import AnalysisOptions, analyse
-    from napari_diatom.imaging import open_images
+    from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+    from napari_diatom.images.slide_image import open_images
 
     engine = engines.load(library.find(job.model), job.device)
 
@@ -206,7 +206,7 @@ def _sahi(job: Job) -> Counter:
 
 def _from_sahi(predictions: Sequence[Any]) -> Detections:
     """Return SAHI's predictions as boxes; its oriented boxes are polygons."""
-    from napari_diatom import geometry
+    from napari_diatom.core import geometry
 
     boxes = []
     for prediction in predictions:

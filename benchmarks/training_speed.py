@@ -25,12 +25,12 @@ from fields import SET_UP
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from diatom_training.examples import Example, box_of
+from diatom_training.data.examples import Example, box_of
+from diatom_training.data.rendered_examples import render_set
 from diatom_training.finetune.config import ARCHITECTURES
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
-from diatom_training.rendered import render_set
-from napari_diatom import geometry
+from napari_diatom.core import geometry
 from napari_diatom.engines import maskrcnn_net
 
 SEED = 5
@@ -142,7 +142,7 @@ def _ours(task: str) -> Trainer:
 
 def _ultralytics(images: Sequence[Example], options: argparse.Namespace, folder: Path) -> list[Moment]:
     """Train as `yolo train` does by default, without plots; its validation comes after the steps."""
-    from napari_diatom.engines.quiet import silence_ultralytics
+    from napari_diatom.engines.third_party import silence_ultralytics
 
     silence_ultralytics()
     from ultralytics import YOLO, data, utils

@@ -23,23 +23,25 @@ import cv2
 import numpy as np
 from fields import SET_UP
 
-from diatom_training.crops import clip_polygon, read_rgb
-from diatom_training.evaluate import average_precision, evaluate
-from diatom_training.examples import Example, from_coco
-from diatom_training.finetune import dataset, run
+from diatom_training.data.crops import clip_polygon, read_rgb
+from diatom_training.data.examples import Example, from_coco
+from diatom_training.data.rendered_examples import render_set
+from diatom_training.finetune import dataset, training_run
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.folder import CHECKPOINTS, COMPOSED, MODEL, RunFolder
-from diatom_training.rendered import render_set
-from napari_diatom import engines, geometry
-from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.detections import Detections
-from napari_diatom.errors import DiatomError
-from napari_diatom.formats import Annotations, coco
-from napari_diatom.formats.outlines import fill
+from diatom_training.finetune.run_folder import CHECKPOINTS, COMPOSED, MODEL, RunFolder
+from diatom_training.metrics.detection_metrics import average_precision, evaluate
+from napari_diatom import engines
+from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.core import geometry
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.mask_polygons import fill
+from napari_diatom.core.progress import Progress
+from napari_diatom.formats.coco import codec as coco
 from napari_diatom.models import library
-from napari_diatom.progress import Progress
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import Split
-from napari_diatom.project.store import Project
 
 CLASS = "diatom"
 SEED = 20261126
@@ -368,7 +370,7 @@ def _rendered(task: str, options: argparse.Namespace) -> Path:
 def _train(folder: Path, config: TrainConfig) -> None:
     """Do a training, or go on with it."""
     begun = RunFolder.open(folder) if (folder / "config.yaml").exists() else RunFolder.create(folder, config)
-    run.train(begun, lambda progress: _print(folder.name, progress))
+    training_run.train(begun, lambda progress: _print(folder.name, progress))
 
 
 def _print(name: str, progress: Progress) -> None:

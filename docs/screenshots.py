@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
-    from napari_diatom.widgets.run import RunWidget
+    from napari_diatom.widgets.detection.run_widget import RunWidget
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="napari-diatom-docs-", ignore_cleanup_errors=True)
 os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
@@ -80,10 +80,10 @@ def main() -> int:
     parser.add_argument("--only", choices=SHOTS, help="pictures of one widget")
     options = parser.parse_args()
 
-    from napari_diatom import child
-    from napari_diatom.widgets.detect import DetectWidget
-    from napari_diatom.widgets.instances import InstancesWidget
-    from napari_diatom.widgets.segment import SegmentWidget
+    from napari_diatom.analysis import worker_process
+    from napari_diatom.widgets.detection.detect import DetectWidget
+    from napari_diatom.widgets.detection.instances import InstancesWidget
+    from napari_diatom.widgets.detection.segment import SegmentWidget
 
     shots: dict[str, tuple[type[RunWidget], str, str]] = {
         "detect": (DetectWidget, "Detect diatoms", "river"),
@@ -97,7 +97,7 @@ def main() -> int:
         annotate(options.out)
     if options.only in (None, "finetune"):
         finetune(options.out)
-    child.close()
+    worker_process.close()
     return 0
 
 
@@ -105,13 +105,13 @@ def shoot(name: str, kind: type[RunWidget], title: str, slide: str, out: Path) -
     """Take the pictures of one widget, in a viewer of its own."""
     import napari
 
-    from napari_diatom import contributions
+    from napari_diatom.napari_layers import reader_writer
 
     viewer = napari.Viewer(show=True)
     viewer.window._qt_window.resize(*SIZE)
     widget = kind(viewer, list_devices=lambda: ("auto", "cpu"))
     viewer.window.add_dock_widget(widget, name=title, area="right")
-    for data, kwargs, _ in getattr(contributions, slide)():
+    for data, kwargs, _ in getattr(reader_writer, slide)():
         viewer.add_image(data, **kwargs)
     spin(1)
     find(widget)
@@ -132,7 +132,7 @@ def annotate(out: Path) -> None:
     from qtpy.QtCore import QItemSelectionModel
     from qtpy.QtWidgets import QComboBox, QListView, QSplitter
 
-    from napari_diatom.project import review
+    from napari_diatom.project import gallery_order
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
     viewer = napari.Viewer(show=True)
@@ -163,7 +163,7 @@ def annotate(out: Path) -> None:
     order, view = gallery.findChild(QComboBox, "gallery_order"), gallery.findChild(QListView, "gallery")
     assert order is not None
     assert view is not None
-    order.setCurrentIndex(review.ORDERS.index("unlikeness"))
+    order.setCurrentIndex(gallery_order.ORDERS.index("unlikeness"))
     spin(5)
     for row in (1, 2, 13):
         view.selectionModel().select(view.model().index(row, 0), QItemSelectionModel.SelectionFlag.Select)
@@ -178,7 +178,7 @@ def finetune(out: Path) -> None:
     import napari
     from qtpy.QtWidgets import QComboBox, QSpinBox, QTabWidget
 
-    from napari_diatom.widgets.finetune.widget import FineTuneWidget
+    from napari_diatom.widgets.training.widget import FineTuneWidget
 
     os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
     viewer = napari.Viewer(show=True)
@@ -213,9 +213,9 @@ def make_project(folder: Path, done: bool = False) -> Path:
     """Make a project of the example slides: all done, or some, one in work, one with proposals, some untouched."""
     import shutil
 
-    from napari_diatom.formats import geojson
+    from napari_diatom.formats.geojson import codec as geojson
+    from napari_diatom.project.project import Project
     from napari_diatom.project.specimen import Specimen, from_annotations
-    from napari_diatom.project.store import Project
 
     samples = Path(__file__).parents[1] / "sample_data"
     read = {path.stem: geojson.read(path) for path in sorted((samples / "truth").glob("*.geojson"))}
@@ -251,8 +251,8 @@ def draw_two_clicks(viewer: napari.Viewer, widget: AnnotateWidget) -> None:
     from qtpy.QtCore import QPoint, Qt
     from qtpy.QtTest import QTest
 
-    from napari_diatom import geometry
-    from napari_diatom.widgets.results import camera_of
+    from napari_diatom.core import geometry
+    from napari_diatom.widgets.detection.results_panel import camera_of
 
     canvas, camera = viewer.window._qt_viewer.canvas.native, camera_of(viewer)
     scale = widget.canvas().specimens.layer.scale[-1]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.formats import Annotations
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.formats.registry import Format, Layout
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.measurement.morphometry import oriented_box
 
 HEIGHT, WIDTH = 300, 400
 CLASSES = ("Navicula radiosa", "Nitzschia", "Übrige <&>")
@@ -52,8 +52,8 @@ def masks(image: str = "masks.png") -> Annotations:
     solid = ((x - 45) / 44) ** 2 + ((y - 20) / 19) ** 2 < 1
     drawn = [CroppedMask(ring, 40, 30), CroppedMask(parts, 60, 120), CroppedMask(solid, 200, 90)]
     box = [300.5, 200.25, 80, 12, 0.4]
-    from napari_diatom.formats.outlines import fill
-    from napari_diatom.geometry import corners
+    from napari_diatom.core.geometry import corners
+    from napari_diatom.core.mask_polygons import fill
 
     found = Detections.of(
         [*(oriented_box(mask) for mask in drawn), box],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shapes import Points, ellipse, mask_of, placed
 
 from diatom_training.composing.material import Background, CutOut, Material, Specimen
-from diatom_training.examples import Example
+from diatom_training.data.examples import Example
 
 LIGHT = 200
 DARK = 90

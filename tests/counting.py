@@ -11,7 +11,8 @@ import pytest
 from fakes import BlobEngine, model_folder, slide
 from PIL import Image
 
-from napari_diatom import cli, engines
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
 
 TABLES = ("specimens.csv", "counts.csv", "images.csv")
 

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom import geometry
-from napari_diatom.detections import Detections
-from napari_diatom.engines.base import Tile
-from napari_diatom.models.architectures import EXAMPLES
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.progress import Progress, check, never, silent
+from napari_diatom.core.taxa import Names
+from napari_diatom.models.architecture_names import EXAMPLES
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.names import Names
-from napari_diatom.progress import Progress, check, never, silent
+from napari_diatom.tiling.tiles import Tile
 
 
 def card(tile_size: int = 128, pixel_size_um: float | None = None) -> ModelCard:

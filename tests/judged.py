@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from shapes import mask_of, placed, rectangle
 
-from diatom_training.evaluate_masks import class_map, confusion
-from diatom_training.evaluation.cases import Case
-from napari_diatom.detections import Detections
+from diatom_training.metrics.mask_metrics import class_map, confusion
+from diatom_training.metrics.test_cases import Case
+from napari_diatom.core.detections import Detections
 
 HEIGHT, WIDTH = 240, 320
 CLASSES = ("Navicula", "Nitzschia", "Cyclotella")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from napari_diatom.detections import CroppedMask
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
 
 
 def picture(path: Path, seed: int, height: int = 60, width: int = 80) -> Path:

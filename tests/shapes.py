@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.detections import CroppedMask
-from napari_diatom.formats.outlines import fill
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.mask_polygons import fill
 
 Points = NDArray[np.float64]
 

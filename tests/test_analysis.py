@@ -9,11 +9,11 @@ import pytest
 import tifffile
 from fakes import BlobEngine, ShadeEngine, card, map_card, slide
 
-from napari_diatom.analysis import Analysis, AnalysisOptions, analyse, plan_map_scales, plan_scales
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.imaging import from_array, open_images
-from napari_diatom.progress import Progress
-from napari_diatom.splitting import SplitOptions
+from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse, plan_map_scales, plan_scales
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress
+from napari_diatom.images.slide_image import from_array, open_images
+from napari_diatom.tiling.instance_splitting import SplitOptions
 
 
 def found(**options: float) -> Analysis:

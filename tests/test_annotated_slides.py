@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from tiny import configured, draw_slides
 
-from diatom_training import crops, slides
-from diatom_training.evaluation.command import read_test_set
+from diatom_training.cli.evaluate import read_test_set
+from diatom_training.data import annotated_slides, crops
+from diatom_training.data.annotated_slides import read_slides
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.folder import RunFolder
-from diatom_training.slides import read_slides
-from napari_diatom.detections import CUT_BY_EDGE
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.formats import coco
-from napari_diatom.progress import silent
+from diatom_training.finetune.run_folder import RunFolder
+from napari_diatom.core.detections import CUT_BY_EDGE
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import silent
+from napari_diatom.formats.coco import codec as coco
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import Split
-from napari_diatom.project.store import Project
 
 OBB = "0 0.1 0.2 0.6 0.3 0.58 0.4 0.08 0.3\n1 0.7 0.7 0.9 0.7 0.9 0.9 0.7 0.9\n"
 
@@ -201,8 +201,8 @@ def test_a_file_that_is_cut_off_is_found_before_the_training(tmp_path: Path) -> 
 
 def test_looking_whether_files_are_whole_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = draw_slides(tmp_path)
-    monkeypatch.setattr(slides, "_BAND", 0)
-    monkeypatch.setattr(slides, "_ROWS", 32)
+    monkeypatch.setattr(annotated_slides, "_BAND", 0)
+    monkeypatch.setattr(annotated_slides, "_ROWS", 32)
     asks = iter([False] * 3 + [True])
     with pytest.raises(Stopped):
         read_slides(data, report=silent, should_stop=lambda: next(asks))

@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from fakes import ShadeEngine, slide
 
-from napari_diatom.analysis import AnalysisOptions
-from napari_diatom.batch import Batch, count
-from napari_diatom.errors import InputError
-from napari_diatom.splitting import SplitOptions
+from napari_diatom.analysis.pipeline import AnalysisOptions
+from napari_diatom.core.errors import InputError
+from napari_diatom.counting.batch import Batch, count
+from napari_diatom.tiling.instance_splitting import SplitOptions
 
 
 def test_specimens_of_maps_are_counted_and_their_options_recorded(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ import pytest
 import tifffile
 from fakes import CALLED, FLORA, BlobEngine, TurnNamer, namer_card, slide
 
-from napari_diatom import tables
-from napari_diatom.analysis import AnalysisOptions
-from napari_diatom.batch import Batch, count
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.measure import Protocol
-from napari_diatom.progress import Progress
+from napari_diatom.analysis.pipeline import AnalysisOptions
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress
+from napari_diatom.counting import tables
+from napari_diatom.counting.batch import Batch, count
+from napari_diatom.measurement.counting_protocol import Protocol
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom import blending
-from napari_diatom.blending import ALIGNED, Blender, merge_scales, plan_map_tiles, scratch
-from napari_diatom.errors import InputError, OutputError, Stopped
-from napari_diatom.tiling import Window
+from napari_diatom.core.errors import InputError, OutputError, Stopped
+from napari_diatom.tiling import map_blending
+from napari_diatom.tiling.map_blending import ALIGNED, Blender, merge_scales, plan_map_tiles, scratch
+from napari_diatom.tiling.tiles import Window
 
 
 def smooth(channels: int, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_what_all_tiles_agree_on_comes_out_as_it_is(overlap):
         blender.add(window, truth[:, window.y0 : window.y1, window.x0 : window.x1])
     planes = blender.planes()
     assert planes.shape == truth.shape
-    assert abs(planes / 255 - truth).max() <= 0.5 / 255 + 0.5 / blending.PARTS + 1e-6
+    assert abs(planes / 255 - truth).max() <= 0.5 / 255 + 0.5 / map_blending.PARTS + 1e-6
 
 
 @given(st.randoms(use_true_random=False))
@@ -138,7 +138,7 @@ def test_what_is_thick_is_judged_at_the_coarsest_scale():
 def test_maps_are_enlarged_band_by_band_as_a_whole_image_would_be(monkeypatch, height, width):
     import cv2
 
-    monkeypatch.setattr(blending, "_BAND", 1000)
+    monkeypatch.setattr(map_blending, "_BAND", 1000)
     small = np.rint(smooth(2, 100, 75, seed=2) * 255).astype(np.uint8)
     merged = merge_scales([small], height, width)
     expected = 255 - cv2.resize(small[0].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -146,7 +146,7 @@ def test_maps_are_enlarged_band_by_band_as_a_whole_image_would_be(monkeypatch, h
 
 
 def test_large_maps_lie_in_a_file_that_goes_with_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(blending, "IN_MEMORY", 1000)
+    monkeypatch.setattr(map_blending, "IN_MEMORY", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     large = scratch((3, 100, 20))
     assert isinstance(large, np.memmap)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_diatom import child
-from napari_diatom.analysis import AnalysisOptions
-from napari_diatom.analysis import analyse as analyse_here
-from napari_diatom.child import Job
-from napari_diatom.errors import DiatomError, InputError, ModelError, Stopped
-from napari_diatom.progress import never, silent
+from napari_diatom.analysis import worker_process
+from napari_diatom.analysis.pipeline import AnalysisOptions
+from napari_diatom.analysis.pipeline import analyse as analyse_here
+from napari_diatom.analysis.worker_process import Job
+from napari_diatom.core.errors import DiatomError, InputError, ModelError, Stopped
+from napari_diatom.core.progress import never, silent
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_files import write_model
+    from napari_diatom.engines.yolo_checkpoint import write_model
 
     torch.manual_seed(3)
     network = yolo_net.build("yolo11n-obb", 1)
@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _no_child_left():
     yield
-    child.close()
+    worker_process.close()
 
 
 def pixels(height=300, width=420, channels=3):
@@ -60,12 +60,12 @@ def pixels(height=300, width=420, channels=3):
 
 def test_the_child_finds_what_this_process_finds_and_reports(model):
     from napari_diatom.engines import load
-    from napari_diatom.imaging import from_array
+    from napari_diatom.images.slide_image import from_array
     from napari_diatom.models import library
 
     reports = []
     job = Job("a", pixels(), model, rgb=True, pixel_size_um=0.1, device="cpu")
-    there = child.analyse(job, reports.append, never)
+    there = worker_process.analyse(job, reports.append, never)
     engine = load(library.find(model), "cpu")
     here = analyse_here(from_array(pixels(), "a", 0.1, rgb=True), engine, AnalysisOptions(pixel_size_um=0.1))
     np.testing.assert_array_equal(there.detections.boxes, here.detections.boxes)
@@ -79,10 +79,10 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
 def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeypatch):
     import torch
 
-    from napari_diatom import blending
     from napari_diatom.engines import deeplab_net, load
-    from napari_diatom.engines.model_files import write_model
-    from napari_diatom.imaging import from_array
+    from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.images.slide_image import from_array
+    from napari_diatom.tiling import map_blending
 
     torch.manual_seed(0)
     architecture = "deeplabv3plus/resnet18/32"
@@ -97,9 +97,11 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
         classes=("round", "long"),
         tile_size=128,
     )
-    monkeypatch.setattr(blending, "IN_MEMORY", 1000)
+    monkeypatch.setattr(map_blending, "IN_MEMORY", 1000)
     options = AnalysisOptions(keep_probability=True, map_scales=(1.0,))
-    there = child.analyse(Job("a", pixels(), maps.folder, rgb=True, device="cpu", options=options), silent, never)
+    there = worker_process.analyse(
+        Job("a", pixels(), maps.folder, rgb=True, device="cpu", options=options), silent, never
+    )
     here = analyse_here(from_array(pixels(), "a", rgb=True), load(maps, "cpu"), options)
     np.testing.assert_array_equal(there.class_map, here.class_map)
     np.testing.assert_array_equal(there.probability, here.probability)
@@ -111,10 +113,10 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
 def test_specimens_are_named_as_in_this_process(model, tmp_path):
     import torch
 
-    from napari_diatom.detections import Detections
+    from napari_diatom.core.detections import Detections
     from napari_diatom.engines import classifier_net, load_namer
-    from napari_diatom.engines.model_files import write_model
-    from napari_diatom.imaging import from_array
+    from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.images.slide_image import from_array
 
     torch.manual_seed(0)
     architecture = "classifier/tu-test_efficientnet/64"
@@ -131,36 +133,36 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     )
     found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
     reports = []
-    there = child.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
+    there = worker_process.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
     here = load_namer(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
     assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
     np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)
     with pytest.raises(ModelError, match="names no specimens"):
-        child.name(Job("a", pixels(), model, rgb=True), found, silent, never)
+        worker_process.name(Job("a", pixels(), model, rgb=True), found, silent, never)
 
 
 def test_a_plane_of_a_stack_is_analysed_and_the_child_stays_warm(model):
     stack = np.stack([np.zeros((300, 420), np.uint8), pixels()[..., 0]])
-    first = child._keeper._warm
-    plane = child.analyse(Job("a", stack, model, plane=(1,), device="cpu"), silent, never)
-    flat = child.analyse(Job("a", stack[1], model, device="cpu"), silent, never)
+    first = worker_process._keeper._warm
+    plane = worker_process.analyse(Job("a", stack, model, plane=(1,), device="cpu"), silent, never)
+    flat = worker_process.analyse(Job("a", stack[1], model, device="cpu"), silent, never)
     np.testing.assert_array_equal(plane.detections.boxes, flat.detections.boxes)
-    assert first is None or child._keeper._warm is first
+    assert first is None or worker_process._keeper._warm is first
 
 
 def test_errors_come_through_as_what_they_are(model, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
-        child.analyse(Job("a", pixels(), Path("nowhere"), rgb=True), silent, never)
+        worker_process.analyse(Job("a", pixels(), Path("nowhere"), rgb=True), silent, never)
     with pytest.raises(InputError, match="NaN"):
-        child.analyse(Job("a", np.full((300, 300), np.nan), model, device="cpu"), silent, never)
+        worker_process.analyse(Job("a", np.full((300, 300), np.nan), model, device="cpu"), silent, never)
     with pytest.raises(InputError, match="a has no pixels"):
-        child.analyse(Job("a", np.zeros((0, 5), np.uint8), model, device="cpu"), silent, never)
+        worker_process.analyse(Job("a", np.zeros((0, 5), np.uint8), model, device="cpu"), silent, never)
 
 
 def test_a_stop_is_heeded_within_two_seconds_even_while_the_child_starts(model):
     for wait in (0.0, 0.3):
-        child.close()
+        worker_process.close()
         asked: list[float] = []
         begin = time.monotonic()
 
@@ -170,7 +172,7 @@ def test_a_stop_is_heeded_within_two_seconds_even_while_the_child_starts(model):
             return bool(asked)
 
         with pytest.raises(Stopped):
-            child.analyse(Job("a", pixels(2000, 2000), model, rgb=True, device="cpu"), silent, should_stop)
+            worker_process.analyse(Job("a", pixels(2000, 2000), model, rgb=True, device="cpu"), silent, should_stop)
         assert time.monotonic() - asked[0] < 2
 
 
@@ -182,22 +184,26 @@ def test_a_child_that_dies_is_reported_and_replaced(model):
             running_child().kill()
 
     with pytest.raises(DiatomError, match="unexpectedly"):
-        child.analyse(job, kill, never)
-    assert len(child.analyse(job, silent, never).detections) > 0
+        worker_process.analyse(job, kill, never)
+    assert len(worker_process.analyse(job, silent, never).detections) > 0
 
 
 def running_child():
     import psutil
 
-    (process,) = [p for p in psutil.Process(os.getpid()).children() if "napari_diatom.child" in " ".join(p.cmdline())]
+    (process,) = [
+        p
+        for p in psutil.Process(os.getpid()).children()
+        if "napari_diatom.analysis.worker_process" in " ".join(p.cmdline())
+    ]
     return process
 
 
 def test_temporary_files_are_gone_afterwards(model, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    child.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), silent, never)
+    worker_process.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), silent, never)
     assert list(tmp_path.glob("napari-diatom-*")) == []
 
 
 def test_devices_always_hold_the_cpu():
-    assert child.devices()[:2] == ("auto", "cpu")
+    assert worker_process.devices()[:2] == ("auto", "cpu")

@@ -18,9 +18,11 @@ import tifffile
 from fakes import BlobEngine, card, loader, model_folder, slide
 from PIL import Image
 
-from napari_diatom import batch, cli
-from napari_diatom.errors import InputError, ModelError
-from napari_diatom.formats import geojson
+from napari_diatom.cli import app as cli
+from napari_diatom.cli.count import run_count
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.counting import batch
+from napari_diatom.formats.geojson import codec as geojson
 
 TESTS = Path(__file__).parent
 TILES_PER_IMAGE = 4 * 3 + 2 * 2 + 1 + 1
@@ -39,7 +41,7 @@ def run(*arguments: object, engine: BlobEngine | None = None) -> int:
     """Run the command with a stand-in for the network."""
     parsed = [str(argument) for argument in arguments]
     parser = cli._parser().parse_args(["count", *parsed])
-    parser.run = lambda args: cli.run_count(args, loader(engine or BlobEngine()))
+    parser.run = lambda args: run_count(args, loader(engine or BlobEngine()))
     return cli.execute(parser)
 
 
@@ -232,7 +234,7 @@ def test_full_disk(tmp_path, slides, model, capsys, monkeypatch):
         real(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr("napari_diatom.files.os.fsync", full)
+        patch.setattr("napari_diatom.core.atomic_files.os.fsync", full)
         assert run(slides, "-o", out, "--model", model) == 2
     message = one_line(capsys.readouterr().err)
     assert "No space left on device" in message
@@ -291,7 +293,7 @@ def test_overwrite_that_fails_loses_nothing(tmp_path, slides, model, capsys):
         raise ModelError("The weights are damaged.")
 
     parsed = cli._parser().parse_args(["count", str(slides), "-o", str(out), "--model", str(model), "--overwrite"])
-    parsed.run = lambda arguments: cli.run_count(arguments, damaged)
+    parsed.run = lambda arguments: run_count(arguments, damaged)
     capsys.readouterr()
     assert cli.execute(parsed) == 2
     assert "damaged" in one_line(capsys.readouterr().err)

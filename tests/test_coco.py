@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as reference
 
-from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.formats import Annotations, coco, rle
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.formats.coco import codec as coco
+from napari_diatom.formats.coco import rle
+from napari_diatom.measurement.morphometry import oriented_box
 
 planes = arrays.arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 

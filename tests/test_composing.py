@@ -12,17 +12,17 @@ import shapely
 from composed import LIGHT, cut_out, even_material, slide, two_slides
 from shapes import ellipse, mask_of, placed
 
-from diatom_training.composing.blending import Canvas, Patch, blend, tone_curve, with_tone
+from diatom_training.composing.alpha_blending import Canvas, Patch, blend, tone_curve, with_tone
+from diatom_training.composing.background import ground_of
 from diatom_training.composing.compose import ComposedField, compose_field
-from diatom_training.composing.cutouts import from_examples
-from diatom_training.composing.ground import ground_of
 from diatom_training.composing.material import Material, joined
 from diatom_training.composing.options import ComposeOptions
 from diatom_training.composing.preview import layers_of
-from diatom_training.crops import read_rgb
-from diatom_training.examples import Example
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
+from diatom_training.composing.specimen_cutouts import from_examples
+from diatom_training.data.crops import read_rgb
+from diatom_training.data.examples import Example
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
 
 EVEN = ComposeOptions(
     size=256, specimens=(2, 5), empty_share=0, scale=(0.8, 1.0), defocus_px=0, matching="light", blending="feather"

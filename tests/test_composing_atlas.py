@@ -11,9 +11,9 @@ from composed import atlas_image, painted
 from shapes import ellipse, placed
 
 from diatom_training.composing.atlas import from_atlas, marks_of
-from diatom_training.crops import read_rgb
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
+from diatom_training.data.crops import read_rgb
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
 
 
 @pytest.mark.parametrize("upright", [False, True])

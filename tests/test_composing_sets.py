@@ -11,12 +11,12 @@ from composed import atlas_image, even_material, two_slides
 
 from diatom_training.composing.__main__ import main
 from diatom_training.composing.compose import compose_field
+from diatom_training.composing.dataset_writer import RECORD, compose_set
 from diatom_training.composing.material import Material
 from diatom_training.composing.options import ComposeOptions
-from diatom_training.composing.write import RECORD, compose_set
-from diatom_training.crops import random_crop, read_rgb
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.progress import Progress
+from diatom_training.data.crops import random_crop, read_rgb
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress
 
 SMALL = ComposeOptions(size=128, specimens=(1, 2), empty_share=0, blending="feather", length_px=(30, 70))
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from npe2 import PluginManifest
 
-from napari_diatom import contributions, layers
-from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.exports import export
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.layers import ResultFacts
-from napari_diatom.names import Name
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.taxa import Name
+from napari_diatom.counting.export import export
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.napari_layers import reader_writer, shapes_layer
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.common.sample_data import lake
 
 FOUND = Detections.of(
     [[50, 60, 100, 20, 0.5], [190, 150, 40, 10, -1.2]],
@@ -48,23 +50,23 @@ def test_every_command_of_the_manifest_is_there(manifest):
 
 
 def test_every_example_slide_is_offered(manifest):
-    from diatom_training.synthesis.samples import SAMPLES
+    from diatom_training.synthesis.sample_slides import SAMPLES
 
     offered = {command.python_name.partition(":")[2] for command in manifest.contributions.commands}
-    samples = [getattr(contributions, name, None) for name in offered]
+    samples = [getattr(reader_writer, name, None) for name in offered]
     assert {found.args[0] for found in samples if isinstance(found, partial)} == {sample.name for sample in SAMPLES}
 
 
 def test_geojson_goes_through_a_layer_unchanged(tmp_path):
     path = tmp_path / "a.geojson"
     geojson.write(path, annotations())
-    reader = contributions.get_reader(str(path))
+    reader = reader_writer.get_reader(str(path))
     assert reader is not None
     ((data, kwargs, kind),) = reader(str(path))
     assert kind == "shapes"
     facts = ResultFacts.from_metadata(kwargs["metadata"])
     assert facts == ResultFacts("a.tif", 300, 400, ("Navicula", "Nitzschia"), 0.1, "diatom-obb 1.0")
-    written = contributions.write_shapes(str(tmp_path / "b"), data, kwargs)
+    written = reader_writer.write_shapes(str(tmp_path / "b"), data, kwargs)
     assert written == [str(tmp_path / "b.geojson")]
     back = geojson.read(tmp_path / "b.geojson")
     np.testing.assert_allclose(back.detections.boxes, FOUND.boxes, rtol=1e-5)
@@ -76,27 +78,27 @@ def test_geojson_goes_through_a_layer_unchanged(tmp_path):
 def test_an_empty_annotation_file_is_an_empty_layer(tmp_path):
     path = tmp_path / "a.geojson"
     geojson.write(path, annotations(FOUND[:0]))
-    ((data, kwargs, _),) = contributions.read_shapes(str(path))
+    ((data, kwargs, _),) = reader_writer.read_shapes(str(path))
     assert len(data) == 0
-    contributions.write_shapes(str(path), data, kwargs)
+    reader_writer.write_shapes(str(path), data, kwargs)
     assert len(geojson.read(path)) == 0
 
 
 def test_other_files_are_left_to_other_readers():
-    assert contributions.get_reader("a.tif") is None
-    assert contributions.get_reader(["a.geojson", "b.csv"]) is None
+    assert reader_writer.get_reader("a.tif") is None
+    assert reader_writer.get_reader(["a.geojson", "b.csv"]) is None
 
 
 def test_a_text_file_named_geojson_is_refused_in_one_line(tmp_path):
     path = tmp_path / "a.geojson"
     path.write_text("hello")
     with pytest.raises(InputError, match="not GeoJSON"):
-        contributions.read_shapes(str(path))
+        reader_writer.read_shapes(str(path))
 
 
 def test_a_foreign_layer_can_be_saved(tmp_path):
     square = np.array([[0, 0], [0, 10], [4, 10], [4, 0.0]])
-    contributions.write_shapes(str(tmp_path / "x.geojson"), [square], {"name": "Shapes"})
+    reader_writer.write_shapes(str(tmp_path / "x.geojson"), [square], {"name": "Shapes"})
     back = geojson.read(tmp_path / "x.geojson")
     np.testing.assert_allclose(back.detections.boxes[0, :4], [5.5, 2.5, 10, 4])
 
@@ -129,8 +131,8 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path):
 
 
 def test_an_example_slide_knows_its_pixel_size():
-    ((image, kwargs, kind),) = contributions.lake()
+    ((image, kwargs, kind),) = lake()
     assert kind == "image"
     assert image.dtype == np.uint16
     assert kwargs["scale"] == (0.1032, 0.1032)
-    assert layers.METADATA_KEY not in kwargs["metadata"]
+    assert shapes_layer.METADATA_KEY not in kwargs["metadata"]

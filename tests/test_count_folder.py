@@ -17,7 +17,7 @@ from counting import count, record, results, rows, save
 from fakes import ShadeEngine, model_folder, slide
 from PIL import Image
 
-from napari_diatom.formats import geojson
+from napari_diatom.formats.geojson import codec as geojson
 
 JOURNAL = ".napari-diatom"
 
@@ -86,10 +86,10 @@ def test_of_a_killed_image_that_was_taken_away_nothing_stays(tmp_path, slides, m
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("napari_diatom.batch.write_overlay", kill)
+        patch.setattr("napari_diatom.counting.batch.write_overlay", kill)
         # A killed program cleans nothing up.
-        patch.setattr("napari_diatom.results_folder.ResultsFolder.remove", lambda *_: None)
-        patch.setattr("napari_diatom.results_folder.ResultsFolder.discard_empty", lambda *_: None)
+        patch.setattr("napari_diatom.counting.results_folder.ResultsFolder.remove", lambda *_: None)
+        patch.setattr("napari_diatom.counting.results_folder.ResultsFolder.discard_empty", lambda *_: None)
         with pytest.raises(Killed):
             count(slides, "-o", out)
     assert (out / "annotations" / "site0" / "field0.geojson").exists()

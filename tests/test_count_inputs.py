@@ -15,8 +15,8 @@ from counting import count, record, results, rows, save
 from fakes import BlobEngine, slide
 from PIL import Image
 
-from napari_diatom import cli
-from napari_diatom.sources import plan_sources
+from napari_diatom.cli import app as cli
+from napari_diatom.counting.result_names import plan_sources
 
 UNIX = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 
@@ -218,7 +218,7 @@ def test_an_image_that_fails_of_anything_is_named_and_the_others_go_on(tmp_path,
 def test_whatever_part_fails_of_an_image_nothing_of_it_stays(tmp_path, three, monkeypatch, place):
     from fakes import ShadeEngine
 
-    from napari_diatom import batch
+    from napari_diatom.counting import batch
 
     owner, _, name = place.rpartition(".")
     holder = getattr(batch, owner) if owner else batch

@@ -14,11 +14,12 @@ from counting import count, record, results, save
 from fakes import ShadeEngine
 from PIL import Image
 
-from napari_diatom import cli, engines
-from napari_diatom.detections import Detections
-from napari_diatom.engines.base import Tile
-from napari_diatom.imaging import from_array
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
+from napari_diatom.core.detections import Detections
+from napari_diatom.images.slide_image import from_array
 from napari_diatom.models import library
+from napari_diatom.tiling.tiles import Tile
 
 SLIDE = Path(__file__).parents[1] / "sample_data" / "slides" / "river_bright_field_40x.jpg"
 
@@ -67,7 +68,7 @@ def test_names_of_specimens_are_the_same_to_the_last_bit(tmp_path):
     import torch
 
     from napari_diatom.engines import classifier_net
-    from napari_diatom.engines.model_files import write_model
+    from napari_diatom.engines.model_writer import write_model
 
     torch.manual_seed(0)
     architecture = "classifier/tu-test_efficientnet/64"

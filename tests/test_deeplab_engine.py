@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from napari_diatom import engines
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import deeplab_net
 from napari_diatom.engines.backends import TorchBackend
-from napari_diatom.engines.base import MapEngine, Tile
 from napari_diatom.engines.deeplab import pad
-from napari_diatom.engines.model_files import write_model
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.engines.protocols import MapEngine
 from napari_diatom.engines.weights import read_weights
-from napari_diatom.errors import ModelError
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.tiling.tiles import Tile
 
 ARCHITECTURE = "deeplabv3plus/resnet18/32"
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)

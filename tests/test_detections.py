@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_diatom.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
-from napari_diatom.errors import InputError
+from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
 
 SOME = Detections.of(
     [[10, 20, 30, 5, 0.5], [50, 60, 5, 40, 0.1], [5, 5, 10, 10, 1.0]],

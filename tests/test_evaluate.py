@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.evaluate import angle_errors_deg, best_threshold, evaluate, match
-from diatom_training.evaluate_masks import class_map, confusion, map_metrics, mask_overlaps
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import InputError
+from diatom_training.metrics.detection_metrics import angle_errors_deg, best_threshold, evaluate, match
+from diatom_training.metrics.mask_metrics import class_map, confusion, map_metrics, mask_overlaps
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError
 
 SIZE = (400, 600)
 TRUTH = Detections.of(

@@ -15,23 +15,24 @@ import torch
 from fakes import BlobEngine, card
 from tiny import NETWORKS, configured, draw_slides
 
-from diatom_training.evaluation.cases import renamed
-from diatom_training.finetune import child, dataset
+from diatom_training.finetune import dataset, training_process
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.folder import RunFolder
-from diatom_training.finetune.judging import judge
-from diatom_training.finetune.run import work
-from napari_diatom import cli, engines
-from napari_diatom.detections import Detections
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.threshold_tuning import judge
+from diatom_training.finetune.training_run import work
+from diatom_training.metrics.test_cases import renamed
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
 from napari_diatom.engines import classifier_net
-from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.formats import coco
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.formats.coco import codec as coco
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, NamingFacts
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import Split
-from napari_diatom.project.store import Project
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -332,7 +333,7 @@ def test_folds_that_were_interrupted_go_on(
         trained.append(folder.path.name)
         folder.write_state("finished")
 
-    monkeypatch.setattr(child, "run", train)
+    monkeypatch.setattr(training_process, "run", train)
     code, printed, _ = command("train", file, "-o", out, "--folds", 3)
     assert code == 130
     assert "Stopped in fold 2 of 3, 1 finished before. The same command with --resume goes on." in printed

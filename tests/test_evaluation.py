@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from judged import CLASSES, HEIGHT, WIDTH, cases
 
-from diatom_training.evaluate import average_precision, evaluate
-from diatom_training.evaluate_masks import runs
-from diatom_training.evaluation.calibration import calibration
-from diatom_training.evaluation.cases import Case, ClassNames
-from diatom_training.evaluation.coco import OVERLAPS
-from diatom_training.evaluation.detection import confusion_of, detection_figures
-from diatom_training.evaluation.maps import map_figures, tables_of
-from diatom_training.evaluation.matching import Matches, average_precisions, match_cases
-from diatom_training.evaluation.naming import naming_figures
-from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_EDGE, CroppedMask, Detections
-from napari_diatom.engines.quiet import silence_ultralytics
-from napari_diatom.errors import InputError
+from diatom_training.metrics.class_map_figures import map_figures, tables_of
+from diatom_training.metrics.coco_evaluator import OVERLAPS
+from diatom_training.metrics.detection_figures import confusion_of, detection_figures
+from diatom_training.metrics.detection_metrics import average_precision, evaluate
+from diatom_training.metrics.mask_metrics import runs
+from diatom_training.metrics.matching import Matches, average_precisions, match_cases
+from diatom_training.metrics.naming_figures import naming_figures
+from diatom_training.metrics.reliability import calibration
+from diatom_training.metrics.test_cases import Case, ClassNames
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.engines.third_party import silence_ultralytics
 
 SEEDS = range(4)
 

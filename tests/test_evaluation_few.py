@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import cases
 
-from diatom_training.evaluation.bootstrap import Bootstrap
+from diatom_training.evaluation.card_figures import told
+from diatom_training.evaluation.evaluation import About, evaluate_cases, evaluate_names
 from diatom_training.evaluation.report import chief_figures, html, to_json, write_report
-from diatom_training.evaluation.result import About, evaluate_cases, evaluate_names
-from diatom_training.evaluation.shares import FEWEST, wilson
-from diatom_training.evaluation.told import told
+from diatom_training.metrics.bootstrap import Bootstrap
+from diatom_training.metrics.proportions import FEWEST, wilson
 
 ABOUT = About("diatom-test", "1.2")
 QUICK = Bootstrap(resamples=60)

@@ -12,26 +12,19 @@ import numpy as np
 import pytest
 from judged import CLASSES, HEIGHT, WIDTH, cases
 
-from diatom_training.evaluation.bootstrap import Bootstrap, intervals, of_cases
-from diatom_training.evaluation.cases import Case, Units, units_of
-from diatom_training.evaluation.detection import compare, detection_figures, figures_of, figures_of_two
-from diatom_training.evaluation.maps import figures_of_maps
-from diatom_training.evaluation.matching import match_cases
+from diatom_training.evaluation.evaluation import About, Evaluation, evaluate_cases, evaluate_names
 from diatom_training.evaluation.mistakes import SIDE, picture, worst
-from diatom_training.evaluation.paired import (
-    Comparison,
-    differences,
-    holm,
-    least_units,
-    remarks_of_few,
-    swaps,
-)
 from diatom_training.evaluation.report import html, to_json, write_comparison, write_report
-from diatom_training.evaluation.result import About, Evaluation, evaluate_cases, evaluate_names
-from diatom_training.evaluation.words import summary
-from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError
-from napari_diatom.imaging import from_array
+from diatom_training.evaluation.summary_text import summary
+from diatom_training.metrics.bootstrap import Bootstrap, intervals, of_cases
+from diatom_training.metrics.class_map_figures import figures_of_maps
+from diatom_training.metrics.detection_figures import compare, detection_figures, figures_of, figures_of_two
+from diatom_training.metrics.matching import match_cases
+from diatom_training.metrics.paired_test import Comparison, differences, holm, least_units, remarks_of_few, swaps
+from diatom_training.metrics.test_cases import Case, Units, units_of
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.images.slide_image import from_array
 
 ABOUT = About("diatom-test", "1.2", "ab" * 32, "oriented-boxes", "the model's own, tuned on its validation images")
 QUICK = Bootstrap(resamples=60)

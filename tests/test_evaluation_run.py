@@ -13,27 +13,27 @@ import pytest
 from fakes import BlobEngine, ShadeEngine, card, loader, map_card, slide
 from judged import cases
 
-from diatom_training.evaluation import run
-from diatom_training.evaluation.bootstrap import Bootstrap
-from diatom_training.evaluation.detection import figures_of
-from diatom_training.evaluation.folds import Fold, cross_validation, words, write_cross_validation
-from diatom_training.evaluation.matching import match_cases
-from diatom_training.evaluation.namers import Named
+from diatom_training.data.annotated_slides import PARTS, Slide
+from diatom_training.evaluation import evaluate as run
+from diatom_training.evaluation.cross_validation import Fold, cross_validation, words, write_cross_validation
+from diatom_training.evaluation.evaluate_classifier import Named
+from diatom_training.evaluation.evaluation import About, evaluate_cases
 from diatom_training.evaluation.report import to_json
-from diatom_training.evaluation.result import About, evaluate_cases
-from diatom_training.finetune import judging
+from diatom_training.finetune import threshold_tuning
 from diatom_training.finetune.dataset import Dataset
-from diatom_training.slides import PARTS, Slide
+from diatom_training.metrics.bootstrap import Bootstrap
+from diatom_training.metrics.detection_figures import figures_of
+from diatom_training.metrics.matching import match_cases
 from napari_diatom import engines
-from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError, OutputError, Stopped
-from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations
-from napari_diatom.imaging import from_array
+from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError, OutputError, Stopped
+from napari_diatom.core.progress import Progress, never
+from napari_diatom.images.slide_image import from_array
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.progress import Progress, never
 
 QUICK = Bootstrap(resamples=50)
 KNOWN = AnalysisOptions(pixel_size_um=0.25)
@@ -174,7 +174,7 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
         told: list[Progress] = []
         untuned = ModelFolder(bare, tmp_path)
-        model, evaluation = judging.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
+        model, evaluation = threshold_tuning.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
         assert model.card == ModelCard.read(tmp_path)
         assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
         warnings = [progress.message for progress in told if progress.stage == "warning"]
@@ -193,12 +193,12 @@ def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
     truth = np.array([0, 0, 0]) if right else np.array([1, 1, 1])
     sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
     said = Named(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
-    monkeypatch.setattr(judging, "name_specimens", lambda *arguments: said)
+    monkeypatch.setattr(threshold_tuning, "name_specimens", lambda *arguments: said)
     update = {"task": "classes", "engine": "classifier", "classes": classes, "thresholds": {}}
     namer = ModelFolder(card().model_copy(update=update), tmp_path)
     told: list[Progress] = []
     data = Dataset(classes, dict.fromkeys(PARTS, ()), ())
-    model, _ = judging.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
+    model, _ = threshold_tuning.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
     assert bool(model.card.thresholds) == right
     assert any("could not be tuned" in progress.message for progress in told) != right
 

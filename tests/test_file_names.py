@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from napari_diatom.cli import main
-from napari_diatom.formats import geojson
-from napari_diatom.formats.name_index import NameIndex, stem_of
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.shared.name_index import NameIndex, stem_of
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
-from napari_diatom.project.store import Project
 
 RING = [10, 10, 60, 10, 60, 30, 10, 30]
 

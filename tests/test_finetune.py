@@ -14,17 +14,27 @@ import cv2
 import pytest
 from tiny import NETWORKS, configured, draw_slides
 
-from diatom_training.export import to_ultralytics
-from diatom_training.finetune import aside, child, command, dataset, estimate, reading, recent, run, start
+from diatom_training.cli import train as command
+from diatom_training.data.annotated_slides import PARTS
+from diatom_training.finetune import (
+    curve_diagnosis,
+    dataset,
+    initial_weights,
+    recent_runs,
+    resource_estimate,
+    subprocess_call,
+    training_process,
+    training_run,
+)
 from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
-from diatom_training.finetune.division import Division
-from diatom_training.finetune.folder import RunFolder
+from diatom_training.finetune.data_split import Division
+from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
-from diatom_training.slides import PARTS
-from napari_diatom import cli
-from napari_diatom.errors import InputError, Stopped
+from diatom_training.recipes.ultralytics_export import to_ultralytics
+from napari_diatom.cli import app as cli
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
 from napari_diatom.models import library
-from napari_diatom.progress import Progress, Report, ShouldStop, never, silent
 
 
 @pytest.fixture
@@ -36,7 +46,7 @@ def slides(tmp_path: Path) -> Path:
 def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, task: str) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides, task, name="mine"))
     seen: list[Progress] = []
-    state = child.run(folder, seen.append, never)
+    state = training_process.run(folder, seen.append, never)
     assert state.stage == "finished"
     assert [progress.done for progress in seen if progress.stage == "epoch"] == [1, 2]
     assert len(folder.history()) == 2
@@ -64,22 +74,22 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     looked = cv2.imread(str(folder.example(2)))
     assert looked.shape[1] > looked.shape[0] >= 64
     with pytest.raises(InputError, match="finished"):
-        child.Child(folder)
+        training_process.Child(folder)
 
 
 def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
     config = configured(slides, learning={"epochs": 3})
     whole = RunFolder.create(tmp_path / "whole", config)
-    child.run(whole, silent, never)
+    training_process.run(whole, silent, never)
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = child.Child(halves)
+    process = training_process.Child(halves)
     while not halves.history():
         time.sleep(0.05)
     os.kill(process.folder.state().pid, signal.SIGKILL)
     while process.poll() is None:
         time.sleep(0.05)
     assert halves.state().stage == "stopped"
-    child.run(halves, silent, never)
+    training_process.run(halves, silent, never)
     assert halves.history() == whole.history()
     theirs = library.find(str(whole / "model")).card.metrics
     assert library.find(str(halves / "model")).card.metrics == theirs
@@ -97,13 +107,13 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
     while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert folder.state().stage == ("finished" if keeps else "stopped")
-    assert recent.runs()[0].path == folder.path
+    assert recent_runs.runs()[0].path == folder.path
 
 
 def test_what_a_training_would_learn_from_is_told(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = estimate.Estimate(2.0, 0.5, 60.0, 1_500_000_000, "cpu")
+    told = resource_estimate.Estimate(2.0, 0.5, 60.0, 1_500_000_000, "cpu")
     monkeypatch.setattr(command, "estimate", lambda config: told)
     configured(slides, learning={"epochs": 60}).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
@@ -117,7 +127,7 @@ def test_what_a_training_would_learn_from_is_told(
 
 def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     config = configured(slides, learning={"epochs": 50})
-    told = estimate.estimate(config)
+    told = resource_estimate.estimate(config)
     assert 0 < told.step_seconds < 30
     assert told.device == "cpu"
     assert 1e8 < told.memory_bytes < 2e10
@@ -129,9 +139,9 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     assert told.seconds(longer) == pytest.approx(1.5 * learning + told.judging_seconds)
     assert "for 75 epochs" in told.text(longer)
     with pytest.raises(InputError, match="does not exist"):
-        estimate.estimate(config.replace(data=slides.parent / "gone.json"))
+        resource_estimate.estimate(config.replace(data=slides.parent / "gone.json"))
     with pytest.raises(Stopped):
-        estimate.estimate(config, lambda: True)
+        resource_estimate.estimate(config, lambda: True)
 
 
 def test_what_is_done_aside_leaves_nothing_behind(
@@ -139,7 +149,7 @@ def test_what_is_done_aside_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "untidy.py").write_text("import tempfile\ndef make(config):\n    return tempfile.mkdtemp()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    made = Path(aside.aside("untidy", "make", configured(slides)))
+    made = Path(subprocess_call.aside("untidy", "make", configured(slides)))
     assert made.parent.name.startswith("napari-diatom-")
     assert not made.parent.exists()
 
@@ -155,7 +165,7 @@ def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: P
             stop.set()
 
     with pytest.raises(Stopped):
-        child.run(folder, stop_later, stop.is_set)
+        training_process.run(folder, stop_later, stop.is_set)
     assert time.monotonic() - asked[0] < 3.5
     assert folder.state().stage == "stopped"
     assert not (folder / "stop").exists()
@@ -272,13 +282,13 @@ def test_a_run_goes_on_with_its_slides_in_the_order_that_they_had(slides: Path) 
 
 def test_a_run_killed_between_the_last_checkpoint_and_its_figures_has_them_all(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides))
-    assert run.work(folder) == 0
+    assert training_run.work(folder) == 0
     whole = folder.history()
     rows = (folder / "history.csv").read_text().splitlines()
     (folder / "history.csv").write_text("\n".join(rows[:-1]) + "\n")
     (folder / "curves.png").unlink()
     folder.write_state("stopped")
-    assert run.work(folder) == 0
+    assert training_run.work(folder) == 0
     assert folder.history() == whole
     assert (folder / "curves.png").exists()
 
@@ -304,11 +314,11 @@ def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) ->
 
 def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -> None:
     first = RunFolder.create(tmp_path / "first", configured(slides))
-    child.run(first, silent, never)
+    training_process.run(first, silent, never)
     others = {"shares": "70-15-15", "seed": 3}
     second = RunFolder.create(tmp_path / "second", configured(slides, start=str(first.path), split=others))
     said: list[str] = []
-    child.run(second, lambda progress: said.append(progress.message), never)
+    training_process.run(second, lambda progress: said.append(progress.message), never)
     assert any("the start has learnt from 2 images of the" in line for line in said)
     seen = library.find(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
@@ -316,12 +326,12 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
 
 def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500}))
-    begun: list[child.Child] = []
+    begun: list[training_process.Child] = []
     refused: list[str] = []
 
     def begin() -> None:
         try:
-            begun.append(child.Child(folder))
+            begun.append(training_process.Child(folder))
         except InputError as error:
             refused.append(str(error))
 
@@ -340,9 +350,9 @@ def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
 
 def test_a_dead_child_is_no_stop(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides))
-    process = child.Child(folder)
+    process = training_process.Child(folder)
     with pytest.raises(InputError, match="trained already"):
-        child.Child(folder)
+        training_process.Child(folder)
     os.kill(folder.state().pid, signal.SIGKILL)
     while (state := process.poll()) is None:
         time.sleep(0.05)
@@ -365,22 +375,22 @@ def test_settings_that_changed_since_are_not_passed_over(tmp_path: Path, slides:
 
 def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
     with pytest.raises(InputError, match="model for semantic"):
-        start.resolve(configured(slides, "instances", start="diatom-deeplab", architecture=None))
+        initial_weights.resolve(configured(slides, "instances", start="diatom-deeplab", architecture=None))
     with pytest.raises(InputError, match="network for semantic"):
-        start.resolve(configured(slides, "instances", architecture=NETWORKS["semantic"]))
+        initial_weights.resolve(configured(slides, "instances", architecture=NETWORKS["semantic"]))
     for detector in ("diatom-deeplab", "diatom-maskrcnn"):
-        named = start.resolve(configured(slides, "classes", start=detector, architecture=None))
+        named = initial_weights.resolve(configured(slides, "classes", start=detector, architecture=None))
         assert named.architecture == "classifier/tu-tf_efficientnet_lite0/192"
         assert named.backbone is not None
-        network = start.build(named.architecture, 2).get_submodule("encoder").state_dict()
+        network = initial_weights.build(named.architecture, 2).get_submodule("encoder").state_dict()
         assert sum(name in network for name in named.backbone) > 200
     with pytest.raises(InputError, match="model for oriented-boxes"):
-        start.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))
-    found = start.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
+        initial_weights.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))
+    found = initial_weights.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
     assert found.weights is not None
     upright = to_ultralytics(library.find("diatom-box"), slides.parent / "weights.pt")
-    found = start.resolve(configured(slides, "oriented-boxes", start=str(upright), architecture=None))
+    found = initial_weights.resolve(configured(slides, "oriented-boxes", start=str(upright), architecture=None))
     assert found.architecture == "yolo11n-obb"
     assert found.weights is not None
 
@@ -390,14 +400,14 @@ def curve(*losses: float, train: float = 0.9) -> list[dict[str, float]]:
 
 
 def test_curves_are_read_in_plain_words() -> None:
-    assert reading.read(curve(1, 0.9)).verdict == "early"
-    assert reading.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "learning"
-    over = reading.read(curve(1, 0.8, 0.7, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9))
+    assert curve_diagnosis.read(curve(1, 0.9)).verdict == "early"
+    assert curve_diagnosis.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "learning"
+    over = curve_diagnosis.read(curve(1, 0.8, 0.7, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9))
     assert (over.verdict, over.best_epoch) == ("overfitting", 4)
     flat = curve(1, 0.6, 0.5, *[0.5] * 12)
-    assert reading.read(flat).verdict == "good"
-    assert reading.read([epoch | {"val_ap50": 0.1} for epoch in flat]).verdict == "underfitting"
-    assert reading.read(curve(1, 0.5, 1.2, 0.5, 1.3, 0.6, 1.2, 0.6)).verdict == "unstable"
+    assert curve_diagnosis.read(flat).verdict == "good"
+    assert curve_diagnosis.read([epoch | {"val_ap50": 0.1} for epoch in flat]).verdict == "underfitting"
+    assert curve_diagnosis.read(curve(1, 0.5, 1.2, 0.5, 1.3, 0.6, 1.2, 0.6)).verdict == "unstable"
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> None:
@@ -408,7 +418,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> 
     broken = configured(slides).replace(classes=("circle",))
     folder = RunFolder.create(tmp_path / "run", broken)
     with pytest.raises(Exception, match="no specimen of circle"):
-        child.run(folder, silent, never)
+        training_process.run(folder, silent, never)
     assert folder.state().stage == "failed"
     # What came to nothing is in nobody's way; anything else in the folder is.
     note = tmp_path / "run" / "note.txt"
@@ -436,7 +446,7 @@ def test_an_interrupt_stops_the_child_in_order(
                 raise Stopped("Stopped as asked; the best weights so far are in the run's model.")
             time.sleep(0.1)
 
-    monkeypatch.setattr(child, "run", train)
+    monkeypatch.setattr(training_process, "run", train)
     # Processes that run tests side by side ignore interrupts.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -14,12 +14,12 @@ from composed import DARK, LIGHT, painted, slide
 from PIL import Image
 from shapes import ellipse, placed
 
-from diatom_training.finetune import child, composed, dataset, run
+from diatom_training.finetune import composed_pretraining, dataset, training_process, training_run
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.folder import RunFolder
-from napari_diatom.errors import InputError
+from diatom_training.finetune.run_folder import RunFolder
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, never, silent
 from napari_diatom.models import library
-from napari_diatom.progress import Progress, never, silent
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
 SECTION = {"count": 3, "epochs": 2, "specimens": [1, 2], "seed": 4}
@@ -71,7 +71,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     config = configured(slides, SECTION)
     whole = RunFolder.create(tmp_path / "whole", config)
     seen: list[Progress] = []
-    run.train(whole, seen.append)
+    training_run.train(whole, seen.append)
     epochs = [(p.stage, p.done) for p in seen if p.stage.endswith("epoch")]
     assert epochs == [("composed-epoch", 1), ("composed-epoch", 2), ("epoch", 1), ("epoch", 2)]
     card = library.find(str(whole / "model")).card
@@ -96,14 +96,14 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     assert library.find(str(whole / "composed" / "model")).card.sha256 != card.sha256
 
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = child.Child(halves)
+    process = training_process.Child(halves)
     while not RunFolder(halves / "composed").history():
         time.sleep(0.02)
     os.kill(process.folder.state().pid, signal.SIGKILL)
     while process.poll() is None:
         time.sleep(0.02)
     assert not halves.history()
-    child.run(halves, silent, never)
+    training_process.run(halves, silent, never)
     assert halves.history() == whole.history()
     assert RunFolder(halves / "composed").history() == RunFolder(whole / "composed").history()
     assert library.find(str(halves / "model")).card.sha256 == card.sha256
@@ -111,7 +111,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
 
 def test_a_preview_shows_the_first_composed_slides_with_their_truth(slides: Path) -> None:
     config = configured(slides, SECTION | {"empty_share": 0.0})
-    shown = composed.preview(config, 2)
+    shown = composed_pretraining.preview(config, 2)
     assert [image.shape for image, _ in shown] == [(80, 80, 3)] * 2
     for image, truth in shown:
         assert len(truth)
@@ -121,20 +121,20 @@ def test_a_preview_shows_the_first_composed_slides_with_their_truth(slides: Path
         (height, width), inside = mask.pixels.shape, np.zeros((80, 80), dtype=bool)
         inside[mask.y0 : mask.y0 + height, mask.x0 : mask.x0 + width] = mask.pixels
         assert image[inside].mean() < (DARK + LIGHT) / 2
-    again = composed.preview(config, 1)
+    again = composed_pretraining.preview(config, 1)
     assert (again[0][0] == shown[0][0]).all()
-    assert len(composed.preview(config, 9)) == 3
+    assert len(composed_pretraining.preview(config, 9)) == 3
 
 
 def test_too_little_material_is_told_before_anything_is_learnt(tmp_path: Path) -> None:
     config = configured(drawn(tmp_path, valves=1), SECTION, split={"shares": "34-33-33"})
     folder = RunFolder.create(tmp_path / "run", config)
     with pytest.raises(InputError, match="2 cut-outs of specimens, and 3 are needed"):
-        run.train(folder)
+        training_run.train(folder)
     assert not (folder / "composed" / "fields").exists()
     data = dataset.read(config)
     with pytest.raises(InputError, match="kept for testing"):
-        composed.gather(config, _leaking(data), 1024, tmp_path / "cache")
+        composed_pretraining.gather(config, _leaking(data), 1024, tmp_path / "cache")
 
 
 def _leaking(data: dataset.Dataset) -> dataset.Dataset:
@@ -152,13 +152,13 @@ def test_an_atlas_gives_more_of_the_classes_that_are_learnt(tmp_path: Path, slid
     numbers = {}
     for one_class in ("", "diatom"):
         config = configured(slides, section, one_class=one_class)
-        material, _ = composed.gather(config, dataset.read(config), 1024, tmp_path / "cache")
+        material, _ = composed_pretraining.gather(config, dataset.read(config), 1024, tmp_path / "cache")
         numbers[one_class] = (len(material.specimens), material.classes)
     assert numbers == {"": (13, ("valve",)), "diatom": (14, ("diatom",))}
     (tmp_path / "atlas" / "valve").rename(tmp_path / "atlas" / "third")
     config = configured(slides, section)
     with pytest.raises(InputError, match="no valve of valve; it has other, third"):
-        composed.gather(config, dataset.read(config), 1024, tmp_path / "cache")
+        composed_pretraining.gather(config, dataset.read(config), 1024, tmp_path / "cache")
 
 
 def test_the_section_survives_its_file_and_tells_every_problem(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import pytest
 import yaml
 from tiny import configured, draw_slides
 
-from diatom_training.composing.write import RECORD
-from diatom_training.evaluation.folds import Fold
-from diatom_training.examples import load_truth
-from diatom_training.finetune import child, command, dataset, estimate, recent
-from diatom_training.finetune.folder import RunFolder
-from napari_diatom import cli
-from napari_diatom.errors import InputError
+from diatom_training.cli import train as command
+from diatom_training.composing.dataset_writer import RECORD
+from diatom_training.data.examples import load_truth
+from diatom_training.evaluation.cross_validation import Fold
+from diatom_training.finetune import dataset, recent_runs, resource_estimate, training_process
+from diatom_training.finetune.run_folder import RunFolder
+from napari_diatom.cli import app as cli
+from napari_diatom.core.errors import InputError
 from napari_diatom.models.library import user_folder
 
 DEEP = "[" * 100_000
@@ -62,7 +63,7 @@ READERS: dict[str, tuple[str, Callable[[RunFolder], object]]] = {
     "division": ("split.json", lambda run: run.division()),
     "settings": ("config.yaml", lambda run: run.config()),
     "figures": ("history.csv", lambda run: run.history()),
-    "events": ("events.jsonl", lambda run: [child.progress_of(event) for event in run.events()[0]]),
+    "events": ("events.jsonl", lambda run: [training_process.progress_of(event) for event in run.events()[0]]),
     "starter": ("starter.json", lambda run: run.has_starter()),
     "curves": ("split.json", lambda run: run.reading([{"val_loss": 1.0}] * 5)),
     "fold": ("report.json", lambda run: Fold.read("fold-1", ("a",), run / "report.json")),
@@ -105,11 +106,11 @@ def test_a_list_of_trainings_that_is_spoilt_is_no_list(run: RunFolder) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     for content in ANYTHING.values():
         file.write_bytes(content)
-        assert recent.runs() == []
-        recent.remember(run)
-        assert [known.path for known in recent.runs()] == [run.path]
+        assert recent_runs.runs() == []
+        recent_runs.remember(run)
+        assert [known.path for known in recent_runs.runs()] == [run.path]
     file.write_text(json.dumps(["a" * 5000, "b\0", 3, str(run.path), str(run.path)]))
-    assert [known.path for known in recent.runs()] == [run.path]
+    assert [known.path for known in recent_runs.runs()] == [run.path]
 
 
 def test_settings_that_hold_anything_are_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +152,7 @@ def test_settings_out_of_bounds_are_exit_code_2(
 
 
 def test_a_seed_such_as_a_date_is_one(slides: Path, tmp_path: Path) -> None:
-    from diatom_training.learning.base import mixed
+    from diatom_training.learning.lightning_module import mixed
 
     assert configured(slides, learning={"seed": 20_261_128}).learning.seed == 20_261_128
     assert 0 <= mixed(20_261_128, 3, 7) < 2**63
@@ -159,7 +160,7 @@ def test_a_seed_such_as_a_date_is_one(slides: Path, tmp_path: Path) -> None:
 
 
 def test_events_of_others_between_those_of_a_training_are_passed_over(run: RunFolder) -> None:
-    from napari_diatom.progress import Progress
+    from napari_diatom.core.progress import Progress
 
     run.say(Progress("images", 1, 2))
     with (run / "events.jsonl").open("ab") as stream:
@@ -174,7 +175,7 @@ def test_events_of_others_between_those_of_a_training_are_passed_over(run: RunFo
 def test_damaged_annotations_are_exit_code_2(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "estimate", lambda config: estimate.Estimate(1.0, 1.0, 1.0, 10**9, "cpu"))
+    monkeypatch.setattr(command, "estimate", lambda config: resource_estimate.Estimate(1.0, 1.0, 1.0, 10**9, "cpu"))
     configured(slides).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
     whole = slides.read_bytes()
@@ -192,8 +193,8 @@ def test_damaged_annotations_are_exit_code_2(
 def test_what_composed_slides_are_kept_with_may_be_spoilt(tmp_path: Path) -> None:
     from composed import even_material
 
+    from diatom_training.composing.dataset_writer import compose_set
     from diatom_training.composing.options import ComposeOptions
-    from diatom_training.composing.write import compose_set
 
     options = ComposeOptions(size=64, specimens=(1, 1), debris_ratio=(0, 0))
     compose_set(even_material(), options, tmp_path / "set", 1)
@@ -207,7 +208,7 @@ def test_what_composed_slides_are_kept_with_may_be_spoilt(tmp_path: Path) -> Non
 
 
 def test_figures_that_a_spreadsheet_spoilt_keep_no_training_from_going_on(tmp_path: Path, slides: Path) -> None:
-    from diatom_training.finetune.run import work
+    from diatom_training.finetune.training_run import work
 
     folder = RunFolder.create(tmp_path / "run", configured(slides))
     assert work(folder) == 0

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tiny import configured, draw_slides
 
-from diatom_training.finetune import child
-from diatom_training.finetune.folder import RunFolder
-from diatom_training.finetune.run import work
+from diatom_training.finetune import training_process
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.training_run import work
+from napari_diatom.core.progress import Progress
 from napari_diatom.models import library
-from napari_diatom.progress import Progress
 
 FILES = (
     "events.jsonl",
@@ -95,7 +95,7 @@ def fill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[RunFolder, str],
     monkeypatch.setattr(SummaryWriter, "flush", flush)
     monkeypatch.setattr(RunFolder, "say", say)
     # With so short a training chance decides which epoch is best; here it is always the last.
-    monkeypatch.setattr("diatom_training.finetune.run.is_best", lambda history: True)
+    monkeypatch.setattr("diatom_training.finetune.training_run.is_best", lambda history: True)
     return set_
 
 
@@ -111,9 +111,9 @@ def test_a_full_disk_leaves_the_best_weights_and_a_run_that_goes_on(
     fill(folder, name)
     code = work(folder)
     said = capfd.readouterr().err
-    assert code == (child.NO_ROOM if name in ("events.jsonl", "run.json") else 2)
+    assert code == (training_process.NO_ROOM if name in ("events.jsonl", "run.json") else 2)
     state, _ = folder.written_state()
-    words = said if code == child.NO_ROOM else state.message
+    words = said if code == training_process.NO_ROOM else state.message
     assert "cannot be written" in words
     assert "Traceback" not in said
     library.find(folder / "model").verify()

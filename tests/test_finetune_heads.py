@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diatom_training.finetune import heads, start
+from diatom_training.finetune import head_transfer, initial_weights
 
 NETWORKS = ["yolo11n-obb", "deeplabv3plus/tu-test_efficientnet/16", "maskrcnn/tu-test_efficientnet/8"]
 
@@ -11,8 +11,8 @@ NETWORKS = ["yolo11n-obb", "deeplabv3plus/tu-test_efficientnet/16", "maskrcnn/tu
 @pytest.mark.parametrize("architecture", NETWORKS)
 def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> None:
     torch.manual_seed(0)
-    old, new = start.build(architecture, 2).state_dict(), start.build(architecture, 3).state_dict()
-    moved = heads.for_classes(old, new, ("needle", "square"), ("square", "round", "needle"))
+    old, new = initial_weights.build(architecture, 2).state_dict(), initial_weights.build(architecture, 3).state_dict()
+    moved = head_transfer.for_classes(old, new, ("needle", "square"), ("square", "round", "needle"))
     assert {name: tensor.shape for name, tensor in moved.items()} == {n: t.shape for n, t in new.items()}
     for name, tensor in old.items():
         if tensor.shape == new[name].shape:
@@ -27,14 +27,14 @@ def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> N
 
 
 def test_the_same_classes_stay_as_they_are() -> None:
-    old = start.build("yolo11n-obb", 2).state_dict()
-    same = heads.for_classes(old, old, ("a", "b"), ("a", "b"))
+    old = initial_weights.build("yolo11n-obb", 2).state_dict()
+    same = head_transfer.for_classes(old, old, ("a", "b"), ("a", "b"))
     assert all(torch.equal(same[name], old[name]) for name in old)
 
 
 def test_one_class_becomes_many_that_answer_alike() -> None:
-    one, three = start.build("yolo11n-obb", 1).eval(), start.build("yolo11n-obb", 3).eval()
-    three.load_state_dict(heads.for_classes(one.state_dict(), three.state_dict(), ("diatom",), ("a", "b", "c")))
+    one, three = initial_weights.build("yolo11n-obb", 1).eval(), initial_weights.build("yolo11n-obb", 3).eval()
+    three.load_state_dict(head_transfer.for_classes(one.state_dict(), three.state_dict(), ("diatom",), ("a", "b", "c")))
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         found, named = one(image)[0], three(image)[0]

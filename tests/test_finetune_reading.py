@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.finetune.reading import ENOUGH, POOR, POOR_SKILL, read
+from diatom_training.finetune.curve_diagnosis import ENOUGH, POOR, POOR_SKILL, read
 
 EPOCHS = st.integers(ENOUGH, 60)
 

@@ -16,11 +16,12 @@ import tifffile
 from PIL import Image
 from roifile import ROI_TYPE, ImagejRoi
 
-from napari_diatom import cli
-from napari_diatom.detections import STATUSES, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.formats.losses import losses
+from napari_diatom.cli import app as cli
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import STATUSES, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Holds, Layout, by_name
 
 RING = [[10, 10], [60, 10], [60, 30], [10, 30]]

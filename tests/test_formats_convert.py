@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from annotated import boxes, masks, write_images
 
-from napari_diatom import cli, convert
-from napari_diatom.errors import InputError
+from napari_diatom.cli import app as cli
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats import conversion
 from napari_diatom.formats.registry import by_name
 
 REAL = Path(os.environ.get("NAPARI_DIATOM_REAL", Path(__file__).parents[2] / "shared" / "real")) / "pseudo_nitzschia"
@@ -68,7 +69,7 @@ def test_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ):
         table.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=words):
-            convert.read_split(table)
+            conversion.read_split(table)
     capsys.readouterr()
 
 

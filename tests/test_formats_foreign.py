@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from roifile import ROI_TYPE, ImagejRoi
 
-from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.detect import detect
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import by_name
 
 SQUARE = [[10.0, 20.0], [50.0, 20.0], [50.0, 30.0], [10.0, 30.0]]

@@ -16,9 +16,9 @@ from annotated import boxes, masks, target, write_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.detect import detect
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import FORMATS, Format
 
 WORDS = (

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_diatom import geometry
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.detect import detect
-from napari_diatom.formats.losses import losses
-from napari_diatom.formats.outlines import fill, trace
-from napari_diatom.formats.polygons import bridged, nested, repaired
+from napari_diatom.core import geometry
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.mask_polygons import fill, trace
+from napari_diatom.formats.format_detection import detect
+from napari_diatom.formats.label_image.painting import masks_of
+from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, Holds, by_name
-from napari_diatom.labelling import masks_of
+from napari_diatom.formats.shared.polygon_repair import bridged, nested, repaired
 
 each_format = pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
 

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from napari_diatom.cli import main
-from napari_diatom.detections import Detections
-from napari_diatom.formats import Annotations
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
 from napari_diatom.formats.registry import by_name
 
 
 def drawn(folder: Path) -> Path:
     """Write four slides of needles and squares, and their annotations; return the annotations' folder."""
-    from napari_diatom import geometry
+    from napari_diatom.core import geometry
 
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
@@ -41,7 +41,7 @@ def test_ultralytics_trains_on_oriented_boxes(tmp_path: Path) -> None:
     split.write_text("image,split\n" + "".join(f"s{n}.png,{'val' if n == 3 else 'train'}\n" for n in range(4)))
     out, images = tmp_path / "yolo", str(tmp_path / "images")
     assert main(["convert", str(notes), str(out), "--to", "yolo-obb", "--images", images, "--split", str(split)]) == 0
-    from napari_diatom.engines.quiet import silence_ultralytics
+    from napari_diatom.engines.third_party import silence_ultralytics
 
     silence_ultralytics()
     from ultralytics import YOLO

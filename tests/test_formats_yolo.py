@@ -11,13 +11,14 @@ import pytest
 from annotated import HEIGHT, WIDTH, boxes, masks, write_images
 from PIL import Image
 
-from napari_diatom.detections import Detections
-from napari_diatom.engines.quiet import silence_ultralytics
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations, yolo_places
-from napari_diatom.formats.detect import detect
-from napari_diatom.formats.pictures import Pictures
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.engines.third_party import silence_ultralytics
+from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import by_name
+from napari_diatom.formats.shared.image_index import Pictures
+from napari_diatom.formats.yolo import dataset_layout
 
 NAMES = "names: [a, b]\ntrain: images/train\nval: images/train\n"
 
@@ -169,7 +170,7 @@ def scatter(folder: Path, *images: str, row: str = "0 0.5 0.5 0.2 0.1\n") -> Pat
 
 
 def splits(folder: Path) -> dict[str, tuple[str, ...]]:
-    return {member.name: member.splits for member in yolo_places.members(folder, Pictures())}
+    return {member.name: member.splits for member in dataset_layout.members(folder, Pictures())}
 
 
 def test_subfolders_belong_to_a_split(tmp_path: Path) -> None:

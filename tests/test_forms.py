@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.forms import ImageChoice, NamingForm, RunForm
-from napari_diatom.optics import COMMON, Optics, Presets
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.images.optics_presets import COMMON, Optics, Presets
+from napari_diatom.widgets.detection.form_state import ImageChoice, NamingForm, RunForm
 
 GOOD = RunForm(image=ImageChoice("a", 100, 200), model="diatom-obb", pixel_size_um=0.1)
 

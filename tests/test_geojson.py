@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.formats.losses import losses
-from napari_diatom.formats.outlines import fill, trace
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.mask_polygons import fill, trace
+from napari_diatom.core.taxa import Name, Names
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import by_name
-from napari_diatom.names import Name, Names
 
 
 def boxes(n: int = 50, seed: int = 0) -> Detections:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
 
 
 def floats(low: float, high: float) -> st.SearchStrategy[float]:

@@ -18,9 +18,10 @@ from fakes import BlobEngine, model_folder, slide
 from microscopes import SHARP, directory, pictures, rgb
 from PIL import Image
 
-from napari_diatom import cli, codestreams
-from napari_diatom.errors import InputError
-from napari_diatom.imaging import open_images
+from napari_diatom.cli import app as cli
+from napari_diatom.core.errors import InputError
+from napari_diatom.images import decoded_size
+from napari_diatom.images.slide_image import open_images
 
 BASE = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 64, 279: 4096}
 MOST_SECONDS = 1.0
@@ -344,7 +345,7 @@ def test_what_tiles_say_of_their_size_is_understood(tmp_path, compression):
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         page = file.pages[0]
         file.filehandle.seek(page.dataoffsets[0])
-        stream = codestreams.of_tiff(int(page.compression), file.filehandle.read(page.databytecounts[0]))
+        stream = decoded_size.of_tiff(int(page.compression), file.filehandle.read(page.databytecounts[0]))
     assert stream is not None
     assert (stream.height, stream.width) == (64, 96)
     [image] = open_images(tmp_path / "a.tif")

@@ -24,14 +24,16 @@ import torch
 from hostile import Call, Trap, refuse_network
 from tiny import configured, draw_slides
 
-from diatom_training.finetune import start
-from napari_diatom import cli
-from napari_diatom.engines import architectures, checkpoints, inert, yolo_net
-from napari_diatom.engines.quiet import silence_ultralytics
-from napari_diatom.engines.yolo_files import write_model
-from napari_diatom.errors import DiatomError, ModelError
+from diatom_training.finetune import initial_weights
+from diatom_training.synthesis.sample_slides import render_command
+from napari_diatom.cli import app as cli
+from napari_diatom.cli.console import BAD_INPUT, SOME_SKIPPED
+from napari_diatom.core.errors import DiatomError, ModelError
+from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
+from napari_diatom.engines.third_party import silence_ultralytics
+from napari_diatom.engines.yolo_checkpoint import write_model
 from napari_diatom.models import library
-from napari_diatom.models.architectures import EXAMPLES, OF_ENGINES
+from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 from napari_diatom.models.library import ModelFolder
 
@@ -125,10 +127,10 @@ def test_nothing_that_a_pickle_names_is_called(kind: str, door: str, trap: Trap,
         config = configured(draw_slides(trap.folder / "slides"), "oriented-boxes", start=str(path), architecture=None)
         if kind == "a layer":
             # The rest of the network is sound, and a start need not fit as a whole.
-            assert not any("model.3." in name for name in start.resolve(config).weights)
+            assert not any("model.3." in name for name in initial_weights.resolve(config).weights)
         else:
             with pytest.raises(DiatomError, match=r"x\.pt"):
-                start.resolve(config)
+                initial_weights.resolve(config)
 
 
 def test_a_training_does_not_run_what_it_starts_from(trap: Trap, capsys: Any) -> None:
@@ -153,7 +155,7 @@ def test_older_files_of_pytorch_are_not_run_either(kind: str, trap: Trap) -> Non
     (trap.folder / "slides").mkdir()
     slides = draw_slides(trap.folder / "slides")
     with pytest.raises(DiatomError, match=r"x\.pt"):
-        start.resolve(configured(slides, "semantic" if kind == "pth" else "boxes", start=str(path)))
+        initial_weights.resolve(configured(slides, "semantic" if kind == "pth" else "boxes", start=str(path)))
 
 
 def test_what_hides_in_the_settings_of_a_sound_network_is_not_run(trap: Trap, network: torch.nn.Module) -> None:
@@ -166,8 +168,8 @@ def test_what_hides_in_the_settings_of_a_sound_network_is_not_run(trap: Trap, ne
 def test_a_resumed_training_calls_nothing_that_its_checkpoint_names(trap: Trap) -> None:
     from tiny import NETWORKS
 
+    from diatom_training.learning.fitting import _read
     from diatom_training.learning.options import LearningOptions
-    from diatom_training.learning.train import _read
 
     options = LearningOptions(architecture=NETWORKS["semantic"])
     content = {"options": options.model_dump_json(), "state": collections.Counter("ab"), "history": []}
@@ -213,7 +215,7 @@ def test_tensors_that_share_or_skip_numbers_are_read_as_they_are(trap: Trap) -> 
     layer.register_buffer("none", None)
     layer.inner = torch.nn.Sequential(torch.nn.Linear(2, 3, bias=False, dtype=torch.bfloat16))
     path = saved({"model": layer}, trap.folder / "x.pt")
-    with checkpoints.opened(path) as file:
+    with torch_checkpoint.opened(path) as file:
         found = file.state_dict(file.content["model"])
     expected = layer.state_dict()
     assert found.keys() == expected.keys()
@@ -288,7 +290,7 @@ DAMAGED: dict[str, bytes] = {
     "text of a reference": pickled(b"Pstorage\n"),
     "state of a list": pickled(b"]}b"),
     "items of a number": pickled(b"K\x01K\x02a"),
-    "many steps": pickled(b"N0" * inert.MOST_STEPS),
+    "many steps": pickled(b"N0" * inert_pickle.MOST_STEPS),
     "a number of a million digits": pickled(b"L" + b"9" * 1_000_000 + b"L\n"),
     "lists in lists": pickled(b"]" * 200_000 + b"a" * 199_999),
     "doubling": pickled(b"]" + b"2" * 50 + b"a" * 50),
@@ -342,7 +344,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_at_once(trap: Trap, capsys: Any
         assert cli.main(["models", "import", str(path)]) == 2, name
         assert f"{name}.pt" in capsys.readouterr().err
         with pytest.raises(DiatomError, match=f"{name}\\.pt"):
-            start.resolve(configured(slides, "boxes", start=str(path), architecture=None))
+            initial_weights.resolve(configured(slides, "boxes", start=str(path), architecture=None))
 
 
 # ---- what a network may be called
@@ -397,7 +399,7 @@ def test_a_card_cannot_name_a_path_or_a_download(name: str, engine: str, trap: T
 @pytest.mark.parametrize("name", NO_NETWORKS)
 def test_a_training_cannot_name_a_path_or_a_download(name: str, trap: Trap) -> None:
     with pytest.raises(ModelError):
-        start.build(name, 1)
+        initial_weights.build(name, 1)
 
 
 @pytest.mark.parametrize(
@@ -492,9 +494,9 @@ def test_an_image_is_counted_in_a_folder_of_hostile_layouts(trap: Trap, monkeypa
     (work / "ultralytics" / "__init__.py").write_text(trap.code)
     (work / "a.png").write_bytes(png())
     monkeypatch.chdir(work)
-    from napari_diatom.engines import graphs
+    from napari_diatom.engines import openvino_cache
 
-    monkeypatch.setattr(graphs, "CACHE", trap.folder / "cache")
+    monkeypatch.setattr(openvino_cache, "CACHE", trap.folder / "cache")
     assert cli.main(["count", "a.png", "-o", "out"]) == 0
 
 
@@ -672,10 +674,10 @@ def test_a_broken_network_is_refused_though_its_graph_is_in_the_cache(
     model = written(trap.folder / "own" / "toy", own)
     (trap.folder / "a.png").write_bytes(png())
     command = ["count", str(trap.folder / "a.png"), "-o", str(trap.folder / "out"), "--model", "toy"]
-    from napari_diatom.engines import graphs
+    from napari_diatom.engines import openvino_cache
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs, "is_sound", lambda _: True)
+        patch.setattr(openvino_cache, "is_sound", lambda _: True)
         assert cli.main(command) == 2
     assert "not numbers" in capsys.readouterr().err
     assert model.card.name == "toy"
@@ -726,7 +728,7 @@ def test_a_network_that_computes_no_numbers_is_not_an_image_without_specimens(
     written(trap.folder / "own" / "toy", own)
     (trap.folder / "a.png").write_bytes(png())
     command = ["count", str(trap.folder / "a.png"), "-o", str(trap.folder / "out"), "--model", "toy"]
-    assert cli.main(command) in (cli.BAD_INPUT, cli.SOME_SKIPPED)
+    assert cli.main(command) in (BAD_INPUT, SOME_SKIPPED)
     said = capsys.readouterr()
     assert "infinite or not numbers" in said.out + said.err
 
@@ -740,8 +742,8 @@ MODULES = ("torch", "psutil", "runpy", "numpy", "ultralytics", "tempfile", "path
 def test_no_process_takes_modules_from_the_working_folder(
     process: str, trap: Trap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from diatom_training.finetune.child import command_of
-    from napari_diatom import child, contributions
+    from napari_diatom.analysis import worker_process
+    from napari_diatom.core.processes import command_of
 
     work = trap.folder / "work"
     work.mkdir()
@@ -749,16 +751,16 @@ def test_no_process_takes_modules_from_the_working_folder(
         (work / f"{name}.py").write_text(f"open({str(trap.sentinel)!r}, 'w')")
     monkeypatch.chdir(work)
     if process == "devices":
-        assert child.devices()[:2] == ("auto", "cpu")
+        assert worker_process.devices()[:2] == ("auto", "cpu")
     elif process == "the window's child":
-        started = child._Child()
+        started = worker_process._Child()
         started._process.stdin.close()
         started._process.wait(60)
         started.kill()
     else:
         command = command_of("json.tool", "--help")
         if process == "a sample":
-            command = contributions.render_command("no such sample", trap.folder / "x.npy")
+            command = render_command("no such sample", trap.folder / "x.npy")
         subprocess.run(command, capture_output=True, check=False)
     assert not trap.sprung()
 

@@ -53,7 +53,7 @@ def test_no_module_touches_the_network_when_imported() -> None:
         "import napari_diatom",
         "from npe2 import PluginManifest; "
         f"PluginManifest.from_file({str(Path(napari_diatom.__file__).parent / 'napari.yaml')!r})",
-        "import napari_diatom.cli\ntry: napari_diatom.cli.main(['--help'])\nexcept SystemExit: pass",
+        "import napari_diatom.cli.app\ntry: napari_diatom.cli.app.main(['--help'])\nexcept SystemExit: pass",
     ],
 )
 def test_first_steps_load_no_torch(code: str) -> None:
@@ -76,18 +76,18 @@ def test_help_answers_at_once() -> None:
 
     bare = seconds("-c", "pass")
     # Half a second on an idle machine; a busy one is as slow for an interpreter that does nothing.
-    assert seconds("-m", "napari_diatom.cli", "--help") < max(0.5, 8 * bare)
+    assert seconds("-m", "napari_diatom.cli.app", "--help") < max(0.5, 8 * bare)
 
 
 def test_ultralytics_leaves_pillow_as_it_was() -> None:
     loaded_after(
         "from PIL import Image\nopens = Image.open\n"
-        "from napari_diatom.engines.quiet import silence_ultralytics\n"
+        "from napari_diatom.engines.third_party import silence_ultralytics\n"
         "silence_ultralytics()\nimport ultralytics.nn.tasks\nassert Image.open is opens"
     )
     loaded_after(
         "from PIL import Image\nopens = Image.open\n"
-        "from diatom_training.learning.modules import module_for\n"
+        "from diatom_training.learning.module_registry import module_for\n"
         "from diatom_training.learning.options import LearningOptions\n"
         "module_for(LearningOptions(architecture='yolo11n'), (0,) * 3, (1,) * 3)\nassert Image.open is opens"
     )

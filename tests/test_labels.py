@@ -10,12 +10,12 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom import labelling
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.formats import label_tiff
-from napari_diatom.labelling import Painter
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.formats.label_image import codec as label_tiff
+from napari_diatom.formats.label_image import painting
+from napari_diatom.formats.label_image.painting import Painter
+from napari_diatom.measurement.morphometry import oriented_box
 
 
 def rectangle(x0: int, y0: int, width: int, height: int) -> CroppedMask:
@@ -97,11 +97,11 @@ def test_holes_and_islands_belong_to_their_specimen(tmp_path: Path) -> None:
     assert [mask.area for mask in found.masks or ()] == [200 - 8 + 16, 20]
     np.testing.assert_array_equal(Painter.of(found, numbers, 40, 50).rows(0, 40), labels)
     huge = labels.astype(np.uint32) * 400_000_000
-    numbers, sparse = labelling.from_labels(huge)
+    numbers, sparse = painting.from_labels(huge)
     assert numbers.tolist() == [800_000_000, 3_600_000_000]
     assert [mask.area for mask in sparse.masks or ()] == [208, 20]
-    assert len(labelling.from_labels(np.zeros((4, 4), dtype=bool))[1]) == 0
-    assert labelling.from_labels(labels > 0)[1].masks[0].area == 228  # type: ignore[index]
+    assert len(painting.from_labels(np.zeros((4, 4), dtype=bool))[1]) == 0
+    assert painting.from_labels(labels > 0)[1].masks[0].area == 228  # type: ignore[index]
 
 
 def test_files_that_are_no_label_images(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_files_that_are_no_label_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"9 x 9 pixels, its image 20 x 10"):
         label_tiff.read(tmp_path / "small.tif", 10, 20)
     with pytest.raises(InputError, match="negative"):
-        labelling.from_labels(np.full((2, 2), -1))
+        painting.from_labels(np.full((2, 2), -1))
     (tmp_path / "text.tif").write_text("no image")
     with pytest.raises(InputError, match="no readable TIFF"):
         label_tiff.read(tmp_path / "text.tif")

@@ -17,17 +17,18 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from diatom_training.crops import Crop, random_crop, read_rgb
-from diatom_training.examples import Example
-from diatom_training.learning import augment, data, modules, precision, schedules, targets
+from diatom_training.data.crops import Crop, random_crop, read_rgb
+from diatom_training.data.examples import Example
+from diatom_training.learning import augment, dataloaders, lr_schedule, module_registry, precision, targets
 from diatom_training.learning.backbones import backbone_of, read_lite0
-from diatom_training.learning.losses import MapLoss
+from diatom_training.learning.fitting import CHECKPOINT, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions, LossOptions
-from diatom_training.learning.semantic import SemanticModule
-from diatom_training.learning.train import CHECKPOINT, Trained, train
-from napari_diatom import geometry
-from napari_diatom.errors import DiatomError, InputError, OutputError, Stopped
-from napari_diatom.progress import Progress
+from diatom_training.learning.segmentation_loss import MapLoss
+from diatom_training.learning.semantic_module import SemanticModule
+from diatom_training.learning.train import train
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
+from napari_diatom.core.progress import Progress
 
 MAPS = LearningOptions(
     architecture="deeplabv3plus/tu-test_efficientnet/16",
@@ -135,8 +136,8 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> list[list[float]]:
 
 
 def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, examples: list[Example]) -> None:
-    shares = [data.batches(examples, MAPS, 0, 1, rank, 2).dataset for rank in (0, 1)]
-    whole = data.Crops(examples, MAPS, 0)
+    shares = [dataloaders.batches(examples, MAPS, 0, 1, rank, 2).dataset for rank in (0, 1)]
+    whole = dataloaders.Crops(examples, MAPS, 0)
     for k in range(MAPS.crops):
         assert (shares[k % 2][k // 2].pixels == whole[k].pixels).all()
     options = MAPS.model_copy(update={"frozen_epochs": 1, "patience": 2, "average_decay": 0.5})
@@ -209,7 +210,7 @@ def test_augmentation_depends_on_the_seed_alone_and_keeps_the_outlines(examples:
 def test_rates_rise_and_fall_within_their_bounds(schedule: str) -> None:
     options = MAPS.model_copy(update={"schedule": schedule, "rate": 0.1, "final_rate": 0.05, "warmup": 10})
     history = [{"val_loss": 1.0}] * 8
-    rates = [schedules.rate(options, step, 100, history[: step // 10]) for step in range(101)]
+    rates = [lr_schedule.rate(options, step, 100, history[: step // 10]) for step in range(101)]
     assert max(rates) == pytest.approx(0.1, rel=0.03)
     assert rates[0] < 0.02
     assert min(rates[10:]) >= 0.05 * 0.1 - 1e-9
@@ -218,16 +219,16 @@ def test_rates_rise_and_fall_within_their_bounds(schedule: str) -> None:
 
 def test_plateaus_and_the_best_epoch() -> None:
     history = [{"val_loss": value} for value in (3.0, 2.0, 2.5, 2.1, 2.2, 2.3, 1.9)]
-    assert schedules.plateaus(history, 2) == 2
-    assert schedules.epochs_since_best(history[:-1]) == 4
-    assert schedules.epochs_since_best(history) == 0
+    assert lr_schedule.plateaus(history, 2) == 2
+    assert lr_schedule.epochs_since_best(history[:-1]) == 4
+    assert lr_schedule.epochs_since_best(history) == 0
 
 
 def test_the_backbone_is_frozen_with_its_statistics_and_then_thawed(tmp_path: Path, examples: list[Example]) -> None:
     frozen = MAPS.model_copy(update={"epochs": 2, "frozen_epochs": 1})
     first = train(examples, frozen, tmp_path, until=1)
     torch.manual_seed(frozen.seed)
-    untouched = backbone_of(modules.module_for(frozen, (0.5,) * 3, (0.2,) * 3).network).state_dict()
+    untouched = backbone_of(module_registry.module_for(frozen, (0.5,) * 3, (0.2,) * 3).network).state_dict()
     for name, value in backbone_of(first.network).state_dict().items():
         assert torch.allclose(value.double(), untouched[name].double(), atol=1e-6), name
     last = backbone_of(train(examples, frozen, tmp_path).network).state_dict()
@@ -319,10 +320,10 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Examp
 
 def test_groups_stay_together(examples: list[Example]) -> None:
     many = [Example(Path(f"{k}.png"), (), (), (), group="abc"[k % 3]) for k in range(9)]
-    train_on, validate_on = data.held_out(many)
+    train_on, validate_on = dataloaders.held_out(many)
     assert (len(train_on), len(validate_on)) == (6, 3)
     assert not {item.group for item in train_on} & {item.group for item in validate_on}
-    assert data.held_out(examples[:1]) == (examples[:1], examples[:1])
+    assert dataloaders.held_out(examples[:1]) == (examples[:1], examples[:1])
 
 
 def test_losses_are_weighted_and_small_for_the_truth() -> None:

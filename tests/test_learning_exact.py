@@ -9,8 +9,8 @@ import torch
 from test_learning import draw, same
 from tiny import NETWORKS
 
-from diatom_training.examples import Example
-from diatom_training.learning import augment, data, schedules
+from diatom_training.data.examples import Example
+from diatom_training.learning import augment, dataloaders, lr_schedule
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 
@@ -43,7 +43,7 @@ def test_crops_are_the_same_bytes_with_any_number_of_workers(fields: list[Exampl
         for workers in (0, 1, 2, 1):
             # What was drawn before, in this process or by whoever was killed, is of no account.
             torch.manual_seed(len(seen))
-            loader = data.batches(fields, options.model_copy(update={"workers": workers}), epoch, 2)
+            loader = dataloaders.batches(fields, options.model_copy(update={"workers": workers}), epoch, 2)
             seen.append(tensors(list(loader)))
         for other in seen[1:]:
             assert len(other) == len(seen[0]) > 0
@@ -53,7 +53,7 @@ def test_crops_are_the_same_bytes_with_any_number_of_workers(fields: list[Exampl
 def test_a_worker_s_seed_changes_no_colours(fields: list[Example], monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
 
-    pixels = data.Crops(fields, options_for("semantic"), None)[0].pixels
+    pixels = dataloaders.Crops(fields, options_for("semantic"), None)[0].pixels
     alone = augment.recoloured(pixels, np.random.default_rng(3), VARIED)
     for seed in (1, 2):
         monkeypatch.setattr(torch.utils.data, "get_worker_info", lambda: object())
@@ -87,5 +87,5 @@ def test_a_resumed_training_computes_on_as_many_threads_as_before(tmp_path: Path
 
 def test_an_epoch_without_a_figure_is_never_the_best() -> None:
     history = [{"val_loss": value} for value in (float("nan"), 2.0, float("inf"), 2.0, 3.0)]
-    assert [schedules.is_best(history[:k]) for k in range(6)] == [False, True, True, False, True, False]
-    assert schedules.epochs_since_best(history) == 3
+    assert [lr_schedule.is_best(history[:k]) for k in range(6)] == [False, True, True, False, True, False]
+    assert lr_schedule.epochs_since_best(history) == 3

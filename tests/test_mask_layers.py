@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 
-from napari_diatom import contributions, exports, layers, mask_layers
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.exports import export, write_masks
-from napari_diatom.formats import Annotations, coco, geojson, label_tiff
-from napari_diatom.imaging import from_array
-from napari_diatom.layers import ResultFacts
-from napari_diatom.morphometry import oriented_box
-from napari_diatom.overlays import draw
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.counting import export as exports
+from napari_diatom.counting.export import export, write_masks
+from napari_diatom.counting.overlays import draw
+from napari_diatom.formats.coco import codec as coco
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.label_image import codec as label_tiff
+from napari_diatom.images.slide_image import from_array
+from napari_diatom.measurement.morphometry import oriented_box
+from napari_diatom.napari_layers import labels_layer as mask_layers
+from napari_diatom.napari_layers import reader_writer
+from napari_diatom.napari_layers import shapes_layer as layers
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
 
 FACTS = ResultFacts(image="a.tif", height=120, width=150, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)
 
@@ -158,14 +164,14 @@ def annotations(found: Detections = FOUND) -> Annotations:
 
 def test_masks_go_from_geojson_through_napari_to_geojson(tmp_path: Path) -> None:
     geojson.write(tmp_path / "a.geojson", annotations())
-    reader = contributions.get_reader(str(tmp_path / "a.geojson"))
+    reader = reader_writer.get_reader(str(tmp_path / "a.geojson"))
     assert reader is not None
     [(data, kwargs, kind)] = reader(str(tmp_path / "a.geojson"))
     assert kind == "shapes"
     layer = Shapes(data, **kwargs)
     assert set(layer.shape_type) == {"polygon"}
     meta = {"name": layer.name, "features": layer.features, "metadata": layer.metadata}
-    contributions.write_shapes(str(tmp_path / "b.geojson"), layer.data, meta)
+    reader_writer.write_shapes(str(tmp_path / "b.geojson"), layer.data, meta)
     back = geojson.read(tmp_path / "b.geojson")
     assert all(same(a, b) for a, b in zip(back.detections.masks or (), MASKS, strict=True))
     np.testing.assert_allclose(back.detections.boxes, FOUND.boxes, atol=1e-4)

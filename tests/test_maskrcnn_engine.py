@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from napari_diatom import engines
-from napari_diatom.analysis import AnalysisOptions, analyse
-from napari_diatom.engines.base import Tile
+from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines.maskrcnn import MaskRcnnEngine, decode
-from napari_diatom.errors import ModelError
-from napari_diatom.imaging import from_array
+from napari_diatom.images.slide_image import from_array
 from napari_diatom.models.card import WEIGHTS_FILE, ModelCard
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.tiling.tiles import Tile
 
 TINY = "maskrcnn/tu-test_resnet/8"
 

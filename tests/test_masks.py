@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom import geometry, masks
-from napari_diatom.detections import CUT_BY_TILE, CroppedMask, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.stitching import stitch, without_parts
-from napari_diatom.tiling import place, plan_tiles
+from napari_diatom.core import geometry, masks
+from napari_diatom.core.detections import CUT_BY_TILE, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.tiling.stitching import stitch, without_parts
+from napari_diatom.tiling.tiles import place, plan_tiles
 
 
 def ellipse(x: float, y: float, length: float, width: float, angle: float) -> CroppedMask:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from shapes import ellipse, mask_of, placed
 
-from napari_diatom import intensity
-from napari_diatom.detections import CUT_BY_EDGE, CUT_BY_TILE, STATUSES, CroppedMask, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.imaging import from_array
-from napari_diatom.measure import Protocol, measure, measure_annotations
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, STATUSES, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.images.slide_image import from_array
+from napari_diatom.measurement import intensity
+from napari_diatom.measurement.counting_protocol import Protocol
+from napari_diatom.measurement.measurements import measure, measure_annotations
+from napari_diatom.measurement.morphometry import oriented_box
 
 
 def test_sizes():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_diatom import cli
-from napari_diatom.errors import ModelError
+from napari_diatom.cli import app as cli
+from napari_diatom.core.errors import ModelError
 from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 

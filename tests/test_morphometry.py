@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import ellipse, ellipse_perimeter, mask_of, placed, rectangle, ribbon
 
-from napari_diatom import geometry, morphometry, subpixel
-from napari_diatom.detections import CroppedMask
-from napari_diatom.errors import InputError
-from napari_diatom.morphometry import SHAPE_NAMES, oriented_box, shape_of
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.errors import InputError
+from napari_diatom.measurement import contour, morphometry
+from napari_diatom.measurement.morphometry import SHAPE_NAMES, oriented_box, shape_of
 
 angles = st.floats(-math.pi / 2, math.pi / 2)
 places = st.floats(300, 301)
@@ -155,7 +156,7 @@ def test_any_mask_is_measured(rows: list[list[bool]]) -> None:
     assert shape.min_feret <= shape.box[3] + 1e-9
     for name in ("circularity", "rectangularity", "solidity", "convexity", "symmetry_apical", "symmetry_transapical"):
         assert 0 <= getattr(shape, name) <= 1
-    part = subpixel.island(mask)
+    part = contour.island(mask)
     assert -4 <= shape.box[0] - part.x0 - part.pixels.shape[1] / 2 <= 4
 
 
@@ -190,7 +191,7 @@ def test_a_mask_cut_by_the_frame_ends_there():
 def test_a_mask_of_many_pixels_is_averaged_first(monkeypatch):
     mask = mask_of(placed(ellipse(600, 200), 0.4, 500, 500))
     exact = shape_of(CroppedMask(mask.pixels, mask.x0, mask.y0))
-    monkeypatch.setattr(subpixel, "MOST_PIXELS", mask.pixels.size // 8)
+    monkeypatch.setattr(contour, "MOST_PIXELS", mask.pixels.size // 8)
     fast = shape_of(CroppedMask(mask.pixels, mask.x0, mask.y0))
     assert fast.box == pytest.approx(exact.box, rel=2e-3)
     assert fast.perimeter == pytest.approx(exact.perimeter, rel=3e-3)

@@ -14,26 +14,30 @@ import pytest
 import torch
 from fakes import BlobEngine, card, loader, model_folder
 
-from diatom_training import evaluate_names
-from diatom_training.evaluation.calibration import calibration
-from diatom_training.evaluation.naming import naming_figures
-from diatom_training.examples import Example
-from diatom_training.learning import cutouts, data
+from diatom_training.data.examples import Example
+from diatom_training.learning import classifier_crops, dataloaders
+from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import LearningOptions, LossOptions
-from diatom_training.learning.train import Trained, train
-from napari_diatom import cli, engines, geometry
-from napari_diatom.detections import CroppedMask, Detections
+from diatom_training.learning.train import train
+from diatom_training.metrics import name_confidence
+from diatom_training.metrics.naming_figures import naming_figures
+from diatom_training.metrics.reliability import calibration
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
+from napari_diatom.cli.count import run_count
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError, ModelError, Stopped
+from napari_diatom.core.progress import Progress
+from napari_diatom.core.taxa import UNKNOWN, Name, Names, by_taxon, genus_of
 from napari_diatom.engines import classifier_net
-from napari_diatom.engines.model_files import write_model
-from napari_diatom.errors import InputError, ModelError, Stopped
-from napari_diatom.formats import geojson
-from napari_diatom.imaging import from_array
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.slide_image import from_array
+from napari_diatom.images.specimen_crops import View, upright_cutout
 from napari_diatom.models import library
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.names import UNKNOWN, Name, Names, by_taxon, genus_of
-from napari_diatom.progress import Progress
-from napari_diatom.upright import View, upright_cutout
 
 OPTIONS = LearningOptions(
     architecture="classifier/tu-test_efficientnet/64",
@@ -147,19 +151,19 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, slides: 
 
 
 def test_cutouts_depend_on_seed_epoch_and_number_alone(slides: list[Example]) -> None:
-    one, again = data.seen(slides, OPTIONS, 1), data.seen(slides, OPTIONS, 1)
+    one, again = dataloaders.seen(slides, OPTIONS, 1), dataloaders.seen(slides, OPTIONS, 1)
     assert np.array_equal(one[5].pixels, again[5].pixels)
-    assert not np.array_equal(one[5].pixels, data.seen(slides, OPTIONS, 2)[5].pixels)
-    validated = cutouts.Cutouts(slides, OPTIONS, None)
+    assert not np.array_equal(one[5].pixels, dataloaders.seen(slides, OPTIONS, 2)[5].pixels)
+    validated = classifier_crops.Cutouts(slides, OPTIONS, None)
     assert len(validated) == 16
     assert [validated[k].class_id for k in range(4)] == list(IDS)
-    assert len(cutouts.Cutouts(slides, OPTIONS.model_copy(update={"validation_crops": 5}), None)) == 5
+    assert len(classifier_crops.Cutouts(slides, OPTIONS.model_copy(update={"validation_crops": 5}), None)) == 5
 
 
 def test_all_classes_are_shown_as_often() -> None:
     weights, ids = np.array([1.0, 1, 1, 1, 2]), np.array([0, 0, 0, 0, 2])
-    np.testing.assert_allclose(cutouts.balanced(weights, ids, 1.0), [1 / 8] * 4 + [1 / 2])
-    np.testing.assert_allclose(cutouts.balanced(weights, ids, 0.0), [1 / 6] * 4 + [1 / 3])
+    np.testing.assert_allclose(classifier_crops.balanced(weights, ids, 1.0), [1 / 8] * 4 + [1 / 2])
+    np.testing.assert_allclose(classifier_crops.balanced(weights, ids, 0.0), [1 / 6] * 4 + [1 / 3])
 
 
 def test_rare_classes_may_weigh_more_and_truths_be_softened(tmp_path: Path, slides: list[Example]) -> None:
@@ -241,7 +245,7 @@ def count(folder: Path, out: Path, *arguments: object) -> int:
     model = model_folder(folder.parent / "blobs")
     words = ["count", folder, "-o", out, "--model", model, *arguments]
     parsed = cli._parser().parse_args([str(word) for word in words])
-    parsed.run = lambda parsed: cli.run_count(parsed, loader(DarkBlobs(card(256))))
+    parsed.run = lambda parsed: run_count(parsed, loader(DarkBlobs(card(256))))
     return cli.execute(parsed)
 
 
@@ -316,7 +320,7 @@ def test_temperature_and_mask_of_the_card_are_used(
     calm = engines.load_namer(hot, "cpu").name(image, found)
     assert (calm.confidence < sure.confidence).all()
     assert np.array_equal(calm.top(1), sure.top(1))
-    np.testing.assert_allclose(evaluate_names.tempered(sure.probabilities, 4.0), calm.probabilities, atol=1e-3)
+    np.testing.assert_allclose(name_confidence.tempered(sure.probabilities, 4.0), calm.probabilities, atol=1e-3)
     whole = write(tmp_path / "whole", trained, naming=NamingFacts(masked=False))
     assert not np.allclose(engines.load_namer(whole, "cpu").name(image, found).probabilities, sure.probabilities)
 
@@ -355,11 +359,11 @@ def test_calibration_lowers_the_loss_and_the_error() -> None:
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = np.array([rng.choice(4, p=row) for row in shares])
     # A network that is three times too sure.
-    said = evaluate_names.tempered(shares, 1 / 3)
-    temperature = evaluate_names.fit_temperature(said, truth)
+    said = name_confidence.tempered(shares, 1 / 3)
+    temperature = name_confidence.fit_temperature(said, truth)
     assert temperature == pytest.approx(3, rel=0.15)
-    calibrated = evaluate_names.tempered(said, temperature)
-    assert evaluate_names.likelihood_loss(calibrated, truth) < 0.8 * evaluate_names.likelihood_loss(said, truth)
+    calibrated = name_confidence.tempered(said, temperature)
+    assert name_confidence.likelihood_loss(calibrated, truth) < 0.8 * name_confidence.likelihood_loss(said, truth)
     errors = [calibration(part.max(axis=1), part.argmax(axis=1) == truth).error for part in (said, calibrated)]
     assert errors[1] < 0.05 < errors[0]
 
@@ -367,10 +371,10 @@ def test_calibration_lowers_the_loss_and_the_error() -> None:
 def test_the_threshold_keeps_wrong_names_out() -> None:
     right = np.array([True] * 40 + [False] * 10)
     apart = np.concatenate([np.linspace(0.8, 1, 40), np.linspace(0.3, 0.5, 10)])
-    assert 0.5 < evaluate_names.best_name_threshold(apart, right) < 0.8
+    assert 0.5 < name_confidence.best_name_threshold(apart, right) < 0.8
     # All right: the middle of what costs nothing.
-    assert evaluate_names.best_name_threshold([0.9, 0.95], [True, True]) == pytest.approx(0.45, abs=0.02)
-    assert 0 < evaluate_names.best_name_threshold([0.5], [False]) < 1
+    assert name_confidence.best_name_threshold([0.9, 0.95], [True, True]) == pytest.approx(0.45, abs=0.02)
+    assert 0 < name_confidence.best_name_threshold([0.5], [False]) < 1
 
 
 FLORA = ("Navicula gregaria", "Navicula lanceolata", "Nitzschia palea", "needle")
@@ -437,5 +441,5 @@ def test_figures_of_names() -> None:
     # F1: Navicula gregaria 2 / (2 + 2), N. lanceolata 0, Nitzschia 1, needle 0.
     assert figures.f1 == pytest.approx(1.5 / 4)
     assert [part.f1 for part in figures.classes] == [0.5, 0.0, 1.0, 0.0]
-    assert evaluate_names.macro_f1(figures.confusion) == pytest.approx(figures.f1)
+    assert name_confidence.macro_f1(figures.confusion) == pytest.approx(figures.f1)
     assert np.isnan(naming_figures([3], [[0, 0, 0, 1]], FLORA).named)

@@ -15,11 +15,13 @@ import tifffile
 from fakes import BlobEngine, card, loader, model_folder, slide
 from PIL import Image
 
-from diatom_training.crops import read_rgb
-from napari_diatom import cli, engines
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.imaging import open_images
-from napari_diatom.project.pictures import condition, describe
+from diatom_training.data.crops import read_rgb
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.slide_image import open_images
+from napari_diatom.project.image_files import condition, describe
 
 ORIENTATIONS = range(1, 9)
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_diatom.colours import PALETTE, class_colour
-from napari_diatom.detections import Detections
-from napari_diatom.errors import OutputError
-from napari_diatom.imaging import from_array, open_images
-from napari_diatom.overlays import draw, write_overlay
+from napari_diatom.core.colours import PALETTE, class_colour
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import OutputError
+from napari_diatom.counting.overlays import draw, write_overlay
+from napari_diatom.images.slide_image import from_array, open_images
 
 GREY = from_array(np.full((300, 400), 128, np.uint8), "grey")
 

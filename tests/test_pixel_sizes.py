@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from fakes import BlobEngine, loader, model_folder, slide
 
-from napari_diatom import cli, engines
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
 
 OME = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
 

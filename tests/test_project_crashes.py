@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from projects import blob, box, new_project, polygon
 
-from napari_diatom.errors import ConflictError
+from napari_diatom.core.errors import ConflictError
 from napari_diatom.project import clock
 from napari_diatom.project.document import Document
-from napari_diatom.project.store import Project
+from napari_diatom.project.project import Project
 
 IMAGES = ("s0f0", "s0f1")
 OPERATIONS = ("open", "write", "ftruncate", "fsync", "replace", "rename", "unlink", "mkdir", "rmdir")

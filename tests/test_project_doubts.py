@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.project.doubts import Round, doubts, unmatched
+from napari_diatom.project.review_queue import Round, doubts, unmatched
 from napari_diatom.project.specimen import Specimen
 
 FIRST, SECOND = "diatom-obb 1.0", "diatom-box 1.0"

@@ -13,8 +13,8 @@ import pytest
 from projects import box, names, new_project, polygon
 
 from napari_diatom.cli import main
+from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.settings import PROJECT_FILE
-from napari_diatom.project.store import HIDDEN, Project
 
 DEEP = b"[" * 100_000
 HUGE = b"9" * 5000

@@ -10,13 +10,14 @@ import pytest
 from projects import blob, box, names, new_project, polygon
 
 from napari_diatom.cli import main
-from napari_diatom.detections import Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.project import checks
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project import validation
+from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
-from napari_diatom.project.store import HIDDEN, Project
 
 SQUARE = np.array([[10.0, 10], [30, 10], [30, 20], [10, 20]])
 
@@ -85,7 +86,7 @@ def test_a_file_with_a_specimen_that_cannot_be_is_named(tmp_path):
     with Project.open(project.folder) as again:
         with pytest.raises(InputError, match=r"s0f0\.geojson cannot be used, number 2: .*no class.*Earlier versions"):
             again.document("s0f0")
-        assert [item.kind for item in checks.find(again)] == ["damaged"]
+        assert [item.kind for item in validation.find(again)] == ["damaged"]
         again.document("s0f1").add([box()])
     assert path.read_text() == damaged
 
@@ -142,7 +143,7 @@ def test_half_a_journal_that_was_being_exchanged_is_no_leftover(tmp_path):
         folder.mkdir()
         (folder / ".s0f0.abc.jsonl.part").write_bytes(b'{"annotator"')
         assert project.leftovers() == []
-        assert checks.find(project) == []
+        assert validation.find(project) == []
 
 
 def test_a_merge_without_own_edits_leaves_no_journal(tmp_path):

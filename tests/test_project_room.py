@@ -14,11 +14,11 @@ import pytest
 from projects import blob, box, names, new_project
 
 from napari_diatom.cli import main
-from napari_diatom.errors import OutputError
-from napari_diatom.formats import geojson
-from napari_diatom.project import clock, history
+from napari_diatom.core.errors import OutputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project import backups, clock
+from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings
-from napari_diatom.project.store import HIDDEN, Project
 
 resource = pytest.importorskip("resource")
 
@@ -50,7 +50,7 @@ def saved(project: Project, number: int) -> Project:
 def counts(project: Project, image_id: str = "s0f0") -> list[int]:
     """Return how many specimens each version has, oldest first."""
     path = project.folder / "annotations" / f"{image_id}.geojson"
-    return [len(geojson.read(version)) for version in history.versions(project.folder, path)]
+    return [len(geojson.read(version)) for version in backups.versions(project.folder, path)]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 700, 2000])
@@ -73,15 +73,15 @@ def test_a_full_disk_leaves_earlier_versions_as_they_are(tmp_path, limit):
 
 def test_a_full_disk_makes_no_folder_of_versions(tmp_path):
     project = saved(new_project(tmp_path), 1)
-    shutil.rmtree(project.folder / history.HISTORY)
+    shutil.rmtree(project.folder / backups.HISTORY)
     before = everything(project.folder)
     with room(0), pytest.raises(OutputError, match="Edits stay in memory"):
         project.document("s0f0").set_done(True)
     with room(0), pytest.raises(OutputError, match="the old one cannot be kept"):
         project.flush()
-    assert not list((project.folder / history.HISTORY).rglob("*.geojson*"))
+    assert not list((project.folder / backups.HISTORY).rglob("*.geojson*"))
     assert everything(project.folder) == before
-    assert not (project.folder / history.HISTORY / "annotations" / "s0f0").exists()
+    assert not (project.folder / backups.HISTORY / "annotations" / "s0f0").exists()
     project.close()
 
 
@@ -114,7 +114,7 @@ def test_a_new_project_on_a_full_disk_leaves_nothing(tmp_path, capsys, limit):
 
 def versions_by_an_earlier_release(project: Project, *texts: str) -> list[Path]:
     """Write versions as they were called before."""
-    folder = history.folder_of(project.folder, project.folder / "annotations" / "s0f0.geojson")
+    folder = backups.folder_of(project.folder, project.folder / "annotations" / "s0f0.geojson")
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for number, text in enumerate(texts):
@@ -129,7 +129,7 @@ def test_versions_by_an_earlier_release_are_the_older_ones(tmp_path):
     old = versions_by_an_earlier_release(project, *[text] * 9)
     for number in range(2, 5):
         saved(project, number)
-    kept = history.versions(project.folder, project.folder / "annotations" / "s0f0.geojson")
+    kept = backups.versions(project.folder, project.folder / "annotations" / "s0f0.geojson")
     assert kept[:8] == old[1:]
     assert counts(project)[-2:] == [2, 3]
     project.close()
@@ -165,11 +165,11 @@ def test_what_is_as_the_last_version_is_no_further_one(tmp_path):
     project = saved(saved(new_project(tmp_path), 1), 2)
     assert counts(project) == [1]
     path = project.folder / "annotations" / "s0f0.geojson"
-    history.rewrite(project.folder, path, path.read_text())
-    history.rewrite(project.folder, path, path.read_text())
+    backups.rewrite(project.folder, path, path.read_text())
+    backups.rewrite(project.folder, path, path.read_text())
     assert counts(project) == [1, 2]
     # A file of somebody else's among them is neither a version nor in the way.
-    folder = history.folder_of(project.folder, path)
+    folder = backups.folder_of(project.folder, path)
     (folder / "mine.geojson").write_text("{}")
     for number in range(3, 16):
         saved(project, number)

@@ -14,14 +14,14 @@ from PIL import Image
 from projects import box, new_project, picture
 
 from napari_diatom.cli import main
-from napari_diatom.errors import InputError
-from napari_diatom.formats import geojson
-from napari_diatom.project import checks, leaks, splits
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project import data_leakage, splits, validation
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage, Split
 from napari_diatom.project.specimen import to_annotations
-from napari_diatom.project.store import Project
-from napari_diatom.project.tallies import Tally
-from napari_diatom.project.taxa import read_taxa
+from napari_diatom.project.summary import Tally
+from napari_diatom.project.taxon_list import read_taxa
 
 
 def tally(number: int, slide: str, counts: dict[str, int], sample: str = "s") -> Tally:
@@ -128,12 +128,15 @@ def test_leaks(tmp_path):
         project.add_images([copied, smaller, *blank])
         project.path("s2f0").unlink()
         split = Split(parts={"train": ("s0",), "validation": ("s1",), "test": ("s2",)})
-        found = leaks.find(project.folder, project.images, split)
+        found = data_leakage.find(project.folder, project.images, split)
         assert [(leak.first, leak.second, leak.same_file) for leak in found] == [
             ("s0f0", "copy", True),
             ("s0f1", "small", False),
         ]
-        assert leaks.find(project.folder, project.images, Split(parts={"all": ("s0", "s1", "s2"), "none": ()})) == []
+        assert (
+            data_leakage.find(project.folder, project.images, Split(parts={"all": ("s0", "s1", "s2"), "none": ()}))
+            == []
+        )
 
 
 def test_fields_of_one_microscope_are_not_taken_for_copies():
@@ -147,7 +150,7 @@ def test_fields_of_one_microscope_are_not_taken_for_copies():
             cx, cy, turn = rng.uniform(10, 150), rng.uniform(10, 110), rng.uniform(0, np.pi)
             u, v = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn), (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
             grey[(u / 25) ** 2 + (v / 6) ** 2 < 1] -= 60
-        sketches.append(leaks.of_grey(grey + rng.normal(0, 3, grey.shape)))
+        sketches.append(data_leakage.of_grey(grey + rng.normal(0, 3, grey.shape)))
     for i, one in enumerate(sketches):
         assert one is not None
         assert not any(one.is_like(other) for other in sketches[:i] if other is not None)
@@ -203,7 +206,7 @@ def test_check_names_what_is_wrong(tmp_path):
         assert project.is_open("s0f0")
         project.document("s1f1").add([box()])
         project.flush()
-        found = {(item.kind, item.image) for item in checks.find(project)}
+        found = {(item.kind, item.image) for item in validation.find(project)}
         assert found == {("outside", "s0f0"), ("unknown class", "s0f0")}
         assert project.document("s0f0") is doc
         assert not project.is_open("s0f1")
@@ -212,7 +215,7 @@ def test_check_names_what_is_wrong(tmp_path):
         project.release("s1f1")
         (project.folder / "annotations" / "s1f1.geojson").write_text("{}")
         project.update(project.settings.replace(split=splits.plan(project.summary(), shares=(50, 50)).split))
-        kinds = {(item.kind, item.image): item.is_error for item in checks.find(project)}
+        kinds = {(item.kind, item.image): item.is_error for item in validation.find(project)}
         assert kinds.keys() >= {("missing", "s0f0"), ("changed", "s0f1"), ("damaged", "s1f1"), ("split", "")}
         assert not kinds["split", ""]
 

@@ -16,14 +16,16 @@ import pytest
 import yaml
 from projects import blob, box, names, new_project, picture, polygon
 
-from napari_diatom.detections import Detections
-from napari_diatom.errors import ConflictError, InputError, OutputError
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.project import history, record, store
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import ConflictError, InputError, OutputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project import backups, image_record
+from napari_diatom.project import project as store
 from napari_diatom.project.document import Edit
 from napari_diatom.project.journal import Journal
+from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings
-from napari_diatom.project.store import HIDDEN, Project
 
 
 def crashed(project: Project) -> Path:
@@ -293,7 +295,7 @@ def test_ten_versions_are_kept(tmp_path):
         doc.add([box(number)])
         project.flush()
     path = project.folder / "annotations" / "s0f0.geojson"
-    kept = history.versions(project.folder, path)
+    kept = backups.versions(project.folder, path)
     assert [len(geojson.read(version)) for version in kept] == list(range(4, 14))
     path.write_bytes(b"{damaged")
     project.close()
@@ -371,7 +373,7 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path):
         project.remove_image("x-3")
         assert [image.id for image in project.images] == ["x", "X-2"]
         assert not (project.folder / "annotations" / "x-3.geojson").exists()
-        assert len(history.versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
+        assert len(backups.versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
         with pytest.raises(InputError, match="no image 'x-3'"):
             project.document("x-3")
         with pytest.raises(InputError, match="holds a project already"):
@@ -465,7 +467,7 @@ def test_import_without_room_is_undone(tmp_path, monkeypatch):
             raise OutputError("No room.")
 
         with monkeypatch.context() as patch:
-            patch.setattr(record.Record, "append", full)
+            patch.setattr(image_record.Record, "append", full)
             with pytest.raises(OutputError):
                 project.import_annotations([one])
         assert not project.document("s0f0").specimens
@@ -490,7 +492,7 @@ def test_edits_of_a_crowded_image_are_quick(tmp_path, monkeypatch):
 def test_a_killed_process_is_seen_to_be_gone(tmp_path):
     project = new_project(tmp_path)
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom napari_diatom.project.store import Project\n"
+        "import sys, time\nfrom pathlib import Path\nfrom napari_diatom.project.project import Project\n"
         "from napari_diatom.project.specimen import Specimen\n"
         "p = Project.open(Path(sys.argv[1]), 'Eve')\n"
         "p.show('s0f1').add([Specimen.rectangle((9, 9, 8, 4, 0), 'Navicula')])\nprint('ready', flush=True)\n"

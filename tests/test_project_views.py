@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import blob, box, polygon
 
-from napari_diatom import geometry, layers, specimen_layers
-from napari_diatom.colours import PALETTE
-from napari_diatom.detections import STATUSES
-from napari_diatom.errors import InputError
-from napari_diatom.project import review
+from napari_diatom.core import geometry
+from napari_diatom.core.colours import PALETTE
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import InputError
+from napari_diatom.images.specimen_crops import upright_crop
+from napari_diatom.napari_layers import project_layer, shapes_layer
+from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Contents, Document
 from napari_diatom.project.settings import classes_of
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.upright import upright_crop
 
 WIDE = (200.0, 150.0, 80.0, 12.0)
 
@@ -98,9 +99,9 @@ def test_a_specimen_outside_the_image_has_no_picture():
 
 def entries(
     *sizes: tuple[float, float], name: str = "Navicula", image: str = "a", um: float | None = None
-) -> list[review.Entry]:
+) -> list[gallery_order.Entry]:
     return [
-        review.Entry(
+        gallery_order.Entry(
             image, f"{name}{i}", (0.0, 0.0, length, width, 0.0), name, STATUSES[0], 0.1 * (i % 7), pixel_size_um=um
         )
         for i, (length, width) in enumerate(sizes)
@@ -110,12 +111,12 @@ def entries(
 def test_the_least_like_their_class_come_first():
     usual = [(40.0 + i % 3, 8.0) for i in range(9)]
     some = entries(*usual, (120.0, 8.0), (41.0, 20.0)) + entries(*[(120.0, 8.0)] * 6, name="Nitzschia")
-    first = review.ordered(some, "unlikeness")
+    first = gallery_order.ordered(some, "unlikeness")
     assert {entry.id for entry in first[:2]} == {"Navicula9", "Navicula10"}
     # What is rare in one class is usual in another.
-    assert (review.unlikeness(some)[11:] == 0).all()
-    assert review.unlikeness(entries(*usual[:4])).tolist() == [0] * 4
-    assert review.unlikeness([]).shape == (0,)
+    assert (gallery_order.unlikeness(some)[11:] == 0).all()
+    assert gallery_order.unlikeness(entries(*usual[:4])).tolist() == [0] * 4
+    assert gallery_order.unlikeness([]).shape == (0,)
 
 
 def test_who_looks_like_another_class_is_least_sure_of_its_own():
@@ -123,12 +124,12 @@ def test_who_looks_like_another_class_is_least_sure_of_its_own():
     navicula = entries(*[(40.0 * k, 10.0 * k) for k in spread], (160.0, 8.0), (41.0, 10.0))
     nitzschia = entries(*[(160.0 * k, 8.0 * k) for k in spread], name="Nitzschia")
     rare = entries((40.0, 10.0), (160.0, 8.0), name="Cymbella")
-    found = review.confidence(navicula + nitzschia + rare)
+    found = gallery_order.confidence(navicula + nitzschia + rare)
     assert found[5] < 1e-6
     assert (np.delete(found[:12], 5) > 0.99).all()
     # Of a class of two nobody knows what it looks like.
     assert np.isnan(found[12:]).all()
-    listed = review.ordered(rare + navicula + nitzschia, "confidence")
+    listed = gallery_order.ordered(rare + navicula + nitzschia, "confidence")
     assert listed[0].id == "Navicula5"
     assert {entry.name for entry in listed[-2:]} == {"Cymbella"}
 
@@ -136,25 +137,25 @@ def test_who_looks_like_another_class_is_least_sure_of_its_own():
 def test_two_classes_of_one_size_are_not_told_apart():
     sizes = [(40.0 + k, 10.0) for k in range(5)]
     both = entries(*sizes) + entries(*sizes, name="Nitzschia")
-    np.testing.assert_allclose(review.confidence(both), 0.5)
-    np.testing.assert_allclose(review.confidence(entries(*sizes)), 1)
-    assert review.confidence([]).shape == (0,)
+    np.testing.assert_allclose(gallery_order.confidence(both), 0.5)
+    np.testing.assert_allclose(gallery_order.confidence(entries(*sizes)), 1)
+    assert gallery_order.confidence([]).shape == (0,)
 
 
 def test_lengths_of_unlike_magnifications_are_compared_in_micrometres():
     coarse = entries(*[(40.0 + k, 10.0) for k in range(6)], um=0.5)
     fine = entries(*[(200.0 + 5 * k, 50.0) for k in range(6)], image="b", um=0.1)
     odd = entries((200.0, 50.0), image="c", um=0.5)
-    assert review.ordered(coarse + fine + odd, "unlikeness")[0] is odd[0]
-    assert review.ordered(coarse + fine, "length")[:2] == [coarse[5], fine[5]]
+    assert gallery_order.ordered(coarse + fine + odd, "unlikeness")[0] is odd[0]
+    assert gallery_order.ordered(coarse + fine, "length")[:2] == [coarse[5], fine[5]]
     # One unknown pixel size, and no two lengths can be compared but in pixels.
-    assert review.ordered(coarse + fine + entries((30.0, 10.0)), "length")[0] is fine[5]
+    assert gallery_order.ordered(coarse + fine + entries((30.0, 10.0)), "length")[0] is fine[5]
 
 
-@pytest.mark.parametrize("order", review.ORDERS)
+@pytest.mark.parametrize("order", gallery_order.ORDERS)
 def test_orders(order):
     some = entries((30.0, 10.0), (60.0, 30.0), (45.0, 5.0)) + entries((50.0, 10.0), image="b", name="Nitzschia")
-    found = review.ordered(some, order)
+    found = gallery_order.ordered(some, order)
     assert sorted(entry.id for entry in found) == sorted(entry.id for entry in some)
     keys = {
         "unlikeness": [0.0] * 4,
@@ -169,13 +170,13 @@ def test_orders(order):
 
 def test_one_class_or_status_of_all():
     doc = Document(Contents((box(), polygon(), box(2, status="girdle")), (box(3, score=0.4),)))
-    some = review.entries("a", doc.contents, proposals=True)
+    some = gallery_order.entries("a", doc.contents, proposals=True)
     assert [entry.proposed for entry in some] == [False, False, False, True]
-    assert len(review.entries("a", doc.contents)) == 3
-    assert {entry.pixel_size_um for entry in review.entries("a", doc.contents, pixel_size_um=0.2)} == {0.2}
-    assert [entry.name for entry in review.ordered(some, "image", name="Nitzschia")] == ["Nitzschia"]
-    assert [entry.id for entry in review.ordered(some, "image", status="girdle")] == [some[2].id]
-    assert review.by_image(some) == {"a": [*doc.specimens, *doc.proposals]}
+    assert len(gallery_order.entries("a", doc.contents)) == 3
+    assert {entry.pixel_size_um for entry in gallery_order.entries("a", doc.contents, pixel_size_um=0.2)} == {0.2}
+    assert [entry.name for entry in gallery_order.ordered(some, "image", name="Nitzschia")] == ["Nitzschia"]
+    assert [entry.id for entry in gallery_order.ordered(some, "image", status="girdle")] == [some[2].id]
+    assert gallery_order.by_image(some) == {"a": [*doc.specimens, *doc.proposals]}
 
 
 sizes = st.floats(2, 500)
@@ -188,10 +189,10 @@ sizes = st.floats(2, 500)
 )
 def test_boxes_are_the_same_after_the_way_through_a_layer(numbers, plane):
     made = Specimen.rectangle(numbers, "Navicula", id="a")
-    shape, kind = specimen_layers.to_shape(made, plane)
+    shape, kind = project_layer.to_shape(made, plane)
     assert shape.shape == (4, len(plane) + 2)
     assert (shape[:, : len(plane)] == plane).all()
-    back = specimen_layers.from_shape(shape, kind, made.name, id=made.id)
+    back = project_layer.from_shape(shape, kind, made.name, id=made.id)
     assert (back.shape, back.name, back.id) == ("rectangle", "Navicula", "a")
     ours, theirs = (geometry.corners(item.box)[0] for item in (made, back))
     assert np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max() < 0.01
@@ -199,13 +200,13 @@ def test_boxes_are_the_same_after_the_way_through_a_layer(numbers, plane):
 
 def test_outlines_come_back_and_of_several_parts_the_largest():
     made = polygon()
-    shape, kind = specimen_layers.to_shape(made, (2,))
-    back = specimen_layers.from_shape(shape, kind, made.name)
+    shape, kind = project_layer.to_shape(made, (2,))
+    back = project_layer.from_shape(shape, kind, made.name)
     np.testing.assert_allclose(back.polygons[0][0], made.polygons[0][0], atol=1e-12)
     far = np.array([[60.0, 60], [61, 60], [61, 61]])
     two = Specimen.polygon(((far,), (made.polygons[0][0],)), "Nitzschia")
-    assert specimen_layers.is_same(*specimen_layers.to_shape(two, (2,)), shape, kind)
-    masked, kind = specimen_layers.to_shape(blob())
+    assert project_layer.is_same(*project_layer.to_shape(two, (2,)), shape, kind)
+    masked, kind = project_layer.to_shape(blob())
     assert kind == "polygon"
     assert geometry.polygon_area(masked) > 30
 
@@ -213,43 +214,41 @@ def test_outlines_come_back_and_of_several_parts_the_largest():
 def test_many_specimens_become_the_shapes_that_each_becomes():
     some = [box(), polygon(), blob(), box(3)]
     for plane in ((), (2,)):
-        made = specimen_layers.to_shapes(some, plane)
-        for (shape, kind), (alone, its) in zip(
-            made, (specimen_layers.to_shape(one, plane) for one in some), strict=True
-        ):
+        made = project_layer.to_shapes(some, plane)
+        for (shape, kind), (alone, its) in zip(made, (project_layer.to_shape(one, plane) for one in some), strict=True):
             assert kind == its
             np.testing.assert_array_equal(shape, alone)
-    assert specimen_layers.to_shapes([]) == []
-    assert [kind for _, kind in specimen_layers.to_shapes([polygon()])] == ["polygon"]
+    assert project_layer.to_shapes([]) == []
+    assert [kind for _, kind in project_layer.to_shapes([polygon()])] == ["polygon"]
 
 
 def test_whatever_is_drawn_becomes_a_specimen():
-    ellipse = layers.to_points(geometry.corners((50, 40, 30, 10, 0.5))[0])
-    assert specimen_layers.from_shape(ellipse, "ellipse", "a").shape == "rectangle"
-    line = layers.to_points([[10.0, 10], [50, 30]])
-    found = specimen_layers.from_shape(line, "line", "a")
+    ellipse = shapes_layer.to_points(geometry.corners((50, 40, 30, 10, 0.5))[0])
+    assert project_layer.from_shape(ellipse, "ellipse", "a").shape == "rectangle"
+    line = shapes_layer.to_points([[10.0, 10], [50, 30]])
+    found = project_layer.from_shape(line, "line", "a")
     assert found.box[2] == pytest.approx(np.hypot(40, 20), abs=0.01)
-    assert specimen_layers.box_of(np.array([[1.0, 1], [1.2, 1], [1.1, 1.3]])) is None
-    flat = layers.to_points([[10.0, 10], [30, 30], [50, 50]])
-    assert specimen_layers.from_shape(flat, "polygon", "a").shape == "rectangle"
+    assert project_layer.box_of(np.array([[1.0, 1], [1.2, 1], [1.1, 1.3]])) is None
+    flat = shapes_layer.to_points([[10.0, 10], [30, 30], [50, 50]])
+    assert project_layer.from_shape(flat, "polygon", "a").shape == "rectangle"
 
 
 def test_two_shapes_are_the_same_within_a_hundredth_of_a_pixel():
-    shape, kind = specimen_layers.to_shape(box())
-    assert specimen_layers.is_same(shape, kind, shape + 0.005, kind)
-    assert not specimen_layers.is_same(shape, kind, shape + 0.02, kind)
-    assert not specimen_layers.is_same(shape, kind, shape, "polygon")
-    assert not specimen_layers.is_same(shape, kind, shape[:3], kind)
+    shape, kind = project_layer.to_shape(box())
+    assert project_layer.is_same(shape, kind, shape + 0.005, kind)
+    assert not project_layer.is_same(shape, kind, shape + 0.02, kind)
+    assert not project_layer.is_same(shape, kind, shape, "polygon")
+    assert not project_layer.is_same(shape, kind, shape[:3], kind)
 
 
 def test_features_have_sizes_where_the_pixel_size_is_known():
     items = [box(), polygon()]
-    known, unknown = specimen_layers.features(items, 0.5), specimen_layers.features(items, None)
-    assert tuple(known) == tuple(unknown) == specimen_layers.FEATURES
-    assert known[layers.LENGTH_UM] == [item.box[2] / 2 for item in items]
-    assert np.isnan(unknown[layers.LENGTH_UM]).all()
-    assert known[layers.RATIO][0] == pytest.approx(12 / 5)
-    assert known[specimen_layers.ID] == [item.id for item in items]
+    known, unknown = project_layer.features(items, 0.5), project_layer.features(items, None)
+    assert tuple(known) == tuple(unknown) == project_layer.FEATURES
+    assert known[shapes_layer.LENGTH_UM] == [item.box[2] / 2 for item in items]
+    assert np.isnan(unknown[shapes_layer.LENGTH_UM]).all()
+    assert known[shapes_layer.RATIO][0] == pytest.approx(12 / 5)
+    assert known[project_layer.ID] == [item.id for item in items]
 
 
 def test_colours_tell_class_status_or_score():
@@ -259,23 +258,23 @@ def test_colours_tell_class_status_or_score():
         box(name="Nitzschia", status="girdle"),
         box(name="unheard of", score=1.0, status="girdle"),
     ]
-    by_class = specimen_layers.colours(items, classes)
+    by_class = project_layer.colours(items, classes)
     assert by_class.shape == (3, 4)
     assert by_class.dtype == np.float32
     np.testing.assert_allclose(by_class[:2, :3], np.array(PALETTE[:2]) / 255, atol=1e-3)
     assert by_class[2].tolist() == [1, 1, 1, 1]
-    by_status = specimen_layers.colours(items, classes, "status")
+    by_status = project_layer.colours(items, classes, "status")
     assert (by_status[1] == by_status[2]).all()
     assert (by_status[0] != by_status[1]).any()
-    by_score = specimen_layers.colours(items, classes, "score")
+    by_score = project_layer.colours(items, classes, "score")
     assert by_score[0, 0] > by_score[0, 1]
     assert by_score[2, 1] > by_score[2, 0]
-    assert specimen_layers.colours([], classes, "status").shape == (0, 4)
+    assert project_layer.colours([], classes, "status").shape == (0, 4)
 
 
 def test_labels_tell_what_is_asked_and_the_length():
     item = box(status="broken", score=0.456)
-    assert specimen_layers.label(item, None) == "Navicula  12 px"
-    assert specimen_layers.label(item, 0.5, "status") == "broken  6.0 µm"
-    assert specimen_layers.label(item, 0.5, "score") == "0.46  6.0 µm"
-    assert specimen_layers.size_text(item.box, 0.5) == "6.0 x 2.5 µm"
+    assert project_layer.label(item, None) == "Navicula  12 px"
+    assert project_layer.label(item, 0.5, "status") == "broken  6.0 µm"
+    assert project_layer.label(item, 0.5, "score") == "0.46  6.0 µm"
+    assert project_layer.size_text(item.box, 0.5) == "6.0 x 2.5 µm"

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from projects import box, names, new_project
 
 from napari_diatom.cli import main
-from napari_diatom.errors import ConflictError, OutputError
+from napari_diatom.core.errors import ConflictError, OutputError
 from napari_diatom.project import clock, journal, sessions
 from napari_diatom.project.journal import Journal
+from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.sessions import SILENT_SECONDS, Session
-from napari_diatom.project.store import HIDDEN, Project
 
 
 class Share:

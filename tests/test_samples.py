@@ -11,13 +11,13 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from diatom_training.synthesis import samples
-from diatom_training.synthesis.samples import SAMPLES, Sample, render_sample, write_sample, write_samples
-from napari_diatom.detections import STATUSES
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.formats import geojson
-from napari_diatom.imaging import open_images
-from napari_diatom.progress import Progress
+from diatom_training.synthesis import sample_slides
+from diatom_training.synthesis.sample_slides import SAMPLES, Sample, render_sample, write_sample, write_samples
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.slide_image import open_images
 
 STORED = Path(__file__).parents[1] / "sample_data"
 BY_NAME = {sample.name: sample for sample in SAMPLES}
@@ -107,7 +107,7 @@ def test_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_stop_keeps_finished_slides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "SAMPLES", (BY_NAME["spring_empty_40x"], BY_NAME["lake_dic_63x"]))
+    monkeypatch.setattr(sample_slides, "SAMPLES", (BY_NAME["spring_empty_40x"], BY_NAME["lake_dic_63x"]))
     seen: list[Progress] = []
     with pytest.raises(Stopped):
         write_samples(tmp_path, seen.append, lambda: len(seen) == 1)
@@ -118,5 +118,5 @@ def test_stop_keeps_finished_slides(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_command_says_what_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taken = tmp_path / "taken"
     taken.write_text("in the way")
-    assert samples.main([str(taken)]) == 2
+    assert sample_slides.main([str(taken)]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.detections import CUT_BY_EDGE, CroppedMask
-from napari_diatom.errors import InputError, Stopped
-from napari_diatom.splitting import SplitOptions, filled, regions, separated, split
+from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.tiling.instance_splitting import SplitOptions, filled, regions, separated, split
 
 
 def painted(*ellipses: tuple[float, float, float, float, float], height: int = 300, width: int = 400) -> np.ndarray:

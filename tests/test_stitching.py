@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_EDGE, CUT_BY_TILE, CroppedMask, Detections
-from napari_diatom.stitching import stitch
-from napari_diatom.tiling import Window, place, plan_tiles
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, CroppedMask, Detections
+from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.tiles import Window, place, plan_tiles
 
 NEEDLE = np.array([2000.0, 1500.0, 1500.0, 30.0, 0.4])
 DEGREE = np.pi / 180

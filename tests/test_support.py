@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from napari_diatom.detections import Detections
-from napari_diatom.stitching import stitch
-from napari_diatom.support import UNSEEN, WEIGHT, supported
+from napari_diatom.core.detections import Detections
+from napari_diatom.tiling.scale_consensus import UNSEEN, WEIGHT, supported
+from napari_diatom.tiling.stitching import stitch
 
 SCALES = (1.0, 0.5, 0.25)
 

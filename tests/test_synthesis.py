@@ -9,20 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diatom_training.synthesis import (
-    FAMILIES,
-    MODALITIES,
-    FieldOptions,
-    Modality,
-    draw_options,
-    render_field,
-)
-from diatom_training.synthesis.arrays import smooth_noise
+from diatom_training.synthesis import FAMILIES, MODALITIES, FieldOptions, Modality, draw_options, render_field
+from diatom_training.synthesis.noise_maps import smooth_noise
 from diatom_training.synthesis.outlines import broken, draw_valve_outline, draw_width
 from diatom_training.synthesis.polygons import area, clipped
-from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_EDGE, STATUSES
-from napari_diatom.errors import InputError
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES
+from napari_diatom.core.errors import InputError
 
 CROWDED = FieldOptions(height=320, width=400, specimens=(12, 12), length_px=(40, 200), debris=0.2)
 

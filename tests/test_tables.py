@@ -14,16 +14,17 @@ import openpyxl
 import pytest
 from shapes import ellipse, mask_of, placed
 
-from napari_diatom import tables
-from napari_diatom.analysis import Analysis
-from napari_diatom.detections import CUT_BY_EDGE, Detections
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.files import atomic, write_atomically
-from napari_diatom.formats import Annotations, geojson
-from napari_diatom.imaging import from_array
-from napari_diatom.measure import Protocol
-from napari_diatom.morphometry import oriented_box
-from napari_diatom.tables import ImageResult
+from napari_diatom.analysis.pipeline import Analysis
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.atomic_files import atomic, write_atomically
+from napari_diatom.core.detections import CUT_BY_EDGE, Detections
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.counting import tables
+from napari_diatom.counting.tables import ImageResult
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.slide_image import from_array
+from napari_diatom.measurement.counting_protocol import Protocol
+from napari_diatom.measurement.morphometry import oriented_box
 
 
 def result(image: str = "a.jpg", sample: str = "S1", pixel_size_um: float | None = 0.1, n: int = 3) -> ImageResult:
@@ -132,7 +133,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("napari_diatom.files.os.fsync", full)
+    monkeypatch.setattr("napari_diatom.core.atomic_files.os.fsync", full)
     with pytest.raises(OutputError, match=r"t\.csv cannot be written: No space left on device"):
         tables.write_csv(path, ("a",), [("1",)])
     with pytest.raises(ZeroDivisionError), atomic(path) as stream:
@@ -150,11 +151,11 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         replace(source, target)
 
-    monkeypatch.setattr("napari_diatom.files.os.replace", at_last)
+    monkeypatch.setattr("napari_diatom.core.atomic_files.os.replace", at_last)
     write_atomically(path, "new")
     assert path.read_text() == "new"
     assert not held
-    monkeypatch.setattr("napari_diatom.files.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("napari_diatom.core.atomic_files.PATIENCE_SECONDS", 0.05)
     held += [True] * 1000
     with pytest.raises(OutputError, match="Permission denied"):
         write_atomically(path, "newer")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from napari_diatom.errors import InputError
-from napari_diatom.text_files import parse_table, read_bytes, read_json, read_text, read_xml, read_yaml
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text_files import parse_table, read_bytes, read_json, read_text, read_xml, read_yaml
 
 _BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)

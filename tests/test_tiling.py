@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from napari_diatom.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.tiling import CUT_SIDES, Window, place, plan_tiles, prefetch, source
+from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.tiling.tiles import CUT_SIDES, Window, place, plan_tiles, prefetch, source
 
 
 class Picture:

@@ -8,13 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import Polygon, box
 
-from diatom_training import crops
-from diatom_training.examples import Example, box_of, fitted, from_coco, load_truth, outline_of, save_truth, truth_of
+from diatom_training.data import crops
+from diatom_training.data.examples import (
+    Example,
+    box_of,
+    fitted,
+    from_coco,
+    load_truth,
+    outline_of,
+    save_truth,
+    truth_of,
+)
+from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.targets import box_batch
-from diatom_training.rendered import render_set
-from napari_diatom import geometry
-from napari_diatom.detections import CroppedMask
-from napari_diatom.errors import InputError
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.errors import InputError
 
 
 def covered(box: np.ndarray, height: int, width: int, margin: float = 0.0) -> np.ndarray:

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from diatom_training.export import to_ultralytics
+from diatom_training.recipes.ultralytics_export import to_ultralytics
 from napari_diatom import engines
-from napari_diatom.engines import graphs, yolo_net
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.engines import openvino_cache, yolo_net
 from napari_diatom.engines.backends import TorchBackend
-from napari_diatom.engines.base import Tile
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo import pad
+from napari_diatom.engines.yolo_checkpoint import import_checkpoint, write_model
 from napari_diatom.engines.yolo_decode import decode
-from napari_diatom.engines.yolo_files import import_checkpoint, write_model
-from napari_diatom.errors import InputError, ModelError
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.tiling.tiles import Tile
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path
     guard += "def refuse(*a, **k): raise SystemExit('network')\n"
     guard += "socket.socket.connect = socket.getaddrinfo = refuse\n"
     guard += f"sys.argv[1:] = [{str(models['boxes'].folder)!r}, {str(dest)!r}]\n"
-    guard += "runpy.run_module('napari_diatom.engines.convert', run_name='__main__')"
+    guard += "runpy.run_module('napari_diatom.engines.openvino_export', run_name='__main__')"
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
     subprocess.run([sys.executable, "-c", guard], env=environment | {"HOME": str(home)}, check=True)
     assert (dest / "network.xml").exists()
@@ -125,14 +125,14 @@ def test_a_conversion_reports_to_nobody(models: dict[str, ModelFolder], tmp_path
 def test_a_damaged_graph_in_the_cache_is_made_anew(
     models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graphs, "CACHE", tmp_path)
+    monkeypatch.setattr(openvino_cache, "CACHE", tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "torch.py").write_text("raise SystemExit('not this torch')")
-    graph = graphs.converted(models["boxes"])
+    graph = openvino_cache.converted(models["boxes"])
     weights = graph.with_suffix(".bin")
     whole = weights.read_bytes()
     weights.write_bytes(b"\0" * len(whole))
-    assert graphs.converted(models["boxes"]) == graph
+    assert openvino_cache.converted(models["boxes"]) == graph
     assert weights.read_bytes() == whole
     assert [path.name for path in graph.parent.parent.iterdir()] == [graph.parent.name]
 
@@ -141,9 +141,9 @@ def test_a_cache_that_cannot_be_written_is_told(
     models: dict[str, ModelFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setattr(graphs, "CACHE", tmp_path / "file")
+    monkeypatch.setattr(openvino_cache, "CACHE", tmp_path / "file")
     with pytest.raises(ModelError, match="could not be prepared") as caught:
-        graphs.converted(models["boxes"])
+        openvino_cache.converted(models["boxes"])
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

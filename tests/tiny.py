@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from diatom_training.finetune.config import TrainConfig
-from napari_diatom import geometry
+from napari_diatom.core import geometry
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
 NETWORKS = {

@@ -23,12 +23,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_diatom.cli import main
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.errors import DiatomError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.detect import detect
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.measurement.morphometry import oriented_box
 
 WRITERS: Final = 4
 """Formats that an input is written in which was read; chance picks them anew for each."""
@@ -169,7 +169,7 @@ def _masks() -> Annotations:
     parts = np.zeros((10, 20), dtype=bool)
     parts[:, :6] = parts[2:8, 12:] = True
     drawn = np.array([[40.0, 30.0], [70.0, 33.0], [60.0, 50.0]])
-    from napari_diatom.formats.outlines import fill
+    from napari_diatom.core.mask_polygons import fill
 
     masks = [CroppedMask(ring, 4, 5), CroppedMask(parts, 30, 4), fill(((drawn,),))]
     found = Detections.of(

@@ -24,8 +24,8 @@ from PIL import Image
 
 from hostile_inputs.watch import Fault
 from napari_diatom.cli import main
-from napari_diatom.errors import OutputError
-from napari_diatom.project.store import Project
+from napari_diatom.core.errors import OutputError
+from napari_diatom.project.project import Project
 
 PAGE: Final = 4096
 DISK_BYTES: Final = {"count": 8 * 2**20, "project": 4 * 2**20, "training": 96 * 2**20}

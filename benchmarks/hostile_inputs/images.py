@@ -15,9 +15,9 @@ import warnings
 import zlib
 from pathlib import Path
 
-from napari_diatom.errors import InputError
-from napari_diatom.imaging import open_images
-from napari_diatom.planes import BEST, EACH, MAX
+from napari_diatom.core.errors import InputError
+from napari_diatom.images.planes import BEST, EACH, MAX
+from napari_diatom.images.slide_image import open_images
 
 _TESTS = Path(__file__).parents[2] / "tests"
 _WORDS = (0, 1, 2, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 1000, 60000, 4097)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_diatom.errors import ModelError
+from napari_diatom.core.errors import ModelError
 from napari_diatom.models.card import NAMING_TASK
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.base import AnyEngine, Namer
+    from napari_diatom.engines.protocols import AnyEngine, Namer
     from napari_diatom.models.library import ModelFolder
 
 
@@ -75,7 +75,7 @@ def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = N
 
 def _check(model: ModelFolder) -> None:
     """Check the weights before anything is made of them, or was in an earlier run."""
-    from napari_diatom.models.numbers import check_numbers
+    from napari_diatom.models.finite_weights import check_numbers
 
     model.verify()
     check_numbers(model.weights)

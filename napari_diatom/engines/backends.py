@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.engines.graphs import converted
-from napari_diatom.engines.quiet import silence_openvino
-from napari_diatom.errors import ModelError
-from napari_diatom.machine import usable_threads
+from napari_diatom.core.errors import ModelError
+from napari_diatom.core.processor import usable_threads
+from napari_diatom.engines.openvino_cache import converted
+from napari_diatom.engines.third_party import silence_openvino
 from napari_diatom.models.library import ModelFolder
 
 STEP: Final = 64
@@ -167,7 +167,7 @@ class TorchBackend:
     BATCH: Final = 8
 
     def __init__(self, model: ModelFolder, device: str) -> None:
-        from napari_diatom.engines.networks import network_of
+        from napari_diatom.engines.network_builder import network_of
 
         self.device = device
         self._name = model.card.name

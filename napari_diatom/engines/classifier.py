@@ -10,24 +10,24 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom import masks
-from napari_diatom.detections import Detections
+from napari_diatom.core import masks
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.processor import usable_threads
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.taxa import Names
 from napari_diatom.engines.backends import choose_device
-from napari_diatom.engines.streams import in_streams
-from napari_diatom.machine import usable_threads
+from napari_diatom.engines.parallel_inference import in_streams
+from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.specimen_crops import is_outside, upright_cutout
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.names import Names
-from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.tiling import Readable
-from napari_diatom.upright import is_outside, upright_cutout
 
 BATCH: Final = 16
 """Specimens at once."""
 
 
 class Classifier:
-    """A loaded model that names specimens; see :class:`napari_diatom.engines.base.Namer`.
+    """A loaded model that names specimens; see :class:`napari_diatom.engines.protocols.Namer`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Classifier:
         detections : Detections
             The N specimens; those with masks are cut out along them, the others along their boxes.
         report, should_stop
-            See :mod:`napari_diatom.progress`; reports ``"names"``, and heeds a stop, per batch.
+            See :mod:`napari_diatom.core.progress`; reports ``"names"``, and heeds a stop, per batch.
         outlines : sequence of array-like, each of shape (K, 2), optional
             Outlines to cut along in place of masks and boxes, x and y in pixels of the image.
 

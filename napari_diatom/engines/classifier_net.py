@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import torch
 
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import DEFAULT, TIMM, check_encoder
-from napari_diatom.errors import ModelError
-from napari_diatom.models.architectures import CLASSIFIER
+from napari_diatom.models.architecture_names import CLASSIFIER
 
 ARCHITECTURE: Final = architectures.CLASSIFIER
 """The usual one: backbone, and side of its pictures in pixels."""

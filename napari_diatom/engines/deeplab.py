@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.engines.backends import backend_of, missing
-from napari_diatom.engines.base import Tile
 from napari_diatom.models.library import ModelFolder
+from napari_diatom.tiling.tiles import Tile
 
 
 class DeepLabEngine:
-    """A loaded DeepLabV3+ model; see :class:`napari_diatom.engines.base.MapEngine`.
+    """A loaded DeepLabV3+ model; see :class:`napari_diatom.engines.protocols.MapEngine`.
 
     Raises
     ------

@@ -11,10 +11,10 @@ from typing import Final, cast
 
 import torch
 
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import check_encoder
-from napari_diatom.errors import ModelError
-from napari_diatom.models.architectures import DEEPLAB, MOST_CHANNELS
+from napari_diatom.models.architecture_names import DEEPLAB, MOST_CHANNELS
 
 ARCHITECTURE: Final = architectures.DEEPLAB
 """Of the bundled model: encoder, and channels of the decoder."""

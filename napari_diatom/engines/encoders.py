@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final
 
-from napari_diatom.errors import ModelError
+from napari_diatom.core.errors import ModelError
 
 DEFAULT: Final = "tu-tf_efficientnet_lite0"
 """EfficientNet-Lite0 of timm, as segmentation-models-pytorch names it."""

@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.detections import CroppedMask, Detections
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.masks import least_box, of_probabilities
+from napari_diatom.core.processor import usable_threads
 from napari_diatom.engines.backends import choose_device
-from napari_diatom.engines.base import Tile
-from napari_diatom.engines.streams import in_streams
-from napari_diatom.machine import usable_threads
-from napari_diatom.masks import least_box, of_probabilities
+from napari_diatom.engines.parallel_inference import in_streams
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.stitching import stitch
+from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.tiles import Tile
 
 BATCH: Final = 2
 """Tiles at once on a GPU; on a CPU each thread computes one."""
@@ -29,7 +29,7 @@ LEAST_PIXELS: Final = 4
 
 
 class MaskRcnnEngine:
-    """A loaded Mask R-CNN model; see :class:`napari_diatom.engines.base.Engine`.
+    """A loaded Mask R-CNN model; see :class:`napari_diatom.engines.protocols.Engine`.
 
     Parameters
     ----------

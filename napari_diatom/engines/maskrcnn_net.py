@@ -10,10 +10,10 @@ from typing import Any, Final, cast
 
 import torch
 
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import TIMM, check_encoder
-from napari_diatom.errors import ModelError
-from napari_diatom.models.architectures import MASK_RCNN, MOST_CHANNELS
+from napari_diatom.models.architecture_names import MASK_RCNN, MOST_CHANNELS
 
 ARCHITECTURE: Final = architectures.MASK_RCNN
 """Of the bundled model: backbone, and channels of the feature pyramid and the heads."""

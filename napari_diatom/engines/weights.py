@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from napari_diatom.errors import ModelError
-from napari_diatom.models.numbers import check_numbers
+from napari_diatom.core.errors import ModelError
+from napari_diatom.models.finite_weights import check_numbers
 
 
 def transfer(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> tuple[str, ...]:

@@ -12,19 +12,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.detections import Detections
+from napari_diatom.core.detections import Detections
 from napari_diatom.engines.backends import backend_of, missing
-from napari_diatom.engines.base import Tile
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.stitching import stitch
+from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.tiles import Tile
 
 FILL: Final = 114
 """Grey value that tiles are padded with, the same as in training."""
 
 
 class YoloEngine:
-    """A loaded YOLO model; see :class:`napari_diatom.engines.base.Engine`."""
+    """A loaded YOLO model; see :class:`napari_diatom.engines.protocols.Engine`."""
 
     def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
         self.card = model.card

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.detections import Detections
+from napari_diatom.core.detections import Detections
 
 STRIDES: Final = (8, 16, 32)
 """Pixels between the anchors of the three levels."""

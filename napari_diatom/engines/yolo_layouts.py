@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from napari_diatom.engines.quiet import silence_ultralytics
-from napari_diatom.errors import InputError, ModelError
-from napari_diatom.models.architectures import YOLO
-from napari_diatom.text_files import read_yaml
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.core.text_files import read_yaml
+from napari_diatom.engines.third_party import silence_ultralytics
+from napari_diatom.models.architecture_names import YOLO
 
 _ENTRIES: Final = frozenset(
     ("nc", "scales", "backbone", "head", "end2end", "reg_max", "depth_multiple", "width_multiple")

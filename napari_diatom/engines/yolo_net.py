@@ -12,11 +12,11 @@ from typing import Any, Final, cast
 
 import torch
 
-from napari_diatom.engines import checkpoints
-from napari_diatom.engines.inert import Made
+from napari_diatom.core.errors import ModelError
+from napari_diatom.engines import torch_checkpoint
+from napari_diatom.engines.inert_pickle import Made
 from napari_diatom.engines.yolo_layouts import layout
-from napari_diatom.errors import ModelError
-from napari_diatom.models.architectures import YOLO
+from napari_diatom.models.architecture_names import YOLO
 from napari_diatom.models.card import MOST_CLASSES
 
 USUAL_SIDE: Final = 640
@@ -74,20 +74,20 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read an Ultralytics ``.pt`` file. Nothing in it is run: see :mod:`napari_diatom.engines.checkpoints`.
+    """Read an Ultralytics ``.pt`` file. Nothing in it is run: see :mod:`napari_diatom.engines.torch_checkpoint`.
 
     Raises
     ------
     ModelError
         When the file is no checkpoint, or holds no Ultralytics model.
     """
-    with checkpoints.opened(path) as file:
-        content = checkpoints.mapping(file.content)
+    with torch_checkpoint.opened(path) as file:
+        content = torch_checkpoint.mapping(file.content)
         network = content.get("ema") or content.get("model")
         if not isinstance(network, Made) or not isinstance(network.state, dict):
             asks = f"; it asks for code instead, which is not run: {network.maker}" if isinstance(network, Made) else ""
             raise ModelError(f"{path} holds no Ultralytics model{asks}.")
-        trained = checkpoints.mapping(content.get("train_args")).get("imgsz")
+        trained = torch_checkpoint.mapping(content.get("train_args")).get("imgsz")
         return Checkpoint(
             tensors={name: value.float() for name, value in file.state_dict(network).items()},
             classes=_classes(network.state.get("names"), path),
@@ -98,7 +98,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _classes(names: object, path: Path) -> tuple[str, ...]:
     """Return the class names of a saved network: a list, or a dict of their numbers."""
-    table = checkpoints.mapping(names)
+    table = torch_checkpoint.mapping(names)
     listed = [table[key] for key in range(len(table))] if table.keys() == set(range(len(table))) else [*table.values()]
     found = listed or (names if isinstance(names, list | tuple) else ())
     if not 0 < len(found) <= MOST_CLASSES or not all(_is_line(name) for name in found):
@@ -113,7 +113,7 @@ def _is_line(name: object) -> bool:
 
 def _architecture(described: object) -> str:
     """Return the name of a saved network's architecture, nothing where it is none that is known."""
-    file = checkpoints.mapping(described).get("yaml_file")
+    file = torch_checkpoint.mapping(described).get("yaml_file")
     name = re.split(r"[/\\]", file)[-1].rpartition(".")[0] if isinstance(file, str) else ""
     return name if YOLO.fullmatch(name) else ""
 

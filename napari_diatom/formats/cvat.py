@@ -16,16 +16,16 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from napari_diatom.detections import STATUSES, CroppedMask
-from napari_diatom.errors import InputError
-from napari_diatom.files import write_atomically
-from napari_diatom.formats import Annotations, class_names, rle
-from napari_diatom.formats.documents import number, plain, size_of, xml_text
-from napari_diatom.formats.outlines import FARTHEST, LARGEST
-from napari_diatom.formats.pictures import Pictures, size_needed
-from napari_diatom.formats.polygons import ellipse, ring_of
-from napari_diatom.formats.shapes import between, mask_of
-from napari_diatom.formats.specimens import (
+from napari_diatom.core.annotations import Annotations, class_names
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.detections import STATUSES, CroppedMask
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.mask_polygons import FARTHEST, LARGEST
+from napari_diatom.core.text_files import read_xml
+from napari_diatom.formats.coco import rle
+from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
+from napari_diatom.formats.shared.image_index import Pictures, size_needed
+from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     NO_FACTS,
     Facts,
@@ -36,7 +36,8 @@ from napari_diatom.formats.specimens import (
     Specimen,
     assembled,
 )
-from napari_diatom.text_files import read_xml
+from napari_diatom.formats.shared.polygon_repair import ellipse, ring_of
+from napari_diatom.formats.shared.specimen_shapes import between, mask_of
 
 TITLE: Final = "CVAT XML"
 SUFFIX: Final = ".xml"

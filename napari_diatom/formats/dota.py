@@ -12,15 +12,15 @@ from typing import Final
 
 import numpy as np
 
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.documents import plain
-from napari_diatom.formats.folders import read_each, write_each
-from napari_diatom.formats.pictures import Pictures
-from napari_diatom.formats.polygons import box_round, ring_of
-from napari_diatom.formats.specimens import Problems, Sheet, Size, Specimen, assembled
-from napari_diatom.text_files import read_text
+from napari_diatom.core import geometry
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text_files import read_text
+from napari_diatom.formats.shared.field_values import plain
+from napari_diatom.formats.shared.file_sets import read_each, write_each
+from napari_diatom.formats.shared.image_index import Pictures
+from napari_diatom.formats.shared.parsed_specimens import Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.shared.polygon_repair import box_round, ring_of
 
 TITLE: Final = "DOTA"
 SUFFIX: Final = ".txt"
@@ -36,7 +36,8 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
     Raises
     ------
     InputError
-        When two classes become one without their spaces; see also :func:`napari_diatom.formats.folders.write_each`.
+        When two classes become one without their spaces; see also
+        :func:`napari_diatom.formats.shared.file_sets.write_each`.
     OutputError
         When something cannot be written.
     """

@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations, Outline
-from napari_diatom.formats.folders import read_each, write_each
-from napari_diatom.formats.name_index import base_name, page_of
-from napari_diatom.formats.outlines import MOST_POINTS
-from napari_diatom.formats.pictures import Pictures
-from napari_diatom.formats.polygons import ellipse, nested, ring_of
-from napari_diatom.formats.shapes import between, corners_of, outline_of
-from napari_diatom.formats.specimens import (
+from napari_diatom.core.annotations import Annotations, Outline
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.mask_polygons import MOST_POINTS
+from napari_diatom.core.text_files import read_bytes
+from napari_diatom.formats.shared.file_sets import read_each, write_each
+from napari_diatom.formats.shared.image_index import Pictures
+from napari_diatom.formats.shared.name_index import base_name, page_of
+from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     Facts,
     NoArea,
@@ -41,7 +40,8 @@ from napari_diatom.formats.specimens import (
     assembled,
     some_of,
 )
-from napari_diatom.text_files import read_bytes
+from napari_diatom.formats.shared.polygon_repair import ellipse, nested, ring_of
+from napari_diatom.formats.shared.specimen_shapes import between, corners_of, outline_of
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi

@@ -19,18 +19,27 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.detections import CroppedMask
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations, Outline
-from napari_diatom.formats.documents import DECIMALS, size_of
-from napari_diatom.formats.folders import read_each, write_each
-from napari_diatom.formats.name_index import base_name
-from napari_diatom.formats.outlines import FARTHEST, check_span
-from napari_diatom.formats.pictures import Pictures
-from napari_diatom.formats.polygons import Ring, box_round, bridged, ellipse, ring_of
-from napari_diatom.formats.shapes import between, bounds_of, corners_of, is_upright, outline_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, Facts, NoArea, Problems, Sheet, Size, Specimen, assembled
-from napari_diatom.text_files import read_json
+from napari_diatom.core.annotations import Annotations, Outline
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.mask_polygons import FARTHEST, check_span
+from napari_diatom.core.text_files import read_json
+from napari_diatom.formats.shared.field_values import DECIMALS, size_of
+from napari_diatom.formats.shared.file_sets import read_each, write_each
+from napari_diatom.formats.shared.image_index import Pictures
+from napari_diatom.formats.shared.name_index import base_name
+from napari_diatom.formats.shared.parsed_specimens import (
+    DEFAULT_CLASS,
+    Facts,
+    NoArea,
+    Problems,
+    Sheet,
+    Size,
+    Specimen,
+    assembled,
+)
+from napari_diatom.formats.shared.polygon_repair import Ring, box_round, bridged, ellipse, ring_of
+from napari_diatom.formats.shared.specimen_shapes import between, bounds_of, corners_of, is_upright, outline_of
 
 TITLE: Final = "LabelMe"
 SUFFIX: Final = ".json"

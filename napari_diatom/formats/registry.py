@@ -10,27 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.errors import InputError
-from napari_diatom.formats import (
-    Annotations,
-    biigle_coco,
-    biigle_csv,
-    coco,
-    coco_files,
-    cvat,
-    dota,
-    geojson,
-    geojson_files,
-    imagej,
-    label_files,
-    label_tiff,
-    labelme,
-    left_out,
-    voc,
-    yolo,
-    yolo_rows,
-)
-from napari_diatom.formats.pictures import Pictures, with_sizes
+from napari_diatom.core.annotations import Annotations, left_out
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats import cvat, dota, imagej, labelme, voc
+from napari_diatom.formats.biigle import coco_files as biigle_coco
+from napari_diatom.formats.biigle import csv_files as biigle_csv
+from napari_diatom.formats.coco import codec as coco
+from napari_diatom.formats.coco import files as coco_files
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.geojson import files as geojson_files
+from napari_diatom.formats.label_image import codec as label_tiff
+from napari_diatom.formats.label_image import files as label_files
+from napari_diatom.formats.shared.image_index import Pictures, with_sizes
+from napari_diatom.formats.yolo import codec as yolo_rows
+from napari_diatom.formats.yolo import files as yolo
 
 Reader = Callable[[Path, Pictures], list[Annotations]]
 Writer = Callable[..., None]

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement
 
-from napari_diatom.detections import CUT_BY_EDGE
-from napari_diatom.errors import InputError
-from napari_diatom.formats import Annotations
-from napari_diatom.formats.documents import number, plain, size_of, xml_text
-from napari_diatom.formats.folders import read_each, write_each
-from napari_diatom.formats.pictures import Pictures, size_needed
-from napari_diatom.formats.shapes import between, bounds_of
-from napari_diatom.formats.specimens import DEFAULT_CLASS, Problems, Sheet, Size, Specimen, assembled
-from napari_diatom.text_files import read_xml
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import CUT_BY_EDGE
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text_files import read_xml
+from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
+from napari_diatom.formats.shared.file_sets import read_each, write_each
+from napari_diatom.formats.shared.image_index import Pictures, size_needed
+from napari_diatom.formats.shared.parsed_specimens import DEFAULT_CLASS, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.shared.specimen_shapes import between, bounds_of
 
 TITLE: Final = "Pascal VOC"
 SUFFIX: Final = ".xml"

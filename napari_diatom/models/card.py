@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from napari_diatom.errors import InputError, ModelError
-from napari_diatom.faults import faults
-from napari_diatom.files import write_atomically
-from napari_diatom.models.architectures import EXAMPLES, OF_ENGINES, Engine
-from napari_diatom.text_files import parse_yaml, read_bytes
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.core.text_files import parse_yaml, read_bytes
+from napari_diatom.core.validation_messages import faults
+from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES, Engine
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"

@@ -14,9 +14,9 @@ from typing import BinaryIO, Final
 
 from platformdirs import user_cache_dir, user_data_dir
 
-from napari_diatom.archives import chunks, opened_zip, regular
-from napari_diatom.errors import InputError, ModelError
-from napari_diatom.files import reason, write_atomically
+from napari_diatom.core.archives import chunks, opened_zip, regular
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, WEIGHTS_FILE, ModelCard
 
 BUNDLED: Final = Path(__file__).parent / "bundled"

@@ -7,7 +7,7 @@ opened.
 Who makes the edits of another window again first gives its journal a name of its own (:func:`take`). A window that was
 only silent, on a computer that slept, finds its journal gone by that, and writes its lines to a new one before it
 says that an edit is done. The numbers of the edits tell which of them were made already, see
-:class:`~napari_diatom.project.record.Record`.
+:class:`~napari_diatom.project.image_record.Record`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.files import reason, write_atomically
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
-from napari_diatom.project.clashes import Clash
-from napari_diatom.project.codec import edit_of
 from napari_diatom.project.document import Edit, joined
-from napari_diatom.text_files import parse_json, read_bytes
+from napari_diatom.project.edit_codec import edit_of
+from napari_diatom.project.edit_conflicts import Clash
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"

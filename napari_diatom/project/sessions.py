@@ -21,10 +21,10 @@ from typing import Final, Literal
 
 from filelock import FileLock, Timeout
 
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.files import write_atomically
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
-from napari_diatom.text_files import parse_json, read_bytes
 
 SILENT_SECONDS: Final = 120.0
 """A window on another computer that was watched for so long and said nothing is taken for gone."""

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from napari_diatom.colours import class_colour
-from napari_diatom.detections import STATUSES
-from napari_diatom.errors import InputError
-from napari_diatom.faults import faults
-from napari_diatom.measure import DEFAULT_COUNTED
+from napari_diatom.core.colours import class_colour
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text_files import parse_yaml
+from napari_diatom.core.validation_messages import faults
+from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED
 from napari_diatom.project.document import State
-from napari_diatom.text_files import parse_yaml
 
 PROJECT_FILE: Final = "diatom-project.yaml"
 FORMAT: Final = 1
@@ -169,7 +169,7 @@ class Settings(_Frozen):
     classes : tuple of ProjectClass
         In their order.
     statuses : tuple of str
-        Those that are offered, of :data:`~napari_diatom.detections.STATUSES`.
+        Those that are offered, of :data:`~napari_diatom.core.detections.STATUSES`.
     counting : Counting
         The counting protocol.
     pixel_sizes_um : dict of str to float

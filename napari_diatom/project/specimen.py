@@ -14,10 +14,10 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom import geometry
-from napari_diatom.detections import STATUSES, CroppedMask, Detections
-from napari_diatom.errors import InputError
-from napari_diatom.formats import PERSON, SHAPES, Annotations, Outline
+from napari_diatom.core import geometry
+from napari_diatom.core.annotations import SHAPES, Annotations, Outline
+from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
+from napari_diatom.core.errors import InputError
 
 Box = tuple[float, float, float, float, float]
 """``cx, cy, length, width`` in pixels and the angle in radians, canonical, in single precision as files have it."""
@@ -28,7 +28,7 @@ _CACHED: Final = ("mask", "polygons")
 _STEEP: Final = 1.57
 """Angle (rad) below which single precision does not round up to a right one."""
 _LEVEL: Final = 1e-6
-"""Angle (rad) above which :func:`~napari_diatom.geometry.canonical` changes no digit that single precision has."""
+"""Angle (rad) above which :func:`~napari_diatom.core.geometry.canonical` changes no digit that single precision has."""
 _LEAST: Final = 1e-3
 """Pixels that a box has at least, so that its corners in a file, of four decimals, span an area."""
 _FAR: Final = 1e7
@@ -49,7 +49,7 @@ class Specimen:
     name : str
         Its class.
     status : str
-        One of :data:`~napari_diatom.detections.STATUSES`.
+        One of :data:`~napari_diatom.core.detections.STATUSES`.
     shape : {"rectangle", "polygon"}
         Whether the box is all that is known of its outline.
     outline : Outline or None
@@ -59,7 +59,7 @@ class Specimen:
     score : float
         0 to 1; 1 for a person's.
     origin : str
-        :data:`~napari_diatom.formats.PERSON`, or the name and version of the model that found it.
+        :data:`~napari_diatom.core.detections.PERSON`, or the name and version of the model that found it.
     reviewed : bool
         Whether a person has drawn it, or looked at it.
     annotator : str
@@ -134,7 +134,7 @@ class Specimen:
     def of_mask(cls, mask: CroppedMask, name: str, box: ArrayLike | None = None, **known: Any) -> Specimen:
         """Return a specimen of the given mask, in the mask's own box unless another one, shape (5,), is given."""
         if box is None:
-            from napari_diatom.morphometry import oriented_box
+            from napari_diatom.measurement.morphometry import oriented_box
 
             box = oriented_box(mask)
         return cls(**{"id": new_id()} | known, box=_five(box), name=name, shape="polygon", pixels=mask)
@@ -144,21 +144,21 @@ class Specimen:
         """The pixels inside, None for rectangles; worked out once."""
         if self.shape == "rectangle" or self.pixels is not None or self.outline is None:
             return self.pixels
-        from napari_diatom.formats.outlines import fill
+        from napari_diatom.core.mask_polygons import fill
 
         return fill(self.outline)
 
     @property
     def filled(self) -> CroppedMask:
         """The pixels inside, those of the box where it is all that is known."""
-        from napari_diatom.formats.outlines import fill
+        from napari_diatom.core.mask_polygons import fill
 
         return self.mask or fill(self.polygons)
 
     @cached_property
     def polygons(self) -> Outline:
         """The outline, whatever is known of it: as drawn, along a mask's pixels, or the corners of the box."""
-        from napari_diatom.formats.outlines import trace
+        from napari_diatom.core.mask_polygons import trace
 
         if self.outline is not None:
             return self.outline
@@ -231,7 +231,7 @@ def to_annotations(
     masks : bool
         Whether to fill the masks where there are polygons; without, outlines are given for all of those.
     """
-    from napari_diatom.layers import cut_flags
+    from napari_diatom.core.detections import cut_flags
 
     names = tuple(dict.fromkeys([*classes, *(item.name for item in specimens)])) or ("diatom",)
     number = {name: i for i, name in enumerate(names)}

@@ -15,9 +15,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.errors import InputError
+from napari_diatom.core.errors import InputError
 from napari_diatom.project.settings import ProjectImage, Split
-from napari_diatom.project.tallies import Tally
+from napari_diatom.project.summary import Tally
 
 PARTS: Final = ("train", "validation", "test")
 """Names of three parts; two are the first and the last."""

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QWidget
 
-from napari_diatom.analysis import Analysis
-from napari_diatom.detections import Detections
+from napari_diatom.analysis.pipeline import Analysis
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.progress import Progress, check
+from napari_diatom.images.optics_presets import Presets
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.optics import Presets
-from napari_diatom.progress import Progress, check
 
 
 def detections(n=40, height=300, width=400, seed=0, classes=("diatom",)):
@@ -123,10 +123,10 @@ def analysis():
 @pytest.fixture
 def quick(monkeypatch, models, presets, analysis):
     """What docks do in other processes is done at once, however they are opened."""
-    from napari_diatom import child
+    from napari_diatom.analysis import worker_process
 
-    monkeypatch.setattr(child, "analyse", analysis)
-    monkeypatch.setattr(child, "devices", lambda: ("auto", "cpu", "cuda"))
+    monkeypatch.setattr(worker_process, "analyse", analysis)
+    monkeypatch.setattr(worker_process, "devices", lambda: ("auto", "cpu", "cuda"))
     monkeypatch.setattr(Presets, "of_user", lambda: presets)
 
 

@@ -7,11 +7,12 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 
 from gui.conftest import FakeAnalysis, child_of, detections
-from napari_diatom import geometry, layers
-from napari_diatom.errors import InputError
-from napari_diatom.formats import geojson
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
 
 HEIGHT, WIDTH = 300, 400
 
@@ -73,7 +74,7 @@ def test_three_clicks_give_a_box_along_the_apical_axis(annotate):
     assert specimen.name == "Navicula"
     assert specimen.reviewed
     layer = annotate.canvas().specimens.layer
-    np.testing.assert_allclose(layers.to_boxes(layer.data)[0], specimen.box, atol=1e-3)
+    np.testing.assert_allclose(shapes_layer.to_boxes(layer.data)[0], specimen.box, atol=1e-3)
     assert annotate.canvas().selection() == (specimen.id,)
 
 
@@ -100,13 +101,13 @@ def test_what_is_dragged_is_on_disk_and_can_be_undone(annotate, folder, qtbot):
     np.testing.assert_allclose(saved(folder).detections.boxes[0], moved.box, atol=1e-4)
     annotate.undo()
     layer = annotate.canvas().specimens.layer
-    np.testing.assert_allclose(layers.to_boxes(layer.data)[0], specimen.box, atol=1e-3)
+    np.testing.assert_allclose(shapes_layer.to_boxes(layer.data)[0], specimen.box, atol=1e-3)
     annotate.undo()
     assert not annotate.document().specimens
     assert layer.nshapes == 0
     annotate.redo()
     annotate.redo()
-    np.testing.assert_allclose(layers.to_boxes(layer.data)[0], moved.box, atol=1e-3)
+    np.testing.assert_allclose(shapes_layer.to_boxes(layer.data)[0], moved.box, atol=1e-3)
 
 
 def test_a_sheared_box_becomes_a_rectangle_again(annotate, qtbot):
@@ -118,7 +119,7 @@ def test_a_sheared_box_becomes_a_rectangle_again(annotate, qtbot):
     layer.events.data(value=layer.data, action="changed", data_indices=(0,), vertex_indices=((0,),))
     annotate.canvas().flush()
     assert layer.shape_type == ["rectangle"]
-    assert layers.is_rectangle(layer.data[0])
+    assert shapes_layer.is_rectangle(layer.data[0])
     assert annotate.document().specimens[specimen.id].shape == "rectangle"
     assert annotate.document().undo_label == "reshape"
 
@@ -180,7 +181,7 @@ def test_deleted_rows_do_not_mix_up_the_others(annotate):
     annotate.undo()
     annotate.undo()
     assert sorted(annotate.document().specimens) == sorted(item.id for item in items)
-    by_row = dict(zip(annotate.canvas().specimens.ids, layers.to_boxes(layer.data), strict=True))
+    by_row = dict(zip(annotate.canvas().specimens.ids, shapes_layer.to_boxes(layer.data), strict=True))
     for item in items:
         np.testing.assert_allclose(by_row[item.id], item.box, atol=1e-3)
 

@@ -6,11 +6,11 @@ import pytest
 
 from gui import hand as hands
 from gui.conftest import FakeAnalysis
-from napari_diatom import geometry
-from napari_diatom.detections import Detections
-from napari_diatom.formats import geojson
-from napari_diatom.project.store import Project
-from napari_diatom.widgets.results import camera_of
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import Detections
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project.project import Project
+from napari_diatom.widgets.detection.results_panel import camera_of
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 

@@ -11,9 +11,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
 from gui.conftest import FakeAnalysis, child_of, detections
-from napari_diatom.formats import geojson
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
 
 HEIGHT, WIDTH = 300, 400
 CLICKS = ((80, 70), (160, 130), (114, 108))

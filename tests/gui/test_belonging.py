@@ -10,9 +10,10 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QFileDialog, QMessageBox
 
 from gui.conftest import child_of, detections, model
-from napari_diatom import layers
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.models import library
+from napari_diatom.napari_layers import shapes_layer
 
 DETECT, SEGMENT, INSTANCES = "Detect diatoms", "Segment diatoms (DeepLabV3+)", "Diatom instances (Mask R-CNN)"
 KEPT = 33
@@ -119,7 +120,7 @@ def test_docks_share_a_layer_that_was_opened_and_take_no_change_of_one_for_a_per
     viewer.open(path, plugin="napari-diatom")
     first, second = (widget.result() for widget in docks)
     assert first is second
-    first.set_feature(2, layers.STATUS, "broken")
+    first.set_feature(2, shapes_layer.STATUS, "broken")
     first.set_pixel_size(0.5)
     qtbot.wait(50)
     second.flush()
@@ -271,7 +272,7 @@ def test_what_was_found_and_what_counts_are_both_told(viewer, widget, image, ana
     n = len(result.layer.data)
     assert child_of(widget, "counts").text() == f"<b>{n}</b> specimens"
     for number in (1, 2):
-        result.set_feature(number, layers.STATUS, "broken")
+        result.set_feature(number, shapes_layer.STATUS, "broken")
     text = f"<b>{n}</b> specimens found, <b>{n - 2}</b> counted"
     qtbot.waitUntil(lambda: text in child_of(widget, "counts").text())
     assert widget._panel.exportTo(tmp_path / "a.xlsx")
@@ -305,13 +306,13 @@ def test_an_export_that_fails_leaves_no_word_of_success(viewer, widget, image, f
         def full(_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("napari_diatom.files.os.fsync", full)
+        monkeypatch.setattr("napari_diatom.core.atomic_files.os.fsync", full)
     else:
 
         def wrong(*_):
             raise RuntimeError("something odd")
 
-        monkeypatch.setattr("napari_diatom.widgets.results.export", wrong)
+        monkeypatch.setattr("napari_diatom.widgets.detection.results_panel.export", wrong)
     if fault == "bug":
         with pytest.raises(RuntimeError):
             widget._panel.exportTo(path)

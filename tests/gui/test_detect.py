@@ -6,9 +6,9 @@ from napari.layers import Shapes
 from qtpy.QtCore import Qt
 
 from gui.conftest import FakeAnalysis, child_of, detections
-from napari_diatom import layers
-from napari_diatom.errors import ModelError
-from napari_diatom.layers import ResultFacts
+from napari_diatom.core.errors import ModelError
+from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
 
 
 def test_without_an_image_run_is_disabled_and_says_why(widget):
@@ -73,11 +73,11 @@ def test_a_run_gives_a_layer_of_rotated_rectangles_with_features(widget, viewer,
     assert isinstance(layer, Shapes)
     assert len(layer.data) == len(kept)
     assert set(layer.shape_type) == {"rectangle"}
-    np.testing.assert_allclose(layers.to_boxes(layer.data)[:, :2], kept.boxes[:, :2], atol=0.01)
+    np.testing.assert_allclose(shapes_layer.to_boxes(layer.data)[:, :2], kept.boxes[:, :2], atol=0.01)
     np.testing.assert_allclose(layer.scale, image.scale)
     np.testing.assert_allclose(layer.translate, image.translate)
     assert layer.units == image.units
-    assert tuple(layer.features) == layers.FEATURES
+    assert tuple(layer.features) == shapes_layer.FEATURES
     np.testing.assert_allclose(layer.features["length_um"], kept.boxes[:, 2] * 0.1, rtol=1e-5)
     assert set(layer.features["origin"]) == {"diatom-obb 1.0.0"}
     assert ResultFacts.from_metadata(layer.metadata).pixel_size_um == pytest.approx(0.1)
@@ -129,7 +129,7 @@ def test_errors_are_notified_and_said_in_one_line(widget, image, analysis, run, 
 
     shown = []
     monkeypatch.setattr(notification_manager, "receive_error", lambda *args: shown.append(str(args[1])))
-    monkeypatch.setattr("napari_diatom.widgets.run.show_error", shown.append)
+    monkeypatch.setattr("napari_diatom.widgets.detection.run_widget.show_error", shown.append)
     analysis.error = error
     run()
     assert shown == [str(error)]
@@ -168,7 +168,7 @@ def test_nothing_found_is_a_result(widget, viewer, image, analysis, run):
 
 
 def test_closing_the_viewer_in_the_middle_of_a_run_stops_it(make_napari_viewer, models, presets, qtbot):
-    from napari_diatom.widgets.detect import DetectWidget
+    from napari_diatom.widgets.detection.detect import DetectWidget
 
     viewer = make_napari_viewer(show=False)
     slow = FakeAnalysis(tiles=1000, seconds=0.01)
@@ -183,7 +183,7 @@ def test_closing_the_viewer_in_the_middle_of_a_run_stops_it(make_napari_viewer, 
 
 
 def test_presets_fill_in_the_pixel_size_and_are_remembered(widget, image, presets):
-    from napari_diatom.optics import Optics
+    from napari_diatom.images.optics_presets import Optics
 
     edit = child_of(widget, "pixel_size")
     edit.addPreset(Optics("Axio 100x", 100, 3.45, 0.5))
@@ -193,8 +193,8 @@ def test_presets_fill_in_the_pixel_size_and_are_remembered(widget, image, preset
 
 
 def test_the_optics_dialog_edits_one_preset(qtbot):
-    from napari_diatom.optics import Optics
-    from napari_diatom.widgets.pixel_size import OpticsDialog
+    from napari_diatom.images.optics_presets import Optics
+    from napari_diatom.widgets.common.pixel_size_edit import OpticsDialog
 
     dialog = OpticsDialog()
     qtbot.addWidget(dialog)

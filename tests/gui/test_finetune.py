@@ -17,20 +17,20 @@ from skimage.io import imread
 from tiny import configured, draw_slides
 
 import napari_diatom.child
-from diatom_training.finetune import aside, child, curves, recent
+from diatom_training.finetune import curves, recent_runs, subprocess_call, training_process
 from diatom_training.finetune.config import VARIATIONS, TrainConfig
-from diatom_training.finetune.folder import RunFolder
+from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from gui.conftest import child_of
-from napari_diatom.errors import DiatomError
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress, never, silent
 from napari_diatom.models import library
-from napari_diatom.progress import Progress, never, silent
-from napari_diatom.widgets.detect import DetectWidget
-from napari_diatom.widgets.finetune.progress import ProgressPage
-from napari_diatom.widgets.finetune.settings import SettingsPage
-from napari_diatom.widgets.finetune.watch import Watch
-from napari_diatom.widgets.finetune.widget import FineTuneWidget
-from napari_diatom.widgets.models import news
+from napari_diatom.widgets.common.model_events import news
+from napari_diatom.widgets.detection.detect import DetectWidget
+from napari_diatom.widgets.training.progress_page import ProgressPage
+from napari_diatom.widgets.training.run_monitor import Watch
+from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.widget import FineTuneWidget
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2}
 
@@ -83,7 +83,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
-    child.run(alone, silent, never)
+    training_process.run(alone, silent, never)
     assert alone.history() == watch.folder.history()
     theirs, ours = (library.find(folder / "model").card for folder in (alone, watch.folder))
     assert (ours.metrics, ours.thresholds, ours.sha256) == (theirs.metrics, theirs.thresholds, theirs.sha256)
@@ -113,7 +113,7 @@ def test_a_training_outlives_the_window_only_when_asked(viewer, slides, qtbot):
     second = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(second, name="Fine-tune again")
     assert second.progress.watch.is_running
-    assert recent.runs()[0].path == run.path
+    assert recent_runs.runs()[0].path == run.path
     child_of(second, "stop_training").click()
     began = time.monotonic()
     qtbot.waitUntil(lambda: not second.progress.watch.is_running, timeout=10_000)
@@ -148,7 +148,7 @@ def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp
     for run in (good, bad):
         (run / "model").mkdir()
         (run / "model" / "model.yaml").touch()
-        recent.remember(run)
+        recent_runs.remember(run)
     with (bad / "config.yaml").open("a") as stream:
         stream.write("colour: red\n")
     (bad / "run.json").write_text("{")
@@ -172,8 +172,8 @@ def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, mon
         ended.set()
         raise DiatomError("There is no room.")
 
-    monkeypatch.setattr(aside, "aside", late)
-    monkeypatch.setattr(napari_diatom.child, "devices", lambda: ("auto",) if closed.wait(20) else ())
+    monkeypatch.setattr(subprocess_call, "aside", late)
+    monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto",) if closed.wait(20) else ())
     widget = opened(viewer, slides, qtbot)
     widget.measure()
     qtbot.waitUntil(begun.is_set, timeout=20_000)
@@ -264,7 +264,7 @@ def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbo
             return None
 
     learn(1, 1000)
-    monkeypatch.setattr(child, "Child", Resumed)
+    monkeypatch.setattr(training_process, "Child", Resumed)
     watch = Watch()
     watch.start(run)
     learn(11, 9000)
@@ -317,7 +317,7 @@ def trained(slides, number, digest):
 @pytest.fixture
 def cpu_alone(monkeypatch):
     """Keep the window from looking for GPUs in a process that would outlive the test."""
-    monkeypatch.setattr(napari_diatom.child, "devices", lambda: ("auto", "cpu"))
+    monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto", "cpu"))
 
 
 @pytest.mark.usefixtures("cpu_alone")

@@ -11,9 +11,9 @@ from qtpy.QtCore import QItemSelectionModel
 from qtpy.QtWidgets import QListView
 
 from gui.conftest import child_of
-from napari_diatom.project import review
+from napari_diatom.project import gallery_order
+from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
 
 SLIDES, EACH = 4, 300
 
@@ -79,7 +79,7 @@ def seen(gallery) -> set:
 
 
 def test_only_what_is_seen_is_read_and_only_once(gallery, read, qtbot):
-    child_of(gallery, "gallery_order").setCurrentIndex(review.ORDERS.index("image"))
+    child_of(gallery, "gallery_order").setCurrentIndex(gallery_order.ORDERS.index("image"))
     gallery._model.forget_pictures()
     read.clear()
     looked_at: set = set()
@@ -100,16 +100,16 @@ def test_what_is_selected_stays_so_in_another_order(gallery):
         view.selectionModel().select(view.model().index(row, 0), QItemSelectionModel.SelectionFlag.Select)
     before = {entry.id for entry in gallery.selected()}
     for name in ("score", "image"):
-        order.setCurrentIndex(review.ORDERS.index(name))
+        order.setCurrentIndex(gallery_order.ORDERS.index(name))
         assert {entry.id for entry in gallery.selected()} == before
     gallery.select_all()
-    order.setCurrentIndex(review.ORDERS.index("length"))
+    order.setCurrentIndex(gallery_order.ORDERS.index("length"))
     assert len(gallery.selected()) == SLIDES * EACH
     assert child_of(gallery, "gallery_counts").text() == "1200 specimens, 1200 selected"
 
 
 def test_pictures_of_one_source_are_read_together(qtbot):
-    from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
+    from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures
 
     pictures, order, begin = LazyPictures(), [], threading.Event()
 
@@ -137,7 +137,7 @@ def test_pictures_of_one_source_are_read_together(qtbot):
 
 
 def test_pictures_that_arrive_after_they_were_forgotten_are_dropped(qtbot):
-    from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures
+    from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures
 
     pictures, begin, ended = LazyPictures(), threading.Event(), threading.Event()
 

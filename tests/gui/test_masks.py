@@ -7,12 +7,13 @@ import pytest
 from napari.layers import Image, Labels, Shapes
 
 from gui.conftest import FakeAnalysis, child_of, model
-from napari_diatom import child, mask_layers
-from napari_diatom.detections import CroppedMask, Detections
-from napari_diatom.formats import coco
-from napari_diatom.measure import measure
+from napari_diatom.analysis import worker_process
+from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.formats.coco import codec as coco
+from napari_diatom.measurement.measurements import measure
+from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.models import library
-from napari_diatom.morphometry import oriented_box
+from napari_diatom.napari_layers import labels_layer
 
 HEIGHT, WIDTH = 120, 160
 SEGMENT, INSTANCES = "Segment diatoms (DeepLabV3+)", "Diatom instances (Mask R-CNN)"
@@ -59,7 +60,7 @@ def make(viewer, quick, mask_models, dock, qtbot, monkeypatch):
     """Open a dock over an image, and run it."""
 
     def go(title, image, analysis):
-        monkeypatch.setattr(child, "analyse", analysis)
+        monkeypatch.setattr(worker_process, "analyse", analysis)
         widget = dock(title)
         viewer.layers.selection.active = image
 
@@ -111,7 +112,7 @@ def test_instances_are_outlines_with_sizes_and_labels_that_agree(instances, view
     labels = masks_layer(viewer, qtbot, [1, 2, 3])
     assert isinstance(labels, Labels)
     assert not labels.editable
-    np.testing.assert_array_equal(labels.data, mask_layers.to_labels(truth, HEIGHT, WIDTH))
+    np.testing.assert_array_equal(labels.data, labels_layer.to_labels(truth, HEIGHT, WIDTH))
     table = labels.features.set_index("index")
     assert table.loc[2, "specimen"] == 2
     np.testing.assert_allclose(table.loc[2, "length_px"], result.layer.features["length_px"][1])

@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from napari_diatom import layers
-from napari_diatom.errors import InputError
+from napari_diatom.core.errors import InputError
+from napari_diatom.napari_layers import shapes_layer
 
 RING = [[10, 10], [60, 10], [60, 30], [10, 30], [10, 10]]
 
@@ -26,8 +26,8 @@ def test_derived_classes_of_qupath_open_as_class_and_status_and_points_are_said(
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         [layer] = viewer.open(path, plugin="napari-diatom")
-    assert list(layer.features[layers.CLASS]) == ["Navicula", "Navicula: big"]
-    assert list(layer.features[layers.STATUS]) == ["broken", "valve"]
+    assert list(layer.features[shapes_layer.CLASS]) == ["Navicula", "Navicula: big"]
+    assert list(layer.features[shapes_layer.STATUS]) == ["broken", "valve"]
     assert any("also has 1 point" in str(warning.message) for warning in said)
 
 

@@ -12,9 +12,12 @@ from PIL import Image
 from test_orientation import ORIENTATIONS, WRITERS, stored
 
 from gui.conftest import child_of
-from napari_diatom import cli, engines, layers
-from napari_diatom.detections import Detections
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom import engines
+from napari_diatom.cli import app as cli
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import Detections
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.napari_layers import shapes_layer
 
 HEIGHT, WIDTH = 300, 400
 
@@ -95,7 +98,7 @@ def test_window_and_command_line_count_the_same_upright_image(
     (job,) = analysis.jobs
     np.testing.assert_array_equal(np.asarray(job.pixels), upright)
     result = widget.result()
-    np.testing.assert_allclose(layers.to_boxes(result.layer.data), found.boxes, atol=0.01)
+    np.testing.assert_allclose(shapes_layer.to_boxes(result.layer.data), found.boxes, atol=0.01)
     at = [image.world_to_data(result.layer.data_to_world(np.mean(shape, axis=0))) for shape in result.layer.data]
     marks = np.zeros((HEIGHT, WIDTH))
     for x, y in found.boxes[:, :2].astype(int) - 1:

@@ -8,7 +8,8 @@ import pytest
 
 from gui import hand as hands
 from gui.conftest import detections
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.formats.geojson import codec as geojson
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 

@@ -7,9 +7,10 @@ import pytest
 from qtpy.QtCore import Qt
 
 from gui.conftest import child_of, detections
-from napari_diatom import geometry, layers
-from napari_diatom.formats import geojson
-from napari_diatom.widgets.results import camera_of
+from napari_diatom.core import geometry
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.widgets.detection.results_panel import camera_of
 
 
 @pytest.fixture
@@ -53,14 +54,14 @@ def test_filtered_rows_keep_their_own_features(layer, result):
     after = layer.features.set_index("specimen").loc[before.index]
     assert before.equals(after)
     found = detections()
-    boxes = layers.to_boxes(layer.data)
+    boxes = shapes_layer.to_boxes(layer.data)
     order = np.asarray(layer.features["specimen"]) - 1
     np.testing.assert_allclose(boxes[:, :2], found.boxes[order, :2], atol=0.01)
 
 
 def test_drawn_shapes_are_the_users_and_survive_the_slider(widget, layer, result, qtbot):
     n = len(layer.data)
-    layer.add(layers.to_quads([[200, 150, 80, 20, 0.4]]), shape_type="rectangle")
+    layer.add(shapes_layer.to_quads([[200, 150, 80, 20, 0.4]]), shape_type="rectangle")
     settle(result, qtbot)
     assert len(layer.data) == n + 1
     row = layer.features.iloc[-1]
@@ -92,13 +93,13 @@ def test_a_reshaped_specimen_becomes_a_rotated_rectangle_and_stays(layer, result
     settle(result, qtbot)
     row = numbers_in_order(layer).index(3)
     assert layer.shape_type[row] == "rectangle"
-    assert layers.is_rectangle(layer.data[row])
+    assert shapes_layer.is_rectangle(layer.data[row])
     np.testing.assert_allclose(
-        layers.to_boxes([layer.data[row]])[0, 2:4], geometry.min_area_box(polygon[:, ::-1])[2:4], rtol=1e-4
+        shapes_layer.to_boxes([layer.data[row]])[0, 2:4], geometry.min_area_box(polygon[:, ::-1])[2:4], rtol=1e-4
     )
     features = layer.features.iloc[row]
     assert features["origin"] == "person"
-    assert features["length_px"] == pytest.approx(layers.to_boxes([layer.data[row]])[0, 2])
+    assert features["length_px"] == pytest.approx(shapes_layer.to_boxes([layer.data[row]])[0, 2])
     result.set_threshold(0.95)
     assert 3 in numbers(layer)
     assert len(layer.data) == len(layer.features) == len(layer.edge_color)
@@ -118,7 +119,7 @@ def test_a_drawn_polygon_becomes_a_rotated_rectangle(layer, result, qtbot):
     layer.add(np.array([[10, 10], [12, 60], [30, 58], [34, 30], [28, 8.0]]), shape_type="polygon")
     settle(result, qtbot)
     assert set(layer.shape_type) == {"rectangle"}
-    assert all(layers.is_rectangle(quad) for quad in layer.data)
+    assert all(shapes_layer.is_rectangle(quad) for quad in layer.data)
 
 
 def test_a_click_without_a_drag_leaves_no_specimen(layer, result, qtbot):
@@ -201,7 +202,7 @@ def test_export_writes_what_is_shown(widget, layer, result, tmp_path, suffix):
 
 def test_an_export_that_fails_says_so(widget, layer, tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("napari_diatom.widgets.results.show_error", shown.append)
+    monkeypatch.setattr("napari_diatom.widgets.detection.results_panel.show_error", shown.append)
     (tmp_path / "file").write_text("")
     assert not widget._panel.exportTo(tmp_path / "file" / "a.csv")
     assert not widget._panel.exportTo(tmp_path / "a.doc")
@@ -209,13 +210,13 @@ def test_an_export_that_fails_says_so(widget, layer, tmp_path, monkeypatch):
 
 
 def test_a_geojson_opened_in_the_viewer_is_laid_over_its_image_and_can_be_edited(widget, viewer, tmp_path, qtbot):
-    from napari_diatom import contributions
-    from napari_diatom.formats import Annotations
+    from napari_diatom.core.annotations import Annotations
+    from napari_diatom.napari_layers import reader_writer
 
     path = tmp_path / "slide.geojson"
     geojson.write(path, Annotations.of(detections(5), image="slide.tif", height=300, width=400))
     viewer.add_image(np.zeros((300, 400), np.uint8), name="slide", scale=(0.1, 0.1), units=("µm", "µm"))
-    ((data, kwargs, _),) = contributions.read_shapes(str(path))
+    ((data, kwargs, _),) = reader_writer.read_shapes(str(path))
     layer = viewer.add_shapes(data, **kwargs)
     np.testing.assert_allclose(layer.scale, (0.1, 0.1))
     result = widget.result()
@@ -238,7 +239,7 @@ def test_labels_are_there_up_to_a_number_that_can_be_drawn(widget, viewer, image
 
 
 def test_histogram_bins_are_round_and_hold_everything():
-    from napari_diatom.widgets.histogram import bin_edges, nice, ticks
+    from napari_diatom.widgets.detection.length_histogram import bin_edges, nice, ticks
 
     rng = np.random.default_rng(1)
     for values in (rng.lognormal(3, 1, 500), np.array([5.0]), np.array([0.02, 0.021])):

@@ -5,7 +5,7 @@ import pytest
 
 from gui import hand as hands
 from gui.conftest import child_of
-from napari_diatom.widgets.results import camera_of
+from napari_diatom.widgets.detection.results_panel import camera_of
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QTimer
 
-from napari_diatom.errors import OutputError
-from napari_diatom.widgets.samples import render_aside
+from napari_diatom.core.errors import OutputError
+from napari_diatom.widgets.common.sample_data import render_aside
 
 
 def test_the_event_loop_runs_while_a_slide_is_rendered(qapp, tmp_path):

@@ -10,13 +10,15 @@ from fakes import CALLED, FLORA, TurnNamer, namer_card
 from qtpy.QtCore import Qt
 
 from gui.conftest import child_of, detections, model
-from napari_diatom import child, contributions, layers
-from napari_diatom.errors import Stopped
-from napari_diatom.formats import Annotations, geojson
+from napari_diatom.analysis import worker_process
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.errors import Stopped
+from napari_diatom.core.taxa import Name
+from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.names import Name
-from napari_diatom.widgets.models import news
+from napari_diatom.napari_layers import reader_writer, shapes_layer
+from napari_diatom.widgets.common.model_events import news
 
 
 class FakeNaming:
@@ -46,7 +48,7 @@ def widget(quick, models, dock, analysis, naming, tmp_path, monkeypatch):
     """The dock widget with one detector and one model that names taxa."""
     models[:] = [model("diatom-obb", "oriented-boxes"), ModelFolder(namer_card(), tmp_path / "flora")]
     analysis.found = detections(20, classes=("diatom", FLORA[2]))
-    monkeypatch.setattr(child, "name", naming)
+    monkeypatch.setattr(worker_process, "name", naming)
     return dock("Detect diatoms")
 
 
@@ -108,9 +110,9 @@ def test_named_specimens_are_shown_counted_and_exported(widget, named, viewer, n
 
 def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
     layer, result = viewer.layers["slide diatoms"], widget.result()
-    result.set_feature(1, layers.TAXON, FLORA[1])
-    result.set_feature(2, layers.CLASS, FLORA[2])
-    result.set_feature(3, layers.CLASS, "diatom")
+    result.set_feature(1, shapes_layer.TAXON, FLORA[1])
+    result.set_feature(2, shapes_layer.CLASS, FLORA[2])
+    result.set_feature(3, shapes_layer.CLASS, "diatom")
     before = taxa(layer)
     assert (before[1], before[2], before[3]) == (FLORA[1], FLORA[2], CALLED[2])
     order = list(layer.features["specimen"])
@@ -121,7 +123,7 @@ def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
     settle(widget, qtbot)
     layer.remove([list(layer.features["specimen"]).index(6)])
     layer.selected_data = {0}
-    layer.add(layers.to_quads([[200, 150, 80, 20, 0.4]]), shape_type="rectangle")
+    layer.add(shapes_layer.to_quads([[200, 150, 80, 20, 0.4]]), shape_type="rectangle")
     settle(widget, qtbot)
     # Drawn and moved ones are not named; what a person has named, is.
     expected = {number: name for number, name in before.items() if number != 6} | {5: "", 21: ""}
@@ -158,7 +160,7 @@ def test_taxa_and_classes_of_a_file_are_kept(widget, viewer, image, qtbot, tmp_p
     origins = ["person", "person", "diatom-obb 1.0", "diatom-obb 1.0"]
     path = tmp_path / "slide.geojson"
     geojson.write(path, Annotations.of(found, origins, image="slide.tif", height=300, width=400, names=names))
-    ((data, kwargs, _),) = contributions.read_shapes(str(path))
+    ((data, kwargs, _),) = reader_writer.read_shapes(str(path))
     layer = viewer.add_shapes(data, **kwargs)
     assert taxa(layer) == {1: FLORA[1], 2: "", 3: FLORA[0], 4: ""}
     assert widget.result().annotations().names == tuple(names)
@@ -187,7 +189,7 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
     assert "Open slide first" in button.toolTip()
 
     shown = []
-    monkeypatch.setattr("napari_diatom.widgets.taxa.show_error", shown.append)
+    monkeypatch.setattr("napari_diatom.widgets.detection.taxon_row.show_error", shown.append)
     row = widget._panel.taxa
     assert not row.choose(tmp_path)
     assert "is no model" in shown[0]

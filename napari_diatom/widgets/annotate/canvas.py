@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_diatom import layers, specimen_layers
-from napari_diatom.errors import DiatomError
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.napari_layers import project_layer, shapes_layer
+from napari_diatom.napari_layers.project_layer import By
 from napari_diatom.project.document import Document, Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.specimen_layers import By
 from napari_diatom.widgets.annotate import shape_edits
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
-from napari_diatom.widgets.images import place_of
-from napari_diatom.widgets.result_layer import MOST_LABELS, is_click
+from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.detection.result_layer import MOST_LABELS, is_click
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -69,7 +69,7 @@ class Canvas(QObject):
         self._edge = 1.0
         self.specimens = _Board(self, SPECIMENS)
         self.proposals = _Board(self, PROPOSALS, opacity=_PROPOSED_OPACITY)
-        preview = shape_edits.ManyShapes(ndim=2, name=_PREVIEW, **layers.LOOK.layer_kwargs())
+        preview = shape_edits.ManyShapes(ndim=2, name=_PREVIEW, **shapes_layer.LOOK.layer_kwargs())
         preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="transparent", face_color="transparent")
         preview.mouse_pan = True
         self._preview = preview
@@ -85,7 +85,7 @@ class Canvas(QObject):
         self.document, self.image = document, image
         self.classes, self.pixel_size_um = tuple(classes), pixel_size_um
         height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
-        self._edge = layers.edge_width(height, width)
+        self._edge = shapes_layer.edge_width(height, width)
         for layer in self.layers():
             for name, value in place_of(image).items():
                 if name != "axis_labels":
@@ -160,11 +160,11 @@ class Canvas(QObject):
 
     def colours_of(self, some: Sequence[Specimen]) -> NDArray[np.float32]:
         """Return the colours of specimens as they are asked for now."""
-        return specimen_layers.colours(some, self.classes, self._by)
+        return project_layer.colours(some, self.classes, self._by)
 
     def label_of(self, specimen: Specimen) -> str:
         """Return the text beside a specimen."""
-        return specimen_layers.label(specimen, self.pixel_size_um, self._by)
+        return project_layer.label(specimen, self.pixel_size_um, self._by)
 
     @property
     def edge_width(self) -> float:
@@ -191,7 +191,7 @@ class Canvas(QObject):
         self.specimens.select([specimen.id])
 
     def _tell_size(self, box: NDArray[np.float64] | None) -> None:
-        self.sizeChanged.emit("" if box is None else specimen_layers.size_text(box, self.pixel_size_um))
+        self.sizeChanged.emit("" if box is None else project_layer.size_text(box, self.pixel_size_um))
 
     def _on_edited(self, edit: Edit) -> None:
         self.specimens.show(edit.after)
@@ -206,8 +206,8 @@ class _Board:
         self.canvas = canvas
         self.ids: list[str] = []
         self.rows: dict[str, int] = {}
-        look = layers.LOOK.layer_kwargs() | ({} if opacity is None else {"opacity": opacity})
-        empty = pd.DataFrame(specimen_layers.features([], None))
+        look = shapes_layer.LOOK.layer_kwargs() | ({} if opacity is None else {"opacity": opacity})
+        empty = pd.DataFrame(project_layer.features([], None))
         self.layer = shape_edits.ManyShapes(ndim=2, name=name, features=empty, **look)
         self.layer.current_face_color = "transparent"
         self._own_depth = 0
@@ -253,7 +253,7 @@ class _Board:
         there = {id_: item for id_, item in change.items() if item is not None and id_ in self.rows}
         if there:
             rows, some = [self.rows[id_] for id_ in there], list(there.values())
-            columns = specimen_layers.features(some, self.canvas.pixel_size_um)
+            columns = project_layer.features(some, self.canvas.pixel_size_um)
             with self._own():
                 shape_edits.change(self.layer, rows, self._moved(rows, some), self.canvas.colours_of(some), columns)
         self._append([item for id_, item in change.items() if item is not None and id_ not in self.rows])
@@ -294,8 +294,8 @@ class _Board:
     def _append(self, some: Sequence[Specimen]) -> None:
         if not some:
             return
-        shapes = specimen_layers.to_shapes(some)
-        columns = specimen_layers.features(some, self.canvas.pixel_size_um)
+        shapes = project_layer.to_shapes(some)
+        columns = project_layer.features(some, self.canvas.pixel_size_um)
         with self._own():
             shape_edits.add(self.layer, shapes, self.canvas.edge_width, self.canvas.colours_of(some), columns)
         for item in some:
@@ -304,9 +304,9 @@ class _Board:
 
     def _moved(self, rows: Sequence[int], some: Sequence[Specimen]) -> dict[int, tuple[NDArray[np.float64], str]]:
         """Return the shapes of those specimens that the layer shows in ``rows`` otherwise."""
-        shapes = zip(rows, specimen_layers.to_shapes(some), strict=True)
+        shapes = zip(rows, project_layer.to_shapes(some), strict=True)
         shown = partial(shape_edits.shape, self.layer)
-        return {row: shape for row, shape in shapes if not specimen_layers.is_same(*shape, *shown(row))}
+        return {row: shape for row, shape in shapes if not project_layer.is_same(*shape, *shown(row))}
 
     def _forget(self, rows: Collection[int]) -> None:
         leaving = set(rows)
@@ -374,13 +374,13 @@ class _Board:
         points, kind = shape_edits.shape(self.layer, row)
         if is_click(self.layer, points, new=True) or not self.canvas.new_class:
             return None
-        return specimen_layers.from_shape(points, kind, self.canvas.new_class)
+        return project_layer.from_shape(points, kind, self.canvas.new_class)
 
     def _shown(self, id_: str) -> Specimen:
         """Return a specimen as the layer shows it now; one known by its box stays a box."""
         known, row = self.known()[id_], self.rows[id_]
         points, kind = shape_edits.shape(self.layer, row)
-        return specimen_layers.from_shape(points, kind if known.shape == "polygon" else "rectangle", known.name)
+        return project_layer.from_shape(points, kind if known.shape == "polygon" else "rectangle", known.name)
 
     def _on_selection(self, *_: Any) -> None:
         if not self._own_depth:
@@ -393,11 +393,11 @@ class _Board:
         while event.type == "mouse_move":
             if len(layer.selected_data) == 1:
                 [row] = layer.selected_data
-                points = layers.from_points(shape_edits.shape(layer, row)[0])
-                box = specimen_layers.box_of(points)
+                points = shapes_layer.from_points(shape_edits.shape(layer, row)[0])
+                box = project_layer.box_of(points)
                 if box is not None:
                     moved = True
-                    self.canvas.sizeChanged.emit(specimen_layers.size_text(box, self.canvas.pixel_size_um))
+                    self.canvas.sizeChanged.emit(project_layer.size_text(box, self.canvas.pixel_size_um))
             yield
         if moved:
             self.canvas.sizeChanged.emit("")

@@ -27,20 +27,20 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_diatom.detections import STATUSES
-from napari_diatom.errors import DiatomError
-from napari_diatom.imaging import SlideImage
-from napari_diatom.project import review
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.images.specimen_crops import upright_crop
+from napari_diatom.napari_layers.project_layer import size_text
+from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Contents, Document
-from napari_diatom.project.pictures import page_of
-from napari_diatom.project.review import Entry, Order
+from napari_diatom.project.gallery_order import Entry, Order
+from napari_diatom.project.image_files import page_of
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
-from napari_diatom.project.store import Project
-from napari_diatom.specimen_layers import size_text
-from napari_diatom.upright import upright_crop
-from napari_diatom.widgets.annotate.lazy_pictures import LazyPictures, icon_of
-from napari_diatom.widgets.closing import when_destroyed
-from napari_diatom.widgets.naming import named
+from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.common.closing import when_destroyed
+from napari_diatom.widgets.common.object_names import named
 
 SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
@@ -260,7 +260,7 @@ class Gallery(QWidget):
         for status in STATUSES:
             self._shown_status.addItem(status, status)
             self._new_status.addItem(status, status)
-        for order in review.ORDERS:
+        for order in gallery_order.ORDERS:
             self._order.addItem(_ORDER_TITLES[order], order)
             self._order.setItemData(self._order.count() - 1, _ORDER_TIPS[order], Qt.ItemDataRole.ToolTipRole)
         self._delete = named(QPushButton("Delete"), "gallery_delete")
@@ -312,7 +312,7 @@ class Gallery(QWidget):
         assert self._project is not None
         settings = self._project.settings
         size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
-        return review.entries(image_id, contents, pixel_size_um=size)
+        return gallery_order.entries(image_id, contents, pixel_size_um=size)
 
     @contextlib.contextmanager
     def _document(self, image_id: str) -> Iterator[Document]:
@@ -337,8 +337,10 @@ class Gallery(QWidget):
         self._show_timer.stop()
         kept = {(entry.image_id, entry.id) for entry in self.selected()}
         everything = [entry for image in self._entries.values() for entry in image]
-        order = self._order.currentData() or review.ORDERS[0]
-        shown = review.ordered(everything, order, self._class.currentData() or "", self._shown_status.currentData())
+        order = self._order.currentData() or gallery_order.ORDERS[0]
+        shown = gallery_order.ordered(
+            everything, order, self._class.currentData() or "", self._shown_status.currentData()
+        )
         self._model.set_entries(self._project, shown)
         selection = self._list.selectionModel()
         assert selection is not None
@@ -359,7 +361,7 @@ class Gallery(QWidget):
         """Make an edit of the selected specimens in each of their images."""
         if self._project is None:
             return
-        touched = review.by_image(self.selected())
+        touched = gallery_order.by_image(self.selected())
         for image_id, ids in touched.items():
             with self._told(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])

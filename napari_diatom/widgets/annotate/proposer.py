@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_diatom import child
-from napari_diatom.errors import DiatomError
-from napari_diatom.formats import Annotations
-from napari_diatom.progress import Progress, Report, ShouldStop
-from napari_diatom.project.pictures import page_of
+from napari_diatom.analysis import worker_process
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.project.image_files import page_of
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import from_annotations
-from napari_diatom.project.store import Project
-from napari_diatom.widgets.worker import ReportingWorker
+from napari_diatom.widgets.common.worker import ReportingWorker
 
 if TYPE_CHECKING:
-    from napari_diatom.analysis import Analysis
+    from napari_diatom.analysis.pipeline import Analysis
     from napari_diatom.models.library import ModelFolder
 
-Analyse = Callable[[child.Job, Report, ShouldStop], "Analysis"]
+Analyse = Callable[[worker_process.Job, Report, ShouldStop], "Analysis"]
 
 
 class Proposer(QObject):
@@ -33,7 +33,7 @@ class Proposer(QObject):
     Parameters
     ----------
     analyse : callable
-        Does the work, in a thread; see :func:`napari_diatom.child.analyse`.
+        Does the work, in a thread; see :func:`napari_diatom.analysis.worker_process.analyse`.
     """
 
     progressed = Signal(str)
@@ -45,7 +45,7 @@ class Proposer(QObject):
     finished = Signal()
     """No image is left."""
 
-    def __init__(self, analyse: Analyse = child.analyse) -> None:
+    def __init__(self, analyse: Analyse = worker_process.analyse) -> None:
         super().__init__()
         self._analyse = analyse
         self._waiting: deque[ProjectImage] = deque()
@@ -133,5 +133,5 @@ def _analysed(
     finally:
         page.release()
     size = page.pixel_size_um if pixel_size_um is None else pixel_size_um
-    job = child.Job(image.id, pixels, model.folder, rgb=True, pixel_size_um=size)
+    job = worker_process.Job(image.id, pixels, model.folder, rgb=True, pixel_size_um=size)
     return analyse(job, report, should_stop)

@@ -10,7 +10,8 @@ from napari.layers import Shapes
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_diatom import geometry, layers
+from napari_diatom.core import geometry
+from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.annotate import shape_edits
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class ThreeClicks(QObject):
 
     def _at(self, position: Any) -> Point:
         """Return a place in the world as x and y in pixels of the image."""
-        return np.asarray(layers.from_points([self._layer.world_to_data(position)])[0])
+        return np.asarray(shapes_layer.from_points([self._layer.world_to_data(position)])[0])
 
     def _box(self, point: Point) -> Point | None:
         """Return the box as it would be with a next click at ``point``."""
@@ -135,6 +136,6 @@ class ThreeClicks(QObject):
 
     def _show(self, box: Point | None) -> None:
         plane = tuple(self._viewer.dims.current_step[: self._layer.ndim - 2])
-        quad = None if box is None else layers.to_quads([box], plane)[0]
+        quad = None if box is None else shapes_layer.to_quads([box], plane)[0]
         shape_edits.show_alone(self._preview, quad, _COLOUR)
         self.changed.emit(box)

@@ -30,32 +30,33 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from napari_diatom import child, layers, specimen_layers
-from napari_diatom.detections import STATUSES
-from napari_diatom.errors import ConflictError, DiatomError
-from napari_diatom.imaging import find_images
+from napari_diatom.analysis import worker_process
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import ConflictError, DiatomError
+from napari_diatom.core.text import many
+from napari_diatom.images.image_files import find_images
 from napari_diatom.models import library
-from napari_diatom.project import tallies
+from napari_diatom.napari_layers import project_layer, shapes_layer
+from napari_diatom.project import summary
 from napari_diatom.project.document import Document, Edit
-from napari_diatom.project.doubts import Round, unmatched
-from napari_diatom.project.pictures import page_of
+from napari_diatom.project.image_files import page_of
+from napari_diatom.project.project import Project
+from napari_diatom.project.review_queue import Round, unmatched
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.project.store import Project
-from napari_diatom.project.taxa import read_taxa
-from napari_diatom.widgets.annotate import keys
-from napari_diatom.widgets.annotate.browser import Browser
+from napari_diatom.project.taxon_list import read_taxa
+from napari_diatom.widgets.annotate import key_bindings
 from napari_diatom.widgets.annotate.canvas import Canvas
-from napari_diatom.widgets.annotate.classes import ClassList
+from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.gallery import Gallery
-from napari_diatom.widgets.annotate.paint import Painter
-from napari_diatom.widgets.annotate.pictures import layer_data
+from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.image_pyramid import layer_data
+from napari_diatom.widgets.annotate.mask_painter import Painter
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
-from napari_diatom.widgets.closing import delete_when_closed, when_destroyed
-from napari_diatom.widgets.naming import named
-from napari_diatom.widgets.opengl import guard
-from napari_diatom.widgets.results import camera_of
-from napari_diatom.words import many
+from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.opengl import guard
+from napari_diatom.widgets.detection.results_panel import camera_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -105,10 +106,10 @@ class AnnotateWidget(QWidget):
     napari_viewer : napari.viewer.Viewer
         The viewer it belongs to.
     analyse : callable, optional
-        Makes proposals, in a thread; :func:`napari_diatom.child.analyse` by default.
+        Makes proposals, in a thread; :func:`napari_diatom.analysis.worker_process.analyse` by default.
     """
 
-    def __init__(self, napari_viewer: Viewer, analyse: Analyse = child.analyse) -> None:
+    def __init__(self, napari_viewer: Viewer, analyse: Analyse = worker_process.analyse) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._project: Project | None = None
@@ -377,7 +378,7 @@ class AnnotateWidget(QWidget):
 
     def show_keys(self) -> None:
         """Show the sheet of keys."""
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", keys.sheet(), QMessageBox.StandardButton.Close, self)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", key_bindings.sheet(), QMessageBox.StandardButton.Close, self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
@@ -437,7 +438,7 @@ class AnnotateWidget(QWidget):
         for status in STATUSES:
             self._status.addItem(status, status)
         self._colour = named(QComboBox(), "colour_by")
-        for way in specimen_layers.WAYS:
+        for way in project_layer.WAYS:
             self._colour.addItem(f"colour by {way}", way)
         self._to_box = named(QToolButton(), "to_boxes")
         self._to_box.setText("To box")
@@ -573,10 +574,10 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
-            for key in keys.KEYS:
+            for key in key_bindings.KEYS:
                 layer.bind_key(key.name, self._action(key), overwrite=True)
 
-    def _action(self, key: keys.Key) -> Callable[..., None]:
+    def _action(self, key: key_bindings.Key) -> Callable[..., None]:
         """Return what a key does; napari asks for a function with a name."""
         method: Callable[..., object] = getattr(self, key.action)
 
@@ -677,7 +678,7 @@ class AnnotateWidget(QWidget):
     def _go_to(self, specimen: Specimen) -> None:
         """Bring a specimen to the middle of the view."""
         layer = self._canvas.specimens.layer
-        points = layers.to_points([specimen.box[:2]])[0]
+        points = shapes_layer.to_points([specimen.box[:2]])[0]
         camera = camera_of(self._viewer)
         camera.center = (*camera.center[:-2], *np.asarray(layer.data_to_world(points))[-2:])
         span = specimen.box[2] * float(layer.scale[-1]) * _CLOSE_UP
@@ -787,7 +788,7 @@ class AnnotateWidget(QWidget):
             return
         if self._image is not None and self._document is not None and image_ids == (self._image.id,):
             # Of the image at hand, which is counted at every edit, no file is asked.
-            self._browser.update_image(tallies.of_document(self._image, self._document))
+            self._browser.update_image(summary.of_document(self._image, self._document))
         else:
             for tally in self._project.summary():
                 if tally.image.id in image_ids:

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from diatom_training.composing.alpha_blending import Blending
 from diatom_training.composing.atlas import from_atlas
-from diatom_training.composing.blending import Blending
 from diatom_training.composing.compose import compose_field
-from diatom_training.composing.cutouts import from_examples
+from diatom_training.composing.dataset_writer import compose_set
 from diatom_training.composing.material import Material, joined
 from diatom_training.composing.options import ComposeOptions, Matching
-from diatom_training.composing.write import compose_set
-from diatom_training.examples import from_coco
-from napari_diatom.errors import DiatomError, InputError
-from napari_diatom.progress import Progress
-from napari_diatom.words import many
+from diatom_training.composing.specimen_cutouts import from_examples
+from diatom_training.data.examples import from_coco
+from napari_diatom.core.errors import DiatomError, InputError
+from napari_diatom.core.progress import Progress
+from napari_diatom.core.text import many
 
 _DEFAULT = ComposeOptions()
 _PREVIEWED = 8

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 from skimage.measure import label, regionprops
 
-from diatom_training.composing.cutouts import MARGIN, cut, listed
-from diatom_training.composing.ground import (
+from diatom_training.composing.background import (
     Area,
     Ground,
     Rgb,
@@ -26,12 +25,14 @@ from diatom_training.composing.ground import (
     shrunk,
 )
 from diatom_training.composing.material import NO_SPECIMEN, CutOut, LeftOut, Material, Specimen
-from diatom_training.examples import outline_of
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
-from napari_diatom.imaging import SlideImage, find_images, open_images
-from napari_diatom.masks import CroppedMask
-from napari_diatom.progress import Progress, Report, ShouldStop, check, never, silent
+from diatom_training.composing.specimen_cutouts import MARGIN, cut, listed
+from diatom_training.data.examples import outline_of
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.masks import CroppedMask
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.images.image_files import find_images
+from napari_diatom.images.slide_image import SlideImage, open_images
 
 _FRAME: Final = 0.06
 """Width of the image's margin that its light is taken from, as a share of the shorter side."""
@@ -82,7 +83,7 @@ def from_atlas(
     ----------
     folder : Path
     margin : float
-        As in :func:`~diatom_training.composing.cutouts.from_examples`.
+        As in :func:`~diatom_training.composing.specimen_cutouts.from_examples`.
     pixel_size_um : float, optional
         Micrometres per pixel, where the files do not hold them.
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from diatom_training.composing.blending import SOLVER_REACH, Canvas, Patch, blend, tone_curve, with_tone
-from diatom_training.composing.ground import Light, Rgb, as_pixels
+from diatom_training.composing.alpha_blending import SOLVER_REACH, Canvas, Patch, blend, tone_curve, with_tone
+from diatom_training.composing.background import Light, Rgb, as_pixels
 from diatom_training.composing.material import NO_SPECIMEN, Background, CutOut, Material
 from diatom_training.composing.options import ComposeOptions
-from diatom_training.examples import Outline, box_of
-from napari_diatom import geometry
-from napari_diatom.errors import InputError
+from diatom_training.data.examples import Outline, box_of
+from napari_diatom.core import geometry
+from napari_diatom.core.errors import InputError
 
 _TRIES: Final = 60
 """Places that are tried for a cut-out before it is left out of a field."""

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.composing.ground import Rgb
-from diatom_training.examples import Example, Outline
-from napari_diatom.errors import InputError
+from diatom_training.composing.background import Rgb
+from diatom_training.data.examples import Example, Outline
+from napari_diatom.core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from diatom_training.composing.blending import Blending
-from napari_diatom.errors import InputError
-from napari_diatom.faults import faults
+from diatom_training.composing.alpha_blending import Blending
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.validation_messages import faults
 
 Matching = Literal["histogram", "light", "none"]
 
@@ -63,7 +63,7 @@ class ComposeOptions(BaseModel):
     cut_share : float
         Share of cut-outs that the field's edge cuts. What is longer than the field is cut in any case.
     blending : {"poisson", "feather"}
-        As in :func:`~diatom_training.composing.blending.blend`.
+        As in :func:`~diatom_training.composing.alpha_blending.blend`.
     matching : {"histogram", "light", "none"}
         ``light`` brings the light around a cut-out to that of the field, channel by channel; ``histogram`` also the
         contrast of cut-outs from elsewhere to that of the background's slide; ``none`` leaves all levels as they are.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from diatom_training.composing.compose import ComposedField
-from napari_diatom import layers
+from napari_diatom.napari_layers import shapes_layer
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, keyword arguments and type of a napari layer."""
@@ -24,17 +24,17 @@ def layers_of(fields: Sequence[ComposedField], classes: Sequence[str]) -> list[L
     classes : sequence of str
         Names that their classes count.
     """
-    outlines = [layers.to_points(one, (plane,)) for plane, field in enumerate(fields) for one in field.outlines]
+    outlines = [shapes_layer.to_points(one, (plane,)) for plane, field in enumerate(fields) for one in field.outlines]
     names = [classes[number] for field in fields for number in field.class_ids]
     look: dict[str, Any] = {
         "name": "Outlines",
         "shape_type": "polygon",
         "ndim": 3,
-        "edge_width": layers.edge_width(*fields[0].image.shape[:2]),
+        "edge_width": shapes_layer.edge_width(*fields[0].image.shape[:2]),
         "face_color": "transparent",
     }
     if outlines:
-        look |= {"edge_color": layers.edge_colours(names, classes), "features": {layers.CLASS: names}}
+        look |= {"edge_color": shapes_layer.edge_colours(names, classes), "features": {shapes_layer.CLASS: names}}
     return [
         (np.stack([field.image for field in fields]), {"name": "Composed fields", "rgb": True}, "image"),
         (outlines, look, "shapes"),

@@ -10,12 +10,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.drawing import FOUND, TRUTH, draw_ring, jpeg, ring_of
-from diatom_training.evaluation.cases import Case
-from diatom_training.evaluation.matching import Matched
-from napari_diatom import geometry
-from napari_diatom.detections import CUT_BY_EDGE, Detections
-from napari_diatom.tiling import Readable
+from diatom_training.data.drawing import FOUND, TRUTH, draw_ring, jpeg, ring_of
+from diatom_training.metrics.matching import Matched
+from diatom_training.metrics.test_cases import Case
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CUT_BY_EDGE, Detections
+from napari_diatom.images.slide_image import Readable
 
 Kind = Literal["missed", "false", "misnamed", "size"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.calibration import Calibration
-from diatom_training.evaluation.detection import Count, Found, Sizes
-from diatom_training.evaluation.matching import RECALLS
-from diatom_training.evaluation.naming import Named
-from napari_diatom.colours import PALETTE
+from diatom_training.metrics.detection_figures import Count, Found, Sizes
+from diatom_training.metrics.matching import RECALLS
+from diatom_training.metrics.naming_figures import Named
+from diatom_training.metrics.reliability import Calibration
+from napari_diatom.core.colours import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,23 +11,24 @@ from typing import Any, Final
 
 import numpy as np
 
-from diatom_training.evaluation import page, plots
-from diatom_training.evaluation.bootstrap import Bootstrap, Interval
-from diatom_training.evaluation.calibration import Calibration
-from diatom_training.evaluation.cases import Units
-from diatom_training.evaluation.coco import Shape
-from diatom_training.evaluation.detection import TITLES as FOUND_TITLES
-from diatom_training.evaluation.detection import DetectionFigures, Found
-from diatom_training.evaluation.maps import MapFigures
+from diatom_training.evaluation import html as page
+from diatom_training.evaluation import plots
+from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.mistakes import Kind
-from diatom_training.evaluation.naming import NamingFigures
-from diatom_training.evaluation.paired import EXACT, Comparison, chance_text
-from diatom_training.evaluation.result import Evaluation
-from diatom_training.evaluation.shares import FEWEST, wilson
-from diatom_training.evaluation.words import amount, number, percent, span, summary
-from napari_diatom.errors import OutputError
-from napari_diatom.files import reason, write_atomically
-from napari_diatom.names import genus_of
+from diatom_training.evaluation.summary_text import amount, number, percent, span, summary
+from diatom_training.metrics.bootstrap import Bootstrap, Interval
+from diatom_training.metrics.class_map_figures import MapFigures
+from diatom_training.metrics.coco_evaluator import Shape
+from diatom_training.metrics.detection_figures import TITLES as FOUND_TITLES
+from diatom_training.metrics.detection_figures import DetectionFigures, Found
+from diatom_training.metrics.naming_figures import NamingFigures
+from diatom_training.metrics.paired_test import EXACT, Comparison, chance_text
+from diatom_training.metrics.proportions import FEWEST, wilson
+from diatom_training.metrics.reliability import Calibration
+from diatom_training.metrics.test_cases import Units
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import OutputError
+from napari_diatom.core.taxa import genus_of
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from diatom_training.finetune.folder import RunFolder
-from diatom_training.finetune.run import work
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.training_run import work
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from diatom_training.composing.options import ComposeOptions
 from diatom_training.learning.options import AugmentOptions, LearningOptions
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text_files import read_yaml
+from napari_diatom.core.validation_messages import faults
 from napari_diatom.engines import architectures
-from napari_diatom.errors import InputError
-from napari_diatom.faults import faults
-from napari_diatom.files import write_atomically
 from napari_diatom.models.card import NAME, Task
 from napari_diatom.project.splits import shares_of
-from napari_diatom.text_files import read_yaml
 
 SCRATCH: Final = "scratch"
 """Start from weights drawn by chance."""

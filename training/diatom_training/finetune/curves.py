@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diatom_training.finetune.reading import Reading
-from napari_diatom.errors import OutputError
-from napari_diatom.files import reason, write_atomically
+from diatom_training.finetune.curve_diagnosis import Reading
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import OutputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

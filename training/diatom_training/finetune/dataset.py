@@ -13,21 +13,21 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from diatom_training.examples import Example, Outline
-from diatom_training.finetune import division
+from diatom_training.data.annotated_slides import PARTS, AnnotatedSlides, Part, Slide, outline_in, read_slides
+from diatom_training.data.examples import Example, Outline
+from diatom_training.finetune import data_split
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.division import Division
-from diatom_training.slides import PARTS, AnnotatedSlides, Part, Slide, outline_in, read_slides
-from napari_diatom.analysis import plan_scales
-from napari_diatom.errors import InputError, OutputError
-from napari_diatom.files import write_atomically
-from napari_diatom.formats import SHAPES, class_names
+from diatom_training.finetune.data_split import Division
+from napari_diatom.analysis.pipeline import plan_scales
+from napari_diatom.core.annotations import SHAPES, class_names
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.text import either, many
 from napari_diatom.models.card import Task
-from napari_diatom.progress import Report, ShouldStop, never, silent
 from napari_diatom.project import splits
 from napari_diatom.project.settings import ProjectImage
-from napari_diatom.project.tallies import Tally
-from napari_diatom.words import either, many
+from napari_diatom.project.summary import Tally
 
 FEW: Final = 20
 """Specimens of a class in the training part below which it is hardly learnt."""
@@ -70,7 +70,7 @@ class Dataset:
 
     def to_json(self) -> dict[str, object]:
         """Return the split, as :meth:`Division.read` takes it, for :func:`json.dumps`."""
-        return division.to_plain(self.classes, self.parts)
+        return data_split.to_plain(self.classes, self.parts)
 
 
 def read(

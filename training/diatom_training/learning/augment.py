@@ -1,8 +1,8 @@
 """How training crops are varied: geometry on the polygons themselves, pixels by AlbumentationsX.
 
 The geometric part turns, mirrors, scales, shears and moves the image and the outlines by one matrix before anything is
-drawn (:func:`~diatom_training.crops.random_crop`), so image, masks, upright and oriented boxes cannot come apart, and
-no mask is ever resampled. The rest changes the pixels only.
+drawn (:func:`~diatom_training.data.crops.random_crop`), so image, masks, upright and oriented boxes cannot come apart,
+and no mask is ever resampled. The rest changes the pixels only.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.crops import Crop, random_crop
-from diatom_training.examples import Example
+from diatom_training.data.crops import Crop, random_crop
+from diatom_training.data.examples import Example
 from diatom_training.learning.options import AugmentOptions
 
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import torch
 
-from napari_diatom.engines import checkpoints
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.engines import torch_checkpoint
 from napari_diatom.engines.encoders import TIMM, check_encoder
-from napari_diatom.errors import InputError, ModelError
 
 
 def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
@@ -42,7 +42,7 @@ def read_lite0(path: Path) -> dict[str, torch.Tensor]:
     import timm
 
     try:
-        with checkpoints.opened(path) as file:
+        with torch_checkpoint.opened(path) as file:
             theirs = file.tensors(file.content)
     except ModelError as error:
         raise InputError(f"{path} cannot be read as weights: {error}") from None

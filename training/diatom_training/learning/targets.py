@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diatom_training.crops import Crop
-from napari_diatom import geometry
-from napari_diatom.formats.outlines import fill
+from diatom_training.data.crops import Crop
+from napari_diatom.core import geometry
+from napari_diatom.core.mask_polygons import fill
 
 TOUCHING = 0.02
 """Share of the smaller specimen up to which an overlap is a touch; above it the two lie upon each other."""

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from diatom_training.examples import Example, from_coco
+from diatom_training.data.examples import Example, from_coco
+from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
-from diatom_training.learning.train import Trained, train
+from diatom_training.learning.train import train
 from diatom_training.recipes.material import (
     FIELDS_SEED,
     LARGE_SEED,
@@ -26,10 +27,10 @@ from diatom_training.recipes.material import (
     rendered_fields,
     weighted,
 )
+from napari_diatom.core.progress import Progress, Report
 from napari_diatom.engines import yolo_net
-from napari_diatom.engines.yolo_files import write_model
+from napari_diatom.engines.yolo_checkpoint import write_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
-from napari_diatom.progress import Progress, Report
 
 TILE = 1024
 FIELDS = 6400

@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from napari_diatom.errors import DiatomError, InputError
+from napari_diatom.core.errors import DiatomError, InputError
+from napari_diatom.core.text_files import read_json
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.text_files import read_json
 
 FIGURES = ("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "angle_error_deg", "length_error")
 MAP_FIGURES = ("miou", "dice", "iou", "pixel_accuracy")

@@ -14,10 +14,11 @@ from typing import Final
 
 import torch
 
-from diatom_training.examples import Example, from_coco
+from diatom_training.data.examples import Example, from_coco
 from diatom_training.learning.backbones import backbone_of, read_lite0
+from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
-from diatom_training.learning.train import Trained, train
+from diatom_training.learning.train import train
 from diatom_training.recipes.material import (
     FIELDS_SEED,
     LARGE_SEED,
@@ -27,13 +28,13 @@ from diatom_training.recipes.material import (
     rendered_fields,
     weighted,
 )
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, Report
 from napari_diatom.engines import deeplab_net, maskrcnn_net
-from napari_diatom.engines.model_files import write_model
+from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import read_weights
-from napari_diatom.errors import InputError
 from napari_diatom.models import library
 from napari_diatom.models.library import BUNDLED, ModelFolder
-from napari_diatom.progress import Progress, Report
 
 FIELDS: Final = 1600
 LARGE_FIELDS: Final = 200

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from diatom_training.examples import Example
-from diatom_training.rendered import render_set
-from napari_diatom.progress import Report
+from diatom_training.data.examples import Example
+from diatom_training.data.rendered_examples import render_set
+from napari_diatom.core.progress import Report
 
 FIELDS_SEED: Final = 20261123
 LARGE_SEED: Final = 20261124

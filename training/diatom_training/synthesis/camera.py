@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.synthesis.arrays import FloatMap, blurred, smooth_noise
+from diatom_training.synthesis.noise_maps import FloatMap, blurred, smooth_noise
 from diatom_training.synthesis.options import FieldOptions
 
 _CAPTIONS = ("x1000", "20 um", "KS-12 slide 4", "2023-05-23 0035", "Sample 17", "100x oil", "N12")

@@ -7,11 +7,11 @@ import math
 import cv2
 import numpy as np
 
-from diatom_training.synthesis.arrays import FloatMap, Points, blurred, smooth_noise
-from diatom_training.synthesis.optics import WaveField
+from diatom_training.synthesis.noise_maps import FloatMap, Points, blurred, smooth_noise
 from diatom_training.synthesis.ornament import draw_relief, valve_phase
 from diatom_training.synthesis.outlines import FAMILIES, broken, draw_valve_outline, draw_width
 from diatom_training.synthesis.patches import BROWN, CLEAR, DISPERSION, ORANGE, WARM, Patch, grid_around
+from diatom_training.synthesis.wave_optics import WaveField
 
 
 def mineral_grain(rng: np.random.Generator, size_px: float, strength: float) -> Patch:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from napari_diatom.errors import InputError
+from napari_diatom.core.errors import InputError
 
 Modality = Literal["bright-field", "dic", "phase-contrast"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diatom_training.synthesis.arrays import FloatMap, smooth_noise
+from diatom_training.synthesis.noise_maps import FloatMap, smooth_noise
 from diatom_training.synthesis.outlines import Outline
 from diatom_training.synthesis.patches import Grid
 

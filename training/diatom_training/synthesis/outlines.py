@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diatom_training.synthesis.arrays import Points
+from diatom_training.synthesis.noise_maps import Points
 
 FAMILIES: tuple[str, ...] = (
     "naviculoid",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from diatom_training.synthesis.arrays import BoolMap, FloatMap, Points
+from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
 
 # Share of the absorption that red, green and blue suffer.
 CLEAR = (1.0, 1.0, 1.0)

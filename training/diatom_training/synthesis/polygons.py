@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diatom_training.synthesis.arrays import Points
+from diatom_training.synthesis.noise_maps import Points
 
 
 def area(points: Points) -> float:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from diatom_training.synthesis.camera import exposed, recorded
 from diatom_training.synthesis.debris import scatter_debris
-from diatom_training.synthesis.optics import Microscope, WaveField, image_intensity
 from diatom_training.synthesis.options import FieldOptions
 from diatom_training.synthesis.scene import draw_scene
 from diatom_training.synthesis.specimens import lay_specimen
 from diatom_training.synthesis.truth import gather_truth
-from napari_diatom.detections import Detections
+from diatom_training.synthesis.wave_optics import Microscope, WaveField, image_intensity
+from napari_diatom.core.detections import Detections
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from diatom_training.synthesis.arrays import Points
+from diatom_training.synthesis.noise_maps import Points
 from diatom_training.synthesis.options import FieldOptions
 from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline
 from diatom_training.synthesis.polygons import area, clipped

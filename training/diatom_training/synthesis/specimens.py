@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diatom_training.synthesis.arrays import Points
-from diatom_training.synthesis.optics import WaveField
+from diatom_training.synthesis.noise_maps import Points
 from diatom_training.synthesis.options import FieldOptions
 from diatom_training.synthesis.ornament import content_maps, draw_relief, girdle_phase, valve_phase
 from diatom_training.synthesis.outlines import (
@@ -20,6 +19,7 @@ from diatom_training.synthesis.outlines import (
     draw_width,
 )
 from diatom_training.synthesis.patches import BROWN, Patch, grid_around
+from diatom_training.synthesis.wave_optics import WaveField
 
 
 @dataclass(frozen=True)

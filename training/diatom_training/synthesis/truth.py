@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from diatom_training.synthesis.arrays import BoolMap, FloatMap, Points
+from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
 from diatom_training.synthesis.outlines import FAMILIES
 from diatom_training.synthesis.polygons import area, clipped
 from diatom_training.synthesis.specimens import Specimen
-from napari_diatom.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
-from napari_diatom.formats.outlines import fill
+from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
+from napari_diatom.core.mask_polygons import fill
 
 _SHORTEST_PX = 16.0
 _LEAST_VISIBLE = 0.2

@@ -1,0 +1,375 @@
+"""The one way from an image to its specimens, for the window, the command line and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine
+from napari_diatom.images.pixel_size import checked
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.measurement.measurements import Measurements, measure
+from napari_diatom.measurement.morphometry import oriented_box
+from napari_diatom.tiling.instance_splitting import SplitOptions, split
+from napari_diatom.tiling.map_blending import Blender, ClassMap, merge_scales, plan_map_tiles
+from napari_diatom.tiling.scale_consensus import supported
+from napari_diatom.tiling.stitching import stitch, without_parts
+from napari_diatom.tiling.tiles import Window, place, plan_tiles, prefetch
+
+_Item = TypeVar("_Item")
+
+FLOOR: Final = 0.1
+"""Score down to which specimens are looked for and stitched, whatever the threshold: a threshold that is moved later
+then gives the numbers that a new run would give."""
+
+MOST_LEVELS: Final = 4
+"""Scales of the pyramid for images of unknown pixel size: 1, 1/2, 1/4, 1/8."""
+
+COARSEST: Final = 0.75
+"""Share of a tile that the image may fill at the coarsest scale, so that what spans the image is seen as a whole."""
+
+REACH: Final = 0.4
+"""Share of a tile up to which a specimen may span and be judged at one scale; a coarser one sees longer ones better."""
+
+LEAST_SPAN: Final = 10.0
+"""Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
+
+MOST_MAP_LEVELS: Final = 3
+"""Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4."""
+
+MAP_SPAN: Final = 0.5
+"""Tiles that an image may span at a map's coarsest scale: large specimens are then seen as a whole."""
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """What may be chosen for a run.
+
+    Attributes
+    ----------
+    threshold : float or None
+        Least score of a specimen, 0 to 1; None takes the model's own.
+    pixel_size_um : float or None
+        Micrometres per pixel; None takes the image's own.
+    overlap : float
+        Least overlap of neighbouring tiles as a share of their side.
+    split : SplitOptions
+        How a map becomes specimens; for models that give maps.
+    map_scales : tuple of float, or None
+        At which such a model sees the image, the finest first; None takes the scale of the pixel sizes, or a
+        pyramid where they are unknown.
+    keep_probability : bool
+        Whether the result holds a map's probabilities.
+    measure : bool
+        Whether the result holds the measurements of all that was found.
+    """
+
+    threshold: float | None = None
+    pixel_size_um: float | None = None
+    overlap: float = 0.25
+    split: SplitOptions = field(default_factory=SplitOptions)
+    map_scales: tuple[float, ...] | None = None
+    keep_probability: bool = False
+    measure: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
+        if self.pixel_size_um is not None:
+            checked(self.pixel_size_um, "The given pixel size")
+        if not 0 <= self.overlap < 1:
+            raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
+        if self.map_scales is not None and not (
+            self.map_scales and all(1 / 64 <= scale <= 16 for scale in self.map_scales)
+        ):
+            raise InputError(f"Scales of {self.map_scales} cannot be used; give some from 1/64 to 16.")
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was found in an image, and how.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image.
+    path : Path or None
+        Its file.
+    sha256 : str or None
+        Hash of the file.
+    height, width : int
+        Of the image, in pixels.
+    detections : Detections
+        Down to a score of :data:`FLOOR`, or of the threshold where that is lower.
+    threshold : float
+        The threshold in force.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    pixel_size_source : str
+        ``"ome"``, ``"tiff"``, ``"layer"``, ``"user"`` or ``"unknown"``.
+    scales : tuple of float
+        At which the network saw the image, in its pixels per image pixel.
+    model, model_version, model_sha256 : str
+        From the model's card.
+    class_map : ndarray of uint8, shape (height, width), or None
+        Of models that give maps: 0 is the background, k the class k - 1.
+    probability : ndarray of uint8, shape (height, width), or None
+        Of any class, 255 being certainty; where it was asked for.
+    measured : Measurements or None
+        Of ``detections``, in their order; where it was asked for.
+    notices : tuple of str
+        What the user should know of how the image was read.
+    """
+
+    image: str
+    path: Path | None
+    sha256: str | None
+    height: int
+    width: int
+    detections: Detections
+    threshold: float
+    pixel_size_um: float | None
+    pixel_size_source: str
+    scales: tuple[float, ...]
+    model: str
+    model_version: str
+    model_sha256: str
+    class_map: NDArray[np.uint8] | None = None
+    probability: NDArray[np.uint8] | None = None
+    measured: Measurements | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> Detections:
+        """The specimens at the threshold."""
+        return self.detections.above(self.threshold)
+
+    @property
+    def origin(self) -> str:
+        """Name and version of the model, as annotations name their origin."""
+        return f"{self.model} {self.model_version}"
+
+
+def analyse(
+    image: SlideImage,
+    engine: AnyEngine,
+    options: AnalysisOptions | None = None,
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> Analysis:
+    """Find the specimens in an image.
+
+    Parameters
+    ----------
+    image : SlideImage
+        Read tile by tile; memory does not grow with it.
+    engine : AnyEngine
+        The network: one that finds specimens, or one that gives maps, which are then split into specimens.
+    options : AnalysisOptions, optional
+        Threshold, pixel size, overlap and more.
+    report, should_stop
+        See :mod:`napari_diatom.core.progress`; progress comes and a stop is heeded per tile.
+
+    Raises
+    ------
+    InputError
+        When the image is damaged or holds NaN, or the pixel sizes of image and model do not go together.
+    Stopped
+        When a stop was asked for.
+    """
+    options = options or AnalysisOptions()
+    size, source = image.pixel_size_um, image.pixel_size_source
+    if options.pixel_size_um is not None:
+        size, source = options.pixel_size_um, "user"
+    threshold = engine.card.threshold() if options.threshold is None else options.threshold
+    tile, model_um = engine.card.tile_size, engine.card.pixel_size_um
+    sha256 = image.sha256()
+    blended: ClassMap | None = None
+    try:
+        if isinstance(engine, MapEngine):
+            scales = options.map_scales or plan_map_scales(image.height, image.width, tile, size, model_um)
+            blended = _map(image, engine, scales, options.overlap, report, should_stop)
+            report(Progress("specimens", message=image.name))
+            found = split(blended.classes, blended.foreground, engine.card.classes, options.split, should_stop)
+            found = found.above(min(FLOOR, threshold))
+        else:
+            scales = plan_scales(image.height, image.width, tile, size, model_um)
+            found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop))
+        measured = measure(found, size, image) if options.measure else None
+    finally:
+        image.release()
+    return Analysis(
+        image=image.name,
+        path=image.path,
+        sha256=sha256,
+        height=image.height,
+        width=image.width,
+        detections=found,
+        threshold=threshold,
+        pixel_size_um=size,
+        pixel_size_source=source,
+        scales=scales,
+        model=engine.card.name,
+        model_version=engine.card.version,
+        model_sha256=engine.card.sha256,
+        class_map=None if blended is None else blended.classes,
+        probability=blended.foreground if blended is not None and options.keep_probability else None,
+        measured=measured,
+        notices=image.notices,
+    )
+
+
+def plan_scales(
+    height: int, width: int, tile: int, image_um: float | None, model_um: float | None
+) -> tuple[float, ...]:
+    """Return the scales at which an image is shown to the network.
+
+    One, where the pixel sizes of image and model are known; else a pyramid that halves the image until it fits well in
+    one tile, at most :data:`MOST_LEVELS` scales.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the image, in pixels.
+    tile : int
+        Side of the network's tiles in pixels.
+    image_um, model_um : float or None
+        Micrometres per pixel of the image, and of the images the network was trained on.
+
+    Raises
+    ------
+    InputError
+        When the image would have to be made more than 16 times larger or 64 times smaller.
+    """
+    if image_um is not None and model_um is not None:
+        scale = image_um / model_um
+        if not 1 / 64 <= scale <= 16:
+            raise InputError(
+                f"A pixel size of {image_um:g} µm does not go with this model, which was trained at {model_um:g} µm; "
+                "check the pixel size, or choose another model."
+            )
+        return (scale,)
+    return _halved(max(height, width), COARSEST * tile, MOST_LEVELS)
+
+
+def plan_map_scales(
+    height: int, width: int, tile: int, image_um: float | None, model_um: float | None
+) -> tuple[float, ...]:
+    """Return the scales at which an image is shown to a network that gives maps.
+
+    As :func:`plan_scales`, but with a pyramid of at most :data:`MOST_MAP_LEVELS` scales, down to where the image is
+    :data:`MAP_SPAN` tiles wide.
+    """
+    if image_um is not None and model_um is not None:
+        return plan_scales(height, width, tile, image_um, model_um)
+    return _halved(max(height, width), MAP_SPAN * tile, MOST_MAP_LEVELS)
+
+
+def _halved(span: int, fitting: float, most: int) -> tuple[float, ...]:
+    """Return the scales 1, 1/2, 1/4 ... down to where ``span`` pixels are at most ``fitting``, ``most`` at the most."""
+    scales = [1.0]
+    while span * scales[-1] > fitting and len(scales) < most:
+        scales.append(scales[-1] / 2)
+    return tuple(scales)
+
+
+def _map(
+    image: SlideImage,
+    engine: MapEngine,
+    scales: tuple[float, ...],
+    overlap: float,
+    report: Report,
+    should_stop: ShouldStop,
+) -> ClassMap:
+    """Run the network over all tiles of all scales and blend its probabilities."""
+    card = engine.card
+    sizes = {scale: _size_at(image, scale) for scale in scales}
+    plans = {scale: plan_map_tiles(*sizes[scale], card.tile_size, overlap) for scale in scales}
+    total = sum(len(windows) for windows in plans.values())
+    done = 0
+    report(Progress("tiles", done, total, image.name))
+    check(should_stop)
+    planes: list[NDArray[np.uint8]] = []
+    for scale, windows in plans.items():
+        blender = Blender(1 + len(card.classes), *sizes[scale], card.tile_size, overlap)
+        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict_maps(tiles)) as predicted:
+            for index, probabilities in predicted:
+                blender.add(windows[index], probabilities)
+                done += 1
+                report(Progress("tiles", done, total, image.name))
+                check(should_stop)
+        planes.append(blender.planes())
+    return merge_scales(planes, image.height, image.width, should_stop)
+
+
+def _detect(
+    image: SlideImage,
+    engine: Engine,
+    scales: tuple[float, ...],
+    floor: float,
+    overlap: float,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Detections:
+    """Run the network over all tiles of all scales and stitch what it finds."""
+    plans = {scale: _windows(image, engine.card.tile_size, scale, overlap) for scale in scales}
+    total = sum(len(windows) for windows in plans.values())
+    done = 0
+    report(Progress("tiles", done, total, image.name))
+    check(should_stop)
+    found: list[Detections] = []
+    seen_at: list[float] = []
+    reach = REACH * engine.card.tile_size
+    for scale, windows in plans.items():
+        longest = np.inf if scale == min(scales) else reach
+        shortest = 0.0 if scale == max(scales) else LEAST_SPAN
+        with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
+            for index, detections in predicted:
+                spans = detections.boxes[:, 2]
+                judged = (spans >= shortest) & (spans <= longest)
+                found.append(place(detections[judged], windows[index], scale, image.height, image.width))
+                seen_at += [scale] * len(found[-1])
+                done += 1
+                report(Progress("tiles", done, total, image.name))
+                check(should_stop)
+    copies = Detections.concatenate(found, engine.card.classes)
+    at = np.array(seen_at)
+    return without_parts(supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor))
+
+
+def _boxed(found: Detections) -> Detections:
+    """Give specimens with masks the boxes that they are measured by, along the apical axis."""
+    if not found.masks:
+        return found
+    boxes = geometry.canonical(np.stack([oriented_box(mask) for mask in found.masks]))
+    return replace(found, boxes=boxes.astype(np.float32))
+
+
+@contextmanager
+def _closing(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
+    """Close a generator at the end of the block, so that its threads and queues end there and not some time later."""
+    try:
+        yield items
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+
+
+def _windows(image: SlideImage, tile: int, scale: float, overlap: float) -> tuple[Window, ...]:
+    """Return the tiles of one scale."""
+    return plan_tiles(*_size_at(image, scale), tile, overlap)
+
+
+def _size_at(image: SlideImage, scale: float) -> tuple[int, int]:
+    """Return the height and width of the scaled image in pixels."""
+    return max(round(image.height * scale), 1), max(round(image.width * scale), 1)

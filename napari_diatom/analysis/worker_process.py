@@ -1,0 +1,422 @@
+"""Analysis and the naming of taxa in a child process, under the same contract as in this one.
+
+Loading a network's libraries holds Python's global lock for half a second and more, which a window next to it feels
+as a freeze. In a child process it feels nothing, a cancelled run is over for certain, and memory comes back. The
+child stays warm between runs, so a model is loaded once; it ends when this process does.
+
+Messages are pickles behind their length, over the child's stdin and stdout, between two processes of one user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from napari_diatom.core import errors
+from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
+from napari_diatom.core.processes import _quiet_flags, python
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check
+from napari_diatom.tiling.map_blending import scratch
+
+if TYPE_CHECKING:
+    from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions
+    from napari_diatom.core.detections import Detections
+    from napari_diatom.core.taxa import Names
+    from napari_diatom.engines.protocols import AnyEngine, Namer
+    from napari_diatom.images.slide_image import SlideImage
+    from napari_diatom.models.library import ModelFolder
+
+_Network = TypeVar("_Network")
+
+_HEADER: Final = struct.Struct("<Q")
+_BAND_BYTES: Final = 1 << 24
+_POLL_SECONDS: Final = 0.05
+_GRACE_SECONDS: Final = 1.0
+_MAPS: Final = ("class_map", "probability")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What to look at, and how.
+
+    Attributes
+    ----------
+    name : str
+        Name of the image.
+    pixels : array-like, shape (..., Y, X) or (..., Y, X, C)
+        A numpy, dask or zarr array; read a band of rows at a time.
+    plane : tuple of int
+        Position on the axes before Y and X.
+    rgb : bool
+        Whether the last axis holds colours.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    model : Path
+        The model's folder.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    options : AnalysisOptions, optional
+        Of the analysis; its pixel size counts where the job has none.
+    """
+
+    name: str
+    pixels: Any
+    model: Path
+    plane: tuple[int, ...] = ()
+    rgb: bool = False
+    pixel_size_um: float | None = None
+    device: str = "auto"
+    options: AnalysisOptions | None = None
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A job as the child sees it: its pixels in a file."""
+
+    name: str
+    file: Path
+    rgb: bool
+    pixel_size_um: float | None
+    model: Path
+    device: str
+    options: AnalysisOptions | None
+    specimens: Detections | None
+
+
+def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
+    """Run :func:`napari_diatom.analysis.pipeline.analyse` in the child process.
+
+    Raises
+    ------
+    Stopped
+        Within two seconds of ``should_stop`` becoming true.
+    DiatomError
+        What the analysis raised, or that the child died, with its last words.
+    """
+    with _asked(job, None, report, should_stop) as (analysis, folder):
+        return _fetched(analysis, folder)
+
+
+def name(job: Job, specimens: Detections, report: Report, should_stop: ShouldStop) -> Names:
+    """Have the model of a job, one for classes, name specimens of its image in the child process.
+
+    Raises
+    ------
+    Stopped
+        Within two seconds of ``should_stop`` becoming true.
+    DiatomError
+        What the classifier raised, or that the child died, with its last words.
+    """
+    with _asked(job, specimens, report, should_stop) as (answer, _):
+        names: Names = answer
+        return names
+
+
+@contextlib.contextmanager
+def _asked(
+    job: Job, specimens: Detections | None, report: Report, should_stop: ShouldStop
+) -> Iterator[tuple[Any, Path]]:
+    """Have the child do a job; lend its answer, and the folder where it left what is too large for a pipe."""
+    report(Progress("start", message="Reading the image"))
+    with _spooled(job, should_stop) as file, _keeper.child() as child:
+        given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options, specimens
+        child.send(_Request(*given))
+        yield child.answer(report, should_stop), file.parent
+
+
+def devices() -> tuple[str, ...]:
+    """Return the devices that a network can run on here, found out in a process that ends at once."""
+    code = (
+        "import torch\n"
+        "print('cuda' if torch.cuda.is_available() else '', 'mps' if torch.backends.mps.is_available() else '')"
+    )
+    try:
+        done = subprocess.run(
+            python("-c", code), capture_output=True, text=True, timeout=120, check=False, **_quiet_flags()
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ("auto", "cpu")
+    return ("auto", "cpu", *(done.stdout.split() if done.returncode == 0 else ()))
+
+
+def close() -> None:
+    """End the warm child, if there is one."""
+    _keeper.close()
+
+
+class _Child:
+    """A running child process as its parent sees it."""
+
+    def __init__(self) -> None:
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        # The child finds its modules where this process found them, however this one was started.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from napari_diatom.analysis.worker_process import main; main()"
+        self._process = subprocess.Popen(
+            python("-c", code),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            **_quiet_flags(),
+        )
+        self._inbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True, name="napari-diatom child").start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def send(self, message: _Request | None) -> None:
+        """Send a request, or None to stop the present one."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            _write(self._process.stdin, message)
+
+    def answer(self, report: Report, should_stop: ShouldStop) -> Any:
+        """Pass reports on until the result is there."""
+        deadline: float | None = None
+        while True:
+            if deadline is None and should_stop():
+                self.send(None)
+                deadline = time.monotonic() + _GRACE_SECONDS
+            if deadline is not None and time.monotonic() > deadline:
+                self.kill()
+                raise Stopped("Stopped as asked.")
+            try:
+                message = self._inbox.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if message is None:
+                raise DiatomError(f"The analysis ended unexpectedly: {self._last_words()}")
+            kind, content = message
+            if kind == "report":
+                report(content)
+            elif kind == "failed":
+                name, text = content
+                raise getattr(errors, name, DiatomError)(text)
+            else:
+                check(should_stop)
+                return content
+
+    def kill(self) -> None:
+        """End the process at once and wait for it."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._words):
+            with contextlib.suppress(OSError):
+                assert stream is not None
+                stream.close()
+
+    def _listen(self) -> None:
+        """Queue what the child says, and None when it falls silent."""
+        assert self._process.stdout is not None
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            while True:
+                self._inbox.put(_read(self._process.stdout))
+        self._inbox.put(None)
+
+    def _last_words(self) -> str:
+        """Return the last line that the child wrote to stderr."""
+        self._process.wait()
+        self._words.seek(0)
+        lines = self._words.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self._process.returncode}."
+
+
+class _Keeper:
+    """Keeps one child warm; jobs wait for each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._warm: _Child | None = None
+
+    @contextlib.contextmanager
+    def child(self) -> Iterator[_Child]:
+        """Lend the child, a fresh one where there is none; one that did not come back clean is ended."""
+        with self._lock:
+            child = self._warm if self._warm is not None and self._warm.alive else _Child()
+            self._warm = None
+            try:
+                yield child
+            except (InputError, errors.ModelError):
+                self._warm = child
+                raise
+            except BaseException:
+                child.kill()
+                raise
+            self._warm = child
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            if self._warm is not None:
+                self._warm.kill()
+                self._warm = None
+
+
+_keeper: Final = _Keeper()
+
+
+@contextlib.contextmanager
+def _spooled(job: Job, should_stop: ShouldStop) -> Iterator[Path]:
+    """Write the job's pixels to a temporary file, which is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "pixels.npy"
+        shape = tuple(job.pixels.shape)[len(job.plane) :]
+        dtype = np.dtype(job.pixels.dtype)
+        rows = max(1, _BAND_BYTES // max(int(np.prod(shape[1:])) * dtype.itemsize, 1))
+        try:
+            with file.open("wb") as stream:
+                header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_2_0(stream, header)
+                for y in range(0, shape[0], rows):
+                    check(should_stop)
+                    band = np.ascontiguousarray(job.pixels[(*job.plane, slice(y, y + rows))], dtype=dtype)
+                    stream.write(band.data)
+        except OSError as error:
+            raise OutputError(f"{job.name} cannot be handed over through {folder}: {error}") from error
+        yield file
+
+
+def _left(analysis: Analysis, folder: Path) -> Analysis:
+    """Leave the maps of an analysis in a folder, and return the rest of it, which is small enough for a pipe."""
+    for name in _MAPS:
+        values = getattr(analysis, name)
+        if values is not None:
+            file = folder / f"{name}.npy"
+            try:
+                np.save(file, values)
+            except OSError as error:
+                raise OutputError(
+                    f"The {name.replace('_', ' ')} cannot be handed over through {folder}: {error}"
+                ) from error
+    return replace(analysis, class_map=None, probability=None)
+
+
+def _fetched(analysis: Analysis, folder: Path) -> Analysis:
+    """Return an analysis with the maps that :func:`_left` put into a folder."""
+    found: dict[str, Any] = {}
+    for name in _MAPS:
+        file = folder / f"{name}.npy"
+        if file.exists():
+            mapped = np.load(file, mmap_mode="r")
+            found[name] = scratch(mapped.shape, mapped.dtype)
+            found[name][...] = mapped
+    return replace(analysis, **found)
+
+
+def _write(stream: IO[bytes], message: Any) -> None:
+    """Send one message."""
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(_HEADER.pack(len(data)) + data)
+    stream.flush()
+
+
+def _read(stream: IO[bytes]) -> Any:
+    """Wait for one message; EOFError when the other side is gone."""
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise EOFError
+    return pickle.loads(stream.read(_HEADER.unpack(header)[0]))
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    # Libraries print; what they print must not land between the messages.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        # The window comes first on a machine with few cores.
+        os.nice(5)
+    requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                message = _read(sys.stdin.buffer)
+                if message is None:
+                    stop.set()
+                else:
+                    stop.clear()
+                    requests.put(message)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    engines: dict[tuple[Path, str], AnyEngine] = {}
+    namers: dict[tuple[Path, str], Namer] = {}
+    while True:
+        request = requests.get()
+        try:
+            result = _serve(request, engines, namers, lambda progress: _write(out, ("report", progress)), stop.is_set)
+        except DiatomError as error:
+            _write(out, ("failed", (type(error).__name__, str(error))))
+        except Exception as error:
+            traceback.print_exc()
+            _write(out, ("failed", ("DiatomError", f"{type(error).__name__}: {' '.join(str(error).split())}")))
+        else:
+            _write(out, ("done", result))
+
+
+def _serve(
+    request: _Request,
+    engines: dict[tuple[Path, str], AnyEngine],
+    namers: dict[tuple[Path, str], Namer],
+    report: Report,
+    should_stop: ShouldStop,
+) -> Analysis | Names:
+    """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
+    from napari_diatom.analysis.pipeline import AnalysisOptions
+    from napari_diatom.analysis.pipeline import analyse as analyse_here
+    from napari_diatom.engines import load, load_namer
+
+    if request.specimens is not None:
+        namer = _loaded(request, namers, load_namer, report)
+        check(should_stop)
+        return namer.name(_opened(request), request.specimens, report, should_stop)
+    engine = _loaded(request, engines, load, report)
+    check(should_stop)
+    options = request.options or AnalysisOptions()
+    if request.pixel_size_um is not None:
+        options = replace(options, pixel_size_um=request.pixel_size_um)
+    return _left(analyse_here(_opened(request), engine, options, report, should_stop), request.file.parent)
+
+
+def _opened(request: _Request) -> SlideImage:
+    """Return the image of a request."""
+    from napari_diatom.images.slide_image import from_array
+
+    pixels = np.load(request.file, mmap_mode="r")
+    return from_array(pixels, request.name, pixel_size_um=request.pixel_size_um, rgb=request.rgb)
+
+
+def _loaded(
+    request: _Request,
+    kept: dict[tuple[Path, str], _Network],
+    load: Callable[[ModelFolder, str], _Network],
+    report: Report,
+) -> _Network:
+    """Return the network of a request, the one that is kept or another, which is then kept in its place."""
+    from napari_diatom.models import library
+
+    key = (request.model, request.device)
+    if key not in kept:
+        report(Progress("load", message="Loading the model"))
+        kept.clear()
+        kept[key] = load(library.find(str(request.model)), request.device)
+    return kept[key]

@@ -1,0 +1,139 @@
+"""``napari-diatom count``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_diatom.cli.console import (
+    CODES,
+    INTERRUPTED,
+    OK,
+    SOME_SKIPPED,
+    Loader,
+    ProgressBar,
+    print_notices,
+    print_table,
+    quiet_libraries,
+)
+
+if TYPE_CHECKING:
+    from napari_diatom.counting.batch import Batch, BatchResult
+
+
+def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
+    """Count images; ``load`` loads the model in place of :func:`napari_diatom.engines.load`."""
+    from napari_diatom.analysis.pipeline import AnalysisOptions
+    from napari_diatom.core.errors import InputError, OutputError
+    from napari_diatom.core.processor import usable_threads
+    from napari_diatom.counting.batch import Batch, can_resume, count
+    from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
+    from napari_diatom.models import library
+
+    options = AnalysisOptions(threshold=arguments.threshold, pixel_size_um=arguments.pixel_size)
+    if arguments.threads is not None and arguments.threads < 1:
+        raise InputError(f"--threads is {arguments.threads}; give 1 or more.")
+    threads = arguments.threads or usable_threads()
+    names = arguments.count_status.split(",") if arguments.count_status else DEFAULT_COUNTED
+    batch = Batch(
+        inputs=tuple(arguments.inputs),
+        out=arguments.out,
+        options=options,
+        protocol=Protocol.of([name.strip() for name in names]),
+        sample=arguments.sample,
+        overlays=not arguments.no_overlays,
+        masks=arguments.masks,
+        xlsx=arguments.xlsx,
+        z=arguments.z,
+        max_decode_mb=arguments.max_decode_mb,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        threads=threads,
+    )
+    model = library.find(arguments.model or library.DEFAULT)
+    namer = library.find(arguments.namer) if arguments.namer else None
+    from napari_diatom import engines
+
+    loader: Loader = load or partial(engines.load, threads=threads)
+    quiet_libraries()
+    bar = ProgressBar()
+    try:
+        result = count(
+            batch,
+            lambda: loader(model, arguments.device),
+            bar,
+            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device, threads),
+            tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
+        )
+    except KeyboardInterrupt:
+        bar.close()
+        hint = (
+            "the same command with --resume goes on where it stopped." if can_resume(batch.out) else "nothing is kept."
+        )
+        print(f"Interrupted: {hint}", file=sys.stderr)
+        return INTERRUPTED
+    except OutputError as error:
+        if not can_resume(batch.out):
+            raise
+        raise OutputError(f"{error} Finished images are kept: make room and go on with --resume.") from error
+    finally:
+        bar.close()
+    _print_counts(result, batch, "taxon" if namer else "class")
+    print_notices(result)
+    return SOME_SKIPPED if result.skipped else OK
+
+
+def add_count(commands: Any) -> None:
+    """Add the command ``count``."""
+    parser = commands.add_parser(
+        "count",
+        help="count and measure the diatoms in images",
+        description="Count and measure the diatoms in images. Positions and times of a stack are fields of their own, "
+        "channels one picture; of focus planes one is taken (--z).",
+        epilog=CODES,
+    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="image files, folders (with their subfolders) or patterns")
+    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
+    add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
+    add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
+    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
+    add("--z", default="best", metavar="PLANE", help="of focus series: best (the sharpest), max, each, or a number")
+    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
+    add("--threads", type=int, metavar="N", help="of the processor (all that there are); results are the same with any")
+    add("--sample", metavar="NAME", help="sample of all images (the name of each image's folder)")
+    add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
+    add("--xlsx", action="store_true", help="write the tables as XLSX too")
+    add("--masks", action="store_true", help="write masks as label images and COCO, too; with models that give masks")
+    add(
+        "--max-decode-mb",
+        type=int,
+        default=1024,
+        metavar="MB",
+        help="memory that a tile, a strip or a JPEG or PNG file may need to be decoded (1024)",
+    )
+    add("--no-overlays", action="store_true", help="write no pictures of what was found")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    again.add_argument("--overwrite", action="store_true", help="begin anew where OUT holds results")
+    parser.set_defaults(run=run_count)
+
+
+def _print_counts(result: BatchResult, batch: Batch, counted: str) -> None:
+    """Print the counts per sample of classes or taxa, and what was skipped."""
+    totals: dict[tuple[str, str], int] = {}
+    images: dict[str, int] = {}
+    for item in result.images:
+        images[item.sample] = images.get(item.sample, 0) + 1
+        for name, number in item.counts.items():
+            totals[item.sample, name] = totals.get((item.sample, name), 0) + number
+    rows = [(sample, images[sample], name, number) for (sample, name), number in totals.items()]
+    print_table(("sample", "images", counted, "count"), rows)
+    if result.skipped:
+        print(f"\nSkipped {len(result.skipped)}:")
+        print_table(("image", "reason"), [(item.image, item.reason) for item in result.skipped])
+    print(f"\nTables, annotations and overlays are in {batch.out}")

@@ -1,0 +1,197 @@
+"""``napari-diatom project``: make, check, sum up and split projects without a window."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.progress import Report
+from napari_diatom.core.text import many
+from napari_diatom.project import journal, splits, validation
+from napari_diatom.project.document import STATES
+from napari_diatom.project.project import OWN_ENTRIES, Project
+from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.summary import Tally
+from napari_diatom.project.taxon_list import read_taxa
+
+OK: Final = 0
+WRONG: Final = 1
+SOME_SKIPPED: Final = 3
+
+Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
+
+
+def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Run a parsed command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        As the parser of ``napari-diatom project`` gives it.
+    report : callable
+        Shows progress.
+    table : callable
+        Prints rows below headings.
+    """
+    actions: dict[str, Callable[[argparse.Namespace, Report, Table], int]] = {
+        "new": _new,
+        "check": _check,
+        "stats": _stats,
+        "split": _split,
+    }
+    return actions[arguments.action](arguments, report, table)
+
+
+def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Make a project."""
+    from napari_diatom.images.image_files import search
+
+    classes = read_taxa(arguments.classes) if arguments.classes else ()
+    annotations = _read(arguments)
+    found = search(arguments.images)
+    with (
+        _removed_on_failure(arguments.folder),
+        Project.create(arguments.folder, found.images, classes, report=report) as project,
+    ):
+        added = project.import_annotations(annotations)
+        print(
+            f"{project.folder}: {many(len(project.images), 'image')}, "
+            f"{many(len(project.settings.classes), 'class', 'classes')}, {many(added, 'specimen')}"
+        )
+    for item in found.passed_over:
+        print(f"Skipped {item.path}: {item.reason}", file=sys.stderr)
+    return SOME_SKIPPED if found.passed_over else OK
+
+
+@contextlib.contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Take a project that is made in the block away again when the block fails; what was there before stays."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    try:
+        yield
+    except BaseException:
+        if folder / PROJECT_FILE not in before:
+            for name in OWN_ENTRIES:
+                if folder / name not in before:
+                    _remove(folder / name)
+            # Whatever else lies there by now stays, and its folder with it.
+            with contextlib.suppress(OSError):
+                for place in missing:
+                    place.rmdir()
+        raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or folder; never hides the error that led here."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Say what is wrong with a project."""
+    with Project.open(arguments.folder) as project:
+        found = validation.find(project, report)
+        images = len(project.images)
+    errors = [item for item in found if item.is_error]
+    if found:
+        table(
+            ("", "what", "image", ""),
+            [("error" if item.is_error else "warning", item.kind, item.image, item.text) for item in found],
+        )
+    faults = f"{many(len(errors), 'error')}, {many(len(found) - len(errors), 'warning')}"
+    print(f"{many(images, 'image')}, {faults}")
+    return WRONG if errors else OK
+
+
+def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Print what a project has."""
+    with Project.open(arguments.folder) as project:
+        tallies, settings = project.summary(), project.settings
+        waiting = sorted({journal.image_of(left.path) for left in project.waiting()})
+    states = Counter(item.state for item in tallies)
+    table(("state", "images"), [(name, states[name]) for name in STATES])
+    print()
+    names = [item.name for item in settings.classes]
+    both: Counter[tuple[str, str]] = Counter()
+    for item in tallies:
+        both.update(item.counts)
+    names += sorted({name for name, _ in both} - set(names))
+    columns = [status for status in STATUSES if any(both[name, status] for name in names)]
+    table(
+        ("class", *columns, "all"),
+        [
+            (name, *(both[name, status] for status in columns), sum(both[name, status] for status in STATUSES))
+            for name in names
+        ],
+    )
+    print()
+    _print_counts(tallies, settings.counting.counted, settings.counting.target, table)
+    for item in tallies:
+        if item.problem:
+            print(f"{item.image.id}: {item.problem}")
+    if waiting:
+        print(f"warning: other windows have edits that are not in the files yet, of {', '.join(waiting)} (see check)")
+    return OK
+
+
+def _print_counts(tallies: Sequence[Tally], counted: Sequence[str], target: int, table: Table) -> None:
+    """Print how far each slide's count is."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for item in tallies:
+        row = rows.setdefault((item.image.sample, item.image.slide), [0, 0, 0])
+        row[0] += 1
+        row[1] += item.total
+        row[2] += sum(item.counted(counted).values())
+    samples: Counter[str] = Counter()
+    for (sample, _), row in rows.items():
+        samples[sample] += row[2]
+    table(
+        ("sample", "slide", "images", "specimens", "counted", f"sample to {target}"),
+        [
+            (sample, slide, *row, f"{samples[sample]} of {target}" if samples[sample] < target else "reached")
+            for (sample, slide), row in rows.items()
+        ],
+    )
+
+
+def _split(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Split a project and write the split down."""
+    shares = splits.shares_of(arguments.shares or "70-15-15")
+    with Project.open(arguments.folder) as project:
+        tallies = project.summary()
+        planned = splits.plan(tallies, arguments.by, shares, arguments.folds, arguments.seed)
+        project.update(project.settings.replace(split=planned.split))
+    parts = planned.split.parts
+    rows = []
+    for name, groups in parts.items():
+        inside = [item for item in tallies if splits.part_of(planned.split, item.image) == name]
+        rows.append((name, len(groups), len(inside), sum(item.total for item in inside), ", ".join(groups)))
+    table(("part", f"{arguments.by}s", "images", "specimens", ""), rows)
+    for line in planned.warnings:
+        print(f"warning: {line}")
+    return OK
+
+
+def _read(arguments: argparse.Namespace) -> list[Annotations]:
+    """Return the annotations in files and folders of any format that is known."""
+    from napari_diatom.formats.format_detection import detect
+
+    # Some formats have neither sizes nor names of images: those come from the folder of the images.
+    folders = [path for path in map(Path, arguments.images) if path.is_dir()]
+    images = folders[0] if len(arguments.images) == len(folders) == 1 else None
+    remarks: list[str] = []
+    found = [item for path in arguments.annotations for item in detect(path).read(path, images, remarks)]
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    return found

@@ -1,0 +1,1 @@
+"""Types and helpers that everything stands on: specimens, masks, geometry, files, text and errors."""

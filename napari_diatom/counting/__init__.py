@@ -1,0 +1,1 @@
+"""``count``: a batch of images, its tables and its folder of results."""

@@ -1,0 +1,342 @@
+"""Counting many images: one after the other, each result written whole, resumed where it was interrupted.
+
+The tables are made from the stored results of the images in the order of the inputs, so a resumed run gives the bytes
+of an undisturbed one. An image that cannot be counted, for whatever reason, is named, and the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import DiatomError, InputError, OutputError
+from napari_diatom.core.processor import usable_threads
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.text import printable
+from napari_diatom.counting import run_record, tables
+from napari_diatom.counting.export import write_masks
+from napari_diatom.counting.overlays import write_overlay
+from napari_diatom.counting.result_names import Source, beside, plan_sources
+from napari_diatom.counting.results_folder import FULL, MASKS, Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.tables import ImageResult
+from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.image_files import advice, irregular, search
+from napari_diatom.images.planes import BEST, checked_z
+from napari_diatom.images.slide_image import LARGEST_DECODE_MB, SlideImage, checked_decode_mb, open_images
+from napari_diatom.measurement.counting_protocol import Protocol
+from napari_diatom.models.card import MASK_TASKS
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to count, and where to put the results.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        Files, folders and patterns.
+    out : Path
+        Folder of the results.
+    options : AnalysisOptions
+        Of the analysis.
+    protocol : Protocol
+        What counts.
+    sample : str or None
+        Sample that all images belong to; None takes the name of each image's folder.
+    overlays, masks, xlsx : bool
+        Whether to write overlays, masks as label images and COCO, and the tables as XLSX too.
+    z : str
+        What is taken of focus series: ``"best"``, ``"max"``, ``"each"``, or the number of a plane from 1.
+    max_decode_mb : int
+        Megabytes that a piece of an image may need to be decoded.
+    resume : bool
+        Go on with an interrupted run.
+    overwrite : bool
+        Begin anew where ``out`` holds results.
+    threads : int
+        Of the processor that the networks may take, as ``run.json`` says; results do not depend on it.
+    """
+
+    inputs: tuple[str, ...]
+    out: Path
+    options: AnalysisOptions = field(default_factory=AnalysisOptions)
+    protocol: Protocol = field(default_factory=Protocol)
+    sample: str | None = None
+    overlays: bool = True
+    masks: bool = False
+    xlsx: bool = False
+    z: str = BEST
+    max_decode_mb: int = LARGEST_DECODE_MB
+    resume: bool = False
+    overwrite: bool = False
+    threads: int = field(default_factory=usable_threads)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that is not counted, and why."""
+
+    image: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What a batch came to.
+
+    Attributes
+    ----------
+    images : tuple of ImageResult
+        In the order of the inputs, a result per page of a file of several; without the rows of specimens, which are
+        in ``specimens.csv``.
+    skipped : tuple of Skipped
+        Files that are passed over, then files and pages that could not be counted.
+    """
+
+    images: tuple[ImageResult, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def count(
+    batch: Batch,
+    load: Callable[[], AnyEngine],
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+    load_namer: Callable[[], Namer] | None = None,
+    tell: Callable[[Skipped], None] = lambda skipped: None,
+) -> BatchResult:
+    """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
+
+    Parameters
+    ----------
+    batch : Batch
+        Inputs, output and options.
+    load : callable
+        Loads the network; called once inputs and output have proved usable.
+    report, should_stop
+        See :mod:`napari_diatom.core.progress`; reports ``"images"`` per file, ``"tiles"`` and ``"names"`` within.
+    load_namer : callable, optional
+        Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
+    tell : callable, optional
+        Is told of each image that is skipped as soon as one is counted: without any, the error says so.
+
+    Raises
+    ------
+    InputError
+        When there is nothing to count, not one image can be read, or the options do not fit the folder of results.
+    OutputError
+        When results cannot be written; those of finished images stay for ``resume``.
+    ModelError
+        When a network cannot be loaded, or is for another task.
+    Stopped
+        When a stop was asked for; finished images stay for ``resume``.
+    """
+    started = time.perf_counter()
+    began = datetime.now(UTC)
+    batch = replace(batch, z=checked_z(batch.z), max_decode_mb=checked_decode_mb(batch.max_decode_mb))
+    found = search(batch.inputs)
+    sources = plan_sources(found.images, batch.sample)
+    folder = ResultsFolder(batch.out)
+    folder.prepare(batch.resume, batch.overwrite)
+    try:
+        engine = load()
+        namer = None if load_namer is None else load_namer()
+        if batch.masks and engine.card.task not in MASK_TASKS:
+            raise InputError(
+                f"Model {engine.card.name} finds boxes, not masks; choose one for maps or instances "
+                "(see `napari-diatom models list`)."
+            )
+        folder.begin(sources, batch.overwrite)
+        folder.settle(run_record.fingerprint(batch, engine, namer))
+        run = _Run(batch, engine, namer, folder, report, should_stop, tell)
+        for item in found.passed_over:
+            run.skip(beside(item.path, found.images), item.reason)
+        for number, source in enumerate(sources):
+            report(Progress("images", number, len(sources), source.name))
+            check(should_stop)
+            run.count(source)
+        if not run.results:
+            run.fail(len(found.passed_over))
+        run.tell_skipped()
+    except BaseException:
+        folder.discard_empty()
+        raise
+    report(Progress("images", len(sources), len(sources)))
+    named = namer is not None
+    stage = folder.stage()
+    tables.write_tables(stage, lambda: _specimen_rows(run.parts, named), run.results, batch.xlsx, named)
+    tables.write_images(stage / tables.IMAGES_CSV, run.results)
+    seconds = time.perf_counter() - started
+    record = run_record.record(batch, engine, namer, run.results, run.skipped, began, seconds)
+    tables.write_run(stage / tables.RUN_JSON, record)
+    folder.finish(run.outputs, run.parts)
+    return BatchResult(tuple(run.results), tuple(run.skipped))
+
+
+class _Run:
+    """A run under way: its images one by one, and what has come of them.
+
+    Attributes
+    ----------
+    results : list of ImageResult
+        Without the rows of specimens, which stay on disk: memory does not grow with the number of images.
+    outputs : list of Outputs
+        The files of each of them.
+    parts : list of Path
+        Where each of them is stored.
+    skipped : list of Skipped
+        What is not counted.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        engine: AnyEngine,
+        namer: Namer | None,
+        folder: ResultsFolder,
+        report: Report,
+        should_stop: ShouldStop,
+        tell: Callable[[Skipped], None],
+    ) -> None:
+        self.results: list[ImageResult] = []
+        self.outputs: list[Outputs] = []
+        self.parts: list[Path] = []
+        self.skipped: list[Skipped] = []
+        self._batch, self._engine, self._namer, self._folder = batch, engine, namer, folder
+        self._report, self._should_stop, self._tell = report, should_stop, tell
+        self._told = 0
+
+    def skip(self, image: str, why: str) -> None:
+        """Skip an image."""
+        self.skipped.append(Skipped(image, printable(why)))
+
+    def tell_skipped(self) -> None:
+        """Tell of what was skipped since the last time."""
+        for item in self.skipped[self._told :]:
+            self._tell(item)
+        self._told = len(self.skipped)
+
+    def fail(self, passed_over: int) -> None:
+        """Raise the error of a run without a single result, whose first skipped files were not even opened."""
+        others = len(self.skipped) - 1
+        more = f" None of the other {others:,} could be counted either." if others > 1 else ""
+        more = " The other one could not be counted either." if others == 1 else more
+        raise InputError(self.skipped[passed_over].reason + more)
+
+    def count(self, source: Source) -> None:
+        """Count all images of a file."""
+        before = _state(source.path)
+        images: list[SlideImage] = []
+        with self._skipping(source.name, source.path):
+            if fault := irregular(source.path):
+                raise InputError(fault)
+            options = self._batch.options
+            opened = open_images(source.path, options.pixel_size_um, self._batch.z, self._batch.max_decode_mb)
+            images += [image.named(source.name + image.name.removeprefix(source.path.name)) for image in opened]
+        for image in images:
+            with self._skipping(image.name, source.path):
+                self._take(source, image, before)
+            image.release()
+
+    def _take(self, source: Source, image: SlideImage, before: object) -> None:
+        """Count an image, or take its result from an earlier run; ``before`` is its file's state when it was opened."""
+        folder, named = self._folder, self._namer is not None
+        outputs = Outputs.of(source, image, self._batch.overlays, self._batch.masks)
+        part = folder.part(source, image)
+        result = folder.stored(part, outputs, image, source.sample, named)
+        if result is None:
+            folder.claim(outputs)
+            try:
+                result = self._result(source, image, outputs)
+                if _state(source.path) != before:
+                    raise InputError(f"{source.path} was changed while it was read: count it again with --resume.")
+                write_atomically(part, result.to_json())
+            except BaseException:
+                with contextlib.suppress(OutputError):
+                    folder.remove(outputs.all)
+                raise
+        facts = result.facts | {"file": printable(str(source.path))} | outputs.facts()
+        self.results.append(replace(result, specimens=(), facts=facts))
+        self.outputs.append(outputs)
+        self.parts.append(part)
+        self.tell_skipped()
+
+    def _result(self, source: Source, image: SlideImage, outputs: Outputs) -> ImageResult:
+        """Count one image and write its annotations and overlay."""
+        started = time.perf_counter()
+        batch, namer, out = self._batch, self._namer, self._batch.out
+        analysis = analyse(image, self._engine, batch.options, self._report, self._should_stop)
+        kept = analysis.kept
+        names = None if namer is None else namer.name(image, kept, self._report, self._should_stop).verdicts
+        found = Annotations.of(
+            kept,
+            origins=analysis.origin,
+            image=image.name,
+            height=image.height,
+            width=image.width,
+            pixel_size_um=analysis.pixel_size_um,
+            names=names or (),
+            orientation=image.orientation,
+        )
+        result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
+        geojson.write(out / outputs.annotations, found, tables.measurements(result.specimens, namer is not None))
+        if batch.masks:
+            write_masks(out / MASKS, stem_of(source, image), found)
+        if outputs.overlay:
+            write_overlay(out / outputs.overlay, image, kept)
+        return result
+
+    @contextlib.contextmanager
+    def _skipping(self, image: str, path: Path) -> Iterator[None]:
+        """Skip an image that fails, whatever it fails of; what concerns all images, or the disk, ends the run."""
+        try:
+            yield
+        except InputError as error:
+            todo = advice(path)
+            self.skip(image, f"{error} {todo}" if todo else str(error))
+        except DiatomError:
+            raise
+        except OSError as error:
+            if error.errno in FULL:
+                where = error.filename or "A temporary file"
+                raise OutputError(f"{where} cannot be written: {reason(error)}") from error
+            self.skip(image, f"{path} cannot be read: {reason(error)}")
+        except MemoryError:
+            self._folder.note_error(image)
+            self.skip(image, f"{path} needs more memory than there is: close other programs, or cut the image.")
+        except Exception as error:  # libraries raise errors of many kinds
+            self._folder.note_error(image)
+            words = " ".join(str(error).split())
+            self.skip(
+                image,
+                f"{path} could not be counted because of an error in the program ({type(error).__name__}: {words}). "
+                f"Please report it with the details in {self._folder.errors}.",
+            )
+
+
+def _state(path: Path) -> object:
+    """Return what changes when somebody writes to a file or replaces it; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def can_resume(out: Path) -> bool:
+    """Return whether a folder holds results of images that a resumed run would take."""
+    return ResultsFolder(out).can_resume()
+
+
+def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[tables.Row]:
+    """Yield the rows of all stored results."""
+    for part in parts:
+        yield from read_part(part, named).specimens

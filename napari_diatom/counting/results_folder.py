@@ -1,0 +1,414 @@
+"""The folder of results of ``count``: what a run has written there, what a later one takes of it, and what goes.
+
+``OUT/.napari-diatom/`` holds ``settings.json``, the options of the run; ``written.txt``, the results of images that
+were written, a path a line, each before the file itself; and ``<key>.json``, the result of an image, after its files.
+What ``written.txt`` does not name was not written by ``count``, and is neither replaced nor removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from napari_diatom.core.atomic_files import put, reason, temporary_of, write_atomically
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.text import printable
+from napari_diatom.core.text_files import read_bytes, read_json, read_text
+from napari_diatom.counting import tables
+from napari_diatom.counting.export import mask_files
+from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems, folded
+from napari_diatom.counting.tables import ImageResult
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.image_files import RESULT_FOLDERS, RESULTS_MARK
+from napari_diatom.images.slide_image import SlideImage
+
+ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
+TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.IMAGES_CSV, tables.TABLES_XLSX, tables.RUN_JSON)
+ERRORS: Final = "errors.log"
+
+_SETTINGS: Final = "settings.json"
+_WRITTEN: Final = "written.txt"
+_STAGE: Final = "tables"
+_PAGE: Final = re.compile(r"#\d+$")
+_LONGEST_VALUE: Final = 80
+FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""What a system says when there is no room left."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files of an image's results, as paths below the folder of results with ``/`` on every system.
+
+    Attributes
+    ----------
+    annotations : str
+        GeoJSON.
+    overlay : str or None
+        JPEG, where overlays are asked for.
+    masks : tuple of str
+        The label image and COCO, where masks are asked for.
+    """
+
+    annotations: str
+    overlay: str | None
+    masks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: Source, image: SlideImage, overlays: bool, masks: bool) -> Outputs:
+        """Return the files of an image's results."""
+        stem = stem_of(source, image)
+        return cls(
+            f"{ANNOTATIONS}/{stem}{geojson.SUFFIX}",
+            f"{OVERLAYS}/{stem}.jpg" if overlays else None,
+            tuple(path.as_posix() for path in mask_files(Path(MASKS), stem)) if masks else (),
+        )
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.annotations, *((self.overlay,) if self.overlay else ()), *self.masks)
+
+    def facts(self) -> dict[str, str | None]:
+        """Return what ``run.json`` says of them."""
+        return {
+            "annotations": self.annotations,
+            "overlay": self.overlay,
+            "masks": self.masks[0] if self.masks else None,
+        }
+
+
+def stem_of(source: Source, image: SlideImage) -> str:
+    """Return the name of an image in the folders of results, without ending."""
+    return source.stem + image.name.removeprefix(source.name)
+
+
+class ResultsFolder:
+    """The folder of results of a run.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._journal = out / RESULTS_MARK
+        self._made: list[Path] = []
+        self._written: set[str] = set()
+        self._known: set[str] = set()
+        """The same, as file systems may hold them to be the same."""
+
+    @property
+    def errors(self) -> Path:
+        """Where the details of unforeseen errors are."""
+        return self._journal / ERRORS
+
+    def can_resume(self) -> bool:
+        """Return whether there are results of images that a resumed run would take."""
+        try:
+            return bool(self._parts())
+        except OSError:
+            return False
+
+    def prepare(self, resume: bool, overwrite: bool) -> None:
+        """Make the folder and try to write to it.
+
+        Raises
+        ------
+        InputError
+            When it holds results, and neither ``resume`` nor ``overwrite`` says what is to become of them.
+        OutputError
+            When it cannot be written to.
+        """
+        out = self.out
+        try:
+            if out.exists() and not out.is_dir():
+                raise OutputError(f"{out} is a file; name a folder for the results.")
+            finished = any((out / name).exists() for name in TABLES)
+            if not resume and not overwrite and (finished or self.can_resume()):
+                raise InputError(
+                    f"{out} already holds results: go on with --resume, begin anew with --overwrite, or name another "
+                    "folder."
+                )
+            self._made = [folder for folder in (out, *out.parents) if not folder.exists()]
+            out.mkdir(parents=True, exist_ok=True)
+            probe = temporary_of(out / tables.RUN_JSON)
+            probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
+            self._journal.mkdir(exist_ok=True)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary_of(out / tables.RUN_JSON).unlink(missing_ok=True)
+            raise OutputError(f"{out} cannot be written to: {reason(error)}") from error
+
+    def settle(self, now: Mapping[str, Any]) -> None:
+        """Write down what the results depend on, or check it against the run that is resumed.
+
+        Raises
+        ------
+        InputError
+            When the results that are there depend on something else.
+        OutputError
+            When it cannot be written.
+        """
+        path = self._journal / _SETTINGS
+        if not self._parts():
+            write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
+            return
+        try:
+            before = read_json(path, "the settings of a run")
+        except InputError:
+            before = None
+        if not isinstance(before, dict):
+            raise InputError(f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite.")
+        changed = [name for name in now if before.get(name) != now[name]]
+        if changed:
+            details = ", ".join(f"{name} was {_told(before.get(name))}, is {_told(now[name])}" for name in changed)
+            raise InputError(
+                f"{self.out} was begun with other settings ({details}): resume with the same, or use --overwrite."
+            )
+
+    def begin(self, sources: Sequence[Source], overwrite: bool) -> None:
+        """Find out what earlier runs have written, and remove it for ``overwrite``.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written to.
+        """
+        self._written, is_whole = self._listed()
+        if not is_whole:
+            self._written |= self._earlier(sources)
+        with self._refused():
+            self.errors.unlink(missing_ok=True)
+            shutil.rmtree(self.stage(), ignore_errors=True)
+            if overwrite:
+                for path in (*(self.out / name for name in TABLES), *self._parts()):
+                    path.unlink(missing_ok=True)
+        if overwrite:
+            self.remove(self._written)
+            self._written = set()
+        self._known = set(map(folded, self._written))
+        self._list()
+
+    def claim(self, outputs: Outputs) -> None:
+        """Write down that files are about to be written.
+
+        Raises
+        ------
+        InputError
+            When one of them is there and was not written by ``count``.
+        OutputError
+            When there is no room for that.
+        """
+        for path in outputs.all:
+            if folded(path) not in self._known and os.path.lexists(self.out / path):
+                raise InputError(
+                    f"{self.out / path} is in the way, and was not written by a count: move it elsewhere, or name "
+                    "another folder for the results."
+                )
+        new = [path for path in outputs.all if path not in self._written]
+        self._written.update(new)
+        self._known.update(map(folded, new))
+        with self._refused(), (self._journal / _WRITTEN).open("ab") as stream:
+            stream.write("".join(f"{path}\n" for path in new).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def part(self, source: Source, image: SlideImage) -> Path:
+        """Return where the result of an image is stored: it depends on its names and its content.
+
+        Raises
+        ------
+        InputError
+            When the image cannot be read.
+        """
+        identity = json.dumps([image.name, source.stem, source.sample, image.sha256()])
+        return self._journal / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
+
+    def stored(self, part: Path, outputs: Outputs, image: SlideImage, sample: str, named: bool) -> ImageResult | None:
+        """Return the result of an image from an earlier run, if it and its files are there and sound."""
+        if not all((self.out / path).exists() for path in outputs.all):
+            return None
+        try:
+            result = read_part(part, named)
+        except InputError:
+            return None
+        facts = (image.name, sample, image.sha256(), image.height, image.width)
+        stored = (result.image, result.sample, *(result.facts.get(name) for name in ("sha256", "height", "width")))
+        return result if stored == facts else None
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove results of images, and the folders that are empty then.
+
+        Raises
+        ------
+        OutputError
+            When that is not possible.
+        """
+        gone = [self.out / path for path in paths]
+        with self._refused():
+            for path in gone:
+                if not path.is_dir() or path.is_symlink():
+                    path.unlink(missing_ok=True)
+                temporary_of(path).unlink(missing_ok=True)
+        for folder in sorted({folder for path in gone for folder in path.parents}, key=lambda f: len(f.parts))[::-1]:
+            if self.out in folder.parents:
+                with contextlib.suppress(OSError):  # it holds something, or is gone
+                    folder.rmdir()
+
+    def stage(self) -> Path:
+        """Return a folder for the tables, from which :meth:`finish` takes them when all are there."""
+        return self._journal / _STAGE
+
+    def finish(self, kept: Sequence[Outputs], parts: Sequence[Path]) -> None:
+        """Put the tables in their places, and remove all that is not of this run.
+
+        Parameters
+        ----------
+        kept : sequence of Outputs
+            Of the images of this run.
+        parts : sequence of Path
+            Their stored results.
+
+        Raises
+        ------
+        OutputError
+            When that is not possible.
+        """
+        own = {path for outputs in kept for path in outputs.all}
+        alike = {folded(path): path for path in own}
+        self.remove(path for path in self._written - own if not self._are_one(path, alike.get(folded(path))))
+        self._written = own
+        self._list()
+        for name in TABLES:
+            staged, place = self.stage() / name, self.out / name
+            if staged.exists():
+                put(staged, place)
+            else:
+                with self._refused():
+                    place.unlink(missing_ok=True)
+        mine = set(parts)
+        with self._refused():
+            for path in (*(path for path in self._parts() if path not in mine), *self._journal.glob(".*.part")):
+                path.unlink(missing_ok=True)
+        shutil.rmtree(self.stage(), ignore_errors=True)
+
+    def note_error(self, image: str) -> None:
+        """Append the error that is being handled, with all its details, to the log beside the results."""
+        # A full disk must not hide the error.
+        with contextlib.suppress(OSError), self.errors.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"{image}\n{traceback.format_exc()}\n")
+
+    def discard_empty(self) -> None:
+        """Remove what a run has made of which nothing came; whatever else lies there stays, and its folder with it."""
+        if self._parts():
+            return
+        with contextlib.suppress(OSError, OutputError):
+            self.remove(self._listed()[0])
+            shutil.rmtree(self.stage(), ignore_errors=True)
+            for name in (_SETTINGS, _WRITTEN):
+                (self._journal / name).unlink(missing_ok=True)
+            self._journal.rmdir()
+            for folder in self._made:
+                folder.rmdir()
+
+    def _parts(self) -> list[Path]:
+        """Return the stored results of images."""
+        return [path for path in self._journal.glob("*.json") if path.name != _SETTINGS]
+
+    def _list(self) -> None:
+        """Write the list of what was written anew, so that it ends with a whole line."""
+        write_atomically(self._journal / _WRITTEN, "".join(f"{path}\n" for path in sorted(self._written)))
+
+    def _listed(self) -> tuple[set[str], bool]:
+        """Return what the list names, and whether it is there and sound."""
+        try:
+            text = read_bytes(self._journal / _WRITTEN).decode("utf-8", "replace")
+        except InputError:
+            return set(), False
+        # A last line that was cut off was not followed by a file.
+        *lines, rest = text.split("\n")
+        found = {line for line in lines if _is_result(line)}
+        return found, len(found) == len(set(lines)) and not rest and bool(found or not self._parts())
+
+    def _earlier(self, sources: Sequence[Source]) -> set[str]:
+        """Return what runs without a sound list have written, by the names of their images."""
+        if not (self._journal / _SETTINGS).exists() and not (self.out / tables.RUN_JSON).exists():
+            return set()
+        images = list(_names(self._parts(), self.out / tables.RUN_JSON))
+        files = [_PAGE.sub("", name) for name in images]
+        stems = dict(zip(set(files), earlier_stems(list(set(files))), strict=True))
+        candidates = {source.stem for source in sources}
+        candidates.update(stems[file] + name.removeprefix(file) for file, name in zip(files, images, strict=True))
+        paths = [f"{ANNOTATIONS}/{stem}{geojson.SUFFIX}" for stem in candidates]
+        paths += [f"{OVERLAYS}/{stem}.jpg" for stem in candidates]
+        paths += [path.as_posix() for stem in candidates for path in mask_files(Path(MASKS), stem)]
+        return {path for path in paths if _is_result(path) and (self.out / path).is_file()}
+
+    def _are_one(self, path: str, other: str | None) -> bool:
+        """Return whether two names are of one file, as on systems that make no difference between cases."""
+        try:
+            return other is not None and os.path.samefile(self.out / path, self.out / other)
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def _refused(self) -> Iterator[None]:
+        """Turn what the system says into our error."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{error.filename or self.out} cannot be written: {reason(error)}") from error
+
+
+def read_part(part: Path, named: bool) -> ImageResult:
+    """Return the stored result of an image.
+
+    Raises
+    ------
+    InputError
+        When it is not there, or damaged.
+    """
+    return ImageResult.from_json(read_text(part, "the stored result of an image"), named)
+
+
+def _names(parts: Sequence[Path], run: Path) -> Iterator[str]:
+    """Yield the names of images that a run of an earlier version has met, as far as that can be told."""
+    entries: list[Any] = []
+    for part in parts:
+        with contextlib.suppress(InputError):
+            entries.append(read_json(part, "the stored result of an image"))
+    with contextlib.suppress(InputError):
+        record = read_json(run, "the record of a run")
+        if isinstance(record, dict):
+            for listed in (record.get("images"), record.get("skipped")):
+                entries += listed if isinstance(listed, list) else []
+    for entry in entries:
+        name = entry.get("image") if isinstance(entry, dict) else None
+        if isinstance(name, str) and PurePosixPath(name).name:
+            yield name
+
+
+def _is_result(path: str) -> bool:
+    """Return whether a path from a file of anybody's is that of an image's results, and of nothing else."""
+    parts = PurePosixPath(path).parts
+    foreign = "\0" in path or ".." in parts or (os.name == "nt" and any(letter in path for letter in ":\\"))
+    return not foreign and len(parts) > 1 and parts[0] in RESULT_FOLDERS and path.endswith(RESULT_SUFFIXES)
+
+
+def _told(value: Any) -> str:
+    """Return a setting in a few words."""
+    text = printable(str(value))
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

@@ -1,0 +1,37 @@
+"""The network of a model as a backend runs it: from RGB in 0..1 to the output that its engine reads."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+
+from napari_diatom.core.errors import ModelError
+from napari_diatom.engines.weights import loaded, read_weights
+from napari_diatom.models.library import ModelFolder
+
+
+def network_of(model: ModelFolder) -> torch.nn.Module:
+    """Build a model's network, with its weights, for inference.
+
+    It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), or to
+    probabilities (engine ``deeplab``); standardization is part of it.
+
+    Raises
+    ------
+    ModelError
+        When the architecture is unknown, its weights are not this network's, or no backend runs the engine.
+    """
+    card = model.card
+    if card.engine == "yolo":
+        from napari_diatom.engines import yolo_net
+
+        network = yolo_net.build(card.architecture, len(card.classes))
+        read_weights(network, model.weights)
+        return yolo_net.RawOutput(network).eval()
+    if card.engine == "deeplab":
+        from napari_diatom.engines import deeplab_net
+
+        network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
+        return deeplab_net.Probabilities(network, card.mean, card.std).eval()
+    raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which runs in no graph.")

@@ -1,0 +1,70 @@
+"""What the pipeline asks of a neural network, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.taxa import Names
+from napari_diatom.models.card import ModelCard
+from napari_diatom.tiling.tiles import Tile
+
+if TYPE_CHECKING:
+    from napari_diatom.images.slide_image import Readable
+
+
+class Engine(Protocol):
+    """A loaded model that finds specimens."""
+
+    card: ModelCard
+    device: str
+
+    def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
+        """Yield ``(tile.index, detections in the tile's own pixels)`` in the order of the tiles.
+
+        The engine may keep several tiles in flight and reads ahead in ``tiles`` only as far as it needs for that.
+        Only detections with a score of at least ``threshold`` are returned; duplicates within a tile are removed.
+        """
+        ...
+
+
+@runtime_checkable
+class MapEngine(Protocol):
+    """A loaded model that tells of each pixel what it shows."""
+
+    card: ModelCard
+    device: str
+
+    def predict_maps(self, tiles: Iterable[Tile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield ``(tile.index, probabilities)`` in the order of the tiles.
+
+        Probabilities have the shape (1 + classes, h, w) for a tile of (h, w, 3), channel 0 being the background, and
+        add up to 1 in each pixel. The engine may keep several tiles in flight and reads ahead in ``tiles`` only as far
+        as it needs for that.
+        """
+        ...
+
+
+AnyEngine = Engine | MapEngine
+"""What :func:`napari_diatom.engines.load` returns."""
+
+
+class Namer(Protocol):
+    """A loaded model that names specimens which others have found."""
+
+    card: ModelCard
+    device: str
+
+    def name(
+        self, image: Readable, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
+    ) -> Names:
+        """Return what the specimens in an image may be called, in their order.
+
+        Reports ``"names"`` and heeds a stop between some specimens and the next.
+        """
+        ...

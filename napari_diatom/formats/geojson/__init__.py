@@ -1,0 +1,1 @@
+"""Annotations as GeoJSON, which QuPath reads and writes."""

@@ -1,0 +1,1 @@
+"""What the formats of annotations have in common."""

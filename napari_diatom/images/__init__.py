@@ -1,0 +1,1 @@
+"""Image files, their pixels and their pixel sizes."""

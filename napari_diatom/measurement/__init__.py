@@ -1,0 +1,1 @@
+"""Sizes and shapes of specimens, and which of them are counted."""

@@ -1,0 +1,241 @@
+"""Sizes of specimens in pixels and micrometres, and which of them count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
+from napari_diatom.images.pixel_size import checked
+from napari_diatom.measurement.intensity import UNKNOWN, Readable, brightness
+from napari_diatom.measurement.morphometry import SHAPE_NAMES, shape_of
+
+if TYPE_CHECKING:
+    from napari_diatom.core.annotations import Annotations
+
+
+_LENGTHS: Final = ("midline_length", "width_max", "width_centre", "perimeter", "feret", "min_feret")
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """One row per specimen, as arrays of shape (N,); the names are those of ``specimens.csv``.
+
+    Attributes
+    ----------
+    class_names, statuses : tuple of str
+        Class and status of each specimen.
+    score : ndarray of float
+        0 to 1.
+    x_px, y_px : ndarray of float
+        Centre, from the image's left and top edge.
+    length_px, width_px : ndarray of float
+        Sides of the oriented box; the length is along the apical axis.
+    angle_deg : ndarray of float
+        Of the apical axis, from right towards down, in [-90, 90).
+    area_px : ndarray of float
+        Of the mask where there is one, else of the box, in square pixels.
+    length_um, width_um, area_um2 : ndarray of float
+        The same in µm and µm²; NaN where the pixel size is unknown.
+    length_width_ratio : ndarray of float
+        Length over width.
+    cut_by_edge : ndarray of bool
+        Whether the specimen touches the image's edge, so that its true size is unknown.
+    pixel_size_um : float or None
+        Micrometres per pixel.
+    midline_length_px, width_max_px, width_centre_px, perimeter_px, feret_px, min_feret_px : ndarray of float
+        Of the mask; see :class:`~napari_diatom.measurement.morphometry.Shape`. These and all that follow are NaN where
+        there is no mask, or an empty one.
+    midline_length_um, width_max_um, width_centre_um, perimeter_um, feret_um, min_feret_um : ndarray of float
+        The same in µm.
+    feret_angle_deg : ndarray of float
+        Of Feret's diameter, in [0, 180), anticlockwise from right.
+    circularity, rectangularity, solidity, convexity, symmetry_apical, symmetry_transapical : ndarray of float
+        Shape, 0 to 1.
+    intensity_mean, intensity_sd, intensity_sd_inner : ndarray of float
+        Of the pixels inside, see :class:`~napari_diatom.measurement.intensity.Brightness`; NaN where no image was
+        given.
+    """
+
+    class_names: tuple[str, ...]
+    statuses: tuple[str, ...]
+    score: NDArray[np.float64]
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    length_px: NDArray[np.float64]
+    width_px: NDArray[np.float64]
+    angle_deg: NDArray[np.float64]
+    area_px: NDArray[np.float64]
+    length_um: NDArray[np.float64]
+    width_um: NDArray[np.float64]
+    area_um2: NDArray[np.float64]
+    length_width_ratio: NDArray[np.float64]
+    cut_by_edge: NDArray[np.bool_]
+    pixel_size_um: float | None
+    midline_length_px: NDArray[np.float64]
+    width_max_px: NDArray[np.float64]
+    width_centre_px: NDArray[np.float64]
+    perimeter_px: NDArray[np.float64]
+    feret_px: NDArray[np.float64]
+    min_feret_px: NDArray[np.float64]
+    midline_length_um: NDArray[np.float64]
+    width_max_um: NDArray[np.float64]
+    width_centre_um: NDArray[np.float64]
+    perimeter_um: NDArray[np.float64]
+    feret_um: NDArray[np.float64]
+    min_feret_um: NDArray[np.float64]
+    feret_angle_deg: NDArray[np.float64]
+    circularity: NDArray[np.float64]
+    rectangularity: NDArray[np.float64]
+    solidity: NDArray[np.float64]
+    convexity: NDArray[np.float64]
+    symmetry_apical: NDArray[np.float64]
+    symmetry_transapical: NDArray[np.float64]
+    intensity_mean: NDArray[np.float64]
+    intensity_sd: NDArray[np.float64]
+    intensity_sd_inner: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> Self:
+        """Return those of some specimens, by their indices."""
+        chosen: dict[str, Any] = {}
+        for item in fields(self):
+            values = getattr(self, item.name)
+            if isinstance(values, tuple):
+                chosen[item.name] = tuple(values[i] for i in rows)
+            elif isinstance(values, np.ndarray):
+                chosen[item.name] = values[rows]
+        return replace(self, **chosen)
+
+    def with_rows(self, rows: NDArray[np.intp], others: Self) -> Self:
+        """Return these with the measurements of some specimens, by their indices, exchanged for others."""
+        changed: dict[str, Any] = {}
+        for item in fields(self):
+            values, new = getattr(self, item.name), getattr(others, item.name)
+            if isinstance(values, tuple):
+                exchanged = dict(zip(rows.tolist(), new, strict=True))
+                changed[item.name] = tuple(exchanged.get(i, value) for i, value in enumerate(values))
+            elif isinstance(values, np.ndarray):
+                changed[item.name] = values.copy()
+                changed[item.name][rows] = new
+        return replace(self, **changed)
+
+    def at(self, pixel_size_um: float | None) -> Self:
+        """Return the same sizes in pixels with those in µm by another pixel size; None leaves them unknown (NaN).
+
+        Raises
+        ------
+        InputError
+            When the pixel size cannot be right.
+        """
+        unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
+        names = {item.name for item in fields(self)}
+        lengths = {
+            name: getattr(self, name[:-2] + "px") * unit for name in names - {"pixel_size_um"} if name.endswith("_um")
+        }
+        return replace(self, **lengths, area_um2=self.area_px * unit**2, pixel_size_um=pixel_size_um)
+
+
+def measure(
+    detections: Detections, pixel_size_um: float | None, image: Readable | NDArray[Any] | None = None
+) -> Measurements:
+    """Measure specimens.
+
+    Parameters
+    ----------
+    detections : Detections
+        In image pixels. Length, width and angle are those of the boxes; what needs a mask is NaN without one.
+    pixel_size_um : float or None
+        Micrometres per pixel; None leaves the sizes in µm unknown (NaN).
+    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
+        Where the brightness inside the masks is read, crop by crop; without it, it is unknown (NaN).
+
+    Raises
+    ------
+    InputError
+        When the pixel size cannot be right, or the image cannot be read.
+    """
+    masks: Sequence[CroppedMask | None] = detections.masks or (None,) * len(detections)
+    return _measure(detections, masks, pixel_size_um, image)
+
+
+def measure_annotations(annotations: Annotations, image: Readable | NDArray[Any] | None = None) -> Measurements:
+    """Measure annotated specimens: polygons as the masks that they enclose, rectangles as boxes.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        With the pixel size. What was drawn as a rectangle has no outline, even where a mask was made of it.
+    image : SlideImage, or ndarray of shape (H, W) or (H, W, 3), optional
+        As for :func:`measure`.
+
+    Raises
+    ------
+    InputError
+        When the pixel size cannot be right, or the image cannot be read.
+    """
+    from napari_diatom.core.mask_polygons import fill
+
+    found = annotations.detections
+    masks: list[CroppedMask | None] = []
+    for i, (shape, outline) in enumerate(zip(annotations.shapes, annotations.outlines, strict=True)):
+        if shape != "polygon":
+            masks.append(None)
+        elif found.masks is not None:
+            masks.append(found.masks[i])
+        else:
+            masks.append(None if outline is None else fill(outline))
+    return _measure(found, masks, annotations.pixel_size_um, image)
+
+
+def _measure(
+    detections: Detections,
+    masks: Sequence[CroppedMask | None],
+    pixel_size_um: float | None,
+    image: Readable | NDArray[Any] | None,
+) -> Measurements:
+    """Measure specimens with these masks."""
+    unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
+    boxes = detections.boxes.astype(np.float64)
+    length, width = boxes[:, 2], boxes[:, 3]
+    area = geometry.areas(boxes)
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            area[i] = mask.area
+    filled = [mask if mask is not None and mask.pixels.any() else None for mask in masks]
+    shapes = [None if mask is None else shape_of(mask) for mask in filled]
+    shape = {
+        name: np.array([np.nan if item is None else getattr(item, name) for item in shapes], dtype=np.float64)
+        for name in SHAPE_NAMES
+    }
+    lit = [UNKNOWN] * len(filled) if image is None else brightness(filled, image)
+    return Measurements(
+        class_names=tuple(detections.classes[i] for i in detections.class_ids),
+        statuses=tuple(STATUSES[i] for i in detections.status),
+        score=detections.scores.astype(np.float64),
+        x_px=boxes[:, 0],
+        y_px=boxes[:, 1],
+        length_px=length,
+        width_px=width,
+        angle_deg=np.degrees(boxes[:, 4]),
+        area_px=area,
+        length_um=length * unit,
+        width_um=width * unit,
+        area_um2=area * unit**2,
+        length_width_ratio=length / width,
+        cut_by_edge=(detections.cut & CUT_BY_EDGE) > 0,
+        pixel_size_um=pixel_size_um,
+        **{f"{name}_px": shape[name] for name in _LENGTHS},
+        **{f"{name}_um": shape[name] * unit for name in _LENGTHS},
+        **{name: values for name, values in shape.items() if name not in _LENGTHS},
+        intensity_mean=np.array([item.mean for item in lit], dtype=np.float64),
+        intensity_sd=np.array([item.sd for item in lit], dtype=np.float64),
+        intensity_sd_inner=np.array([item.sd_inner for item in lit], dtype=np.float64),
+    )

@@ -1,0 +1,150 @@
+"""The line that runs through the middle of a specimen, from apex to apex, and its widths along that line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+from napari_diatom.measurement.contour import Points, parabola_summit, reach
+
+BENDING: Final = 3.0
+"""Length/width from which a midline may bend twice (sigmoid valves); shorter specimens bend once at most."""
+STRAIGHT: Final = 1.5
+"""Length/width below which a specimen has a straight midline: its sides and its ends cannot be told apart."""
+
+_ROUNDS: Final = 5
+_NODES: Final = 65
+_SPARSE: Final = 256
+"""Points of the outline that are enough to find the line."""
+_SETTLED: Final = 0.05
+"""Pixels by which the length may still change when the line is taken."""
+_FEWEST, _MOST = 32, 512
+_CENTRAL: Final = 0.04
+"""Half of the stretch about the middle over which the width at the centre is averaged, as a share of the length."""
+_CAP: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Midline:
+    """Sizes along a midline, in pixels.
+
+    Attributes
+    ----------
+    length : float
+        From end to end of the specimen, along the line.
+    width_max : float
+        The greatest distance between the two margins, at right angles to the line.
+    width_centre : float
+        That distance half way along the line.
+    """
+
+    length: float
+    width_max: float
+    width_centre: float
+
+
+def midline(points: Points) -> Midline:
+    """Measure a specimen along its midline.
+
+    The outline is split at the two points farthest out along the line, which at first is the apical axis; the middles
+    between the two margins, found at right angles to the line, give the next line, a polynomial of the path along the
+    last one; after a few rounds they agree. In coordinates along and across that line the specimen is straight, and
+    measured there as any other.
+
+    Parameters
+    ----------
+    points : ndarray, shape (M, 2)
+        The outline, lightly smoothed, in axes whose first one is the apical axis.
+    """
+    length, width = (float(np.ptp(points[:, axis])) for axis in (0, 1))
+    straight = points - [points[:, 0].mean(), (points[:, 1].min() + points[:, 1].max()) / 2]
+    if length >= STRAIGHT * width:
+        straight = _straightened(straight, 5 if length >= BENDING * width else 2)
+    low, high = reach(straight, 0)
+    at = np.linspace(low, high, int(np.clip(round(high - low), _FEWEST, _MOST)) + 2)[1:-1]
+    first, second = _margins(straight, at)
+    widths = np.abs(first - second)
+    half = max(_CENTRAL * (high - low), 1.5)
+    central = np.abs(at - (low + high) / 2) <= half
+    return Midline(high - low, _greatest(at, widths), float(widths[central].mean()))
+
+
+def _straightened(points: Points, degree: int) -> Points:
+    """Return the outline along and across its midline, shape (M, 2), in pixels."""
+    low, high = float(points[:, 0].min()), float(points[:, 0].max())
+    line = np.column_stack([np.linspace(low, high, _NODES), np.zeros(_NODES)])
+    sparse = points[:: len(points) // _SPARSE + 1]
+    local, length = sparse, high - low
+    for _ in range(_ROUNDS):
+        along = np.linspace(local[:, 0].min(), local[:, 0].max(), _NODES + 2)[1:-1]
+        first, second = _margins(local, along)
+        centres = _place(line, along, (first + second) / 2)
+        # The ends are where the margins are known least, and narrow; they should not steer the line.
+        weights = np.abs(first - second) + 1e-3
+        basis = _legendre(degree)
+        weighted = basis.T * weights**2
+        line = basis @ np.linalg.solve(weighted @ basis, weighted @ centres)
+        local = _along(sparse, line)
+        before, length = length, float(np.ptp(local[:, 0]))
+        if abs(length - before) < _SETTLED:
+            break
+    return _along(points, line)
+
+
+@cache
+def _legendre(degree: int) -> Points:
+    """Return the Legendre polynomials up to ``degree`` at the nodes, shape (N, degree + 1)."""
+    return np.asarray(np.polynomial.legendre.legvander(np.linspace(-1, 1, _NODES), degree))
+
+
+def _frames(line: Points) -> tuple[Points, Points]:
+    """Return the path along a line to its nodes, shape (N,), and its directions there, shape (N, 2)."""
+    edges = np.diff(line, axis=0)
+    path = np.concatenate([[0.0], np.cumsum(np.hypot(edges[:, 0], edges[:, 1]))])
+    ways = np.concatenate([edges[:1], edges[:-1] + edges[1:], edges[-1:]])
+    return path - path[-1] / 2, ways / np.hypot(ways[:, 0], ways[:, 1])[:, None]
+
+
+def _along(points: Points, line: Points) -> Points:
+    """Return points as path along a line and distance from it; beyond its ends the line goes on straight."""
+    path, ways = _frames(line)
+    nearest = np.empty(len(points), dtype=np.intp)
+    for begin in range(0, len(points), 4096):
+        block = points[begin : begin + 4096]
+        apart = (block[:, :1] - line[:, 0]) ** 2 + (block[:, 1:] - line[:, 1]) ** 2
+        nearest[begin : begin + 4096] = apart.argmin(axis=1)
+    away, way = points - line[nearest], ways[nearest]
+    return np.column_stack([path[nearest] + (away * way).sum(axis=1), away[:, 1] * way[:, 0] - away[:, 0] * way[:, 1]])
+
+
+def _place(line: Points, along: Points, across: Points) -> Points:
+    """Return where points at ``along`` and ``across`` a line lie, shape (N, 2); inverse of :func:`_along`."""
+    path, ways = _frames(line)
+    nearest = np.clip(np.searchsorted(path, along), 0, len(path) - 1)
+    rest = (along - path[nearest])[:, None]
+    way = ways[nearest]
+    return np.asarray(line[nearest] + rest * way + across[:, None] * np.column_stack([-way[:, 1], way[:, 0]]))
+
+
+def _margins(points: Points, at: Points) -> tuple[Points, Points]:
+    """Return the distances from the line of the two margins of a closed outline at paths ``at``, shape (N,) each."""
+    start, end = int(np.argmin(points[:, 0])), int(np.argmax(points[:, 0]))
+    turned = np.concatenate([points[start:], points[:start]])
+    split = (end - start) % len(points)
+    sides = []
+    for side in (turned[: split + 1], np.concatenate([turned[split:], turned[:1]])):
+        order = np.argsort(side[:, 0], kind="stable")
+        sides.append(np.interp(at, side[order, 0], side[order, 1]))
+    return sides[0], sides[1]
+
+
+def _greatest(at: Points, widths: Points) -> float:
+    """Return the greatest width, from a parabola through those about it that differ by less than a pixel."""
+    top = int(np.argmax(widths))
+    far = np.flatnonzero(widths <= widths[top] - _CAP)
+    before, after = far[far < top], far[far > top]
+    run = slice(before[-1] + 1 if len(before) else 0, after[0] if len(after) else len(widths))
+    return parabola_summit(at[run], widths[run])

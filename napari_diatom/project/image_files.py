@@ -1,0 +1,213 @@
+"""The image files of a project: described when they come in, looked at again, and found where they were moved to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_diatom.core.atomic_files import reason
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.text import printable
+from napari_diatom.images.image_files import find_images
+from napari_diatom.images.planes import PAGES
+from napari_diatom.images.slide_image import SlideImage, open_images, open_page
+from napari_diatom.project.settings import Division, ProjectImage, free_id
+
+Condition = Literal["as it was", "missing", "changed"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """Images as they come into a project.
+
+    Attributes
+    ----------
+    images : tuple of ProjectImage
+        An image per file, or page of one.
+    pixel_sizes_um : dict of str to float
+        Micrometres per pixel of the slides whose images all have the same.
+    """
+
+    images: tuple[ProjectImage, ...]
+    pixel_sizes_um: dict[str, float]
+
+
+def describe(
+    project: Path,
+    paths: Iterable[Path],
+    others: Sequence[ProjectImage] = (),
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> Described:
+    """Describe image files; those that the project has already are passed over.
+
+    Slide and sample of an image are called as the folder that it lies in.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    paths : iterable of Path
+        The files.
+    others : sequence of ProjectImage
+        Those that the project has.
+    report, should_stop
+        See :mod:`napari_diatom.core.progress`; reports ``"images"``.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read or is no image.
+    """
+    listed = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
+    known = {(item.path, item.page) for item in others}
+    taken = [item.id for item in others]
+    images: list[ProjectImage] = []
+    sizes: dict[str, set[float | None]] = defaultdict(set)
+    for number, path in enumerate(listed):
+        report(Progress("images", number, len(listed), path.name))
+        check(should_stop)
+        place = relative(project, path)
+        if (shown := printable(place)) != place:
+            raise InputError(
+                f"{shown} has control characters, or bytes that are not UTF-8, in its name: "
+                "rename the file or its folder."
+            )
+        pages = open_images(path)
+        division: Division = "pages" if len(open_images(path, z=PAGES)) == len(pages) else "fields"
+        digest, size = fingerprint(path)
+        for page, image in enumerate(pages, start=1):
+            if (place, page) in known:
+                continue
+            found = free_id(path.stem if len(pages) == 1 else f"{path.stem}-page{page}", taken)
+            taken.append(found)
+            folder = path.parent.name
+            sizes[folder].add(image.pixel_size_um)
+            images.append(
+                ProjectImage(
+                    id=found,
+                    path=place,
+                    page=page,
+                    division=division,
+                    sha256=digest,
+                    size=size,
+                    height=image.height,
+                    width=image.width,
+                    slide=folder,
+                    sample=folder,
+                )
+            )
+    report(Progress("images", len(listed), len(listed)))
+    agreed = {slide: next(iter(found)) for slide, found in sizes.items() if len(found) == 1}
+    return Described(tuple(images), {slide: size for slide, size in agreed.items() if size is not None})
+
+
+def relative(project: Path, path: Path) -> str:
+    """Return a path from the project's folder with ``/``; one on another drive of Windows stays absolute."""
+    try:
+        return Path(os.path.relpath(path, project)).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def place_of(project: Path, image: ProjectImage) -> Path:
+    """Return where an image is, or should be."""
+    return Path(os.path.normpath(project / image.path))
+
+
+def page_of(path: Path, page: int, division: Division = "fields") -> SlideImage:
+    """Return one page of an image file, counted from 1, of its pages or its fields.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read, or has no such page.
+    """
+    if division == "fields":
+        return open_page(path, page)
+    pages = open_images(path, z=PAGES)
+    if page > len(pages):
+        raise InputError(f"{path} has no page {page}.")
+    return pages[page - 1]
+
+
+def fingerprint(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 of a file in hexadecimal and its length in bytes.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest(), os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+
+
+def condition(project: Path, image: ProjectImage) -> Condition:
+    """Return whether the file of an image is the one that was annotated; reads all of it."""
+    path = place_of(project, image)
+    if not path.is_file():
+        return "missing"
+    if fingerprint(path) != (image.sha256, image.size):
+        return "changed"
+    # The same file may be read otherwise than when it was annotated, such as upright.
+    with contextlib.suppress(InputError):
+        found = page_of(path, image.page, image.division)
+        if (found.height, found.width) != (image.height, image.width):
+            return "changed"
+    return "as it was"
+
+
+def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, Path]:
+    """Look for moved images by length and hash, whatever they are called now.
+
+    Parameters
+    ----------
+    images : iterable of ProjectImage
+        Those that are looked for.
+    folders : iterable of Path
+        Where to look, with their subfolders.
+
+    Returns
+    -------
+    dict of str to Path
+        Where those are that were found, by their ids.
+
+    Raises
+    ------
+    InputError
+        When a folder does not exist or cannot be looked into.
+    """
+    wanted: dict[int, list[ProjectImage]] = defaultdict(list)
+    for image in images:
+        wanted[image.size].append(image)
+    found: dict[str, Path] = {}
+    for path in (file for folder in folders for file in _files(folder)):
+        try:
+            asked = [image for image in wanted.get(path.stat().st_size, ()) if image.id not in found]
+        except OSError:
+            continue
+        if asked:
+            digest, _ = fingerprint(path)
+            found.update({image.id: path for image in asked if image.sha256 == digest})
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the images in a folder; none is no error."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder to look for images in.")
+    try:
+        return find_images([str(folder)])
+    except InputError:
+        return []

@@ -1,0 +1,361 @@
+"""The files of one image in a project: what they hold, how they are written, and the journal beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from napari_diatom.core.errors import ConflictError, InputError
+from napari_diatom.core.text_files import read_bytes
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.project import backups, clock
+from napari_diatom.project.document import STATES, Contents, Document, Edit, state_of
+from napari_diatom.project.edit_codec import Codec
+from napari_diatom.project.edit_conflicts import Saved
+from napari_diatom.project.journal import DAMAGED, Journal, Left, is_taken
+from napari_diatom.project.sessions import Session
+from napari_diatom.project.settings import ProjectImage, Settings
+from napari_diatom.project.specimen import Specimen, from_annotations
+
+ANNOTATIONS: Final = "annotations"
+PROPOSALS: Final = "proposals"
+
+EDITS: Final = "edits"
+"""Entry of a file's header: the number of the last edit that it has of each of the last windows."""
+WINDOWS: Final = 30
+"""Windows of which that is kept."""
+
+_IDS: Final = uuid.UUID("7d1f2c5e-5a0e-4b7f-9d53-5b0a6a3c8a11")
+"""Names the ids of specimens that another program added without one."""
+
+
+@dataclass(frozen=True)
+class _File:
+    """One of an image's two files as read: its hash, and what it holds."""
+
+    digest: str = ""
+    specimens: tuple[Specimen, ...] = ()
+    state: Any = None
+    saved: Saved = field(default_factory=Saved)
+    edits: Mapping[str, int] = field(default_factory=dict)
+
+
+class Record:
+    """The files of one image, as a document's keeper.
+
+    A file says which edits it has: of each window the number of the last. So an edit is made once, whether it comes
+    from a journal that was left between writing the files and emptying it, from one that was taken from a window that
+    only slept, or from that window itself.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    image : ProjectImage
+        The image.
+    settings : callable
+        Gives the project's settings of the moment.
+    session : Session
+        This window.
+    journal : Journal
+        Where its edits go.
+    lock : callable
+        Gives the lock under which files of the project are read and written.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        image: ProjectImage,
+        settings: Callable[[], Settings],
+        session: Session,
+        journal: Journal,
+        lock: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self.image = image
+        self._project = project
+        self._settings = settings
+        self._session = session
+        self._journal = journal
+        self._lock = lock
+        self._codec = Codec(image.height, image.width, self._colours())
+        self._files = _File(), _File()
+        self._latest: tuple[_File, _File] | None = None
+        self._written = Contents()
+        self._adopted: list[Left] = []
+        self._replayed: dict[str, int] = {}
+        self._last = 0
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """The files of annotations and of proposals."""
+        return files_of(self._project, self.image.id)
+
+    def open(self) -> Contents:
+        """Read the files; from here on they may be overwritten.
+
+        Raises
+        ------
+        InputError
+            When one is damaged or cannot be read.
+        """
+        self._take_over(self._read())
+        return self._written
+
+    def append(self, edit: Edit) -> None:
+        """Put an edit on disk."""
+        self._last = edit.number
+        self._journal.append(self._codec.line(edit))
+        self._session.touch()
+
+    def latest(self) -> Contents:
+        """Return what the files hold now."""
+        with self._lock():
+            self._latest = self._read()
+        return self._contents(self._latest)
+
+    def restart(self, edit: Edit) -> None:
+        """Replace the journal by one edit, made on the latest contents."""
+        if self._latest is not None:
+            self._take_over(self._latest)
+            self._latest = None
+            self._last = max(self._last, edit.number)
+            if edit.is_empty:
+                self._journal.clear()
+            else:
+                self._journal.restart(self._codec.line(edit))
+
+    def rest(self, left: Left) -> Edit | None:
+        """Return what a journal holds that is neither in the files nor was made again already, as one edit."""
+        made = self._replayed.get(left.session, 0)
+        annotations, proposals = (max(file.edits.get(left.session, 0), made) for file in self._files)
+        return left.rest((annotations, proposals))
+
+    def adopt(self, left: Left) -> None:
+        """Take a journal that another window left as done; it goes when the files are written."""
+        self._adopted.append(left)
+        if left.session and left.last:
+            self._replayed[left.session] = max(left.last, self._replayed.get(left.session, 0))
+
+    def is_written(self, document: Document) -> bool:
+        """Return whether there is nothing to write."""
+        return document.is_saved and not self._adopted
+
+    def write(self, document: Document, is_leaving: bool = False) -> None:
+        """Write what is not written yet; the caller holds the lock.
+
+        Parameters
+        ----------
+        document : Document
+            The image's.
+        is_leaving : bool
+            Whether the document is forgotten after this: then it is enough that another window wrote all its edits.
+
+        Raises
+        ------
+        ConflictError
+            When another window or program has written since; the journal keeps the edits.
+        OutputError
+            When the files cannot be written; what was there stays, and the journal keeps the edits.
+        """
+        if is_leaving and not document.is_saved and self._is_written_elsewhere(document):
+            self._journal.clear()
+            document.saved()
+        if not document.is_saved:
+            self._check()
+            contents, annotator = document.contents, document.annotator
+            # One after the other: the second may find no room, and the first is not to be written again then.
+            if contents.state != self._written.state or not _same(contents.specimens, self._written.specimens):
+                self._write(0, contents.specimens, contents, annotator)
+                self._written = replace(contents, proposals=self._written.proposals)
+            if not _same(contents.proposals, self._written.proposals):
+                self._write(1, contents.proposals, contents, annotator)
+            self._written = contents
+            self._journal.clear()
+            document.saved()
+        for left in self._adopted:
+            # A window may go on writing to a journal that has its own name still: its edits are found to be made.
+            if is_taken(left.path):
+                with suppress(OSError):
+                    if left.damaged:
+                        left.path.replace(left.path.with_name(left.path.name + DAMAGED))
+                    else:
+                        left.path.unlink(missing_ok=True)
+        self._adopted.clear()
+
+    def close(self) -> None:
+        """Close the journal; what is not written stays in it."""
+        self._journal.close()
+
+    def _colours(self) -> dict[str, str]:
+        return {item.name: item.colour for item in self._settings().classes}
+
+    def _write(self, number: int, specimens: Sequence[Specimen], contents: Contents, annotator: str) -> None:
+        """Write one of the two files."""
+        edits = dict(self._files[number].edits)
+        for session, last in (*self._replayed.items(), (self._session.presence.session, self._last)):
+            if last:
+                # The latest stand last, and are kept.
+                edits[session] = max(last, edits.pop(session, 0))
+        edits = dict(list(edits.items())[-WINDOWS:])
+        text = self._text(specimens, contents, annotator, edits)
+        backups.rewrite(self._project, self.paths[number], text)
+        files = list(self._files)
+        files[number] = replace(files[number], digest=_hash(text.encode("utf-8")), edits=edits)
+        self._files = files[0], files[1]
+
+    def _text(self, specimens: Sequence[Specimen], contents: Contents, annotator: str, edits: Mapping[str, int]) -> str:
+        """Return the text of one of the two files."""
+        self._codec.recolour(self._colours())
+        settings = self._settings()
+        names = [item.name for item in settings.classes]
+        header = {
+            "classes": list(dict.fromkeys([*names, *(item.name for item in specimens)])),
+            "image": name_of(self.image),
+            "height": self.image.height,
+            "width": self.image.width,
+            "pixel_size_um": settings.pixel_sizes_um.get(self.image.slide),
+            "state": contents.state,
+            "saved_by": annotator,
+            "saved_on": self._session.presence.host,
+            "saved": clock.now(),
+            EDITS: dict(edits),
+        }
+        return geojson.collection(header, self._codec.texts(specimens))
+
+    def _take_over(self, files: tuple[_File, _File]) -> None:
+        """Go on from what the files hold."""
+        self._files = files
+        self._written = self._contents(files)
+
+    def _contents(self, files: tuple[_File, _File]) -> Contents:
+        """Return what both files hold together."""
+        annotations, proposals = files
+        state = annotations.state
+        if state not in STATES:
+            # Another program has written the file.
+            done = self.image.state == "done"
+            state = "done" if done else state_of(annotations.specimens, proposals.specimens)
+        elif state == "untouched" and proposals.specimens:
+            state = "machine"
+        own = self._session.presence.session
+        included = annotations.edits.get(own, 0), proposals.edits.get(own, 0)
+        return Contents(annotations.specimens, proposals.specimens, state, included, annotations.saved)
+
+    def _read(self) -> tuple[_File, _File]:
+        """Read both files."""
+        annotations, proposals = self.paths
+        return self._read_one(annotations), self._read_one(proposals)
+
+    def _read_one(self, path: Path) -> _File:
+        """Read one file."""
+        data = _bytes(path)
+        if data is None:
+            return _File()
+        digest = _hash(data)
+        try:
+            parsed = geojson.parsed(data, str(path))
+            found = geojson.of_data(parsed, str(path), masks=False)
+            # The same file has to give the same ids: a journal may speak of its specimens before they have any.
+            ids = tuple(id_ or str(uuid.uuid5(_IDS, f"{digest} {i}")) for i, id_ in enumerate(found.ids))
+            specimens = from_annotations(replace(found, ids=ids), str(path))
+        except InputError as error:
+            folder = backups.folder_of(self._project, path)
+            raise InputError(f"{error} Earlier versions are in {folder}: put one of them in its place.") from error
+        header = _header(parsed)
+        edits = header.get(EDITS)
+        counted = {
+            session: last
+            for session, last in (edits.items() if isinstance(edits, dict) else ())
+            if type(last) is int and last > 0
+        }
+        return _File(digest, tuple(specimens), header.get("state"), _saved(header), counted)
+
+    def _is_written_elsewhere(self, document: Document) -> bool:
+        """Return whether files that somebody else wrote have all edits of this window."""
+        try:
+            self._check()
+        except ConflictError:
+            with suppress(InputError):
+                return document.unsaved(self._contents(self._read()).included).is_empty
+        return False
+
+    def _check(self) -> None:
+        """Refuse to overwrite what somebody else wrote."""
+        for path, file in zip(self.paths, self._files, strict=True):
+            data = _bytes(path)
+            if ("" if data is None else _hash(data)) != file.digest:
+                raise ConflictError(
+                    f"The annotations of {self.image.id} were changed {_by_whom(path, data)} since this window read "
+                    "them. Nothing was overwritten, and your edits are kept: merge them with what is there now "
+                    "(rebase)."
+                )
+
+
+def files_of(project: Path, image_id: str) -> tuple[Path, Path]:
+    """Return the files of annotations and of proposals of an image."""
+    name = f"{image_id}{geojson.SUFFIX}"
+    return project / ANNOTATIONS / name, project / PROPOSALS / name
+
+
+def path_of(image: ProjectImage) -> str:
+    """Return the path of an image from the project's folder, with ``#2`` and so on for other pages than the first."""
+    return image.path + (f"#{image.page}" if image.page > 1 else "")
+
+
+def name_of(image: ProjectImage) -> str:
+    """Return the name of an image: that of its file, with the number of its page as in :func:`path_of`."""
+    return path_of(image).rpartition("/")[2]
+
+
+def _same(new: Sequence[Specimen], old: Sequence[Specimen]) -> bool:
+    return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
+
+
+def _bytes(path: Path) -> bytes | None:
+    """Return what a file holds, None where there is none."""
+    try:
+        return read_bytes(path)
+    except InputError:
+        if os.path.lexists(path):
+            raise
+        return None
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _header(parsed: Any) -> Mapping[str, Any]:
+    """Return our own header of a parsed file, empty where another program wrote it."""
+    header = parsed.get(geojson.HEADER) if isinstance(parsed, dict) else None
+    return header if isinstance(header, dict) else {}
+
+
+def _saved(header: Mapping[str, Any]) -> Saved:
+    """Return who wrote a file, by its header."""
+    values = (header.get(name) for name in ("saved_by", "saved_on", "saved"))
+    return Saved(*(value if isinstance(value, str) else "" for value in values))
+
+
+def _by_whom(path: Path, data: bytes | None) -> str:
+    """Return who wrote a file, and when, as far as that is known."""
+    if data is None:
+        return "by somebody who removed their file"
+    try:
+        saved = _saved(_header(geojson.parsed(data, str(path))))
+    except InputError:
+        saved = Saved()
+    if saved.time:
+        return f"by {saved.annotator or 'somebody'} at {saved.time}{f' on {saved.host}' if saved.host else ''}"
+    with suppress(OSError, ValueError, OverflowError):
+        when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return f"by another program at {when.isoformat(timespec='seconds')}"
+    return "by another program"

@@ -1,0 +1,1 @@
+"""Cutting images into tiles, and putting together what was found in them."""

@@ -1,0 +1,129 @@
+"""The classes of a project: which one new specimens get, with keys for the first nine and a search for long lists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from napari_diatom.project.settings import ProjectClass
+from napari_diatom.widgets.common.object_names import named
+
+_SQUARE: Final = 12
+
+
+class ClassList(QWidget):
+    """Chooses a class; activating one gives it to what is selected.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Its owner.
+    """
+
+    valueChanged = Signal(str)
+    """The class that new specimens get."""
+    applied = Signal(str)
+    """A class to be given to what is selected."""
+    wanted = Signal(str)
+    """The name of a class that is not there."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._classes: tuple[ProjectClass, ...] = ()
+        self._counts: Counter[str] = Counter()
+        self._search = named(QLineEdit(), "class_search")
+        self._search.setPlaceholderText("Find a class by name or code, or type a new one; Enter takes it")
+        self._search.setClearButtonEnabled(True)
+        self._search.textChanged.connect(self._filter)
+        self._search.returnPressed.connect(self._take_first)
+        self._list = named(QListWidget(), "classes")
+        self._list.setUniformItemSizes(True)
+        self._list.currentItemChanged.connect(lambda *_: self.valueChanged.emit(self.value()))
+        self._list.itemDoubleClicked.connect(lambda item: self.applied.emit(_name(item)))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._search)
+        layout.addWidget(self._list, 1)
+
+    def value(self) -> str:
+        """Return the chosen class, empty where there is none."""
+        item = self._list.currentItem()
+        return "" if item is None else _name(item)
+
+    def setValue(self, name: str) -> None:
+        """Choose a class."""
+        for row, entry in enumerate(self._classes):
+            if entry.name == name:
+                self._list.setCurrentRow(row)
+
+    def set_classes(self, classes: Sequence[ProjectClass]) -> None:
+        """Offer these classes; the choice is kept where it is among them."""
+        chosen = self.value()
+        self._classes = tuple(classes)
+        self._list.clear()
+        for entry in classes:
+            item = QListWidgetItem(_square(entry.colour), "")
+            item.setData(Qt.ItemDataRole.UserRole, entry.name)
+            self._list.addItem(item)
+        self._write()
+        self.setValue(chosen)
+        if self._list.currentRow() < 0 and classes:
+            self._list.setCurrentRow(0)
+        self._filter()
+
+    def set_counts(self, counts: Counter[str]) -> None:
+        """Show how many specimens each class has."""
+        if counts != self._counts:
+            self._counts = counts
+            self._write()
+            # In a later turn of the event loop the whole window would be painted once more.
+            self._list.visualRect(self._list.currentIndex())
+
+    def clear_search(self) -> None:
+        """Show all classes again."""
+        self._search.clear()
+
+    def by_key(self, key: str) -> str | None:
+        """Return the class of a key ``1`` to ``9``."""
+        return next((entry.name for entry in self._classes if entry.key == key), None)
+
+    def _items(self) -> list[QListWidgetItem]:
+        items = (self._list.item(row) for row in range(self._list.count()))
+        return [item for item in items if item is not None]
+
+    def _write(self) -> None:
+        for item, entry in zip(self._items(), self._classes, strict=True):
+            key = f"{entry.key}  " if entry.key else "    "
+            code = f" [{entry.code}]" if entry.code else ""
+            number = self._counts[entry.name]
+            item.setText(f"{key}{entry.name}{code}{f'   {number}' if number else ''}")
+
+    def _filter(self, *_: object) -> None:
+        text = self._search.text().strip().lower()
+        for item, entry in zip(self._items(), self._classes, strict=True):
+            item.setHidden(bool(text) and text not in f"{entry.name} {entry.code}".lower())
+
+    def _take_first(self) -> None:
+        for item in self._items():
+            if not item.isHidden():
+                self._list.setCurrentItem(item)
+                self.applied.emit(self.value())
+                self._search.clear()
+                return
+        if text := self._search.text().strip():
+            self.wanted.emit(text)
+
+
+def _name(item: QListWidgetItem) -> str:
+    return str(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _square(colour: str) -> QIcon:
+    picture = QPixmap(_SQUARE, _SQUARE)
+    picture.fill(QColor(colour))
+    return QIcon(picture)

@@ -1,0 +1,258 @@
+"""The list of a project's images: thumbnails, how far each is, how many specimens it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
+
+from napari_diatom.project.image_files import page_of
+from napari_diatom.project.project import Project
+from napari_diatom.project.settings import ProjectImage
+from napari_diatom.project.summary import Tally
+from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.common.closing import when_destroyed
+from napari_diatom.widgets.common.object_names import named
+
+THUMBNAIL: Final = 56
+_IMAGE_ID: Final = Qt.ItemDataRole.UserRole
+_STATE: Final = Qt.ItemDataRole.UserRole + 1
+
+STATE_TITLES: Final[Mapping[str, str]] = {
+    "untouched": "untouched",
+    "machine": "proposals only",
+    "work": "in work",
+    "done": "done",
+}
+_STATE_COLOURS: Final[Mapping[str, str]] = {
+    "untouched": "#8a8f98",
+    "machine": "#56b4e9",
+    "work": "#e69f00",
+    "done": "#009e73",
+}
+
+
+class _Images(QAbstractListModel):
+    """The images with what they have."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._project: Project | None = None
+        self._tallies: list[Tally] = []
+        self._rows: dict[str, int] = {}
+        self._pictures = LazyPictures(self)
+        self._pictures.arrived.connect(self._repaint)
+
+    def set_project(self, project: Project | None, tallies: Sequence[Tally]) -> None:
+        self.beginResetModel()
+        self._project = project
+        self._tallies = list(tallies)
+        self._rows = {tally.image.id: row for row, tally in enumerate(tallies)}
+        self._pictures.clear()
+        self.endResetModel()
+
+    def update(self, tally: Tally) -> bool:
+        """Take what an image has now; return whether it is shown otherwise by that."""
+        row = self._rows.get(tally.image.id)
+        if row is None:
+            return False
+        before, self._tallies[row] = self._tallies[row], tally
+        differs = (before.state, summary_of(before)) != (tally.state, summary_of(tally))
+        if differs:
+            self._repaint(tally.image.id)
+        return differs
+
+    def stop(self) -> None:
+        self._pictures.stop()
+
+    def tallies(self) -> tuple[Tally, ...]:
+        return tuple(self._tallies)
+
+    def row(self, image_id: str) -> int | None:
+        return self._rows.get(image_id)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._tallies)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        tally = self._tallies[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return f"{tally.image.id}\n{summary_of(tally)}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tally.problem or tally.image.path
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._icon(tally)
+        if role == _IMAGE_ID:
+            return tally.image.id
+        if role == _STATE:
+            return tally.state
+        return None
+
+    def _icon(self, tally: Tally) -> QIcon:
+        """Return the thumbnail with a dot in the colour of the state."""
+        canvas = QPixmap(THUMBNAIL, THUMBNAIL)
+        canvas.fill(QColor("#26292f"))
+        project = self._project
+        assert project is not None
+        picture = self._pictures.get(tally.image.id, partial(_thumbnail, project, tally.image))
+        painter = QPainter(canvas)
+        if picture is not None:
+            painter.drawPixmap((THUMBNAIL - picture.width()) // 2, (THUMBNAIL - picture.height()) // 2, picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QColor("#101418"))
+        painter.setBrush(QColor(_STATE_COLOURS[tally.state]))
+        painter.drawEllipse(3, 3, 11, 11)
+        painter.end()
+        return icon_of(canvas)
+
+    def _repaint(self, image_id: object) -> None:
+        row = self._rows.get(str(image_id))
+        if row is not None:
+            index = self.index(row)
+            self.dataChanged.emit(index, index)
+
+
+class _Filter(QSortFilterProxyModel):
+    """The images of one state whose names hold some text."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.state = ""
+        self.text = ""
+
+    def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
+        model = self.sourceModel()
+        assert model is not None
+        index = model.index(row, 0, parent)
+        return (not self.state or index.data(_STATE) == self.state) and self.text in str(index.data(_IMAGE_ID)).lower()
+
+
+class Browser(QWidget):
+    """Shows the images of a project and chooses one.
+
+    Parameters
+    ----------
+    parent : QWidget, optional
+        Its owner.
+    """
+
+    chosen = Signal(str)
+    """Id of an image that the user wants to see."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = _Images(self)
+        self._filter = _Filter(self)
+        self._filter.setSourceModel(self._model)
+        self._current = ""
+        self._list = named(QListView(), "images")
+        self._list.setModel(self._filter)
+        self._list.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
+        self._list.setUniformItemSizes(True)
+        self._list.setMinimumHeight(2 * THUMBNAIL)
+        self._list.clicked.connect(self._choose)
+        self._list.activated.connect(self._choose)
+        self._states = named(QComboBox(), "state_filter")
+        self._states.addItem("all images", "")
+        for state, title in STATE_TITLES.items():
+            self._states.addItem(title, state)
+        self._states.currentIndexChanged.connect(self._refilter)
+        self._search = named(QLineEdit(), "image_search")
+        self._search.setPlaceholderText("find an image")
+        self._search.setClearButtonEnabled(True)
+        self._search.textChanged.connect(self._refilter)
+        self._next = named(QPushButton("Next unfinished"), "next_unfinished")
+        self._next.clicked.connect(self.next_unfinished)
+        top = QHBoxLayout()
+        top.addWidget(self._states)
+        top.addWidget(self._search, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(top)
+        layout.addWidget(self._list, 1)
+        layout.addWidget(self._next)
+        when_destroyed(self, _Images.stop, self._model)
+
+    def set_project(self, project: Project | None) -> None:
+        """Show the images of a project, or nothing."""
+        self._current = ""
+        self._model.set_project(project, () if project is None else project.summary())
+        self._next.setEnabled(project is not None)
+
+    def update_image(self, tally: Tally) -> None:
+        """Take what an image has now."""
+        if self._model.update(tally):
+            # In a later turn of the event loop the whole window would be painted once more.
+            self._list.visualRect(self._filter.index(0, 0))
+
+    def tallies(self) -> tuple[Tally, ...]:
+        """Return what all images have, in their order."""
+        return self._model.tallies()
+
+    def current(self) -> str:
+        """Return the id of the image that is shown, empty where none is."""
+        return self._current
+
+    def show_current(self, image_id: str) -> None:
+        """Mark the image that is open."""
+        self._current = image_id
+        row = self._model.row(image_id)
+        if row is not None:
+            index = self._filter.mapFromSource(self._model.index(row))
+            self._list.setCurrentIndex(index)
+            self._list.scrollTo(index)
+
+    def step(self, by: int) -> None:
+        """Choose the image that is shown ``by`` rows further down the list."""
+        index = self._list.currentIndex()
+        row = index.row() + by if index.isValid() else 0
+        if 0 <= row < self._filter.rowCount():
+            self._choose(self._filter.index(row, 0))
+
+    def next_unfinished(self) -> None:
+        """Choose the next image that is not done, from the current one on and round."""
+        tallies = self._model.tallies()
+        begin = (self._model.row(self._current) or 0) + 1 if self._current else 0
+        for tally in [*tallies[begin:], *tallies[:begin]]:
+            if tally.state != "done" and tally.image.id != self._current:
+                self.chosen.emit(tally.image.id)
+                return
+
+    def _choose(self, index: QModelIndex) -> None:
+        image_id = str(index.data(_IMAGE_ID))
+        if image_id != self._current:
+            self.chosen.emit(image_id)
+
+    def _refilter(self, *_: object) -> None:
+        self._filter.state = self._states.currentData()
+        self._filter.text = self._search.text().strip().lower()
+        self._filter.invalidate()
+
+
+def summary_of(tally: Tally) -> str:
+    """Return what an image has in a few words."""
+    if tally.problem:
+        return "cannot be read"
+    parts = [STATE_TITLES[tally.state]] if tally.state != "machine" else []
+    if tally.total:
+        parts.append(f"{tally.total} specimen{'s' if tally.total != 1 else ''}")
+    if tally.proposals:
+        parts.append(f"{tally.proposals} proposed")
+    return ", ".join(parts)
+
+
+def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
+    """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
+    page = page_of(project.path(image.id), image.page, image.division)
+    try:
+        return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))
+    finally:
+        page.release()

@@ -1,0 +1,218 @@
+"""Editing a pixel size: a number in µm, 0 for unknown, or a preset of objective and camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QMessageBox,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.images.optics_presets import Optics, Presets
+from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM, unusual
+from napari_diatom.widgets.common.object_names import named
+
+
+class PixelSizeEdit(QWidget):
+    """A pixel size in µm, or None while it is unknown.
+
+    Parameters
+    ----------
+    presets : Presets, optional
+        Where presets are kept; the user's own by default.
+    parent : QWidget, optional
+        Parent widget.
+    """
+
+    valueChanged = Signal(object)
+
+    def __init__(self, presets: Presets | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._presets = presets or Presets.of_user()
+        self._spin = named(QDoubleSpinBox(), "pixel_size_spin")
+        self._spin.setDecimals(4)
+        self._spin.setRange(0, LARGEST_UM)
+        self._spin.setSingleStep(0.01)
+        self._spin.setSpecialValueText("unknown")
+        self._spin.setSuffix(" µm")
+        self._spin.setKeyboardTracking(False)
+        self._spin.setToolTip("Micrometres per pixel. At 0 it is unknown, and lengths stay in pixels.")
+        self._before: float | None = None
+        self._spin.valueChanged.connect(self._on_spin)
+        self._menu = QMenu(self)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._spin.setMinimumWidth(140)
+        button = named(QPushButton("Optics"), "pixel_size_presets")
+        button.setToolTip("Take the pixel size of an objective and camera")
+        button.setMenu(self._menu)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._spin, 1)
+        layout.addWidget(button)
+
+    def value(self) -> float | None:
+        """Return micrometres per pixel, None while unknown."""
+        return self._spin.value() or None
+
+    def setValue(self, value: float | None) -> None:
+        """Show a pixel size; ``valueChanged`` follows where it differs from the one before."""
+        before = self.value()
+        with signals_blocked(self._spin):
+            self._spin.setValue(value or 0)
+        if self.value() != before:
+            self._before = self.value()
+            self.valueChanged.emit(self.value())
+
+    def _on_spin(self, _: float) -> None:
+        """Tell what was typed; what no light microscope has is asked about first."""
+        size = self.value()
+        question = "" if size is None else unusual(size)
+        if question and SMALLEST_UM <= (size or 0) <= LARGEST_UM:
+            kinds = QMessageBox.StandardButton
+            answer = QMessageBox.question(
+                self, "Pixel size", f"{question}\n\nIs it right?", kinds.Yes | kinds.No, kinds.No
+            )
+            if answer != kinds.Yes:
+                with signals_blocked(self._spin):
+                    self._spin.setValue(self._before or 0)
+                return
+        self._before = size
+        self.valueChanged.emit(size)
+
+    def setHint(self, hint: str) -> None:
+        """Show where the value came from as the tooltip's second line."""
+        first = "Micrometres per pixel. At 0 it is unknown, and lengths stay in pixels."
+        self._spin.setToolTip(f"{first}\n{hint}" if hint else first)
+
+    def presetNames(self) -> list[str]:
+        """Return what the menu offers, filled from the file as it is now."""
+        self._fill_menu()
+        return [action.text() for action in self._menu.actions() if action.text()]
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        presets = self._load()
+        for preset in presets:
+            text = f"{preset.name}  ({preset.pixel_size_um:.4g} µm)"
+            _add_action(self._menu, text, partial(self._spin.setValue, preset.pixel_size_um))
+        self._menu.addSeparator()
+        _add_action(self._menu, "New preset…", self._add_preset)
+        if presets:
+            remove = self._menu.addMenu("Remove preset")
+            assert remove is not None
+            for preset in presets:
+                _add_action(remove, preset.name, partial(self._remove, preset))
+
+    def _remove(self, preset: Optics) -> None:
+        self._save([known for known in self._load() if known != preset])
+
+    def _load(self) -> tuple[Optics, ...]:
+        try:
+            return self._presets.load()
+        except DiatomError as error:
+            show_error(str(error))
+            return ()
+
+    def _save(self, presets: list[Optics]) -> None:
+        try:
+            self._presets.save(presets)
+        except DiatomError as error:
+            show_error(str(error))
+
+    def _add_preset(self) -> None:
+        dialog = OpticsDialog(self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            self.addPreset(dialog.value())
+
+    def addPreset(self, preset: Optics) -> None:
+        """Keep a preset (in place of one of the same name) and take its pixel size."""
+        others = [known for known in self._load() if known.name != preset.name]
+        self._save([*others, preset])
+        self._spin.setValue(preset.pixel_size_um)
+
+
+def _add_action(menu: QMenu, text: str, slot: Callable[[], None]) -> None:
+    """Add a menu entry that calls ``slot`` without arguments."""
+    action = menu.addAction(text)
+    assert action is not None
+    action.triggered.connect(lambda _checked: slot())
+
+
+class OpticsDialog(QDialog):
+    """Asks for an objective and a camera; edits one :class:`~napari_diatom.images.optics_presets.Optics`."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Objective and camera")
+        self._name = named(QLineEdit(), "optics_name")
+        self._name.setPlaceholderText("as you call it, such as “Axio 100x”")
+        self._magnification = self._number("optics_magnification", 1, 200, 100, "x", 1)
+        self._camera = self._number("optics_camera", 0.1, 50, 3.45, " µm", 2)
+        self._adapter = self._number("optics_adapter", 0.1, 10, 1, "x", 2)
+        self._binning = named(QSpinBox(), "optics_binning")
+        self._binning.setRange(1, 16)
+        self._result = named(QLabel(), "optics_result")
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
+        self._buttons.accepted.connect(self.accept)
+        self._buttons.rejected.connect(self.reject)
+        form = QFormLayout(self)
+        form.addRow("Name", self._name)
+        form.addRow("Objective", self._magnification)
+        form.addRow("Camera pixel", self._camera)
+        form.addRow("Camera adapter", self._adapter)
+        form.addRow("Binning", self._binning)
+        form.addRow("Pixel size", self._result)
+        form.addRow(self._buttons)
+        self._name.textChanged.connect(self._refresh)
+        for edit in (self._magnification, self._camera, self._adapter, self._binning):
+            edit.valueChanged.connect(self._refresh)
+        self._refresh()
+
+    def value(self) -> Optics:
+        """Return the preset; a nameless one is named after its numbers."""
+        numbers = f"{self._magnification.value():g}x, {self._camera.value():g} µm camera"
+        return Optics(
+            self._name.text().strip() or numbers,
+            self._magnification.value(),
+            self._camera.value(),
+            self._adapter.value(),
+            self._binning.value(),
+        )
+
+    def setValue(self, preset: Optics) -> None:
+        """Show a preset."""
+        with signals_blocked(self):
+            self._name.setText(preset.name)
+            self._magnification.setValue(preset.magnification)
+            self._camera.setValue(preset.camera_pixel_um)
+            self._adapter.setValue(preset.adapter)
+            self._binning.setValue(preset.binning)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._result.setText(f"{self.value().pixel_size_um:.4g} µm per pixel")
+
+    @staticmethod
+    def _number(name: str, low: float, high: float, value: float, suffix: str, decimals: int) -> QDoubleSpinBox:
+        spin = named(QDoubleSpinBox(), name)
+        spin.setDecimals(decimals)
+        spin.setRange(low, high)
+        spin.setValue(value)
+        spin.setSuffix(suffix)
+        return spin

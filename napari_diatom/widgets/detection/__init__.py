@@ -1,0 +1,1 @@
+"""The widgets that find specimens, and the panel of their results."""

@@ -1,0 +1,60 @@
+"""The dock widget *Detect diatoms*: oriented or upright boxes by YOLO."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from qtpy.QtWidgets import QButtonGroup, QFormLayout, QHBoxLayout, QRadioButton, QWidget
+from superqt.utils import signals_blocked
+
+from napari_diatom.models.card import Task
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.detection.run_widget import RunWidget
+
+_TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Oriented", "boxes": "Upright"}
+
+
+class DetectWidget(RunWidget):
+    """Finds diatoms as boxes; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
+
+    TASKS: ClassVar[tuple[Task, ...]] = tuple(_TITLES)
+    VERB = "Detect"
+
+    def _add_model_rows(self, form: QFormLayout) -> None:
+        """Add the kind of box, and the model."""
+        boxes = QWidget()
+        row = QHBoxLayout(boxes)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._tasks = QButtonGroup(self)
+        for i, (task, title) in enumerate(_TITLES.items()):
+            button = named(QRadioButton(title), f"task_{task}")
+            self._tasks.addButton(button, i)
+            row.addWidget(button)
+        row.addStretch()
+        self._tasks.idToggled.connect(lambda i, on: self._choose_task(i) if on else None)
+        form.addRow("Boxes", boxes)
+        super()._add_model_rows(form)
+
+    def _on_model(self) -> None:
+        """Let oriented or upright follow the model."""
+        model = self._models.get(self._model_combo.currentData())
+        tasks = {known.card.task for known in self._models.values()}
+        with signals_blocked(self._tasks):
+            for i, task in enumerate(self.TASKS):
+                button = self._tasks.button(i)
+                assert button is not None
+                button.setEnabled(task in tasks)
+                button.setToolTip("" if task in tasks else "No model for these boxes is installed")
+                if model is not None and model.card.task == task:
+                    button.setChecked(True)
+        super()._on_model()
+
+    def _choose_task(self, index: int) -> None:
+        """Let the model follow oriented or upright."""
+        current = self._models.get(self._model_combo.currentData())
+        if current is not None and current.card.task == self.TASKS[index]:
+            return
+        for name, model in self._models.items():
+            if model.card.task == self.TASKS[index]:
+                self._model_combo.setCurrentIndex(self._model_combo.findData(name))
+                return

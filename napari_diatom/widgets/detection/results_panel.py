@@ -1,0 +1,295 @@
+"""What was found: threshold, taxa, counts, sizes, table and export of one result layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel, QLabeledDoubleSlider
+from superqt.utils import signals_blocked
+
+from napari_diatom.analysis.pipeline import FLOOR
+from napari_diatom.core.colours import class_colour
+from napari_diatom.core.detections import PERSON
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.taxa import UNKNOWN, UNNAMED
+from napari_diatom.core.text import many
+from napari_diatom.counting.export import FORMATS, LABEL_IMAGES, TABLES, export, overlap
+from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
+from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.detection.length_histogram import Histogram
+from napari_diatom.widgets.detection.specimen_table import SpecimenTable
+from napari_diatom.widgets.detection.taxon_row import TaxaRow
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_diatom.widgets.detection.result_layer import ResultLayer
+
+_HIGHEST: Final = 0.95
+_SMALL_ON_SCREEN: Final = 40.0
+"""A specimen shorter than this on the screen (px) is zoomed in on when it is chosen in the table."""
+_COMFORTABLE_ON_SCREEN: Final = 160.0
+
+
+class ResultsPanel(QWidget):
+    """Shows a :class:`~napari_diatom.widgets.detection.result_layer.ResultLayer`, which can be filtered and exported.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where chosen specimens are shown.
+    parent : QWidget, optional
+        Parent widget.
+
+    Attributes
+    ----------
+    taxa : TaxaRow
+        What names the specimens; the work is for others to do.
+    """
+
+    exported = Signal(str)
+    failed = Signal(str)
+    """An export could not be written: what, where and why."""
+    summarised = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._result: ResultLayer | None = None
+        self._name = named(QElidingLabel(), "result_name")
+        self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self._slider.setObjectName("threshold")
+        self._slider.setDecimals(2)
+        self._slider.setRange(FLOOR, _HIGHEST)
+        self._slider.setSingleStep(0.01)  # type: ignore[arg-type]
+        self._slider.setValue(0.25)
+        self._slider.valueChanged.connect(lambda _: self._threshold_timer.start())
+        # A dragged slider tells more values than can be drawn; the last one of a turn counts.
+        self._threshold_timer = QTimer(self)
+        self._threshold_timer.setSingleShot(True)
+        self._threshold_timer.setInterval(15)
+        self._threshold_timer.timeout.connect(self._apply_threshold)
+        self.taxa = named(TaxaRow(), "taxa")
+        self._counts = named(QLabel(), "counts")
+        self._counts.setWordWrap(True)
+        self._counts.setTextFormat(Qt.TextFormat.RichText)
+        self._counts.setToolTip(f"Counted are specimens with the status {', '.join(DEFAULT_COUNTED)}.")
+        self._histogram = Histogram()
+        self._table = SpecimenTable()
+        self._table.selected.connect(self._show_specimens)
+        self._table.specimens.edited.connect(self._edit)
+        self._export = named(QPushButton("Export CSV…"), "export")
+        self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
+        self._export.clicked.connect(self._ask_and_export)
+        # The summary follows when the hand rests; the boxes come first.
+        self._summary_timer = QTimer(self)
+        self._summary_timer.setSingleShot(True)
+        self._summary_timer.setInterval(60)
+        self._summary_timer.timeout.connect(self._summarise)
+
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Result", self._name)
+        form.addRow("Threshold", self._slider)
+        form.addRow("Taxa", self.taxa)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._counts)
+        layout.addWidget(self._histogram)
+        layout.addWidget(self._table, 1)
+        layout.addWidget(self._export)
+        # Its place is kept while it is hidden: another width of the dock would make the viewer draw all anew.
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.setResult(None)
+
+    def result(self) -> ResultLayer | None:
+        """Return what is shown."""
+        return self._result
+
+    def setResult(self, result: ResultLayer | None) -> None:
+        """Show a result, or nothing."""
+        if self._result is not None:
+            self._result.changed.disconnect(self._summary_timer.start)
+            self._result.selectionChanged.disconnect(self._table.select)
+        self._result = result
+        filters = result is not None and len(result.candidates) > 0
+        self._slider.setEnabled(filters)
+        self._slider.setToolTip(
+            "Hide what the model is less sure of; what you drew or changed stays"
+            if filters
+            else "There is nothing to filter: run the detection first"
+        )
+        self.setVisible(result is not None)
+        if result is not None:
+            with signals_blocked(self._slider):
+                self._slider.setMinimum(min(FLOOR, result.threshold or FLOOR))  # type: ignore[arg-type]
+                self._slider.setValue(result.threshold)
+            result.changed.connect(self._summary_timer.start)
+            result.selectionChanged.connect(self._table.select)
+        self._summarise()
+
+    def threshold(self) -> float:
+        """Return the threshold as the slider shows it."""
+        return float(self._slider.value())
+
+    def setThreshold(self, threshold: float) -> None:
+        """Move the slider."""
+        self._slider.setValue(threshold)
+
+    def exportTo(self, path: Path) -> bool:
+        """Write what the layer holds, in the format of the suffix, and show failures; return whether it worked."""
+        if self._result is None:
+            return False
+        annotations = self._result.annotations()
+        numbers = sorted(self._result.specimens().tolist())
+        table = path.suffix.lower() in TABLES
+        note = ""
+        try:
+            measured = self._result.measurements(annotations) if table else None
+            if path.suffix.lower() in LABEL_IMAGES and (hidden := overlap(annotations, numbers)).pixels:
+                note = f" {hidden}"
+            export(path, annotations, numbers, self._result.facts.model, measured)
+        except Exception as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            where = "" if str(path) in why else f" to {path}"
+            self.failed.emit(f"Nothing was exported{where}: {why}")
+            if not isinstance(error, DiatomError):
+                raise
+            show_error(str(error))
+            return False
+        counted = sum(Protocol().counts(annotations.detections).values())
+        of_them = f", {counted:,} of them counted" if table and counted != len(numbers) else ""
+        self.exported.emit(f"{many(len(numbers), 'specimen')} written to {path.name}{of_them}.{note}")
+        return True
+
+    def _ask_and_export(self) -> None:
+        assert self._result is not None
+        # The folders that tell images of one name apart tell their tables apart, too.
+        stem = "_".join(Path(self._result.facts.image).with_suffix("").parts) or "specimens"
+        filters = ";;".join(f"{title} (*{suffix})" for suffix, title in FORMATS.items())
+        chosen, kind = QFileDialog.getSaveFileName(self, "Export specimens", f"{stem}.csv", filters)
+        if chosen:
+            path = Path(chosen)
+            if not path.suffix:
+                path = path.with_suffix(next(suffix for suffix in FORMATS if suffix in kind))
+            self.exportTo(path)
+
+    def _apply_threshold(self) -> None:
+        if self._result is not None:
+            self._result.set_threshold(self.threshold())
+
+    def _summarise(self) -> None:
+        """Show counts, sizes and rows as they are in the layer now."""
+        self._show_summary()
+        self.summarised.emit()
+
+    def _show_summary(self) -> None:
+        result = self._result
+        if result is None:
+            self._name.setText("")
+            self._counts.setText("")
+            self._histogram.setValues([], [], "px")
+            self._table.setFeatures({}, (), in_um=False)
+            return
+        features, classes = result.layer.features, result.facts.classes
+        in_um = result.facts.pixel_size_um is not None
+        self._name.setText(result.layer.name)
+        self._name.setToolTip(result.layer.name)
+        names = np.asarray(features[shapes_layer.CLASS], dtype=object)
+        lengths = np.asarray(features[shapes_layer.LENGTH_UM if in_um else shapes_layer.LENGTH_PX], dtype=np.float64)
+        counting = np.isin(np.asarray(features[shapes_layer.STATUS], dtype=object), DEFAULT_COUNTED)
+        by_class = [lengths[names == name] for name in classes]
+        people = int(np.sum(np.asarray(features[shapes_layer.ORIGIN], dtype=object) == PERSON))
+        taxa = result.taxa()
+        colours = [class_colour(i) for i in range(len(classes))]
+        if taxa:
+            called = np.asarray(features[shapes_layer.TAXON], dtype=object)
+            found, counted = taxa_counts(called), taxa_counts(called[counting])
+            self._counts.setText(counts_text(found, counted, (), people))
+        else:
+            found = dict(zip(classes, map(len, by_class), strict=True))
+            counted = {name: int(np.sum(counting & (names == name))) for name in classes}
+            self._counts.setText(counts_text(found, counted, colours, people))
+        unit = "µm" if in_um else "px (pixel size unknown)"
+        self._histogram.setValues(by_class, colours, unit)
+        self._table.setFeatures(features, classes, in_um, taxa)
+        # A shape that was drawn just now has got its number since it was selected.
+        self._table.select(result.selection(), scroll=False)
+
+    def _edit(self, number: int, feature: str, value: str) -> None:
+        if self._result is not None:
+            self._result.set_feature(number, feature, value)
+
+    def _show_specimens(self, numbers: Sequence[int]) -> None:
+        """Select specimens in the layer and bring the first into view."""
+        if self._result is None:
+            return
+        layer = self._result.layer
+        if layer in self._viewer.layers:
+            self._viewer.layers.selection.active = layer
+        with signals_blocked(self._result):
+            self._result.select(numbers)
+        shape = self._result.shape(numbers[0]) if len(numbers) else None
+        if shape is not None:
+            self._centre(np.array([layer.data_to_world(point) for point in shape]))
+
+    def _centre(self, corners: NDArray[np.float64]) -> None:
+        """Bring a specimen, given by its corners in world coordinates, to the middle, near enough to be seen."""
+        camera = camera_of(self._viewer)
+        low, high = corners[:, -2:].min(axis=0), corners[:, -2:].max(axis=0)
+        camera.center = (*camera.center[:-2], *((low + high) / 2))
+        span = float(np.linalg.norm(high - low))
+        if span * camera.zoom < _SMALL_ON_SCREEN:
+            camera.zoom = _COMFORTABLE_ON_SCREEN / span
+
+
+def camera_of(viewer: Viewer) -> Any:
+    """Return the camera, which moved to the viewer's scene in napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera
+
+
+def taxa_counts(taxa: Iterable[str]) -> dict[str, int]:
+    """Return how many specimens each taxon has, the most frequent first; what has no certain name comes last."""
+    counts = Counter(taxon or UNNAMED for taxon in taxa)
+    order = sorted(counts, key=lambda taxon: (taxon in (UNKNOWN, UNNAMED), -counts[taxon], taxon))
+    return {taxon: counts[taxon] for taxon in order}
+
+
+def counts_text(
+    found: Mapping[str, int], counted: Mapping[str, int], colours: Sequence[tuple[int, int, int]], people: int
+) -> str:
+    """Return the counts as rich text: the total, each class or taxon, and how many a person drew.
+
+    Where some of what was found does not count, such as broken valves, both numbers are given. Where there are
+    colours, each class has its own; the only one then needs no count beside the total.
+    """
+    total, counting = sum(found.values()), sum(counted.values())
+    parts = [f"<b>{total:,}</b> {'specimen' if total == 1 else 'specimens'}"]
+    if counting != total:
+        parts[0] += f" found, <b>{counting:,}</b> counted"
+
+    def of(name: str) -> str:
+        both = f",&nbsp;{counted.get(name, 0):,}&nbsp;counted" if counted.get(name, 0) != found[name] else ""
+        return f"{escape(name)}&nbsp;{found[name]:,}{both}"
+
+    if colours and len(found) > 1:
+        for name, (red, green, blue) in zip(found, colours, strict=True):
+            parts.append(f'<span style="color:rgb({red},{green},{blue})">■</span>&nbsp;{of(name)}')
+    elif not colours:
+        parts += [of(name) for name in found]
+    if people:
+        parts.append(f"{people:,} drawn or changed by hand")
+    return " &nbsp; ".join(parts)

@@ -1,0 +1,282 @@
+"""The table of specimens beside the viewer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QStyledItemDelegate, QTableView, QWidget
+
+from napari_diatom.core.colours import class_colour
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.napari_layers import shapes_layer
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: which feature it shows, under which name, how wide, with how many decimals."""
+
+    feature: str
+    title: str
+    width: int
+    decimals: int | None = None
+    hint: str = ""
+
+
+_HEAD: Final = (
+    _Column(
+        shapes_layer.SPECIMEN, "#", 40, hint="Number of the specimen, as beside its box and in the exported tables"
+    ),
+    _Column(shapes_layer.CLASS, "Class", 92, hint="Double-click to change"),
+)
+_TAXA: Final = (
+    _Column(shapes_layer.TAXON, "Taxon", 138, hint="Double-click to change; empty where nothing was named"),
+    _Column(shapes_layer.TAXON_CONFIDENCE, "Conf.", 48, 2, "Probability of the taxon; 1 for what a person says"),
+    _Column(shapes_layer.GENUS, "Genus", 92),
+    _Column(shapes_layer.TAXON_2, "Or", 150, hint="The most probable other taxon"),
+    _Column(shapes_layer.TAXON_3, "Or", 150, hint="The next"),
+    _Column(shapes_layer.NAMED_BY, "Named by", 120, hint="The model that named the taxon, or a person"),
+)
+_SIZES_UM: Final = (
+    _Column(shapes_layer.LENGTH_UM, "Length µm", 74, 1),
+    _Column(shapes_layer.WIDTH_UM, "Width µm", 68, 1),
+)
+_SIZES_PX: Final = (
+    _Column(shapes_layer.LENGTH_PX, "Length px", 74, 0),
+    _Column(shapes_layer.WIDTH_PX, "Width px", 68, 0),
+)
+_TAIL: Final = (
+    _Column(shapes_layer.RATIO, "L/W", 40, 1),
+    _Column(shapes_layer.SCORE, "Score", 48, 2, "How sure the model is; 1 for what a person drew"),
+    _Column(shapes_layer.STATUS, "Status", 84, hint="Double-click to change"),
+    _Column(shapes_layer.ANGLE, "Angle °", 56, 0, "Of the apical axis, from right towards down"),
+    _Column(shapes_layer.CUT, "Cut", 40, hint="Touches the image's edge, so its true size is unknown"),
+    _Column(shapes_layer.ORIGIN, "Origin", 120, hint="The model, or a person"),
+)
+
+
+class SpecimenModel(QAbstractTableModel):
+    """The features of a layer of specimens as a Qt table; class, taxon and status can be edited."""
+
+    edited = Signal(int, str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._columns: tuple[_Column, ...] = (*_HEAD, *_SIZES_PX, *_TAIL)
+        self._cells: list[list[Any]] = []
+        self._rows: dict[int, int] = {}
+        self._sorting = (0, False)
+        self._classes: tuple[str, ...] = ()
+        self._taxa: tuple[str, ...] = ()
+
+    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
+        """Show a layer's features, with sizes in µm or in pixels, and with taxa where there are any to choose from."""
+        self.beginResetModel()
+        self._columns = (*_HEAD, *(_TAXA if taxa else ()), *(_SIZES_UM if in_um else _SIZES_PX), *_TAIL)
+        self._classes, self._taxa = tuple(classes), tuple(taxa)
+        known = shapes_layer.SPECIMEN in features
+        self._cells = [features[column.feature].tolist() for column in self._columns] if known else []
+        self._arrange()
+        self.endResetModel()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Order the rows by a column."""
+        self._sorting = column, order == Qt.SortOrder.DescendingOrder
+        self.layoutAboutToBeChanged.emit()
+        before = [self.number(index.row()) for index in self.persistentIndexList()]
+        self._arrange()
+        for index, number in zip(self.persistentIndexList(), before, strict=True):
+            self.changePersistentIndex(index, self.index(self._rows[number], index.column()))
+        self.layoutChanged.emit()
+
+    def _arrange(self) -> None:
+        """Put the cells in the order that was asked for."""
+        column, descending = self._sorting
+        if not self._cells:
+            self._rows = {}
+            return
+        # What is unknown is not a number, and has no place in an order of its own.
+        keys = [-math.inf if isinstance(cell, float) and math.isnan(cell) else cell for cell in self._cells[column]]
+        order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
+        self._cells = [[cells[i] for i in order] for cells in self._cells]
+        self._rows = {int(number): row for row, number in enumerate(self._cells[0])}
+
+    def number(self, row: int) -> int:
+        """Return the number of the specimen in a row."""
+        return int(self._cells[0][row])
+
+    def row(self, number: int) -> int | None:
+        """Return the row of a specimen, None where it is not there."""
+        return self._rows.get(number)
+
+    def choices(self, column: int) -> tuple[str, ...]:
+        """Return what may stand in a column, nothing where it cannot be edited."""
+        feature = self._columns[column].feature
+        return {shapes_layer.CLASS: self._classes, shapes_layer.TAXON: self._taxa, shapes_layer.STATUS: STATUSES}.get(
+            feature, ()
+        )
+
+    def widths(self) -> tuple[int, ...]:
+        """Return how wide the columns are to be, in pixels."""
+        return tuple(column.width for column in self._columns)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Return the number of specimens."""
+        return len(self._cells[0]) if self._cells else 0
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Return the number of columns."""
+        return len(self._columns)
+
+    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return a column's title or hint."""
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._columns[section].title
+        return self._columns[section].hint or None if role == Qt.ItemDataRole.ToolTipRole else None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows or edits."""
+        column = self._columns[index.column()]
+        value = self._cells[index.column()][index.row()]
+        if role == Qt.ItemDataRole.EditRole:
+            return str(value)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _shown(value, column)
+        if role == Qt.ItemDataRole.DecorationRole and column.feature == shapes_layer.CLASS and value in self._classes:
+            return QColor(*class_colour(self._classes.index(value)))
+        if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, str):
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def flags(self, index: QModelIndex) -> Any:
+        """Return whether a cell can be selected and edited."""
+        flags = Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled
+        return flags | Qt.ItemFlag.ItemIsEditable if self.choices(index.column()) else flags
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Ask for another class, taxon or status; the layer changes, and this table follows it."""
+        if role != Qt.ItemDataRole.EditRole or str(value) not in self.choices(index.column()):
+            return False
+        if str(value) != str(self._cells[index.column()][index.row()]):
+            self.edited.emit(self.number(index.row()), self._columns[index.column()].feature, str(value))
+        return True
+
+
+def _shown(value: Any, column: _Column) -> str:
+    """Return a cell's text."""
+    if isinstance(value, bool):
+        return "cut" if value else ""
+    if column.decimals is not None:
+        return "" if math.isnan(value) else f"{value:.{column.decimals}f}"
+    return str(value)
+
+
+class _ChoiceDelegate(QStyledItemDelegate):
+    """Edits a cell by choosing from the model's choices."""
+
+    def createEditor(self, parent: QWidget | None, option: Any, index: QModelIndex) -> QWidget:
+        """Return a combo box that is done as soon as something is chosen."""
+        combo = QComboBox(parent)
+        model = index.model()
+        assert isinstance(model, SpecimenModel)
+        combo.addItems(model.choices(index.column()))
+        combo.activated.connect(lambda _: self._finish(combo))
+        return combo
+
+    def _finish(self, combo: QComboBox) -> None:
+        self.commitData.emit(combo)
+        self.closeEditor.emit(combo)
+
+    def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
+        """Start from the cell's value."""
+        assert isinstance(editor, QComboBox)
+        editor.setCurrentText(index.data(Qt.ItemDataRole.EditRole))
+
+    def setModelData(self, editor: QWidget | None, model: Any, index: QModelIndex) -> None:
+        """Hand the choice over."""
+        assert isinstance(editor, QComboBox)
+        model.setData(index, editor.currentText())
+
+
+class SpecimenTable(QTableView):
+    """Rows of specimens; selecting rows tells their numbers, and numbers can be selected."""
+
+    selected = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("specimen_table")
+        self.specimens = SpecimenModel(self)
+        self._quiet = False
+        self.setModel(self.specimens)
+        self.setItemDelegate(_ChoiceDelegate(self))
+        self.setSortingEnabled(True)
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setShowGrid(False)
+        vertical, horizontal = self.verticalHeader(), self.horizontalHeader()
+        assert vertical is not None
+        assert horizontal is not None
+        vertical.hide()
+        vertical.setDefaultSectionSize(22)
+        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        horizontal.setHighlightSections(False)
+        horizontal.setMinimumSectionSize(30)
+        self._set_widths()
+        self._selection().selectionChanged.connect(self._on_selection)
+
+    def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
+        """Show a layer's features; the selection stays with its specimens."""
+        chosen, columns = self.numbers(), self.specimens.columnCount()
+        self._quiet = True
+        try:
+            self.specimens.setFeatures(features, classes, in_um, taxa)
+        finally:
+            self._quiet = False
+        if self.specimens.columnCount() != columns:
+            self._set_widths()
+        self.select(chosen, scroll=False)
+
+    def numbers(self) -> tuple[int, ...]:
+        """Return the numbers of the selected specimens."""
+        return tuple(self.specimens.number(index.row()) for index in self._selection().selectedRows())
+
+    def select(self, numbers: Collection[int], scroll: bool = True) -> None:
+        """Select the rows of specimens without telling."""
+        self._quiet = True
+        try:
+            selection = self._selection()
+            selection.clearSelection()
+            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+            first = True
+            for number in numbers:
+                row = self.specimens.row(number)
+                if row is None:
+                    continue
+                index = self.specimens.index(row, 0)
+                selection.select(index, flags)
+                if first and scroll:
+                    self.scrollTo(index)
+                first = False
+        finally:
+            self._quiet = False
+
+    def _set_widths(self) -> None:
+        for column, width in enumerate(self.specimens.widths()):
+            self.setColumnWidth(column, width)
+
+    def _selection(self) -> QItemSelectionModel:
+        model = self.selectionModel()
+        assert model is not None
+        return model
+
+    def _on_selection(self, *_: Any) -> None:
+        if not self._quiet:
+            self.selected.emit(self.numbers())

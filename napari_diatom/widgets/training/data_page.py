@@ -1,0 +1,256 @@
+"""The first page of *Fine-tune a model*: which slides, what is on them, and what speaks against training on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+from superqt.utils import signals_blocked
+
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress
+from napari_diatom.core.text import sentence
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.worker import ReportingWorker
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.dataset import Dataset
+
+_LATER_MS: Final = 600
+"""Time after the last key press when what was typed is looked at."""
+_SHARES: Final = ("70-15-15", "80-10-10")
+_COLUMNS: Final = ("", "Training", "Validation", "Test")
+
+
+class SlidesPage(QWidget):
+    """Chooses annotated slides, and shows how many specimens of each class are in which part."""
+
+    changed = Signal()
+    """Something is chosen otherwise, or was looked at."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._dataset: Dataset | None = None
+        self._problem = "Choose the annotated slides first: a project, or a file of annotations."
+        self._running: list[ReportingWorker] = []
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_LATER_MS)
+        self._timer.timeout.connect(self.look)
+        self._build()
+
+    def entries(self) -> dict[str, Any]:
+        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` that are chosen here."""
+        images = self._images.text().strip()
+        return {
+            "data": Path(self._data.text().strip()),
+            "images": Path(images) if images else None,
+            "group": self._group.text().strip(),
+            "without": tuple(name.strip() for name in self._without.text().split(",") if name.strip()),
+            "one_class": self._one_name.text().strip() if self._one.isChecked() else "",
+            "split": {
+                "shares": self._shares.currentText(),
+                "by": self._by.currentData(),
+                "seed": self._seed.value(),
+                "own": self._own.isChecked(),
+            },
+        }
+
+    def set_data(self, path: Path) -> None:
+        """Choose a project, or a file or folder of annotations, and look at it."""
+        self._data.setText(str(path))
+        self.look()
+
+    def dataset(self) -> Dataset | None:
+        """Return the slides as they were read, None while they are not, or cannot be."""
+        return self._dataset
+
+    def problem(self) -> str | None:
+        """Return why nothing can be learnt from these slides."""
+        return self._problem or None
+
+    def look(self) -> None:
+        """Read the slides, in a thread."""
+        self._timer.stop()
+        self.stop()
+        self._dataset = None
+        if not self._data.text().strip():
+            self._show("Choose the annotated slides first: a project, or a file of annotations.")
+            return
+        from diatom_training.finetune import dataset
+        from diatom_training.finetune.config import TrainConfig
+
+        try:
+            config = TrainConfig.of(**self.entries())
+        except DiatomError as error:
+            self._show(str(error))
+            return
+        self._show("Reading the slides")
+        worker = create_worker(dataset.read, config, _worker_class=ReportingWorker, _ignore_errors=True)
+        worker.progressed.connect(self._on_progress)
+        worker.returned.connect(self._on_read)
+        worker.errored.connect(self._on_error)
+        worker.finished.connect(lambda: self._running.remove(worker) if worker in self._running else None)
+        self._running.append(worker)
+        worker.start()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        for worker in self._running:
+            worker.returned.disconnect()
+            worker.errored.disconnect()
+            worker.quit()
+        self._running.clear()
+
+    def _build(self) -> None:
+        self._data = named(QLineEdit(), "data")
+        self._data.setPlaceholderText("Folder of a project, or annotations")
+        self._project_button = named(QPushButton("Project…"), "choose_project")
+        self._file_button = named(QPushButton("File…"), "choose_file")
+        self._images = named(QLineEdit(), "images")
+        self._images.setPlaceholderText("Beside the annotations")
+        self._images.setToolTip("Folder of the images, where they do not lie beside the annotations")
+        self._group = named(QLineEdit(), "group")
+        self._group.setPlaceholderText("By folder, or each image its own")
+        self._group.setToolTip(
+            "Regular expression whose part in parentheses is the slide in an image's name, such as ^(S\\d+)_; for "
+            "annotations that name no slides"
+        )
+        self._without = named(QLineEdit(), "without")
+        self._without.setPlaceholderText("No class")
+        self._without.setToolTip("Classes that are not learnt, with commas")
+        self._one = named(QCheckBox("Learn all as one class"), "one_class")
+        self._one_name = named(QLineEdit("diatom"), "one_class_name")
+        self._one_name.setEnabled(False)
+        self._shares = named(QComboBox(), "shares")
+        self._shares.setEditable(True)
+        self._shares.addItems(_SHARES)
+        self._shares.setToolTip("Percent of training, validation and test; a slide's images stay together")
+        self._by = named(QComboBox(), "by")
+        self._by.addItem("Slides stay together", "slide")
+        self._by.addItem("Samples stay together", "sample")
+        self._own = named(QCheckBox("Use the project's own split"), "own_split")
+        self._own.setChecked(True)
+        self._seed = named(QSpinBox(), "split_seed")
+        self._seed.setToolTip("Another seed divides the slides otherwise")
+        self._table = named(QTableWidget(0, len(_COLUMNS)), "classes")
+        self._table.setHorizontalHeaderLabels(_COLUMNS)
+        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self._table.setMinimumHeight(120)
+        header, rows = self._table.horizontalHeader(), self._table.verticalHeader()
+        assert header is not None
+        assert rows is not None
+        rows.hide()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._message = named(QLabel(), "slides_message")
+        self._message.setWordWrap(True)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+        row = QHBoxLayout()
+        row.addWidget(self._data, 1)
+        row.addWidget(self._project_button)
+        row.addWidget(self._file_button)
+        one = QHBoxLayout()
+        one.addWidget(self._one)
+        one.addWidget(self._one_name)
+        more = QWidget()
+        form = QFormLayout(more)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Leave out", self._without)
+        form.addRow("Images", self._images)
+        form.addRow("Slide's name", self._group)
+        form.addRow("Shares", self._shares)
+        form.addRow("", self._by)
+        form.addRow("Seed", self._seed)
+        form.addRow("", self._own)
+        folded = QCollapsible("Classes, images, division")
+        folded.addWidget(more)
+        layout = QVBoxLayout(self)
+        layout.addLayout(row)
+        layout.addLayout(one)
+        layout.addWidget(folded)
+        layout.addWidget(self._table, 1)
+        layout.addWidget(self._message)
+        self._show(self._problem)
+
+        self._project_button.clicked.connect(self._ask_for_project)
+        self._file_button.clicked.connect(self._ask_for_file)
+        self._one.toggled.connect(self._one_name.setEnabled)
+        for edit in (self._data, self._images, self._group, self._without, self._one_name):
+            edit.textEdited.connect(self._timer.start)
+        self._shares.currentTextChanged.connect(self._timer.start)
+        for signal in (
+            self._by.currentIndexChanged,
+            self._seed.valueChanged,
+            self._own.toggled,
+            self._one.toggled,
+        ):
+            signal.connect(self._timer.start)
+
+    def _ask_for_project(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Folder of a project, or of annotations")
+        if folder:
+            self.set_data(Path(folder))
+
+    def _ask_for_file(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Annotations")
+        if name:
+            self.set_data(Path(name))
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._message.setText(f"Reading image {progress.done + 1} of {progress.total}: {progress.message}")
+
+    def _on_read(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._show("")
+
+    def _on_error(self, error: Exception) -> None:
+        self._show(" ".join(str(error).split()) or type(error).__name__)
+
+    def _show(self, problem: str) -> None:
+        """Show what was read, or why nothing was."""
+        self._problem = problem
+        dataset = self._dataset
+        rows: list[tuple[str, list[int]]] = []
+        if dataset is not None:
+            parts = tuple(dataset.parts)
+            rows = [(name, [dataset.count(part)[name] for part in parts]) for name in dataset.classes]
+            rows.append(("specimens", [dataset.count(part).total() for part in parts]))
+            rows.append(("images", [len(dataset.parts[part]) for part in parts]))
+            rows.append(("slides", [len({slide.group for slide in dataset.parts[part]}) for part in parts]))
+        with signals_blocked(self._table):
+            self._table.setRowCount(len(rows))
+            for row, (name, numbers) in enumerate(rows):
+                for column, text in enumerate((name, *map(str, numbers))):
+                    item = QTableWidgetItem(text)
+                    if column:
+                        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                    if dataset is not None and row >= len(dataset.classes):
+                        font = item.font()
+                        font.setBold(True)
+                        item.setFont(font)
+                    self._table.setItem(row, column, item)
+        warnings = () if dataset is None else dataset.warnings
+        self._message.setText(problem or "\n".join(f"• {sentence(line)}" for line in warnings))
+        self._message.setStyleSheet("color: #e69f00" if warnings else "")
+        self.changed.emit()

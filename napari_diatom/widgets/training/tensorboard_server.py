@@ -1,0 +1,75 @@
+"""TensorBoard beside the window."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+from typing import Final
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_diatom.core.processes import python
+
+_CODE: Final = """
+import os, psutil, runpy, sys, threading
+
+def follow(parent):
+    try:
+        psutil.Process(parent).wait()
+    finally:
+        os._exit(0)
+
+threading.Thread(target=follow, args=(int(sys.argv.pop(1)),), daemon=True).start()
+runpy.run_module("tensorboard.main", run_name="__main__")
+"""
+"""TensorBoard, which ends when the process that is named is gone, however that ended."""
+_ADDRESS: Final = re.compile(rb"http://localhost:\d+/\S*")
+
+
+class BoardServer(QObject):
+    """Runs TensorBoard for one folder at a time."""
+
+    ready = Signal(str)
+    """The address that a browser opens."""
+    failed = Signal(str)
+    """Why it did not start."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def open(self, folder: Path) -> None:
+        """Start it for a folder; ``ready`` or ``failed`` follow."""
+        self.close()
+        options = ["--logdir", str(folder), "--host", "localhost", "--port", "0"]
+        self._process = process = subprocess.Popen(
+            python("-c", _CODE, str(os.getpid()), *options),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # On Windows alone a console would pop up.
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+
+    def close(self) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the address; then read on, so that the process never waits for a reader."""
+        assert process.stdout is not None
+        last, told = b"", False
+        for line in process.stdout:
+            last, found = line, _ADDRESS.search(line)
+            if found is not None and not told:
+                told = True
+                self.ready.emit(found[0].decode())
+        if not told and self._process is process:
+            self.failed.emit(f"TensorBoard did not start: {last.decode(errors='replace').strip()}")

@@ -1,0 +1,197 @@
+"""The command ``napari-diatom train``."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Final
+
+from diatom_training.evaluation.card_figures import told
+from diatom_training.evaluation.cross_validation import words
+from diatom_training.evaluation.report import HTML, JSON, TITLES
+from diatom_training.finetune import cross_validation, dataset, training_process
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.resource_estimate import estimate
+from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
+from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import Progress, Report
+from napari_diatom.core.text import many
+from napari_diatom.models.library import ModelFolder, find
+
+WAIT_SECONDS: Final = 0.2
+"""How long an interrupt may have to wait on Windows."""
+_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
+"""Figures of an epoch that are printed."""
+_TESTED = (
+    *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
+    *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
+)
+"""The same of the test."""
+
+
+def run(arguments: Namespace, bar: Report) -> int:
+    """Train as a file says, or go on with a run, and return the exit code.
+
+    Raises
+    ------
+    DiatomError
+        When it cannot be set up, or fails.
+    KeyboardInterrupt
+        When it was interrupted; the finished epochs are kept.
+    """
+    if arguments.check and arguments.folds is not None:
+        raise InputError("--check looks at one division of the slides: leave --folds out.")
+    if arguments.check:
+        return _check(_config(arguments))
+    if arguments.folds is not None:
+        return _run_folds(arguments, bar)
+    folder = _folder(arguments)
+    _train(folder, bar)
+    _print_result(find(str(folder / MODEL)), folder)
+    return 0
+
+
+def _run_folds(arguments: Namespace, bar: Report) -> int:
+    """Train and judge a model for each fold, and return the exit code."""
+    source: Path = arguments.config
+    number: int = arguments.folds
+    if arguments.resume:
+        begun = None if source.is_dir() else TrainConfig.read(source)
+        out = source if begun is None else _out(arguments, begun)
+        folders = [_with_devices(folder, arguments) for folder in cross_validation.open_folds(out, number, begun)]
+    else:
+        config = _config(arguments)
+        out = _out(arguments, config)
+        folders = cross_validation.create(out, config, number, bar)
+    for k, folder in enumerate(folders, start=1):
+        what = f"fold {k} of {number}"
+        if folder.state().stage == "finished":
+            print(f"{what}: finished before", flush=True)
+            continue
+        print(f"{what}: {folder.path}", flush=True)
+        try:
+            _train(folder, bar)
+        except KeyboardInterrupt:
+            print(f"Stopped in {what}, {k - 1} finished before. The same command with --resume goes on.", flush=True)
+            raise
+    result = cross_validation.conclude(out, folders)
+    for name, spread in result.spreads.items():
+        print(f"{TITLES[name]}: {spread}")
+    print(f"{words(result)}\nreport: {out / HTML}")
+    return 0
+
+
+def _train(folder: RunFolder, bar: Report) -> None:
+    """Do a run, and tell how it goes; KeyboardInterrupt when it was interrupted."""
+    stop = threading.Event()
+
+    def report(progress: Progress) -> None:
+        if progress.stage in ("epoch", "composed-epoch"):
+            figures = "  ".join(
+                f"{name} {progress.values[name]:.4g}" for name in _SHOWN if progress.values.get(name) is not None
+            )
+            where = "on composed slides, " if progress.stage == "composed-epoch" else ""
+            print(f"{where}epoch {progress.done}/{progress.total}  {figures}", flush=True)
+        elif progress.stage in ("warning", "start", "memory"):
+            print(("warning: " if progress.stage == "warning" else "") + progress.message, flush=True)
+        else:
+            bar(progress)
+
+    try:
+        _follow(folder, report, stop)
+    except Stopped as stopped:
+        print(stopped)
+        raise KeyboardInterrupt from None
+
+
+def _follow(folder: RunFolder, report: Report, stop: threading.Event) -> None:
+    """Train in a child; an interrupt stops it in order."""
+    failure: list[BaseException] = []
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            training_process.run(folder, report, stop.is_set)
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work).start()
+    # Not by joining it: a thread whose join is interrupted counts as ended in Python 3.11.
+    while not ended.is_set():
+        try:
+            ended.wait(WAIT_SECONDS)
+        except KeyboardInterrupt:
+            stop.set()
+    if failure:
+        raise failure[0]
+
+
+def _folder(arguments: Namespace) -> RunFolder:
+    """Return the run to work on."""
+    source: Path = arguments.config
+    if arguments.resume:
+        if source.is_dir():
+            return _with_devices(RunFolder.open(source), arguments)
+        config = TrainConfig.read(source)
+        folder = RunFolder.open(_out(arguments, config))
+        folder.check(config)
+        return _with_devices(folder, arguments)
+    config = _config(arguments)
+    return RunFolder.create(_out(arguments, config), config)
+
+
+def _config(arguments: Namespace) -> TrainConfig:
+    """Return what is to be trained."""
+    return TrainConfig.read(arguments.config).replace(**_devices(arguments))
+
+
+def _with_devices(folder: RunFolder, arguments: Namespace) -> RunFolder:
+    """Have a run go on where the command line says."""
+    if _devices(arguments):
+        folder.config().replace(**_devices(arguments)).write(folder / CONFIG)
+    return folder
+
+
+def _devices(arguments: Namespace) -> dict[str, Any]:
+    """Return what the command line says of devices."""
+    return {name: getattr(arguments, name) for name in ("device", "devices") if getattr(arguments, name)}
+
+
+def _check(config: TrainConfig) -> int:
+    """Say what there is to learn from and how long it will take, without training."""
+    data = dataset.read(config)
+    for part, slides in data.parts.items():
+        counts = data.count(part)
+        told = ", ".join(f"{counts[name]} {name}" for name in data.classes)
+        groups = {slide.group for slide in slides}
+        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {told}")
+    for line in data.warnings:
+        print(f"warning: {line}")
+    print(estimate(config).text(config))
+    return 0
+
+
+def _out(arguments: Namespace, config: TrainConfig) -> Path:
+    """Return the folder of a run: the one that was named, else one beside the file of settings."""
+    named: Path | None = arguments.out
+    return named if named is not None else arguments.config.absolute().parent / "runs" / config.name
+
+
+def _print_result(model: ModelFolder, folder: RunFolder) -> None:
+    """Print what came of it."""
+    metrics = model.card.metrics
+    if metrics:
+        rows = told(metrics, _TESTED, folder / REPORT / JSON)
+        print(f"on the test images ({many(int(metrics.get('specimens', 0)), 'specimen')}), with 95 % intervals:")
+        for row in rows:
+            print(f"  {row.name} {row.value:.3f}" + (f" ({row.sure})" if row.sure else ""))
+    print(folder.reading(folder.history()).text)
+    print(f"model: {model.folder}\ncurves: {folder / CURVES}")
+    if (folder / REPORT / HTML).exists():
+        print(f"report: {folder / REPORT / HTML}")
+    option = "--namer" if model.card.task == "classes" else "--model"
+    print(f"use it: napari-diatom count IMAGES -o OUT {option} {shlex.quote(str(model.folder))}")

@@ -1,0 +1,1 @@
+"""Annotated slides, and what a training takes from them."""

@@ -1,0 +1,77 @@
+"""Render training sets: synthetic fields on disk, each with its outlines beside it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from diatom_training.data.examples import Example, fitted, load_truth, outline_of, save_truth
+from napari_diatom.core.errors import OutputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+
+
+def render_example(index: int, folder: Path, seed: int, size: int, needles: float) -> Path:
+    """Render field ``index`` of a set into ``folder`` unless it is there, and return its image file."""
+    from diatom_training.synthesis import draw_options, render_field
+
+    path = folder / f"{index:06d}.jpg"
+    if path.exists():
+        return path
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng((seed, index))
+    field = render_field(draw_options(rng, size, size, needle_weight=needles), seed=int(rng.integers(2**31)))
+    outlines = [
+        fitted(outline_of(mask), box) for mask, box in zip(field.truth.masks or (), field.truth.boxes, strict=True)
+    ]
+    save_truth(path.with_suffix(".npz"), outlines, field.truth.boxes[:, 4].tolist(), [0] * len(outlines))
+    image = field.image if field.image.ndim == 2 else field.image[..., ::-1]
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    partial_path = path.with_suffix(".part.jpg")
+    if not cv2.imwrite(str(partial_path), np.ascontiguousarray(image), [cv2.IMWRITE_JPEG_QUALITY, 95]):
+        raise OutputError(f"{partial_path} cannot be written.")
+    partial_path.replace(path)
+    return path
+
+
+def render_set(
+    folder: Path,
+    count: int,
+    seed: int,
+    size: int = 800,
+    needles: float = 0.35,
+    scales: tuple[float, float] = (0.6, 1.2),
+    processes: int = 1,
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> list[Example]:
+    """Render ``count`` square fields of ``size`` pixels and return them as examples of one class.
+
+    What an interrupted call left is kept and completed. The same seed gives the same fields.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the fields are kept.
+    count, seed, size
+        How many fields, what they are drawn from, and their side in pixels.
+    needles : float
+        Share of fields that show needles and their chains.
+    scales : tuple of float
+        Scales at which the fields are to be seen in training.
+    processes : int
+        Processes to render with.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    work = partial(render_example, folder=folder, seed=seed, size=size, needles=needles)
+    paths: list[Path] = []
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for path in pool.imap(work, range(count), chunksize=4):
+            check(should_stop)
+            paths.append(path)
+            report(Progress("fields", len(paths), count))
+    return [load_truth(path, scales=scales) for path in paths]

@@ -1,0 +1,243 @@
+"""Cross-validation: k models, each judged on the slides that it did not see; the figures of all, and their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from diatom_training.evaluation import html as page
+from diatom_training.evaluation import plots
+from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
+from diatom_training.evaluation.summary_text import number
+from diatom_training.metrics.proportions import FEWEST
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import many
+from napari_diatom.core.text_files import read_json
+from napari_diatom.formats.shared.parsed_specimens import some_of
+
+UNDERSTATED: Final = (
+    "The models of the folds have most of their training slides in common, so the deviation understates how much a "
+    "model of wholly other slides would differ."
+)
+METHOD: Final = (
+    "Each model's threshold was tuned on slides of the other folds that it did not learn from, never on its own fold. "
+    "The figures of a fold are those of its report; mean and deviation give the same weight to each fold that has one."
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What was told of a model on the fold that it did not see.
+
+    Attributes
+    ----------
+    name : str
+        Of the fold.
+    slides : tuple of str
+        Those of the fold.
+    images, specimens : int
+        How many they have.
+    threshold : float
+        Of the model, tuned on images out of the other folds.
+    figures : mapping of str to float
+        Its figures by name; NaN where there is nothing to tell.
+    """
+
+    name: str
+    slides: tuple[str, ...]
+    images: int
+    specimens: int
+    threshold: float
+    figures: Mapping[str, float]
+
+    @classmethod
+    def read(cls, name: str, slides: Sequence[str], report: Path) -> Fold:
+        """Read the report (JSON) of a fold's model.
+
+        Raises
+        ------
+        InputError
+            When it is not there, or damaged.
+        """
+        if not report.exists():
+            raise InputError(f"{report} is not the report of a fold: it is missing. Train this fold first.")
+        data = read_json(report, "the report of a fold")
+        try:
+            found, naming = data["detection"], data["naming"]
+            values = {figure: interval["value"] for figure, interval in data["intervals"].items()}
+            if naming:
+                values["auc"] = naming["auc"]
+            figures = {figure: float("nan") if value is None else float(value) for figure, value in values.items()}
+            specimens = naming["specimens"] if naming else found["overall"]["specimens"]
+            threshold = (naming or found)["threshold"]
+            return cls(name, tuple(slides), int(data["images"]), int(specimens), float(threshold), figures)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise InputError(f"{report} is not the report of a fold: {error!r}.") from error
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over the folds that have it.
+
+    Attributes
+    ----------
+    values : tuple of float
+        Of each fold; NaN where it has nothing to tell.
+    mean, deviation : float
+        Mean and standard deviation (of a sample) of those that are no NaN; the latter is NaN of fewer than two.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    deviation: float
+
+    @property
+    def told(self) -> int:
+        """How many folds have it."""
+        return sum(value == value for value in self.values)
+
+    def __str__(self) -> str:
+        among = f" (of {self.told} of {len(self.values)} folds)" if self.told < len(self.values) else ""
+        return f"{number(self.mean)} ± {number(self.deviation)}{among}"
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What k folds say together.
+
+    Attributes
+    ----------
+    model : str
+        What the models are called.
+    folds : tuple of Fold
+        Each fold.
+    spreads : dict of str to Spread
+        Of the figures that all folds have. The folds' models share most of their training slides, so the deviation
+        understates how much a model trained on other slides would differ.
+    remarks : tuple of str
+        Which figures some folds do not have; a sentence each.
+    """
+
+    model: str
+    folds: tuple[Fold, ...]
+    spreads: dict[str, Spread]
+    remarks: tuple[str, ...] = ()
+
+
+def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
+    """Return the figures of each fold, and how far they spread.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two folds, or a slide is in two of them.
+    """
+    if len(folds) < 2:
+        raise InputError(f"{many(len(folds), 'fold')} is no cross-validation: take at least 2.")
+    for k, fold in enumerate(folds):
+        others = {slide for other in folds[k + 1 :] for slide in other.slides}
+        twice = sorted(others & set(fold.slides))
+        if twice:
+            raise InputError(f"Slide {twice[0]} is in two folds; a model would be judged on a slide that it has seen.")
+    names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
+    spreads = {name: _spread([fold.figures[name] for fold in folds]) for name in names}
+    return CrossValidation(model, tuple(folds), spreads, tuple(_remarks(folds, spreads)))
+
+
+def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.json``, and return their paths; the folds' own reports are linked.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    return write_both(folder, _html(result), plain(result))
+
+
+def words(result: CrossValidation) -> str:
+    """Return what a cross-validation comes to, in a sentence or two."""
+    slides = sum(len(fold.slides) for fold in result.folds)
+    chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
+    lines = [
+        f"{len(result.folds)} models were trained, each on all slides but those of one fold, and judged on that fold: "
+        f"{many(slides, 'slide')} with {many(sum(fold.specimens for fold in result.folds), 'specimen')} in all. "
+        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation of the folds).",
+        *result.remarks,
+    ]
+    return " ".join(lines)
+
+
+def _html(result: CrossValidation) -> str:
+    """Return the page."""
+    meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
+    names = [fold.name for fold in result.folds]
+    rows = [
+        (TITLES[name], number(s.mean), number(s.deviation), str(s.told), *map(number, s.values), meanings[name])
+        for name, s in result.spreads.items()
+    ]
+    told = [
+        (
+            fold.name,
+            f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
+            f"{fold.images:,}",
+            f"{fold.specimens:,}",
+            number(fold.threshold, 2),
+        )
+        for fold in result.folds
+    ]
+    title = f"How good are models such as {result.model}?"
+    shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
+    body = (
+        page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
+        page.paragraphs([words(result)], "summary"),
+        page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
+        page.section(
+            "Figures",
+            page.table(("", "mean", "deviation", "of folds", *names, "what it says"), rows, (0, 4 + len(names))),
+            page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
+        ),
+        page.section(
+            "Folds",
+            page.table(("fold", "judged on", "images", "specimens", "threshold"), told, (0, 1)),
+            page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
+        ),
+        page.section(
+            "How this was computed",
+            page.paragraphs([METHOD]),
+        ),
+    )
+    return page.document(title, "\n".join(body))
+
+
+def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
+    """Say which figures some folds do not have: their means are of the others."""
+    few = [fold for fold in folds if fold.specimens < FEWEST]
+    lines = []
+    if few:
+        told = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
+        lines.append(
+            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): go by the mean, and not by a fold."
+        )
+    for name, spread in spreads.items():
+        if spread.told == len(folds):
+            continue
+        without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
+        why = ", where the model found nothing" if name == "precision" else ""
+        rest = f"mean and deviation are of the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+        lines.append(f"{TITLES[name]} has no value in {' and '.join(without)}{why}: {rest}.")
+    return lines
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    """Return mean and deviation of the values that are no NaN."""
+    told = [value for value in values if value == value]
+    return Spread(
+        tuple(values),
+        float(np.mean(told)) if told else float("nan"),
+        float(np.std(told, ddof=1)) if len(told) > 1 else float("nan"),
+    )

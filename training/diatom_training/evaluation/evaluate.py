@@ -1,0 +1,274 @@
+"""A model on a test set: every image analysed as it always is, judged, and reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.evaluation.evaluate_classifier import compare_names, judge_names
+from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
+from diatom_training.evaluation.report import ready, write_comparison, write_report
+from diatom_training.evaluation.test_set import TestImage, about, called, opened, shown, untuned_remarks
+from diatom_training.metrics.bootstrap import Bootstrap
+from diatom_training.metrics.coco_evaluator import Shape
+from diatom_training.metrics.detection_figures import compare
+from diatom_training.metrics.mask_metrics import class_map, confusion
+from diatom_training.metrics.paired_test import Comparison, remarks_of_few
+from diatom_training.metrics.test_cases import Case, ClassNames, class_names, renamed, units_of
+from napari_diatom import engines
+from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.models.card import ModelCard
+from napari_diatom.models.library import ModelFolder
+
+_SHAPES: Final[dict[str, Shape]] = {
+    "boxes": "boxes",
+    "oriented-boxes": "oriented-boxes",
+    "semantic": "masks",
+    "instances": "masks",
+}
+"""What is compared of the models of a task."""
+
+
+def evaluate_model(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    out: Path,
+    threshold: float | None = None,
+    device: str = "auto",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+    options: Bootstrap | None = None,
+    one_class: str = "",
+    remarks: Sequence[str] = (),
+) -> Evaluation:
+    """Judge a model on a test set and write its report.
+
+    A model that finds specimens is given whole images. Average precision looks at scores down to
+    :data:`napari_diatom.analysis.pipeline.FLOOR`, as everything that analyses images does. A model that gives masks is
+    judged by its boxes where the truth has no masks. One that names specimens is given those of the truth.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        See :func:`napari_diatom.models.library.find`.
+    images : sequence of TestImage
+        The test set.
+    out : Path
+        Folder for ``report.html`` and ``report.json``.
+    threshold : float, optional
+        Score from which detections count, or names are given; the model's own, tuned on its validation set, by default.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    report, should_stop
+        See :mod:`napari_diatom.core.progress`; progress comes per image and tile.
+    options : Bootstrap, optional
+        How to resample.
+    one_class : str
+        Judge all that is there, and all that is found, as this one class.
+    remarks : sequence of str
+        What is to be borne in mind besides; a sentence each.
+
+    Raises
+    ------
+    InputError
+        When there are no images, no specimens in their truth, an image cannot be read, or a model that names knows none
+        of their classes.
+    ModelError
+        When the model cannot be loaded.
+    OutputError
+        When the report cannot be written; where its folder cannot be, at once.
+    Stopped
+        When a stop was asked for.
+    """
+    used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
+    told = about(model.card, threshold)
+    with ready(out):
+        slides = opened(images)
+        if model.card.task == "classes":
+            if one_class:
+                raise InputError(f"Model {model.card.name} names specimens; as one class there is nothing to be named.")
+            evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+        else:
+            images = _as_one(images, one_class)
+            shape = shape_of(model.card, images)
+            cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
+            drawn = shown(slides, images, used, should_stop)
+            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+            if shape != _SHAPES[model.card.task]:
+                lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
+                evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
+            if one_class:
+                alike = f"Whatever their names, all specimens are judged as {one_class}."
+                evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
+        untuned = () if threshold is not None else untuned_remarks(model.card)
+        evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
+        check(should_stop)
+        write_report(evaluation, out)
+    return evaluation
+
+
+def compare_models(
+    first: ModelFolder,
+    second: ModelFolder,
+    images: Sequence[TestImage],
+    out: Path,
+    device: str = "auto",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+    options: Bootstrap | None = None,
+    one_class: str = "",
+    remarks: Sequence[str] = (),
+) -> Comparison:
+    """Say which of two models is better on a test set, each at its own threshold, and write the report.
+
+    Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones. Two
+    that name specimens are compared on the specimens whose classes both know. Parameters are those of
+    :func:`evaluate_model`.
+
+    Raises
+    ------
+    InputError
+        As :func:`evaluate_model`; and when one of the two finds specimens and the other one names them.
+    ModelError, OutputError, Stopped
+        As :func:`evaluate_model`.
+    """
+    options = options or Bootstrap()
+    slides = opened(images)
+    names = about(first.card, None).title, about(second.card, None).title
+    naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
+    if len(naming) == 1:
+        raise InputError(
+            f"{naming[0]} names specimens and the other model finds them, so they cannot be compared: give two that "
+            "find specimens, or two that name them."
+        )
+    if naming and one_class:
+        raise InputError("Two models that name specimens cannot be compared as one class: nothing is named then.")
+    with ready(out):
+        if naming:
+            rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)
+        else:
+            images = _as_one(images, one_class)
+            shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
+            shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
+            one, other = (
+                _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
+                for model in (first, second)
+            )
+            rows = compare(
+                one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, should_stop
+            )
+            units = units_of(one)
+        check(should_stop)
+        untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
+        told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
+        comparison = Comparison(names, rows, units, options, told)
+        write_comparison(comparison, out)
+    return comparison
+
+
+def find_specimens(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    device: str = "auto",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> list[Case]:
+    """Return what a model finds on each image beside the truth, as :func:`evaluate_model` compares the two.
+
+    Raises
+    ------
+    InputError, ModelError, Stopped
+        As :func:`evaluate_model`.
+    """
+    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, report, should_stop, "")
+
+
+def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
+    """Return images whose specimens are all of one class, where that is asked for."""
+    if not one_class:
+        return images
+    return [replace(item, truth=renamed(item.truth, (one_class,))) for item in images]
+
+
+def shape_of(card: ModelCard, images: Sequence[TestImage]) -> Shape:
+    """Return what can be compared of a model that finds specimens."""
+    shape = _SHAPES[card.task]
+    if shape == "masks" and any(len(item.truth) and item.truth.masks is None for item in images):
+        return "oriented-boxes"
+    return shape
+
+
+def _cases(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    slides: Sequence[SlideImage],
+    shape: Shape,
+    threshold: float | None,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+    one_class: str,
+) -> list[Case]:
+    """Return what a model finds on each image beside the truth."""
+    engine = engines.load(model, device)
+    names = ClassNames((one_class,))
+    if not one_class:
+        names = class_names([item.truth for item in images], model.card.classes)
+    cases = []
+    names_of_images = called(slides, images)
+    for number, (item, slide) in enumerate(zip(images, slides, strict=True)):
+        report(Progress("images", number, len(images), names_of_images[number]))
+        check(should_stop)
+        options = AnalysisOptions(threshold=threshold, pixel_size_um=item.pixel_size_um)
+        analysis = analyse(slide, engine, options, report, should_stop)
+        seen = renamed(analysis.detections, (one_class,)) if one_class else analysis.detections
+        truth, found = (_as(shape, part) for part in (item.truth, seen))
+        cases.append(
+            Case(
+                image=names_of_images[number],
+                slide=item.slide,
+                truth=truth,
+                found=found,
+                height=slide.height,
+                width=slide.width,
+                pixel_size_um=analysis.pixel_size_um,
+                table=_table(truth, analysis, names) if shape == "masks" else None,
+            )
+        )
+    report(Progress("images", len(images), len(images)))
+    return cases
+
+
+def _as(shape: Shape, part: Detections) -> Detections:
+    """Return specimens as what is compared: as upright or oriented boxes alone, or with masks, if there are any."""
+    if shape == "masks":
+        return part if len(part) else replace(part, masks=())
+    if shape == "oriented-boxes":
+        return replace(part, masks=None)
+    bounds = geometry.bounds(part.boxes)
+    if part.masks is not None:
+        masks = np.array([mask.bounds for mask in part.masks], dtype=np.float64).reshape(-1, 4)
+        bounds = np.where([[mask.area > 0] for mask in part.masks] or np.empty((0, 1), dtype=bool), masks, bounds)
+    sizes = bounds[:, 2:] - bounds[:, :2]
+    upright = np.column_stack([(bounds[:, :2] + bounds[:, 2:]) / 2, sizes, np.zeros(len(bounds))])
+    return replace(part, boxes=geometry.canonical(upright).astype(np.float32), masks=None)
+
+
+def _table(truth: Detections, analysis: Analysis, names: ClassNames) -> NDArray[np.int64]:
+    """Count pixels by true and found class: those of the model's class map, or of its masks drawn as one."""
+    found = analysis.class_map
+    if found is None:
+        found = class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
+    elif len(names.every) == 1:
+        found = (found > 0).astype(np.uint8)
+    return confusion(class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every))

@@ -1,0 +1,191 @@
+"""Models that name specimens, on a test set: they are given the specimens of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.evaluation.evaluation import About, Evaluation, Shown, evaluate_names
+from diatom_training.evaluation.mistakes import MOST, Mistake
+from diatom_training.evaluation.report import TITLES
+from diatom_training.evaluation.test_set import TestImage, called, opened, shown
+from diatom_training.metrics.bootstrap import Bootstrap
+from diatom_training.metrics.naming_figures import figures_of_names
+from diatom_training.metrics.paired_test import Difference, differences
+from diatom_training.metrics.test_cases import Case, Units
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.engines.classifier import Classifier
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.models.library import ModelFolder
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """What a classifier says of the S specimens of a test set whose classes it knows.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Those that it knows.
+    images, specimens : ndarray of int, shape (S,)
+        Index of each one's image, and of the specimen in its truth.
+    truth : ndarray of int64, shape (S,)
+        Index of its true class.
+    probabilities : ndarray of float32, shape (S, C)
+        Of each class.
+    unknown : dict of str to ndarray of float32
+        Of the specimens of each other class, how sure the likeliest name is.
+    """
+
+    classes: tuple[str, ...]
+    images: NDArray[np.intp]
+    specimens: NDArray[np.intp]
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    unknown: dict[str, NDArray[np.float32]]
+
+
+def name_specimens(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    device: str = "auto",
+    report: Report = silent,
+    should_stop: ShouldStop = never,
+) -> Named:
+    """Return what a classifier says of the specimens of the truth.
+
+    Raises
+    ------
+    InputError, ModelError, Stopped
+        As :func:`evaluate_model`.
+    """
+    return _said(model, images, opened(images), device, report, should_stop)
+
+
+def judge_names(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    slides: Sequence[SlideImage],
+    threshold: float,
+    about: About,
+    options: Bootstrap | None,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Evaluation:
+    """Judge the names that a classifier gives the specimens of the truth."""
+    said = _said(model, images, slides, device, report, should_stop)
+    groups = [images[k].slide for k in said.images.tolist()]
+    evaluation = evaluate_names(
+        said.truth, said.probabilities, said.classes, groups, about, options, threshold, should_stop
+    )
+    names, drawn = called(slides, images), shown(slides, images, threshold, should_stop)
+    likely, sure = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
+    mistakes = []
+    wrong = np.flatnonzero(likely != said.truth)
+    for k in wrong[np.argsort(-sure[wrong], kind="stable")][:MOST].tolist():
+        number, specimen = int(said.images[k]), int(said.specimens[k])
+        item, slide = images[number], slides[number]
+        words = f"{said.classes[said.truth[k]]} taken for {said.classes[likely[k]]} with a probability of {sure[k]:.2f}"
+        mistake = Mistake("misnamed", number, specimen, None, words)
+        case = Case(names[number], item.slide, item.truth, item.truth[[]], slide.height, slide.width)
+        x, y = item.truth.boxes[specimen, :2].tolist()
+        mistakes.append(Shown(mistake, case.image, x, y, drawn(mistake, case)))
+    remarks = evaluation.remarks
+    if said.unknown:
+        listed = ", ".join(f"{name} ({len(part)})" for name, part in said.unknown.items())
+        named = sum(int((part >= np.float32(threshold)).sum()) for part in said.unknown.values())
+        number = sum(len(part) for part in said.unknown.values())
+        remarks = (
+            *remarks,
+            f"The model does not know these classes of the truth: {listed}. They are left out of the figures; "
+            f"it should call them unknown, and gave {named} of the {number} a name.",
+        )
+    return replace(evaluation, images=len(images), mistakes=tuple(mistakes), remarks=remarks)
+
+
+def compare_names(
+    models: tuple[ModelFolder, ModelFolder],
+    images: Sequence[TestImage],
+    slides: Sequence[SlideImage],
+    names: tuple[str, str],
+    options: Bootstrap,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+) -> tuple[tuple[Difference, ...], Units]:
+    """Compare the names of two classifiers, specimen by specimen."""
+    said = [_said(model, images, slides, device, report, should_stop) for model in models]
+    classes = tuple(dict.fromkeys(name for part in said for name in part.classes))
+    given = [
+        {
+            (image, specimen): (classes.index(part.classes[true]), classes.index(part.classes[likely]))
+            for image, specimen, true, likely in zip(
+                part.images.tolist(),
+                part.specimens.tolist(),
+                part.truth.tolist(),
+                part.probabilities.argmax(axis=1).tolist(),
+                strict=True,
+            )
+        }
+        for part in said
+    ]
+    both = [key for key in given[0] if key in given[1]]
+    if not both:
+        raise InputError(f"{names[0]} and {names[1]} have no class of the truth in common: no name can be compared.")
+    units = Units.by([images[image].slide for image, _ in both], [str(k) for k in range(len(both))], "specimens")
+    true = np.array([given[0][key][0] for key in both], dtype=np.int64)
+    named = np.array([part[key][1] for part in given for key in both], dtype=np.int64)
+    figures = figures_of_names(np.tile(true, 2), named, len(classes), units.twice())
+    return differences(figures, units, names, TITLES, (), options, should_stop), units
+
+
+def _said(
+    model: ModelFolder,
+    images: Sequence[TestImage],
+    slides: Sequence[SlideImage],
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Named:
+    """Return what a classifier says of the specimens of the truth."""
+    model.verify()
+    namer = Classifier(model, device)
+    classes = model.card.classes
+    said: list[NDArray[np.float32]] = []
+    true: list[str] = []
+    whose: list[int] = []
+    which: list[int] = []
+    for number, (item, slide, name) in enumerate(zip(images, slides, called(slides, images), strict=True)):
+        report(Progress("images", number, len(images), name))
+        check(should_stop)
+        try:
+            said.append(namer.name(slide, item.truth, silent, should_stop, item.outlines).probabilities)
+        finally:
+            slide.release()
+        true += [item.truth.classes[k] for k in item.truth.class_ids.tolist()]
+        whose += [number] * len(item.truth)
+        which += range(len(item.truth))
+    report(Progress("images", len(images), len(images)))
+    probabilities = np.concatenate(said)
+    known = np.flatnonzero([name in classes for name in true])
+    foreign = sorted(set(true) - set(classes))
+    if not len(known):
+        raise InputError(
+            f"Model {model.card.name} knows none of the classes of the truth ({', '.join(foreign)}), so its names "
+            f"cannot be judged; it knows {', '.join(classes)}."
+        )
+    return Named(
+        classes=classes,
+        images=np.array(whose, dtype=np.intp)[known],
+        specimens=np.array(which, dtype=np.intp)[known],
+        truth=np.array([classes.index(true[k]) for k in known.tolist()], dtype=np.int64),
+        probabilities=probabilities[known],
+        unknown={
+            name: probabilities[[k for k, other in enumerate(true) if other == name]].max(axis=1) for name in foreign
+        },
+    )

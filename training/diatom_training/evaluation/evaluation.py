@@ -1,0 +1,350 @@
+"""An evaluation as a whole: the model, its figures with their intervals, its worst mistakes, what to bear in mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from diatom_training.evaluation.mistakes import Mistake, worst
+from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
+from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
+from diatom_training.metrics.coco_evaluator import Shape
+from diatom_training.metrics.detection_figures import NAN, DetectionFigures, detection_figures, figures_of
+from diatom_training.metrics.matching import match_cases
+from diatom_training.metrics.naming_figures import NamingFigures, checked_names, figures_of_names, naming_figures
+from diatom_training.metrics.proportions import FEWEST
+from diatom_training.metrics.test_cases import Case, Units
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.text import many
+
+
+@dataclass(frozen=True)
+class About:
+    """Which model was judged, and how its threshold came about.
+
+    Attributes
+    ----------
+    model, version : str
+        From its card.
+    sha256 : str
+        Of its weights, empty where unknown.
+    task : str
+        From its card.
+    threshold_from : str
+        Where the threshold comes from, as words after "the threshold is".
+    """
+
+    model: str
+    version: str = ""
+    sha256: str = ""
+    task: str = ""
+    threshold_from: str = "the one that was given"
+
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.model} {self.version}".rstrip()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A mistake, where it is, and its picture.
+
+    Attributes
+    ----------
+    mistake : Mistake
+        What is wrong.
+    image : str
+        Name of the image.
+    x_px, y_px : float
+        Centre of the specimen or detection.
+    jpeg : bytes
+        The picture; empty where there is none.
+    """
+
+    mistake: Mistake
+    image: str
+    x_px: float
+    y_px: float
+    jpeg: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All that there is to say of a model on a test set; what a task does not have is None.
+
+    Attributes
+    ----------
+    about : About
+        The model.
+    images : int
+        How many; 0 for cut-outs.
+    units : Units
+        What was resampled.
+    bootstrap : Bootstrap
+        How.
+    intervals : mapping of str to Interval
+        The chief figures.
+    detection : DetectionFigures or None
+        Of a model that finds specimens.
+    maps : MapFigures or None
+        Of their class maps.
+    naming : NamingFigures or None
+        Of a model that names cut-outs.
+    mistakes : tuple of Shown
+        The worst.
+    remarks : tuple of str
+        What to bear in mind; a sentence each.
+    """
+
+    about: About
+    images: int
+    units: Units
+    bootstrap: Bootstrap
+    intervals: Mapping[str, Interval]
+    detection: DetectionFigures | None = None
+    maps: MapFigures | None = None
+    naming: NamingFigures | None = None
+    mistakes: tuple[Shown, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of all classes together, as a model's card has them; without those that are NaN."""
+        figures: dict[str, float] = {}
+        if self.naming:
+            naming = self.naming
+            figures |= {
+                "specimens": naming.specimens,
+                "accuracy": naming.accuracy,
+                "macro_f1": naming.f1,
+                "auc": naming.auc,
+                "top3": naming.top3,
+                "genus_accuracy": naming.genus_accuracy,
+                "named": naming.named,
+                "precision_named": naming.precision_named,
+                "calibration_error": naming.calibration.error,
+            }
+        if self.detection:
+            found = self.detection
+            figures |= {"images": self.images, "specimens": found.overall.specimens, "found": found.overall.found}
+            figures |= {name: interval.value for name, interval in self.intervals.items()}
+            figures |= {
+                "relative_count_error": found.relative_count_error,
+                "angle_error_deg": found.angle_error_deg,
+                "length_error": found.length_error,
+            }
+        return {name: round(float(value), 4) for name, value in figures.items() if value == value}
+
+
+Picture = Callable[[Mistake, Case], bytes]
+"""Returns the picture of a mistake as a JPEG, or nothing."""
+
+
+def no_picture(mistake: Mistake, case: Case) -> bytes:
+    """Return nothing."""
+    return b""
+
+
+def evaluate_cases(
+    cases: Sequence[Case],
+    shape: Shape,
+    threshold: float,
+    about: About,
+    options: Bootstrap | None = None,
+    picture: Picture = no_picture,
+    should_stop: ShouldStop = never,
+) -> Evaluation:
+    """Judge what a model found.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The test set. Class maps are judged where all cases have their tables.
+    shape : Shape
+        What is compared.
+    threshold : float
+        Score from which detections count; tuned on the validation set.
+    about : About
+        The model.
+    options : Bootstrap, optional
+        How to resample.
+    picture : callable, optional
+        Gives the pictures of mistakes.
+    should_stop : callable
+        See :mod:`napari_diatom.core.progress`.
+
+    Raises
+    ------
+    InputError
+        When there are no images, or no specimens in their truth; and see :func:`match_cases`.
+    Stopped
+        When a stop was asked for.
+    """
+    options = options or Bootstrap()
+    matched = match_cases(cases, shape)
+    figures = detection_figures(matched, threshold)
+    found = intervals(figures_of(matched, threshold), matched.units, options, should_stop)
+    maps = None
+    if all(case.table is not None for case in cases):
+        maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
+        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options, should_stop)
+    overall = figures.overall
+    shares = {"precision": (overall.right, overall.found), "recall": (overall.right, overall.specimens)}
+    shown = []
+    for mistake in worst(matched, threshold):
+        case = matched.cases[mistake.case]
+        check(should_stop)
+        box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
+        shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
+    return Evaluation(
+        about=about,
+        images=len(cases),
+        units=matched.units,
+        bootstrap=options,
+        intervals=of_specimens(found, shares, overall.specimens, options.level),
+        detection=figures,
+        maps=maps,
+        mistakes=tuple(shown),
+        remarks=(
+            *_remarks_of_units(matched.units),
+            *_few(overall.specimens, overall.found),
+            *_remarks_of_cases(cases, figures),
+        ),
+    )
+
+
+def evaluate_names(
+    truth: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    slides: Sequence[str],
+    about: About,
+    options: Bootstrap | None = None,
+    threshold: float = NAN,
+    should_stop: ShouldStop = never,
+) -> Evaluation:
+    """Judge the names that a model gave to N cut-outs.
+
+    Parameters
+    ----------
+    truth : array-like of int, shape (N,)
+        Index of each specimen's class.
+    probabilities : array-like, shape (N, C)
+        Of each class, 0 to 1.
+    classes : sequence of str
+        Names of the C classes.
+    slides : sequence of str
+        The slide that each specimen comes from; of a single slide the specimens are resampled.
+    about : About
+        The model.
+    options : Bootstrap, optional
+        How to resample.
+    threshold : float
+        Probability under which no name is given.
+    should_stop : callable
+        See :mod:`napari_diatom.core.progress`.
+
+    Raises
+    ------
+    InputError
+        With every problem found; see :func:`naming_figures`.
+    Stopped
+        When a stop was asked for.
+    """
+    options = options or Bootstrap()
+    figures = naming_figures(truth, probabilities, classes, threshold)
+    ids, given = checked_names(truth, probabilities, classes)
+    if len(slides) != len(ids):
+        raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
+    units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
+    resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
+    found = intervals(resampled, units, options, should_stop)
+    shares = {"accuracy": (int(np.trace(figures.confusion)), len(ids))}
+    return Evaluation(
+        about=about,
+        images=0,
+        units=units,
+        bootstrap=options,
+        intervals=of_specimens(found, shares, len(ids), options.level),
+        naming=figures,
+        remarks=(*_remarks_of_units(units), *_few(len(ids)), *figures.remarks),
+    )
+
+
+def remarks_of(units: Units) -> list[str]:
+    """Say what the intervals are worth."""
+    if len(units) < 2:
+        return [f"There is but one of the {units.kind}, so nothing can be said of how far chance goes."]
+    if units.kind != "slides":
+        return [
+            f"All {units.kind} are of one slide. The intervals were found by drawing {units.kind}, not slides: they "
+            "say how sure the figures are for this slide, and nothing of other slides, which may well differ more."
+        ]
+    if len(units) < FEW:
+        return [f"There are only {len(units)} slides, so the intervals are rough ones; with {FEW} or more they hold."]
+    return []
+
+
+def _remarks_of_units(units: Units) -> list[str]:
+    """Say what the intervals of an evaluation are worth, in which those of shares come of their specimens too."""
+    if len(units) > 1:
+        return remarks_of(units)
+    one = units.kind.removesuffix("s")
+    return [
+        f"There is only one {one}. The intervals of shares count each specimen for itself, and so are too narrow; of "
+        "the other figures nothing can be said of how far chance goes."
+    ]
+
+
+def _few(specimens: int, found: int = FEWEST) -> list[str]:
+    """Say where figures are of too few specimens, or finds, to tell anything."""
+    if specimens < FEWEST:
+        return [
+            f"There {'is' if specimens == 1 else 'are'} only {many(specimens, 'specimen')} in the truth: too few to "
+            f"tell how good the model is. {FEWEST} are the least."
+        ]
+    if 0 < found < FEWEST:
+        return [f"The precision is of {many(found, 'find')} only: too few to tell."]
+    return []
+
+
+def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[str]:
+    """Say what was left out of the figures."""
+    remarks = []
+    if figures.names.nameless:
+        remarks.append(
+            "The model knows none of the classes of the truth, so only what it finds is judged, not what it calls it."
+        )
+    if figures.names.unknown:
+        listed = ", ".join(f"{name} ({_number(cases, name)})" for name in figures.names.unknown)
+        remarks.append(
+            f"The model does not know these classes of the truth: {listed}. They count as specimens to be found, but "
+            "are left out of the means over the classes."
+        )
+    absent = [part.name for part in figures.classes if not part.specimens]
+    if absent:
+        remarks.append(
+            f"Of these classes there is no specimen in the truth, so nothing can be said of them: {', '.join(absent)}."
+        )
+    without = sum(case.pixel_size_um is None for case in cases)
+    if without:
+        known = f"{len(cases) - without} of the {len(cases)} images; sizes on the others are in pixels"
+        if without == len(cases):
+            known = "no image, so sizes are in pixels"
+        remarks.append(f"The pixel size is known of {known}.")
+    if not figures.overall.found:
+        remarks.append("The model found nothing at all at this threshold.")
+    return remarks
+
+
+def _number(cases: Sequence[Case], name: str) -> int:
+    """Return how many specimens of a class there are in the truth."""
+    return sum(
+        int((case.truth.class_ids == case.truth.classes.index(name)).sum())
+        for case in cases
+        if name in case.truth.classes
+    )

@@ -1,0 +1,110 @@
+"""A test set: images with their truth, what they are called, and pictures of mistakes on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from diatom_training.data.annotated_slides import Slide
+from diatom_training.evaluation.evaluation import About
+from diatom_training.evaluation.mistakes import Mistake, picture
+from diatom_training.metrics.test_cases import Case, check_truth
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import ShouldStop, check
+from napari_diatom.images.slide_image import SlideImage, open_images
+from napari_diatom.models.card import USUAL_THRESHOLD, ModelCard
+
+
+@dataclass(frozen=True, eq=False)
+class TestImage:
+    """An image with its truth, which no model that is tested on it may have seen.
+
+    Attributes
+    ----------
+    image : Path or SlideImage
+        A file with one image, or the image itself.
+    slide : str
+        What it was taken of.
+    truth : Detections
+        What is there: oriented boxes, with masks where masks are to be compared.
+    pixel_size_um : float or None
+        Micrometres per pixel; None takes the image's own, if it has one.
+    name : str
+        What it is called in the report; empty takes the image's own name.
+    outlines : sequence of array-like, each of shape (K, 2), or None
+        Along which the specimens are cut out to be named; None takes their masks, else their boxes.
+    """
+
+    image: Path | SlideImage
+    slide: str
+    truth: Detections
+    pixel_size_um: float | None = None
+    name: str = ""
+    outlines: Sequence[ArrayLike] | None = None
+
+    @classmethod
+    def of(cls, slide: Slide) -> TestImage:
+        """Return an annotated slide as a test image. Raises InputError when it cannot be opened."""
+        return cls(slide.open(), slide.group, slide.truth, slide.pixel_size_um, slide.name, slide.outlines)
+
+
+def opened(images: Sequence[TestImage]) -> list[SlideImage]:
+    """Return the images, opened; nothing is decoded yet."""
+    slides = [_open(item) for item in images]
+    # Now, not after hours of analysis.
+    check_truth(called(slides, images), [item.truth for item in images])
+    return slides
+
+
+def called(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
+    """Return what images are called."""
+    return [item.name or slide.name for item, slide in zip(images, slides, strict=True)]
+
+
+def _open(item: TestImage) -> SlideImage:
+    """Return the one image of a test image."""
+    if isinstance(item.image, SlideImage):
+        return item.image
+    pages = open_images(item.image)
+    if len(pages) != 1:
+        raise InputError(f"{item.image} holds {len(pages)} images: open it, and give each with its own truth.")
+    return pages[0]
+
+
+def shown(
+    slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, should_stop: ShouldStop
+) -> Callable[[Mistake, Case], bytes]:
+    """Return what draws mistakes on their images."""
+    by_name = dict(zip(called(slides, images), slides, strict=True))
+
+    def drawn(mistake: Mistake, case: Case) -> bytes:
+        check(should_stop)
+        slide = by_name[case.image]
+        try:
+            return picture(mistake, case, slide, threshold)
+        finally:
+            slide.release()
+
+    return drawn
+
+
+def untuned_remarks(card: ModelCard) -> list[str]:
+    """Say where a model has no threshold of its own, as one that was right of nothing on its validation images."""
+    if card.thresholds:
+        return []
+    return [
+        f"No threshold was tuned for {card.name}, as happens where nothing that a model says of its validation images "
+        f"is right: the usual one of {USUAL_THRESHOLD:.2f} was taken."
+    ]
+
+
+def about(card: ModelCard, threshold: float | None) -> About:
+    """Say which model was judged."""
+    own = "the model's own, tuned on its validation images" if card.thresholds else "the usual one, as none was tuned"
+    return About(
+        card.name, card.version, card.sha256, card.task, own if threshold is None else "the one that was given"
+    )

@@ -1,0 +1,93 @@
+"""Cross-validation as runs of training: one for each fold, in folders beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from diatom_training.data.annotated_slides import Part
+from diatom_training.evaluation.cross_validation import CrossValidation, Fold, cross_validation, write_cross_validation
+from diatom_training.evaluation.report import JSON
+from diatom_training.finetune import dataset
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.run_folder import REPORT, RunFolder
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Report, ShouldStop, never, silent
+
+
+def name_of(number: int) -> str:
+    """Return the name of a fold, from 1, and of its folder."""
+    return f"fold-{number}"
+
+
+def create(
+    out: Path, config: TrainConfig, number: int, report: Report = silent, should_stop: ShouldStop = never
+) -> list[RunFolder]:
+    """Divide the data of a training into folds, and make the folder of a run for each.
+
+    Raises
+    ------
+    InputError
+        When the data cannot be read, are too few for so many folds, or ``out`` holds something already.
+    OutputError
+        When the folders cannot be made.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty: name another folder, or go on with the folds in it (--resume).")
+    parts = dataset.folds(config, number, report, should_stop)
+    return [RunFolder.create(out / name_of(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
+
+
+def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> list[RunFolder]:
+    """Return the runs of a cross-validation that was begun.
+
+    Parameters
+    ----------
+    out : Path
+        Their folder.
+    number : int
+        How many there are to be.
+    config : TrainConfig, optional
+        What they are to do.
+
+    Raises
+    ------
+    InputError
+        When there are not as many, or they were begun to do something else.
+    """
+    there = len(list(out.glob("fold-*"))) if out.is_dir() else 0
+    if there != number:
+        raise InputError(
+            f"{out} holds {there} folds and not {number}: go on with as many as it was begun with, or "
+            "name another folder."
+        )
+    folders = [RunFolder.open(out / name_of(k)) for k in range(1, number + 1)]
+    for k, folder in enumerate(folders, start=1):
+        if config is not None:
+            folder.check(_config_of(config, k, folder.config().split.parts))
+    return folders
+
+
+def _config_of(config: TrainConfig, number: int, parts: Mapping[Part, Sequence[str]]) -> TrainConfig:
+    """Return what a fold, from 1, is to do."""
+    split = config.split.model_dump(mode="json") | {"parts": dict(parts)}
+    return config.replace(name=f"{config.name}-{name_of(number)}", split=split)
+
+
+def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:
+    """Write what the finished runs say together, and return it.
+
+    Raises
+    ------
+    InputError
+        When a run has no report.
+    OutputError
+        When the report cannot be written.
+    """
+    folds = [
+        Fold.read(folder.path.name, folder.config().split.parts["test"], folder / REPORT / JSON) for folder in folders
+    ]
+    first = folders[0].config().name
+    result = cross_validation(first.removesuffix(f"-{name_of(1)}"), folds)
+    write_cross_validation(result, out)
+    return result

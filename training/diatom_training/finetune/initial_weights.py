@@ -1,0 +1,168 @@
+"""What a training starts from: a model, an earlier run, ImageNet, an Ultralytics file, or chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from diatom_training.finetune import head_transfer
+from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
+from diatom_training.finetune.run_folder import find_model
+from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
+from napari_diatom.engines.weights import loaded
+from napari_diatom.models.card import MASK_TASKS, ModelCard, Task
+from napari_diatom.models.library import ModelFolder
+
+TILE: Final = 1024
+"""Side in pixels of the tiles that a network is given later, where its start names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where the weights come from.
+
+    Attributes
+    ----------
+    architecture : str
+        Of the network to train.
+    weights, backbone : mapping of str to Tensor, or None
+        Of a whole network, and of a backbone alone.
+    tile_size : int
+        Side in pixels of the tiles that the network is to be given later.
+    text : str
+        For the card and the report.
+    licence : str
+        Of the weights, as far as it is known.
+    classes : tuple of str
+        What the whole network knows, as far as it is known.
+    composed : mapping, or None
+        What the weights have learnt from composed slides, as the card tells it.
+    seen : frozenset of str
+        Keys of the images that they have learnt from or were tuned on, as far as the card tells them.
+    """
+
+    architecture: str
+    weights: Mapping[str, torch.Tensor] | None
+    backbone: Mapping[str, torch.Tensor] | None
+    tile_size: int
+    text: str
+    licence: str = ""
+    classes: tuple[str, ...] = ()
+    composed: Mapping[str, Any] | None = None
+    seen: frozenset[str] = frozenset()
+
+    def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
+        """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
+        if self.weights is None:
+            return None
+        network = build(self.architecture, len(classes)).state_dict()
+        return head_transfer.for_classes(self.weights, network, self.classes, classes)
+
+
+def build(architecture: str, n_classes: int) -> torch.nn.Module:
+    """Return an untrained network of any task.
+
+    Raises
+    ------
+    ModelError
+        When the architecture is unknown; close names are suggested.
+    """
+    if architecture.startswith("yolo"):
+        return yolo_net.build(architecture, n_classes)
+    if architecture.startswith("maskrcnn"):
+        return maskrcnn_net.build(architecture, n_classes)
+    if architecture.startswith(classifier_net.PREFIX):
+        return classifier_net.build(architecture, n_classes)
+    return deeplab_net.build(architecture, n_classes)
+
+
+def resolve(config: TrainConfig) -> Start:
+    """Find what a training starts from, and check that it goes with the task.
+
+    Raises
+    ------
+    InputError
+        When the start is of another task.
+    ModelError
+        When it does not exist, or its weights cannot be had or read.
+    """
+    start = config.start
+    usual = config.architecture or ARCHITECTURES[config.task]
+    if start == SCRATCH:
+        _check_task(usual, config)
+        return Start(usual, None, None, TILE, "weights drawn by chance")
+    if start == IMAGENET:
+        _check_task(usual, config)
+        encoder = usual.split("/")[1] if "/" in usual else ""
+        weights = pretrained(encoder, whole=config.task == "classes")
+        return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+    if start.endswith(".pth"):
+        _check_task(usual, config)
+        return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
+    if start.endswith(".pt"):
+        found = yolo_net.read_checkpoint(Path(start))
+        try:
+            architecture = config.architecture or _turned(found.known_architecture(), config.task)
+        except ModelError as error:
+            raise ModelError(f"{start} cannot be the start: {error}") from None
+        _check_task(architecture, config)
+        text = f"{Path(start).name}, an Ultralytics file"
+        return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
+    model = find_model(start)
+    card = model.card
+    text = f"{card.name} {card.version} ({card.sha256[:12]})"
+    if config.task == "classes" and card.task in MASK_TASKS:
+        _check_task(usual, config)
+        backbone = backbone_of(_network(model)).state_dict()
+        return Start(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
+    related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
+    if card.task != config.task and not related:
+        raise InputError(
+            f"{card.name} is a model for {card.task} and cannot be the start of one for {config.task}; choose another "
+            "start, or the task of that model."
+        )
+    architecture = config.architecture or card.architecture
+    if related and config.architecture is None:
+        architecture = _turned(architecture, config.task)
+    _check_task(architecture, config)
+    weights, seen = _network(model).state_dict(), seen_by(card)
+    return Start(architecture, weights, None, card.tile_size, text, card.licence, card.classes, seen=seen)
+
+
+def seen_by(card: ModelCard) -> frozenset[str]:
+    """Return the keys of the images that a model, or what it started from, has learnt from or was tuned on."""
+    listed: Mapping[str, list[str]] = card.training.get("images_seen") or {}
+    return frozenset(key for keys in listed.values() for key in keys)
+
+
+def _turned(architecture: str, task: Task) -> str:
+    """Return the YOLO for oriented boxes of one for upright boxes, or the other way round, as the task asks for."""
+    return architecture.removesuffix("-obb") + "-obb" * (task == "oriented-boxes")
+
+
+def _network(model: ModelFolder) -> torch.nn.Module:
+    """Return the network of a model, with its weights."""
+    model.verify()
+    return loaded(partial(build, model.card.architecture, len(model.card.classes)), model.weights)
+
+
+def _check_task(architecture: str, config: TrainConfig) -> None:
+    """Refuse an architecture that is for something else."""
+    options: Any = config.options(architecture, ("diatom",))
+    task: Task = options.task
+    if task != config.task:
+        raise InputError(
+            f"{architecture} is a network for {task}, and the task is {config.task}; "
+            f"{ARCHITECTURES[config.task]} is one for that."
+        )
+    try:
+        build(architecture, 1)
+    except ModelError as error:
+        raise InputError(str(error)) from None

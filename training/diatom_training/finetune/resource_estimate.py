@@ -1,0 +1,165 @@
+"""How long a training will take and how much memory it needs, measured on a few of its own steps."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.subprocess_call import aside
+from napari_diatom.core.errors import Stopped
+from napari_diatom.core.progress import Progress, ShouldStop, never
+from napari_diatom.core.text import many
+from napari_diatom.models.card import NAMING_TASK
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.dataset import Dataset
+    from napari_diatom.models.library import ModelFolder
+
+STEPS: Final = 3
+"""Steps that are measured, after a first one that warms up."""
+LOOK_SECONDS: Final = 5.0
+"""Time at the most that is spent on an image, to know how long the test will take."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a training will need.
+
+    Attributes
+    ----------
+    step_seconds : float
+        Of one step, a batch forwards and backwards, once the backbone learns too.
+    crop_seconds : float
+        Of the validation of one crop.
+    judging_seconds : float
+        Of the tuning of the threshold on the validation part, and of the test.
+    memory_bytes : int
+        At the most, of the whole process, or of the GPU where one is used.
+    device : str
+        On which that was measured.
+    """
+
+    step_seconds: float
+    crop_seconds: float
+    judging_seconds: float
+    memory_bytes: int
+    device: str
+
+    def seconds(self, config: TrainConfig) -> float:
+        """Return how long a training with its test will take, composed slides included; it may end earlier."""
+        learning = config.learning
+        steps = -(-learning.crops // learning.batch)
+        epoch = steps * self.step_seconds + learning.validation_crops * self.crop_seconds
+        return _epochs(config) * epoch + self.judging_seconds
+
+    def text(self, config: TrainConfig) -> str:
+        """Return the same for a person."""
+        minutes = max(round(self.seconds(config) / 60), 1)
+        told = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+        where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
+        epochs = many(_epochs(config), "epoch")
+        return f"About {told} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
+
+
+def measure(config: TrainConfig) -> Estimate:
+    """Measure a few steps in this process.
+
+    Raises
+    ------
+    DiatomError
+        As :func:`diatom_training.finetune.training_run.train`, as far as that shows before and in the first steps.
+    """
+    import torch
+
+    from diatom_training.finetune import dataset, initial_weights, training_run
+    from diatom_training.finetune.run_folder import RunFolder
+    from diatom_training.learning import train as learning
+    from napari_diatom.engines.backends import choose_device
+
+    data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
+    own = config.options(begin.architecture, data.classes)
+    shown = min(own.batch, own.validation_crops)
+    few = {"epochs": 1, "crops": (1 + STEPS) * own.batch, "validation_crops": shown, "frozen_epochs": 0, "workers": 0}
+    times: list[float] = []
+
+    def report(progress: Progress) -> None:
+        if progress.stage in ("step", "epoch"):
+            times.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as folder:
+        images = Path(folder) / "images"
+        trained = learning.train(
+            dataset.examples(data, "train", config, begin.tile_size, images),
+            own.model_copy(update=few),
+            Path(folder),
+            validation=dataset.examples(data, "validation", config, begin.tile_size, images),
+            start=begin.weights_for(data.classes),
+            backbone=begin.backbone,
+            device=device,
+            report=report,
+        )
+        model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
+        judging = _judging_seconds(model, data, config.device)
+    memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
+    return Estimate((times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, judging, memory, device)
+
+
+def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
+    """Return how long a model will take for all images of validation and test, going by a part of one of them."""
+    from diatom_training.data.annotated_slides import PARTS
+    from diatom_training.evaluation.evaluate_classifier import name_specimens
+    from diatom_training.evaluation.test_set import TestImage
+    from napari_diatom import engines
+    from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+
+    slides = [slide for part in PARTS[1:] for slide in data.parts[part] if len(slide.truth)]
+    if model.card.task == NAMING_TASK:
+        least = min(slides, key=lambda slide: len(slide.truth))
+        begun = time.perf_counter()
+        name_specimens(model, [TestImage.of(least)], device)
+        return (time.perf_counter() - begun) * sum(len(slide.truth) for slide in slides) / len(least.truth)
+    least = min(slides, key=lambda slide: math.prod(slide.size))
+    engine = engines.load(model, device)
+    told: list[Progress] = []
+    times: list[float] = []
+
+    def report(progress: Progress) -> None:
+        if progress.stage == "tiles":
+            told.append(progress)
+            times.append(time.perf_counter())
+
+    with contextlib.suppress(Stopped):
+        options = AnalysisOptions(pixel_size_um=least.pixel_size_um)
+        analyse(least.open(), engine, options, report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
+    share = told[-1].done / told[-1].total * math.prod(least.size)
+    return (times[-1] - times[0]) / share * sum(math.prod(slide.size) for slide in slides)
+
+
+def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
+    """Measure in a process of its own; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
+    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, should_stop)
+    return told
+
+
+def _epochs(config: TrainConfig) -> int:
+    """Return how many epochs a training has, with those on composed slides, which are as long."""
+    return config.learning.epochs + (0 if config.composed is None else config.composed.epochs)
+
+
+def _peak_bytes() -> int:
+    """Return the most memory that this process has had."""
+    import psutil
+
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else 1024 * peak)

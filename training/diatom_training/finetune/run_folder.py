@@ -1,0 +1,377 @@
+"""The folder of a run: what is in it, and how a window, a command line and the training talk through it.
+
+The training appends what happens to ``events.jsonl``, a JSON object a line; whoever wants it to stop puts a file called
+``stop`` there. So any number of windows can watch, and one that was closed finds the run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from filelock import FileLock
+
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.curve_diagnosis import Reading, read
+from diatom_training.finetune.data_split import Division
+from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.progress import Progress
+from napari_diatom.core.text_files import parse_json, parse_table, read_json, read_text
+from napari_diatom.models import library
+from napari_diatom.models.library import ModelFolder
+
+CONFIG: Final = "config.yaml"
+SPLIT: Final = "split.json"
+ENVIRONMENT: Final = "environment.json"
+HISTORY: Final = "history.csv"
+EVENTS: Final = "events.jsonl"
+STATE: Final = "run.json"
+STOP: Final = "stop"
+STARTER: Final = "starter.json"
+"""Names the process that started the training, or that watches over it since."""
+KEEP: Final = "keep"
+"""A file that lets the training go on when that process is gone."""
+EXAMPLES: Final = "examples"
+MODEL: Final = "model"
+CHECKPOINTS: Final = "checkpoints"
+IMAGES: Final = "images"
+REPORT: Final = "report"
+CURVES: Final = "curves.png"
+BOARD: Final = "tensorboard"
+COMPOSED: Final = "composed"
+"""Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
+FIELDS: Final = "fields"
+
+LOG: Final = "log.txt"
+LOCK: Final = ".lock"
+"""Held while a run is made, or a process is started on it."""
+_BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, KEEP, LOG)
+"""Files that a run has before its first epoch, ..."""
+_BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
+"""... and folders."""
+_CLOCK_SECONDS: Final = 60.0
+_AT_ONCE: Final = 2**26
+"""Bytes of events that are read at once, and of a line at the most."""
+_PIDS: Final = 2**31
+"""Number above all of processes."""
+
+Stage = Literal["new", "running", "stopped", "failed", "finished"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is.
+
+    Attributes
+    ----------
+    stage : Stage
+        ``new`` is one that has not begun.
+    pid : int
+        Process that works or worked on it, 0 for none.
+    message : str
+        Why it stopped or failed.
+    """
+
+    stage: Stage = "new"
+    pid: int = 0
+    message: str = ""
+
+
+class RunFolder:
+    """A run on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig) -> RunFolder:
+        """Make the folder of a new run, in place of one that has come to nothing.
+
+        Raises
+        ------
+        InputError
+            When the folder holds something already, but for a run that ended before its first epoch.
+        OutputError
+            When it cannot be written.
+        """
+        folder = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path} cannot be made: {reason(error)}") from error
+        with folder.alone():
+            folder._clear()
+            if any(item.name != LOCK for item in path.iterdir()):
+                raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
+            config.absolute().write(path / CONFIG)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Return the run in a folder.
+
+        Raises
+        ------
+        InputError
+            When there is none.
+        """
+        if not (path / CONFIG).is_file():
+            raise InputError(f"{path} holds no training: it has no {CONFIG}.")
+        return cls(path)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from beginning the run meanwhile. Raises OutputError when that is not possible."""
+        try:
+            held = FileLock(self / LOCK).acquire()
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {reason(error)}") from error
+        with held:
+            yield
+
+    def _clear(self) -> None:
+        """Take away what a run has left that ended before its first epoch."""
+        if self.state().stage not in ("stopped", "failed"):
+            return
+        there = {item.name for item in self.path.iterdir()} - {LOCK}
+        if there - {*_BEGINNING, *_BEGINNING_FOLDERS} or any((self / CHECKPOINTS).glob("*")):
+            return
+        for name in there & set(_BEGINNING):
+            (self / name).unlink()
+        for name in there & set(_BEGINNING_FOLDERS):
+            shutil.rmtree(self / name)
+
+    def config(self) -> TrainConfig:
+        """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
+        return TrainConfig.read(self / CONFIG)
+
+    def check(self, config: TrainConfig) -> None:
+        """Refuse to go on otherwise than the run began, but for the devices.
+
+        Raises
+        ------
+        InputError
+            When the run is to do something else than ``config`` says.
+        """
+        same = {"device": "auto", "devices": 1}
+        if config.absolute().replace(**same) != self.config().replace(**same):
+            raise InputError(
+                f"The settings have changed since {self.path} began, and a training goes on only as it began: resume "
+                f"{self.path} itself, or begin a new one with -o."
+            )
+
+    def division(self) -> Division | None:
+        """Return how the run has divided its slides, None where it has not yet. Raises as :meth:`Division.read`."""
+        return Division.read(self / SPLIT)
+
+    def state(self) -> State:
+        """Return how far it is; one whose process has died without a word is ``stopped``."""
+        state, started = self.written_state()
+        if state.stage == "running" and not alive(state.pid, started):
+            return State("stopped", state.pid, "The training was ended from outside; it can go on.")
+        return state
+
+    def written_state(self) -> tuple[State, float]:
+        """Return how far it was by its own last word, and when its process was started."""
+        path = self / STATE
+        if not path.exists():
+            return State(), 0.0
+        advice = "The file is damaged: remove it to go on with the training."
+        try:
+            data = read_json(path, "the state of a training")
+            state = State(data["stage"], int(data["pid"]), str(data["message"]))
+            started = float(data["started"])
+            if state.stage not in get_args(Stage) or not 0 <= state.pid < _PIDS:
+                raise ValueError(f"{state.stage!r}, process {state.pid}")
+        except InputError as error:
+            raise InputError(f"{error} {advice}") from None
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise InputError(f"{path} is not the state of a training: {error!r}. {advice}") from None
+        return state, started
+
+    def write_state(self, stage: Stage, message: str = "", pid: int | None = None) -> None:
+        """Note how far it is, by this process or another one. Raises OutputError when that cannot be written."""
+        pid = os.getpid() if pid is None else pid
+        data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message}
+        write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
+
+    def say(self, progress: Progress) -> None:
+        """Tell whoever watches. Raises OutputError when that cannot be written."""
+        line = json.dumps(progress.to_json() | {"time": round(time.time(), 3)}) + "\n"
+        path = self / EVENTS
+        try:
+            before = path.stat().st_size if path.exists() else 0
+            try:
+                with path.open("a", encoding="utf-8") as stream:
+                    stream.write(line)
+            except OSError:
+                # Half a line would spoil the one that is written after it.
+                with contextlib.suppress(OSError):
+                    os.truncate(path, before)
+                raise
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {reason(error)}") from error
+
+    def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Return what happened after a place in the file, and the place where to read on.
+
+        Lines that are not of a training's are passed over.
+        """
+        path = self / EVENTS
+        try:
+            if not path.is_file():
+                return [], offset
+            with path.open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read(_AT_ONCE)
+        except OSError:
+            return [], offset
+        whole = data[: data.rfind(b"\n") + 1]
+        if not whole and len(data) == _AT_ONCE:
+            return [], offset + len(data)
+        return list(_parsed(whole)), offset + len(whole)
+
+    def ask_to_stop(self) -> None:
+        """Ask the training to stop. Raises OutputError when that cannot be written."""
+        write_atomically(self / STOP, "")
+
+    def wants_stop(self) -> bool:
+        """Whether a stop was asked for."""
+        return (self / STOP).exists()
+
+    def adopt(self) -> None:
+        """Note that the run is this process's: it ends with it, unless it keeps going. Raises OutputError."""
+        pid = os.getpid()
+        write_atomically(self / STARTER, json.dumps({"pid": pid, "started": started_at(pid)}) + "\n")
+
+    def has_starter(self) -> bool:
+        """Whether the process that the run is of is there; where none is named, none is gone."""
+        path = self / STARTER
+        if not path.exists():
+            return True
+        try:
+            data = read_json(path, "the starter of a training")
+            return alive(int(data["pid"]), float(data["started"]))
+        except (InputError, ValueError, KeyError, TypeError, OverflowError):
+            return False
+
+    def keep_going(self, keep: bool) -> None:
+        """Let the training go on when whoever started it is gone, or not. Raises OutputError when that is not noted."""
+        if keep:
+            write_atomically(self / KEEP, "")
+        else:
+            (self / KEEP).unlink(missing_ok=True)
+
+    def keeps_going(self) -> bool:
+        """Whether the training goes on when whoever started it is gone."""
+        return (self / KEEP).exists()
+
+    def example(self, epoch: int) -> Path:
+        """Return where the picture of an epoch, from 1, is: validation crops with what is there and what was found."""
+        return self / EXAMPLES / f"epoch-{epoch:03d}.jpg"
+
+    def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write a row of figures an epoch. Raises OutputError when that cannot be written."""
+        columns = list(dict.fromkeys(name for epoch in history for name in epoch))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        for number, epoch in enumerate(history, start=1):
+            writer.writerow([number, *(f"{epoch[name]:.6g}" if name in epoch else "" for name in columns)])
+        write_atomically(self / HISTORY, text.getvalue())
+
+    def history(self) -> list[dict[str, float]]:
+        """Return the figures of the finished epochs, without their numbers.
+
+        Raises
+        ------
+        InputError
+            When the file of them is damaged.
+        """
+        path, kind = self / HISTORY, "the figures of a training"
+        if not path.exists():
+            return []
+        names, *rows = parse_table(read_text(path, kind), path, kind) or [[]]
+        try:
+            return [
+                {name: float(cell) for name, cell in zip(names, row, strict=True) if name != "epoch" and cell}
+                for row in rows
+            ]
+        except ValueError as error:
+            raise InputError(f"{path} is not {kind}: {error}.") from None
+
+    def reading(self, history: Sequence[Mapping[str, float]]) -> Reading:
+        """Return what curves of the run say, given what it tells apart and how many specimens judge it."""
+        classes = specimens = 0
+        with contextlib.suppress(InputError):
+            if (division := self.division()) is not None:
+                classes = len(division.classes)
+                specimens = sum(member.specimens for member in division.parts["validation"])
+        return read(history, classes, specimens)
+
+
+def find_model(name_or_path: str) -> ModelFolder:
+    """Return the model of a name or folder, or the one in the folder of a run. Raises as `library.find`."""
+    model = Path(name_or_path) / MODEL
+    return library.find(str(model) if model.is_dir() else name_or_path)
+
+
+def run_of(model: ModelFolder) -> RunFolder | None:
+    """Return the run that a model lies in, None where it lies elsewhere."""
+    run = model.folder.absolute().parent
+    return RunFolder(run) if model.folder.name == MODEL and (run / CONFIG).is_file() else None
+
+
+def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the events of whole lines; a line that a full disk cut, or that is of something else, is passed over."""
+    for line in data.splitlines():
+        try:
+            event = parse_json(line, EVENTS, "an event of a training")
+            yield {
+                "stage": str(event["stage"]),
+                "done": int(event["done"]),
+                "total": int(event["total"]),
+                "message": str(event["message"]),
+                "values": {str(name): float(value) for name, value in event["values"].items()},
+                "time": float(event["time"]),
+            }
+        except (InputError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            continue
+
+
+def started_at(pid: int) -> float:
+    """Return when a process of this machine was started, in seconds since 1970; 0 where there is none."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return 0.0
+
+
+def alive(pid: int, started: float) -> bool:
+    """Tell whether the process that was started then runs: numbers of processes are given again.
+
+    When it was started is told by the clock, which may have been set since; a minute makes up for that.
+    """
+    return started > 0 and abs(started_at(pid) - started) < _CLOCK_SECONDS

@@ -1,0 +1,70 @@
+"""Functions of a configuration in a process of their own, so that no window has to load torch."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from diatom_training.finetune.config import TrainConfig
+from napari_diatom.core.errors import DiatomError, InputError, Stopped
+from napari_diatom.core.processes import apart, command_of
+from napari_diatom.core.progress import ShouldStop, never
+
+_POLL_SECONDS: Final = 0.1
+
+
+def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldStop = never) -> Any:
+    """Return what ``module.function(config)`` gives, called in a process that ends with it or with a stop.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
+    DiatomError
+        What the function raised, or the last words of a process that died.
+    """
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-") as folder:
+        file, out, log = (Path(folder) / name for name in ("config.yaml", "out.pickle", "log.txt"))
+        config.absolute().write(file)
+        with log.open("wb") as stream:
+            command = command_of("diatom_training.finetune.subprocess_call", module, function, str(file), str(out))
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, **apart())
+        try:
+            while process.poll() is None:
+                if should_stop():
+                    raise Stopped("Stopped as asked.")
+                time.sleep(_POLL_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+        if not out.exists():
+            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise DiatomError(f"That could not be done: {words[-1] if words else process.returncode}")
+        # Written by our own process, a moment ago, in a folder of this user alone.
+        problem, result = pickle.loads(out.read_bytes())
+    if problem is not None:
+        raise InputError(problem)
+    return result
+
+
+def _main(module: str, function: str, file: Path, out: Path) -> None:
+    """Call the function and write what it gives, or what is wrong."""
+    # Whoever called deletes this folder, also when it ends this process in the middle of its work.
+    tempfile.tempdir = str(out.parent)
+    call: Callable[[TrainConfig], Any] = getattr(importlib.import_module(module), function)
+    try:
+        said: tuple[str | None, Any] = (None, call(TrainConfig.read(file)))
+    except DiatomError as error:
+        said = (str(error), None)
+    out.write_bytes(pickle.dumps(said))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))

@@ -1,0 +1,115 @@
+"""What is told of a model after its training: its threshold, tuned on the validation part, and how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from diatom_training.data.annotated_slides import Part
+from diatom_training.evaluation.evaluate import evaluate_model, find_specimens, shape_of
+from diatom_training.evaluation.evaluate_classifier import name_specimens
+from diatom_training.evaluation.evaluation import Evaluation
+from diatom_training.evaluation.test_set import TestImage
+from diatom_training.finetune.dataset import Dataset
+from diatom_training.metrics.detection_metrics import best_threshold
+from diatom_training.metrics.name_confidence import best_name_threshold, fit_temperature, tempered
+from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
+from napari_diatom.models.library import ModelFolder
+
+
+def judge(
+    model: ModelFolder, data: Dataset, out: Path, device: str, report: Report, should_stop: ShouldStop
+) -> tuple[ModelFolder, Evaluation | None]:
+    """Tune a model on the validation part alone, test it on the test part, and write both into its card.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        As it was trained.
+    data : Dataset
+        What it was trained on.
+    out : Path
+        Folder for the report of the test.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    report, should_stop
+        See :mod:`napari_diatom.core.progress`; reports ``"validation"``, ``"test"``, and ``"warning"`` where there is
+        no threshold to be tuned. The card has it before the test begins, so that a stop leaves a model to be used.
+
+    Returns
+    -------
+    model : ModelFolder
+        With threshold and figures in its card.
+    evaluation : Evaluation or None
+        Of the test part; None where it has no specimen.
+
+    Raises
+    ------
+    InputError, ModelError, OutputError, Stopped
+        As :func:`~diatom_training.evaluation.evaluate.evaluate_model`.
+    """
+    tune = _tuned_names if model.card.task == "classes" else _tuned_finds
+    model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
+    model.card.write(model.folder)
+    if not model.card.thresholds:
+        report(
+            Progress(
+                "warning",
+                message="nothing that the model says of the validation part is right, so its threshold could not be "
+                f"tuned and is the usual {USUAL_THRESHOLD:.2f}: train it longer, or on more specimens",
+            )
+        )
+    if not data.count("test").total():
+        return model, None
+    evaluation = evaluate_model(
+        model, _images(data, "test"), out, device=device, report=_told_as("test", report), should_stop=should_stop
+    )
+    model = _with(model, metrics=evaluation.figures())
+    model.card.write(model.folder)
+    return model, evaluation
+
+
+def _tuned_finds(
+    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
+) -> ModelFolder:
+    """Set the score from which detections count, none where nothing right was found to tune it by."""
+    cases = find_specimens(model, images, device, report, should_stop)
+    masks = shape_of(model.card, images) == "masks"
+    threshold, f1 = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
+    return _with(model, thresholds=dict.fromkeys(model.card.classes, threshold) if f1 > 0 else {})
+
+
+def _tuned_names(
+    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
+) -> ModelFolder:
+    """Set the temperature, and the probability under which no name is given, none where no name was right."""
+    said = name_specimens(model, images, device, report, should_stop)
+    temperature = round(fit_temperature(said.probabilities, said.truth), 4)
+    sure = tempered(said.probabilities, temperature)
+    right = sure.argmax(axis=1) == said.truth
+    thresholds = {}
+    if right.any():
+        thresholds = dict.fromkeys(model.card.classes, best_name_threshold(sure.max(axis=1), right))
+    facts = (model.card.naming or NamingFacts()).model_copy(update={"temperature": temperature})
+    return _with(model, naming=facts, thresholds=thresholds)
+
+
+def _images(data: Dataset, part: Part) -> list[TestImage]:
+    """Return the images of a part."""
+    return [TestImage.of(slide) for slide in data.parts[part]]
+
+
+def _told_as(part: Part, report: Report) -> Report:
+    """Return what tells of images as a part of the data, and of nothing smaller."""
+
+    def told(progress: Progress) -> None:
+        if progress.stage == "images":
+            report(replace(progress, stage=part))
+
+    return told
+
+
+def _with(model: ModelFolder, **entries: object) -> ModelFolder:
+    """Return a model with other entries in its card."""
+    return replace(model, card=model.card.model_copy(update=entries))

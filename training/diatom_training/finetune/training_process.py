@@ -1,0 +1,173 @@
+"""Trainings in processes of their own, so that stopping is certain and memory comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from typing import Any, Final
+
+from diatom_training.finetune import recent_runs
+from diatom_training.finetune.run_folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
+from napari_diatom.core.errors import DiatomError, InputError, Stopped
+from napari_diatom.core.processes import apart, command_of
+from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.models.card import CARD_FILE
+
+GRACE_SECONDS: Final = 2.5
+"""How long a training may take to stop by itself before it is ended."""
+POLL_SECONDS: Final = 0.1
+NO_ROOM: Final = 74
+"""Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
+
+
+class Child:
+    """A training in a process of its own, which stops when this process is gone, unless the run says otherwise.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run; it begins, or goes on where it stopped.
+
+    Raises
+    ------
+    InputError
+        When the run is being worked on, or is finished.
+    OutputError
+        When its folder cannot be written.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        with folder.alone():
+            self._process = self._begin()
+        recent_runs.remember(folder)
+        self._deadline: float | None = None
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        """Start the process, of which there is one at a time."""
+        folder = self.folder
+        state = folder.state()
+        if state.stage == "running":
+            raise InputError(f"{folder.path} is being trained already, by process {state.pid}.")
+        if state.stage == "finished":
+            raise InputError(f"{folder.path} is finished; its model is in {folder / MODEL}.")
+        (folder / STOP).unlink(missing_ok=True)
+        folder.adopt()
+        command = command_of("diatom_training.finetune", str(folder.path))
+        with (folder / LOG).open("ab") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+        # The process itself can say so only when it has loaded its libraries.
+        folder.write_state("running", pid=process.pid)
+        return process
+
+    def stop(self) -> None:
+        """Ask the training to stop; :meth:`poll` ends it when it does not."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.folder.ask_to_stop()
+
+    def poll(self) -> State | None:
+        """Return how the training ended, None while it goes on."""
+        if self._process.poll() is None:
+            if self._deadline is None or time.monotonic() < self._deadline:
+                return None
+            self._process.kill()
+            self._process.wait()
+        state, _ = self.folder.written_state()
+        if self._process.returncode == NO_ROOM:
+            return State("failed", state.pid, f"{self.folder.path} cannot be written: is the disk full?")
+        if state.stage != "running":
+            return state
+        if self._deadline is not None:
+            return State("stopped", state.pid, stopped_text(self.folder))
+        return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()} It can go on.")
+
+    def _last_words(self) -> str:
+        """Return the last line of its log."""
+        code = self._process.returncode
+        if code < 0:
+            return f"it was killed (signal {-code}), by somebody or for want of memory."
+        lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}."
+
+
+class Elsewhere:
+    """A training that another process started, with the surface of a :class:`Child`.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run. Where whoever started it is gone, it is this process's from now on.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._deadline: float | None = None
+        if folder.state().stage == "running" and not folder.has_starter():
+            folder.adopt()
+
+    def stop(self) -> None:
+        """Ask the training to stop; :meth:`poll` ends it when it does not."""
+        if self._deadline is None:
+            self._deadline = time.monotonic() + GRACE_SECONDS
+            self.folder.ask_to_stop()
+
+    def poll(self) -> State | None:
+        """Return how the training ended, None while it goes on."""
+        state = self.folder.state()
+        if state.stage != "running":
+            if self._deadline is not None and self.folder.written_state()[0].stage == "running":
+                return State("stopped", state.pid, stopped_text(self.folder))
+            return state
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            import psutil
+
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(state.pid)
+                process.kill()
+                process.wait(1)
+        return None
+
+
+def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
+    """Train in a child process and pass its reports on until it has ended.
+
+    Raises
+    ------
+    InputError
+        When the run is being worked on, or is finished.
+    Stopped
+        Within three seconds of ``should_stop`` becoming true.
+    DiatomError
+        What made it fail.
+    """
+    offset = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
+    child = Child(folder)
+    while True:
+        if should_stop():
+            child.stop()
+        state = child.poll()
+        events, offset = folder.events(offset)
+        for event in events:
+            report(progress_of(event))
+        if state is None:
+            time.sleep(POLL_SECONDS)
+        elif state.stage == "stopped":
+            raise Stopped(state.message)
+        elif state.stage == "failed":
+            raise DiatomError(state.message)
+        else:
+            return state
+
+
+def progress_of(event: dict[str, Any]) -> Progress:
+    """Return what a line of the events says."""
+    return Progress(**{name: event[name] for name in ("stage", "done", "total", "message", "values")})
+
+
+def stopped_text(folder: RunFolder) -> str:
+    """Return what is told of a run that was stopped as somebody asked."""
+    is_kept = (folder / MODEL / CARD_FILE).exists()
+    kept = "the best weights so far are in the run's model" if is_kept else "no epoch was finished"
+    return f"Stopped as asked; {kept}."

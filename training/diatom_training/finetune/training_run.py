@@ -1,0 +1,373 @@
+"""A whole training: data, start, learning, threshold, test, and the model that comes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.composing.dataset_writer import compose_set
+from diatom_training.composing.specimen_cutouts import listed
+from diatom_training.data import drawing
+from diatom_training.data.annotated_slides import PARTS
+from diatom_training.data.examples import Example
+from diatom_training.evaluation.evaluation import Evaluation
+from diatom_training.finetune import composed_pretraining, curves, dataset, initial_weights
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.curve_diagnosis import Reading, read
+from diatom_training.finetune.dataset import Dataset
+from diatom_training.finetune.run_folder import (
+    BOARD,
+    CHECKPOINTS,
+    COMPOSED,
+    CURVES,
+    ENVIRONMENT,
+    FIELDS,
+    IMAGES,
+    MODEL,
+    REPORT,
+    SPLIT,
+    STOP,
+    RunFolder,
+)
+from diatom_training.finetune.threshold_tuning import judge
+from diatom_training.finetune.training_process import NO_ROOM, stopped_text
+from diatom_training.learning import train as learning
+from diatom_training.learning.fitting import Trained
+from diatom_training.learning.lr_schedule import is_best
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError, OutputError, Stopped
+from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.core.text import many
+from napari_diatom.core.text_files import read_text
+from napari_diatom.engines.backends import choose_device
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
+from napari_diatom.models.library import ModelFolder
+
+PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
+"""Whose versions a run notes down."""
+TRANSFERRED: Final = "transferred.txt"
+_LOOK_SECONDS: Final = 1.0
+"""How often a training looks whether whoever started it is still there."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a training leaves.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the run.
+    model : ModelFolder
+        With the threshold tuned on the validation part.
+    history : tuple of dict
+        One a finished epoch.
+    reading : Reading
+        What the curves say.
+    evaluation : Evaluation or None
+        On the test part; None where it has no specimen.
+    """
+
+    folder: Path
+    model: ModelFolder
+    history: tuple[Mapping[str, float], ...]
+    reading: Reading
+    evaluation: Evaluation | None
+
+
+def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
+    """Do what a run's configuration says, or go on with it where it stopped.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        With the configuration; all results go there.
+    report, should_stop
+        The contract of long work. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``, ``memory``,
+        ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``, ``fields``,
+        ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model of them.
+
+    Raises
+    ------
+    InputError, ModelError
+        When data or start cannot be used.
+    Stopped
+        When a stop was asked for.
+    DiatomError
+        When the loss is no longer finite, or memory or disk are full.
+    """
+    config = folder.config()
+    division = folder.division()
+    data = dataset.read(config, report, should_stop, division)
+    begin = initial_weights.resolve(config)
+    for line in (*data.warnings, *_leaks(begin, data)):
+        report(Progress("warning", message=line))
+    if division is None:
+        write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
+    write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
+    device = choose_device(config.device)
+    report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    begin = _begun(folder, config, data, begin, device, report, should_stop)
+    trained = _learn(folder, config, data, begin, device, report, should_stop)
+    model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
+    model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
+    return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
+
+
+def _leaks(begin: initial_weights.Start, data: Dataset) -> list[str]:
+    """Say which images the start has learnt from that are to say how good the model is."""
+    lines = []
+    for part in PARTS[1:]:
+        known = [slide.name for slide in data.parts[part] if slide.key in begin.seen]
+        if known:
+            lines.append(
+                f"the start has learnt from {many(len(known), 'image')} of the {part} part, such as "
+                f"{known[0]}: the model will "
+                "look better on them than it is"
+            )
+    return lines
+
+
+def _begun(
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: initial_weights.Start,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+) -> initial_weights.Start:
+    """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
+
+    All of it lies in a folder of its own, as a run of its own does: one that has its model is not gone through again.
+    """
+    section = config.composed
+    if section is None:
+        return begin
+    inner = RunFolder(folder / COMPOSED)
+    if not (inner / MODEL / CARD_FILE).exists():
+        material, options = composed_pretraining.gather(
+            config, data, begin.tile_size, folder / IMAGES, report, should_stop
+        )
+        known = composed_pretraining.facts(material, section)
+        if material.left_out:
+            report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
+        report(Progress("start", message=f"Learns first from {composed_pretraining.told(known)}."))
+        fields = compose_set(
+            material,
+            options,
+            inner / FIELDS,
+            section.count,
+            section.seed,
+            scales=composed_pretraining.SCALES,
+            report=report,
+            should_stop=should_stop,
+        )
+
+        def tell(progress: Progress) -> None:
+            again = progress.stage in ("step", "epoch")
+            report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
+
+        first = composed_pretraining.first(config)
+        known_begin = replace(begin, composed=known)
+        trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
+        model_of(inner, first, data, known_begin, trained, composed_pretraining.told(known))
+    card = ModelCard.read(inner / MODEL)
+    known = card.training["composed"]
+    found = initial_weights.resolve(config.model_copy(update={"start": str(inner.path)}))
+    return replace(
+        found, text=f"{begin.text}, and what it learnt from {composed_pretraining.told(known)}", composed=known
+    )
+
+
+def _learn(
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: initial_weights.Start,
+    device: str,
+    report: Report,
+    should_stop: ShouldStop,
+    examples: Sequence[Example] | None = None,
+) -> Trained:
+    """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
+    board = curves.Board(folder / BOARD)
+    board.show(_shown(folder))
+
+    def draw(history: Sequence[Mapping[str, float]]) -> None:
+        folder.write_history(history)
+        curves.draw(history, _reading(history, data), folder / CURVES)
+        board.show(history)
+
+    def look(
+        history: Sequence[Mapping[str, float]],
+        pictures: Sequence[NDArray[np.uint8]],
+        trained: Callable[[], Trained],
+    ) -> None:
+        if seen is not None and is_best(history):
+            # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
+            model_of(folder, config, data, begin, trained(), seen)
+        draw(history)
+        if pictures:
+            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
+
+    images = folder / IMAGES
+    seen = None
+    if examples is None:
+        seen = _seen(config, data, begin)
+        examples = dataset.examples(data, "train", config, begin.tile_size, images)
+    try:
+        trained = learning.train(
+            examples,
+            config.options(begin.architecture, data.classes),
+            folder / CHECKPOINTS,
+            validation=dataset.examples(data, "validation", config, begin.tile_size, images),
+            start=begin.weights_for(data.classes),
+            backbone=begin.backbone,
+            device=device,
+            devices=config.devices,
+            report=report,
+            should_stop=should_stop,
+            look=look,
+        )
+        if len(_shown(folder)) < len(trained.history):
+            # It was ended after the last checkpoint and before the figures were written.
+            draw(trained.history)
+        return trained
+    finally:
+        board.close()
+
+
+def _shown(folder: RunFolder) -> list[dict[str, float]]:
+    """Return the figures that are written down; none where somebody spoilt them, for the checkpoint has them too."""
+    try:
+        return folder.history()
+    except InputError:
+        return []
+
+
+def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
+    """Return what the curves of a training on these data say."""
+    return read(history, len(data.classes), data.count("validation").total())
+
+
+def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> str:
+    """Return what a model has learnt from, in a few words."""
+    before = "" if begin.composed is None else f"{composed_pretraining.told(begin.composed)}, then on "
+    return f"{before}{many(len(data.parts['train']), 'image')} of {config.data.name}"
+
+
+def model_of(
+    folder: RunFolder, config: TrainConfig, data: Dataset, begin: initial_weights.Start, trained: Trained, seen: str
+) -> ModelFolder:
+    """Write the model that a training has come to, with ``seen``, what it learnt from in a few words, in its card."""
+    engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
+    reading = _reading(trained.history, data)
+    listed_before = folder / TRANSFERRED
+    transferred = trained.transferred
+    if not transferred and listed_before.exists():
+        # A training that goes on takes nothing over any more.
+        with contextlib.suppress(InputError):
+            transferred = tuple(read_text(listed_before, "a list of tensors").split())
+    model = write_model(
+        folder / MODEL,
+        trained.network,
+        name=config.name,
+        version="1.0",
+        task=config.task,
+        engine=engine,  # type: ignore[arg-type]
+        architecture=begin.architecture,
+        classes=data.classes,
+        tile_size=begin.tile_size,
+        pixel_size_um=config.pixel_size_um,
+        mean=trained.mean,
+        std=trained.std,
+        summary=f"Trained on {seen}.",
+        licence=begin.licence,
+        naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
+        training={
+            "config": config.to_plain() | {"data": config.data.name, "images": None},
+            "started_from": begin.text,
+            "composed": begin.composed,
+            "tensors_taken_over": len(transferred),
+            "images_seen": {part: [slide.key for slide in data.parts[part]] for part in PARTS[:2]}
+            | {"before": list(begin.seen)},
+            "images": {part: len(slides) for part, slides in data.parts.items()},
+            "specimens": {part: dict(data.count(part)) for part in data.parts},
+            "epochs_done": len(trained.history),
+            "curves": reading.text,
+            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+        },
+    )
+    write_atomically(listed_before, "".join(f"{name}\n" for name in transferred))
+    return model
+
+
+def environment() -> dict[str, Any]:
+    """Return what the run ran on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"python": platform.python_version(), "system": platform.platform(), "packages": versions}
+
+
+def work(folder: RunFolder) -> int:
+    """Do a run in this process, tell of it in its folder, and return an exit code."""
+    from napari_diatom.core.errors import DiatomError
+
+    folder.write_state("running")
+    try:
+        result = train(folder, folder.say, _Stops(folder))
+    except Stopped:
+        (folder / STOP).unlink(missing_ok=True)
+        return _ended(folder, "stopped", stopped_text(folder), 0)
+    except DiatomError as error:
+        return _ended(folder, "failed", str(error), 2)
+    except Exception as error:
+        import traceback
+
+        traceback.print_exc()
+        return _ended(folder, "failed", f"{type(error).__name__}: {' '.join(str(error).split())}", 1)
+    return _ended(folder, "finished", result.reading.text, 0)
+
+
+class _Stops:
+    """Tells whether a run is to stop: it was asked to, or nobody is left who started it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._looked = time.monotonic()
+
+    def __call__(self) -> bool:
+        if self._folder.wants_stop():
+            return True
+        if time.monotonic() < self._looked + _LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        return not self._folder.keeps_going() and not self._folder.has_starter()
+
+
+def _ended(folder: RunFolder, stage: Any, message: str, code: int) -> int:
+    """Note how a run ended."""
+    try:
+        folder.write_state(stage, message)
+        folder.say(Progress(stage, message=message))
+    except OutputError as error:
+        print(f"{message} {error}", file=sys.stderr)
+        return NO_ROOM
+    return code

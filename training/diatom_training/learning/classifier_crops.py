@@ -1,0 +1,136 @@
+"""The specimens that a classifier learns from, cut out of their slides as it will be given them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from diatom_training.data.crops import ROUNDISH, image_of
+from diatom_training.data.examples import Example, Outline, box_of
+from diatom_training.learning.augment import recoloured
+from diatom_training.learning.options import AugmentOptions, LearningOptions
+from napari_diatom.core import geometry
+from napari_diatom.engines.classifier_net import side_of
+from napari_diatom.images.slide_image import from_array
+from napari_diatom.images.specimen_crops import UPRIGHT, View, upright_cutout
+
+_VALIDATION_SEED: Final = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A specimen in its slide.
+
+    Attributes
+    ----------
+    example : Example
+        The slide.
+    outline : ndarray, shape (K, 2)
+        x and y in pixels of the slide.
+    box : ndarray of float64, shape (5,)
+        Canonical, along the apical axis.
+    class_id : int
+        Its taxon.
+    """
+
+    example: Example
+    outline: Outline
+    box: NDArray[np.float64]
+    class_id: int
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What the network sees: ``pixels`` of uint8, shape (side, side, 3), and the class that it shows."""
+
+    pixels: NDArray[np.uint8]
+    class_id: int
+
+
+class Cutouts(Dataset[Picture]):
+    """Cut-out ``i`` of an epoch depends on the seed, the epoch and ``i`` alone.
+
+    For validation (``epoch`` is None) they are always the same, as they are: each specimen once, or
+    ``options.validation_crops`` of them where there are more.
+    """
+
+    def __init__(self, examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> None:
+        self.options = options
+        self.epoch = epoch
+        self.side = side_of(options.architecture)
+        self.specimens = specimens_of(examples)
+        weights = np.array([specimen.example.weight for specimen in self.specimens])
+        ids = np.array([specimen.class_id for specimen in self.specimens])
+        self.chances = balanced(weights, ids, options.balance)
+        order = np.random.default_rng(_VALIDATION_SEED).permutation(len(self.specimens))
+        self.validated = np.sort(order[: options.validation_crops])
+
+    def __len__(self) -> int:
+        return len(self.validated) if self.epoch is None else self.options.crops
+
+    def __getitem__(self, index: int) -> Picture:
+        options = self.options
+        if self.epoch is None:
+            return self._picture(self.specimens[self.validated[index]], None)
+        rng = np.random.default_rng((options.seed, self.epoch, index))
+        return self._picture(self.specimens[rng.choice(len(self.specimens), p=self.chances)], rng)
+
+    def _picture(self, specimen: Specimen, rng: np.random.Generator | None) -> Picture:
+        """Cut a specimen out, varied where there is chance."""
+        augment, view, shape = self.options.augment, UPRIGHT, specimen.outline
+        if rng is not None:
+            view = varied(specimen.box, rng, augment)
+            if rng.random() < augment.boxed:
+                shape = geometry.corners(specimen.box[None])[0].astype(np.float32)
+        image = from_array(image_of(specimen.example), specimen.example.image.name)
+        cutout = upright_cutout(image, specimen.box, self.side, shape, view)
+        if rng is not None:
+            # Before the background is put in: its colour is then that of the varied picture.
+            cutout = replace(cutout, pixels=recoloured(cutout.pixels, rng, augment))
+        return Picture(cutout.masked() if self.options.masked else cutout.pixels, specimen.class_id)
+
+
+def specimens_of(examples: Sequence[Example]) -> list[Specimen]:
+    """Return the specimens of slides, in their order."""
+    return [
+        Specimen(example, outline, geometry.canonical(box_of(outline, angle)[None])[0], class_id)
+        for example in examples
+        for outline, angle, class_id in zip(example.outlines, example.angles, example.class_ids, strict=True)
+    ]
+
+
+def balanced(weights: NDArray[np.float64], class_ids: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+    """Return the chance of each specimen, shape (N,); they add up to 1.
+
+    A class of weight ``w`` in all is drawn with a chance as ``w ** (1 - balance)``.
+    """
+    totals = np.bincount(class_ids, weights=weights)
+    chances = weights * np.where(totals > 0, totals, 1.0)[class_ids] ** -balance
+    return np.asarray(chances / chances.sum())
+
+
+def varied(box: NDArray[np.float64], rng: np.random.Generator, options: AugmentOptions) -> View:
+    """Return a view of a specimen by chance; a roundish one, which has no axis, is turned by any angle."""
+    most = math.pi if box[2] < ROUNDISH * box[3] else math.radians(options.tilt_deg)
+    reach = math.log1p(options.zoom)
+    x, y = rng.uniform(-options.shift, options.shift, 2).tolist()
+    return View(
+        turn=float(rng.uniform(-most, most)),
+        zoom=math.exp(rng.uniform(-reach, reach)),
+        shift=(x, y),
+        mirrored=(bool(rng.random() < 0.5), bool(rng.random() < 0.5)),
+    )
+
+
+def naming_batch(pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Collate pictures: ``images`` of bytes (B, 3, side, side) and ``labels`` (B,)."""
+    stack = np.stack([picture.pixels for picture in pictures]).transpose(0, 3, 1, 2)
+    labels = torch.tensor([picture.class_id for picture in pictures])
+    return {"images": torch.from_numpy(np.ascontiguousarray(stack)), "labels": labels}

@@ -1,0 +1,85 @@
+"""The training of YOLO detectors, oriented or upright: Ultralytics' networks and losses."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+
+from diatom_training.data import drawing
+from diatom_training.learning.lightning_module import LearningModule, crops_of
+from diatom_training.learning.precision import keep_depthwise_single
+from diatom_training.metrics.detection_metrics import average_precision
+from napari_diatom.core.detections import Detections
+from napari_diatom.engines import yolo_net
+from napari_diatom.engines.yolo_decode import decode
+from napari_diatom.tiling.stitching import stitch
+
+LEAST_SCORE = 0.05
+"""Score from which average precision is told after an epoch."""
+
+
+class BoxesModule(LearningModule):
+    """YOLO. Its images are scaled to 0..1 and not standardized, which is what its published weights expect."""
+
+    standardizes: ClassVar[bool] = False
+
+    def build(self) -> torch.nn.Module:
+        """Return the untrained network, with the loss's gains."""
+        network = yolo_net.build(self.options.architecture, len(self.options.classes))
+        from ultralytics.cfg import get_cfg
+
+        cast(Any, network).args = get_cfg(overrides=dict(self.options.loss_gains))
+        keep_depthwise_single(network)
+        return network
+
+    def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """Return the parts of the loss, per image."""
+        return self._parts(network(self.standardized(batch["images"])), batch)
+
+    def _parts(self, raw: dict[str, Any], batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """Return the parts of the loss of a network's output."""
+        device = self.mean.device.type
+        with torch.autocast(device, enabled=False):
+            # The loss squares the sides of thin boxes and takes differences: it needs single precision.
+            single = {name: value if name == "feats" else value.float() for name, value in raw.items()}
+            losses, _ = cast(Any, self.network).loss(batch | {"img": batch["images"]}, single)
+        return dict(zip(("box", "class", "dfl", "angle"), losses / len(batch["images"]), strict=False))
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the figures anew."""
+        self._losses: list[float] = []
+        self._truths: list[Detections] = []
+        self._found: list[Detections] = []
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Take the loss, and the specimens that are found."""
+        network = self.averaged
+        # Only in training mode does the head give what the loss is told from.
+        network.train()
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+                layer.eval()
+        raw = network(self.standardized(batch["images"]))
+        network.eval()
+        self._losses.append(float(torch.stack(list(self._parts(raw, batch).values())).sum()))
+        size, classes, oriented = self.options.size, self.options.classes, self.options.task == "oriented-boxes"
+        rows = torch.cat([raw[name].float() for name in ("boxes", "scores", "angle") if name in raw], dim=1)
+        self._found += [stitch(decode(row, size, size, classes, oriented, LEAST_SCORE)) for row in rows.cpu().numpy()]
+        boxes = batch["bboxes"].cpu().double().numpy()
+        boxes[:, :4] *= size
+        if not oriented:
+            boxes = np.column_stack([boxes, np.zeros(len(boxes))])
+        ids, whose = batch["cls"][:, 0].cpu().numpy().astype(np.int32), batch["batch_idx"].cpu().numpy()
+        for k in range(len(rows)):
+            self._truths.append(Detections.of(boxes[whose == k], ids[whose == k], classes=classes))
+        if batch_idx == 0:
+            looks = zip(crops_of(batch), self._truths, self._found, strict=False)
+            self.looks = tuple(drawing.specimens(*look) for look in looks)
+
+    def measured(self) -> dict[str, float]:
+        """Return the figures of the validation: the loss, and the boxes' average precision at IoU 0.5."""
+        size = (self.options.size, self.options.size)
+        ap50, _ = average_precision(self._truths, self._found, [size] * len(self._truths))
+        return {"val_loss": float(np.mean(self._losses)), "val_ap50": ap50}

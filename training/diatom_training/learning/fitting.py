@@ -1,0 +1,252 @@
+"""One process's part of a training: epochs, checkpoints, and what is left at the end."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from diatom_training.data.examples import Example
+from diatom_training.learning.dataloaders import batches, standard
+from diatom_training.learning.lightning_module import LearningModule
+from diatom_training.learning.lr_schedule import epochs_since_best
+from diatom_training.learning.module_registry import MODULES, module_for
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.precision import precision
+from napari_diatom.core.errors import InputError, OutputError
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check
+from napari_diatom.engines.torch_checkpoint import check_plain
+
+CHECKPOINT = "last.ckpt"
+COPIES = 5
+"""Copies of the weights in a checkpoint: they, their average, the best ones, and two moments of the optimizer."""
+UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training leaves.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        The exponential moving average of the weights, ready to be used.
+    history : tuple of dict
+        One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``rate``.
+    mean, std : tuple of float
+        By which images are standardized, per channel of values scaled to 0..1.
+    transferred : tuple of str
+        Tensors taken from the weights it started from; none where a training went on.
+    """
+
+    network: torch.nn.Module
+    history: tuple[dict[str, float], ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    transferred: tuple[str, ...] = ()
+
+
+Look = Callable[[Sequence[Mapping[str, float]], Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
+"""What is called after an epoch: with its history, pictures of validation crops, and what gives it as it then is.
+
+Where a training goes on it is called at once, without pictures.
+"""
+
+
+def unseen(
+    history: Sequence[Mapping[str, float]], pictures: Sequence[NDArray[np.uint8]], trained: Callable[[], Trained]
+) -> None:
+    """Look at nothing."""
+
+
+def trained_of(module: LearningModule) -> Trained:
+    """Return what a training has come to: a copy of the averaged weights, the best ones where they are kept."""
+    network = copy.deepcopy(module.averaged)
+    if module.best is not None:
+        network.load_state_dict(module.best)
+    return Trained(
+        network.eval().cpu(),
+        tuple(module.history),
+        tuple(round(value, 4) for value in module.mean.flatten().tolist()),
+        tuple(round(value, 4) for value in module.std.flatten().tolist()),
+        module.transferred,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What all processes that train together have to know; see :func:`train`."""
+
+    examples: Sequence[Example]
+    validation: Sequence[Example]
+    options: LearningOptions
+    folder: Path
+    start: Mapping[str, torch.Tensor] | None
+    backbone: Mapping[str, torch.Tensor] | None
+    device: str
+    devices: int
+    until: int | None
+
+
+def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look: Look) -> LearningModule:
+    """Train from the checkpoint in the folder, or from the start, with ``batch`` crops at a time in this process."""
+    options = task.options
+    checkpoint = task.folder / CHECKPOINT
+    state = _read(checkpoint, options)
+    last = min(options.epochs, task.until or options.epochs)
+    if state is not None:
+        _compute_as_before(state)
+    if state is None:
+        standardized = MODULES[options.task].standardizes
+        mean_std = standard(task.examples, options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)
+        module = module_for(options, *mean_std)
+        module.begin(task.start, task.backbone)
+    else:
+        module = module_for(options, UNCHANGED_MEAN, UNCHANGED_STD)
+    module.accumulate = -(-options.batch // (batch * task.devices))
+    module.network.to(memory_format=torch.channels_last)
+    module.averaged.to(memory_format=torch.channels_last)
+    if state is not None and (len(state["history"]) >= last or _enough(state["history"], options)):
+        module.load_state_dict(state["state_dict"])
+        module.on_load_checkpoint(state)
+        return module
+    with warnings.catch_warnings():
+        # Lightning's advice on workers and loggers is no user's business.
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        trainer = pl.Trainer(
+            accelerator={"cuda": "gpu"}.get(task.device, task.device),
+            devices=task.devices,
+            # The backbone is frozen for some epochs: its weights are known to be shared, and have no gradients then.
+            strategy="auto" if task.devices == 1 else "ddp_find_unused_parameters_true",
+            use_distributed_sampler=False,
+            precision=precision(options, task.device),
+            max_epochs=last,
+            accumulate_grad_batches=module.accumulate,
+            gradient_clip_val=options.clip,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=task.folder,
+            callbacks=[_Keeper(checkpoint, report, should_stop, look)],
+        )
+        trainer.fit(
+            module,
+            datamodule=_Data(task, batch),
+            ckpt_path=None if state is None else checkpoint,
+        )
+    return module
+
+
+def _enough(history: Sequence[Mapping[str, float]], options: LearningOptions) -> bool:
+    """Tell whether early stopping has ended the training."""
+    return options.patience is not None and epochs_since_best(history) >= options.patience
+
+
+def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
+    """Read the checkpoint of an interrupted training of the same options."""
+    if not path.exists():
+        return None
+    try:
+        # torch and Lightning would call what the file names: a run's folder may come from somebody else.
+        check_plain(path)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        theirs = LearningOptions.model_validate_json(state["options"])
+    except Exception as error:
+        raise InputError(f"{path} is no checkpoint of a training; choose another folder or remove it.") from error
+    runtime = {"workers": options.workers, "precision": options.precision}
+    if theirs.model_copy(update=runtime) != options:
+        raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
+    return state
+
+
+class _Data(pl.LightningDataModule):
+    """Gives each epoch its own crops."""
+
+    def __init__(self, task: Fitting, batch: int) -> None:
+        super().__init__()
+        self.task = task
+        self.batch = batch
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return the batches of the epoch that begins."""
+        trainer = cast(pl.Trainer, self.trainer)
+        rank, ranks = trainer.global_rank, trainer.world_size
+        return batches(self.task.examples, self.task.options, trainer.current_epoch, self.batch, rank, ranks)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Return the batches of the validation."""
+        return batches(self.task.validation, self.task.options, None, self.batch)
+
+
+class _Keeper(pl.Callback):
+    """Reports, stops, and writes the checkpoint after every epoch."""
+
+    def __init__(self, path: Path, report: Report, should_stop: ShouldStop, look: Look) -> None:
+        self.path = path
+        self.look = look
+        self.report = report
+        self.should_stop = should_stop
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        """Show the epochs that are finished: what ended the training before may have kept them from being shown."""
+        if module.history:
+            self.look(module.history, (), lambda: trained_of(module))
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        """Stop where that was asked for."""
+        check(self.should_stop)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Report the step."""
+        steps = int(trainer.num_training_batches)
+        done = trainer.current_epoch * steps + batch_idx + 1
+        values = module.means() | {"rate": module.rate()}
+        self.report(Progress("step", done, steps * module.options.epochs, values=values))
+
+    def on_validation_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        """Stop where that was asked for."""
+        check(self.should_stop)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
+        # Those of the first process count in all of them, or one might stop early and the others wait for it.
+        figures = module.remember(trainer.strategy.broadcast(module.measured()))
+        partial = self.path.with_suffix(".partial")
+        try:
+            trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                with partial.open("rb+") as stream:
+                    os.fsync(stream.fileno())
+                partial.replace(self.path)
+        except (OSError, RuntimeError) as error:
+            # What is half written takes the room that is needed to say so.
+            partial.unlink(missing_ok=True)
+            raise OutputError(
+                f"{self.path} cannot be written: is the disk full? Make room and go on; the finished epochs are kept."
+            ) from error
+        self.look(module.history, module.looks, lambda: trained_of(module))
+        self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
+        if _enough(module.history, module.options):
+            trainer.should_stop = True
+
+
+def _compute_as_before(state: Mapping[str, Any]) -> None:
+    """Compute on as many threads as before, where the machine has them: the last digits of sums depend on it."""
+    threads = state.get("threads")
+    if isinstance(threads, int) and 1 <= threads <= (os.cpu_count() or 1) and threads != torch.get_num_threads():
+        torch.set_num_threads(threads)

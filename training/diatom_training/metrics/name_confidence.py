@@ -1,0 +1,94 @@
+"""How sure a classifier may say it is of its names, and when it should rather say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diatom_training.metrics.threshold_sweep import TRIED, middle_of_best
+
+BETA: Final = 0.5
+"""Of the F-measure that the threshold of names is tuned by: a wrong name costs a count more than a missing one, so
+precision weighs twice as much as recall (van Rijsbergen 1979)."""
+WIDEST: Final = 20.0
+"""Largest temperature that is tried, and its inverse the smallest."""
+
+_LEAST: Final = 1e-12
+
+
+def macro_f1(table: NDArray[np.int64]) -> float:
+    """Return the mean F1 of the classes that occur, from a table of counts by true (rows) and found class."""
+    scores = _f1(table)
+    return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+
+
+def _f1(table: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the F1 of each class, NaN where it is neither true nor found."""
+    total = table.sum(axis=0) + table.sum(axis=1)
+    return np.where(total > 0, 2 * np.diag(table) / np.maximum(total, 1), np.nan)
+
+
+def likelihood_loss(probabilities: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> float:
+    """Return the mean negative log-likelihood of the true classes at a temperature.
+
+    Parameters
+    ----------
+    probabilities : array-like, shape (N, C)
+        Of a network; their logarithms are its logits, but for a constant in each row.
+    truth : array-like of int, shape (N,)
+        The true classes.
+    temperature : float
+        By which the logits are divided.
+    """
+    logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)) / temperature
+    true = logits[np.arange(len(logits)), np.asarray(truth)]
+    most = logits.max(axis=1)
+    return float(np.mean(most + np.log(np.exp(logits - most[:, None]).sum(axis=1)) - true))
+
+
+def fit_temperature(probabilities: ArrayLike, truth: ArrayLike) -> float:
+    """Return the temperature of the least negative log-likelihood (Guo et al. 2017), within :data:`WIDEST` of 1.
+
+    Parameters
+    ----------
+    probabilities : array-like, shape (N, C)
+        What a network says at a temperature of 1 of specimens that it did not learn from.
+    truth : array-like of int, shape (N,)
+        Their true classes; N has to be above 0.
+    """
+    from scipy.optimize import minimize_scalar
+
+    reach = np.log(WIDEST)
+    found = minimize_scalar(
+        lambda log: likelihood_loss(probabilities, truth, float(np.exp(log))), bounds=(-reach, reach), method="bounded"
+    )
+    return float(np.exp(found.x))
+
+
+def tempered(probabilities: ArrayLike, temperature: float) -> NDArray[np.float32]:
+    """Return probabilities, shape (N, C), at another temperature."""
+    logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)) / temperature
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def best_name_threshold(confidence: ArrayLike, right: Sequence[bool] | NDArray[np.bool_]) -> float:
+    """Return the confidence under which it is better to give no name.
+
+    Of the thresholds with the best F-measure (see :data:`BETA`) the middle: where all names are right, neither doubt
+    nor certainty should decide.
+
+    Parameters
+    ----------
+    confidence : array-like, shape (N,)
+        Of specimens that the network did not learn from.
+    right : array-like of bool, shape (N,)
+        Whether the most probable class is the true one; recall is of all N.
+    """
+    sure, hit = np.asarray(confidence, dtype=np.float32), np.asarray(right, dtype=bool)
+    given = sure >= TRIED[:, None].astype(np.float32)
+    scores = (1 + BETA**2) * (given & hit).sum(axis=1) / (given.sum(axis=1) + BETA**2 * len(sure))
+    return float(TRIED[middle_of_best(scores)])

@@ -1,0 +1,430 @@
+"""The eight example slides: what they show, their seeds, and how they are stored.
+
+``python -m diatom_training.synthesis.sample_slides [DEST]`` writes them with their truth; the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.render import RenderedField, render_field
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.atomic_files import atomic, write_atomically
+from napari_diatom.core.errors import DiatomError, InputError, OutputError
+from napari_diatom.core.processes import python
+from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.formats.geojson import codec as geojson
+
+_HEIGHT: Final = 1536
+_WIDTH: Final = 2048
+_JPEG_QUALITY: Final = 92
+
+# A camera of 6.5 µm pixels behind the usual objectives.
+_AT_20X: Final = 0.325
+_AT_40X: Final = 0.1625
+_AT_60X: Final = 0.1083
+_AT_63X: Final = 0.1032
+_AT_100X: Final = 0.065
+
+_OME_XML: Final = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">
+<Image ID="Image:0" Name="{name}"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" BigEndian="false"
+ SizeX="{width}" SizeY="{height}" SizeC="1" SizeZ="1" SizeT="1"
+ PhysicalSizeX="{size}" PhysicalSizeXUnit="µm" PhysicalSizeY="{size}" PhysicalSizeYUnit="µm">
+<Channel ID="Channel:0:0" SamplesPerPixel="1"/><TiffData IFD="0" PlaneCount="1"/></Pixels></Image></OME>"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An example slide.
+
+    Attributes
+    ----------
+    name : str
+        What :func:`render_sample` takes.
+    file : str
+        Name of the image file; its suffix is the format.
+    options : FieldOptions
+        What the field shows.
+    seed : int
+        What it is drawn from.
+    description : str
+        One line for a person.
+    """
+
+    name: str
+    file: str
+    options: FieldOptions
+    seed: int
+    description: str
+
+
+def _options(pixel_size_um: float, **what: Any) -> FieldOptions:
+    return FieldOptions(height=_HEIGHT, width=_WIDTH, pixel_size_um=pixel_size_um, **what)
+
+
+SAMPLES: Final[tuple[Sample, ...]] = (
+    Sample(
+        "river_bright_field_40x",
+        "river_bright_field_40x.jpg",
+        _options(
+            _AT_40X,
+            specimens=(26, 26),
+            length_px=(60, 460),
+            debris=0.3,
+            needle_share=0.1,
+            chain_share=0.04,
+            living_share=0.1,
+            contrast=1.4,
+            defocus=0.25,
+            noise=0.008,
+            background=(0.84, 0.81, 0.76),
+            uneven_light=0.4,
+        ),
+        seed=64,
+        description="Benthos of a river in bright field: naviculoid and other valves among some debris.",
+    ),
+    Sample(
+        "lake_dic_63x",
+        "lake_dic_63x.ome.tif",
+        _options(
+            _AT_63X,
+            modality="dic",
+            specimens=(16, 16),
+            length_px=(90, 800),
+            debris=0.2,
+            needle_share=0.12,
+            chain_share=0.05,
+            living_share=0.0,
+            colour=False,
+            bit_depth=16,
+            contrast=0.9,
+            defocus=0.15,
+            noise=0.0012,
+            background=(0.48, 0.48, 0.48),
+            uneven_light=0.4,
+        ),
+        seed=2,
+        description="Cleaned valves of a lake in DIC; 16 bit grey OME-TIFF, tiled, with its pixel size.",
+    ),
+    Sample(
+        "stream_crowded_20x",
+        "stream_crowded_20x.jpg",
+        _options(
+            _AT_20X,
+            specimens=(100, 100),
+            length_px=(30, 240),
+            debris=0.25,
+            needle_share=0.1,
+            chain_share=0.05,
+            living_share=0.15,
+            contrast=1.3,
+            defocus=0.15,
+            blur_px=0.8,
+            noise=0.008,
+            background=(0.80, 0.80, 0.76),
+            uneven_light=0.3,
+        ),
+        seed=3,
+        description="A crowded slide of a stream in bright field: about a hundred specimens, some across others.",
+    ),
+    Sample(
+        "coast_needle_chains_phase_40x",
+        "coast_needle_chains_phase_40x.jpg",
+        _options(
+            _AT_40X,
+            modality="phase-contrast",
+            specimens=(20, 20),
+            length_px=(260, 760),
+            debris=0.4,
+            needle_share=1.0,
+            chain_share=0.6,
+            living_share=0.8,
+            contrast=1.5,
+            defocus=0.35,
+            blur_px=1.3,
+            noise=0.01,
+            background=(0.37, 0.40, 0.45),
+            uneven_light=0.4,
+        ),
+        seed=21,
+        description="Coastal plankton in phase contrast: chains of needles that overlap at their tips.",
+    ),
+    Sample(
+        "bay_needles_phase_20x",
+        "bay_needles_phase_20x.png",
+        _options(
+            _AT_20X,
+            modality="phase-contrast",
+            specimens=(30, 30),
+            length_px=(130, 420),
+            debris=0.35,
+            needle_share=0.85,
+            chain_share=0.25,
+            living_share=0.6,
+            colour=False,
+            contrast=1.7,
+            defocus=0.3,
+            noise=0.008,
+            background=(0.36, 0.36, 0.36),
+            uneven_light=0.3,
+        ),
+        seed=41,
+        description="Plankton of a bay in phase contrast, grey: single needles, short chains, a few others.",
+    ),
+    Sample(
+        "spring_empty_40x",
+        "spring_empty_40x.jpg",
+        _options(
+            _AT_40X,
+            specimens=(0, 0),
+            debris=0.75,
+            contrast=1.0,
+            defocus=0.35,
+            noise=0.008,
+            background=(0.80, 0.77, 0.78),
+            uneven_light=0.5,
+        ),
+        seed=1,
+        description="A spring's slide without any diatom: mineral grains, flocs and specks only.",
+    ),
+    Sample(
+        "moor_bright_field_100x",
+        "moor_bright_field_100x.png",
+        _options(
+            _AT_100X,
+            specimens=(8, 8),
+            length_px=(260, 1500),
+            debris=0.15,
+            needle_share=0.08,
+            chain_share=0.0,
+            living_share=0.0,
+            colour=False,
+            contrast=1.1,
+            defocus=0.15,
+            blur_px=1.2,
+            noise=0.006,
+            background=(0.76, 0.76, 0.76),
+            uneven_light=0.3,
+            scale_bar=True,
+            caption=True,
+        ),
+        seed=2,
+        description="Large valves of a moor with their striae under oil, grey; scale bar and caption burned in.",
+    ),
+    Sample(
+        "pond_living_dic_60x",
+        "pond_living_dic_60x.tif",
+        _options(
+            _AT_60X,
+            modality="dic",
+            specimens=(14, 14),
+            length_px=(100, 640),
+            debris=0.3,
+            needle_share=0.15,
+            chain_share=0.1,
+            living_share=0.8,
+            colour=False,
+            contrast=0.9,
+            defocus=0.3,
+            noise=0.008,
+            background=(0.52, 0.52, 0.52),
+            uneven_light=0.5,
+        ),
+        seed=51,
+        description="Living cells of a pond in DIC, grey TIFF whose resolution tags hold the pixel size.",
+    ),
+)
+"""The example slides, in the order in which they are written."""
+
+
+def render_sample(name: str) -> RenderedField:
+    """Render an example slide.
+
+    Raises
+    ------
+    InputError
+        When there is none of this name; the message lists the names.
+    """
+    sample = _named(name)
+    return render_field(sample.options, sample.seed)
+
+
+def write_samples(dest: Path, report: Report = silent, should_stop: ShouldStop = never) -> list[Path]:
+    """Write every example slide to ``dest/slides`` and its truth, named alike, to ``dest/truth``.
+
+    Parameters
+    ----------
+    dest : Path
+        Folder, made where missing; slides of the same name in it are replaced.
+    report, should_stop
+        Called between slides.
+
+    Returns
+    -------
+    list of Path
+        The files, each slide followed by its truth.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    Stopped
+        When ``should_stop`` asked for it; finished slides stay.
+    """
+    written: list[Path] = []
+    for done, sample in enumerate(SAMPLES):
+        check(should_stop)
+        report(Progress("slides", done, len(SAMPLES), sample.file))
+        written += write_sample(dest, sample.name)
+    report(Progress("slides", len(SAMPLES), len(SAMPLES)))
+    return written
+
+
+def write_sample(dest: Path, name: str) -> list[Path]:
+    """Write one example slide and its truth below ``dest``; return both files.
+
+    Raises
+    ------
+    InputError
+        When there is none of this name.
+    OutputError
+        When a file cannot be written.
+    """
+    sample = _named(name)
+    rendered = render_sample(name)
+    slide = dest / "slides" / sample.file
+    truth = dest / "truth" / f"{slide.stem}{geojson.SUFFIX}"
+    write_atomically(slide, _encoded(sample, rendered.image))
+    annotations = Annotations.of(
+        rendered.truth,
+        reviewed=True,
+        image=sample.file,
+        height=sample.options.height,
+        width=sample.options.width,
+        pixel_size_um=sample.options.pixel_size_um,
+    )
+    geojson.write(truth, annotations)
+    return [slide, truth]
+
+
+def _named(name: str) -> Sample:
+    for sample in SAMPLES:
+        if sample.name == name:
+            return sample
+    raise InputError(f"There is no example slide {name!r}; there are {', '.join(s.name for s in SAMPLES)}.")
+
+
+def _encoded(sample: Sample, image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Return the content of the image file; nothing in it tells when or by which program it was written."""
+    suffix = Path(sample.file).suffix
+    if suffix == ".tif":
+        return _tiff(sample, image)
+    settings = {
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
+        ".png": [cv2.IMWRITE_PNG_COMPRESSION, 9],
+    }
+    # OpenCV takes colours as blue, green, red.
+    flipped: NDArray[Any] = np.ascontiguousarray(image[..., ::-1]) if image.ndim == 3 else image
+    done, coded = cv2.imencode(suffix, flipped, settings[suffix])
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode {sample.file}")
+    return bytes(coded)
+
+
+def _tiff(sample: Sample, image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Return a TIFF file: OME with 256 px tiles where its name says so, else strips and resolution tags."""
+    import tifffile
+
+    options = sample.options
+    stream = io.BytesIO()
+    layout: dict[str, Any]
+    if sample.file.endswith(".ome.tif"):
+        xml = _OME_XML.format(name=sample.name, width=options.width, height=options.height, size=options.pixel_size_um)
+        layout = {"tile": (256, 256), "description": xml.encode()}
+    else:
+        per_cm = 1e4 / options.pixel_size_um
+        layout = {"rowsperstrip": 64, "resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(
+        stream,
+        image,
+        photometric="minisblack" if image.ndim == 2 else "rgb",
+        compression="zlib",
+        compressionargs={"level": 9},
+        predictor=True,
+        software=False,
+        metadata=None,
+        byteorder="<",
+        **layout,
+    )
+    return stream.getvalue()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the example slides; the command line of this module."""
+    parser = argparse.ArgumentParser(prog="python -m diatom_training.synthesis.sample_slides", description=main.__doc__)
+    parser.add_argument(
+        "dest", nargs="?", type=Path, default=Path("sample_data"), metavar="DEST", help="folder (sample_data)"
+    )
+    dest: Path = parser.parse_args(arguments).dest
+    try:
+        for path in write_samples(dest, lambda p: print(p.message, file=sys.stderr) if p.message else None):
+            print(path)
+    except DiatomError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
+
+
+def render_to(name: str, file: Path) -> None:
+    """Render an example slide into a ``.npy`` file, which appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    from diatom_training.synthesis.sample_slides import render_sample
+
+    image = render_sample(name).image
+    with atomic(file) as stream:
+        np.save(stream, image)
+
+
+def render_command(name: str, file: Path) -> list[str]:
+    """Return the command that runs :func:`render_to` in a process of its own."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from pathlib import Path; from napari_diatom.napari_layers.reader_writer import render_to\n"
+        f"render_to({name!r}, Path({os.fspath(file)!r}))"
+    )
+    return python("-c", code)
+
+
+def rendered(file: Path, stderr: str) -> None:
+    """Check that a rendering process has done its work.
+
+    Raises
+    ------
+    OutputError
+        With the last line of what it wrote to ``stderr``.
+    """
+    if not file.exists():
+        lines = stderr.strip().splitlines()
+        raise OutputError(f"The example slide could not be rendered: {lines[-1] if lines else 'the process ended.'}")
