@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from gui.hand import Hand
-
+    from helpers.hand import Hand
     from napari_diatom.core.detections import Detections
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
@@ -46,8 +45,8 @@ def main() -> int:
     parser.add_argument("--model", default="diatom-obb", help="model that makes the proposals (%(default)s)")
     options = parser.parse_args()
     import napari
-    from gui.hand import Hand, missing
 
+    from helpers.hand import Hand, missing
     from napari_diatom.core.detections import STATUSES
     from napari_diatom.formats.geojson import codec as geojson
     from napari_diatom.project.project import Project

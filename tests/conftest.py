@@ -20,4 +20,4 @@ os.environ.setdefault("QT_API", "pyqt6")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the window's tests last: torch's compiler crashes when it is loaded after the LLVM of Mesa's OpenGL."""
-    items.sort(key=lambda item: "gui" in item.path.parts)
+    items.sort(key=lambda item: "widgets" in item.path.parts)

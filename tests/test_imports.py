@@ -53,7 +53,7 @@ def test_no_module_touches_the_network_when_imported() -> None:
         "import napari_diatom",
         "from npe2 import PluginManifest; "
         f"PluginManifest.from_file({str(Path(napari_diatom.__file__).parent / 'napari.yaml')!r})",
-        "import napari_diatom.cli.app\ntry: napari_diatom.cli.app.main(['--help'])\nexcept SystemExit: pass",
+        "import napari_diatom.cli\ntry: napari_diatom.cli.main(['--help'])\nexcept SystemExit: pass",
     ],
 )
 def test_first_steps_load_no_torch(code: str) -> None:
@@ -61,7 +61,16 @@ def test_first_steps_load_no_torch(code: str) -> None:
 
 
 def test_a_window_watches_trainings_without_torch() -> None:
-    names = ("child", "config", "curves", "dataset", "estimate", "folder", "reading", "recent")
+    names = (
+        "training_process",
+        "config",
+        "curves",
+        "dataset",
+        "resource_estimate",
+        "run_folder",
+        "curve_diagnosis",
+        "recent_runs",
+    )
     assert "torch" not in loaded_after("\n".join(f"import diatom_training.finetune.{name}" for name in names))
 
 
@@ -76,7 +85,7 @@ def test_help_answers_at_once() -> None:
 
     bare = seconds("-c", "pass")
     # Half a second on an idle machine; a busy one is as slow for an interpreter that does nothing.
-    assert seconds("-m", "napari_diatom.cli.app", "--help") < max(0.5, 8 * bare)
+    assert seconds("-m", "napari_diatom.cli", "--help") < max(0.5, 8 * bare)
 
 
 def test_ultralytics_leaves_pillow_as_it_was() -> None:

@@ -33,7 +33,8 @@ def prepare(folder: Path) -> None:
     """Write a valid file of each kind, and keep its bytes."""
     sys.path.append(str(_TESTS))
     import tifffile
-    from microscopes import FOCUS, SCANNERS, pictures, rgb
+
+    from helpers.microscopes import FOCUS, SCANNERS, pictures, rgb
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")

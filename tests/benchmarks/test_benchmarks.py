@@ -1,0 +1,129 @@
+"""The benchmarks start, explain themselves, and the quick one runs."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import REPOSITORY
+
+BENCHMARKS = REPOSITORY / "benchmarks"
+
+
+def run(name: str, *arguments: str) -> int:
+    """Run a script as ``python benchmarks/name`` does and return its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        patch.syspath_prepend(BENCHMARKS)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
+    return int(ended.value.code or 0)
+
+
+NAMES = [
+    "accuracy.py",
+    "finetuning.py",
+    "instances.py",
+    "kills.py",
+    "measurement.py",
+    "memory.py",
+    "pretraining.py",
+    "roundtrip.py",
+    "seams.py",
+    "stitching.py",
+    "throughput.py",
+    "training_speed.py",
+    "transfer.py",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_explains_itself_and_its_set_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(name, "--help") == 0
+    assert "pip install -e '.[benchmark]'" in capsys.readouterr().out
+
+
+def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("stitching.py", "--boxes", "400", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["crossed needles"] == {"before": 4, "after": 2}
+    assert figures["four copies of each specimen"]["after"] == pytest.approx(100, abs=10)
+    assert "seconds" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("accuracy.py", "--model", "no-such-model") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from helpers.fakes import BlobEngine, ShadeEngine, map_card
+    from napari_diatom import engines
+
+    monkeypatch.setattr(engines, "load", lambda model, device: ShadeEngine(map_card(tile_size=96), blind=8))
+    arguments = ("--model", "diatom-obb", "--side", "200", "--piece", "120", "--processes", "1")
+    assert run("seams.py", *arguments, "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["differing pixels, percent"] < 0.1
+    assert figures["specimens in tiles"] == figures["specimens in one pass"]
+    assert "peak memory" in capsys.readouterr().out
+    monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
+    assert run("seams.py", *arguments) == 2
+    assert "finds specimens" in capsys.readouterr().err
+
+
+def test_roundtrip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("roundtrip.py", "--specimens", "40", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["yolo-obb"]["degrees"] < 0.01
+    assert figures["cvat"]["equal"] == figures["cvat"]["masks"] == 4
+    assert "all masks equal" in capsys.readouterr().out
+
+
+def test_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("kills.py", "--kills", "2", "--longest", "200", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
+    assert "finished actions" in capsys.readouterr().out
+
+
+def test_kills_of_two_writers_whose_clocks_differ(tmp_path: Path) -> None:
+    command = ["--kills", "1", "--longest", "300", "--writers", "2", "--skew"]
+    # In a process of its own: the clocks of this one stay as they are.
+    script = [sys.executable, str(BENCHMARKS / "kills.py"), *command, "--json", str(tmp_path / "figures.json")]
+    subprocess.run(script, check=True)
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["kills"] == 2
+    assert figures["kills after which something was lost"] == figures["projects that did not open"] == 0
+
+
+def test_transfer_merges_runs_and_tells_what_composing_gains(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cell(seed: int, start: str, precision: float, recall: float, size: str = "5") -> dict[str, object]:
+        figures = {"precision": precision, "recall": recall, "box AP50": 0.5, "oriented AP50": 0.25}
+        return {"task": "oriented-boxes", "size": size, "seed": seed, "start": start, "figures": figures}
+
+    first = [cell(0, "scratch", 0.1, 0.2), cell(0, "composed", 0.5, 0.4), cell(1, "scratch", 0.9, 0.9)]
+    second = [cell(1, "scratch", 0.2, 0.2), cell(1, "composed", 0.8, 0.8), cell(0, "scratch", 0.7, 0.6, "all")]
+    for name, part in (("a", first), ("b", second)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(part), encoding="utf-8")
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    assert run("transfer.py", "--merge", *files, "--json", str(tmp_path / "all.json")) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = "5 images, from scratch 2 0.150 ± 0.071 0.200 ± 0.000 0.500 ± 0.000 0.250 ± 0.000"
+    assert " ".join(lines[1].split()) == told
+    assert " ".join(lines[3].split()).startswith("all images, from scratch 1 0.700 ")
+    assert lines[4] == (
+        "composed less scratch at 5 images, 2 seeds: precision +50.0 points (+40.0 to +60.0), "
+        "recall +40.0 points (+20.0 to +60.0)"
+    )
+    assert lines[5] == "composed less scratch-long at 5 images: not measured"
+    assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 5
+    assert run("transfer.py") == 2
+    assert "--merge" in capsys.readouterr().err

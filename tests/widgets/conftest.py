@@ -1,0 +1,83 @@
+"""A viewer with the widget, a fake network behind it, and settings that are not the user's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QWidget
+
+from helpers.window import FakeAnalysis, child_of, model
+from napari_diatom.images.optics_presets import Presets
+
+
+@pytest.fixture
+def models(monkeypatch):
+    """Two installed models."""
+    from napari_diatom.models import library
+
+    known = [model("diatom-obb", "oriented-boxes"), model("diatom-box", "boxes")]
+    monkeypatch.setattr(library, "available", lambda: known)
+    return known
+
+
+@pytest.fixture
+def presets(tmp_path):
+    return Presets(tmp_path / "optics.json")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy(show=False)
+
+
+@pytest.fixture
+def analysis():
+    return FakeAnalysis()
+
+
+@pytest.fixture
+def quick(monkeypatch, models, presets, analysis):
+    """What docks do in other processes is done at once, however they are opened."""
+    from napari_diatom.analysis import worker_process
+
+    monkeypatch.setattr(worker_process, "analyse", analysis)
+    monkeypatch.setattr(worker_process, "devices", lambda: ("auto", "cpu", "cuda"))
+    monkeypatch.setattr(Presets, "of_user", lambda: presets)
+
+
+@pytest.fixture
+def dock(viewer, quick, qtbot):
+    """Open a dock by its name in the manifest, as the menu does."""
+
+    def open_(title):
+        _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", title)
+        if widget.findChild(QWidget, "device") is not None:
+            qtbot.waitUntil(lambda: child_of(widget, "device").count() == 3)
+        return widget
+
+    return open_
+
+
+@pytest.fixture
+def widget(dock):
+    """The dock widget in a viewer without images."""
+    return dock("Detect diatoms")
+
+
+@pytest.fixture
+def run(widget, qtbot):
+    """Run the detection to its end."""
+
+    def go():
+        widget.run()
+        qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+        if widget.result() is not None:
+            widget.result().flush()
+
+    return go
+
+
+@pytest.fixture
+def image(viewer, widget):
+    """A grey image in the viewer."""
+    return viewer.add_image(np.zeros((300, 400), np.uint8), name="slide")

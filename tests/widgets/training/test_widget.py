@@ -1,0 +1,370 @@
+"""The dock widget *Fine-tune a model*, from annotated slides to a model that is used."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from napari.layers import Shapes
+from qtpy.QtWidgets import QFileDialog, QLabel, QTableWidget
+from skimage.io import imread
+
+import napari_diatom.analysis.worker_process
+from diatom_training.finetune import curves, recent_runs, subprocess_call, training_process
+from diatom_training.finetune.config import VARIATIONS, TrainConfig
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.learning.options import AugmentOptions
+from helpers.fakes import card
+from helpers.tiny import configured, draw_slides
+from helpers.window import child_of
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress, never, silent
+from napari_diatom.models import library
+from napari_diatom.widgets.common.model_events import news
+from napari_diatom.widgets.detection.detect import DetectWidget
+from napari_diatom.widgets.training.progress_page import ProgressPage
+from napari_diatom.widgets.training.run_monitor import Watch
+from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.widget import FineTuneWidget
+
+TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2}
+
+
+@pytest.fixture
+def slides(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
+    return draw_slides(tmp_path)
+
+
+def opened(viewer, slides, qtbot, **numbers):
+    """Return the widget with slides and tiny settings."""
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    child_of(widget, "group").setText(r"^(s\d)_")
+    widget.slides.set_data(slides)
+    qtbot.waitUntil(lambda: widget.slides.dataset() is not None, timeout=20_000)
+    child_of(widget, "start").setCurrentIndex(child_of(widget, "start").findData("scratch"))
+    for name, value in {**TINY, **numbers}.items():
+        child_of(widget, name).setValue(value)
+    child_of(widget, "train_device").setCurrentIndex(0)
+    return widget
+
+
+def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, qtbot, tmp_path):
+    widget = opened(viewer, slides, qtbot)
+    table: QTableWidget = child_of(widget, "classes")
+    shown = [[table.item(row, k).text() for k in range(4)] for row in range(table.rowCount())]
+    assert shown == [
+        ["needle", "4", "2", "2"],
+        ["square", "4", "2", "2"],
+        ["specimens", "8", "4", "4"],
+        ["images", "4", "2", "2"],
+        ["slides", "2", "1", "1"],
+    ]
+    warnings: QLabel = child_of(widget, "slides_message")
+    assert "20 are little" in warnings.text()
+    child_of(widget, "start_training").click()
+    watch = widget.progress.watch
+    assert watch.is_running
+    assert not child_of(widget, "start_training").isEnabled()
+    assert not child_of(widget, "runs").isEnabled()
+    qtbot.waitUntil(lambda: not watch.is_running, timeout=120_000)
+    assert child_of(widget, "train_message").text().startswith("Finished.")
+    assert child_of(widget, "curves").isVisibleTo(widget.progress)
+    assert not child_of(widget, "example").pixmap().isNull()
+    assert "Recall" in child_of(widget, "test_figures").text()
+    assert child_of(widget, "runs").currentText() == "my-diatoms: finished"
+    assert child_of(widget, "runs").isEnabled()
+    assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
+
+    alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
+    training_process.run(alone, silent, never)
+    assert alone.history() == watch.folder.history()
+    theirs, ours = (library.find(folder / "model").card for folder in (alone, watch.folder))
+    assert (ours.metrics, ours.thresholds, ours.sha256) == (theirs.metrics, theirs.thresholds, theirs.sha256)
+
+    viewer.add_image(imread(slides.parent / "images" / "s0_0.png"), name="slide")
+    child_of(widget, "use_model").click()
+    detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
+    assert detect.value().model == "my-diatoms"
+    assert library.find("my-diatoms").folder == tmp_path / "models" / "my-diatoms"
+    detect.run()
+    qtbot.waitUntil(lambda: not detect.value().running, timeout=120_000)
+    assert any(isinstance(layer, Shapes) for layer in viewer.layers)
+
+
+def test_a_training_outlives_the_window_only_when_asked(viewer, slides, qtbot):
+    first = opened(viewer, slides, qtbot, epochs=500)
+    child_of(first, "keep_going").setChecked(True)
+    first.start()
+    run = first.progress.watch.folder
+    qtbot.waitUntil(lambda: len(run.history()) > 0, timeout=60_000)
+    viewer.window.remove_dock_widget(first)
+    first.deleteLater()
+    qtbot.wait(1500)
+    assert run.state().stage == "running"
+    process = psutil.Process(run.state().pid)
+
+    second = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(second, name="Fine-tune again")
+    assert second.progress.watch.is_running
+    assert recent_runs.runs()[0].path == run.path
+    child_of(second, "stop_training").click()
+    began = time.monotonic()
+    qtbot.waitUntil(lambda: not second.progress.watch.is_running, timeout=10_000)
+    assert time.monotonic() - began < 4
+    assert child_of(second, "resume_training").isEnabled()
+    child_of(second, "keep_going").setChecked(False)
+    child_of(second, "resume_training").click()
+    qtbot.waitUntil(lambda: run.state().stage == "running", timeout=60_000)
+    process = psutil.Process(run.state().pid)
+    viewer.window.remove_dock_widget(second)
+    second.deleteLater()
+    qtbot.waitUntil(lambda: not process.is_running() or process.status() == "zombie", timeout=10_000)
+
+
+def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
+    widget = opened(viewer, slides, qtbot)
+    start = child_of(widget, "start_training")
+    assert start.isEnabled()
+    child_of(widget, "model_name").setText("no such name!")
+    assert not start.isEnabled()
+    assert "name" in start.toolTip()
+    child_of(widget, "model_name").setText("mine")
+    widget.slides.set_data(Path("gone"))
+    qtbot.waitUntil(lambda: "does not exist" in child_of(widget, "slides_message").text(), timeout=10_000)
+    assert not start.isEnabled()
+    assert "does not exist" in start.toolTip()
+
+
+def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):
+    good = RunFolder.create(tmp_path / "good", configured(slides, "oriented-boxes"))
+    bad = RunFolder.create(tmp_path / "bad", configured(slides, "oriented-boxes"))
+    for run in (good, bad):
+        (run / "model").mkdir()
+        (run / "model" / "model.yaml").touch()
+        recent_runs.remember(run)
+    with (bad / "config.yaml").open("a") as stream:
+        stream.write("colour: red\n")
+    (bad / "run.json").write_text("{")
+    (bad / "history.csv").write_text("epoch,val_loss\n1,much\n")
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    starts = child_of(widget, "start")
+    assert starts.findData(str(good.path)) >= 0
+    assert starts.findData(str(bad.path)) < 0
+    assert widget.progress.watch.folder.path == bad.path
+    assert "damaged" in child_of(widget, "train_message").text()
+    assert not child_of(widget, "curves").isVisibleTo(widget.progress)
+
+
+def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, monkeypatch):
+    begun, closed, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def late(*_):
+        begun.set()
+        closed.wait(10)
+        ended.set()
+        raise DiatomError("There is no room.")
+
+    monkeypatch.setattr(subprocess_call, "aside", late)
+    monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto",) if closed.wait(20) else ())
+    widget = opened(viewer, slides, qtbot)
+    widget.measure()
+    qtbot.waitUntil(begun.is_set, timeout=20_000)
+    viewer.window.remove_dock_widget(widget)
+    widget.deleteLater()
+    with qtbot.captureExceptions() as caught:
+        qtbot.wait(50)
+        closed.set()
+        qtbot.waitUntil(ended.is_set)
+        qtbot.wait(200)
+    assert not caught
+
+
+def test_the_preset_for_few_images_varies_them_strongly(slides, qtbot):
+    strong = AugmentOptions(**VARIATIONS["strong"])
+    assert TrainConfig.of(data=slides, preset="few").learning.augment == strong
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    preset, variation = child_of(page, "preset"), child_of(page, "variation")
+    shown = []
+    for name in ("few", "standard"):
+        preset.setCurrentIndex(preset.findData(name))
+        shown.append(variation.currentText())
+    assert shown == ["strong", "usual"]
+    preset.setCurrentIndex(preset.findData("few"))
+    assert TrainConfig.of(data=slides, **page.entries()).learning.augment == strong
+
+
+def test_a_chosen_file_stays_the_start_of_a_detector(slides, qtbot, tmp_path, monkeypatch):
+    file = tmp_path / "mine.pt"
+    file.touch()
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    start, task = child_of(page, "start"), child_of(page, "task")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
+    start.setCurrentIndex(start.findText("Ultralytics file (.pt)…"))
+    start.activated.emit(start.currentIndex())
+    news().changed.emit()
+    assert start.currentData() == str(file)
+    task.setCurrentIndex(task.findData("boxes"))
+    assert start.currentData() == str(file)
+    task.setCurrentIndex(task.findData("semantic"))
+    assert start.findData(str(file)) < 0
+
+
+def test_a_run_is_shown_with_what_its_last_attempt_warned_of(slides, qtbot, tmp_path, monkeypatch):
+    run = RunFolder.create(tmp_path / "run", configured(slides))
+    for attempt in range(3):
+        run.say(Progress("images", 0, 1))
+        run.say(Progress("warning", message="few needles"))
+        run.say(Progress("warning", message="no squares"))
+        for step in range(attempt * 50, attempt * 50 + 50):
+            run.say(Progress("step", step + 1, 150))
+        run.say(Progress("epoch", attempt + 1, 3, values={"val_loss": 1.0}))
+        if attempt == 1:
+            run.say(Progress("stopped", message="Stopped as asked."))
+    run.write_history([{"val_loss": 1.0}] * 3)
+    page = ProgressPage()
+    qtbot.addWidget(page)
+    drawn, plot = [], curves.plot
+    monkeypatch.setattr(curves, "plot", lambda *args: (drawn.append(args), plot(*args)))
+    page.show_run(run)
+    assert child_of(page, "train_message").toolTip() == "Few needles.\nNo squares."
+    assert len(drawn) == 1
+    assert child_of(page, "example_epoch").value() == 3
+
+    # An attempt that ended before the slides were read warned of nothing.
+    run.say(Progress("failed", message="There is no room."))
+    run.say(Progress("failed", message="There is no room."))
+    page.show_run(run)
+    assert child_of(page, "train_message").toolTip() == ""
+
+
+def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbot, tmp_path, monkeypatch):
+    run = RunFolder.create(tmp_path / "run", configured(slides))
+
+    def learn(first, second):
+        events = [Progress("images", 0, 1), *(Progress("step", first + k, 30) for k in range(10))]
+        with (run / "events.jsonl").open("a") as stream:
+            for k, progress in enumerate(events):
+                stream.write(json.dumps(progress.to_json() | {"time": second + k}) + "\n")
+
+    class Resumed:
+        def __init__(self, folder):
+            self.folder = folder
+
+        def poll(self):
+            return None
+
+    learn(1, 1000)
+    monkeypatch.setattr(training_process, "Child", Resumed)
+    watch = Watch()
+    watch.start(run)
+    learn(11, 9000)
+    watch.look()
+    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
+    watch.show(run)
+    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
+
+
+def test_tensorboard_does_not_outlive_a_program_that_crashed(tmp_path):
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        + """
+import time
+from pathlib import Path
+from napari_diatom.widgets.finetune.board import BoardServer
+server = BoardServer()
+server._listen = lambda process: [print(process.pid, line, flush=True) for line in process.stdout]
+server.open(Path(sys.argv[1]))
+time.sleep(600)
+"""
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as program:
+        line = next(line for line in program.stdout if b"http://localhost" in line)
+        server = psutil.Process(int(line.split()[0]))
+        program.kill()
+    gone, _ = psutil.wait_procs([server], timeout=10)
+    assert gone
+
+
+def trained(slides, number, digest):
+    """Return the run of that number, begun with the usual name, with a model of its own."""
+    name = "my-diatoms" if number == 1 else f"my-diatoms-{number}"
+    run = RunFolder.create(slides.parent / "runs" / name, configured(slides))
+    weights = digest * 100
+    known = card().model_copy(
+        update={
+            "name": "my-diatoms",
+            "architecture": "yolo11n-obb",
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "metrics": {"specimens": 2.0, "found": 2.0, "precision": 1.0, "recall": 1.0},
+        }
+    )
+    (run / "model").mkdir()
+    known.write(run / "model")
+    (run / "model" / "weights.safetensors").write_bytes(weights)
+    return run
+
+
+@pytest.fixture
+def cpu_alone(monkeypatch):
+    """Keep the window from looking for GPUs in a process that would outlive the test."""
+    monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto", "cpu"))
+
+
+@pytest.mark.usefixtures("cpu_alone")
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_models_of_two_runs_keep_their_own_names_in_whatever_order_they_are_used(viewer, slides, qtbot, order):
+    runs = {number: trained(slides, number, b"%d" % number) for number in (1, 2)}
+    widget = opened(viewer, slides, qtbot)
+    for number in (*order, *order):
+        widget.progress.show_run(runs[number])
+        child_of(widget, "use_model").click()
+        name = runs[number].path.name
+        detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
+        assert detect.value().model == name
+        assert library.find(name).card.sha256 == library.find(runs[number] / "model").card.sha256
+        assert child_of(widget, "finetune_message").text() == f"{name} is chosen in Detect diatoms."
+
+
+@pytest.mark.usefixtures("cpu_alone")
+def test_a_second_run_and_its_model_are_called_alike(viewer, slides, qtbot, monkeypatch):
+    trained(slides, 1, b"1")
+    widget = opened(viewer, slides, qtbot)
+    begun = []
+    monkeypatch.setattr(widget.progress, "start", begun.append)
+    child_of(widget, "start_training").click()
+    assert begun[0].path.name == begun[0].config().name == "my-diatoms-2"
+
+
+@pytest.mark.usefixtures("cpu_alone")
+def test_a_name_that_is_taken_is_said_to_be(viewer, slides, qtbot, tmp_path):
+    other = trained(slides, 1, b"other")
+    library.install(library.find(other / "model"))
+    (slides.parent / "elsewhere").mkdir()
+    slides.rename(slides.parent / "elsewhere" / slides.name)
+    run = trained(slides.parent / "elsewhere" / slides.name, 1, b"1")
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    widget.progress.show_run(run)
+    child_of(widget, "use_model").click()
+    message = child_of(widget, "finetune_message").text()
+    assert message == "my-diatoms-2 is chosen in Detect diatoms. Another model is called my-diatoms already."
+
+
+def test_test_figures_of_two_specimens_are_shown_with_their_number_and_interval(viewer, slides, qtbot):
+    page = ProgressPage()
+    qtbot.addWidget(page)
+    page.show_run(trained(slides, 1, b"1"))
+    shown = child_of(page, "test_figures").text()
+    assert "2 specimens" in shown
+    assert "too few to tell" in shown
+    assert "Precision: <b>1.000</b> (0.342 to 1.000, n = 2: too few to tell)" in shown
