@@ -28,10 +28,10 @@ from napari_diatom.finding import RESULT_FOLDERS, RESULTS_MARK
 from napari_diatom.formats import geojson
 from napari_diatom.imaging import SlideImage
 from napari_diatom.orientation import AS_STORED
-from napari_diatom.sources import RESULT_SUFFIXES, Source, earlier_stems, folded
+from napari_diatom.sources import RESULT_SUFFIXES, Source, earlier_stems
 from napari_diatom.tables import ImageResult
 from napari_diatom.text_files import read_bytes, read_json, read_text
-from napari_diatom.words import printable
+from napari_diatom.words import folded, printable
 
 ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
 TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.IMAGES_CSV, tables.TABLES_XLSX, tables.RUN_JSON)

@@ -19,6 +19,7 @@ from napari_diatom.formats.documents import number, size_of
 from napari_diatom.formats.outlines import FARTHEST
 from napari_diatom.formats.polygons import check_box, filled, filled_box, repaired
 from napari_diatom.morphometry import oriented_box
+from napari_diatom.words import printable
 
 Size = tuple[int, int]
 """Height and width of an image in pixels."""
@@ -66,11 +67,11 @@ class Problems:
             if isinstance(error, NoArea) and left_out is not None:
                 left_out[error.kind] += 1
                 return
-            self._found.append(f"{place} {error}")
+            self.add(f"{place} {error}")
 
     def add(self, problem: str) -> None:
-        """Keep a problem."""
-        self._found.append(problem)
+        """Keep a problem; what it quotes of a file may hold anything, and the message stays one line."""
+        self._found.append(printable(problem))
 
     def check(self, source: object) -> None:
         """Say what was found.
@@ -181,7 +182,8 @@ class Specimen:
             When it has no area or lies outside the image; the message goes on after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
-        if not np.isfinite(numbers).all() or np.abs(numbers[:4]).max() > FARTHEST:
+        # The digits of an angle beyond are not those of a direction any more.
+        if not np.abs(numbers).max() <= FARTHEST:
             raise InputError("has NaN, infinite or absurdly large coordinates")
         if not (numbers[2:4] > 0).all():
             raise InputError("has a box without an area")
