@@ -31,10 +31,11 @@ import numpy as np
 from fields import SET_UP
 from PIL import Image
 
-from napari_diatom.core.errors import ConflictError, DiatomError
+from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.project import clock, sessions
 from napari_diatom.project.document import Document
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.journal import Journal
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen

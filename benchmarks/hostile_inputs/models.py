@@ -221,7 +221,7 @@ def _card(rng: random.Random, folder: Path, mark: Path) -> list[list[str]]:
     home = folder / "models" / "mine"
     home.mkdir(parents=True)
     shutil.copyfile(_BUNDLED / WEIGHTS, home / WEIGHTS)
-    content = yaml.safe_dump(card, allow_unicode=True)
+    content = yaml.dump(card, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True)
     if field == "version":
         content = content.replace("'2026-13-45'", "2026-13-45")
     (home / CARD).write_text(content, encoding="utf-8")
@@ -288,7 +288,8 @@ def _weights(rng: random.Random, folder: Path, mark: Path) -> list[list[str]]:
     home = folder / "models" / "mine"
     home.mkdir(parents=True)
     tensors = load_file(_BUNDLED / WEIGHTS)
-    name = rng.choice(sorted(tensors))
+    # The counters of batch normalization are of no account once a network is trained.
+    name = rng.choice(sorted(name for name in tensors if not name.endswith(".num_batches_tracked")))
     kind = rng.randrange(4)
     if kind == 0:
         tensors[name] = np.full_like(tensors[name], rng.choice([np.nan, np.inf, -np.inf]))

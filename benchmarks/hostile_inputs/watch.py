@@ -6,9 +6,11 @@ is ended, and a new process goes on with the next one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,7 +130,10 @@ def _lane(
     position = 0
     while position < len(numbers) and time.monotonic() < deadline:
         with tempfile.TemporaryDirectory(prefix="napari-diatom-hostile-") as folder:
-            position += _process(part, numbers[position:], seed, deadline, hang_seconds, ledger, lock, Path(folder))
+            try:
+                position += _process(part, numbers[position:], seed, deadline, hang_seconds, ledger, lock, Path(folder))
+            finally:
+                _unmount(Path(folder).resolve())
 
 
 def _process(
@@ -145,7 +150,13 @@ def _process(
     command = [sys.executable, "-m", "hostile_inputs.worker", part, str(seed), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NAPARI_DIATOM_MODELS": str(folder / "models")}
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=_CWD, env=environment
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=_CWD,
+        env=environment,
+        start_new_session=True,
     )
     assert process.stdin is not None
     heard: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -173,9 +184,22 @@ def _process(
             if said is None:
                 break
     finally:
-        process.kill()
+        # With the processes that it has started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     return begun
+
+
+def _unmount(folder: Path) -> None:
+    """Take away the disks that a worker has mounted below a folder and that were there when it was ended."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return
+    places = [line.split()[1] for line in mounts.read_text(encoding="utf-8").splitlines()]
+    for place in reversed(places):
+        if folder in Path(place).parents:
+            subprocess.run(["umount", "--lazy", place], check=False, stderr=subprocess.DEVNULL)
 
 
 def _wait(
@@ -202,9 +226,10 @@ def _wait(
 
 
 def _memory(watched: psutil.Process) -> int:
-    """Return the memory of a process and its children in bytes."""
+    """Return the memory of a process and its children in bytes; what they share counts once, as after a fork."""
     try:
-        return sum(each.memory_info().rss for each in (watched, *watched.children(recursive=True)))
+        found = [each.memory_full_info() for each in (watched, *watched.children(recursive=True))]
+        return sum(getattr(each, "pss", each.rss) for each in found)
     except psutil.Error:
         return 0
 

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from napari_diatom.project.edit_conflicts import Clash
-
 
 class DiatomError(Exception):
     """Base of all errors that are shown to the user as one line."""
@@ -23,20 +17,6 @@ class ModelError(DiatomError):
 
 class OutputError(DiatomError):
     """A result could not be written; nothing half-written is left behind."""
-
-
-class ConflictError(DiatomError):
-    """Somebody else changed a file of the project since it was read; nothing is overwritten.
-
-    Attributes
-    ----------
-    clashes : tuple of Clash
-        The specimens that both changed, with who changed what; empty where that is not known yet.
-    """
-
-    def __init__(self, message: str, clashes: Sequence[Clash] = ()) -> None:
-        super().__init__(message)
-        self.clashes = tuple(clashes)
 
 
 class Stopped(DiatomError):

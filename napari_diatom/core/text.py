@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return "".join(_escaped(letter) if _is_unprintable(letter) else letter for letter in text)
 
 
+def folded(text: str) -> str:
+    """Return what names have in common that a file system may hold to be the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).upper().casefold())
+
+
 def _is_unprintable(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cs") or letter in "\ufffe\uffff"
 

@@ -251,7 +251,7 @@ class _Run:
         folder, named = self._folder, self._namer is not None
         outputs = Outputs.of(source, image, self._batch.overlays, self._batch.masks)
         part = folder.part(source, image)
-        result = folder.stored(part, outputs, image, source.sample, named)
+        result = folder.stored(part, outputs, source, image, named)
         if result is None:
             folder.claim(outputs)
             try:

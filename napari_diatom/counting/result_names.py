@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import folded, printable
 
 RESULT_SUFFIXES: Final = (".geojson", ".jpg", ".tif", ".json")
 """Endings of the files of an image's results."""
@@ -128,11 +127,6 @@ def _cut(text: str, most: int) -> str:
 def _short(text: str) -> str:
     """Return a few letters that stand for a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-
-
-def folded(text: str) -> str:
-    """Return what names have in common that a file system may hold to be the same."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).upper().casefold())
 
 
 def _told_apart(choices: Sequence[Sequence[str]], key: Callable[[str], str]) -> list[str]:

@@ -22,14 +22,15 @@ from typing import Any, Final
 
 from napari_diatom.core.atomic_files import put, reason, temporary_of, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import folded, printable
 from napari_diatom.core.text_files import read_bytes, read_json, read_text
 from napari_diatom.counting import tables
 from napari_diatom.counting.export import mask_files
-from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems, folded
+from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems
 from napari_diatom.counting.tables import ImageResult
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.image_files import RESULT_FOLDERS, RESULTS_MARK
+from napari_diatom.images.orientation import AS_STORED
 from napari_diatom.images.slide_image import SlideImage
 
 ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
@@ -40,6 +41,8 @@ _SETTINGS: Final = "settings.json"
 _WRITTEN: Final = "written.txt"
 _STAGE: Final = "tables"
 _PAGE: Final = re.compile(r"#\d+$")
+_UNRECORDED: Final = ("focus planes (--z)",)
+"""Settings that an earlier version did not write down. Its results are taken where no choice of them would matter."""
 _LONGEST_VALUE: Final = 80
 FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """What a system says when there is no room left."""
@@ -172,12 +175,15 @@ class ResultsFolder:
             before = None
         if not isinstance(before, dict):
             raise InputError(f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite.")
-        changed = [name for name in now if before.get(name) != now[name]]
+        unrecorded = [name for name in _UNRECORDED if name not in before]
+        changed = [name for name in now if before.get(name) != now[name] and name not in unrecorded]
         if changed:
             details = ", ".join(f"{name} was {_told(before.get(name))}, is {_told(now[name])}" for name in changed)
             raise InputError(
                 f"{self.out} was begun with other settings ({details}): resume with the same, or use --overwrite."
             )
+        if unrecorded:
+            write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
 
     def begin(self, sources: Sequence[Source], overwrite: bool) -> None:
         """Find out what earlier runs have written, and remove it for ``overwrite``.
@@ -237,7 +243,9 @@ class ResultsFolder:
         identity = json.dumps([image.name, source.stem, source.sample, image.sha256()])
         return self._journal / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
-    def stored(self, part: Path, outputs: Outputs, image: SlideImage, sample: str, named: bool) -> ImageResult | None:
+    def stored(
+        self, part: Path, outputs: Outputs, source: Source, image: SlideImage, named: bool
+    ) -> ImageResult | None:
         """Return the result of an image from an earlier run, if it and its files are there and sound."""
         if not all((self.out / path).exists() for path in outputs.all):
             return None
@@ -245,9 +253,11 @@ class ResultsFolder:
             result = read_part(part, named)
         except InputError:
             return None
-        facts = (image.name, sample, image.sha256(), image.height, image.width)
+        facts = (image.name, source.sample, image.sha256(), image.height, image.width)
         stored = (result.image, result.sample, *(result.facts.get(name) for name in ("sha256", "height", "width")))
-        return result if stored == facts else None
+        if stored != facts or not ("notices" in result.facts or _is_read_as_before(source, image, result.facts)):
+            return None
+        return result
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove results of images, and the folders that are empty then.
@@ -382,6 +392,20 @@ def read_part(part: Path, named: bool) -> ImageResult:
         When it is not there, or damaged.
     """
     return ImageResult.from_json(read_text(part, "the stored result of an image"), named)
+
+
+def _is_read_as_before(source: Source, image: SlideImage, facts: Mapping[str, Any]) -> bool:
+    """Return whether an image is read as it was by a version whose results do not say how it was read.
+
+    That version took each page of a stack for a field, did not turn images and believed other pixel sizes.
+    """
+    before = (facts.get("pixel_size_um"), facts.get("pixel_size_source"))
+    return (
+        image.name == source.name
+        and image.orientation == AS_STORED
+        and before == (image.pixel_size_um, image.pixel_size_source)
+        and not image.notices
+    )
 
 
 def _names(parts: Sequence[Path], run: Path) -> Iterator[str]:

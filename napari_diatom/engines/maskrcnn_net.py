@@ -80,8 +80,11 @@ def _small(encoder: str, channels: int, n_classes: int, dropout: float) -> Any:
     levels = [str(level) for level in range(4)]
     hidden = 4 * channels
     box_head = TwoMLPHead(channels * 7 * 7, hidden)
-    if dropout:
-        box_head = torch.nn.Sequential(box_head, torch.nn.Dropout(dropout))
+    box_head.register_load_state_dict_pre_hook(_take_earlier_names)
+    # No layer of its own: the weights are called the same, whatever the dropout they were trained with.
+    box_head.register_forward_hook(
+        lambda head, _, features: torch.nn.functional.dropout(features, dropout, head.training)
+    )
     return MaskRCNN(
         TimmPyramid(encoder, channels),
         rpn_anchor_generator=AnchorGenerator(
@@ -95,6 +98,12 @@ def _small(encoder: str, channels: int, n_classes: int, dropout: float) -> Any:
         mask_predictor=MaskRCNNPredictor(channels, channels, 1 + n_classes),
         box_detections_per_img=MOST_PER_TILE,
     )
+
+
+def _take_earlier_names(head: torch.nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Rename the weights of a box head that an earlier version trained with dropout."""
+    for name in [name for name in state if name.startswith(f"{prefix}0.")]:
+        state[prefix + name.removeprefix(f"{prefix}0.")] = state.pop(name)
 
 
 class TimmPyramid(torch.nn.Module):

@@ -13,9 +13,9 @@ from psygnal import Signal
 
 from napari_diatom.core.annotations import repeated
 from napari_diatom.core.detections import PERSON, STATUSES
-from napari_diatom.core.errors import ConflictError, InputError
+from napari_diatom.core.errors import InputError
 from napari_diatom.project import clock
-from napari_diatom.project.edit_conflicts import Clash, Saved, clashes_in_words
+from napari_diatom.project.edit_conflicts import Clash, ConflictError, Saved, clashes_in_words
 from napari_diatom.project.specimen import Specimen
 
 State = Literal["untouched", "machine", "work", "done"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.text import many
 from napari_diatom.project import clock
 from napari_diatom.project.specimen import Specimen
@@ -119,6 +120,20 @@ class Clash:
     def words(self, me: str = "you") -> str:
         """Return who changed what, as a sentence; ``me`` is whose the own version is."""
         return f"{self.subject}: {me} {_listed(self.changed_here)}; {self.their_side}."
+
+
+class ConflictError(DiatomError):
+    """Somebody else changed a file of the project since it was read; nothing is overwritten.
+
+    Attributes
+    ----------
+    clashes : tuple of Clash
+        The specimens that both changed, with who changed what; empty where that is not known yet.
+    """
+
+    def __init__(self, message: str, clashes: Sequence[Clash] = ()) -> None:
+        super().__init__(message)
+        self.clashes = tuple(clashes)
 
 
 def differences(before: Specimen | None, after: Specimen | None) -> tuple[Difference, ...]:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import reason, write_atomically
-from napari_diatom.core.errors import ConflictError, DiatomError, InputError, OutputError
+from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.progress import Report, ShouldStop, never, silent
 from napari_diatom.core.text import printable
 from napari_diatom.core.text_files import LARGEST_YAML_BYTES, read_bytes
@@ -27,7 +27,7 @@ from napari_diatom.formats.shared.name_index import NameIndex
 from napari_diatom.project import backups, image_files, journal
 from napari_diatom.project import summary as tallies
 from napari_diatom.project.document import Contents, Document
-from napari_diatom.project.edit_conflicts import Clash
+from napari_diatom.project.edit_conflicts import Clash, ConflictError
 from napari_diatom.project.image_files import Condition
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, Record, files_of, name_of, path_of
 from napari_diatom.project.journal import Journal, Left

@@ -34,6 +34,19 @@ def forget_the_list(out: Path) -> None:
     (out / JOURNAL / "written.txt").unlink()
 
 
+def as_the_version_before_left_it(out: Path, **facts: object) -> None:
+    """Make the folder one of a version that wrote down neither focus planes nor how an image was read."""
+    forget_the_list(out)
+    (out / "images.csv").unlink()
+    settings = out / JOURNAL / "settings.json"
+    settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if "--z" not in k}))
+    for part in (out / JOURNAL).glob("*.json"):
+        if part != settings:
+            data = json.loads(part.read_text())
+            data["facts"] = {k: v for k, v in data["facts"].items() if k not in ("notices", "orientation")} | facts
+            part.write_text(json.dumps(data))
+
+
 # ---- exactly this run
 
 
@@ -317,6 +330,61 @@ def test_stored_results_with_other_values_are_counted_again(tmp_path, slides, wh
     part.write_text(json.dumps(data))
     assert count(slides, "-o", out, "--resume", "--xlsx") == 0
     assert results(out) == before
+
+
+def test_a_folder_of_the_version_before_is_resumed(tmp_path, slides, capsys):
+    out, engine = tmp_path / "out", ShadeEngine()
+    assert count(slides, "-o", out, "--xlsx", engine=engine) == 0
+    before = results(out)
+    as_the_version_before_left_it(out)
+    done = engine.tiles
+    assert count(slides, "-o", out, "--resume", "--xlsx", engine=engine) == 0
+    assert engine.tiles == done
+    assert results(out) == before
+    capsys.readouterr()
+    assert count(slides, "-o", out, "--resume", "--threshold", 0.9) == 2
+    assert "threshold was 0.4, is 0.9" in capsys.readouterr().err
+    # From here on the planes are written down.
+    assert count(slides, "-o", out, "--resume", "--z", "max") == 2
+    assert "focus planes (--z) was best, is max" in capsys.readouterr().err
+
+
+def turned(path: Path) -> Path:
+    """Write a slide that its file stores on its side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(slide(number=3)).save(path, exif=exif)
+    return path
+
+
+def planes(path: Path) -> Path:
+    """Write two times of a focus series of three planes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    series = np.stack([slide(number=k + 1) for k in range(3)])
+    tifffile.imwrite(path, np.stack([series, series]), imagej=True, metadata={"axes": "TZYX"})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "facts"),
+    [
+        (lambda d: planes(d / "a.tif"), {}),
+        (lambda d: turned(d / "a.png"), {}),
+        (lambda d: save(d / "a.png"), {"pixel_size_um": 84.67, "pixel_size_source": "tiff"}),
+    ],
+    ids=["planes", "turned", "pixel size"],
+)
+def test_what_the_version_before_read_in_another_way_is_counted_again(tmp_path, write, facts):
+    out, engine = tmp_path / "out", ShadeEngine()
+    image = write(tmp_path / "slides")
+    assert count(image, "-o", out, engine=engine) == 0
+    before, done = results(out), engine.tiles
+    as_the_version_before_left_it(out, **facts)
+    assert count(image, "-o", out, "--resume", engine=engine) == 0
+    assert engine.tiles == 2 * done
+    assert results(out) == before
+    assert all("notices" in item and item["pixel_size_um"] is None for item in record(out)["images"])
 
 
 @pytest.mark.parametrize("kind", DAMAGED)

@@ -597,3 +597,79 @@ def test_a_composite_without_its_path_is_refused(tmp_path: Path) -> None:
 def _file(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+# ---- numbers beyond all images, and text beyond all lines
+
+
+def test_circles_and_ellipses_beyond_all_numbers_are_refused(tmp_path: Path) -> None:
+    """Their radius is one, but none of their points is."""
+    far = {"label": "a", "shape_type": "circle", "points": [[1e300, 10], [-1e300, 10]]}
+    (tmp_path / "q.json").write_text(
+        json.dumps({"imagePath": "q.png", "imageHeight": 150, "imageWidth": 200, "shapes": [far]})
+    )
+    (tmp_path / "q.xml").write_text(
+        '<annotations><image id="0" name="q.png" width="200" height="150">'
+        '<ellipse label="a" cx="10" cy="10" rx="1e308" ry="1e308"/></image></annotations>'
+    )
+    head = "annotation_label_id,label_name,filename,shape_name,points,attributes,annotation_id\n"
+    (tmp_path / "q.csv").write_text(head + '1,a,q.png,Ellipse,"[1e308,0,-1e308,0,0,1e308,0,-1e308]",,1\n')
+    for name, format_ in (("q.json", "labelme"), ("q.xml", "cvat"), ("q.csv", "biigle-csv")):
+        with pytest.raises(InputError, match="absurdly large"):
+            by_name(format_).read(tmp_path / name, pictures(tmp_path / "i", "q.png"))
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400)])
+def test_whole_numbers_beyond_all_floats_are_refused(huge: int, tmp_path: Path) -> None:
+    ring = [[huge, 0], [20, 0], [20, 10], [0, 10], [huge, 0]]
+    properties = {"box": [10, 5, 20, 10, 0], "classification": {"name": "a"}}
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": properties}
+    (tmp_path / "q.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    (tmp_path / "coco.json").write_text(coco(tmp_path / "a.json", {"bbox": [huge, 0, 20, 10]}).read_text())
+    for name, format_ in (("q.geojson", "geojson"), ("coco.json", "coco")):
+        with pytest.raises(InputError):
+            by_name(format_).read(tmp_path / name, pictures(tmp_path / "i", "q.png"))
+
+
+def test_rotations_beyond_all_turns_are_refused(tmp_path: Path) -> None:
+    source = coco(
+        tmp_path / "a.json", {"bbox": [10, 10, 20, 10], "segmentation": [], "attributes": {"rotation": 1e300}}
+    )
+    with pytest.raises(InputError, match=r"rotation 1e\+300, which is not an angle in degrees"):
+        by_name("coco").read(source, pictures(tmp_path / "i", "q.png"))
+
+
+def test_messages_stay_one_line_whatever_they_quote(tmp_path: Path) -> None:
+    head = "annotation_label_id,label_name,filename,shape_name,points,attributes,annotation_id\n"
+    (tmp_path / "q.csv").write_text(head + '1,a,q.png,"Square\n\x1b[2J",[],,1\n')
+    shape = {"label": "a", "shape_type": "square\r\nroot:", "points": [[1, 1], [2, 2]]}
+    (tmp_path / "q.json").write_text(
+        json.dumps({"imagePath": "q.png", "imageHeight": 150, "imageWidth": 200, "shapes": [shape]})
+    )
+    (tmp_path / "q.txt").write_text("1 1 2 1 2 2 1 2 a\x85b zero\n")
+    for name, format_ in (("q.csv", "biigle-csv"), ("q.json", "labelme"), ("q.txt", "dota")):
+        with pytest.raises(InputError) as caught:
+            by_name(format_).read(tmp_path / name, pictures(tmp_path / "i", "q.png"))
+        assert str(caught.value).isprintable()
+
+
+def test_names_that_differ_in_capitals_alone_get_files_of_their_own(tmp_path: Path, capsys: Words) -> None:
+    images = pictures(tmp_path / "i", "a.png", "A.jpg")
+    listed = [{"id": i, "file_name": name, "width": 200, "height": 150} for i, name in enumerate(("a.png", "A.jpg"), 1)]
+    source = coco(tmp_path / "a.json", {}, {"image_id": 2}, images=listed)
+    for to in ("voc", "dota", "labelme", "geojson", "imagej"):
+        out = tmp_path / to
+        assert cli.main(["convert", str(source), str(out), "--to", to, "--images", str(images)]) == 0
+        names = [file.stem for file in out.iterdir()]
+        assert len({name.casefold() for name in names}) == len(names)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("to", ["voc", "dota", "imagej"])
+def test_names_that_some_systems_take_for_one_are_refused(to: str, tmp_path: Path, capsys: Words) -> None:
+    images = pictures(tmp_path / "i", "a.png", "A.png")
+    listed = [{"id": i, "file_name": name, "width": 200, "height": 150} for i, name in enumerate(("a.png", "A.png"), 1)]
+    source = coco(tmp_path / "a.json", {}, {"image_id": 2}, images=listed)
+    assert cli.main(["convert", str(source), str(tmp_path / "out"), "--to", to, "--images", str(images)]) == 2
+    assert "capitals make no difference" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -390,7 +390,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from helpers.fakes import BlobEngine, card
 from napari_diatom.analysis import analyse
-from napari_diatom.imaging import open_images
+from napari_diatom.images.slide_image import open_images
 (image,) = open_images(Path({path!r}))
 analyse(image, BlobEngine(card(tile_size=640)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

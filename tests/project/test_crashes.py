@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from helpers.projects import blob, box, new_project, polygon
-from napari_diatom.core.errors import ConflictError
 from napari_diatom.project import clock
 from napari_diatom.project.document import Document
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.project import Project
 
 IMAGES = ("s0f0", "s0f1")

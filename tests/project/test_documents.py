@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.projects import blob, box, polygon
-from napari_diatom.core.errors import ConflictError, InputError, OutputError
+from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project.document import Contents, Document, Edit, joined
 from napari_diatom.project.edit_codec import Codec, edit_of
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 
 NOON = "2026-05-01T12:00:00+00:00"

@@ -18,11 +18,12 @@ import yaml
 from helpers.projects import blob, box, names, new_project, picture, polygon
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import ConflictError, InputError, OutputError
+from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, image_record
 from napari_diatom.project import project as store
 from napari_diatom.project.document import Edit
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.journal import Journal
 from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from helpers import TESTS
 from helpers.projects import box, names, new_project
 from napari_diatom.cli import main
-from napari_diatom.core.errors import ConflictError, OutputError
+from napari_diatom.core.errors import OutputError
 from napari_diatom.project import clock, journal, sessions
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.journal import Journal
 from napari_diatom.project.project import HIDDEN, Project
 from napari_diatom.project.sessions import SILENT_SECONDS, Session
@@ -408,7 +409,7 @@ import sys
 from pathlib import Path
 from helpers.projects import box
 from napari_diatom.project import clock, sessions
-from napari_diatom.project.store import Project
+from napari_diatom.project.project import Project
 from datetime import UTC, datetime, timedelta
 
 sessions._here = lambda: ("laptop", "laptop")

@@ -238,7 +238,10 @@ class _Row:
         bare = self.outline is None or _is_bbox(self.outline, item.get("bbox"))
         if stored is None and bare and known.get("rotation"):
             # CVAT writes the box before it is turned, in some versions as a polygon too.
-            stored = _upright(item.get("bbox"), _number(known["rotation"], "rotation"))
+            rotation = _number(known["rotation"], "rotation")
+            if abs(rotation) > FARTHEST:
+                raise InputError(f"has the rotation {rotation:g}, which is not an angle in degrees")
+            stored = _upright(item.get("bbox"), rotation)
             known = {**known, "shape": SHAPES[0]}
         if stored is not None:
             check_box(stored)

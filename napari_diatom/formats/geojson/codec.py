@@ -449,7 +449,7 @@ def _own_box(numbers: Any, geometry_: Mapping[str, Any]) -> NDArray[np.float64] 
             # NaN is not within anything.
             if not math.hypot(dx, dy) <= _RECTANGLE_TOLERANCE:
                 return None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return np.asarray(numbers, dtype=np.float64)
 

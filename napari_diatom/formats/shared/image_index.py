@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import folded, printable
 from napari_diatom.formats.shared.name_index import NameIndex, base_name, is_plain, page_of, stem_of
 from napari_diatom.formats.shared.parsed_specimens import Size, some_of
 from napari_diatom.images.image_files import find_images
@@ -164,7 +164,7 @@ def file_names(annotations: Sequence[Annotations], title: str) -> list[str]:
     """Return names for the files of the images, each its own.
 
     That is the name without folders and suffix; images that differ in nothing but their suffix, as ``a.png`` and
-    ``a.jpg``, or ``a`` and ``a.png``, keep it.
+    ``A.jpg``, or ``a`` and ``a.png``, keep it.
 
     Raises
     ------
@@ -173,8 +173,8 @@ def file_names(annotations: Sequence[Annotations], title: str) -> list[str]:
     """
     names = names_needed(annotations, title, unique=False)
     whole = [base_name(part.image) for part in annotations]
-    while clashing := {name for name, times in Counter(names).items() if times > 1}:
-        longer = [full if name in clashing else name for name, full in zip(names, whole, strict=True)]
+    while clashing := _alike(names):
+        longer = [full if folded(name) in clashing else name for name, full in zip(names, whole, strict=True)]
         if longer == names:
             break
         names = longer
@@ -207,6 +207,13 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
 
 def _check_unique(names: Sequence[str], title: str) -> None:
     """Refuse names that several images have."""
-    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    alike = _alike(names)
+    twice = sorted({name for name in names if folded(name) in alike})
     if twice:
-        raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}.")
+        hint = "; capitals make no difference on many systems" if len(twice) > len(alike) else ""
+        raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}{hint}.")
+
+
+def _alike(names: Sequence[str]) -> set[str]:
+    """Return, folded, the names that some file system holds to be the same file."""
+    return {name for name, times in Counter(map(folded, names)).items() if times > 1}

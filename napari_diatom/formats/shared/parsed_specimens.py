@@ -16,6 +16,7 @@ from napari_diatom.core.annotations import SHAPES, Annotations, Outline
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST
+from napari_diatom.core.text import printable
 from napari_diatom.formats.shared.field_values import number, size_of
 from napari_diatom.formats.shared.polygon_repair import check_box, filled, filled_box, repaired
 from napari_diatom.measurement.morphometry import oriented_box
@@ -66,11 +67,11 @@ class Problems:
             if isinstance(error, NoArea) and left_out is not None:
                 left_out[error.kind] += 1
                 return
-            self._found.append(f"{place} {error}")
+            self.add(f"{place} {error}")
 
     def add(self, problem: str) -> None:
-        """Keep a problem."""
-        self._found.append(problem)
+        """Keep a problem; what it quotes of a file may hold anything, and the message stays one line."""
+        self._found.append(printable(problem))
 
     def check(self, source: object) -> None:
         """Say what was found.
@@ -181,7 +182,8 @@ class Specimen:
             When it has no area or lies outside the image; the message goes on after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
-        if not np.isfinite(numbers).all() or np.abs(numbers[:4]).max() > FARTHEST:
+        # The digits of an angle beyond are not those of a direction any more.
+        if not np.abs(numbers).max() <= FARTHEST:
             raise InputError("has NaN, infinite or absurdly large coordinates")
         if not (numbers[2:4] > 0).all():
             raise InputError("has a box without an area")

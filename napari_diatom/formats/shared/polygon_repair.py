@@ -47,8 +47,7 @@ def ring_of(values: Any) -> Ring:
         raise InputError("has an outline that is no list of x and y") from None
     if ring.ndim != 2 or ring.shape[1] != 2:
         raise InputError("has an outline that is no list of x and y")
-    if not np.isfinite(ring).all() or np.abs(ring).max(initial=0) > FARTHEST:
-        raise InputError("has NaN, infinite or absurdly large coordinates")
+    _check_near(ring)
     if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
         ring = ring[:-1]
     if len(ring) < 3:
@@ -58,14 +57,23 @@ def ring_of(values: Any) -> Ring:
     return ring
 
 
+def _check_near(numbers: NDArray[np.float64]) -> None:
+    # NaN is not within anything.
+    if not np.abs(numbers).max(initial=0) <= FARTHEST:
+        raise InputError("has NaN, infinite or absurdly large coordinates")
+
+
 def repaired(rings: Outline) -> Outline:
     """Return polygons without rings that cross or touch themselves; those that do none of it are given as they are.
 
     Raises
     ------
     InputError
-        When nothing with an area is left; the message goes on after what they outline.
+        When nothing with an area is left, or a point lies nowhere or absurdly far away; the message goes on after what
+        they outline.
     """
+    for ring in chain.from_iterable(rings):
+        _check_near(ring)
     return tuple(part for polygon in rings for part in _valid(polygon))
 
 
@@ -164,7 +172,14 @@ def box_round(ring: Ring) -> NDArray[np.float64]:
 
 
 def ellipse(cx: float, cy: float, length: float, width: float, angle: float) -> Ring:
-    """Return an ellipse as a ring of 90 points; ``length`` and ``width`` are whole axes."""
+    """Return an ellipse as a ring of 90 points; ``length`` and ``width`` are whole axes.
+
+    Raises
+    ------
+    InputError
+        When it is absurdly large or lies nowhere; the message goes on after what it outlines.
+    """
+    _check_near(np.array([cx, cy, length, width]))
     turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     x, y = length / 2 * np.cos(turn), width / 2 * np.sin(turn)
     cos, sin = np.cos(angle), np.sin(angle)

@@ -32,13 +32,14 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.detections import STATUSES
-from napari_diatom.core.errors import ConflictError, DiatomError
+from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.text import many
 from napari_diatom.images.image_files import find_images
 from napari_diatom.models import library
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.project import summary
 from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.image_files import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.review_queue import Round, unmatched

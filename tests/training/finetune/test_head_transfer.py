@@ -1,9 +1,12 @@
 """Heads for new classes begin as those of the old ones."""
 
+import copy
+
 import pytest
 import torch
 
 from diatom_training.finetune import head_transfer, initial_weights
+from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net
 
 NETWORKS = ["yolo11n-obb", "deeplabv3plus/tu-test_efficientnet/16", "maskrcnn/tu-test_efficientnet/8"]
 
@@ -24,6 +27,38 @@ def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> N
         kept = [tensor[:background], square, (needle + square) / 2, needle]
         assert torch.equal(moved[name], torch.cat(kept)), name
     assert sum(old[name].shape != new[name].shape for name in old) >= 2
+
+
+@pytest.mark.parametrize(
+    ("build", "architecture"),
+    [
+        (maskrcnn_net.build, "maskrcnn/tu-test_efficientnet/8"),
+        (deeplab_net.build, "deeplabv3plus/tu-test_efficientnet/16"),
+        (classifier_net.build, "classifier/tu-test_efficientnet/64"),
+    ],
+)
+def test_weights_are_called_the_same_whatever_the_dropout(build, architecture: str) -> None:
+    plain, dropped = build(architecture, 2, 0.0), build(architecture, 2, 0.5)
+    assert list(plain.state_dict()) == list(dropped.state_dict())
+    assert [name for name, _ in plain.named_parameters()] == [name for name, _ in dropped.named_parameters()]
+
+
+def test_a_mask_network_drops_what_it_is_told_to_and_only_while_it_learns() -> None:
+    network = copy.deepcopy(maskrcnn_net.build("maskrcnn/tu-test_efficientnet/8", 2, 0.5))
+    head = network.roi_heads.box_head
+    pooled = torch.rand(64, 8, 7, 7)
+    kept = (head.eval()(pooled) > 0).float().mean()
+    assert torch.equal(head(pooled), head(pooled))
+    assert (head.train()(pooled) > 0).float().mean() < 0.7 * kept
+
+
+def test_weights_that_the_version_before_trained_with_dropout_are_taken() -> None:
+    torch.manual_seed(0)
+    network = maskrcnn_net.build("maskrcnn/tu-test_efficientnet/8", 2)
+    earlier = {name.replace("box_head.fc", "box_head.0.fc"): value for name, value in network.state_dict().items()}
+    other = maskrcnn_net.build("maskrcnn/tu-test_efficientnet/8", 2, 0.1)
+    other.load_state_dict(earlier)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in network.state_dict().items())
 
 
 def test_the_same_classes_stay_as_they_are() -> None:

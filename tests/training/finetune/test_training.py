@@ -77,6 +77,13 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
         training_process.Child(folder)
 
 
+def test_masks_learnt_with_dropout_become_a_model(tmp_path: Path, slides: Path) -> None:
+    settings = tmp_path / "config.yaml"
+    configured(slides, "instances", name="mine", learning={"dropout": 0.3}).write(settings)
+    assert cli.main(["train", str(settings), "-o", str(tmp_path / "run")]) == 0
+    library.find(str(tmp_path / "run" / "model")).verify()
+
+
 def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
     config = configured(slides, learning={"epochs": 3})
     whole = RunFolder.create(tmp_path / "whole", config)

@@ -19,7 +19,7 @@ import numpy as np
 import napari
 from qtpy.QtWidgets import QApplication
 from helpers.window import FakeAnalysis, model
-from napari_diatom import child
+from napari_diatom.analysis import worker_process
 from napari_diatom.models import library
 
 PATH, WAYS = sys.argv[1], sys.argv[2:]
@@ -30,7 +30,7 @@ def spin(seconds=0.1, until=lambda: True):
         QApplication.processEvents()
         time.sleep(0.005)
 
-child.analyse, child.devices = FakeAnalysis(tiles=1), lambda: ("auto",)
+worker_process.analyse, worker_process.devices = FakeAnalysis(tiles=1), lambda: ("auto",)
 known = [model("diatom-obb", "oriented-boxes")]
 library.available = lambda: known
 viewer = napari.Viewer(show=True)

@@ -280,7 +280,7 @@ def test_tensorboard_does_not_outlive_a_program_that_crashed(tmp_path):
         + """
 import time
 from pathlib import Path
-from napari_diatom.widgets.finetune.board import BoardServer
+from napari_diatom.widgets.training.tensorboard_server import BoardServer
 server = BoardServer()
 server._listen = lambda process: [print(process.pid, line, flush=True) for line in process.stdout]
 server.open(Path(sys.argv[1]))
