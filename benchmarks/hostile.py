@@ -1,8 +1,8 @@
 """What nobody should have to trust, by the thousand: images, annotations, models, kills and full disks.
 
 Prints a table with a row for each part and a column for each thing that must never happen: that something is executed
-or the network is reached, a traceback, a hang of more than 20 s, more than 2 GB of memory, and finished work that is
-lost.
+or the network is reached, a traceback, a hang of more than 20 s (120 s for a training), more than 2 GB of memory, and
+finished work that is lost.
 """
 
 from __future__ import annotations
@@ -27,18 +27,29 @@ PARTS = {
     "disk": ("full_disk", 200),
 }
 """Of each part its module and how many inputs it has by default."""
+EPILOG = f"""\
+{SET_UP.format(script="hostile.py --parts models")}
+the parts, run one at a time with --parts PART; without it, all of them:
+  images       damaged images of every kind, opened and read
+  annotations  damaged annotation files of every format, given to `convert`
+  models       hostile checkpoints, cards, archives and weights, given to `models` and `count`
+  kills        programs that annotate, killed at random moments (kills.py)
+  disk         `count`, a project and a training on a full disk; needs root, or `unshare -rm`, on Linux
+Each part ends by itself within 10 minutes: after --minutes it begins no further input, and the column "tried" says how
+far it came.
+"""
 
 
 def main() -> int:
     """Run the parts and print what came of them."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=SET_UP.format(script="hostile.py"),
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--count", type=int, help="inputs of each part (all of them)")
-    parser.add_argument("--minutes", type=float, default=10.0, help="bound on each part (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which a part begins no input (%(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes at once (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all that chance decides (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")

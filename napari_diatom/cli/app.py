@@ -53,7 +53,9 @@ def _run_samples(arguments: argparse.Namespace) -> int:
     from napari_diatom.core.progress import never
 
     folder: Path = arguments.dest
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: name a folder for the example slides.")
+    if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} exists and is not empty: name another folder for the example slides.")
     from diatom_training.synthesis.sample_slides import write_samples
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         When the folder or file cannot be written.
     """
     temporary = temporary_of(path)
+    _check_place(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -68,6 +71,7 @@ def put(source: Path, path: Path) -> None:
     OutputError
         When it cannot be moved.
     """
+    _check_place(path)
     try:
         _put(source, path)
     except OSError as error:
@@ -75,8 +79,27 @@ def put(source: Path, path: Path) -> None:
 
 
 def reason(error: OSError) -> str:
-    """Return what went wrong in a few words and one line."""
+    """Return what went wrong in a few words and one line; of a file in the place of a folder, which one it is."""
+    if error.errno in (errno.ENOTDIR, errno.EEXIST) and error.filename:
+        wanted = Path(os.fsdecode(error.filename))
+        there = next((place for place in (wanted, *wanted.parents) if os.path.lexists(place)), None)
+        if there is not None and not there.is_dir():
+            return f"{there} is not a folder."
+    if error.errno == errno.EISDIR:
+        return "a folder has this name."
     return (error.strerror or " ".join(str(error).split()) or type(error).__name__).rstrip(".") + "."
+
+
+def _check_place(path: Path) -> None:
+    """Raise OutputError where a file would take the place of a folder, a device or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing is there, or what comes next says why not
+        return
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{path} cannot be written: a folder has this name.")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{path} cannot be written: it is not a regular file (it is a pipe, a socket or a device).")
 
 
 def _put(temporary: Path, path: Path) -> None:

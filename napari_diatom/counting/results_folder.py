@@ -137,7 +137,7 @@ class ResultsFolder:
         out = self.out
         try:
             if out.exists() and not out.is_dir():
-                raise OutputError(f"{out} is a file; name a folder for the results.")
+                raise OutputError(f"{out} is not a folder: name a folder for the results.")
             finished = any((out / name).exists() for name in TABLES)
             if not resume and not overwrite and (finished or self.can_resume()):
                 raise InputError(

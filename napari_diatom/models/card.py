@@ -178,7 +178,7 @@ class ModelCard(BaseModel):
         """
         path = folder / CARD_FILE
         if not os.path.lexists(path):
-            raise ModelError(f"{folder} is no model: it has no {CARD_FILE}.")
+            raise ModelError(f"{folder} is not a model: {CARD_FILE} is missing.")
         try:
             data = parse_yaml(read_bytes(path, LARGEST_CARD), path, "a model card")
         except InputError as error:

@@ -218,7 +218,7 @@ def test_bad_input_leaves_nothing(tmp_path, slides, model, capsys):
         assert words in one_line(capsys.readouterr().err)
         assert not out.parent.exists()
     assert run(slides, "-o", tmp_path / "file", "--model", model) == 2
-    assert "is a file" in one_line(capsys.readouterr().err)
+    assert "is not a folder" in one_line(capsys.readouterr().err)
     assert run(slides, "-o", tmp_path / "file" / "out", "--model", model) == 2
     assert "cannot be written" in one_line(capsys.readouterr().err)
 

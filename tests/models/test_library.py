@@ -137,7 +137,7 @@ def test_damaged_models_are_named(folder: Path, tmp_path: Path) -> None:
         library.find(broken)
     shutil.rmtree(folder)
     folder.mkdir()
-    with pytest.raises(ModelError, match=r"no model\.yaml"):
+    with pytest.raises(ModelError, match=r"is not a model: model\.yaml is missing"):
         library.find(folder)
 
 

@@ -29,7 +29,9 @@ def new_folder(path: Path) -> Iterator[Path]:
     OutputError
         When the folder cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is not a folder: name a new folder.")
+    if path.exists() and any(path.iterdir()):
         raise InputError(f"{path} exists and is not empty: name a new folder.")
     temporary = path.with_name(f".{path.name}.part")
     try:

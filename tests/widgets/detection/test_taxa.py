@@ -192,7 +192,7 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
     monkeypatch.setattr("napari_diatom.widgets.detection.taxon_row.show_error", shown.append)
     row = widget._panel.taxa
     assert not row.choose(tmp_path)
-    assert "is no model" in shown[0]
+    assert "is not a model" in shown[0]
     (tmp_path / "other").mkdir()
     namer_card(task="boxes", engine="yolo", architecture="yolo11n").write(tmp_path / "other")
     assert not row.choose(tmp_path / "other")
