@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from counting import count, save
 
+from helpers.counting import count, save
 from napari_diatom import cli
 
 
