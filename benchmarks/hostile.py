@@ -33,7 +33,7 @@ the parts, run one at a time with --parts PART; without it, all of them:
   images       damaged images of every kind, opened and read
   annotations  damaged annotation files of every format, given to `convert`
   models       hostile checkpoints, cards, archives and weights, given to `models` and `count`
-  kills        programs that annotate, killed at random moments (kills.py)
+  kills        programs that annotate, killed at random moments: one, two, and two whose clocks differ (kills.py)
   disk         `count`, a project and a training on a full disk; needs root, or `unshare -rm`, on Linux
 Each part ends by itself within 10 minutes: after --minutes it begins no further input, and the column "tried" says how
 far it came.
@@ -77,20 +77,20 @@ def _kills(count: int, minutes: float, seed: int) -> Ledger:
     ledger = Ledger()
     started = time.monotonic()
     ways = (("400",), ("400", "--writers", "2"), ("2000", "--writers", "2", "--skew"))
-    for way, share in zip(ways, (count - 2 * (count // 4), count // 4, count // 4), strict=True):
-        left = 60 * minutes - (time.monotonic() - started)
+    for done, (way, share) in enumerate(zip(ways, (count - 2 * (count // 4), count // 4, count // 4), strict=True)):
+        left = (60 * minutes - (time.monotonic() - started)) / (len(ways) - done)
         with tempfile.TemporaryDirectory(prefix="napari-diatom-hostile-") as folder:
             figures = Path(folder) / "figures.json"
             command = [sys.executable, str(KILLS), "--kills", str(share), "--longest", *way]
             try:
                 subprocess.run(
-                    [*command, "--seed", str(seed), "--json", str(figures)],
+                    [*command, "--seed", str(seed), "--minutes", str(left / 60), "--json", str(figures)],
                     stdout=sys.stderr,
-                    timeout=max(left, 1),
+                    timeout=left + 60,
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                print(f"kills {' '.join(way)}: no time left", file=sys.stderr)
+                ledger.add("hang", 0, f"kills {' '.join(way)} did not end")
                 continue
             if not figures.exists():
                 ledger.add("traceback", 0, f"kills {' '.join(way)} ended without figures")

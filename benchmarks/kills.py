@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import random
 import shutil
 import signal
@@ -61,6 +62,9 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=200, help="how often (%(default)s)")
     parser.add_argument("--longest", type=float, default=400.0, help="until a kill, in ms (%(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="after which no further kill begins (none is too many)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all that chance decides (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--writers", type=int, choices=(1, 2), default=1, help="programs at once (%(default)s)")
@@ -84,6 +88,7 @@ def main() -> int:
             options.writers,
             options.skew,
             options.keep,
+            options.minutes,
         )
     for name, value in figures.items():
         print(f"{name:44}{value:12.3f}" if isinstance(value, float) else f"{name:44}{value:12d}")
@@ -110,6 +115,7 @@ def killed(
     writers: int = 1,
     skewed: bool = False,
     keep: Path | None = None,
+    minutes: float = math.inf,
 ) -> dict[str, Any]:
     """Make a project in a folder, kill what works on it, and return what came of it.
 
@@ -129,6 +135,8 @@ def killed(
         Whether they are on computers of their own; the caller has to be, too (:func:`skew`).
     keep : Path, optional
         Folder to which what a kill left, and what was said before it, is copied where something was lost.
+    minutes : float
+        After which no further kill begins.
     """
     for name in IMAGES:
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (400, 600), dtype=np.uint8)).save(
@@ -138,8 +146,12 @@ def killed(
     Project.create(project, [folder / f"{name}.png" for name in IMAGES], ["Navicula"]).close()
     rng = random.Random(seed)
     numbers: Counter[str] = Counter()
-    seconds = 0.0
+    seconds, done = 0.0, 0
+    end = time.monotonic() + 60 * minutes
     for number in range(kills):
+        if time.monotonic() > end:
+            break
+        done += 1
         waits = [rng.uniform(0, longest) for _ in range(writers)]
         told = work(project, seed + number, waits, skewed)
         if keep is not None:
@@ -177,7 +189,7 @@ def killed(
                 shutil.copytree(folder, keep / f"kill {number} reopened", dirs_exist_ok=True)
             numbers["lost"] += 1
     return {
-        "kills": kills * writers,
+        "kills": done * writers,
         "finished actions": numbers["finished actions"],
         "kills in the middle of an action": numbers["under way"],
         "of which the action was kept": numbers["whole"],
@@ -185,7 +197,7 @@ def killed(
         "kills after which something was lost": numbers["lost"],
         "projects that did not open": numbers["unopened"],
         "journals that could not be made again": numbers["left"],
-        "seconds to open, mean": seconds / max(kills, 1),
+        "seconds to open, mean": seconds / max(done, 1),
     }
 
 
