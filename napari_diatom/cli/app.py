@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``napari-diatom`` with these arguments, those of the process by default, and return its exit code."""
-    return execute(_parser().parse_args(argv))
+    return execute(parser().parse_args(argv))
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -189,7 +189,7 @@ def _run_gui(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="napari-diatom",

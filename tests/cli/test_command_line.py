@@ -40,7 +40,7 @@ def folder_of_slides(folder: Path, number: int = 4) -> Path:
 def run(*arguments: object, engine: BlobEngine | None = None) -> int:
     """Run the command with a stand-in for the network."""
     parsed = [str(argument) for argument in arguments]
-    parser = cli._parser().parse_args(["count", *parsed])
+    parser = cli.parser().parse_args(["count", *parsed])
     parser.run = lambda args: run_count(args, loader(engine or BlobEngine()))
     return cli.execute(parser)
 
@@ -149,7 +149,8 @@ import sys
 sys.path.insert(0, {tests!r})
 from helpers.fakes import BlobEngine, loader
 from napari_diatom import cli
-arguments = cli._parser().parse_args(sys.argv[1:])
+from napari_diatom.cli.app import parser
+arguments = parser().parse_args(sys.argv[1:])
 sys.exit(cli.run_count(arguments, loader(BlobEngine(delay=0.004))))
 """
 
@@ -292,7 +293,7 @@ def test_overwrite_that_fails_loses_nothing(tmp_path, slides, model, capsys):
     def damaged(model: object, device: str) -> BlobEngine:
         raise ModelError("The weights are damaged.")
 
-    parsed = cli._parser().parse_args(["count", str(slides), "-o", str(out), "--model", str(model), "--overwrite"])
+    parsed = cli.parser().parse_args(["count", str(slides), "-o", str(out), "--model", str(model), "--overwrite"])
     parsed.run = lambda arguments: run_count(arguments, damaged)
     capsys.readouterr()
     assert cli.execute(parsed) == 2

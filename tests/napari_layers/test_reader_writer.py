@@ -15,7 +15,7 @@ from napari_diatom.counting.export import export
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.napari_layers import reader_writer, shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
-from napari_diatom.widgets.common.sample_data import lake
+from napari_diatom.widgets.common import sample_data
 
 FOUND = Detections.of(
     [[50, 60, 100, 20, 0.5], [190, 150, 40, 10, -1.2]],
@@ -53,7 +53,7 @@ def test_every_example_slide_is_offered(manifest):
     from diatom_training.synthesis.sample_slides import SAMPLES
 
     offered = {command.python_name.partition(":")[2] for command in manifest.contributions.commands}
-    samples = [getattr(reader_writer, name, None) for name in offered]
+    samples = [getattr(sample_data, name, None) for name in offered]
     assert {found.args[0] for found in samples if isinstance(found, partial)} == {sample.name for sample in SAMPLES}
 
 
@@ -131,7 +131,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path):
 
 
 def test_an_example_slide_knows_its_pixel_size():
-    ((image, kwargs, kind),) = lake()
+    ((image, kwargs, kind),) = sample_data.lake()
     assert kind == "image"
     assert image.dtype == np.uint16
     assert kwargs["scale"] == (0.1032, 0.1032)

@@ -107,8 +107,8 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
     folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500 if not keeps else 3}))
     folder.keep_going(keeps)
     code = f"import sys; sys.path[:] = {sys.path!r}\nfrom pathlib import Path\n"
-    code += "from diatom_training.finetune import child, folder\n"
-    code += f"child.Child(folder.RunFolder(Path({str(folder.path)!r})))"
+    code += "from diatom_training.finetune import run_folder, training_process\n"
+    code += f"training_process.Child(run_folder.RunFolder(Path({str(folder.path)!r})))"
     subprocess.run([sys.executable, "-c", code], check=True)
     deadline = time.monotonic() + 120
     while folder.state().stage in ("new", "running") and time.monotonic() < deadline:

@@ -18,7 +18,7 @@ from helpers.window import detections
 from napari_diatom import __version__
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.napari_layers import reader_writer
+from napari_diatom.widgets.common import sample_data
 
 MANIFEST = yaml.safe_load((Path(napari_diatom.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
 PLUGIN = MANIFEST["name"]
@@ -85,7 +85,7 @@ def test_each_sample_of_the_manifest_opens_as_an_image(viewer):
     folder = Path(user_cache_dir("napari-diatom", appauthor=False)) / "samples" / __version__
     folder.mkdir(parents=True, exist_ok=True)
     for key in SAMPLES:
-        file = folder / f"{getattr(reader_writer, key).args[0]}.npy"
+        file = folder / f"{getattr(sample_data, key).args[0]}.npy"
         rendered = file.exists()
         if not rendered:
             np.save(file, np.zeros((30, 40), np.uint8))
