@@ -244,7 +244,7 @@ def count(folder: Path, out: Path, *arguments: object) -> int:
     """Count the slides in a folder on the command line, with blobs for a network that finds them."""
     model = model_folder(folder.parent / "blobs")
     words = ["count", folder, "-o", out, "--model", model, *arguments]
-    parsed = cli._parser().parse_args([str(word) for word in words])
+    parsed = cli.parser().parse_args([str(word) for word in words])
     parsed.run = lambda parsed: run_count(parsed, loader(DarkBlobs(card(256))))
     return cli.execute(parsed)
 
