@@ -411,7 +411,7 @@ def render_command(name: str, file: Path) -> list[str]:
     """Return the command that runs :func:`render_to` in a process of its own."""
     code = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
-        "from pathlib import Path; from napari_diatom.napari_layers.reader_writer import render_to\n"
+        "from pathlib import Path; from diatom_training.synthesis.sample_slides import render_to\n"
         f"render_to({name!r}, Path({os.fspath(file)!r}))"
     )
     return python("-c", code)
