@@ -7,11 +7,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom import __version__
-from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
+from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries, shown
 from napari_diatom.cli.count import add_count
 
 if TYPE_CHECKING:
@@ -113,10 +114,11 @@ def _run_convert(arguments: argparse.Namespace) -> int:
     from napari_diatom.core.text import many
     from napari_diatom.formats import conversion as convert
 
+    quiet_libraries()
     split = convert.read_split(arguments.split) if arguments.split else None
     conversion = convert.prepare(arguments.input, arguments.to, arguments.source, arguments.images)
     for remark in conversion.remarks:
-        print(f"warning: {remark}", file=sys.stderr)
+        print(f"warning: {shown(remark)}", file=sys.stderr)
     print(conversion.losses.text())
     convert.write(conversion, arguments.out, arguments.images, split)
     print(
@@ -189,6 +191,7 @@ def _run_gui(arguments: argparse.Namespace) -> int:
     return OK
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(

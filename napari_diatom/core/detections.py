@@ -83,8 +83,8 @@ class Detections:
         Raises
         ------
         InputError
-            With every problem found: wrong shapes, NaN or infinite values, sizes of zero or less, scores outside
-            0..1, codes that name no class or status.
+            With every problem found: wrong shapes, NaN, infinite or absurdly large values, sizes of zero or less,
+            scores outside 0..1, codes that name no class or status.
         """
         box_array = np.asarray(boxes, dtype=np.float64)
         if box_array.size == 0:
@@ -97,8 +97,8 @@ class Detections:
         score = _column("scores", scores, n, np.float64, 1, problems)
         cuts = _column("cut", cut, n, np.int64, 0, problems)
         states = _column("status", status, n, np.int64, 0, problems)
-        if not np.isfinite(box_array).all():
-            problems.append("boxes hold NaN or infinite values")
+        if not (np.abs(box_array) <= np.finfo(np.float32).max).all():
+            problems.append("boxes hold NaN, infinite or absurdly large values")
         elif (box_array[:, 2:4] <= 0).any():
             problems.append("box lengths and widths must be above 0")
         if not np.isfinite(score).all() or ((score < 0) | (score > 1)).any():

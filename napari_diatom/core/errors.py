@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from napari_diatom.core.text import printable
+
 
 class DiatomError(Exception):
     """Base of all errors that are shown to the user as one line."""
+
+    def __str__(self) -> str:
+        # What a file says, and its name, may hold line breaks and what moves the cursor of a terminal.
+        return printable(super().__str__())
 
 
 class InputError(DiatomError):

@@ -20,6 +20,19 @@ def sentence(line: str) -> str:
     return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
+def shortened(text: str, longest: int = 100) -> str:
+    """Return text of at most ``longest`` characters; the end of a longer one is left out."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def shown(value: object, longest: int = 100) -> str:
+    """Return a value that a file has in place of another one, as a message shows it: in quotes where it is text.
+
+    Line breaks and the like are written as codes, and no more is shown than a line holds.
+    """
+    return shortened(repr(value), longest)
+
+
 def printable(text: str) -> str:
     r"""Return text with what no table, terminal or UTF-8 file can hold written as codes, such as ``\xff``.
 

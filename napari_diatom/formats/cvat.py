@@ -21,6 +21,7 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import STATUSES, CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, LARGEST
+from napari_diatom.core.text import shortened, shown
 from napari_diatom.core.text_files import read_xml
 from napari_diatom.formats.coco import rle
 from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
@@ -128,7 +129,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     """
     root = read_xml(path, TITLE)
     if root.tag != "annotations":
-        raise InputError(f"{path} is not {TITLE}: its root is {root.tag!r}, not 'annotations'.")
+        raise InputError(f"{path} is not {TITLE}: its root is {shown(root.tag)}, not 'annotations'.")
     tracks = len(root.findall("track"))
     if tracks and root.find("image") is None:
         raise InputError(f"{path} is for a video: export it from CVAT as 'CVAT for images'.")
@@ -140,10 +141,10 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
             if not name:
                 raise InputError("has no name")
             if name in sheets:
-                raise InputError(f"is named {name!r}, as one before it")
+                raise InputError(f"is named {shown(name)}, as one before it")
             sheets[name] = Sheet(*pictures.known(name, size_of(image.get("height"), image.get("width"))))
             for number_, shape in enumerate(image, start=1):
-                with problems.at(f"{name} shape {number_}", sheets[name].left_out):
+                with problems.at(f"{shortened(name)} shape {number_}", sheets[name].left_out):
                     sheets[name].specimens.append(_specimen(shape, sheets[name].size))
     problems.check(path)
     if tracks:
@@ -165,13 +166,13 @@ def _specimen(shape: Element, size: Size | None) -> Specimen:
     if shape.tag == "ellipse":
         cx, cy, rx, ry = (number(shape.get(key), key) for key in _ROUND)
         angle = math.radians(number(shape.get("rotation", 0), "rotation"))
-        return Specimen.outlined(name, ((ring_of(ellipse(cx, cy, 2 * rx, 2 * ry, angle)),),), size, facts)
+        return Specimen.outlined(name, ((ellipse(cx, cy, 2 * rx, 2 * ry, angle),),), size, facts)
     if shape.tag == "polygon":
         points = [pair.split(",") for pair in (shape.get("points") or "").split(";")]
         return Specimen.outlined(name, ((ring_of(points),),), size, facts)
     if shape.tag == "mask":
         return Specimen.masked(name, _mask(shape), size, facts)
-    raise InputError(f"is a {shape.tag}, which is not a shape of CVAT that is known")
+    raise InputError(f"is a {shortened(shape.tag)}, which is not a shape of CVAT that is known")
 
 
 def _mask(shape: Element) -> CroppedMask:

@@ -11,6 +11,7 @@ from napari_diatom.core.text_files import parse_json, parse_table, read_bytes, r
 from napari_diatom.formats import dota, imagej
 from napari_diatom.formats.biigle import csv_files as biigle_csv
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
+from napari_diatom.formats.shared.parsed_specimens import some_of
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.tiff_reader import is_tiff
 
@@ -133,18 +134,22 @@ def _of_dataset(file: Path) -> str:
     InputError
         When it cannot be read, or its rows are of several formats or none.
     """
-    labels = dataset_layout.label_files(file)
-    lengths = {len(line.split()) for label in labels for line in read_text(label, "a label file").splitlines()} - {0}
+    first: dict[int, str] = {}
+    for label in dataset_layout.label_files(file):
+        for number, line in enumerate(read_text(label, "a label file").splitlines(), start=1):
+            first.setdefault(len(line.split()), f"{label} line {number}")
+    lengths = first.keys() - {0}
     if lengths <= {5, 6}:
         return "yolo"
     if lengths <= {9, 10}:
         return "yolo-obb"
     if min(lengths) >= 7:
         return "yolo-seg"
-    found = ", ".join(map(str, sorted(lengths)))
+    found = some_of([str(length) for length in sorted(lengths)])
+    places = some_of([f"{length} in {first[length]}" for length in sorted(lengths)])
     raise InputError(
-        f"{file} has label rows of {found} numbers, and all have to be of one kind: boxes have 5, oriented boxes 9, "
-        "polygons 7 or more."
+        f"{file} has label rows of {found} numbers ({places}), and all have to be of one kind: boxes have 5, oriented "
+        "boxes 9, polygons 7 or more. Correct such rows, or name the format."
     )
 
 

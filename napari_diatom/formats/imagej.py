@@ -286,7 +286,7 @@ def _specimen(region: ImagejRoi, content: bytes, size: Size | None) -> Specimen:
     if region.roitype == ROI_TYPE.RECT:
         return Specimen.rectangle(name, between(*edges), size, facts)
     if region.roitype == ROI_TYPE.OVAL:
-        ring = ring_of(ellipse(*between(*edges)))
+        ring = ellipse(*between(*edges))
     elif region.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         ring = ring_of(coordinates)
     else:

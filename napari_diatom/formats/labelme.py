@@ -23,6 +23,7 @@ from napari_diatom.core.annotations import Annotations, Outline
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, check_span
+from napari_diatom.core.text import shortened
 from napari_diatom.core.text_files import read_json
 from napari_diatom.formats.shared.field_values import DECIMALS, size_of
 from napari_diatom.formats.shared.file_sets import read_each, write_each
@@ -177,7 +178,7 @@ def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen
         return Specimen.outlined(name, _circle(x, y, across), size, facts)
     if kind == "mask":
         return Specimen.masked(name, _mask(item), size, facts)
-    raise InputError(f"is a {kind}, which is not a shape of LabelMe that is known")
+    raise InputError(f"is a {shortened(str(kind))}, which is not a shape of LabelMe that is known")
 
 
 def _circle(x: float, y: float, across: float) -> Outline:
@@ -192,6 +193,8 @@ def _points(values: Any) -> NDArray[np.float64]:
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
         raise InputError("has points that are no list of x and y")
+    if np.abs(points).max() > FARTHEST:
+        raise InputError("has NaN, infinite or absurdly large coordinates")
     return points
 
 

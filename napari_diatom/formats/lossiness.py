@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import PERSON, STATUSES
-from napari_diatom.core.text import many
+from napari_diatom.core.text import many, shown
 from napari_diatom.formats.label_image.painting import Painter, masks_of
 from napari_diatom.formats.registry import Format, Holds
 from napari_diatom.formats.shared.parsed_specimens import DEFAULT_CLASS
@@ -140,7 +140,7 @@ def _spelt_otherwise(format_: Format, annotations: Sequence[Annotations]) -> lis
     number = sum(names[name] for name in changed)
     if all(format_.spelling(name) == name.replace(" ", "_") for name in changed):
         return [Loss(Holds.NAMES, number, "spaces in the class names of {count:specimen,specimens} become underscores")]
-    such = f"{changed[0]!r} becomes {format_.spelling(changed[0])!r}".replace("{", "{{").replace("}", "}}")
+    such = f"{shown(changed[0])} becomes {shown(format_.spelling(changed[0]))}".replace("{", "{{").replace("}", "}}")
     words = "class names of {count:specimen,specimens} change: " + such + (" and the like" if len(changed) > 1 else "")
     return [Loss(Holds.NAMES, number, words)]
 

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import shown
 from napari_diatom.core.text_files import read_xml
 from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
 from napari_diatom.formats.shared.file_sets import read_each, write_each
@@ -83,7 +84,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     """Read the file of one image."""
     root = read_xml(file, TITLE)
     if root.tag != "annotation":
-        raise InputError(f"{file} is not {TITLE}: its root is {root.tag!r}, not 'annotation'.")
+        raise InputError(f"{file} is not {TITLE}: its root is {shown(root.tag)}, not 'annotation'.")
     stated = size_of(root.findtext("size/height"), root.findtext("size/width"))
     image, size = pictures.known((root.findtext("filename") or "").strip() or file.stem, stated, file)
     sheet = Sheet(image, size)

@@ -635,7 +635,7 @@ def test_rotations_beyond_all_turns_are_refused(tmp_path: Path) -> None:
     source = coco(
         tmp_path / "a.json", {"bbox": [10, 10, 20, 10], "segmentation": [], "attributes": {"rotation": 1e300}}
     )
-    with pytest.raises(InputError, match=r"rotation 1e\+300, which is not an angle in degrees"):
+    with pytest.raises(InputError, match=r"rotation 1e\+300, which is absurdly large"):
         by_name("coco").read(source, pictures(tmp_path / "i", "q.png"))
 
 
@@ -671,5 +671,5 @@ def test_names_that_some_systems_take_for_one_are_refused(to: str, tmp_path: Pat
     listed = [{"id": i, "file_name": name, "width": 200, "height": 150} for i, name in enumerate(("a.png", "A.png"), 1)]
     source = coco(tmp_path / "a.json", {}, {"image_id": 2}, images=listed)
     assert cli.main(["convert", str(source), str(tmp_path / "out"), "--to", to, "--images", str(images)]) == 2
-    assert "capitals make no difference" in capsys.readouterr().err
+    assert "are the same name" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -137,6 +137,8 @@ def test_what_is_no_file_is_not_waited_for(good, tmp_path, capsys, place, kind):
         ("annotations", b'"score": 1.0', b'"score": 1e999'),
         ("annotations", b'"score": 1.0', b'"score": ' + HUGE),
         ("annotations", b'"cut": 0', b'"cut": {}'),
+        ("annotations", b'"box": [', b'"box": [1e308, 1e308, 1e308, 1e308, 0], "x": ['),
+        ("journal", b'"box": [', b'"box": [1e308, 1e308, 1e308, 1e308, 0], "x": ['),
         ("annotations", b'"status": "valve"', b'"status": [[]]'),
         ("journal", b'"state": ["work", "work"]', b'"state": [{}, []]'),
         ("journal", b'"n": 1', b'"n": "x"'),

@@ -21,6 +21,7 @@ import numpy as np
 from napari_diatom.core.annotations import Annotations, class_names, told_apart
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import shortened, shown
 from napari_diatom.core.text_files import parse_json, parse_lines, read_text
 from napari_diatom.formats.shared.field_values import DECIMALS, size_of
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
@@ -159,7 +160,9 @@ def _add(
         if known == name:
             return
         if known is not None:
-            raise InputError(f"gives annotation {number} the label {name!r}, but it is {known!r} already")
+            raise InputError(
+                f"gives annotation {shortened(number)} the label {shown(name)}, but it is {shown(known)} already"
+            )
         seen[key] = name
     sheet = sheets.get(filename)
     if sheet is None:
@@ -198,14 +201,14 @@ def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
             return Specimen.rectangle(name, box, size)
     elif kind == "Circle":
         x, y, radius = _numbers(points, 3)
-        ring = ring_of(ellipse(x, y, 2 * radius, 2 * radius, 0.0))
+        ring = ellipse(x, y, 2 * radius, 2 * radius, 0.0)
     elif kind == "Ellipse":
         ax, ay, bx, by, cx, cy, dx, dy = _numbers(points, 8)
         angle = math.atan2(cy - ay, cx - ax)
         axes = math.dist((ax, ay), (cx, cy)), math.dist((bx, by), (dx, dy))
-        ring = ring_of(ellipse((ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, *axes, angle))
+        ring = ellipse((ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, *axes, angle)
     else:
-        raise InputError(f"is a {kind}, which is not a shape of BIIGLE that is known")
+        raise InputError(f"is a {shortened(str(kind))}, which is not a shape of BIIGLE that is known")
     return Specimen.outlined(name, ((ring,),), size)
 
 

@@ -28,10 +28,12 @@ from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detecti
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span, fill, trace
 from napari_diatom.core.masks import united
+from napari_diatom.core.text import shown
 from napari_diatom.core.text_files import parse_json, read_json
 from napari_diatom.formats.coco import rle
 from napari_diatom.formats.label_image.painting import check_within
-from napari_diatom.formats.shared.polygon_repair import check_box, filled_box
+from napari_diatom.formats.shared.parsed_specimens import some_of
+from napari_diatom.formats.shared.polygon_repair import check_angle, check_box, filled_box
 from napari_diatom.measurement.morphometry import oriented_box
 
 SUFFIX: Final = ".json"
@@ -41,7 +43,6 @@ Segmentation = Literal["compressed", "uncompressed", "polygons"]
 
 MOST_PARTS: Final = 20_000
 """Polygons that one specimen may have."""
-_LISTED: Final = 3
 
 
 def write(
@@ -199,10 +200,9 @@ def of_data(data: Any, source: str) -> list[Annotations]:
                 continue
             rows[item["image_id"]].append(_Row(item, images[item["image_id"]], categories))
         except InputError as error:
-            problems.append(f"annotation {name} {error}")
+            problems.append(f"annotation {shown(name)} {error}")
     if problems:
-        more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-        raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:_LISTED])}{more}.")
+        raise InputError(f"{source} has damaged annotations: {some_of(problems, '; ')}.")
     classes = tuple(categories.values()) or ("diatom",)
     return [_assemble(image, rows[number], classes, crowds[number]) for number, image in images.items()]
 
@@ -217,7 +217,7 @@ class _Row:
 
     def __init__(self, item: Mapping[str, Any], image: Mapping[str, Any], categories: Mapping[Any, str]) -> None:
         if not isinstance(item.get("category_id"), int | str) or item.get("category_id") not in categories:
-            raise InputError(f"has the category {item.get('category_id')!r}, which the file does not list")
+            raise InputError(f"has the category {shown(item.get('category_id'))}, which the file does not list")
         self.name = categories[item["category_id"]]
         height, width = int(image["height"]), int(image["width"])
         attributes = item.get("attributes")
@@ -227,10 +227,10 @@ class _Row:
             raise InputError(f"has the score {self.score:g}, which is not within 0 and 1")
         self.status = known.get("status", STATUSES[0])
         if self.status not in STATUSES:
-            raise InputError(f"has the unknown status {self.status!r} (known: {', '.join(STATUSES)})")
+            raise InputError(f"has the unknown status {shown(self.status)} (known: {', '.join(STATUSES)})")
         self.cut = known.get("cut", 0)
         if self.cut not in (0, 1, 2, 3):
-            raise InputError(f"has the cut flags {self.cut!r}, which are not within 0 and 3")
+            raise InputError(f"has the cut flags {shown(self.cut)}, which are not within 0 and 3")
         self.origin = str(known.get("origin", PERSON))
         self.reviewed = bool(known.get("reviewed", False))
         stored = _box(known.get("oriented_box"))
@@ -238,10 +238,7 @@ class _Row:
         bare = self.outline is None or _is_bbox(self.outline, item.get("bbox"))
         if stored is None and bare and known.get("rotation"):
             # CVAT writes the box before it is turned, in some versions as a polygon too.
-            rotation = _number(known["rotation"], "rotation")
-            if abs(rotation) > FARTHEST:
-                raise InputError(f"has the rotation {rotation:g}, which is not an angle in degrees")
-            stored = _upright(item.get("bbox"), rotation)
+            stored = _upright(item.get("bbox"), _number(known["rotation"], "rotation"))
             known = {**known, "shape": SHAPES[0]}
         if stored is not None:
             check_box(stored)
@@ -274,7 +271,7 @@ def _categories(listed: Any, source: str) -> dict[Any, str]:
     names = told_apart([(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items])
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise InputError(f"{source} has several categories named {', '.join(twice)}; give each a name of its own.")
+        raise InputError(f"{source} has several categories named {some_of(twice)}; give each a name of its own.")
     return {item["id"]: name for item, name in zip(items, names, strict=True)}
 
 
@@ -283,7 +280,7 @@ def _mask(segmentation: Any, outline: Outline | None, height: int, width: int) -
     if isinstance(segmentation, dict):
         size = segmentation.get("size")
         if size != [height, width]:
-            raise InputError(f"has a mask of the size {size}, but its image has [{height}, {width}]")
+            raise InputError(f"has a mask of the size {shown(size)}, but its image has [{height}, {width}]")
         return rle.decode(rle.counts_of(segmentation.get("counts", [])), height, width)
     if outline is None:
         return None
@@ -341,13 +338,17 @@ def _upright(bbox: Any, degrees: float = 0.0) -> NDArray[np.float64]:
     x, y, width, height = (_number(value, "bbox") for value in bbox)
     if width <= 0 or height <= 0:
         raise InputError("has a bbox without an area")
-    turned = [x + width / 2, y + height / 2, width, height, math.radians(degrees)]
+    angle = math.radians(degrees)
+    check_angle(angle)
+    turned = [x + width / 2, y + height / 2, width, height, angle]
     return np.asarray(geometry.canonical([turned])[0])
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
-        raise InputError(f"has the {name} {value!r}, which is no number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise InputError(f"has the {name} {shown(value)}, which is no number")
+    if abs(value) > FARTHEST:
+        raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
     return float(value)
 
 

@@ -33,6 +33,7 @@ from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detecti
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS
 from napari_diatom.core.taxa import Name
+from napari_diatom.core.text import shortened, shown
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 
@@ -174,7 +175,7 @@ def of_data(data: Any, source: str, masks: bool = True, only_specimens: bool = T
             read.append(_parse(feature))
         except InputError as error:
             problems.append(f"feature {number} {error}")
-    problems += [f"{n} features have the id {name}" for name, n in repeated([item.id for item in read]).items()]
+    problems += [f"{n} features have the id {shown(name)}" for name, n in repeated([item.id for item in read]).items()]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
@@ -196,7 +197,7 @@ def class_and_status(properties: Mapping[str, Any]) -> tuple[str, Any]:
     if isinstance(classification, dict):
         names = classification.get("names") or [classification.get("name")]
     if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
-        raise InputError(f"has the class {classification!r}, which is not a name or a list of names")
+        raise InputError(f"has the class {shown(classification)}, which is not a name or a list of names")
     parts = [str(name) for name in names if name]
     if "status" in properties:
         status = properties["status"]
@@ -332,11 +333,11 @@ def _parse(feature: Any) -> _Feature:
     score = properties.get("score", 1.0)
     cut = properties.get("cut", 0)
     if status not in STATUSES:
-        raise InputError(f"has the unknown status {status!r} (known: {', '.join(STATUSES)})")
+        raise InputError(f"has the unknown status {shown(status)} (known: {', '.join(STATUSES)})")
     if not _is_number(score) or not 0 <= score <= 1:
-        raise InputError(f"has the score {score!r}, which is not within 0 and 1")
+        raise InputError(f"has the score {shown(score)}, which is not within 0 and 1")
     if cut not in (0, 1, 2, 3):
-        raise InputError(f"has the cut flags {cut!r}, which are not within 0 and 3")
+        raise InputError(f"has the cut flags {shown(cut)}, which are not within 0 and 3")
     return _Feature(
         box=box,
         name=name,
@@ -392,7 +393,7 @@ def _outline(geometry_: Mapping[str, Any]) -> Outline:
     """Return the polygons of a GeoJSON geometry."""
     kind, coordinates = geometry_.get("type"), geometry_.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):
-        raise InputError(f"is a {kind}, not a Polygon")
+        raise InputError(f"is a {shortened(str(kind))}, not a Polygon")
     polygons = [coordinates] if kind == "Polygon" else coordinates
     if not isinstance(polygons, list) or not polygons:
         raise InputError("has no coordinates")
@@ -410,10 +411,10 @@ def _ring(coordinates: Any) -> NDArray[np.float64]:
         ring = np.asarray(coordinates, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InputError("has coordinates that are not numbers") from None
-    if len(ring) > MOST_POINTS:
-        raise InputError(f"has an outline of {len(ring):,} points; up to {MOST_POINTS:,} are read")
     if ring.ndim != 2 or ring.shape[1] < 2:
         raise InputError("has coordinates that are not pairs of x and y")
+    if len(ring) > MOST_POINTS:
+        raise InputError(f"has an outline of {len(ring):,} points; up to {MOST_POINTS:,} are read")
     ring = ring[:, :2]
     (left, top), (right, bottom) = ring.min(axis=0).tolist(), ring.max(axis=0).tolist()
     if not (left >= -FARTHEST and top >= -FARTHEST and right <= FARTHEST and bottom <= FARTHEST):
@@ -484,7 +485,7 @@ def _trusted(numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rec
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(_is_number(v) for v in numbers):
         return fitted
     stored = np.asarray(numbers, dtype=np.float64)
-    if (stored[2:4] <= 0).any():
+    if (stored[2:4] <= 0).any() or np.abs(stored).max() > FARTHEST:
         return fitted
     if is_rectangle:
         # Bounds alone would not tell a box from its mirror image, so the corners are compared, whichever comes first.

@@ -1,13 +1,14 @@
 """Label images as TIFF: the value of a pixel is the number of its specimen, 0 is the background.
 
 Each page of a file is an image of its own. 16 bits, or 32 where there are more specimens; tiled and compressed, written
-band by band, so that memory does not grow with the image. Fiji, QuPath, CellProfiler and napari read them. Where
+tile by tile, so that memory does not grow with the image. Fiji, QuPath, CellProfiler and napari read them. Where
 specimens overlap, the smaller one is seen: :func:`overlap` says beforehand what a label image would leave out.
 """
 
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core.atomic_files import atomic, reason
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.formats.label_image.painting import Labels, Overlap, Painter, from_labels
+from napari_diatom.formats.label_image.painting import Overlap, Painter, from_labels
 
 SUFFIXES: Final = (".tif", ".tiff")
 TILE: Final = 256
@@ -29,6 +30,8 @@ RATIO: Final = 2000
 """How many times larger than the file they may be, where they are large: deflate and LZW reach about 1,400."""
 SMALL: Final = 2**26
 """Bytes below which the ratio is not asked for."""
+MOST: Final = 2**36
+"""Pixels that a label image may have which is written; a slide of 20 x 50 mm at 0.15 um per pixel has 2**35.4."""
 CLASSIC: Final = 2**31
 """Bytes of pixels from which a file is written as BigTIFF."""
 
@@ -70,12 +73,14 @@ def write(
     Raises
     ------
     InputError
-        When a mask reaches beyond the image, or the numbers are not different and above 0.
+        When a mask reaches beyond the image, the image is absurdly large, or the numbers are not different and above 0.
     OutputError
         When the file cannot be written.
     """
     import tifffile
 
+    if height * width > MOST:
+        raise InputError(f"A label image of {width:,} x {height:,} pixels is absurdly large; {MOST:,} are written.")
     painter = Painter.of(detections, numbers, height, width)
     resolution: dict[str, Any] = (
         {} if pixel_size_um is None else {"resolution": (1e4 / pixel_size_um,) * 2, "resolutionunit": 3}
@@ -97,13 +102,26 @@ def write(
         )
 
 
-def _tiles(painter: Painter) -> Iterator[Labels]:
-    """Yield the tiles of an image row by row, each of full size."""
-    for begin in range(0, painter.height, TILE):
-        band = painter.rows(begin, min(begin + TILE, painter.height))
-        padded = np.pad(band, ((0, TILE - len(band)), (0, -painter.width % TILE)))
-        for left in range(0, padded.shape[1], TILE):
-            yield np.ascontiguousarray(padded[:, left : left + TILE])
+def _tiles(painter: Painter) -> Iterator[bytes]:
+    """Yield the compressed tiles of an image row by row, each of full size.
+
+    Those without a specimen, as nearly all of a large image, are compressed once.
+    """
+    touched: dict[tuple[int, int], list[int]] = {}
+    for i, mask in enumerate(painter.masks):
+        x0, y0, x1, y1 = mask.bounds
+        for row in range(y0 // TILE, -(-y1 // TILE)):
+            for column in range(x0 // TILE, -(-x1 // TILE)):
+                touched.setdefault((row, column), []).append(i)
+    empty = zlib.compress(bytes(TILE * TILE * painter.dtype.itemsize))
+    for row in range(-(-painter.height // TILE)):
+        for column in range(-(-painter.width // TILE)):
+            chosen = touched.get((row, column))
+            if chosen is None:
+                yield empty
+            else:
+                left, top = column * TILE, row * TILE
+                yield zlib.compress(painter.part(left, top, left + TILE, top + TILE, chosen).tobytes())
 
 
 def read(path: Path, height: int | None = None, width: int | None = None) -> tuple[NDArray[np.int64], Detections]:

@@ -153,14 +153,20 @@ class Painter:
 
     def rows(self, begin: int, end: int) -> Labels:
         """Return the rows from ``begin`` to below ``end``, shape (end - begin, width)."""
-        canvas: Labels = np.zeros((end - begin, self.width), dtype=self.dtype)
-        for mask, number in zip(self.masks, self.numbers.tolist(), strict=True):
-            if mask.y0 >= end or mask.y0 + mask.pixels.shape[0] <= begin:
-                continue
-            part = mask.within(0, begin, self.width, end)
+        chosen = [i for i, mask in enumerate(self.masks) if mask.y0 < end and mask.y0 + mask.pixels.shape[0] > begin]
+        return self.part(0, begin, self.width, end, chosen)
+
+    def part(self, x0: int, y0: int, x1: int, y1: int, chosen: Sequence[int]) -> Labels:
+        """Return columns ``x0`` to below ``x1`` of rows ``y0`` to below ``y1``, shape (y1 - y0, x1 - x0).
+
+        ``chosen`` are the positions of the masks that may lie there, ascending.
+        """
+        canvas: Labels = np.zeros((y1 - y0, x1 - x0), dtype=self.dtype)
+        for i in chosen:
+            part = self.masks[i].within(x0, y0, x1, y1)
             height, width = part.pixels.shape
-            top = part.y0 - begin
-            canvas[top : top + height, part.x0 : part.x0 + width][part.pixels] = number
+            left, top = part.x0 - x0, part.y0 - y0
+            canvas[top : top + height, left : left + width][part.pixels] = self.numbers[i]
         return canvas
 
     def overlap(self) -> Overlap:

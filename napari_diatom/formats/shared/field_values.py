@@ -7,6 +7,8 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.mask_polygons import FARTHEST
+from napari_diatom.core.text import shown
 
 DECIMALS: Final = 6
 """Of a coordinate in pixels as it is written: a needle of 10,000 px then keeps its angle within 1e-8 degrees."""
@@ -25,7 +27,7 @@ def xml_text(root: ElementTree.Element) -> str:
     for element in root.iter():
         for text in (element.text or "", *element.attrib.values()):
             if _NO_XML.search(text):
-                raise InputError(f"XML cannot hold the name {text!r}: it has a control character.")
+                raise InputError(f"XML cannot hold the name {shown(text)}: it has a control character.")
     ElementTree.indent(root)
     # A parser takes a bare carriage return for a line feed.
     text = ElementTree.tostring(root, encoding="unicode").replace("\r", "&#13;")
@@ -44,14 +46,16 @@ def number(value: Any, name: str) -> float:
     Raises
     ------
     InputError
-        When it is none, or NaN or infinite; the message goes on after what it is said of.
+        When it is none, or NaN, infinite or absurdly large; the message goes on after what it is said of.
     """
     try:
         found = float("nan" if isinstance(value, bool) else value)
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
     if not abs(found) < float("inf"):
-        raise InputError(f"has the {name} {value!r}, which is no number")
+        raise InputError(f"has the {name} {shown(value)}, which is no number")
+    if abs(found) > FARTHEST:
+        raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
     return found
 
 

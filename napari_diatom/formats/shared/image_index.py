@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import folded, printable
+from napari_diatom.core.text import folded, printable, shown
 from napari_diatom.formats.shared.name_index import NameIndex, base_name, is_plain, page_of, stem_of
 from napari_diatom.formats.shared.parsed_specimens import Size, some_of
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.slide_image import open_images, open_page
+
+LONGEST_NAME: Final = 300
+"""Characters of a name that a message shows; a file may have 255 of them."""
 
 
 class Pictures:
@@ -56,11 +59,11 @@ class Pictures:
         if self.folder is None:
             return None
         found = self._index.find(*dict.fromkeys((name, page_of(name)[0])))
-        whole = printable(base_name(name))
+        whole = shown(printable(base_name(name)), LONGEST_NAME)
         if not found:
-            raise InputError(f"{self.folder} has no image named {whole!r}")
+            raise InputError(f"{self.folder} has no image named {whole}")
         if len(found) > 1:
-            raise InputError(f"{self.folder} has several images named {whole!r}: give them names of their own")
+            raise InputError(f"{self.folder} has several images named {whole}: give them names of their own")
         return found[0]
 
     def fields(self, name: str) -> int | None:
@@ -135,7 +138,8 @@ def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: P
             problems.append(str(error).rstrip("."))
             continue
         if pictures.folder is not None and meant.setdefault(name, part.image) != part.image:
-            problems.append(f"{meant[name]!r} and {part.image!r} are both taken for the image {name}")
+            both = f"{shown(meant[name], LONGEST_NAME)} and {shown(part.image, LONGEST_NAME)}"
+            problems.append(f"{both} are both taken for the image {name}")
         height, width = size or (None, None)
         out.append(replace(part, image=name, height=height, width=width))
     if problems:
@@ -164,17 +168,18 @@ def file_names(annotations: Sequence[Annotations], title: str) -> list[str]:
     """Return names for the files of the images, each its own.
 
     That is the name without folders and suffix; images that differ in nothing but their suffix, as ``a.png`` and
-    ``A.jpg``, or ``a`` and ``a.png``, keep it.
+    ``a.jpg``, or ``a`` and ``a.png``, keep it. Names are their own on every disk: many disks tell neither capitals nor
+    the ways in which Unicode composes a letter apart.
 
     Raises
     ------
     InputError
-        When an image has no name, or two have the same.
+        When an image has no name, or two have the same or would have on such a disk.
     """
     names = names_needed(annotations, title, unique=False)
     whole = [base_name(part.image) for part in annotations]
-    while clashing := _alike(names):
-        longer = [full if folded(name) in clashing else name for name, full in zip(names, whole, strict=True)]
+    while clashing := {name for group in _clashing(names) for name in group}:
+        longer = [full if name in clashing else name for name, full in zip(names, whole, strict=True)]
         if longer == names:
             break
         names = longer
@@ -188,13 +193,14 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
     Raises
     ------
     InputError
-        When an image has no name or, if they have to be ``unique``, two have the same.
+        When an image has no name or, if they have to be ``unique``, two have the same or would have on a disk that
+        does not tell capitals apart.
     """
     names = [base_name(part.image) if whole else stem_of(part.image) for part in annotations]
     unnamed = [str(position) for position, name in enumerate(names, start=1) if not name.strip(". ")]
     if unnamed:
         raise InputError(f"{title} names files by their images, and image {some_of(unnamed)} has no name.")
-    odd = [repr(printable(name)) for name in names if not is_plain(name)]
+    odd = [shown(printable(name), LONGEST_NAME) for name in names if not is_plain(name)]
     if odd:
         raise InputError(
             f"{title} names files by their images, and {some_of(odd)} cannot be the name of a file on every system: it "
@@ -206,14 +212,22 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
 
 
 def _check_unique(names: Sequence[str], title: str) -> None:
-    """Refuse names that several images have."""
-    alike = _alike(names)
-    twice = sorted({name for name in names if folded(name) in alike})
+    """Refuse names that several images have, or would have on a disk that does not tell capitals apart."""
+    groups = _clashing(names)
+    twice = [group[0] for group in groups if len(set(group)) < len(group)]
     if twice:
-        hint = "; capitals make no difference on many systems" if len(twice) > len(alike) else ""
-        raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}{hint}.")
+        raise InputError(f"{title} needs a name for each image, and several are named {some_of(twice)}.")
+    if groups:
+        alike = [" and ".join(group) for group in groups]
+        raise InputError(
+            f"{title} names files by their images, and on many disks {some_of(alike, '; ')} are the same name: rename "
+            "one of the images."
+        )
 
 
-def _alike(names: Sequence[str]) -> set[str]:
-    """Return, folded, the names that some file system holds to be the same file."""
-    return {name for name, times in Counter(map(folded, names)).items() if times > 1}
+def _clashing(names: Sequence[str]) -> list[list[str]]:
+    """Return the names that are one name on a disk which tells neither capitals nor composed letters apart."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(folded(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

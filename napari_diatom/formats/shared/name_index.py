@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Final, Generic, TypeVar
 
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import folded, printable
 
 Entry = TypeVar("Entry")
 _Fold = Callable[[str], str]
@@ -110,4 +110,4 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-_FOLDS: Final[tuple[_Fold, ...]] = (str, _composed, lambda name: _composed(name).casefold())
+_FOLDS: Final[tuple[_Fold, ...]] = (str, _composed, folded)

@@ -16,9 +16,9 @@ from napari_diatom.core.annotations import SHAPES, Annotations, Outline
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import shortened, shown
 from napari_diatom.formats.shared.field_values import number, size_of
-from napari_diatom.formats.shared.polygon_repair import check_box, filled, filled_box, repaired
+from napari_diatom.formats.shared.polygon_repair import check_angle, check_box, filled, filled_box, repaired
 from napari_diatom.measurement.morphometry import oriented_box
 
 Size = tuple[int, int]
@@ -27,12 +27,14 @@ Size = tuple[int, int]
 DEFAULT_CLASS: Final = "diatom"
 LISTED: Final = 3
 """Problems that an error names before it says how many more there are."""
+LONGEST: Final = 1000
+"""Characters of one of them."""
 
 
 def some_of(items: Sequence[str], separator: str = ", ") -> str:
     """Return the first few of many as text, and how many more there are."""
     more = f"{separator}and {len(items) - LISTED} more" if len(items) > LISTED else ""
-    return separator.join(items[:LISTED]) + more
+    return separator.join(shortened(item, LONGEST) for item in items[:LISTED]) + more
 
 
 class NoArea(InputError):
@@ -70,8 +72,8 @@ class Problems:
             self.add(f"{place} {error}")
 
     def add(self, problem: str) -> None:
-        """Keep a problem; what it quotes of a file may hold anything, and the message stays one line."""
-        self._found.append(printable(problem))
+        """Keep a problem."""
+        self._found.append(problem)
 
     def check(self, source: object) -> None:
         """Say what was found.
@@ -121,7 +123,7 @@ class Facts:
             raise InputError(f"has the score {score:g}, which is not within 0 and 1")
         status = str(known.get("status") or STATUSES[0])
         if status not in STATUSES:
-            raise InputError(f"has the unknown status {status!r} (known: {', '.join(STATUSES)})")
+            raise InputError(f"has the unknown status {shown(status)} (known: {', '.join(STATUSES)})")
         cut = number(known.get("cut") or 0, "cut flags")
         if cut not in (0, 1, 2, 3):
             raise InputError(f"has the cut flags {cut:g}, which are not within 0 and 3")
@@ -182,11 +184,11 @@ class Specimen:
             When it has no area or lies outside the image; the message goes on after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
-        # The digits of an angle beyond are not those of a direction any more.
-        if not np.abs(numbers).max() <= FARTHEST:
+        if not np.abs(numbers[:4]).max() <= FARTHEST:
             raise InputError("has NaN, infinite or absurdly large coordinates")
         if not (numbers[2:4] > 0).all():
             raise InputError("has a box without an area")
+        check_angle(float(numbers[4]))
         check_box(numbers)
         if size is not None:
             x0, y0, x1, y1 = geometry.bounds(numbers)[0]

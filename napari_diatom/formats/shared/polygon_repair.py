@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -21,6 +22,8 @@ Ring = NDArray[np.float64]
 
 TANGLED: Final = 1000
 """Crossings of a ring with itself, as reckoned from its length, from which it is repaired on the pixels."""
+MOST_TURNS: Final = 100
+"""Whole turns that a rotation may have; programs that add up turns make a few of them."""
 SQUARE: Final = 0.05
 """Pixels that the corners of a rectangle may be off, as where they were rounded to two decimals."""
 
@@ -180,6 +183,7 @@ def ellipse(cx: float, cy: float, length: float, width: float, angle: float) -> 
         When it is absurdly large or lies nowhere; the message goes on after what it outlines.
     """
     _check_near(np.array([cx, cy, length, width]))
+    check_angle(angle)
     turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     x, y = length / 2 * np.cos(turn), width / 2 * np.sin(turn)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -202,6 +206,18 @@ def filled(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
     """
     mask = fill(outline)
     return mask if size is None else mask.within(0, 0, size[1], size[0])
+
+
+def check_angle(angle: float) -> None:
+    """Refuse a rotation (rad) of more turns than anybody makes, and of which no digit would say where it ends.
+
+    Raises
+    ------
+    InputError
+        When it is; the message goes on after what is rotated.
+    """
+    if not abs(angle) <= MOST_TURNS * 2 * math.pi:
+        raise InputError(f"has a rotation of {math.degrees(angle):g} degrees, which is absurdly large")
 
 
 def check_box(box: ArrayLike) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import either, many
+from napari_diatom.core.text import either, many, shown
 from napari_diatom.formats.shared.field_values import number
 from napari_diatom.formats.shared.parsed_specimens import Facts, Size, Specimen
 from napari_diatom.formats.shared.polygon_repair import (
@@ -147,7 +147,7 @@ def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Speci
     index = cells[0]
     if not (index.isascii() and index.isdigit() and len(index) < 10 and int(index) < len(classes)):
         known = f"there {either(len(classes), 'is', 'are')} {many(len(classes), 'class', 'classes')} from 0"
-        raise InputError(f"has the class {index!r}, and {known}")
+        raise InputError(f"has the class {shown(index)}, and {known}")
     values = np.array([number(cell, "coordinate") for cell in cells[1:]])
     facts = Facts()
     if kind.counts(len(values) - 1):

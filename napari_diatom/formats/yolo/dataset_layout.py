@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import shown
 from napari_diatom.core.text_files import read_text, read_yaml
 from napari_diatom.formats.shared.image_index import Pictures
 from napari_diatom.formats.shared.parsed_specimens import Problems
@@ -119,9 +120,10 @@ def members(path: Path, pictures: Pictures) -> list[Member]:
     sources = _sources(data_of(file), file)
     missing = [source for source in sources if pictures.folder is None and not _exists(source.place)]
     if len(missing) == len(sources):
-        raise InputError(f"{file} names the folder or list {missing[0].text!r}, which is not there.")
+        raise InputError(f"{file} names the folder or list {shown(missing[0].text)}, which is not there.")
     pictures.remarks += [
-        f"{file} names {source.text!r} for {source.split}, which is not there: nothing was read for {source.split}."
+        f"{file} names {shown(source.text)} for {source.split}, which is not there: nothing was read for "
+        f"{source.split}."
         for source in missing
     ]
     for source in (source for source in sources if source not in missing):
@@ -254,7 +256,7 @@ def _of_list(source: _Source) -> Iterator[_Entry]:
         if line.strip():
             place = Path(os.path.normpath(source.place.parent / line.strip().replace("\\", "/")))
             label = _labels(place.parent / f"{place.stem}.txt")
-            where = f"{source.place.name} line {number} names the image {line.strip()!r}, which is not there"
+            where = f"{source.place.name} line {number} names the image {shown(line.strip())}, which is not there"
             yield _Entry(source.split, where, place, label if _is_file(label) else None)
 
 
