@@ -1,3 +1,34 @@
 """Find, outline, measure and count diatoms in microscope images."""
 
+from typing import Any
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Analysis",
+    "Model",
+    "TrainingRun",
+    "__version__",
+    "available_models",
+    "evaluate",
+    "load_model",
+    "measure",
+    "open_images",
+    "read_annotations",
+    "show_versions",
+    "train",
+    "write_annotations",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # napari and the command line import this module first, and have no use for numpy yet.
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module("napari_diatom.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

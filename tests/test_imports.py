@@ -51,6 +51,9 @@ def test_no_module_touches_the_network_when_imported() -> None:
     "code",
     [
         "import napari_diatom",
+        "import napari_diatom.api",
+        "import napari_diatom; napari_diatom.load_model; napari_diatom.show_versions",
+        "import napari_diatom.cli\nnapari_diatom.cli.main(['models', 'list'])",
         "from npe2 import PluginManifest; "
         f"PluginManifest.from_file({str(Path(napari_diatom.__file__).parent / 'napari.yaml')!r})",
         "import napari_diatom.cli\ntry: napari_diatom.cli.main(['--help'])\nexcept SystemExit: pass",
@@ -58,6 +61,10 @@ def test_no_module_touches_the_network_when_imported() -> None:
 )
 def test_first_steps_load_no_torch(code: str) -> None:
     assert not loaded_after(code) & {"torch", "ultralytics", "openvino", "cv2"}
+
+
+def test_the_package_by_itself_loads_nothing_that_takes_time() -> None:
+    assert not loaded_after("import napari_diatom; dir(napari_diatom)") & {"numpy", "pandas", "napari", "scipy"}
 
 
 def test_a_window_watches_trainings_without_torch() -> None:

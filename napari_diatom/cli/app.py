@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from napari_diatom import __version__
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries, shown
 from napari_diatom.cli.count import add_count
+from napari_diatom.cli.doctor import add_doctor
 
 if TYPE_CHECKING:
     from napari_diatom.core.progress import Progress
@@ -239,6 +240,8 @@ def parser() -> argparse.ArgumentParser:
     _add_project(commands)
     _add_train(commands)
     _add_evaluate(commands)
+
+    add_doctor(commands)
 
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")

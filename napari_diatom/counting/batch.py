@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
-from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.core.text import printable
-from napari_diatom.counting import run_record, tables
-from napari_diatom.counting.export import write_masks
-from napari_diatom.counting.overlays import write_overlay
+from napari_diatom.counting import run_record
 from napari_diatom.counting.result_names import Source, beside, plan_sources
-from napari_diatom.counting.results_folder import FULL, MASKS, Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
+from napari_diatom.counting.run_output import Counted, write_image, write_run
 from napari_diatom.counting.tables import ImageResult
 from napari_diatom.engines.protocols import AnyEngine, Namer
-from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.image_files import advice, irregular, search
 from napari_diatom.images.planes import BEST, checked_z
 from napari_diatom.images.slide_image import LARGEST_DECODE_MB, SlideImage, checked_decode_mb, open_images
@@ -170,14 +167,8 @@ def count(
         folder.discard_empty()
         raise
     report(Progress("images", len(sources), len(sources)))
-    named = namer is not None
-    stage = folder.stage()
-    tables.write_tables(stage, lambda: _specimen_rows(run.parts, named), run.results, batch.xlsx, named)
-    tables.write_images(stage / tables.IMAGES_CSV, run.results)
-    seconds = time.perf_counter() - started
-    record = run_record.record(batch, engine, namer, run.results, run.skipped, began, seconds)
-    tables.write_run(stage / tables.RUN_JSON, record)
-    folder.finish(run.outputs, run.parts)
+    counted = Counted(run.results, run.outputs, run.parts, run.skipped)
+    write_run(folder, batch, engine, namer, counted, began, time.perf_counter() - started)
     return BatchResult(tuple(run.results), tuple(run.skipped))
 
 
@@ -255,7 +246,7 @@ class _Run:
         if result is None:
             folder.claim(outputs)
             try:
-                result = self._result(source, image, outputs)
+                result = self._result(source, image)
                 if _state(source.path) != before:
                     raise InputError(f"{source.path} was changed while it was read: count it again with --resume.")
                 write_atomically(part, result.to_json())
@@ -269,30 +260,15 @@ class _Run:
         self.parts.append(part)
         self.tell_skipped()
 
-    def _result(self, source: Source, image: SlideImage, outputs: Outputs) -> ImageResult:
+    def _result(self, source: Source, image: SlideImage) -> ImageResult:
         """Count one image and write its annotations and overlay."""
         started = time.perf_counter()
-        batch, namer, out = self._batch, self._namer, self._batch.out
+        batch, namer = self._batch, self._namer
         analysis = analyse(image, self._engine, batch.options, self._report, self._should_stop)
-        kept = analysis.kept
-        names = None if namer is None else namer.name(image, kept, self._report, self._should_stop).verdicts
-        found = Annotations.of(
-            kept,
-            origins=analysis.origin,
-            image=image.name,
-            height=image.height,
-            width=image.width,
-            pixel_size_um=analysis.pixel_size_um,
-            names=names or (),
-            orientation=image.orientation,
-        )
-        result = ImageResult.of(analysis, source.sample, batch.protocol, time.perf_counter() - started, image, names)
-        geojson.write(out / outputs.annotations, found, tables.measurements(result.specimens, namer is not None))
-        if batch.masks:
-            write_masks(out / MASKS, stem_of(source, image), found)
-        if outputs.overlay:
-            write_overlay(out / outputs.overlay, image, kept)
-        return result
+        names = None
+        if namer is not None:
+            names = namer.name(image, analysis.kept, self._report, self._should_stop).verdicts
+        return write_image(batch, source, image, analysis, names, time.perf_counter() - started)
 
     @contextlib.contextmanager
     def _skipping(self, image: str, path: Path) -> Iterator[None]:
@@ -334,9 +310,3 @@ def _state(path: Path) -> object:
 def can_resume(out: Path) -> bool:
     """Return whether a folder holds results of images that a resumed run would take."""
     return ResultsFolder(out).can_resume()
-
-
-def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[tables.Row]:
-    """Yield the rows of all stored results."""
-    for part in parts:
-        yield from read_part(part, named).specimens

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.atomic_files import atomic, reason, write_atomically
@@ -27,6 +27,9 @@ from napari_diatom.images.orientation import AS_STORED
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement.counting_protocol import Protocol
 from napari_diatom.measurement.measurements import Measurements, measure
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SPECIMENS_CSV: Final = "specimens.csv"
 COUNTS_CSV: Final = "counts.csv"
@@ -334,6 +337,32 @@ def measurements(rows: Iterable[Row], named: bool = False) -> list[dict[str, flo
         {name: float(text) for name, text in zip(columns, row, strict=True) if name in _MEASURED and text}
         for row in rows
     ]
+
+
+def specimen_frame(rows: Iterable[Row], named: bool = False) -> DataFrame:
+    """Return rows of ``specimens.csv`` as a table of pandas, with the same columns and numbers.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        As :func:`specimen_rows` yields them; an empty number is NaN.
+    named : bool
+        Whether the rows have the columns of taxa.
+    """
+    import pandas as pd
+
+    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
+    columns = specimen_columns(named)
+    cells = list(zip(*rows, strict=True)) or [()] * len(columns)
+    frame: dict[str, Any] = {}
+    for column, values in zip(columns, cells, strict=True):
+        if not (spec := formats[column]):
+            frame[column] = pd.Series(values, dtype=object if not values else None)
+        elif spec == "d":
+            frame[column] = pd.Series([int(text) for text in values], dtype="int64")
+        else:
+            frame[column] = pd.Series([float(text) if text else math.nan for text in values], dtype="float64")
+    return pd.DataFrame(frame)
 
 
 def count_rows(results: Sequence[ImageResult]) -> Iterator[Row]:

@@ -67,13 +67,45 @@ def prepare(path: Path, target: str, source: str | None = None, images: Path | N
         When a name is unknown, the format cannot be told, or the annotations are damaged.
     """
     to = by_name(target)
-    from_ = detect(path) if source is None else by_name(source)
-    remarks: list[str] = []
-    annotations = with_sizes(from_.read(path, images, remarks), Pictures(images))
+    from_, annotations, remarks = read(path, source, images)
     twice = [name for name, times in Counter(part.image for part in annotations).items() if times > 1 and name]
     if twice:
         raise InputError(f"{path} has annotations of {some_of(twice)} in several places: join them first.")
-    return Conversion(from_, to, annotations, losses(to, annotations), tuple(remarks))
+    return Conversion(from_, to, annotations, losses(to, annotations), remarks)
+
+
+def read(
+    path: Path, source: str | None = None, images: Path | None = None
+) -> tuple[Format, list[Annotations], tuple[str, ...]]:
+    """Read annotations of any format.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder of the annotations.
+    source : str, optional
+        Name of the format; told from the content by default.
+    images : Path, optional
+        Folder of the images, from which names and sizes are taken.
+
+    Returns
+    -------
+    format : Format
+        The one that was read.
+    annotations : list of Annotations
+        An image each.
+    remarks : tuple of str
+        What was passed over.
+
+    Raises
+    ------
+    InputError
+        When the name is unknown, the format cannot be told, or the annotations are damaged.
+    """
+    from_ = detect(path) if source is None else by_name(source)
+    remarks: list[str] = []
+    annotations = with_sizes(from_.read(path, images, remarks), Pictures(images))
+    return from_, annotations, tuple(remarks)
 
 
 def write(

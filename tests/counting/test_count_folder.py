@@ -99,7 +99,7 @@ def test_of_a_killed_image_that_was_taken_away_nothing_stays(tmp_path, slides, m
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr("napari_diatom.counting.batch.write_overlay", kill)
+        patch.setattr("napari_diatom.counting.run_output.write_overlay", kill)
         # A killed program cleans nothing up.
         patch.setattr("napari_diatom.counting.results_folder.ResultsFolder.remove", lambda *_: None)
         patch.setattr("napari_diatom.counting.results_folder.ResultsFolder.discard_empty", lambda *_: None)

@@ -1,0 +1,143 @@
+"""What a run of ``count`` writes: the files of each image, then the tables and ``run.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_diatom.analysis.pipeline import Analysis
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.taxa import Name
+from napari_diatom.counting import run_record, tables
+from napari_diatom.counting.export import write_masks
+from napari_diatom.counting.overlays import write_overlay
+from napari_diatom.counting.result_names import Source
+from napari_diatom.counting.results_folder import MASKS, Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.tables import ImageResult
+from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.slide_image import SlideImage
+
+if TYPE_CHECKING:
+    from napari_diatom.counting.batch import Batch, Skipped
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What has come of the images of a run.
+
+    Attributes
+    ----------
+    results : sequence of ImageResult
+        Of each image, in the order of the inputs.
+    outputs : sequence of Outputs
+        The files of each of them.
+    parts : sequence of Path
+        Where each of them is stored, with its specimens.
+    skipped : sequence of Skipped
+        What is not counted.
+    """
+
+    results: Sequence[ImageResult]
+    outputs: Sequence[Outputs]
+    parts: Sequence[Path]
+    skipped: Sequence[Skipped] = ()
+
+
+def annotations_of(analysis: Analysis, image: SlideImage, names: Sequence[Name] | None = None) -> Annotations:
+    """Return the specimens at the threshold as annotations of their image.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What was found.
+    image : SlideImage
+        The image.
+    names : sequence of Name, optional
+        Of the specimens at the threshold, where taxa are named.
+    """
+    return Annotations.of(
+        analysis.kept,
+        origins=analysis.origin,
+        image=image.name,
+        height=image.height,
+        width=image.width,
+        pixel_size_um=analysis.pixel_size_um,
+        names=names or (),
+        orientation=image.orientation,
+    )
+
+
+def write_image(
+    batch: Batch,
+    source: Source,
+    image: SlideImage,
+    analysis: Analysis,
+    names: Sequence[Name] | None,
+    seconds: float,
+) -> ImageResult:
+    """Measure and count what was found in an image, and write its annotations, masks and overlay.
+
+    Parameters
+    ----------
+    batch : Batch
+        Says where to, and which of the files are asked for.
+    source, image : Source, SlideImage
+        The image and its file.
+    analysis : Analysis
+        What was found.
+    names : sequence of Name or None
+        Of the specimens at the threshold, where taxa are named.
+    seconds : float
+        How long it took to find them.
+
+    Raises
+    ------
+    InputError
+        When the image cannot be read.
+    OutputError
+        When a file cannot be written.
+    """
+    out, outputs = batch.out, Outputs.of(source, image, batch.overlays, batch.masks)
+    found = annotations_of(analysis, image, names)
+    result = ImageResult.of(analysis, source.sample, batch.protocol, seconds, image, names)
+    geojson.write(out / outputs.annotations, found, tables.measurements(result.specimens, names is not None))
+    if batch.masks:
+        write_masks(out / MASKS, stem_of(source, image), found)
+    if outputs.overlay:
+        write_overlay(out / outputs.overlay, image, analysis.kept)
+    return result
+
+
+def write_run(
+    folder: ResultsFolder,
+    batch: Batch,
+    engine: AnyEngine,
+    namer: Namer | None,
+    counted: Counted,
+    began: datetime,
+    seconds: float,
+) -> None:
+    """Write the tables and ``run.json``, and remove what the folder holds of earlier runs.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    named = namer is not None
+    stage = folder.stage()
+    tables.write_tables(stage, lambda: _specimen_rows(counted.parts, named), counted.results, batch.xlsx, named)
+    tables.write_images(stage / tables.IMAGES_CSV, counted.results)
+    record = run_record.record(batch, engine, namer, counted.results, counted.skipped, began, seconds)
+    tables.write_run(stage / tables.RUN_JSON, record)
+    folder.finish(counted.outputs, counted.parts)
+
+
+def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[tables.Row]:
+    """Yield the rows of all stored results."""
+    for part in parts:
+        yield from read_part(part, named).specimens
