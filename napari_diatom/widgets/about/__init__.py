@@ -1,0 +1,1 @@
+"""The dock widget *About and help*."""
