@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from diatom_training.evaluation.evaluation import Evaluation
     from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.run_folder import RunFolder
 
 __all__ = [
     "Analysis",
@@ -612,15 +613,18 @@ def train(
 ) -> TrainingRun:
     """Train a model on annotated slides, in a process of its own; returns when the training has finished.
 
+    An interrupt (Ctrl+C, or the stop button of a notebook) ends the training too, and keeps the best weights so far.
+
     Parameters
     ----------
     config : path, dict or TrainConfig
         What ``napari-diatom train`` reads: a YAML file, or its entries, such as
-        ``{"name": "navicula", "data": "my-project", "task": "oriented-boxes"}``.
+        ``{"name": "navicula", "data": "my-project", "task": "oriented-boxes"}``. The folder of a run that was stopped
+        goes on with it.
     folder : path, optional
         New folder of the run; by default ``runs/NAME`` beside the YAML file, or in the working folder.
     report : callable
-        Is given a :class:`~napari_diatom.core.progress.Progress` for each step and epoch.
+        Is given a :class:`~napari_diatom.core.progress.Progress` for each step and epoch, in a thread.
 
     Returns
     -------
@@ -633,6 +637,8 @@ def train(
         When the configuration or the data cannot be used, or the folder is not empty.
     OutputError
         When the folder cannot be written.
+    Stopped
+        When it was interrupted.
     DiatomError
         When the training fails.
 
@@ -642,7 +648,6 @@ def train(
     >>> run = nd.train("navicula.yaml")  # doctest: +SKIP
     >>> model = nd.load_model(run.folder)  # doctest: +SKIP
     """
-    from diatom_training.finetune import training_process
     from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import RunFolder
 
@@ -651,11 +656,14 @@ def train(
         settings = config
     elif isinstance(config, Mapping):
         settings = TrainConfig.of(**config)
+    elif Path(config).is_dir():
+        if folder is not None:
+            raise InputError(f"{config} is a run, which goes on where it is: leave folder out.")
+        return _finished(RunFolder.open(Path(config)), report)
     else:
         settings, beside = TrainConfig.read(Path(config)), Path(config).absolute().parent
-    run = RunFolder.create(beside / "runs" / settings.name if folder is None else Path(folder), settings)
-    training_process.run(run, report, lambda: False)
-    return TrainingRun(run.path)
+    out = beside / "runs" / settings.name if folder is None else Path(folder)
+    return _finished(RunFolder.create(out, settings), report)
 
 
 def evaluate(
@@ -751,6 +759,14 @@ def show_versions() -> None:
     from napari_diatom.diagnostics.checkup import examine
 
     print(examine().text())
+
+
+def _finished(run: RunFolder, report: Report) -> TrainingRun:
+    """Train until the run has finished."""
+    from diatom_training.finetune import training_process
+
+    training_process.follow(run, report)
+    return TrainingRun(run.path)
 
 
 def _model_folder(name_or_path: AnyPath) -> ModelFolder:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import doctest
 import json
+import time
 import warnings
 from pathlib import Path
 
@@ -14,12 +16,14 @@ import tifffile
 from PIL import Image
 
 import napari_diatom as nd
+from diatom_training.finetune import training_process
 from helpers import TESTS
+from helpers.tiny import configured, draw_slides
 from napari_diatom import api
 from napari_diatom.cli import main
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.masks import CroppedMask
 
 SLIDES = TESTS.parent / "sample_data" / "slides"
@@ -250,6 +254,41 @@ def test_a_training_that_cannot_be_set_up_says_what_is_wrong(tmp_path):
         nd.train({"name": "mine"}, tmp_path / "run")
     with pytest.raises(InputError, match=r"none\.yaml"):
         nd.train(tmp_path / "none.yaml")
+
+
+def test_a_training_gives_curves_a_report_and_a_model(tmp_path):
+    config = configured(draw_slides(tmp_path))
+    epochs = []
+    run = nd.train(
+        config, tmp_path / "run", report=lambda step: epochs.append(step.done) if step.stage == "epoch" else 0
+    )
+    assert epochs == [1, 2]
+    history = run.history()
+    assert history.index.tolist() == [1, 2]
+    assert history["train_loss"].notna().all()
+    assert nd.load_model(run.folder, device="cpu").card == nd.load_model(run.model, device="cpu").card
+    assert (run.report / "report.html").is_file()
+    with pytest.raises(InputError, match="is finished"):
+        nd.train(run.folder)
+    with pytest.raises(InputError, match="leave folder out"):
+        nd.train(run.folder, tmp_path / "other")
+
+
+def test_an_interrupt_stops_a_training_in_order(tmp_path, monkeypatch):
+    asked = []
+
+    def train_until_stopped(folder, report, should_stop):
+        time.sleep(0.3)
+        _thread.interrupt_main()
+        while not should_stop():
+            time.sleep(0.01)
+        asked.append(folder.path)
+        raise Stopped("Stopped as asked; no epoch was finished.")
+
+    monkeypatch.setattr(training_process, "run", train_until_stopped)
+    with pytest.raises(Stopped, match="as asked"):
+        nd.train(configured(draw_slides(tmp_path)).to_plain(), tmp_path / "run")
+    assert asked == [tmp_path / "run"]
 
 
 def test_examples_in_the_docstrings_run():

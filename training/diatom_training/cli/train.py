@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import threading
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from diatom_training.evaluation.card_figures import told
 from diatom_training.evaluation.cross_validation import words
@@ -20,8 +19,6 @@ from napari_diatom.core.progress import Progress, Report
 from napari_diatom.core.text import many
 from napari_diatom.models.library import ModelFolder, find
 
-WAIT_SECONDS: Final = 0.2
-"""How long an interrupt may have to wait on Windows."""
 _SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
 _TESTED = (
@@ -85,7 +82,6 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
 
 def _train(folder: RunFolder, bar: Report) -> None:
     """Do a run, and tell how it goes; KeyboardInterrupt when it was interrupted."""
-    stop = threading.Event()
 
     def report(progress: Progress) -> None:
         if progress.stage in ("epoch", "composed-epoch"):
@@ -100,34 +96,10 @@ def _train(folder: RunFolder, bar: Report) -> None:
             bar(progress)
 
     try:
-        _follow(folder, report, stop)
+        training_process.follow(folder, report)
     except Stopped as stopped:
         print(stopped)
         raise KeyboardInterrupt from None
-
-
-def _follow(folder: RunFolder, report: Report, stop: threading.Event) -> None:
-    """Train in a child; an interrupt stops it in order."""
-    failure: list[BaseException] = []
-    ended = threading.Event()
-
-    def work() -> None:
-        try:
-            training_process.run(folder, report, stop.is_set)
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            ended.set()
-
-    threading.Thread(target=work).start()
-    # Not by joining it: a thread whose join is interrupted counts as ended in Python 3.11.
-    while not ended.is_set():
-        try:
-            ended.wait(WAIT_SECONDS)
-        except KeyboardInterrupt:
-            stop.set()
-    if failure:
-        raise failure[0]
 
 
 def _folder(arguments: Namespace) -> RunFolder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 import time
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from napari_diatom.models.card import CARD_FILE
 GRACE_SECONDS: Final = 2.5
 """How long a training may take to stop by itself before it is ended."""
 POLL_SECONDS: Final = 0.1
+WAIT_SECONDS: Final = 0.2
+"""How long an interrupt may have to wait on Windows."""
 NO_ROOM: Final = 74
 """Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
 
@@ -159,6 +162,41 @@ def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
             raise DiatomError(state.message)
         else:
             return state
+
+
+def follow(folder: RunFolder, report: Report) -> None:
+    """Train in a child process as :func:`run` does, until it has ended; an interrupt stops it in order.
+
+    ``report`` is called in a thread.
+
+    Raises
+    ------
+    Stopped
+        When it was interrupted, or stopped from elsewhere.
+    DiatomError
+        As :func:`run`.
+    """
+    stop = threading.Event()
+    failure: list[BaseException] = []
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            run(folder, report, stop.is_set)
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work).start()
+    # Not by joining it: a thread whose join is interrupted counts as ended in Python 3.11.
+    while not ended.is_set():
+        try:
+            ended.wait(WAIT_SECONDS)
+        except KeyboardInterrupt:
+            stop.set()
+    if failure:
+        raise failure[0]
 
 
 def progress_of(event: dict[str, Any]) -> Progress:
