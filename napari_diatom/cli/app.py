@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom import __version__
-from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries, shown
+from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
 
@@ -119,7 +119,7 @@ def _run_convert(arguments: argparse.Namespace) -> int:
     split = convert.read_split(arguments.split) if arguments.split else None
     conversion = convert.prepare(arguments.input, arguments.to, arguments.source, arguments.images)
     for remark in conversion.remarks:
-        print(f"warning: {shown(remark)}", file=sys.stderr)
+        print(f"warning: {remark}", file=sys.stderr)
     print(conversion.losses.text())
     convert.write(conversion, arguments.out, arguments.images, split)
     print(
@@ -133,6 +133,7 @@ def _run_project(arguments: argparse.Namespace) -> int:
     """Make, check, sum up or split a project."""
     from napari_diatom.cli import project as command
 
+    quiet_libraries()
     bar = ProgressBar()
 
     def report(progress: Progress) -> None:
@@ -150,6 +151,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     """Train a model on annotated slides."""
     from diatom_training.cli import train as command
 
+    quiet_libraries()
     bar = ProgressBar()
     try:
         return command.run(arguments, bar)

@@ -12,6 +12,7 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations, left_out
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import printable
 from napari_diatom.formats import cvat, dota, imagej, labelme, voc
 from napari_diatom.formats.biigle import coco_files as biigle_coco
 from napari_diatom.formats.biigle import csv_files as biigle_csv
@@ -122,10 +123,11 @@ class Format:
         pictures = Pictures(images)
         found = self.reader(path, pictures)
         if remarks is not None:
-            remarks += dict.fromkeys(pictures.remarks)
+            said = list(dict.fromkeys(pictures.remarks))
             besides = left_out(found)
             if besides:
-                remarks.append(f"{path} also has {besides}: only boxes and outlines of specimens were read.")
+                said.append(f"{path} also has {besides}: only boxes and outlines of specimens were read.")
+            remarks += map(printable, said)
         return found
 
     def write(

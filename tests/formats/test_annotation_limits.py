@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import time
@@ -196,6 +197,37 @@ def test_the_name_of_a_file_is_told_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             by_name(name).read(tmp_path / "a\nb\x1b[2J")
         assert "a\\x0ab\\x1b[2J is not there" in str(caught.value)
+
+
+def test_a_warning_of_a_file_is_one_line_whatever_its_name(tmp_path: Path, capsys: Words) -> None:
+    path = cvat(tmp_path, '<tag label="a"/>').rename(tmp_path / "a\nb\x1b[2J.xml")
+    images = yolo(tmp_path, "").parent / "images"
+    assert cli.main(["convert", str(path), str(tmp_path / "out.json"), "--to", "coco"]) == 0
+    assert cli.main(["project", "new", str(tmp_path / "p"), str(images), "--annotations", str(path)]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "1 tag" in line]
+    assert len(warnings) == 2
+    assert all("a\\x0ab\\x1b[2J.xml also has 1 tag" in line for line in warnings)
+
+
+@pytest.mark.parametrize("command", ["convert", "project"])
+def test_what_a_library_logs_of_a_file_is_not_said(
+    command: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="tifffile")
+    labels = np.zeros((150, 200), np.uint16)
+    labels[10:30, 10:60] = 1
+    path = tmp_path / "q.tif"
+    tifffile.imwrite(path, labels, metadata=None, resolutionunit=2)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x28\x01\x03\x00")
+    data[at + 8 : at + 10] = b"\xff\xff"
+    path.write_bytes(data)
+    if command == "convert":
+        assert cli.main(["convert", str(path), str(tmp_path / "out.json"), "--to", "coco"]) == 0
+    else:
+        images = yolo(tmp_path, "").parent / "images"
+        assert cli.main(["project", "new", str(tmp_path / "p"), str(images), "--annotations", str(path)]) == 0
+    assert not [record for record in caplog.records if record.name == "tifffile"]
 
 
 def test_rows_of_several_kinds_are_named_by_file_and_line(tmp_path: Path, capsys: Words) -> None:
