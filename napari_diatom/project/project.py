@@ -179,7 +179,11 @@ class Project:
     @property
     def is_stored(self) -> bool:
         """Whether all edits are on disk; else the last ones of an image are in memory alone until there is room."""
-        return all(document.is_stored for _, document in self._open.values())
+        return not self.unstored()
+
+    def unstored(self) -> list[str]:
+        """Return the ids of the images whose last edits are in memory alone."""
+        return [id_ for id_, (_, document) in self._open.items() if not document.is_stored]
 
     def is_open(self, image_id: str) -> bool:
         """Return whether the annotations of an image are in memory."""

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.detections import Detections
@@ -98,3 +99,19 @@ def child_of(widget, name):
     found = widget.findChild(QWidget, name)
     assert found is not None, name
     return found
+
+
+def press(text):
+    """Press a button of the next question; return what is asked."""
+    asked = []
+
+    def look():
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, look)
+            return
+        asked.append(box.text())
+        next(button for button in box.findChildren(QPushButton) if button.text() == text).click()
+
+    QTimer.singleShot(20, look)
+    return asked

@@ -210,6 +210,11 @@ class Browser(QWidget):
             self._list.setCurrentIndex(index)
             self._list.scrollTo(index)
 
+    def show_none(self) -> None:
+        """Mark no image as open, so that each can be chosen."""
+        self._current = ""
+        self._list.clearSelection()
+
     def step(self, by: int) -> None:
         """Choose the image that is shown ``by`` rows further down the list."""
         index = self._list.currentIndex()

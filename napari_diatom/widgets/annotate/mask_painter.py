@@ -83,11 +83,11 @@ class Painter:
 
     def end(self) -> CroppedMask | None:
         """Take the layer away and return what was painted; None where there is nothing."""
-        if self._layer is None:
+        layer, self._layer = self._layer, None
+        if layer is None:
             return None
-        painted = np.asarray(self._layer.data) > 0
-        if self._layer in self._viewer.layers:
-            self._viewer.layers.remove(self._layer)
-        self._layer = None
+        painted = np.asarray(layer.data) > 0
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
         mask = CroppedMask(painted, *self._origin).trimmed()
         return mask if mask.area else None

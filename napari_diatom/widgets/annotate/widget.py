@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -54,7 +55,8 @@ from napari_diatom.widgets.annotate.image_browser import Browser
 from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.mask_painter import Painter
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
-from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.asking import ask, can_answer
+from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed, window_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.detection.results_panel import camera_of
@@ -74,6 +76,8 @@ _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are in memory alone, and lost when napari is closed. Make room on "
     "the disk, or make the folder of the project writable: saving is tried again every few seconds."
 )
+_STAYS_OPEN: Final = "{} stays open: its last edits cannot be written, and closing it would lose them."
+_LOST: Final = "The last edits of {} in the project {} were lost: they could not be written before the window closed."
 _LISTED: Final = 12
 """Specimens that a question about two versions names."""
 
@@ -128,6 +132,10 @@ class AnnotateWidget(QWidget):
         self._flush_timer.setInterval(_FLUSH_MS)
         self._beat_timer = QTimer(self)
         self._beat_timer.setInterval(_BEAT_MS)
+        self._given_up: Project | None = None
+        self._look_timer = QTimer(self)
+        self._look_timer.setSingleShot(True)
+        self._look_timer.timeout.connect(self._look_after_layers)
         self._build()
         self._connect()
         self._bind_keys()
@@ -153,7 +161,9 @@ class AnnotateWidget(QWidget):
         """Open a project and its first unfinished image; what is wrong with it is shown instead."""
         with self._told():
             project = Project.open(folder)
-            self.close_project()
+            if not self.close_project():
+                project.close()
+                return
             self._project = project
             self._show_project()
             self._browser.next_unfinished()
@@ -164,8 +174,14 @@ class AnnotateWidget(QWidget):
             Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
             self.open_project(folder)
 
-    def close_project(self) -> None:
-        """Write everything and close the project; what cannot be written stays in its journal."""
+    def close_project(self) -> bool:
+        """Write everything and close the project; what cannot be written stays in its journal.
+
+        Where edits are in memory alone, a person is asked, and without one the project stays open. Returns whether it
+        is closed.
+        """
+        if not self._may_close():
+            return False
         self._proposer.stop()
         self._leave_image()
         project, self._project = self._project, None
@@ -173,6 +189,7 @@ class AnnotateWidget(QWidget):
         if project is not None:
             with self._told():
                 project.close()
+        return True
 
     def open_image(self, image_id: str) -> None:
         """Show an image of the project with its specimens."""
@@ -562,16 +579,85 @@ class AnnotateWidget(QWidget):
         self._beat_timer.timeout.connect(self._beat)
         self._beat_timer.start()
         guard(self._viewer)
-        delete_when_closed(self)
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        delete_when_closed(self, self._viewer, self._let_go)
+        ask_before_closing(self, self._viewer, self._may_close)
         # Qt may be rid of the widget before Python is; what is written then must not need it.
         when_destroyed(self, _leave, self._proposer, self.__dict__)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""
         super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_project()
-            self._canvas.leave()
+        # A question has to wait until napari has taken the dock away: see _let_go.
+        taken_out = event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None
+        if taken_out and self._is_stored():
+            self._let_go()
+
+    def _let_go(self) -> bool:
+        """Leave the project and the viewer; return whether both were left."""
+        if not self.close_project():
+            return False
+        self._canvas.leave()
+        return True
+
+    def _is_stored(self) -> bool:
+        """Try to put all edits on disk, and return whether they are there."""
+        if self._painter.is_on:
+            self.use_tool("select")
+        self._canvas.flush()
+        if self._project is None:
+            return True
+        # What somebody else has written meanwhile is no matter here: the journal keeps the edits then.
+        with contextlib.suppress(DiatomError):
+            self._project.flush()
+        self._show_stored()
+        return self._project.is_stored
+
+    def _may_close(self) -> bool:
+        """Return whether closing the project loses nothing, or a person takes the loss."""
+        project = self._project
+        if project is None or self._is_stored() or project is self._given_up:
+            return True
+        window = window_of(self._viewer)
+        if not can_answer(window):
+            self._say(_STAYS_OPEN.format(project.folder.name), error=True)
+            warnings.warn(_STAYS_OPEN.format(project.folder), stacklevel=2)
+            return False
+        names = ", ".join(project.unstored())
+        answer = ask(
+            window,
+            "Edits are not saved",
+            f"Your last edits of {names} in the project {project.folder.name} cannot be written. They are in "
+            "memory alone, and closing the project loses them.\n\nKeep it open to make room on the disk, or to make "
+            "the folder writable: saving is tried again every few seconds.",
+            "Keep the project open",
+            "Close and lose the edits",
+        )
+        if answer == 1:
+            self._given_up = project
+        return answer == 1
+
+    def _on_removed(self, event: Any) -> None:
+        if self._document is not None:
+            # Whoever takes a layer out may be about to take out the next one.
+            self._look_timer.start(0)
+
+    def _look_after_layers(self) -> None:
+        """End what has lost its layers: napari's own button deletes whatever layer is selected."""
+        image, canvas = self._image, self._canvas
+        if image is None or canvas.image is None:
+            return
+        if self._painter.is_on and self._painter.layer not in self._viewer.layers:
+            self.use_tool("select")
+        lost = [layer.name for layer in (canvas.image, *canvas.layers()) if layer not in self._viewer.layers]
+        if lost:
+            self._leave_image()
+            self._browser.show_none()
+            self._refresh()
+            self._say(
+                f"{image.id} was closed, because its layer {lost[0]!r} was deleted. Its specimens are kept: click the "
+                "image in the list to open it again."
+            )
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
@@ -722,15 +808,16 @@ class AnnotateWidget(QWidget):
         except ConflictError as clash:
             listed = "\n".join(f"- {item.words()}" for item in clash.clashes[:_LISTED])
             more = len(clash.clashes) - _LISTED
-            answer = QMessageBox.question(
+            answer = ask(
                 self,
                 "Changed in another window",
                 f"{many(len(clash.clashes), 'specimen')} of this image, changed here and by somebody else:\n\n{listed}"
-                f"{f'{chr(10)}And {more} more.' if more > 0 else ''}\n\nKeep your own version? No takes theirs; all "
-                "else that was changed is kept of both.",
-                QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+                f"{f'{chr(10)}And {more} more.' if more > 0 else ''}\n\nWhich version of these do you want to keep? "
+                "All other changes are kept, yours and theirs.",
+                "Keep mine",
+                "Keep theirs",
             )
-            document.rebase("mine" if answer == QMessageBox.StandardButton.Yes else "theirs")
+            document.rebase(("mine", "theirs")[answer])
         self._flush_timer.start()
         self._say("Merged with what another window wrote.")
 
@@ -752,6 +839,7 @@ class AnnotateWidget(QWidget):
             self._flush_timer.start()
 
     def _on_edited(self, edit: Edit) -> None:
+        self._given_up = None
         self._flush_timer.start()
         self._show_stored()
         if self._image is not None:
@@ -905,6 +993,11 @@ def _leave(proposer: Proposer, state: dict[str, Any], *_: object) -> None:
     """Write everything when the window is closed."""
     proposer.stop()
     project: Project | None = state.get("_project")
-    if project is not None:
-        with contextlib.suppress(DiatomError):
-            project.close()
+    if project is None:
+        return
+    with contextlib.suppress(DiatomError):
+        project.flush()
+    if not project.is_stored and project is not state.get("_given_up"):
+        warnings.warn(_LOST.format(", ".join(project.unstored()), project.folder), stacklevel=2)
+    with contextlib.suppress(DiatomError):
+        project.close()

@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox
 
-from helpers.window import FakeAnalysis, child_of, detections
+from helpers.window import FakeAnalysis, child_of, detections, press
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
@@ -188,7 +188,7 @@ def test_edits_that_find_no_room_are_told_of_until_they_are_on_disk(opened, qtbo
     assert [len(geojson.read(folder / "annotations" / f"slide_{number}.geojson")) for number in range(2)] == [2, 1]
 
 
-def test_who_changed_what_is_asked_of_specimen_by_specimen(opened, monkeypatch):
+def test_who_changed_what_is_asked_of_specimen_by_specimen(opened):
     annotate = opened("Navicula", "Nitzschia", "Eunotia")
     boxes = [Specimen.rectangle((50 + 20 * number, 100, 40, 9, 0), "Navicula") for number in range(14)]
     annotate.document().add(boxes)
@@ -199,9 +199,7 @@ def test_who_changed_what_is_asked_of_specimen_by_specimen(opened, monkeypatch):
         document.set_class(ids[1:], "Eunotia")
         document.remove(ids[:1])
     annotate.document().set_class(ids, "Nitzschia")
-    asked = []
-    no = QMessageBox.StandardButton.No
-    monkeypatch.setattr(QMessageBox, "question", lambda *args, **_: asked.append(args[2]) or no)
+    asked = press("Keep theirs")
     annotate.flush()
     (text,) = asked
     lines = [line for line in text.splitlines() if line.startswith("- ")]

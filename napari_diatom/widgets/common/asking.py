@@ -1,0 +1,34 @@
+"""Questions to the person at the window, with buttons that say what they do."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
+
+_UNSEEN = ("offscreen", "minimal")
+"""Qt's platforms without a screen."""
+
+
+def ask(parent: QWidget | None, title: str, text: str, *answers: str) -> int:
+    """Ask a question and return the number of the chosen answer, from 0.
+
+    Parameters
+    ----------
+    parent : QWidget or None
+        The window over which it is asked.
+    title, text : str
+        Of the question.
+    *answers : str
+        What the buttons say. Enter, Escape and closing the question mean the first.
+    """
+    box = QMessageBox(QMessageBox.Icon.Question, title, text, QMessageBox.StandardButton.NoButton, parent)
+    buttons: list[QPushButton | None] = [box.addButton(answer, QMessageBox.ButtonRole.ActionRole) for answer in answers]
+    box.setDefaultButton(buttons[0])
+    box.setEscapeButton(buttons[0])
+    box.exec()
+    clicked = box.clickedButton()
+    return next((number for number, button in enumerate(buttons) if button is clicked), 0)
+
+
+def can_answer(window: QWidget | None) -> bool:
+    """Return whether a person sees a window and can answer a question about it."""
+    return window is not None and window.isVisible() and QApplication.platformName() not in _UNSEEN
