@@ -155,7 +155,8 @@ def fit(layer: Any, height: int | None, width: int | None, orientation: int | No
         return Fit(
             None,
             f"it is for an image of {width} x {height} px, and {layer.name} in the viewer has {W} x {H} px. "
-            "It is opened in pixels and hidden, since its shapes would not lie on the specimens: open its own image.",
+            "It is opened in pixels and hidden, since its shapes would not lie on the specimens. It is shown when "
+            "its own image is opened.",
         )
     told = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
     return Fit(from_stored @ way, "" if told else _doubt(turn, "upright"))

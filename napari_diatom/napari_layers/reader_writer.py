@@ -103,7 +103,7 @@ def _shapes_layer(path: Path) -> LayerData:
         **shapes_layer.LOOK.layer_kwargs(),
         **place,
         "name": path.stem,
-        "metadata": facts.to_metadata(),
+        "metadata": place.get("metadata", {}) | facts.to_metadata(),
         "features": features,
     }
     names = {number: name for number, name in zip(numbers.tolist(), read.names, strict=True) if name is not None}
@@ -140,7 +140,7 @@ def _placed(path: Path, read: Annotations) -> tuple[placement.Match | None, dict
         fit = placement.fit(match.layer, read.height, read.width, read.orientation)
         notices += [match.notice, fit.notice]
         if fit.matrix is None:
-            match, place = None, {"visible": False}
+            match, place = None, {"visible": False, "metadata": {shapes_layer.WAITING_KEY: True}}
         else:
             # The shapes themselves have the plane.
             place = placement.place(match.layer, (), fit.matrix, flat=not match.plane)

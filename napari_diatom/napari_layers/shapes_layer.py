@@ -57,6 +57,9 @@ TAXON, TAXON_CONFIDENCE, GENUS, TAXON_2, TAXON_3, NAMED_BY = COLUMNS
 NAMES_KEY: Final = "napari_diatom_names"
 """Entry of ``layer.metadata`` with the names of specimens by their numbers, those that a threshold hides too."""
 
+WAITING_KEY: Final = "napari_diatom_waiting"
+"""Entry of ``layer.metadata`` that is true while a layer is hidden until the image of its size is opened."""
+
 MAP_KEY: Final = "napari_diatom_map"
 """Entry of the metadata of layers that show a map; holds the same as :data:`METADATA_KEY` for a map of classes."""
 

@@ -37,21 +37,23 @@ def path_of(layer: Any) -> Path | None:
     return None if path is None else Path(os.path.abspath(path))
 
 
-def name_of(layer: Image, others: Iterable[Any] = ()) -> str:
+def name_of(layer: Image, others: Iterable[Any] = (), plane: Sequence[int] = ()) -> str:
     """Return the name of the layer's image in tables: its file's, where it is the only layer of one file.
 
-    Folders stand before it as far as it takes to tell it from the files of ``others``, as in ``slideA/Image_1.jpg``.
+    Folders stand before it as far as it takes to tell it from the files of ``others``, as in ``slideA/Image_1.jpg``. A
+    plane of a stack has its number behind it, counted from 1 through all axes before y and x, as in ``stack.tif#3``.
     """
+    page = f"#{1 + int(np.ravel_multi_index(tuple(plane), pixels_of(layer).shape[: len(plane)]))}" if plane else ""
     path = path_of(layer)
-    own = str(layer.name)
-    if path is None or layer.ndim > 2:
+    own = f"{layer.name}{page}"
+    if path is None:
         return own
     paths = [path_of(other) for other in others if other is not layer and is_input(other)]
     if path in paths:
         return own
     rivals = [other.parts for other in paths if other is not None and other.name == path.name]
     taken = next(n for n in range(1, len(path.parts) + 1) if all(parts[-n:] != path.parts[-n:] for parts in rivals))
-    return "/".join(path.parts[-taken:])
+    return "/".join(path.parts[-taken:]) + page
 
 
 def called(images: Sequence[Image], facts: ResultFacts, file: Path | None) -> Image | None:
@@ -110,6 +112,14 @@ def plane_of(layer: Image, viewer: Viewer) -> tuple[int, ...]:
     at = layer.world_to_data(viewer.dims.point[-layer.ndim :])
     shape = pixels_of(layer).shape
     return tuple(int(np.clip(round(float(at[axis])), 0, shape[axis] - 1)) for axis in range(layer.ndim - 2))
+
+
+def show_plane(layer: Image, plane: Sequence[int], viewer: Viewer) -> None:
+    """Have the viewer show a plane of a layer, given by its position on the axes before y and x."""
+    if plane and tuple(plane) != plane_of(layer, viewer):
+        world = layer.data_to_world((*plane, 0, 0))[: len(plane)]
+        first = viewer.dims.ndim - layer.ndim
+        viewer.dims.set_point(range(first, first + len(plane)), world)
 
 
 def pixel_size_of(layer: Image) -> float | None:

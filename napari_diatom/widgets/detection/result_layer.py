@@ -143,12 +143,18 @@ class ResultLayer(QObject):
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
     def lay_over(self, image: Image) -> None:
-        """Give the layer an image's place in the world, unless its specimens are for an image of another size."""
+        """Give the layer an image's place in the world, unless its specimens are for an image of another size.
+
+        What was hidden when it was opened, for want of its own image, is shown then.
+        """
         if not belongs(self.facts, image):
             return
         for name, value in place_of(image, facts=self.facts).items():
             if name != "axis_labels":
                 setattr(self.layer, name, value)
+        if self.layer.metadata.get(shapes_layer.WAITING_KEY):
+            self.layer.metadata = {**self.layer.metadata, shapes_layer.WAITING_KEY: False}
+            self.layer.visible = True
 
     def specimens(self) -> NDArray[np.int64]:
         """Return the specimens' numbers in the order of the layer's shapes."""

@@ -22,6 +22,7 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.taxa import UNKNOWN, UNNAMED
 from napari_diatom.core.text import many
 from napari_diatom.counting.export import FORMATS, LABEL_IMAGES, TABLES, export, overlap
+from napari_diatom.formats.shared.name_index import page_of
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.common.object_names import named
@@ -177,8 +178,10 @@ class ResultsPanel(QWidget):
 
     def _ask_and_export(self) -> None:
         assert self._result is not None
-        # The folders that tell images of one name apart tell their tables apart, too.
-        stem = "_".join(Path(self._result.facts.image).with_suffix("").parts) or "specimens"
+        # The folders and pages that tell images of one name apart tell their tables apart, too.
+        file, page = page_of(self._result.facts.image)
+        stem = "_".join(Path(file).with_suffix("").parts) or "specimens"
+        stem += "" if page is None else f"#{page}"
         filters = ";;".join(f"{title} (*{suffix})" for suffix, title in FORMATS.items())
         chosen, kind = QFileDialog.getSaveFileName(self, "Export specimens", f"{stem}.csv", filters)
         if chosen:

@@ -47,6 +47,7 @@ from napari_diatom.widgets.common.image_layers import (
     pixels_of,
     place_of,
     plane_of,
+    show_plane,
     stated_by,
     turn_of,
 )
@@ -178,7 +179,7 @@ class RunWidget(QWidget):
             form = self.value()
         plane = plane_of(layer, self._viewer)
         job = worker_process.Job(
-            name=name_of(layer, self._viewer.layers),
+            name=name_of(layer, self._viewer.layers, plane),
             pixels=pixels_of(layer),
             model=self._models[str(form.model)].folder,
             plane=plane,
@@ -347,6 +348,7 @@ class RunWidget(QWidget):
             (layers.selection.events.active, self._on_active),
             (dims.events.ndisplay, self._refresh),
             (dims.events.order, self._refresh),
+            (dims.events.point, self._on_plane),
         )
 
     def changeEvent(self, event: QEvent | None) -> None:
@@ -436,22 +438,48 @@ class RunWidget(QWidget):
             self._choose(result)
 
     def _choose(self, result: ResultLayer) -> None:
-        """Show a result, and choose the image that it lies on."""
+        """Show a result, and choose the image and the plane that it lies on."""
+        image = self._shared.image_of(result)
+        if image is not None:
+            show_plane(image, result.facts.plane, self._viewer)
         if self._panel.result() is not result:
             self._panel.setResult(result)
-        image = self._shared.image_of(result)
         if image is not None:
             self._image_combo.setCurrentIndex(self._image_combo.findData(image))
         elif self._image() is None:
             self._show_pixel_size(None)
 
+    def _is_shown(self, result: ResultLayer, image: Image) -> bool:
+        """Return whether a result lies on an image, on the plane of it that the viewer shows."""
+        plane = result.facts.plane
+        return self._shared.image_of(result) is image and (not plane or plane == plane_of(image, self._viewer))
+
     def _show_result_of(self, image: Image | None) -> None:
         """Show what lies on the chosen image, the newest of several, and nothing where there is nothing."""
         shown = self._panel.result()
-        if image is None or self._steps or (shown is not None and self._shared.image_of(shown) is image):
+        if image is None or self._steps or (shown is not None and self._is_shown(shown, image)):
             return
-        found = [result for result in self._shared.results(self._owner) if self._shared.image_of(result) is image]
+        found = [result for result in self._shared.results(self._owner) if self._is_shown(result, image)]
         self._panel.setResult(found[-1] if found else None)
+
+    def _on_plane(self, *_: Any) -> None:
+        """Show the result of the plane of a stack that the viewer shows now."""
+        image = self._image()
+        if image is None or image.ndim <= 2 or self._steps:
+            return
+        before = self._panel.result()
+        self._show_result_of(image)
+        now = self._panel.result()
+        if now is before:
+            return
+        active = self._shared.get(self._viewer.layers.selection.active)
+        if active is not None and self._shared.image_of(active) is image and not self._is_shown(active, image):
+            # What is drawn now belongs to this plane, not to the one before.
+            self._viewer.layers.selection.active = image if now is None else now.layer
+        if not self._running:
+            there = [result for result in self._shared.results(self._owner) if self._shared.image_of(result) is image]
+            names = ", ".join(dict.fromkeys(result.facts.image for result in there))
+            self._say(f"This plane was not searched yet. There are results for {names}." if now is None else "")
 
     def _on_image(self) -> None:
         """Show the results of this image, and its pixel size: the typed one, else its own, else the one typed last."""
@@ -656,6 +684,8 @@ class RunWidget(QWidget):
     def _restore(self) -> None:
         self._running.clear()
         self._progress.hide()
+        # The viewer may have gone to another plane while this came to its end.
+        self._on_plane()
         self._refresh()
 
     def _say(self, message: str, error: bool = False) -> None:

@@ -102,10 +102,10 @@ def test_the_job_holds_the_image_the_model_and_the_form(widget, viewer, run, ana
     child_of(widget, "device").setCurrentIndex(1)
     run()
     (job,) = analysis.jobs
-    assert (job.name, job.plane, job.rgb, job.device) == ("stack", (2,), False, "cpu")
+    assert (job.name, job.plane, job.rgb, job.device) == ("stack#3", (2,), False, "cpu")
     assert job.model.name == "diatom-obb"
-    assert viewer.layers["stack diatoms"].ndim == stack.ndim
-    assert {float(quad[0, 0]) for quad in viewer.layers["stack diatoms"].data} == {2.0}
+    assert viewer.layers["stack#3 diatoms"].ndim == stack.ndim
+    assert {float(quad[0, 0]) for quad in viewer.layers["stack#3 diatoms"].data} == {2.0}
 
 
 def test_buttons_while_running_and_cancel(widget, image, analysis, qtbot, viewer):

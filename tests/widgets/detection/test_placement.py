@@ -320,3 +320,39 @@ def test_annotations_opened_before_their_image_lie_on_it_once_it_is_there(
     assert len(layer.data) >= 6
     again = opened(viewer, folder / "a.geojson")
     np.testing.assert_allclose(corners_in(image, layer), corners_in(image, again), atol=0.01)
+
+
+@pytest.mark.parametrize("docked", [True, False])
+@pytest.mark.parametrize("kind", ["png", "tif in µm", "turned"])
+def test_a_file_of_another_size_is_shown_when_its_own_image_is_opened(viewer, request, tmp_path, told, docked, kind):
+    if docked:
+        request.getfixturevalue("widget")
+    grey = slide(HEIGHT, WIDTH)
+    for folder in ("other", "third", "own"):
+        (tmp_path / folder).mkdir()
+    name = "a.png" if kind == "png" else "a.tif"
+    Image.fromarray(grey[:150, :200]).save(tmp_path / "other" / name)
+    Image.fromarray(grey[:100, :100]).save(tmp_path / "third" / name)
+    if kind == "turned":
+        rgb = np.stack([grey] * 3, axis=-1)
+        WRITERS["raw.tif"](tmp_path / "own" / name, stored(rgb, 6), 6)
+    else:
+        Image.fromarray(grey).save(tmp_path / "own" / name)
+    viewer.open(str(tmp_path / "other" / name))
+    orientation = 6 if kind == "turned" else None
+    layer = opened(viewer, written(tmp_path / "a.geojson", name, orientation=orientation))
+    assert not layer.visible
+    viewer.open(str(tmp_path / "third" / name))
+    assert not layer.visible
+    np.testing.assert_allclose(layer.scale, 1)
+    place = {"scale": (0.25, 0.25), "translate": (5, 7), "units": ("µm", "µm")} if kind == "tif in µm" else {}
+    (image,) = viewer.open(str(tmp_path / "own" / name), **place)
+    assert layer.visible
+    again = opened(viewer, written(tmp_path / "own" / "a.geojson", name, orientation=orientation))
+    np.testing.assert_allclose(corners_in(image, layer), corners_in(image, again), atol=0.01)
+    # Whoever hides it from now on has a reason.
+    layer.visible = False
+    viewer.layers.remove(image)
+    viewer.open(str(tmp_path / "own" / name), **place)
+    assert not layer.visible
+    assert len(told) == 1
