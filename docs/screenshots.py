@@ -151,8 +151,8 @@ def click_row(widget: RunWidget, number: int) -> None:
 
     table = widget.findChild(SpecimenTable)
     assert table is not None
-    row = table.numbers().index(number)
-    index = table.model().index(row, 0)
+    model = table.model()
+    index = model.index(model.row(number), 0)
     table.scrollTo(index)
     spin(0.2)
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualRect(index).center())
