@@ -208,7 +208,9 @@ def finetune(out: Path) -> None:
     window = viewer.window._qt_window
     window.resize(*SIZE)
     widget = open_dock(viewer, "Fine-tune a model")
-    widget.slides.set_data(make_project(Path(_FOLDER.name) / "training", done=True))
+    widget.slides.set_data(
+        make_project(Path(_FOLDER.name) / "Microscopy" / "Benthic diatoms of 2025" / "Annotated", done=True)
+    )
     spin(until=lambda: widget.slides.dataset() is not None)
     spin(1)
     take(widget, out / "finetune-slides.png")

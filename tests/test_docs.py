@@ -52,11 +52,12 @@ def test_code_names_pages_that_exist() -> None:
     assert ours == []
 
 
-def test_every_picture_is_shown() -> None:
+def test_every_picture_is_small_and_is_shown() -> None:
     pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / page for page in OUTSIDE_THE_SITE)]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     pictures = sorted((ROOT / "docs" / "images").glob("*.png"))
     assert [picture.name for picture in pictures if f"images/{picture.name})" not in text] == []
+    assert [picture.name for picture in pictures if picture.stat().st_size > 300_000] == []
 
 
 def test_the_page_of_keys_has_every_key_with_what_it_does() -> None:
