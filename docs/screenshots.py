@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import napari
@@ -29,7 +29,13 @@ os.environ["NAPARI_CONFIG"] = str(Path(_FOLDER.name) / "settings.yaml")
 os.environ.setdefault("QT_API", "pyqt6")
 
 SIZE = (1480, 920)
-SHOTS = ("detect", "segment", "instances", "annotate", "finetune")
+DOCKS = {
+    "detect": ("Detect diatoms", "river"),
+    "segment": ("Segment diatoms (DeepLabV3+)", "river"),
+    "instances": ("Diatom instances (Mask R-CNN)", "stream"),
+}
+"""By picture, the widget and the example slide that it works on."""
+SHOTS = (*DOCKS, "annotate", "finetune")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -50,9 +56,26 @@ def spin(seconds: float = 0.0, until: Callable[[], bool] = lambda: False) -> Non
     loop.exec()
 
 
+def click(widget: QWidget, name: str) -> None:
+    """Click a button of a widget, found by its name."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+    from qtpy.QtWidgets import QAbstractButton
+
+    button = widget.findChild(QAbstractButton, name)
+    if button is None or not button.isEnabled():
+        sys.exit(f"The button {name} is not there, or cannot be pressed.")
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def open_dock(viewer: napari.Viewer, title: str) -> Any:
+    """Open one of the widgets as the menu Plugins does."""
+    return viewer.window.add_plugin_dock_widget("napari-diatom", title)[1]
+
+
 def find(widget: RunWidget) -> None:
-    """Run the widget and wait until all is drawn."""
-    widget.run()
+    """Press the button that runs the model, and wait until all is drawn."""
+    click(widget, "run")
     spin(until=lambda: not widget.value().running)
     spin(1.5)
     result = widget.result()
@@ -63,14 +86,15 @@ def find(widget: RunWidget) -> None:
 
 
 def take(widget: QWidget, path: Path) -> None:
-    """Save a window, or a part of one, without the last two bits of its colours: what noise there is fills files."""
+    """Save a window, or a part of one, in 256 colours: the noise of a camera makes a file of all colours large."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     widget.grab().save(str(path))
     with Image.open(path) as picture:
-        picture.convert("RGB").point(lambda value: value & 0b11111100).save(path, optimize=True)
-    print(path)
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+    print(path, flush=True)
 
 
 def main() -> int:
@@ -81,18 +105,10 @@ def main() -> int:
     options = parser.parse_args()
 
     from napari_diatom.analysis import worker_process
-    from napari_diatom.widgets.detection.detect import DetectWidget
-    from napari_diatom.widgets.detection.instances import InstancesWidget
-    from napari_diatom.widgets.detection.segment import SegmentWidget
 
-    shots: dict[str, tuple[type[RunWidget], str, str]] = {
-        "detect": (DetectWidget, "Detect diatoms", "river"),
-        "segment": (SegmentWidget, "Segment diatoms (DeepLabV3+)", "river"),
-        "instances": (InstancesWidget, "Diatom instances (Mask R-CNN)", "stream"),
-    }
-    for name, (kind, title, slide) in shots.items():
+    for name, (title, slide) in DOCKS.items():
         if options.only in (None, name):
-            shoot(name, kind, title, slide, options.out)
+            shoot(name, title, slide, options.out)
     if options.only in (None, "annotate"):
         annotate(options.out)
     if options.only in (None, "finetune"):
@@ -101,29 +117,40 @@ def main() -> int:
     return 0
 
 
-def shoot(name: str, kind: type[RunWidget], title: str, slide: str, out: Path) -> None:
+def shoot(name: str, title: str, slide: str, out: Path) -> None:
     """Take the pictures of one widget, in a viewer of its own."""
     import napari
 
-    from napari_diatom.napari_layers import reader_writer
-
     viewer = napari.Viewer(show=True)
     viewer.window._qt_window.resize(*SIZE)
-    widget = kind(viewer, list_devices=lambda: ("auto", "cpu"))
-    viewer.window.add_dock_widget(widget, name=title, area="right")
-    for data, kwargs, _ in getattr(reader_writer, slide)():
-        viewer.add_image(data, **kwargs)
+    widget = open_dock(viewer, title)
+    viewer.open_sample("napari-diatom", slide)
     spin(1)
     find(widget)
     take(viewer.window._qt_window, out / f"{name}.png")
     result = widget.result()
     if name == "detect" and result is not None and len(result.layer.data):
         longest = result.layer.features.sort_values("length_px").iloc[-1]
-        widget._panel._show_specimens([int(longest["specimen"])])
-        result.selectionChanged.emit(result.selection())
+        click_row(widget, int(longest["specimen"]))
         spin(1)
         take(viewer.window._qt_window, out / "specimen.png")
     viewer.close()
+
+
+def click_row(widget: RunWidget, number: int) -> None:
+    """Click the row of a specimen in the table."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtTest import QTest
+
+    from napari_diatom.widgets.detection.specimen_table import SpecimenTable
+
+    table = widget.findChild(SpecimenTable)
+    assert table is not None
+    model = table.model()
+    index = model.index(model.row(number), 0)
+    table.scrollTo(index)
+    spin(0.2)
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualRect(index).center())
 
 
 def annotate(out: Path) -> None:
@@ -133,13 +160,11 @@ def annotate(out: Path) -> None:
     from qtpy.QtWidgets import QComboBox, QListView, QSplitter
 
     from napari_diatom.project import gallery_order
-    from napari_diatom.widgets.annotate.widget import AnnotateWidget
 
     viewer = napari.Viewer(show=True)
     window = viewer.window._qt_window
     window.resize(*SIZE)
-    widget = AnnotateWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Annotate diatoms", area="right")
+    widget = open_dock(viewer, "Annotate diatoms")
     widget.open_project(make_project(Path(_FOLDER.name)))
     widget.open_image("river_bright_field_40x")
     spin(2)
@@ -155,7 +180,7 @@ def annotate(out: Path) -> None:
     spin(1)
     take(widget.browser(), out / "browser.png")
 
-    widget.show_gallery()
+    click(widget, "show_gallery")
     gallery = widget.gallery()
     assert gallery is not None
     gallery.parentWidget().setFloating(True)
@@ -178,15 +203,14 @@ def finetune(out: Path) -> None:
     import napari
     from qtpy.QtWidgets import QComboBox, QSpinBox, QTabWidget
 
-    from napari_diatom.widgets.training.widget import FineTuneWidget
-
     os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
     viewer = napari.Viewer(show=True)
     window = viewer.window._qt_window
     window.resize(*SIZE)
-    widget = FineTuneWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fine-tune a model", area="right")
-    widget.slides.set_data(make_project(Path(_FOLDER.name) / "training", done=True))
+    widget = open_dock(viewer, "Fine-tune a model")
+    widget.slides.set_data(
+        make_project(Path(_FOLDER.name) / "Microscopy" / "Benthic diatoms of 2025" / "Annotated", done=True)
+    )
     spin(until=lambda: widget.slides.dataset() is not None)
     spin(1)
     take(widget, out / "finetune-slides.png")
@@ -198,7 +222,7 @@ def finetune(out: Path) -> None:
         spin_box = widget.findChild(QSpinBox, name)
         assert spin_box is not None
         spin_box.setValue(value)
-    widget.start()
+    click(widget, "start_training")
     watch = widget.progress.watch
     spin(until=lambda: not watch.is_running or (watch.folder is not None and len(watch.folder.history()) >= 6))
     spin(2)

@@ -36,7 +36,7 @@ class Annotations:
     detections : Detections
         The specimens.
     origins : tuple of str
-        Per specimen :data:`PERSON`, or the name and version of the model that found it.
+        Per specimen ``PERSON``, or the name and version of the model that found it.
     reviewed : ndarray of bool, shape (N,)
         Whether a person has looked at it.
     shapes : tuple of str

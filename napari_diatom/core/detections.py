@@ -72,7 +72,7 @@ class Detections:
         Parameters
         ----------
         boxes : array-like, shape (N, 5)
-            See :attr:`boxes`; need not be canonical.
+            See ``boxes``; need not be canonical.
         class_ids, scores, cut, status : array-like, shape (N,), optional
             Default to class 0, score 1, not cut, valve.
         classes : sequence of str

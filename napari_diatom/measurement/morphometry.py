@@ -1,4 +1,4 @@
-"""Size and shape of one specimen from its mask, between the pixels; ``docs/measurements.md`` has every formula."""
+"""Size and shape of one specimen from its mask, between the pixels; ``docs/understand/sizes.md`` has every formula."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ def guard(viewer: Viewer) -> None:
     """Have the viewer's own OpenGL context current whenever a layer is taken away from it.
 
     napari then frees the layer's buffers and programs at once, in whatever context is current. After a drawing that is
-    one of Qt's own: the canvas then draws with what is gone, which ends the program. See docs/known-problems.md.
+    one of Qt's own: the canvas then draws with what is gone, which ends the program. See
+    docs/reference/known-problems.md.
 
     Parameters
     ----------
