@@ -174,7 +174,7 @@ def test_files_of_others() -> None:
         ({"segmentation": {"size": [60, 80], "counts": "é"}}, "which COCO does not use"),
         ({"segmentation": {"size": [60, 80], "counts": "P"}}, "ends too early"),
         ({"segmentation": {"size": [60, 80], "counts": [1.5]}}, "whole numbers"),
-        ({"segmentation": [[1, 2, 3]]}, "no list of x and y"),
+        ({"segmentation": [[1, 2, 3]]}, "not a list of x and y"),
         ({"segmentation": [[1, 2, 3, 4]]}, "fewer than three"),
         ({"segmentation": "none"}, "neither polygons nor run lengths"),
         ({"segmentation": [[100, 100, 120, 100, 120, 120]]}, "without pixels"),
