@@ -15,7 +15,7 @@ from typing import Final
 from platformdirs import user_cache_dir, user_config_dir, user_data_dir
 
 from napari_diatom.core.atomic_files import reason
-from napari_diatom.core.processes import _quiet_flags, python
+from napari_diatom.core.processes import run
 from napari_diatom.diagnostics.problem import Problem
 from napari_diatom.models import library
 
@@ -25,21 +25,7 @@ SOFTWARE: Final = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", 
 """What names of OpenGL's renderers hold that draw on the processor."""
 _PATIENCE_SECONDS: Final = 60
 _MARK: Final = "OpenGL:"
-_RENDERER: Final = f"""
-from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
-from qtpy.QtWidgets import QApplication
-app = QApplication([])
-surface = QOffscreenSurface()
-surface.create()
-context = QOpenGLContext()
-if context.create() and context.makeCurrent(surface):
-    from vispy.gloo import gl
-    print({_MARK!r}, gl.glGetParameter(gl.GL_RENDERER), flush=True)
-else:
-    print({_MARK!r}, flush=True)
-import os
-os._exit(0)
-"""
+_RENDERER: Final = f"{__name__}:print_renderer"
 
 
 @dataclass(frozen=True)
@@ -103,19 +89,29 @@ def renderer() -> str | None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
     try:
-        done = subprocess.run(
-            python("-c", _RENDERER),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-            **_quiet_flags(),
-        )
+        done = run(_RENDERER, timeout=_PATIENCE_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     return lines[-1].removeprefix(_MARK).strip() if lines else None
+
+
+def print_renderer() -> None:
+    """Print the name of what draws with OpenGL, and end; a driver that crashes takes no other process with it."""
+    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
+    from qtpy.QtWidgets import QApplication
+
+    app = QApplication([])
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    if app is not None and context.create() and context.makeCurrent(surface):
+        from vispy.gloo import gl
+
+        print(_MARK, gl.glGetParameter(gl.GL_RENDERER), flush=True)
+    else:
+        print(_MARK, flush=True)
+    os._exit(0)
 
 
 def renderer_problems(name: str | None) -> Iterator[Problem]:

@@ -123,11 +123,15 @@ def test_without_a_screen_nothing_is_said_against_opengl(quick, monkeypatch, cap
     assert "there is no screen" in text
 
 
-def test_the_graphics_card_is_asked_in_another_process(monkeypatch):
-    monkeypatch.setattr(machine, "_RENDERER", "print('a banner'); print('OpenGL: Fast GPU', flush=True)")
+def test_the_graphics_card_is_asked_in_another_process(tmp_path, monkeypatch):
+    (tmp_path / "drawing.py").write_text(
+        "def well():\n    print('a banner')\n    print('OpenGL: Fast GPU', flush=True)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(machine, "_RENDERER", "drawing:well")
     monkeypatch.setenv("DISPLAY", ":99")
     assert machine.renderer() == "Fast GPU"
-    monkeypatch.setattr(machine, "_RENDERER", "import os; os.abort()")
+    monkeypatch.setattr(machine, "_RENDERER", "os:abort")
     assert machine.renderer() is None
 
 
