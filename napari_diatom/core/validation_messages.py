@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "this is missing",
@@ -33,10 +34,25 @@ _WORDS: Final[Mapping[str, str]] = {
     "too_short": "{min_length} or more are wanted, not {actual_length}",
     "too_long": "{max_length} at the most are wanted, not {actual_length}",
     "string_too_short": "this may not be empty",
-    "string_pattern_mismatch": "this does not match {pattern}",
 }
 """Sentences by pydantic's names of faults, with the facts that it gives of them."""
 _LISTS: Final = ("tuple_type", "list_type", "set_type", "frozen_set_type")
+
+
+def spelt(pattern: str, wanted: str) -> AfterValidator:
+    """Return what refuses text that does not match a pattern as a whole, and says in words what is wanted."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise ValueError(wanted)
+        return text
+
+    return AfterValidator(check)
+
+
+Digest = Annotated[str, spelt(r"[0-9a-f]{64}", "64 hexadecimal digits (0 to 9, a to f) are wanted")]
+"""A SHA-256."""
 
 
 def faults(error: ValidationError, kind: type[BaseModel]) -> list[str]:

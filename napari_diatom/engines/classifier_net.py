@@ -92,9 +92,9 @@ def _parts(architecture: str) -> tuple[str, int]:
     parts = CLASSIFIER.fullmatch(architecture)
     if parts is None or not 32 <= int(parts[2]) <= 1024:
         raise ModelError(
-            f"{architecture[:100]!r} is no architecture of a classifier, whose pictures have sides of 32 to 1024 "
-            f"pixels; {ARCHITECTURE} is one."
+            f"{architecture[:100]!r} is not an architecture of a classifier, such as {ARCHITECTURE}; the "
+            "pictures have sides of 32 to 1024 pixels."
         )
     if not parts[1].startswith(TIMM):
-        raise ModelError(f"A classifier is built on a backbone of timm, such as {DEFAULT}; {parts[1]} is none.")
+        raise ModelError(f"A classifier is built on a backbone of timm, such as {DEFAULT}; {parts[1]} is not.")
     return check_encoder(parts[1]), int(parts[2])

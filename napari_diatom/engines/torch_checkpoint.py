@@ -144,7 +144,7 @@ class Checkpoint:
         """Yield the names and records of a layer's tensors and those of its own layers, and each layer as None."""
         state = layer.state if isinstance(layer, Made) else None
         if depth > DEEPEST or not isinstance(state, dict):
-            raise ModelError(f"{self.path} is damaged: {before.rstrip('.')[:100] or 'the network'} is no layer.")
+            raise ModelError(f"{self.path} is damaged: {before.rstrip('.')[:100] or 'the network'} is not a layer.")
         yield before, None
         passing = state.get("_non_persistent_buffers_set")
         unsaved = _texts(passing.args[0] if isinstance(passing, Made) and _is_tuple(passing.args, 1) else ())

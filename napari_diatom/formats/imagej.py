@@ -230,7 +230,7 @@ def _regions(data: bytes, file: Path) -> dict[str, bytes]:
                 raise InputError(f"{file} has several regions of one name.")
             others = [entry.filename for entry in entries if not entry.filename.lower().endswith(SINGLE)]
             if others:
-                raise InputError(f"{file} is not {TITLE}: it holds files that are no regions ({some_of(others)}).")
+                raise InputError(f"{file} is not {TITLE}: it holds files that are not regions ({some_of(others)}).")
             unpacked = sum(entry.file_size for entry in entries)
             if any(entry.file_size > MOST for entry in entries):
                 raise InputError(f"{file} has a region that is absurdly large.")

@@ -135,7 +135,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     islands: dict[object, tuple[str, list[Mapping[str, Any]]]] = {}
     for position, item in enumerate(data["shapes"], start=1):
         if not isinstance(item, dict):
-            problems.add(f"shape {position} is no shape")
+            problems.add(f"shape {position} is not a shape")
             continue
         name, group = str(item.get("label") or DEFAULT_CLASS), item.get("group_id")
         is_island = item.get("shape_type", "polygon") == "polygon" and group is not None
@@ -192,7 +192,7 @@ def _points(values: Any) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
-        raise InputError("has points that are no list of x and y")
+        raise InputError("has points that are not a list of x and y")
     if np.abs(points).max() > FARTHEST:
         raise InputError("has NaN, infinite or absurdly large coordinates")
     return points

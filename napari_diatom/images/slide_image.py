@@ -279,7 +279,7 @@ def open_page(path: Path, page: int) -> SlideImage:
         pages = open_images(path, z=z)
         if page <= len(pages):
             return pages[page - 1]
-    raise InputError(f"{path} has {many(len(pages), 'page')}, and {f'{path.name}#{page}'!r} is none of them.")
+    raise InputError(f"{path} has {many(len(pages), 'page')}, and {f'{path.name}#{page}'!r} is not one of them.")
 
 
 def checked_decode_mb(megabytes: int) -> int:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.core.text_files import parse_yaml, read_bytes
-from napari_diatom.core.validation_messages import faults
+from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES, Engine
 
 CARD_FILE: Final = "model.yaml"
@@ -28,6 +28,8 @@ MOST_CLASSES: Final = 10_000
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a model can be called: its name is that of a folder too."""
+NAMED: Final = "letters (A to Z, a to z), digits, '.', '_' and '-' are allowed, and the first is a letter or digit"
+"""The same in words."""
 
 Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
 
@@ -93,7 +95,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    name: str = Field(pattern=NAME, max_length=200)
+    name: Annotated[str, Field(max_length=200), spelt(NAME, NAMED)]
     version: str
     task: Task
     engine: Engine
@@ -109,7 +111,7 @@ class ModelCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = ""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Digest
 
     @model_validator(mode="after")
     def _architecture_is_known(self) -> ModelCard:

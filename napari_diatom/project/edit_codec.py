@@ -74,7 +74,7 @@ def edit_of(line: bytes, source: str) -> Edit:
     """
     data = parse_json(line, source, "an edit")
     if not isinstance(data, dict) or not isinstance(data.get("label"), str):
-        raise InputError(f"{source} is no edit.")
+        raise InputError(f"{source} is not an edit.")
     state = data.get("state")
     if not isinstance(state, list) or len(state) != 2 or not all(item in get_args(State) for item in state):
         raise InputError(f"{source} has no state.")
@@ -91,7 +91,7 @@ def edit_of(line: bytes, source: str) -> Edit:
 def _change(data: Any, source: str) -> Change:
     """Return specimens by their ids of a line's part."""
     if not isinstance(data, dict):
-        raise InputError(f"{source} is no edit.")
+        raise InputError(f"{source} is not an edit.")
     features = [feature for feature in data.values() if feature is not None]
     found = {item.id: item for item in from_annotations(geojson.of_data(features, source, masks=False))}
     if found.keys() != {id_ for id_, feature in data.items() if feature is not None}:

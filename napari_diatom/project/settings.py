@@ -15,7 +15,7 @@ from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_yaml
-from napari_diatom.core.validation_messages import faults
+from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED
 from napari_diatom.project.document import State
 
@@ -28,7 +28,19 @@ TARGET: Final = 400
 KEYS: Final = "123456789"
 """Keys that choose a class."""
 
-Name = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=4096),
+    spelt(r"[^\x00]*[^\s\x00][^\x00]*", "this may not be blank, or hold a NUL character"),
+]
+FileStem = Annotated[
+    str,
+    spelt(
+        r"[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]",
+        'a name that files can have is wanted: without < > : " / \\ | ? * and control characters, and with neither a '
+        "dot nor a blank at its end",
+    ),
+]
 Whole = Annotated[int, Field(ge=1, le=2**53)]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -74,8 +86,8 @@ class ProjectClass(_Frozen):
 
     name: Name
     code: str = ""
-    colour: str = Field(default="#e69f00", pattern=r"^#[0-9a-f]{6}$")
-    key: str = Field(default="", pattern=r"^[1-9]?$")
+    colour: Annotated[str, spelt(r"#[0-9a-f]{6}", "a '#' and six digits of 0 to 9 and a to f are wanted")] = "#e69f00"
+    key: Annotated[str, spelt(r"[1-9]?", "a digit from 1 to 9, or nothing, is wanted")] = ""
 
 
 Division = Literal["pages", "fields"]
@@ -105,11 +117,11 @@ class ProjectImage(_Frozen):
         How far its annotations are, as they were written last.
     """
 
-    id: str = Field(pattern=r"^[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]$")
+    id: FileStem
     path: Name
     page: Whole = 1
     division: Division = "pages"
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Digest
     size: Whole
     height: Whole
     width: Whole

@@ -67,7 +67,7 @@ def shares_of(text: str) -> tuple[int, ...]:
     parts = re.split(r"[-/,: ]+", text.strip())
     shares = tuple(int(part) for part in parts if part.isdecimal())
     if len(shares) != len(parts) or len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1:
-        raise InputError(f"{text!r} is no split: give two or three shares that make 100, such as 70-15-15.")
+        raise InputError(f"{text!r} is not a split: give two or three shares that make 100, such as 70-15-15.")
     return shares
 
 

@@ -51,7 +51,7 @@ def test_voc(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.detections.boxes[1], [30, 20, 20, 4, 0.5 - math.pi / 2], atol=1e-6)
     assert (part.detections.classes, part.image, part.height) == (("a", "b"), "x.png", 60)
     for content, words in (
-        (voc(bndbox(1, 2, "x", 4)), "object 1 has the xmax 'x', which is no number"),
+        (voc(bndbox(1, 2, "x", 4)), "object 1 has the xmax 'x', which is not a number"),
         (voc(bndbox(9, 2, 3, 4)), "object 1 has a box without an area"),
         (voc(bndbox(100, 2, 110, 4)), "object 1 lies outside its image of 80 x 60"),
         (voc("<object><name>a</name></object>"), "object 1 has no bndbox"),
@@ -97,7 +97,7 @@ def test_labelme(tmp_path: Path) -> None:
     assert (part.detections.masks[5].area, part.detections.masks[5].bounds) == (4, (5, 6, 8, 8))
     for shape, words in (
         ({"points": [[1, 2]], "shape_type": "star"}, "shape 1 is a star, which is not a shape of LabelMe"),
-        ({"points": "abc"}, "no list of x and y"),
+        ({"points": "abc"}, "not a list of x and y"),
         ({"points": [[1, 2], [3, float("nan")], [4, 5]]}, "NaN"),
         ({"points": [[1, 2], [3, 4]]}, "of 2 points"),
         ({"points": SQUARE, "attributes": {"status": "odd"}}, "unknown status 'odd'"),
@@ -146,7 +146,7 @@ def test_biigle_csv(tmp_path: Path) -> None:
     assert detect(tmp_path / "x.csv").name == "biigle-csv"
     for content, words in (
         (biigle(("Star", [1, 2], 1)), "line 2 is a Star, which is not a shape of BIIGLE"),
-        (biigle(("Polygon", [1, 2, 3], 1)), "line 2 has an outline that is no list"),
+        (biigle(("Polygon", [1, 2, 3], 1)), "line 2 has an outline that is not a list"),
         (biigle(("Circle", [1, 2], 1)), "are not 3 numbers"),
         (biigle(("Polygon", TURNED, 1), attributes="{"), "attributes that are no JSON"),
         (biigle(("Polygon", TURNED, 1), ("Polygon", TURNED, 1)).replace("1,1,Pinn", "1,1,Cymb"), "'Cymbularia', but"),
@@ -240,9 +240,9 @@ def test_cvat(tmp_path: Path) -> None:
     assert part.detections.masks[3].bounds == (6, 6, 8, 8)
     for content, words in (
         (cvat(f'<box label="a" {edges} rotation="x"/>'), "x.png shape 1 has the rotation 'x'"),
-        (cvat('<box label="a" xtl="1"/>'), "ytl None, which is no number"),
+        (cvat('<box label="a" xtl="1"/>'), "ytl None, which is not a number"),
         (cvat('<star label="a" points="1,2"/>'), "shape 1 is a star, which is not a shape of CVAT"),
-        (cvat('<polygon label="a" points="1,2;3"/>'), "no list of x and y"),
+        (cvat('<polygon label="a" points="1,2;3"/>'), "not a list of x and y"),
         (cvat('<mask label="a" rle="1, 2" left="5" top="6" width="3" height="2"/>'), "do not add up"),
         (cvat('<mask label="a" rle="-1, 7" left="5" top="6" width="3" height="2"/>'), "do not add up"),
         (cvat('<mask label="a" rle="6" left="5" top="6" width="3" height="-2"/>'), "mask of 3 x -2"),
@@ -285,7 +285,7 @@ def test_imagej(tmp_path: Path) -> None:
             read("imagej", tmp_path / "bad.zip", content)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
         file.writestr("a.txt", "hello")
-    with pytest.raises(InputError, match="holds files that are no regions"):
+    with pytest.raises(InputError, match="holds files that are not regions"):
         by_name("imagej").read(tmp_path / "other.zip")
 
 
@@ -303,7 +303,7 @@ def test_dota(tmp_path: Path) -> None:
     assert part.detections.classes == ("b", "small-vehicle")
     np.testing.assert_allclose(part.detections.boxes, [[30, 25, 40, 10, 0]] * 2)
     assert detect(tmp_path / "x.txt").name == "dota"
-    for row, words in (("1 2 3 a 0", "line 1 has 5 cells"), ("1 2 3 4 x 6 7 8 a 0", "no list of x and y")):
+    for row, words in (("1 2 3 a 0", "line 1 has 5 cells"), ("1 2 3 4 x 6 7 8 a 0", "not a list of x and y")):
         with pytest.raises(InputError, match=words):
             read("dota", tmp_path / "bad.txt", row)
     two = Annotations.of(Detections.empty(("a b", "a_b")), image="x")

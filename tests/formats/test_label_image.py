@@ -117,7 +117,7 @@ def test_files_that_are_no_label_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="negative"):
         painting.from_labels(np.full((2, 2), -1))
     (tmp_path / "text.tif").write_text("no image")
-    with pytest.raises(InputError, match="no readable TIFF"):
+    with pytest.raises(InputError, match="not a readable TIFF"):
         label_tiff.read(tmp_path / "text.tif")
     with pytest.raises(InputError, match="cannot be read"):
         label_tiff.read(tmp_path / "missing.tif")

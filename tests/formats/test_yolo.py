@@ -97,7 +97,7 @@ def test_what_cannot_be_a_dataset(tmp_path: Path) -> None:
     pages = write_images(tmp_path / "images", boxes())
     plane = Image.new("L", (400, 300))
     plane.save(pages / "s.tif", save_all=True, append_images=[plane])
-    with pytest.raises(InputError, match=r"has 2 pages, and 's\.tif#3' is none of them"):
+    with pytest.raises(InputError, match=r"has 2 pages, and 's\.tif#3' is not one of them"):
         by_name("yolo").write(tmp_path / "out", [replace(boxes(), image="s.tif#3")], pages)
     with pytest.raises(InputError, match=r"s\.tif#2 is a page of a file of several"):
         by_name("yolo").write(tmp_path / "out", [replace(boxes(), image="s.tif#2")], pages)
@@ -120,7 +120,7 @@ def test_scores_backgrounds_and_quadrilaterals_of_others(tmp_path: Path) -> None
     [
         ("yolo", "2 0.5 0.5 0.1 0.1", "class '2', and there are 2"),
         ("yolo", "-1 0.5 0.5 0.1 0.1", "class '-1'"),
-        ("yolo", "0 0.5 nan 0.1 0.1", "coordinate 'nan', which is no number"),
+        ("yolo", "0 0.5 nan 0.1 0.1", "coordinate 'nan', which is not a number"),
         ("yolo", "0 0.5 0.5 0.1", "has 3 coordinates"),
         ("yolo", "0 0.5 0.5 0 0.1", "without an area"),
         ("yolo", "0 5.5 0.5 0.1 0.1", "outside its image of 400 x 300"),

@@ -306,7 +306,7 @@ def _outline(segmentation: Any) -> Outline | None:
         try:
             points = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
         except (TypeError, ValueError, OverflowError):
-            raise InputError("has a polygon that is no list of x and y") from None
+            raise InputError("has a polygon that is not a list of x and y") from None
         if len(points) < 3 or not np.isfinite(points).all() or np.abs(points).max() > FARTHEST:
             raise InputError("has a polygon with fewer than three points, or with NaN or infinite coordinates")
         polygons.append((points,))
@@ -346,7 +346,7 @@ def _upright(bbox: Any, degrees: float = 0.0) -> NDArray[np.float64]:
 
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise InputError(f"has the {name} {shown(value)}, which is no number")
+        raise InputError(f"has the {name} {shown(value)}, which is not a number")
     if abs(value) > FARTHEST:
         raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
     return float(value)

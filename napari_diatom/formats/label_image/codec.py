@@ -197,4 +197,4 @@ def _planes(path: Path) -> Iterator[NDArray[Any]]:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
     except Exception as error:  # tifffile meets damaged files with errors of many kinds
         words = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path} is no readable TIFF file: {words.rstrip('.')}.") from error
+        raise InputError(f"{path} is not a readable TIFF file: {words.rstrip('.')}.") from error

@@ -53,7 +53,7 @@ def number(value: Any, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
     if not abs(found) < float("inf"):
-        raise InputError(f"has the {name} {shown(value)}, which is no number")
+        raise InputError(f"has the {name} {shown(value)}, which is not a number")
     if abs(found) > FARTHEST:
         raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
     return found

@@ -47,9 +47,9 @@ def ring_of(values: Any) -> Ring:
         ring = np.asarray(values, dtype=np.float64)
         ring = ring.reshape(-1, 2) if ring.ndim < 2 else ring
     except (TypeError, ValueError, OverflowError):
-        raise InputError("has an outline that is no list of x and y") from None
+        raise InputError("has an outline that is not a list of x and y") from None
     if ring.ndim != 2 or ring.shape[1] != 2:
-        raise InputError("has an outline that is no list of x and y")
+        raise InputError("has an outline that is not a list of x and y")
     _check_near(ring)
     if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
         ring = ring[:-1]

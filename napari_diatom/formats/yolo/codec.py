@@ -154,6 +154,6 @@ def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Speci
         facts = Facts.parsed({"score": values[-1]})
         values = values[:-1]
     if not kind.counts(len(values)):
-        raise InputError(f"has {len(values)} coordinates, which is no row of {kind.title}")
+        raise InputError(f"has {len(values)} coordinates, which is not a row of {kind.title}")
     pixels = (values.reshape(-1, 2) * (size[1], size[0])).ravel()
     return kind.specimen(classes[int(index)], pixels, size, facts)

@@ -12,6 +12,8 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_diatom.core.text import many
+
 _MARGIN: Final = 4.0
 _TICKS: Final = 4
 
@@ -55,7 +57,7 @@ class Histogram(QWidget):
             self._counts = np.stack([np.histogram(group, self._edges)[0] for group in groups])
         else:
             self._edges, self._counts = np.empty(0), np.empty((0, 0), dtype=np.int64)
-        self.setToolTip(f"Length of {len(values)} specimens in {unit}" if len(values) else "")
+        self.setToolTip(f"Length of {many(len(values), 'specimen')} in {unit}" if len(values) else "")
         self.update()
 
     def counts(self) -> NDArray[np.int64]:
@@ -100,7 +102,7 @@ class Histogram(QWidget):
             painter.drawText(QRectF(x, area.bottom() + 1, width + 2, line), Qt.AlignmentFlag.AlignLeft, label)
         head = QRectF(area.left(), 0, area.width(), line + 1)
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, f"Length, {self._unit}")
-        painter.drawText(head, Qt.AlignmentFlag.AlignRight, f"up to {int(heights.max())} a bin")
+        painter.drawText(head, Qt.AlignmentFlag.AlignRight, f"tallest bar: {many(int(heights.max()), 'specimen')}")
 
 
 def bin_edges(values: NDArray[np.float64], most: int = 30) -> NDArray[np.float64]:

@@ -48,8 +48,8 @@ _STAGES: Final = {
     "test": "Testing on the test slides",
 }
 _FIGURES: Final = {
-    "ap50": "AP at IoU 0.5",
-    "ap50_95": "AP at IoU 0.5 to 0.95",
+    "ap50": "Average precision, overlap of 0.5 or more",
+    "ap50_95": "Average precision, mean over overlaps of 0.5 to 0.95",
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
@@ -156,7 +156,7 @@ class ProgressPage(QWidget):
         self._open = named(QPushButton("Folder"), "open_run")
         self._report = named(QPushButton("Test report"), "open_report")
         self._use = named(QPushButton("Use this model"), "use_model")
-        self._keep = named(QCheckBox("Goes on when napari is closed"), "keep_going")
+        self._keep = named(QCheckBox("Keep training after napari closes"), "keep_going")
 
         buttons = QGridLayout()
         for place, button in enumerate((self._stop, self._resume, self._tensorboard, self._open)):
@@ -364,7 +364,7 @@ class ProgressPage(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         number = len(self._warnings)
-        warned = f"{many(number, 'warning')}: point here to read." if number else ""
+        warned = f"{many(number, 'warning')} (rest the mouse here to read)." if number else ""
         self._message.setText("\n".join(line for line in (message, warned) if line))
         self._message.setToolTip("\n".join(map(sentence, self._warnings)))
         style = "color: #d55e00" if error else ""

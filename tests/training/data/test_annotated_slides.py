@@ -71,7 +71,7 @@ def test_the_split_of_a_yolo_dataset_goes_first(tmp_path: Path) -> None:
     assert [slide.part for slide in there.slides] == ["train", "train", "validation", "test"]
     assert [slide.name for slide in read_test_set(data).slides] == ["d.png"]
     assert parts_of(asked(data)) == [["a.png", "b.png"], ["c.png"], ["d.png"]]
-    assert "each image is taken for a slide of its own" in said(asked(data))
+    assert "each image is treated as a slide of its own" in said(asked(data))
     given = {"train": ["d.png", "c.png"], "validation": ["a.png"]}
     assert parts_of(asked(data, split={"parts": given})) == [["c.png", "d.png"], ["a.png"], []]
     assert parts_of(asked(data, split={"own": False})) != [["a.png", "b.png"], ["c.png"], ["d.png"]]

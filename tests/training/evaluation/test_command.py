@@ -152,7 +152,7 @@ def test_what_a_model_has_seen_is_told(tmp_path: Path, run: Path, slides: Path, 
     assert "all annotated images of slides.json (there is no split): 8 images of 4 slides, 16 specimens" in printed
     assert "warning: maps has learnt from 4 of these 8 images, such as s" in printed
     assert "warning: maps has been tuned on 2 of these 8 images" in printed
-    assert "taken for a slide of its own" not in printed
+    assert "treated as a slide of its own" not in printed
     assert any("has learnt from 4" in remark for remark in written(tmp_path)["remarks"])
     assert "has learnt from 4" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -210,7 +210,7 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
         ((run, bare), "no annotated specimen in all annotated images of bare.json"),
         ((run, slides, "--images", tmp_path / "empty"), "no image"),
         ((run, slides, "--part", "test"), "has no part test: it has no split"),
-        ((run, slides, "--group", "("), "no regular expression"),
+        ((run, slides, "--group", "("), "not a regular expression"),
         ((run, slides, "--threshold", 2), "threshold of 2"),
         ((run, tmp_path / "nowhere"), "does not exist"),
         (("no-such-model", slides), "There is no model 'no-such-model'"),
@@ -222,8 +222,8 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     code, printed, _ = command("evaluate", run, others, "-o", tmp_path / "out")
     assert code == 0
     assert "knows none of the classes of the truth, so only what it finds is judged" in printed
-    assert "warning: each image is taken for a slide of its own; where some are of one slide" in printed
-    assert any(line.startswith("Each image is taken for a slide") for line in written(tmp_path / "out")["remarks"])
+    assert "warning: each image is treated as a slide of its own; if several images show the same slide" in printed
+    assert any(line.startswith("Each image is treated as a slide") for line in written(tmp_path / "out")["remarks"])
     split = json.loads((moved / "split.json").read_text())
     split["parts"]["test"] = [image | {"sha256": "0" * 64} for image in split["parts"]["test"]]
     (moved / "split.json").write_text(json.dumps(split))

@@ -272,7 +272,7 @@ def test_folds_and_their_spread(tmp_path: Path) -> None:
     assert json.loads(data.read_text(encoding="utf-8"))["spreads"]["f1"]["mean"] == pytest.approx(np.mean(f1))
     with pytest.raises(InputError, match="slide-0 is in two folds"):
         cross_validation("toy", [*folds, folds[0]])
-    with pytest.raises(InputError, match="1 fold is no cross-validation"):
+    with pytest.raises(InputError, match="at least 2 folds, not 1"):
         cross_validation("toy", folds[:1])
     (tmp_path / "broken.json").write_text("{}")
     with pytest.raises(InputError, match="not the report of a fold"):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diatom_training.finetune.curve_diagnosis import ENOUGH, POOR, POOR_SKILL, read
+from diatom_training.finetune.curves import plot
 
 EPOCHS = st.integers(ENOUGH, 60)
 
@@ -106,7 +107,8 @@ def test_noise_is_hardly_ever_taken_for_a_rise() -> None:
 def test_too_few_epochs_say_nothing(epochs: int) -> None:
     found = read(curve(falling(epochs), val_ap50=0.1))
     assert found.verdict == "early"
-    assert f"{ENOUGH - epochs} more epoch{'s' * (ENOUGH - epochs > 1)}." in found.text
+    lacking = "1 more epoch is" if ENOUGH - epochs == 1 else f"{ENOUGH - epochs} more epochs are"
+    assert found.text == f"Too early to tell: at least {lacking} needed."
 
 
 @given(st.lists(st.sampled_from([0.5, math.nan, math.inf, -math.inf]), min_size=ENOUGH, max_size=20))
@@ -150,3 +152,19 @@ def test_few_validation_specimens_are_said_to_be_few() -> None:
     assert "3 specimens, which are too few to tell" in read(curve([0.8] * 9, val_ap50=1.0), specimens=3).text
     assert "1 specimen, which" in read(curve([0.8] * 9, val_ap50=1.0), specimens=1).text
     assert "too few" not in read(curve([0.8] * 9, val_ap50=1.0), specimens=300).text
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7])
+def test_epochs_sit_on_whole_numbers_of_the_axis(epochs: int) -> None:
+    from matplotlib.figure import Figure
+
+    history = falling(epochs)
+    figure = Figure()
+    plot(curve(history, val_ap50=0.1), read(curve(history, val_ap50=0.1)), figure)
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert (low, high) == (0.5, epochs + 0.5)
+        assert ticks
+        assert all(tick == round(tick) for tick in ticks)
+        assert min(ticks) >= 1

@@ -123,8 +123,8 @@ def read_test_set(
         found = _of_data(data, images, group, part, one_class, report)
     if len(found.slides) > 1 and all(slide.group in (slide.name, Path(slide.name).stem) for slide in found.slides):
         alone = (
-            "each image is taken for a slide of its own; where some are of one slide the intervals are too narrow: say "
-            "how their names tell the slide (--group), or name the slides in the project"
+            "each image is treated as a slide of its own; if several images show the same slide, the intervals are too "
+            "narrow: give the pattern by which their names tell the slide (--group), or name the slides in the project"
         )
         found = replace(found, warnings=(*found.warnings, alone))
     if not any(len(slide.truth) for slide in found.slides):

@@ -162,7 +162,7 @@ def _record(material: Material, options: ComposeOptions, folder: Path, seed: int
         return
     found = read_json(path, "a record of composed fields")
     if not isinstance(found, dict):
-        raise InputError(f"{path} is no record of composed fields.")
+        raise InputError(f"{path} is not a record of composed fields.")
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         raise InputError(

@@ -314,7 +314,7 @@ def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
         try:
             groups = re.compile(pattern).groups
         except re.error as error:
-            raise InputError(f"{pattern!r} is no regular expression: {error}.") from None
+            raise InputError(f"{pattern!r} is not a regular expression: {error}.") from None
         if not groups:
             raise InputError(f"{pattern!r} has no group in parentheses that is the slide.")
         named: list[Slide] = []

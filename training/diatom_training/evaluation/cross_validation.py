@@ -137,7 +137,7 @@ def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
         When there are fewer than two folds, or a slide is in two of them.
     """
     if len(folds) < 2:
-        raise InputError(f"{many(len(folds), 'fold')} is no cross-validation: take at least 2.")
+        raise InputError(f"A cross-validation needs at least 2 folds, not {len(folds)}.")
     for k, fold in enumerate(folds):
         others = {slide for other in folds[k + 1 :] for slide in other.slides}
         twice = sorted(others & set(fold.slides))

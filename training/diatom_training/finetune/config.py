@@ -19,7 +19,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import NAME, Task
+from napari_diatom.models.card import NAME, NAMED, Task
 from napari_diatom.project.splits import shares_of
 
 SCRATCH: Final = "scratch"
@@ -301,7 +301,7 @@ class TrainConfig(_Frozen):
     @classmethod
     def _plain(cls, text: str) -> str:
         if not re.match(NAME, text):
-            raise ValueError(f"{text!r} is no name of a model: letters, digits, '.', '_' and '-' make one")
+            raise ValueError(f"{text!r} is not a name for a model: {NAMED}")
         return text
 
     @field_validator("classes", "without")
@@ -318,7 +318,7 @@ class TrainConfig(_Frozen):
         try:
             groups = re.compile(text).groups
         except re.error as error:
-            raise ValueError(f"{text!r} is no regular expression: {error}") from None
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
         if text and groups < 1:
             raise ValueError(f"{text!r} has no group in parentheses that is the slide")
         return text

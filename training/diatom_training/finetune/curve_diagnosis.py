@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.metrics.proportions import FEWEST
-from napari_diatom.core.text import many
+from napari_diatom.core.text import either, many
 
 Verdict = Literal["early", "learning", "good", "overfitting", "worse", "underfitting", "unstable"]
 
@@ -93,7 +93,9 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     told = np.isfinite(val)
     best = int(np.where(told, val, np.inf).argmin()) + 1 if told.any() else 0
     if len(val) < ENOUGH:
-        return Reading("early", f"Too early to tell: {many(ENOUGH - len(val), 'more epoch')}.", best)
+        lacking = ENOUGH - len(val)
+        needed = f"{many(lacking, 'more epoch')} {either(lacking, 'is', 'are')} needed"
+        return Reading("early", f"Too early to tell: at least {needed}.", best)
     if not best:
         return Reading("early", "Cannot be told: there is no validation loss.", 0)
     if not told.all():

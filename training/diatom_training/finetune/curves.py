@@ -72,7 +72,8 @@ def plot(
         right.legend(frameon=False, labelcolor=ink)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.5, max(len(history), 1) + 0.5)
         axes.set_facecolor("none")
         axes.tick_params(colors=ink)
         axes.spines[["left", "bottom"]].set_color(ink)

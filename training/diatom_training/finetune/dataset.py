@@ -291,7 +291,8 @@ def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) ->
     groups = {slide.group for slide in slides}
     if len(groups) == len(slides) > 1 and all(slide.group == slide.name for slide in slides):
         lines.append(
-            "each image is taken for a slide of its own; if some are of one slide, say how their names tell it (group)"
+            "each image is treated as a slide of its own; if several images show the same slide, give the pattern by "
+            "which their names tell the slide (group)"
         )
     return lines
 
@@ -304,7 +305,7 @@ def _warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, 
     }
     few = [f"{name} {counts['train'][name]}" for name in classes if counts["train"][name] < FEW]
     if few:
-        lines.append(f"few specimens to learn from ({FEW} are little, 100 are good): {', '.join(few)}")
+        lines.append(f"fewer than {FEW} specimens to learn from, where 100 or more are recommended: {', '.join(few)}")
     for part in PARTS[1:]:
         untold = [name for name in classes if not counts[part][name]]
         if untold and counts[part]:

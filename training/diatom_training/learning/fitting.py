@@ -167,7 +167,7 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         theirs = LearningOptions.model_validate_json(state["options"])
     except Exception as error:
-        raise InputError(f"{path} is no checkpoint of a training; choose another folder or remove it.") from error
+        raise InputError(f"{path} is not a checkpoint of a training; choose another folder or remove it.") from error
     runtime = {"workers": options.workers, "precision": options.precision}
     if theirs.model_copy(update=runtime) != options:
         raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
