@@ -181,7 +181,7 @@ def test_files_of_others() -> None:
         ({"image_id": 7}, "names no image"),
         ({"category_id": 7}, "category 7"),
         ({"score": 2}, "score 2"),
-        ({"score": "high"}, "no number"),
+        ({"score": "high"}, "not a number"),
         ({"bbox": [1, 2]}, "neither a segmentation nor a bbox"),
         ({"bbox": [1, 2, 0, 3]}, "without an area"),
         ({"attributes": {"status": "odd"}}, "unknown status"),

@@ -67,7 +67,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
         ["slides", "2", "1", "1"],
     ]
     warnings: QLabel = child_of(widget, "slides_message")
-    assert "20 are little" in warnings.text()
+    assert "Fewer than 20 specimens to learn from" in warnings.text()
     child_of(widget, "start_training").click()
     watch = widget.progress.watch
     assert watch.is_running
