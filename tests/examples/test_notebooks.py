@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from helpers import REPOSITORY
+from napari_diatom import load_model
 
 NOTEBOOKS = sorted((REPOSITORY / "examples").glob("*.ipynb"))
 SECONDS = 400
@@ -85,6 +86,24 @@ def test_other_tools_annotations_come_back_as_the_notebook_says(tmp_path):
     assert (table.loc[["geojson", "coco", "cvat", "labelme"], "area off by (%)"] < 0.1).all()
     assert (table.loc[["geojson", "coco", "yolo-obb"], "length off by (µm)"] < 0.01).all()
     assert table.loc["voc", "length off by (µm)"] > 1
+
+
+def test_a_model_is_trained_tested_and_used(tmp_path):
+    results = run("train_a_model", tmp_path)
+    looked_at(results / "curves.png")
+    looked_at(results / "found.png")
+    history = pd.read_csv(results / "history.csv", index_col="epoch")
+    assert history.index.to_list() == [1, 2, 3, 4]
+    assert history[["train_loss", "val_loss", "val_ap50"]].notna().all(axis=None)
+    figures = pd.read_csv(results / "test.csv", index_col=0)
+    assert figures.loc["recall", "of"] == 26
+    assert (figures["value"] > 0.5).all()
+    assert (results / "run" / "report" / "report.html").is_file()
+    card = load_model(results / "run" / "model").card
+    assert (card.name, card.classes) == ("sample-diatoms", ("diatom",))
+    used = json.loads((results / "counted" / "run.json").read_text(encoding="utf-8"))
+    assert used["model"]["name"] == "sample-diatoms"
+    assert len(pd.read_csv(results / "counted" / "specimens.csv")) > 10
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
