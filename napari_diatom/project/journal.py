@@ -26,9 +26,9 @@ from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
-from napari_diatom.project.document import Edit, joined
 from napari_diatom.project.edit_codec import edit_of
 from napari_diatom.project.edit_conflicts import Clash
+from napari_diatom.project.edits import Edit, joined
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"

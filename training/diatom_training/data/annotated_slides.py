@@ -24,7 +24,7 @@ from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.project import splits
-from napari_diatom.project.image_files import fingerprint, page_of
+from napari_diatom.project.image_identity import fingerprint, page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Division
 

@@ -206,7 +206,7 @@ def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, P
 def _files(folder: Path) -> list[Path]:
     """Return the images in a folder; none is no error."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder to look for images in.")
+        raise InputError(f"{folder} is not a folder to look for images in.")
     try:
         return find_images([str(folder)])
     except InputError:
