@@ -26,8 +26,8 @@ from napari_diatom.core.text import folded, printable
 from napari_diatom.core.text_files import read_bytes, read_json, read_text
 from napari_diatom.counting import tables
 from napari_diatom.counting.export import mask_files
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems
-from napari_diatom.counting.tables import ImageResult
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.image_files import RESULT_FOLDERS, RESULTS_MARK
 from napari_diatom.images.orientation import AS_STORED
