@@ -16,7 +16,8 @@ from napari_diatom.counting.export import write_masks
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
-from napari_diatom.counting.results_folder import MASKS, Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.written_files import MASKS
 from napari_diatom.engines.protocols import AnyEngine, Namer
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
