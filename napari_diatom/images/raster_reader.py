@@ -40,7 +40,7 @@ _OPENJPEG_BYTES: Final = 4
 _BLOCK: Final = 1 << 20
 
 
-class Picture:
+class RasterPixels:
     """Pixels of a picture as they are stored, decoded in one piece when they are first read.
 
     Parameters

@@ -54,10 +54,10 @@ def scenes(path: Path, file: Any) -> list[Scene]:
     if found and not all(scene.is_even() for scene in found):
         found = []
         notices = ("Its planes or channels are not of one size and type, so each page was taken as a field.",)
-    return [replace(scene, notices=notices + scene.notices) for scene in found or plain(file)]
+    return [replace(scene, notices=notices + scene.notices) for scene in found or each_page(file)]
 
 
-def plain(file: Any) -> list[Scene]:
+def each_page(file: Any) -> list[Scene]:
     """Return every page of an open TIFF file as a scene; reduced copies of pages are levels of theirs."""
     see_only(file, "")
     try:

@@ -32,7 +32,7 @@ from napari_diatom.images.planes import (
     Ranges,
     Sharpest,
 )
-from napari_diatom.images.tiff_axes import plain, scenes
+from napari_diatom.images.tiff_axes import each_page, scenes
 from napari_diatom.images.tiff_directories import survey
 from napari_diatom.images.tiff_pixels import Segments, TiffPixels
 from napari_diatom.images.tiff_scenes import Part, Scene
@@ -104,7 +104,7 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
                 return []
             sizes = pixelsize.from_ome(file.ome_metadata) if file.is_ome and file.ome_metadata else []
             imagej = file.imagej_metadata if file.is_imagej else None
-            found = plain(file) if z == PAGES else scenes(path, file)
+            found = each_page(file) if z == PAGES else scenes(path, file)
             if directories.ends_early:
                 found = [replace(scene, notices=(*scene.notices, _CUT_OFF)) for scene in found]
             return [

@@ -86,7 +86,7 @@ def state_of(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> St
     return "machine" if specimens or proposals else "untouched"
 
 
-def joined(edits: Iterable[Edit], label: str, included: tuple[int, int] = (0, 0)) -> Edit | None:
+def joined_edits(edits: Iterable[Edit], label: str, included: tuple[int, int] = (0, 0)) -> Edit | None:
     """Return edits that follow each other as one, with the number of the last; None where there is none.
 
     Edits up to the numbers ``included`` are left out, as far as they are about specimens, and about proposals.

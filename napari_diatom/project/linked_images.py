@@ -65,7 +65,7 @@ class LinkedImages:
             When the settings cannot be written.
         """
         gone = [image for image in self._settings.settings.images if self.condition(image.id) != "as it was"]
-        found = image_identity.find(gone, folders)
+        found = image_identity.find_moved(gone, folders)
         places = {id_: image_identity.relative(self._folder, path.absolute()) for id_, path in found.items()}
         if places:
             self._settings.change(

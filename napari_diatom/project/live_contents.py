@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.project.edit_merging import Side, difference, left_to_do
-from napari_diatom.project.edits import Change, Contents, Edit, State, joined
+from napari_diatom.project.edits import Change, Contents, Edit, State, joined_edits
 from napari_diatom.project.specimen import Specimen
 
 
@@ -99,7 +99,7 @@ class LiveContents:
 
         Edits of this window up to the numbers ``included`` are left out, of specimens and of proposals.
         """
-        net = joined(self._unsaved, "unsaved edits", included)
+        net = joined_edits(self._unsaved, "unsaved edits", included)
         return net or Edit("unsaved edits", {}, {}, state=(self.state, self.state))
 
     def saved(self) -> None:

@@ -15,7 +15,7 @@ from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec, edit_of
 from napari_diatom.project.edit_conflicts import ConflictError
-from napari_diatom.project.edits import Contents, Edit, joined
+from napari_diatom.project.edits import Contents, Edit, joined_edits
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 
 NOON = "2026-05-01T12:00:00+00:00"
@@ -288,7 +288,7 @@ def test_the_journal_alone_gives_the_same_document(sequence, turns):
     for back in turns:
         doc.undo() if back else doc.redo()
     codec = Codec(60, 80, {})
-    left = joined((edit_of(codec.line(edit).encode(), "a line") for edit in shelf.edits), "recover")
+    left = joined_edits((edit_of(codec.line(edit).encode(), "a line") for edit in shelf.edits), "recover")
     again = document(*start)
     if left is not None:
         again.replay(left)
