@@ -131,7 +131,7 @@ def write_run(
     tables.write_tables(stage, lambda: _specimen_rows(counted.parts, named), counted.results, batch.xlsx, named)
     tables.write_images(stage / tables.IMAGES_CSV, counted.results)
     record = run_record.record(batch, engine, namer, counted.results, counted.skipped, began, seconds)
-    tables.write_run(stage / tables.RUN_JSON, record)
+    tables.write_record(stage / tables.RUN_JSON, record)
     folder.finish(counted.outputs, counted.parts)
 
 

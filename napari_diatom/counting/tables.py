@@ -121,7 +121,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
         text.detach()
 
 
-def write_run(path: Path, run: dict[str, Any]) -> None:
+def write_record(path: Path, run: dict[str, Any]) -> None:
     """Write ``run.json``.
 
     Raises

@@ -166,5 +166,5 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch):
 def test_an_empty_disk_stays_empty(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        tables.write_run(tmp_path / "file" / "run.json", {"a": 1})
+        tables.write_record(tmp_path / "file" / "run.json", {"a": 1})
     assert np.array_equal(sorted(os.listdir(tmp_path)), ["file"])
