@@ -16,9 +16,10 @@ from fields import SET_UP
 from memory import peak_mb
 
 from napari_diatom.analysis.pipeline import LEAST_SPAN, REACH
-from napari_diatom.core import masks
+from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.formats.label_image.painting import Painter
+from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.napari_layers import labels_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.tiling.scale_consensus import supported
@@ -73,7 +74,7 @@ def main() -> int:
     drawn = labels_layer.drawn_in(kwargs["metadata"])
     _, back, _ = labels_layer.from_labels(labels, kwargs["features"], facts, drawn)
     figures["back from the layer, s"] = time.process_time() - began
-    same = [masks.iou(a, b) == 1 for a, b in zip(back.masks or (), found.masks or (), strict=True)]
+    same = [cropped_masks.iou(a, b) == 1 for a, b in zip(back.masks or (), found.masks or (), strict=True)]
     figures["masks back without loss"] = sum(same)
     figures["at the end, MB"] = peak_mb()
     for name, value in figures.items():
@@ -124,10 +125,12 @@ def _copies(
             x0, y0, x1, y1 = (int(value / scale) for value in window)
             meet = (bounds[:, 0] < x1) & (bounds[:, 2] > x0) & (bounds[:, 1] < y1) & (bounds[:, 3] > y0)
             seen = [truth[k].within(x0, y0, x1, y1) for k in np.flatnonzero(meet)]
-            tiny = [masks.resampled(mask, -x0 * scale, -y0 * scale, 1 / scale) for mask in seen if mask.area >= 4]
+            tiny = [
+                cropped_masks.resampled(mask, -x0 * scale, -y0 * scale, 1 / scale) for mask in seen if mask.area >= 4
+            ]
             tiny = [mask.within(0, 0, tile, tile) for mask in tiny]
             tiny = [mask for mask in tiny if mask.area >= 4]
-            boxes = np.reshape([masks.oriented_box(mask) for mask in tiny], (-1, 5))
+            boxes = np.reshape([oriented_box(mask) for mask in tiny], (-1, 5))
             found = Detections.of(boxes, scores=rng.uniform(0.6, 0.95, len(boxes)), masks=tiny)
             spans = found.boxes[:, 2]
             parts.append(place(found[(spans >= shortest) & (spans <= longest)], window, scale, side, side))
@@ -144,7 +147,7 @@ def _found_again(found: Detections, truth: tuple[CroppedMask, ...]) -> int:
     ours = np.array([mask.bounds for mask in truth], dtype=float)
     theirs = np.array([mask.bounds for mask in found.masks], dtype=float)
     for i, j in geometry.pairs(ours, theirs):
-        alike |= set(i[masks.ious(truth, found.masks, i, j) >= ALIKE].tolist())
+        alike |= set(i[cropped_masks.ious(truth, found.masks, i, j) >= ALIKE].tolist())
     return len(alike)
 
 

@@ -25,8 +25,8 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.taxa import Names
-from napari_diatom.counting import single_image, tables
-from napari_diatom.counting.batch import Batch
+from napari_diatom.counting import single_image, table_columns
+from napari_diatom.counting.batch_options import Batch
 from napari_diatom.counting.run_output import annotations_of
 from napari_diatom.engines.protocols import AnyEngine, Namer
 from napari_diatom.formats import conversion
@@ -144,8 +144,8 @@ class Analysis:
         found = self.found
         measured = measurements.measure(found.kept, found.pixel_size_um, self.image)
         names = None if self.names is None else self.names.verdicts
-        rows = tables.specimen_rows(found.image, measured, [found.origin] * len(self), found.origin, names)
-        return tables.specimen_frame(rows, names is not None)
+        rows = table_columns.specimen_rows(found.image, measured, [found.origin] * len(self), found.origin, names)
+        return table_columns.specimen_frame(rows, names is not None)
 
     def annotations(self) -> Annotations:
         """Return the specimens as annotations, for :func:`write_annotations`.
@@ -604,8 +604,8 @@ def measure(
         measured = measurements.measure(specimens, pixel_size_um, opened)
         name, origins, names = "", ("",) * len(specimens), None
     model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
-    rows = tables.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
-    return tables.specimen_frame(rows, names is not None)
+    rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
+    return table_columns.specimen_frame(rows, names is not None)
 
 
 def train(

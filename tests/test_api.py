@@ -22,9 +22,9 @@ from helpers.tiny import configured, draw_slides
 from napari_diatom import api
 from napari_diatom.cli import main
 from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, ModelError, Stopped
-from napari_diatom.core.masks import CroppedMask
 
 SLIDES = TESTS.parent / "sample_data" / "slides"
 

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_diatom import __version__
+from napari_diatom.cli.arguments import add_evaluate, add_project, add_train
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
@@ -130,7 +131,7 @@ def _run_convert(arguments: argparse.Namespace) -> int:
 
 
 def _run_project(arguments: argparse.Namespace) -> int:
-    """Make, check, sum up or split a project."""
+    """Make a project, or look after one."""
     from napari_diatom.cli import project as command
 
     quiet_libraries()
@@ -239,9 +240,9 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("--split", type=Path, metavar="FILE", help="CSV of image and split (train, val, test)")
     convert.set_defaults(run=_run_convert)
 
-    _add_project(commands)
-    _add_train(commands)
-    _add_evaluate(commands)
+    add_project(commands, _run_project)
+    add_train(commands, _run_train)
+    add_evaluate(commands, _run_evaluate)
 
     add_doctor(commands)
 
@@ -249,96 +250,3 @@ def parser() -> argparse.ArgumentParser:
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
     gui.set_defaults(run=_run_gui)
     return parser
-
-
-def _add_project(commands: Any) -> None:
-    """Add the command ``project``."""
-    parser = commands.add_parser(
-        "project",
-        help="make, check, sum up or split an annotation project",
-        description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
-    )
-    parser.set_defaults(run=_run_project)
-    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
-
-    new = actions.add_parser("new", help="make a project", description="Make a project of images.", epilog=CODES)
-    new.add_argument("folder", type=Path, metavar="PROJECT", help="its folder, which may exist")
-    new.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image files, folders (with their subfolders), patterns"
-    )
-    new.add_argument("--classes", type=Path, metavar="FILE", help="CSV with columns name (or species) and code")
-    new.add_argument(
-        "--annotations",
-        nargs="+",
-        type=Path,
-        default=(),
-        metavar="FILE",
-        help="to begin with, in any format that `convert` reads",
-    )
-
-    check = actions.add_parser(
-        "check",
-        help="say what is wrong with a project",
-        description="Say what is wrong with a project: images, annotations, classes, split.",
-        epilog="exit codes: 0 fine, or warnings only; 1 errors; 2 bad input or no room to write; 130 interrupted",
-    )
-    check.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
-
-    stats = actions.add_parser("stats", help="count images and specimens", epilog=CODES)
-    stats.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
-
-    split = actions.add_parser(
-        "split",
-        help="assign slides to training, validation and test",
-        description="Assign whole slides or samples to training, validation and test, or to folds.",
-        epilog=CODES,
-    )
-    split.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
-    sizes = split.add_mutually_exclusive_group()
-    sizes.add_argument("--shares", metavar="A-B-C", help="percent of training, validation and test (70-15-15)")
-    sizes.add_argument("--folds", type=int, metavar="N", help="folds of a cross-validation in place of shares")
-    split.add_argument("--by", choices=("slide", "sample"), default="slide", help="what stays together (slide)")
-    split.add_argument("--seed", type=int, default=0, metavar="N", help="another one gives other parts (0)")
-
-
-def _add_train(commands: Any) -> None:
-    """Add the command ``train``."""
-    parser = commands.add_parser(
-        "train",
-        help="train a model on annotated slides",
-        description="Train a model as a YAML file says: data, start, how. Ctrl+C stops it and keeps the best weights.",
-        epilog=CODES,
-    )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
-    parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
-    parser.add_argument("--devices", type=int, metavar="N", help="GPUs that share each batch (1)")
-    parser.add_argument(
-        "--folds", type=int, metavar="K", help="cross-validation: K models, each judged on slides that it did not see"
-    )
-    parser.set_defaults(run=_run_train)
-
-
-def _add_evaluate(commands: Any) -> None:
-    """Add the command ``evaluate``."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="say how good a model is on annotated slides",
-        description="Say how good a model is on annotated slides that it never saw, or which of two is better.",
-        epilog=CODES,
-    )
-    add = parser.add_argument
-    add("model", metavar="MODEL", help="name or folder of a model, or folder of a training's run")
-    add("data", type=Path, metavar="DATA", help="project, annotations in any format that `convert` reads, or a run")
-    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for report.html and report.json")
-    add("--images", type=Path, metavar="DIR", help="folder of the images, where the annotations do not lie beside them")
-    add("--group", default="", metavar="REGEX", help="its first group is the slide in an image's name")
-    add("--part", choices=("test", "validation", "train", "all"), help="of the split (test; all where there is none)")
-    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
-    add("--one-class", default="", metavar="NAME", help="judge all specimens as this one class")
-    add("--compare", metavar="MODEL", help="another model: say which is better on the same slides")
-    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
-    parser.set_defaults(run=_run_evaluate)

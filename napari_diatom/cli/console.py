@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from napari_diatom.core.progress import Progress
-    from napari_diatom.counting.batch import BatchResult
+    from napari_diatom.counting.batch_options import BatchResult
     from napari_diatom.engines.protocols import AnyEngine
     from napari_diatom.models.library import ModelFolder
 

@@ -21,7 +21,7 @@ from napari_diatom.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from napari_diatom.counting.batch import Batch, BatchResult
+    from napari_diatom.counting.batch_options import Batch, BatchResult
 
 
 def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
@@ -29,7 +29,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.core.errors import InputError, OutputError
     from napari_diatom.core.processor import usable_threads
-    from napari_diatom.counting.batch import Batch, can_resume, count
+    from napari_diatom.counting.batch import can_resume, count
+    from napari_diatom.counting.batch_options import Batch
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
     from napari_diatom.models import library
 

@@ -1,4 +1,4 @@
-"""``napari-diatom project``: make, check, sum up and split projects without a window."""
+"""``napari-diatom project``: make, check, sum up, split and mend projects without a window."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import STATUSES
+from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Report
 from napari_diatom.core.text import many
-from napari_diatom.project import journal, splits, validation
-from napari_diatom.project.document import STATES
+from napari_diatom.project import backups, journal, splits, validation
+from napari_diatom.project.edits import STATES
 from napari_diatom.project.project import OWN_ENTRIES, Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.summary import Tally
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
         "check": _check,
         "stats": _stats,
         "split": _split,
+        "relocate": _relocate,
+        "remove": _remove_images,
     }
     return actions[arguments.action](arguments, report, table)
 
@@ -180,6 +183,58 @@ def _split(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     table(("part", f"{arguments.by}s", "images", "specimens", ""), rows)
     for line in planned.warnings:
         print(f"warning: {line}")
+    return OK
+
+
+def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Find images that were moved, and accept those that were changed where that is asked for."""
+    unsolved: list[str] = []
+    accepted: list[str] = []
+    with Project.open(arguments.folder) as project:
+        found = project.find_moved(arguments.places or [project.folder.parent])
+        for image in project.images:
+            condition = project.condition(image.id)
+            if condition == "missing":
+                unsolved.append(f"{image.id} was not found: {project.path(image.id)} is missing.")
+            elif condition == "changed" and not arguments.accept_changed:
+                unsolved.append(
+                    f"{image.id} was changed: look whether its annotations still fit {project.path(image.id)}, and "
+                    "keep them with --accept-changed."
+                )
+            elif condition == "changed":
+                try:
+                    project.accept_changed(image.id)
+                    accepted.append(image.id)
+                except InputError as error:
+                    unsolved.append(f"{image.id} was changed: {error}")
+        rows = [(id_, project.path(id_)) for id_ in found]
+    if rows:
+        table(("image", "is now"), rows)
+    for id_ in accepted:
+        print(f"{id_}: its annotations now belong to the changed file")
+    for line in unsolved:
+        print(line, file=sys.stderr)
+    print(f"{many(len(rows), 'image')} found, {many(len(accepted), 'change')} accepted, {len(unsolved)} left")
+    return SOME_SKIPPED if unsolved else OK
+
+
+def _remove_images(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+    """Take images out of a project, all of them or none."""
+    ids = list(dict.fromkeys(arguments.images))
+    with Project.open(arguments.folder) as project:
+        for id_ in ids:
+            project.settings.image(id_)
+        edited = {journal.image_of(left.path) for left in project.waiting()}
+        if busy := [id_ for id_ in ids if id_ in edited]:
+            raise InputError(
+                f"Nothing was removed: another window has edits that are not in the files yet, of {', '.join(busy)}. "
+                "Close that window first."
+            )
+        for id_ in ids:
+            project.remove_image(id_)
+            print(f"{id_} was removed")
+        left = many(len(project.images), "image")
+        print(f"{left} left; the annotations of those removed are kept in {project.folder / backups.HISTORY}")
     return OK
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import CroppedMask as CroppedMask
+from napari_diatom.core.cropped_masks import resampled
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.masks import CroppedMask as CroppedMask
-from napari_diatom.core.masks import resampled
 
 STATUSES: Final = ("valve", "girdle", "frustule", "broken", "unidentified", "teratological")
 """What a specimen is, in the order of the codes in :attr:`Detections.status`."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.annotations import Outline
+from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.masks import CroppedMask
 
 FARTHEST: Final = 1e7
 """Pixels from the origin beyond which a coordinate is absurd."""

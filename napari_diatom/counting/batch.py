@@ -9,97 +9,26 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+from napari_diatom.analysis.pipeline import analyse
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
-from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
+from napari_diatom.counting.batch_options import Batch, BatchResult, Skipped
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import Source, beside, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
 from napari_diatom.counting.run_output import Counted, write_image, write_run
-from napari_diatom.counting.tables import ImageResult
 from napari_diatom.engines.protocols import AnyEngine, Namer
 from napari_diatom.images.image_files import advice, irregular, search
-from napari_diatom.images.planes import BEST, checked_z
-from napari_diatom.images.slide_image import LARGEST_DECODE_MB, SlideImage, checked_decode_mb, open_images
-from napari_diatom.measurement.counting_protocol import Protocol
+from napari_diatom.images.planes import checked_z
+from napari_diatom.images.slide_image import SlideImage, checked_decode_mb, open_images
 from napari_diatom.models.card import MASK_TASKS
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What to count, and where to put the results.
-
-    Attributes
-    ----------
-    inputs : tuple of str
-        Files, folders and patterns.
-    out : Path
-        Folder of the results.
-    options : AnalysisOptions
-        Of the analysis.
-    protocol : Protocol
-        What counts.
-    sample : str or None
-        Sample that all images belong to; None takes the name of each image's folder.
-    overlays, masks, xlsx : bool
-        Whether to write overlays, masks as label images and COCO, and the tables as XLSX too.
-    z : str
-        What is taken of focus series: ``"best"``, ``"max"``, ``"each"``, or the number of a plane from 1.
-    max_decode_mb : int
-        Megabytes that a piece of an image may need to be decoded.
-    resume : bool
-        Go on with an interrupted run.
-    overwrite : bool
-        Begin anew where ``out`` holds results.
-    threads : int
-        Of the processor that the networks may take, as ``run.json`` says; results do not depend on it.
-    """
-
-    inputs: tuple[str, ...]
-    out: Path
-    options: AnalysisOptions = field(default_factory=AnalysisOptions)
-    protocol: Protocol = field(default_factory=Protocol)
-    sample: str | None = None
-    overlays: bool = True
-    masks: bool = False
-    xlsx: bool = False
-    z: str = BEST
-    max_decode_mb: int = LARGEST_DECODE_MB
-    resume: bool = False
-    overwrite: bool = False
-    threads: int = field(default_factory=usable_threads)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image that is not counted, and why."""
-
-    image: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """What a batch came to.
-
-    Attributes
-    ----------
-    images : tuple of ImageResult
-        In the order of the inputs, a result per page of a file of several; without the rows of specimens, which are
-        in ``specimens.csv``.
-    skipped : tuple of Skipped
-        Files that are passed over, then files and pages that could not be counted.
-    """
-
-    images: tuple[ImageResult, ...]
-    skipped: tuple[Skipped, ...]
 
 
 def count(

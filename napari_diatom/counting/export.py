@@ -9,8 +9,8 @@ from typing import Final
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import by_taxon
-from napari_diatom.counting import tables
-from napari_diatom.counting.tables import ImageResult
+from napari_diatom.counting import table_columns, tables, workbook
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.formats.coco import codec as coco
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.label_image import codec as label_tiff
@@ -77,17 +77,17 @@ def export(
         return
     measured = measure_annotations(annotations) if measured is None else measured
     named, found = any(annotations.names), annotations.detections
-    column = tables.SPECIMEN_COLUMNS.index("specimen")
-    written = tables.specimen_rows(
+    column = table_columns.SPECIMEN_COLUMNS.index("specimen")
+    written = table_columns.specimen_rows(
         annotations.image, measured, annotations.origins, model, annotations.names if named else None
     )
     rows = [(*row[:column], str(number), *row[column + 1 :]) for number, row in zip(numbers, written, strict=True)]
     if suffix == ".csv":
-        tables.write_csv(path, tables.specimen_columns(named), rows)
+        tables.write_csv(path, table_columns.specimen_columns(named), rows)
         return
     counts = Protocol().counts(by_taxon(found, annotations.names) if named else found)
     result = ImageResult(annotations.image, annotations.image, tuple(rows), counts, {})
-    tables.write_xlsx(path, rows, tables.count_rows([result]), named)
+    workbook.write_xlsx(path, rows, tables.count_rows([result]), named)
 
 
 def overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:

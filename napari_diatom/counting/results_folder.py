@@ -12,35 +12,31 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.atomic_files import put, reason, temporary_of, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text import folded, printable
-from napari_diatom.core.text_files import read_bytes, read_json, read_text
+from napari_diatom.core.text_files import read_json, read_text
 from napari_diatom.counting import tables
 from napari_diatom.counting.export import mask_files
-from napari_diatom.counting.result_names import RESULT_SUFFIXES, Source, earlier_stems
-from napari_diatom.counting.tables import ImageResult
+from napari_diatom.counting.image_result import ImageResult
+from napari_diatom.counting.result_names import Source
+from napari_diatom.counting.written_files import ANNOTATIONS, MASKS, OVERLAYS, SETTINGS, WRITTEN, WrittenFiles, refused
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.images.image_files import RESULT_FOLDERS, RESULTS_MARK
+from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.images.orientation import AS_STORED
 from napari_diatom.images.slide_image import SlideImage
 
-ANNOTATIONS, OVERLAYS, MASKS = RESULT_FOLDERS
 TABLES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.IMAGES_CSV, tables.TABLES_XLSX, tables.RUN_JSON)
 ERRORS: Final = "errors.log"
 
-_SETTINGS: Final = "settings.json"
-_WRITTEN: Final = "written.txt"
 _STAGE: Final = "tables"
-_PAGE: Final = re.compile(r"#\d+$")
 _UNRECORDED: Final = ("focus planes (--z)",)
 """Settings that an earlier version did not write down. Its results are taken where no choice of them would matter."""
 _LONGEST_VALUE: Final = 80
@@ -108,9 +104,7 @@ class ResultsFolder:
         self.out = out
         self._journal = out / RESULTS_MARK
         self._made: list[Path] = []
-        self._written: set[str] = set()
-        self._known: set[str] = set()
-        """The same, as file systems may hold them to be the same."""
+        self._written = WrittenFiles(out)
 
     @property
     def errors(self) -> Path:
@@ -165,7 +159,7 @@ class ResultsFolder:
         OutputError
             When it cannot be written.
         """
-        path = self._journal / _SETTINGS
+        path = self._journal / SETTINGS
         if not self._parts():
             write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
             return
@@ -193,44 +187,20 @@ class ResultsFolder:
         OutputError
             When the folder cannot be written to.
         """
-        self._written, is_whole = self._listed()
-        if not is_whole:
-            self._written |= self._earlier(sources)
-        with self._refused():
+        self._written.recall(sources, self._parts())
+        with refused(self.out):
             self.errors.unlink(missing_ok=True)
             shutil.rmtree(self.stage(), ignore_errors=True)
             if overwrite:
                 for path in (*(self.out / name for name in TABLES), *self._parts()):
                     path.unlink(missing_ok=True)
         if overwrite:
-            self.remove(self._written)
-            self._written = set()
-        self._known = set(map(folded, self._written))
-        self._list()
+            self.remove(self._written.paths)
+        self._written.settle(() if overwrite else self._written.paths)
 
     def claim(self, outputs: Outputs) -> None:
-        """Write down that files are about to be written.
-
-        Raises
-        ------
-        InputError
-            When one of them is there and was not written by ``count``.
-        OutputError
-            When there is no room for that.
-        """
-        for path in outputs.all:
-            if folded(path) not in self._known and os.path.lexists(self.out / path):
-                raise InputError(
-                    f"{self.out / path} is in the way, and was not written by a count: move it elsewhere, or name "
-                    "another folder for the results."
-                )
-        new = [path for path in outputs.all if path not in self._written]
-        self._written.update(new)
-        self._known.update(map(folded, new))
-        with self._refused(), (self._journal / _WRITTEN).open("ab") as stream:
-            stream.write("".join(f"{path}\n" for path in new).encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Write down that the files of an image are about to be written. Raises as :meth:`WrittenFiles.claim`."""
+        self._written.claim(outputs.all)
 
     def part(self, source: Source, image: SlideImage) -> Path:
         """Return where the result of an image is stored: it depends on its names and its content.
@@ -268,7 +238,7 @@ class ResultsFolder:
             When that is not possible.
         """
         gone = [self.out / path for path in paths]
-        with self._refused():
+        with refused(self.out):
             for path in gone:
                 if not path.is_dir() or path.is_symlink():
                     path.unlink(missing_ok=True)
@@ -299,18 +269,17 @@ class ResultsFolder:
         """
         own = {path for outputs in kept for path in outputs.all}
         alike = {folded(path): path for path in own}
-        self.remove(path for path in self._written - own if not self._are_one(path, alike.get(folded(path))))
-        self._written = own
-        self._list()
+        self.remove(path for path in self._written.paths - own if not self._are_one(path, alike.get(folded(path))))
+        self._written.settle(own)
         for name in TABLES:
             staged, place = self.stage() / name, self.out / name
             if staged.exists():
                 put(staged, place)
             else:
-                with self._refused():
+                with refused(self.out):
                     place.unlink(missing_ok=True)
         mine = set(parts)
-        with self._refused():
+        with refused(self.out):
             for path in (*(path for path in self._parts() if path not in mine), *self._journal.glob(".*.part")):
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.stage(), ignore_errors=True)
@@ -326,9 +295,9 @@ class ResultsFolder:
         if self._parts():
             return
         with contextlib.suppress(OSError, OutputError):
-            self.remove(self._listed()[0])
+            self.remove(self._written.listed(self._parts())[0])
             shutil.rmtree(self.stage(), ignore_errors=True)
-            for name in (_SETTINGS, _WRITTEN):
+            for name in (SETTINGS, WRITTEN):
                 (self._journal / name).unlink(missing_ok=True)
             self._journal.rmdir()
             for folder in self._made:
@@ -336,36 +305,7 @@ class ResultsFolder:
 
     def _parts(self) -> list[Path]:
         """Return the stored results of images."""
-        return [path for path in self._journal.glob("*.json") if path.name != _SETTINGS]
-
-    def _list(self) -> None:
-        """Write the list of what was written anew, so that it ends with a whole line."""
-        write_atomically(self._journal / _WRITTEN, "".join(f"{path}\n" for path in sorted(self._written)))
-
-    def _listed(self) -> tuple[set[str], bool]:
-        """Return what the list names, and whether it is there and sound."""
-        try:
-            text = read_bytes(self._journal / _WRITTEN).decode("utf-8", "replace")
-        except InputError:
-            return set(), False
-        # A last line that was cut off was not followed by a file.
-        *lines, rest = text.split("\n")
-        found = {line for line in lines if _is_result(line)}
-        return found, len(found) == len(set(lines)) and not rest and bool(found or not self._parts())
-
-    def _earlier(self, sources: Sequence[Source]) -> set[str]:
-        """Return what runs without a sound list have written, by the names of their images."""
-        if not (self._journal / _SETTINGS).exists() and not (self.out / tables.RUN_JSON).exists():
-            return set()
-        images = list(_names(self._parts(), self.out / tables.RUN_JSON))
-        files = [_PAGE.sub("", name) for name in images]
-        stems = dict(zip(set(files), earlier_stems(list(set(files))), strict=True))
-        candidates = {source.stem for source in sources}
-        candidates.update(stems[file] + name.removeprefix(file) for file, name in zip(files, images, strict=True))
-        paths = [f"{ANNOTATIONS}/{stem}{geojson.SUFFIX}" for stem in candidates]
-        paths += [f"{OVERLAYS}/{stem}.jpg" for stem in candidates]
-        paths += [path.as_posix() for stem in candidates for path in mask_files(Path(MASKS), stem)]
-        return {path for path in paths if _is_result(path) and (self.out / path).is_file()}
+        return [path for path in self._journal.glob("*.json") if path.name != SETTINGS]
 
     def _are_one(self, path: str, other: str | None) -> bool:
         """Return whether two names are of one file, as on systems that make no difference between cases."""
@@ -373,14 +313,6 @@ class ResultsFolder:
             return other is not None and os.path.samefile(self.out / path, self.out / other)
         except OSError:
             return False
-
-    @contextlib.contextmanager
-    def _refused(self) -> Iterator[None]:
-        """Turn what the system says into our error."""
-        try:
-            yield
-        except OSError as error:
-            raise OutputError(f"{error.filename or self.out} cannot be written: {reason(error)}") from error
 
 
 def read_part(part: Path, named: bool) -> ImageResult:
@@ -406,30 +338,6 @@ def _is_read_as_before(source: Source, image: SlideImage, facts: Mapping[str, An
         and before == (image.pixel_size_um, image.pixel_size_source)
         and not image.notices
     )
-
-
-def _names(parts: Sequence[Path], run: Path) -> Iterator[str]:
-    """Yield the names of images that a run of an earlier version has met, as far as that can be told."""
-    entries: list[Any] = []
-    for part in parts:
-        with contextlib.suppress(InputError):
-            entries.append(read_json(part, "the stored result of an image"))
-    with contextlib.suppress(InputError):
-        record = read_json(run, "the record of a run")
-        if isinstance(record, dict):
-            for listed in (record.get("images"), record.get("skipped")):
-                entries += listed if isinstance(listed, list) else []
-    for entry in entries:
-        name = entry.get("image") if isinstance(entry, dict) else None
-        if isinstance(name, str) and PurePosixPath(name).name:
-            yield name
-
-
-def _is_result(path: str) -> bool:
-    """Return whether a path from a file of anybody's is that of an image's results, and of nothing else."""
-    parts = PurePosixPath(path).parts
-    foreign = "\0" in path or ".." in parts or (os.name == "nt" and any(letter in path for letter in ":\\"))
-    return not foreign and len(parts) > 1 and parts[0] in RESULT_FOLDERS and path.endswith(RESULT_SUFFIXES)
 
 
 def _told(value: Any) -> str:

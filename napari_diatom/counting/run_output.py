@@ -6,23 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.taxa import Name
-from napari_diatom.counting import run_record, tables
+from napari_diatom.counting import run_record, table_columns, tables
+from napari_diatom.counting.batch_options import Batch, Skipped
 from napari_diatom.counting.export import write_masks
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
-from napari_diatom.counting.results_folder import MASKS, Outputs, ResultsFolder, read_part, stem_of
-from napari_diatom.counting.tables import ImageResult
+from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.written_files import MASKS
 from napari_diatom.engines.protocols import AnyEngine, Namer
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
-
-if TYPE_CHECKING:
-    from napari_diatom.counting.batch import Batch, Skipped
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def write_image(
     out, outputs = batch.out, Outputs.of(source, image, batch.overlays, batch.masks)
     found = annotations_of(analysis, image, names)
     result = ImageResult.of(analysis, source.sample, batch.protocol, seconds, image, names)
-    geojson.write(out / outputs.annotations, found, tables.measurements(result.specimens, names is not None))
+    geojson.write(out / outputs.annotations, found, table_columns.measurements(result.specimens, names is not None))
     if batch.masks:
         write_masks(out / MASKS, stem_of(source, image), found)
     if outputs.overlay:
@@ -133,11 +131,11 @@ def write_run(
     tables.write_tables(stage, lambda: _specimen_rows(counted.parts, named), counted.results, batch.xlsx, named)
     tables.write_images(stage / tables.IMAGES_CSV, counted.results)
     record = run_record.record(batch, engine, namer, counted.results, counted.skipped, began, seconds)
-    tables.write_run(stage / tables.RUN_JSON, record)
+    tables.write_record(stage / tables.RUN_JSON, record)
     folder.finish(counted.outputs, counted.parts)
 
 
-def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[tables.Row]:
+def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[table_columns.Row]:
     """Yield the rows of all stored results."""
     for part in parts:
         yield from read_part(part, named).specimens

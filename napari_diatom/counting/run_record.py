@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from napari_diatom import __version__
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.processor import processor_name
 from napari_diatom.core.text import printable
-from napari_diatom.counting.tables import ImageResult
+from napari_diatom.counting.batch_options import Batch, Skipped
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.engines.protocols import AnyEngine, MapEngine, Namer
 from napari_diatom.models.card import ModelCard, NamingFacts
-
-if TYPE_CHECKING:
-    from napari_diatom.counting.batch import Batch, Skipped
 
 _PACKAGES: Final = (
     "numpy",

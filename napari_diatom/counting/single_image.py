@@ -12,7 +12,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Names
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
-from napari_diatom.counting.batch import Batch
+from napari_diatom.counting.batch_options import Batch
 from napari_diatom.counting.result_names import Source, plan_sources
 from napari_diatom.counting.results_folder import Outputs, ResultsFolder
 from napari_diatom.counting.run_output import Counted, write_image, write_run

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core import masks
+from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
@@ -136,4 +136,4 @@ def _outline(detections: Detections, k: int) -> NDArray[np.float64] | None:
     """Return the outline of a specimen's mask, None where it has none."""
     if detections.masks is None or not detections.masks[k].area:
         return None
-    return masks.outline(detections.masks[k])
+    return cropped_masks.outline(detections.masks[k])

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_diatom.core.cropped_masks import least_box, of_probabilities
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.core.masks import least_box, of_probabilities
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.parallel_inference import in_streams

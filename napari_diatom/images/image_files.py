@@ -82,7 +82,7 @@ class PassedOver:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImages:
     """What inputs stand for.
 
     Attributes
@@ -97,7 +97,7 @@ class Found:
     passed_over: tuple[PassedOver, ...]
 
 
-def search(inputs: Sequence[str]) -> Found:
+def search(inputs: Sequence[str]) -> FoundImages:
     """Return the image files that are meant by files, folders and patterns, and what is passed over.
 
     Folders are searched with their subfolders, in natural order (``a2`` before ``a10``); hidden entries and the
@@ -126,7 +126,7 @@ def search(inputs: Sequence[str]) -> Found:
         first, *others = passed.values()
         more = f" There are {many(len(others), 'other')} that cannot be read either." if others else ""
         raise InputError(f"There are no images that can be read. {first.reason}{more}")
-    return Found(tuple(images.values()), tuple(passed.values()))
+    return FoundImages(tuple(images.values()), tuple(passed.values()))
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
@@ -161,7 +161,7 @@ def irregular(path: Path) -> str | None:
     return kind and f"{path} is {kind} and not an image file. Name the file that holds the image."
 
 
-def _meant(text: str, roots: Sequence[str]) -> Found:
+def _meant(text: str, roots: Sequence[str]) -> FoundImages:
     """Return what one input stands for, at least one image or one thing that is passed over."""
     path = Path(text)
     if path.exists():
@@ -192,8 +192,8 @@ class _Search:
     def __bool__(self) -> bool:
         return bool(self._images or self._passed)
 
-    def result(self) -> Found:
-        return Found(tuple(self._images), tuple(self._passed))
+    def result(self) -> FoundImages:
+        return FoundImages(tuple(self._images), tuple(self._passed))
 
     def take(self, path: Path, by_name: bool = False) -> None:
         """Take a file or a folder; one that is given by its name may be called anything."""

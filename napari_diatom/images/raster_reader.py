@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.images import decoded_size
+from napari_diatom.images.decoding_errors import check_need, decoding
 from napari_diatom.images.orientation import of_picture
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OPENJPEG_BYTES: Final = 4
 _BLOCK: Final = 1 << 20
 
 
-class Picture:
+class RasterPixels:
     """Pixels of a picture as they are stored, decoded in one piece when they are first read.
 
     Parameters
@@ -145,12 +145,8 @@ class Picture:
 
     def _check_need(self, width: int, height: int, pixel_bytes: int, largest_bytes: int) -> None:
         """Raise InputError where the picture would need more memory than is allowed."""
-        need = width * height * pixel_bytes
-        if need > largest_bytes:
-            raise InputError(
-                f"{self._path} has {width:,} x {height:,} pixels and needs {-(-need >> 20):,} MB to be decoded, and "
-                f"{largest_bytes >> 20:,} MB are allowed; save it as a tiled TIFF, or allow more (--max-decode-mb)."
-            )
+        what = f"{self._path} has {width:,} x {height:,} pixels and"
+        check_need(what, width * height * pixel_bytes, largest_bytes, "save it as a tiled TIFF")
 
     def _check_scans(self, picture: Image.Image) -> None:
         """Raise InputError where a progressive JPEG goes over its pixels without end."""
@@ -181,19 +177,11 @@ class Picture:
         """Turn Pillow's errors into ours."""
         from PIL import UnidentifiedImageError
 
-        try:
-            yield
-        except InputError:
-            raise
-        except UnidentifiedImageError:
-            raise InputError(f"{self._path} is not an image that can be read (TIFF, JPEG, PNG or BMP).") from None
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
-        except MemoryError:
-            raise InputError(f"{self._path} needs more memory than there is; save it as a tiled TIFF.") from None
-        except Exception as error:  # damaged files lead Pillow to errors of many kinds
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{self._path} is a damaged image: {text[:200].rstrip('.')}.") from error
+        with decoding(self._path, "is a damaged image"):
+            try:
+                yield
+            except UnidentifiedImageError:
+                raise InputError(f"{self._path} is not an image that can be read (TIFF, JPEG, PNG or BMP).") from None
 
 
 def _is_last_chunk(stream: BinaryIO) -> bool:

@@ -29,7 +29,7 @@ from napari_diatom.images.image_files import irregular
 from napari_diatom.images.orientation import AS_STORED, Upright
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, checked, unusual
 from napari_diatom.images.planes import BEST, EACH, PAGES, Focus, Pixels, Range, checked_z, finite
-from napari_diatom.images.raster_reader import Picture
+from napari_diatom.images.raster_reader import RasterPixels
 from napari_diatom.images.tiff_reader import is_tiff, open_tiff
 
 LARGEST_DECODE_MB: Final = 1024
@@ -239,7 +239,7 @@ def open_images(
     if not head:
         raise InputError(f"{path} is empty: it has no bytes.")
     if not is_tiff(head):
-        picture = Picture(path, head, largest)
+        picture = RasterPixels(path, head, largest)
         return [
             _slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path), orientation=picture.orientation)
         ]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import draw_polygon
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.masks import draw_polygon
 from napari_diatom.images.slide_image import Readable
 
 MARGIN: Final = 1.15

@@ -15,11 +15,9 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.images import decoded_size
-
-MEGABYTE: Final = 1 << 20
+from napari_diatom.images.decoding_errors import check_need, decoding
 
 _CACHE_BYTES: Final = 32 << 20
 _STRIP_CACHE_BYTES: Final = 256 << 20
@@ -204,12 +202,7 @@ class TiffPixels:
 
     def _check_need(self, need: int) -> None:
         """Raise InputError where a tile or strip would need more memory than is allowed."""
-        if need > self._largest_bytes:
-            raise InputError(
-                f"{self._path} has a tile or strip that needs {-(-need // MEGABYTE):,} MB to be decoded, and "
-                f"{self._largest_bytes // MEGABYTE:,} MB are allowed; save it in smaller tiles, or allow more "
-                "(--max-decode-mb)."
-            )
+        check_need(f"{self._path} has a tile or strip that", need, self._largest_bytes, "save it in smaller tiles")
 
     def window(self, x0: int, y0: int, x1: int, y1: int) -> NDArray[Any]:
         """Return the values of a window, shape (h, w, channels), of the file's own type.
@@ -219,15 +212,8 @@ class TiffPixels:
         InputError
             When the file has gone, or is damaged there.
         """
-        try:
-            with self._path.open("rb") as stream:
-                values = self._raw(stream, x0, y0, x1, y1) if self._is_raw else self._decoded(stream, x0, y0, x1, y1)
-        except InputError:
-            raise
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
-        except Exception as error:  # codecs meet damaged data with errors of many kinds
-            raise InputError(f"{self._path} is damaged: {short(error)}") from error
+        with decoding(self._path), self._path.open("rb") as stream:
+            values = self._raw(stream, x0, y0, x1, y1) if self._is_raw else self._decoded(stream, x0, y0, x1, y1)
         if self._colours is not None:
             return np.asarray(self._colours[np.minimum(values[..., 0], len(self._colours) - 1)])
         if self._is_mask:
@@ -342,9 +328,3 @@ def _colour_table(page: Any) -> NDArray[np.uint8] | None:
     table = np.asarray(page.colormap).T
     # Some writers fill the 16-bit table with 8-bit colours.
     return (table >> 8 if table.max() > 255 else table).astype(np.uint8)
-
-
-def short(error: Exception) -> str:
-    """Return an error of a library as one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:200].rstrip(".") + "."

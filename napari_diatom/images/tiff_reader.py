@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core import text_files
-from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 from napari_diatom.images import orientation
 from napari_diatom.images import pixel_size as pixelsize
+from napari_diatom.images.decoding_errors import decoding
 from napari_diatom.images.pixel_size import PixelSize
 from napari_diatom.images.planes import (
     BEST,
@@ -32,9 +32,10 @@ from napari_diatom.images.planes import (
     Ranges,
     Sharpest,
 )
-from napari_diatom.images.tiff_axes import Part, Scene, plain, scenes
+from napari_diatom.images.tiff_axes import each_page, scenes
 from napari_diatom.images.tiff_directories import survey
-from napari_diatom.images.tiff_pixels import Segments, TiffPixels, short
+from napari_diatom.images.tiff_pixels import Segments, TiffPixels
+from napari_diatom.images.tiff_scenes import Part, Scene
 
 _XMP: Final = 700
 _STK: Final = 33628
@@ -92,7 +93,7 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
     """
     import tifffile
 
-    try:
+    with decoding(path, "is a damaged TIFF file"):
         directories = survey(path)
         # A lone page of an LSM file has none of the thumbnails that tifffile looks for.
         flags: dict[str, Any] = {"is_ndpi": directories.is_ndpi, "is_scanimage": False}
@@ -103,7 +104,7 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
                 return []
             sizes = pixelsize.from_ome(file.ome_metadata) if file.is_ome and file.ome_metadata else []
             imagej = file.imagej_metadata if file.is_imagej else None
-            found = plain(file) if z == PAGES else scenes(path, file)
+            found = each_page(file) if z == PAGES else scenes(path, file)
             if directories.ends_early:
                 found = [replace(scene, notices=(*scene.notices, _CUT_OFF)) for scene in found]
             return [
@@ -111,12 +112,6 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
                 for scene in found
                 for field in _fields(path, scene, z, largest_bytes, _size(path, scene, sizes, imagej))
             ]
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {reason(error)}") from error
-    except Exception as error:  # tifffile meets damaged files with errors of many kinds
-        raise InputError(f"{path} is a damaged TIFF file: {short(error)}") from error
 
 
 def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSize) -> list[TiffField]:

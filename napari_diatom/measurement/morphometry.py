@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import draw_polygon
 from napari_diatom.core.detections import CroppedMask
-from napari_diatom.core.masks import draw_polygon
 from napari_diatom.measurement import contour
 from napari_diatom.measurement.contour import Points
 from napari_diatom.measurement.midline import midline

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core import geometry, masks
+from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections, cut_flags
 from napari_diatom.core.mask_polygons import fill
@@ -77,7 +77,7 @@ def draw(detections: Detections, numbers: ArrayLike, plane: Sequence[int] = ()) 
     found: dict[int, Drawn] = {}
     for i, (number, mask) in enumerate(zip(np.asarray(numbers).tolist(), painting.masks_of(detections), strict=True)):
         as_mask = detections.masks is not None and mask.area
-        shape = shapes_layer.to_points(masks.outline(mask), plane) if as_mask else quads[i]
+        shape = shapes_layer.to_points(cropped_masks.outline(mask), plane) if as_mask else quads[i]
         found[int(number)] = Drawn(shape, detections.boxes[i], mask)
     return found
 
@@ -228,7 +228,7 @@ def from_labels(
             if number not in changed and (number in known or number in below):
                 known[number] = (item.box, item.mask)
             elif number in known:
-                whole = masks.united([known[number][1], _covered(item.mask, painted, number)])
+                whole = cropped_masks.united([known[number][1], _covered(item.mask, painted, number)])
                 known[number] = (morphometry.oriented_box(whole).astype(np.float32), whole)
     order = sorted(known)
     rows = _rows(features)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core import geometry, masks
+from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.measurement import columns
@@ -48,7 +48,7 @@ def to_shape(specimen: Specimen, plane: Sequence[int] = ()) -> tuple[NDArray[np.
     if specimen.shape == "rectangle":
         return shapes_layer.to_quads([specimen.box], plane)[0], "rectangle"
     if specimen.pixels is not None:
-        return shapes_layer.to_points(masks.outline(specimen.pixels), plane), "polygon"
+        return shapes_layer.to_points(cropped_masks.outline(specimen.pixels), plane), "polygon"
     assert specimen.outline is not None
     largest = max(specimen.outline, key=lambda polygon: geometry.polygon_area(polygon[0]))
     return shapes_layer.to_points(largest[0], plane), "polygon"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.project.image_files import page_of, place_of
+from napari_diatom.project.image_identity import page_of, place_of
 from napari_diatom.project.settings import Division, ProjectImage, Split
 from napari_diatom.project.splits import part_of
 

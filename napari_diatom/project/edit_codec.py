@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_json
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.project.document import Change, Edit, State
+from napari_diatom.project.edits import Change, Edit, State
 from napari_diatom.project.settings import rgb
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 

@@ -18,7 +18,7 @@ NAMED: Final = 3
 """Specimens that a message names."""
 
 
-class Difference(NamedTuple):
+class SpecimenDifference(NamedTuple):
     """One thing that somebody changed, as it was and as it is now, both empty where that is no word."""
 
     what: Aspect
@@ -89,14 +89,14 @@ class Clash:
         return cls(id_, is_proposal, before, mine, theirs, by)
 
     @property
-    def changed_here(self) -> tuple[Difference, ...]:
+    def changed_here(self) -> tuple[SpecimenDifference, ...]:
         """What this window changed."""
-        return differences(self.before, self.mine)
+        return specimen_differences(self.before, self.mine)
 
     @property
-    def changed_there(self) -> tuple[Difference, ...]:
+    def changed_there(self) -> tuple[SpecimenDifference, ...]:
         """What somebody else changed."""
-        return differences(self.before, self.theirs)
+        return specimen_differences(self.before, self.theirs)
 
     @property
     def subject(self) -> str:
@@ -136,18 +136,18 @@ class ConflictError(DiatomError):
         self.clashes = tuple(clashes)
 
 
-def differences(before: Specimen | None, after: Specimen | None) -> tuple[Difference, ...]:
+def specimen_differences(before: Specimen | None, after: Specimen | None) -> tuple[SpecimenDifference, ...]:
     """Return what was changed in a specimen; nothing where both are None."""
     if before is None or after is None:
-        return () if before is after else (Difference("added" if before is None else "removed"),)
-    found: list[Difference] = []
+        return () if before is after else (SpecimenDifference("added" if before is None else "removed"),)
+    found: list[SpecimenDifference] = []
     if before.name != after.name:
-        found.append(Difference("class", before.name, after.name))
+        found.append(SpecimenDifference("class", before.name, after.name))
     if before.status != after.status:
-        found.append(Difference("status", before.status, after.status))
+        found.append(SpecimenDifference("status", before.status, after.status))
     if not after.has_shape_of(before):
-        found.append(Difference("outline"))
-    return tuple(found) or (Difference("review"),)
+        found.append(SpecimenDifference("outline"))
+    return tuple(found) or (SpecimenDifference("review"),)
 
 
 def clashes_in_words(clashes: Sequence[Clash], me: str = "you") -> str:
@@ -163,5 +163,5 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _listed(found: Sequence[Difference]) -> str:
+def _listed(found: Sequence[SpecimenDifference]) -> str:
     return " and ".join(map(str, found)) or "removed it"

@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.project.document import Contents
+from napari_diatom.project.edits import Contents
 from napari_diatom.project.specimen import Box, Specimen
 
 Order = Literal["unlikeness", "confidence", "score", "length", "length/width", "image"]

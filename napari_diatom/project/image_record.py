@@ -16,9 +16,10 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, clock
-from napari_diatom.project.document import STATES, Contents, Document, Edit, state_of
+from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
 from napari_diatom.project.edit_conflicts import ConflictError, Saved
+from napari_diatom.project.edits import STATES, Contents, Edit, state_of
 from napari_diatom.project.journal import DAMAGED, Journal, Left, is_taken
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage, Settings

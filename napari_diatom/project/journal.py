@@ -26,9 +26,9 @@ from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
-from napari_diatom.project.document import Edit, joined
 from napari_diatom.project.edit_codec import edit_of
 from napari_diatom.project.edit_conflicts import Clash
+from napari_diatom.project.edits import Edit, joined_edits
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"
@@ -234,7 +234,7 @@ class Left:
 
     def rest(self, included: tuple[int, int] = (0, 0)) -> Edit | None:
         """Return in one the edits above the numbers ``included``, of specimens and of proposals."""
-        return joined(self.edits, "recover", included)
+        return joined_edits(self.edits, "recover", included)
 
 
 def read(path: Path) -> Left:

@@ -149,10 +149,14 @@ class Session:
 
     def close(self) -> None:
         """Leave."""
+        self.let_go()
+        self._remove(self.presence.session)
+
+    def let_go(self) -> None:
+        """Give the own lock back and say nothing any more, as the system does for a killed program; its file stays."""
         self._is_closed = True
         with contextlib.suppress(OSError):
             self._lock.release()
-        self._remove(self.presence.session)
 
     def _hold(self) -> None:
         """Take the own lock, again where somebody has removed its file in the belief that this window was gone."""

@@ -17,7 +17,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_yaml
 from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED
-from napari_diatom.project.document import State
+from napari_diatom.project.edits import State
 
 PROJECT_FILE: Final = "diatom-project.yaml"
 FORMAT: Final = 1

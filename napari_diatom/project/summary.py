@@ -14,7 +14,8 @@ from typing import Any
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.project.document import Document, State
+from napari_diatom.project.document import Document
+from napari_diatom.project.edits import State
 from napari_diatom.project.image_record import files_of
 from napari_diatom.project.settings import ProjectImage
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import CroppedMask, share_near, shared_pixels
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.masks import CroppedMask, share_near, shared_pixels
 
 NEEDLE: Final = 4.0
 """Length/width from which boxes are compared along their axis: there a degree of turn undoes the IoU."""

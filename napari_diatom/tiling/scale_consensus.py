@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import ious
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.masks import ious
 from napari_diatom.tiling.pair_overlaps import NEEDLE
 
 WEIGHT: Final = 0.25

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core.masks import CroppedMask
+from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.tiling.tiles import CELL, CUT_BOTTOM, CUT_LEFT, CUT_RIGHT, CUT_SIDES, CUT_TOP
 
 AGREE: Final = 0.4

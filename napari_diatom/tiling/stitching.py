@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.core import geometry, masks
+from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.detections import CUT_BY_TILE, Detections
 from napari_diatom.tiling.pair_overlaps import MOST_TURN_OF_PIECES, Bools, Floats, Indices, Pairs, areas, overlaps
 from napari_diatom.tiling.seam_matching import meet_at_seam
@@ -302,8 +302,8 @@ def _union(pieces: Detections) -> Detections:
     """Return the one whole specimen of its pieces, with their mean score: a longer one is not the surer for it."""
     best = pieces[[int(np.argmax(pieces.scores))]]
     score = np.average(pieces.scores.astype(np.float64), weights=pieces.boxes[:, 2])
-    whole = None if pieces.masks is None else masks.united(pieces.masks)
-    box = _spanning(pieces.boxes.astype(np.float64)) if whole is None else masks.least_box(whole)
+    whole = None if pieces.masks is None else cropped_masks.united(pieces.masks)
+    box = _spanning(pieces.boxes.astype(np.float64)) if whole is None else cropped_masks.least_box(whole)
     edge = np.bitwise_or.reduce(pieces.cut) & np.uint8(0xFF ^ CUT_BY_TILE ^ CUT_SIDES)
     return replace(
         best,

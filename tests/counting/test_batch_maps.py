@@ -13,7 +13,8 @@ import tifffile
 from helpers.fakes import ShadeEngine, slide
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.errors import InputError
-from napari_diatom.counting.batch import Batch, count
+from napari_diatom.counting.batch import count
+from napari_diatom.counting.batch_options import Batch
 from napari_diatom.tiling.instance_splitting import SplitOptions
 
 

@@ -16,8 +16,9 @@ from helpers.fakes import CALLED, FLORA, BlobEngine, TurnNamer, namer_card, slid
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress
-from napari_diatom.counting import tables
-from napari_diatom.counting.batch import Batch, count
+from napari_diatom.counting import table_columns
+from napari_diatom.counting.batch import count
+from napari_diatom.counting.batch_options import Batch
 from napari_diatom.measurement.counting_protocol import Protocol
 
 
@@ -36,7 +37,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_taxa_are_counted_unknown_ones_and_empty_images_too(batch: Batch) -> None:
     count(batch, BlobEngine, load_namer=TurnNamer)
     specimens = rows(batch.out / "specimens.csv")
-    assert tuple(specimens[0]) == tables.specimen_columns(True)
+    assert tuple(specimens[0]) == table_columns.specimen_columns(True)
     assert [row["taxon"] for row in specimens] == [*CALLED, CALLED[0]]
     assert [row["genus"] for row in specimens[:4]] == ["Cyclotella", "Nitzschia", "Nitzschia", ""]
     assert [specimens[2][name] for name in ("taxon_confidence", "taxon_2", "taxon_3")] == ["0.9000", *FLORA[1:]]
@@ -49,7 +50,7 @@ def test_taxa_are_counted_unknown_ones_and_empty_images_too(batch: Batch) -> Non
     assert sum(float(row["relative_abundance"]) for row in counts) == pytest.approx(1)
     book = openpyxl.load_workbook(batch.out / "tables.xlsx")
     sheet = list(book["specimens"].iter_rows(values_only=True))
-    assert sheet[0] == tables.specimen_columns(True)
+    assert sheet[0] == table_columns.specimen_columns(True)
     assert sheet[1][3] == specimens[0]["taxon"]
     assert sheet[1][4] == float(specimens[0]["taxon_confidence"])
     assert next(book["counts"].iter_rows(values_only=True))[2] == "taxon"
@@ -63,7 +64,7 @@ def test_broken_specimens_are_named_and_do_not_count(batch: Batch) -> None:
 
 def test_without_a_namer_nothing_is_named(batch: Batch) -> None:
     count(batch, BlobEngine)
-    assert tuple(rows(batch.out / "specimens.csv")[0]) == tables.SPECIMEN_COLUMNS
+    assert tuple(rows(batch.out / "specimens.csv")[0]) == table_columns.SPECIMEN_COLUMNS
     assert "taxon" not in (batch.out / "annotations" / "a.geojson").read_text(encoding="utf-8")
     assert json.loads((batch.out / "run.json").read_text(encoding="utf-8"))["namer"] is None
     with pytest.raises(InputError, match="namer was None, is flora"):

@@ -19,8 +19,8 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import atomic, write_atomically
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.counting import tables
-from napari_diatom.counting.tables import ImageResult
+from napari_diatom.counting import table_columns, tables
+from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.measurement.counting_protocol import Protocol
@@ -72,7 +72,7 @@ def test_columns_and_numbers(tmp_path):
     book = openpyxl.load_workbook(tmp_path / "tables.xlsx")
     assert book.sheetnames == ["specimens", "counts"]
     sheet = list(book["specimens"].iter_rows(values_only=True))
-    assert sheet[0] == tables.SPECIMEN_COLUMNS
+    assert sheet[0] == table_columns.SPECIMEN_COLUMNS
     assert sheet[1][2:6] == ("=SUM(1)", "valve", 0.9, 10)
     assert book["specimens"]["C2"].data_type == "s"
     assert sheet[4][12] is None
@@ -102,11 +102,11 @@ def test_specimens_with_masks_fill_every_column():
     measured = ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
     assert all(measured.specimens[0])
     assert measured == ImageResult.of(analysis, "S1", Protocol(), 1.5, image)
-    row = dict(zip(tables.SPECIMEN_COLUMNS, measured.specimens[0], strict=True))
+    row = dict(zip(table_columns.SPECIMEN_COLUMNS, measured.specimens[0], strict=True))
     assert float(row["midline_length_um"]) == pytest.approx(6, rel=0.02)
     assert float(row["circularity"]) == pytest.approx(0.66, abs=0.02)
     assert float(row["intensity_mean"]) == pytest.approx(127, abs=10)
-    numbers = tables.measurements(measured.specimens)[0]
+    numbers = table_columns.measurements(measured.specimens)[0]
     assert numbers["midline_length_um"] == float(row["midline_length_um"])
     assert not set(numbers) & {"score", "x_px", "model", "cut_by_edge"}
     text = geojson.dumps(Annotations.of(found), [numbers])
@@ -115,7 +115,7 @@ def test_specimens_with_masks_fill_every_column():
 
 
 def test_a_box_has_the_measurements_of_a_box():
-    names = tables.measurements(result(pixel_size_um=None).specimens)[0]
+    names = table_columns.measurements(result(pixel_size_um=None).specimens)[0]
     assert set(names) == {"length_px", "width_px", "angle_deg", "area_px", "length_width_ratio"}
 
 
@@ -166,5 +166,5 @@ def test_a_file_that_another_program_reads_is_waited_for(tmp_path, monkeypatch):
 def test_an_empty_disk_stays_empty(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        tables.write_run(tmp_path / "file" / "run.json", {"a": 1})
+        tables.write_record(tmp_path / "file" / "run.json", {"a": 1})
     assert np.array_equal(sorted(os.listdir(tmp_path)), ["file"])

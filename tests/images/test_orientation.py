@@ -18,7 +18,7 @@ from napari_diatom.cli import app as cli
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.project.image_files import condition, describe
+from napari_diatom.project.image_identity import condition, describe
 
 
 @pytest.fixture(scope="module")

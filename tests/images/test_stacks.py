@@ -15,7 +15,7 @@ from helpers.microscopes import FOCUS, SCANNERS, SHARP, SHARPEST, focus_series, 
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.project.image_files import page_of
+from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from helpers.projects import blob, box, polygon
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.project.document import Contents, Document, Edit, joined
+from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec, edit_of
 from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.edits import Contents, Edit, joined_edits
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 
 NOON = "2026-05-01T12:00:00+00:00"
@@ -259,12 +260,13 @@ def play(doc: Document, step: tuple[int, int, int]) -> None:
 def test_any_edits_can_be_undone_and_done_again(sequence, back):
     doc = Document(Contents((box(1), blob(), polygon()), tuple(map(box, range(6))), "work"), "Ada")
     versions = [(text(doc), doc.state)]
+    made: list[Edit] = []
+    doc.edited.connect(made.append)
     for step in sequence:
-        before = doc.undo_label, len(doc._done)
         if step[0] == 6:
             continue
         play(doc, step)
-        if (doc.undo_label, len(doc._done)) != before:
+        if len(made) == len(versions):
             versions.append((text(doc), doc.state))
     for version in versions[-2::-1]:
         doc.undo()
@@ -286,7 +288,7 @@ def test_the_journal_alone_gives_the_same_document(sequence, turns):
     for back in turns:
         doc.undo() if back else doc.redo()
     codec = Codec(60, 80, {})
-    left = joined((edit_of(codec.line(edit).encode(), "a line") for edit in shelf.edits), "recover")
+    left = joined_edits((edit_of(codec.line(edit).encode(), "a line") for edit in shelf.edits), "recover")
     again = document(*start)
     if left is not None:
         again.replay(left)

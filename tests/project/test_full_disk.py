@@ -17,7 +17,8 @@ from napari_diatom.cli import main
 from napari_diatom.core.errors import OutputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, clock
-from napari_diatom.project.project import HIDDEN, Project
+from napari_diatom.project.folder_lock import HIDDEN
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings
 
 resource = pytest.importorskip("resource")

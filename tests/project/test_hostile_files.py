@@ -13,7 +13,8 @@ import pytest
 
 from helpers.projects import box, names, new_project, polygon
 from napari_diatom.cli import main
-from napari_diatom.project.project import HIDDEN, Project
+from napari_diatom.project.folder_lock import HIDDEN
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 
 DEEP = b"[" * 100_000
@@ -32,9 +33,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project.summary()
     project = Project.open(folder / "project")
     project.document("s0f0").set_class(["one"], "Nitzschia")
-    for record, _ in project._open.values():
-        record.close()
-    project._session._lock.release()
+    project.documents.forget()
+    project.session.let_go()
     return folder
 
 

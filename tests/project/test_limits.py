@@ -15,7 +15,8 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import validation
-from napari_diatom.project.project import HIDDEN, Project
+from napari_diatom.project.folder_lock import HIDDEN
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 

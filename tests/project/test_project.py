@@ -15,26 +15,19 @@ import numpy as np
 import pytest
 import yaml
 
-from helpers.projects import blob, box, names, new_project, picture, polygon
+from helpers.projects import blob, box, crashed, names, new_project, picture, polygon
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, image_record
 from napari_diatom.project import project as store
-from napari_diatom.project.document import Edit
 from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.edits import Edit
+from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.journal import Journal
-from napari_diatom.project.project import HIDDEN, Project
+from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Settings
-
-
-def crashed(project: Project) -> Path:
-    """Leave a project as a killed program does: locks go, nothing is written."""
-    for opened, _ in project._open.values():
-        opened.close()
-    project._session._lock.release()
-    return project.folder
 
 
 def journals(folder: Path) -> list[Path]:
@@ -412,7 +405,7 @@ def test_moved_missing_and_changed_images(tmp_path):
         picture(moved, 99, height=61)
         with pytest.raises(InputError, match="80 x 60 px"):
             project.accept_changed("s0f0")
-        with pytest.raises(InputError, match="no folder"):
+        with pytest.raises(InputError, match="not a folder"):
             project.find_moved([tmp_path / "nowhere"])
 
 

@@ -15,7 +15,8 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.images.specimen_crops import upright_crop
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.project import gallery_order
-from napari_diatom.project.document import Contents, Document
+from napari_diatom.project.document import Document
+from napari_diatom.project.edits import Contents
 from napari_diatom.project.settings import classes_of
 from napari_diatom.project.specimen import Specimen
 

@@ -23,8 +23,9 @@ from napari_diatom.cli import main
 from napari_diatom.core.errors import OutputError
 from napari_diatom.project import clock, journal, sessions
 from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.journal import Journal
-from napari_diatom.project.project import HIDDEN, Project
+from napari_diatom.project.project import Project
 from napari_diatom.project.sessions import SILENT_SECONDS, Session
 
 
@@ -88,7 +89,7 @@ def test_a_window_elsewhere_is_gone_when_it_was_watched_and_said_nothing(tmp_pat
     gone.document("s0f0").add([box(1)])
     again = share.open("laptop", gone.folder, "Bob")
     # However old it is by the clock: this window has not watched it yet.
-    said = gone.folder / HIDDEN / "sessions" / f"{gone._session.presence.session}.json"
+    said = gone.folder / HIDDEN / "sessions" / f"{gone.session.presence.session}.json"
     said.write_text(json.dumps(json.loads(said.read_text()) | {"heartbeat": "2020-01-01T00:00:00+00:00"}))
     assert again.summary()[0].total == 0
     assert [left.annotator for left in again.waiting()] == ["Ada"]
@@ -279,7 +280,7 @@ def test_a_journal_that_was_removed_is_written_anew(tmp_path):
         path.unlink()
     doc.add([box(2, id="two")])
     assert doc.is_stored
-    project._session._lock.release()
+    project.session.let_go()
     with Project.open(project.folder) as again:
         assert set(names(again, "s0f0")) == {"one", "two"}
 
@@ -341,7 +342,7 @@ def test_journals_that_build_on_each_other_are_made_again_whatever_their_clocks_
     # Both were killed, the first before its edits were in the files.
     (folder / HIDDEN / "journals" / "s0f0.0123456789ab.jsonl").write_bytes(line)
     (folder / "annotations" / "s0f0.geojson").unlink()
-    (folder / HIDDEN / "sessions" / f"{second._session.presence.session}.json").unlink()
+    (folder / HIDDEN / "sessions" / f"{second.session.presence.session}.json").unlink()
     with Project.open(folder) as again:
         assert names(again, "s0f0") == {"one": "Eunotia"}
         assert again.leftovers() == []
@@ -494,8 +495,7 @@ def test_any_order_of_edits_sleep_and_death_keeps_every_edit(tmp_path_factory, s
             elif kind == "flush":
                 merged(project)
             else:
-                for record, _ in project._open.values():
-                    record.close()
+                project.documents.forget()
                 windows[who] = window(who)
                 share.watch(windows[who], 2 * SILENT_SECONDS, windows[1 - who])
                 windows[who].contents("s0f0")

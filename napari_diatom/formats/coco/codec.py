@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations, Outline, class_names, told_apart
 from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span, fill, trace
-from napari_diatom.core.masks import united
 from napari_diatom.core.text import shown
 from napari_diatom.core.text_files import parse_json, read_json
 from napari_diatom.formats.coco import rle

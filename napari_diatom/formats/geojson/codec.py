@@ -70,7 +70,7 @@ def write(path: Path, annotations: Annotations, measurements: Sequence[Mapping[s
     annotations : Annotations
         The specimens.
     measurements : sequence of Mapping, length N, optional
-        What is known of each of them by name, as :func:`napari_diatom.counting.tables.measurements` gives it.
+        What is known of each of them by name, as :func:`napari_diatom.counting.table_columns.measurements` gives it.
 
     Raises
     ------

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.masks import united
 from napari_diatom.measurement.morphometry import oriented_box
 
 SPARE: Final = 1000

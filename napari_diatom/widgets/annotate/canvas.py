@@ -17,7 +17,8 @@ from qtpy.QtWidgets import QApplication
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.napari_layers.project_layer import By
-from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.document import Document
+from napari_diatom.project.edits import Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate import shape_edits

@@ -33,9 +33,10 @@ from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.images.specimen_crops import upright_crop
 from napari_diatom.napari_layers.project_layer import size_text
 from napari_diatom.project import gallery_order
-from napari_diatom.project.document import Contents, Document
+from napari_diatom.project.document import Document
+from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
-from napari_diatom.project.image_files import page_of
+from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of

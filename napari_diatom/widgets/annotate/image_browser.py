@@ -12,7 +12,7 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, QSortFilterProxy
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
 
-from napari_diatom.project.image_files import page_of
+from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_diatom.core.masks import CroppedMask
+from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.common.image_layers import place_of
 

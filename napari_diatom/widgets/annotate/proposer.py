@@ -14,7 +14,7 @@ from napari_diatom.analysis import worker_process
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, Report, ShouldStop
-from napari_diatom.project.image_files import page_of
+from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import from_annotations

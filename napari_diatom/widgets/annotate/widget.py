@@ -39,9 +39,10 @@ from napari_diatom.images.image_files import find_images
 from napari_diatom.models import library
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.project import summary
-from napari_diatom.project.document import Document, Edit
+from napari_diatom.project.document import Document
 from napari_diatom.project.edit_conflicts import ConflictError
-from napari_diatom.project.image_files import page_of
+from napari_diatom.project.edits import Edit
+from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.review_queue import Round, unmatched
 from napari_diatom.project.settings import ProjectImage

@@ -10,7 +10,7 @@ from typing import Any
 from diatom_training.evaluation.card_figures import told
 from diatom_training.evaluation.cross_validation import words
 from diatom_training.evaluation.report import HTML, JSON, TITLES
-from diatom_training.finetune import cross_validation, dataset, training_process
+from diatom_training.finetune import dataset, fold_runs, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
@@ -57,11 +57,11 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
     if arguments.resume:
         begun = None if source.is_dir() else TrainConfig.read(source)
         out = source if begun is None else _out(arguments, begun)
-        folders = [_with_devices(folder, arguments) for folder in cross_validation.open_folds(out, number, begun)]
+        folders = [_with_devices(folder, arguments) for folder in fold_runs.open_folds(out, number, begun)]
     else:
         config = _config(arguments)
         out = _out(arguments, config)
-        folders = cross_validation.create(out, config, number, bar)
+        folders = fold_runs.create(out, config, number, bar)
     for k, folder in enumerate(folders, start=1):
         what = f"fold {k} of {number}"
         if folder.state().stage == "finished":
@@ -73,7 +73,7 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
         except KeyboardInterrupt:
             print(f"Stopped in {what}, {k - 1} finished before. The same command with --resume goes on.", flush=True)
             raise
-    result = cross_validation.conclude(out, folders)
+    result = fold_runs.conclude(out, folders)
     for name, spread in result.spreads.items():
         print(f"{TITLES[name]}: {spread}")
     print(f"{words(result)}\nreport: {out / HTML}")

@@ -28,8 +28,8 @@ from diatom_training.composing.material import NO_SPECIMEN, CutOut, LeftOut, Mat
 from diatom_training.composing.specimen_cutouts import MARGIN, cut, listed
 from diatom_training.data.examples import outline_of
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.masks import CroppedMask
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.slide_image import SlideImage, open_images

@@ -15,10 +15,10 @@ from diatom_training.composing.background import Area, Ground, Rgb, as_pixels, f
 from diatom_training.composing.material import NO_SPECIMEN, Background, CutOut, LeftOut, Material, Specimen, group_of
 from diatom_training.data.examples import Example, Outline, outline_of
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import shared_pixels, united
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
-from napari_diatom.core.masks import shared_pixels, united
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.core.text import many
 from napari_diatom.images.slide_image import open_images

@@ -24,7 +24,7 @@ from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.project import splits
-from napari_diatom.project.image_files import fingerprint, page_of
+from napari_diatom.project.image_identity import file_digest, page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Division
 
@@ -244,7 +244,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
         size = part.pixel_size_um or image.pixel_size_um
         shown = part if flagged else _with_cuts(part)
         slides.append(
-            Slide(part.image, path, page, fingerprint(path)[0], "", shown, size, part=parts.get(part.image, ""))
+            Slide(part.image, path, page, file_digest(path)[0], "", shown, size, part=parts.get(part.image, ""))
         )
     if not slides:
         raise InputError(f"{data} names no image.")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import outline
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import OutputError
-from napari_diatom.core.masks import outline
 
 TRUTH: Final = (0, 114, 178)
 FOUND: Final = (213, 94, 0)

@@ -19,7 +19,7 @@ from diatom_training.learning.backbones import backbone_of, read_lite0
 from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
-from diatom_training.recipes.material import (
+from diatom_training.recipes.training_material import (
     FIELDS_SEED,
     LARGE_SEED,
     TEST_STATION,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
-from napari_diatom.core.masks import draw_polygon
+from napari_diatom.core.cropped_masks import draw_polygon
 
 # Share of the absorption that red, green and blue suffer.
 CLEAR = (1.0, 1.0, 1.0)

@@ -12,7 +12,7 @@ from diatom_training.synthesis.options import FieldOptions
 from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline
 from diatom_training.synthesis.specimens import Specimen, draw_specimen
 from napari_diatom.core import geometry
-from napari_diatom.core.masks import draw_polygon
+from napari_diatom.core.cropped_masks import draw_polygon
 
 _TRIES = 8
 

@@ -82,7 +82,7 @@ def describe(
             )
         pages = open_images(path)
         division: Division = "pages" if len(open_images(path, z=PAGES)) == len(pages) else "fields"
-        digest, size = fingerprint(path)
+        digest, size = file_digest(path)
         for page, image in enumerate(pages, start=1):
             if (place, page) in known:
                 continue
@@ -138,7 +138,7 @@ def page_of(path: Path, page: int, division: Division = "fields") -> SlideImage:
     return pages[page - 1]
 
 
-def fingerprint(path: Path) -> tuple[str, int]:
+def file_digest(path: Path) -> tuple[str, int]:
     """Return the SHA-256 of a file in hexadecimal and its length in bytes.
 
     Raises
@@ -158,7 +158,7 @@ def condition(project: Path, image: ProjectImage) -> Condition:
     path = place_of(project, image)
     if not path.is_file():
         return "missing"
-    if fingerprint(path) != (image.sha256, image.size):
+    if file_digest(path) != (image.sha256, image.size):
         return "changed"
     # The same file may be read otherwise than when it was annotated, such as upright.
     with contextlib.suppress(InputError):
@@ -168,7 +168,7 @@ def condition(project: Path, image: ProjectImage) -> Condition:
     return "as it was"
 
 
-def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, Path]:
+def find_moved(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, Path]:
     """Look for moved images by length and hash, whatever they are called now.
 
     Parameters
@@ -198,7 +198,7 @@ def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, P
         except OSError:
             continue
         if asked:
-            digest, _ = fingerprint(path)
+            digest, _ = file_digest(path)
             found.update({image.id: path for image in asked if image.sha256 == digest})
     return found
 
@@ -206,7 +206,7 @@ def find(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[str, P
 def _files(folder: Path) -> list[Path]:
     """Return the images in a folder; none is no error."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder in which images can be looked for.")
+        raise InputError(f"{folder} is not a folder to look for images in.")
     try:
         return find_images([str(folder)])
     except InputError:

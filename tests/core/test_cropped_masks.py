@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.core import geometry, masks
+from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.detections import CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.tiling.stitching import stitch, without_parts
@@ -53,7 +53,7 @@ def test_resampling_keeps_area_and_place(
     length: float, share: float, angle: float, scale: float, shift: tuple[float, float]
 ) -> None:
     mask = ellipse(200.3, 150.7, length, max(length * share, 8), angle)
-    moved = masks.resampled(mask, *shift, scale)
+    moved = cropped_masks.resampled(mask, *shift, scale)
     # Pixels that the edge of an upright mask halves come in or stay out together, along both of its sides.
     ties = length * scale / 2 if scale > 1 else max(5, length * scale)
     assert moved.area * scale**2 == pytest.approx(mask.area, rel=0.05, abs=ties)
@@ -65,41 +65,41 @@ def test_resampling_keeps_area_and_place(
 
 def test_resampling_there_and_back_gives_the_same_rectangle() -> None:
     mask = CroppedMask(np.ones((7, 31), dtype=bool), 12, -3)
-    there = masks.resampled(mask, 5, 7, 0.25)
+    there = cropped_masks.resampled(mask, 5, 7, 0.25)
     assert there.pixels.shape == (28, 124)
-    assert same(masks.resampled(there, -20 / 16, -28 / 16, 4), mask)
+    assert same(cropped_masks.resampled(there, -20 / 16, -28 / 16, 4), mask)
 
 
 def test_thin_masks_do_not_vanish_and_empty_ones_stay_empty() -> None:
     thread = CroppedMask(np.ones((1, 80), dtype=bool), 100, 50)
-    smaller = masks.resampled(thread, 0, 0, 8)
+    smaller = cropped_masks.resampled(thread, 0, 0, 8)
     assert smaller.pixels.shape[0] == 1
     assert smaller.area in (9, 10, 11)
     assert smaller.pixels.all()
-    assert masks.resampled(CroppedMask(np.zeros((3, 3), dtype=bool), 4, 4), 0, 0, 0.5).area == 0
+    assert cropped_masks.resampled(CroppedMask(np.zeros((3, 3), dtype=bool), 4, 4), 0, 0, 0.5).area == 0
 
 
 def test_probabilities_fill_their_box_without_islands() -> None:
-    full = masks.of_probabilities(np.ones((28, 28)), 10.0, 20.0, 50.0, 30.0)
+    full = cropped_masks.of_probabilities(np.ones((28, 28)), 10.0, 20.0, 50.0, 30.0)
     assert (full.bounds, full.area) == ((10, 20, 50, 30), 400)
     parts = np.zeros((28, 28))
     parts[2:12, 2:20] = 0.9
     parts[20:22, 20:22] = 0.9
     parts[18:28, 2:10] = 0.8
-    mask = masks.of_probabilities(parts, 0, 0, 56, 56)
+    mask = cropped_masks.of_probabilities(parts, 0, 0, 56, 56)
     number, _ = cv2.connectedComponents(mask.pixels.astype(np.uint8))
     assert number == 3
-    assert masks.of_probabilities(np.zeros((28, 28)), 3, 3, 9, 9).area == 0
+    assert cropped_masks.of_probabilities(np.zeros((28, 28)), 3, 3, 9, 9).area == 0
 
 
 def test_overlaps() -> None:
     a = CroppedMask(np.ones((10, 10), dtype=bool), 0, 0)
     b = CroppedMask(np.ones((4, 10), dtype=bool), 5, 3)
-    assert masks.shared_pixels(a, b) == 20
-    assert masks.iou(a, b) == pytest.approx(20 / 120)
-    assert masks.inside(a, b) == pytest.approx(0.5)
-    assert masks.shared_pixels(a, b.shifted(5, 0)) == 0
-    assert masks.united([a, b.shifted(10, 0)]).area == 140
+    assert cropped_masks.shared_pixels(a, b) == 20
+    assert cropped_masks.iou(a, b) == pytest.approx(20 / 120)
+    assert cropped_masks.inside(a, b) == pytest.approx(0.5)
+    assert cropped_masks.shared_pixels(a, b.shifted(5, 0)) == 0
+    assert cropped_masks.united([a, b.shifted(10, 0)]).area == 140
 
 
 @given(st.floats(40, 200), st.floats(0.1, 0.8), st.floats(-1.57, 1.57))
@@ -110,7 +110,7 @@ def test_the_box_of_a_mask(length: float, share: float, angle: float) -> None:
     inside = np.ones(xx.shape, dtype=bool)
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         inside &= (b[0] - a[0]) * (yy - a[1]) - (b[1] - a[1]) * (xx - a[0]) >= 0
-    box = masks.least_box(CroppedMask(inside, 150, 100))
+    box = cropped_masks.least_box(CroppedMask(inside, 150, 100))
     assert box[:2] == pytest.approx(truth[:2], abs=0.6)
     # Sides that lean by less than two pixels from end to end look upright; then the lean counts as length and width.
     lean = min(abs(np.sin(angle)), abs(np.cos(angle)))
@@ -120,19 +120,19 @@ def test_the_box_of_a_mask(length: float, share: float, angle: float) -> None:
 
 def test_a_mask_without_pixels_has_no_box() -> None:
     with pytest.raises(InputError, match="without pixels"):
-        masks.least_box(CroppedMask(np.zeros((2, 2), dtype=bool), 0, 0))
+        cropped_masks.least_box(CroppedMask(np.zeros((2, 2), dtype=bool), 0, 0))
 
 
 def test_the_outline_goes_round_the_largest_part() -> None:
     pixels = ellipse(60, 60, 80, 40, 0.5).pixels.copy()
     pixels[pixels.shape[0] // 2, pixels.shape[1] // 2] = False
     pixels[0, 0] = True
-    ring = masks.outline(CroppedMask(pixels, 10, 20))
+    ring = cropped_masks.outline(CroppedMask(pixels, 10, 20))
     x, y = ring.T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
     assert area == pytest.approx(np.pi * 800, rel=0.03)
     assert ring.mean(axis=0) == pytest.approx([10 + pixels.shape[1] / 2, 20 + pixels.shape[0] / 2], abs=5)
-    assert len(masks.outline(CroppedMask(np.ones((1, 1), dtype=bool), 3, 4))) >= 3
+    assert len(cropped_masks.outline(CroppedMask(np.ones((1, 1), dtype=bool), 3, 4))) >= 3
 
 
 def blobs(seed: int, size: int) -> list[CroppedMask]:
@@ -155,7 +155,7 @@ def through_tiles(specimens: list[CroppedMask], size: int, tile: int, overlap: f
     for window in plan_tiles(size, size, tile, overlap):
         seen = [mask.within(*window).trimmed().shifted(-window.x0, -window.y0) for mask in specimens]
         seen = [mask for mask in seen if mask.area]
-        boxes = [masks.least_box(mask) for mask in seen]
+        boxes = [cropped_masks.least_box(mask) for mask in seen]
         parts.append(place(Detections.of(boxes, masks=seen), window, 1.0, size, size))
     return Detections.concatenate(parts)
 
@@ -189,7 +189,7 @@ def test_pieces_go_with_the_whole_that_is_surer() -> None:
     whole, piece = ellipse(200, 200, 160, 50, 0.4), ellipse(230, 212, 60, 30, 0.4)
     beside, upon = ellipse(330, 300, 60, 30, 0), ellipse(180, 192, 40, 20, 1.2)
     some = [upon, whole, piece, beside]
-    found = Detections.of([masks.least_box(mask) for mask in some], scores=[0.9, 0.8, 0.7, 0.6], masks=some)
+    found = Detections.of([cropped_masks.least_box(mask) for mask in some], scores=[0.9, 0.8, 0.7, 0.6], masks=some)
     left = without_parts(found).masks
     assert left is not None
     assert [any(same(mask, other) for other in left) for mask in some] == [True, True, False, True]

@@ -1,0 +1,81 @@
+"""The journals of all windows that have, or had, a project open: of living ones, and what dead ones left."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from napari_diatom.project import journal
+from napari_diatom.project.edit_conflicts import Clash
+from napari_diatom.project.folder_lock import HIDDEN
+from napari_diatom.project.journal import Left
+from napari_diatom.project.sessions import Session
+
+
+class JournalFolder:
+    """``.project/journals``.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    session : Session
+        This window, which knows which others live.
+    """
+
+    def __init__(self, project: Path, session: Session) -> None:
+        self._folder = project / HIDDEN / "journals"
+        self._session = session
+        self._clashes: dict[Path, tuple[Clash, ...]] = {}
+
+    def own(self, image_id: str) -> Path:
+        """Return where this window's journal of an image is."""
+        return self._folder / f"{image_id}.{self._session.presence.session}{journal.SUFFIX}"
+
+    def note_clashes(self, left: Left, clashes: tuple[Clash, ...]) -> None:
+        """Note why a journal could not be made again."""
+        self._clashes[left.path] = clashes
+
+    def leftovers(self) -> list[Left]:
+        """Return journals of dead windows that could not be made again, or of which lines are damaged."""
+        found: list[Left] = []
+        damaged = set(self._folder.glob(f"*{journal.DAMAGED}"))
+        for path in sorted(damaged.union(self._all())):
+            if path in damaged or self._is_dead(path):
+                found.append(dataclasses.replace(journal.read(path), clashes=self._clashes.get(path, ())))
+        return found
+
+    def waiting(self) -> list[Left]:
+        """Return journals of other windows that are open, or may be: their edits are not in the files yet."""
+        own = self._session.presence.session
+        return [
+            journal.read(path)
+            for path in self._all()
+            if journal.session_of(path) != own and self._session.is_live(journal.session_of(path))
+        ]
+
+    def abandoned_images(self) -> list[str]:
+        """Return the ids of images that dead windows left journals of."""
+        return [journal.image_of(path) for path in self._all() if self._is_dead(path)]
+
+    def abandoned(self, image_id: str, is_locked: bool) -> list[Left]:
+        """Return the journals of an image that dead windows left, the earlier one of a window first.
+
+        Only who holds the lock may take them.
+        """
+        found: list[Left] = []
+        for path in self._all():
+            if journal.image_of(path) == image_id and self._is_dead(path):
+                left = journal.read(path)
+                if is_locked and not left.problem:
+                    left = journal.read(journal.take(path))
+                if not left.problem:
+                    found.append(left)
+        return sorted(found, key=lambda left: (left.session, left.last, left.begun, left.path.name))
+
+    def _all(self) -> list[Path]:
+        """Return all journals, those of this window too."""
+        return sorted(self._folder.glob(f"*{journal.SUFFIX}"))
+
+    def _is_dead(self, path: Path) -> bool:
+        return not self._session.is_live(journal.session_of(path))
