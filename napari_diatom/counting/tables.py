@@ -25,6 +25,7 @@ from napari_diatom.core.text import printable
 from napari_diatom.core.text_files import parse_json
 from napari_diatom.images.orientation import AS_STORED
 from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.measurement import columns
 from napari_diatom.measurement.counting_protocol import Protocol
 from napari_diatom.measurement.measurements import Measurements, measure
 
@@ -37,56 +38,8 @@ IMAGES_CSV: Final = "images.csv"
 TABLES_XLSX: Final = "tables.xlsx"
 RUN_JSON: Final = "run.json"
 
-_SPECIMEN_FORMATS: Final[dict[str, str]] = {
-    "image": "",
-    "specimen": "d",
-    "class": "",
-    "status": "",
-    "score": ".4f",
-    "x_px": ".2f",
-    "y_px": ".2f",
-    "length_px": ".2f",
-    "width_px": ".2f",
-    "angle_deg": ".2f",
-    "area_px": ".1f",
-    "pixel_size_um": ".6f",
-    "length_um": ".3f",
-    "width_um": ".3f",
-    "area_um2": ".3f",
-    "length_width_ratio": ".3f",
-    "cut_by_edge": "d",
-    "origin": "",
-    "model": "",
-    "midline_length_px": ".2f",
-    "width_max_px": ".2f",
-    "width_centre_px": ".2f",
-    "perimeter_px": ".2f",
-    "feret_px": ".2f",
-    "min_feret_px": ".2f",
-    "feret_angle_deg": ".2f",
-    "midline_length_um": ".3f",
-    "width_max_um": ".3f",
-    "width_centre_um": ".3f",
-    "perimeter_um": ".3f",
-    "feret_um": ".3f",
-    "min_feret_um": ".3f",
-    "circularity": ".4f",
-    "rectangularity": ".4f",
-    "solidity": ".4f",
-    "convexity": ".4f",
-    "symmetry_apical": ".4f",
-    "symmetry_transapical": ".4f",
-    "intensity_mean": ".2f",
-    "intensity_sd": ".2f",
-    "intensity_sd_inner": ".2f",
-}
-_TAXON_FORMATS: Final[dict[str, str]] = dict.fromkeys(COLUMNS, "") | {"taxon_confidence": ".4f"}
-_COUNT_FORMATS: Final[dict[str, str]] = {
-    "sample": "",
-    "image": "",
-    "class": "",
-    "count": "d",
-    "relative_abundance": ".6f",
+_FORMATS: Final = {
+    each.name: each.format_spec for each in (*columns.SPECIMEN_COLUMNS, *columns.TAXON_COLUMNS, *columns.COUNT_COLUMNS)
 }
 _IMAGE_COLUMNS: Final = (
     *("sample", "image", "annotations", "overlay", "masks", "width", "height", "pixel_size_um", "pixel_size_source"),
@@ -98,14 +51,11 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,9}")
 _THE_DAY: Final = datetime(1980, 1, 1)
 """The date within XLSX files, the first that a zip file can hold: the same tables are the same bytes on any day."""
 
-_MEASURED: Final = frozenset({*_SPECIMEN_FORMATS, "taxon_confidence"}) - {
-    *("image", "specimen", "class", "status", "score", "x_px", "y_px"),
-    *("pixel_size_um", "cut_by_edge", "origin", "model"),
-}
+_MEASURED: Final = frozenset(each.name for each in (*columns.SPECIMEN_COLUMNS, *columns.TAXON_COLUMNS) if each.measured)
 
 IMAGE_COLUMNS: Final = tuple(f"{name}_px" if name in ("width", "height") else name for name in _IMAGE_COLUMNS)
-SPECIMEN_COLUMNS: Final = tuple(_SPECIMEN_FORMATS)
-COUNT_COLUMNS: Final = tuple(_COUNT_FORMATS)
+SPECIMEN_COLUMNS: Final = columns.names(columns.SPECIMEN_COLUMNS)
+COUNT_COLUMNS: Final = columns.names(columns.COUNT_COLUMNS)
 
 Row = tuple[str, ...]
 
@@ -262,9 +212,8 @@ def _count(value: Any) -> int:
 def _row(value: Any, named: bool) -> Row:
     """Return a stored row whose cells are what their columns hold."""
     row = tuple(map(_text, _list(value)))
-    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
     for text, column in zip(row, specimen_columns(named), strict=True):
-        spec = formats[column]
+        spec = _FORMATS[column]
         if spec and text and not (_WHOLE if spec == "d" else _DECIMAL).fullmatch(text):
             raise ValueError
     return row
@@ -301,8 +250,7 @@ def specimen_rows(
     names : sequence of (Name or None), optional
         What each of them is called; without, the rows lack these columns.
     """
-    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
-    columns = specimen_columns(names is not None)
+    header = specimen_columns(names is not None)
     for i in range(len(measured)):
         name = None if names is None else names[i]
         values: dict[str, Any] = {
@@ -317,8 +265,8 @@ def specimen_rows(
             **(NO_CELLS if name is None else name.cells()),
         }
         yield tuple(
-            _cell(values[column] if column in values else float(getattr(measured, column)[i]), formats[column])
-            for column in columns
+            _cell(values[column] if column in values else float(getattr(measured, column)[i]), _FORMATS[column])
+            for column in header
         )
 
 
@@ -332,9 +280,9 @@ def measurements(rows: Iterable[Row], named: bool = False) -> list[dict[str, flo
     named : bool
         Whether the rows have the columns of taxa.
     """
-    columns = specimen_columns(named)
+    header = specimen_columns(named)
     return [
-        {name: float(text) for name, text in zip(columns, row, strict=True) if name in _MEASURED and text}
+        {name: float(text) for name, text in zip(header, row, strict=True) if name in _MEASURED and text}
         for row in rows
     ]
 
@@ -351,12 +299,11 @@ def specimen_frame(rows: Iterable[Row], named: bool = False) -> DataFrame:
     """
     import pandas as pd
 
-    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS
-    columns = specimen_columns(named)
-    cells = list(zip(*rows, strict=True)) or [()] * len(columns)
+    header = specimen_columns(named)
+    cells = list(zip(*rows, strict=True)) or [()] * len(header)
     frame: dict[str, Any] = {}
-    for column, values in zip(columns, cells, strict=True):
-        if not (spec := formats[column]):
+    for column, values in zip(header, cells, strict=True):
+        if not (spec := _FORMATS[column]):
             frame[column] = pd.Series(values, dtype=object if not values else None)
         elif spec == "d":
             frame[column] = pd.Series([int(text) for text in values], dtype="int64")
@@ -378,7 +325,7 @@ def count_rows(results: Sequence[ImageResult]) -> Iterator[Row]:
         total = totals[result.sample]
         for name, number in result.counts.items():
             values = (result.sample, result.image, name, number, number / total if total else math.nan)
-            yield tuple(_cell(value, spec) for value, spec in zip(values, _COUNT_FORMATS.values(), strict=True))
+            yield tuple(_cell(value, _FORMATS[column]) for value, column in zip(values, COUNT_COLUMNS, strict=True))
 
 
 def write_tables(
@@ -430,10 +377,10 @@ def _fact(result: ImageResult, name: str) -> str:
     value = {"sample": result.sample, "image": result.image}.get(name, result.facts.get(name))
     if value is None:
         return ""
-    return _cell(value, _SPECIMEN_FORMATS.get(name, "") if isinstance(value, float) else "")
+    return _cell(value, _FORMATS.get(name, "") if isinstance(value, float) else "")
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
     """Write a table as CSV in UTF-8 with the line ends of Unix, whole or not at all.
 
     Raises
@@ -444,7 +391,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
     with atomic(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(header)
         # Python leaves a bare carriage return without quotes, and other programs begin a row there.
         writer.writerows([printable(cell) for cell in row] for row in rows)
         text.flush()
@@ -472,19 +419,18 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], name
     from openpyxl.cell import WriteOnlyCell
 
     book = Workbook(write_only=True)
-    formats = _SPECIMEN_FORMATS | _TAXON_FORMATS | _COUNT_FORMATS
     # openpyxl streams from generators of its own, which complain when a full disk stops them half way.
     content = io.BytesIO()
     try:
-        for title, columns, rows in (
+        for title, header, rows in (
             ("specimens", specimen_columns(named), specimens),
             ("counts", count_columns(named), counts),
         ):
             sheet = book.create_sheet(title)
-            sheet.append(columns)
+            sheet.append(header)
             for row in rows:
                 cells: list[Any] = []
-                for text, spec in zip(row, map(formats.__getitem__, columns), strict=True):
+                for text, spec in zip(row, map(_FORMATS.__getitem__, header), strict=True):
                     if spec:
                         cells.append(float(text) if "." in text else int(text) if text else None)
                     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
 from napari_diatom.images.pixel_size import checked
+from napari_diatom.measurement.columns import SIZES_PX, sizes_in_um
 from napari_diatom.measurement.intensity import UNKNOWN, Readable, brightness
 from napari_diatom.measurement.morphometry import SHAPE_NAMES, shape_of
 
 if TYPE_CHECKING:
     from napari_diatom.core.annotations import Annotations
-
-
-_LENGTHS: Final = ("midline_length", "width_max", "width_centre", "perimeter", "feret", "min_feret")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +133,11 @@ class Measurements:
         InputError
             When the pixel size cannot be right.
         """
-        unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
-        names = {item.name for item in fields(self)}
-        lengths = {
-            name: getattr(self, name[:-2] + "px") * unit for name in names - {"pixel_size_um"} if name.endswith("_um")
-        }
-        return replace(self, **lengths, area_um2=self.area_px * unit**2, pixel_size_um=pixel_size_um)
+        if pixel_size_um is not None:
+            checked(pixel_size_um, "The measurements")
+        sizes = sizes_in_um({name: getattr(self, name) for name in SIZES_PX}, pixel_size_um)
+        changed: dict[str, Any] = {**sizes, "pixel_size_um": pixel_size_um}
+        return replace(self, **changed)
 
 
 def measure(
@@ -202,7 +199,8 @@ def _measure(
     image: Readable | NDArray[Any] | None,
 ) -> Measurements:
     """Measure specimens with these masks."""
-    unit = np.nan if pixel_size_um is None else checked(pixel_size_um, "The measurements")
+    if pixel_size_um is not None:
+        checked(pixel_size_um, "The measurements")
     boxes = detections.boxes.astype(np.float64)
     length, width = boxes[:, 2], boxes[:, 3]
     area = geometry.areas(boxes)
@@ -215,6 +213,8 @@ def _measure(
         name: np.array([np.nan if item is None else getattr(item, name) for item in shapes], dtype=np.float64)
         for name in SHAPE_NAMES
     }
+    of_box = {"length_px": length, "width_px": width, "area_px": area}
+    sizes = {name: of_box[name] if name in of_box else shape[name.removesuffix("_px")] for name in SIZES_PX}
     lit = [UNKNOWN] * len(filled) if image is None else brightness(filled, image)
     return Measurements(
         class_names=tuple(detections.classes[i] for i in detections.class_ids),
@@ -222,19 +222,13 @@ def _measure(
         score=detections.scores.astype(np.float64),
         x_px=boxes[:, 0],
         y_px=boxes[:, 1],
-        length_px=length,
-        width_px=width,
         angle_deg=np.degrees(boxes[:, 4]),
-        area_px=area,
-        length_um=length * unit,
-        width_um=width * unit,
-        area_um2=area * unit**2,
         length_width_ratio=length / width,
         cut_by_edge=(detections.cut & CUT_BY_EDGE) > 0,
         pixel_size_um=pixel_size_um,
-        **{f"{name}_px": shape[name] for name in _LENGTHS},
-        **{f"{name}_um": shape[name] * unit for name in _LENGTHS},
-        **{name: values for name, values in shape.items() if name not in _LENGTHS},
+        **sizes,
+        **sizes_in_um(sizes, pixel_size_um),
+        **{name: values for name, values in shape.items() if f"{name}_px" not in SIZES_PX},
         intensity_mean=np.array([item.mean for item in lit], dtype=np.float64),
         intensity_sd=np.array([item.sd for item in lit], dtype=np.float64),
         intensity_sd_inner=np.array([item.sd_inner for item in lit], dtype=np.float64),

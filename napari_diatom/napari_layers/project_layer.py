@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core import geometry, masks
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.core.detections import STATUSES
+from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.project.settings import ProjectClass, rgb
 from napari_diatom.project.specimen import Specimen
@@ -87,20 +88,18 @@ def is_same(shape: ArrayLike, kind: str, other: ArrayLike, its: str) -> bool:
 
 def features(specimens: Sequence[Specimen], pixel_size_um: float | None) -> dict[str, list[Any]]:
     """Return the columns of :data:`FEATURES`; sizes in µm are NaN while the pixel size is unknown."""
-    um = np.nan if pixel_size_um is None else pixel_size_um
-    lengths, widths = [item.box[2] for item in specimens], [item.box[3] for item in specimens]
-    return {
+    boxes = np.array([item.box for item in specimens], dtype=np.float64).reshape(-1, 5)
+    sizes = {shapes_layer.LENGTH_PX: boxes[:, 2], shapes_layer.WIDTH_PX: boxes[:, 3]}
+    known: dict[str, list[Any]] = {
         ID: [item.id for item in specimens],
         shapes_layer.CLASS: [item.name for item in specimens],
         shapes_layer.STATUS: [item.status for item in specimens],
         shapes_layer.SCORE: [item.score for item in specimens],
-        shapes_layer.LENGTH_PX: lengths,
-        shapes_layer.WIDTH_PX: widths,
-        shapes_layer.LENGTH_UM: [length * um for length in lengths],
-        shapes_layer.WIDTH_UM: [width * um for width in widths],
-        shapes_layer.RATIO: [length / width for length, width in zip(lengths, widths, strict=True)],
+        shapes_layer.RATIO: (boxes[:, 2] / boxes[:, 3]).tolist(),
         shapes_layer.ORIGIN: [item.origin for item in specimens],
     }
+    known |= {name: values.tolist() for name, values in (sizes | columns.sizes_in_um(sizes, pixel_size_um)).items()}
+    return {name: known[name] for name in FEATURES}
 
 
 def colours(specimens: Sequence[Specimen], classes: Sequence[ProjectClass], by: By = "class") -> NDArray[np.float32]:

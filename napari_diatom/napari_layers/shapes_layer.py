@@ -17,31 +17,32 @@ from napari_diatom.core import geometry
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.core.detections import PERSON, STATUSES, Detections, cut_flags
 from napari_diatom.core.taxa import COLUMNS, NO_CELLS, Name
+from napari_diatom.measurement import columns
 from napari_diatom.measurement.measurements import Measurements, measure
 
 METADATA_KEY: Final = "napari_diatom"
 """Entry of ``layer.metadata`` that makes a Shapes layer one of ours; see :class:`ResultFacts`."""
 
-SPECIMEN: Final = "specimen"
-CLASS: Final = "class"
-STATUS: Final = "status"
-SCORE: Final = "score"
-LENGTH_PX: Final = "length_px"
-WIDTH_PX: Final = "width_px"
-AREA_PX: Final = "area_px"
-LENGTH_UM: Final = "length_um"
-WIDTH_UM: Final = "width_um"
-AREA_UM2: Final = "area_um2"
-RATIO: Final = "length_width_ratio"
-ANGLE: Final = "angle_deg"
-PERIMETER_PX: Final = "perimeter_px"
-PERIMETER_UM: Final = "perimeter_um"
-CIRCULARITY: Final = "circularity"
-SOLIDITY: Final = "solidity"
-INTENSITY: Final = "intensity_mean"
-INTENSITY_SD: Final = "intensity_sd"
-CUT: Final = "cut_by_edge"
-ORIGIN: Final = "origin"
+SPECIMEN: Final = columns.column("specimen").name
+CLASS: Final = columns.column("class").name
+STATUS: Final = columns.column("status").name
+SCORE: Final = columns.column("score").name
+LENGTH_PX: Final = columns.column("length_px").name
+WIDTH_PX: Final = columns.column("width_px").name
+AREA_PX: Final = columns.column("area_px").name
+LENGTH_UM: Final = columns.column("length_um").name
+WIDTH_UM: Final = columns.column("width_um").name
+AREA_UM2: Final = columns.column("area_um2").name
+RATIO: Final = columns.column("length_width_ratio").name
+ANGLE: Final = columns.column("angle_deg").name
+PERIMETER_PX: Final = columns.column("perimeter_px").name
+PERIMETER_UM: Final = columns.column("perimeter_um").name
+CIRCULARITY: Final = columns.column("circularity").name
+SOLIDITY: Final = columns.column("solidity").name
+INTENSITY: Final = columns.column("intensity_mean").name
+INTENSITY_SD: Final = columns.column("intensity_sd").name
+CUT: Final = columns.column("cut_by_edge").name
+ORIGIN: Final = columns.column("origin").name
 
 SIZES: Final = (LENGTH_PX, WIDTH_PX, AREA_PX, LENGTH_UM, WIDTH_UM, AREA_UM2, RATIO, ANGLE)
 
@@ -307,17 +308,17 @@ def to_features(
 def to_taxa(names: Sequence[Name | None]) -> dict[str, NDArray[Any]]:
     """Return the features that tell the taxa of N specimens, one array of length N per name."""
     cells = [NO_CELLS if name is None else name.cells() for name in names]
-    columns = {column: [cell[column] for cell in cells] for column in COLUMNS}
+    parts = {column: [cell[column] for cell in cells] for column in COLUMNS}
     return {
         column: np.asarray(values, dtype=np.float64) if column == TAXON_CONFIDENCE else _strings(values)
-        for column, values in columns.items()
+        for column, values in parts.items()
     }
 
 
 def names_of(features: Mapping[str, Any], n: int) -> tuple[Name | None, ...]:
     """Return the names of N specimens in a table of features, None of those that it does not tell."""
-    columns = zip(*(_column(features, column, NO_CELLS[column], n) for column in COLUMNS), strict=True)
-    cells = (dict(zip(COLUMNS, values, strict=True)) for values in columns)
+    parts = zip(*(_column(features, column, NO_CELLS[column], n) for column in COLUMNS), strict=True)
+    cells = (dict(zip(COLUMNS, values, strict=True)) for values in parts)
     return tuple(Name.of(cell) if np.isfinite(cell[TAXON_CONFIDENCE]) else None for cell in cells)
 
 
@@ -329,12 +330,8 @@ def names_in(metadata: Mapping[str, Any]) -> dict[int, Name]:
 
 def sizes_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> dict[str, NDArray[np.float64]]:
     """Return the features in µm, by their names, of a table that has those in pixels; NaN without a pixel size."""
-    unit = np.nan if pixel_size_um is None else pixel_size_um
-    sources = {LENGTH_UM: LENGTH_PX, WIDTH_UM: WIDTH_PX, PERIMETER_UM: PERIMETER_PX, AREA_UM2: AREA_PX}
-    return {
-        name: np.asarray(features[source], dtype=np.float64) * unit ** (2 if name == AREA_UM2 else 1)
-        for name, source in sources.items()
-    }
+    sizes = (LENGTH_PX, WIDTH_PX, PERIMETER_PX, AREA_PX)
+    return columns.sizes_in_um({name: np.asarray(features[name], dtype=np.float64) for name in sizes}, pixel_size_um)
 
 
 def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], facts: ResultFacts) -> Detections:
@@ -372,9 +369,9 @@ def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], fact
 def labels(features: Mapping[str, Any], many_classes: bool) -> NDArray[np.str_]:
     """Return the text beside each box: number and length; between them its taxon, or its class where there are many."""
     texts = []
-    columns = [features[name] for name in (SPECIMEN, CLASS, LENGTH_UM, LENGTH_PX)]
-    taxa = _column(features, TAXON, "", len(columns[0]))
-    for number, name, length_um, length_px, taxon in zip(*columns, taxa, strict=True):
+    parts = [features[name] for name in (SPECIMEN, CLASS, LENGTH_UM, LENGTH_PX)]
+    taxa = _column(features, TAXON, "", len(parts[0]))
+    for number, name, length_um, length_px, taxon in zip(*parts, taxa, strict=True):
         size = f"{length_um:.1f} µm" if np.isfinite(length_um) else f"{length_px:.0f} px"
         called = taxon or (name if many_classes else "")
         texts.append(f"{number} {called} {size}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
@@ -13,49 +12,47 @@ from qtpy.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QStyledIte
 
 from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import STATUSES
+from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import shapes_layer
 
 
-@dataclass(frozen=True)
 class _Column:
-    """A column: which feature it shows, under which name, how wide, with how many decimals."""
+    """A column of the table: which feature it shows, under which title, how wide; the rest the feature itself says."""
 
-    feature: str
-    title: str
-    width: int
-    decimals: int | None = None
-    hint: str = ""
+    def __init__(self, feature: str, title: str, width: int, hint: str = "") -> None:
+        known = columns.column(feature)
+        self.feature, self.width, self.hint = feature, width, hint or known.hint
+        self.title = known.titled(title)
+        self.decimals = None if not known.decimals else known.shown_decimals
 
 
 _HEAD: Final = (
-    _Column(
-        shapes_layer.SPECIMEN, "#", 40, hint="Number of the specimen, as beside its box and in the exported tables"
-    ),
-    _Column(shapes_layer.CLASS, "Class", 92, hint="Double-click to change"),
+    _Column(shapes_layer.SPECIMEN, "#", 40),
+    _Column(shapes_layer.CLASS, "Class", 92, "Double-click to change"),
 )
 _TAXA: Final = (
-    _Column(shapes_layer.TAXON, "Taxon", 138, hint="Double-click to change; empty where nothing was named"),
-    _Column(shapes_layer.TAXON_CONFIDENCE, "Conf.", 48, 2, "Probability of the taxon; 1 for what a person says"),
+    _Column(shapes_layer.TAXON, "Taxon", 138, "Double-click to change; empty where nothing was named"),
+    _Column(shapes_layer.TAXON_CONFIDENCE, "Conf.", 48, "Probability of the taxon; 1 for what a person says"),
     _Column(shapes_layer.GENUS, "Genus", 92),
-    _Column(shapes_layer.TAXON_2, "Or", 150, hint="The most probable other taxon"),
-    _Column(shapes_layer.TAXON_3, "Or", 150, hint="The next"),
-    _Column(shapes_layer.NAMED_BY, "Named by", 120, hint="The model that named the taxon, or a person"),
+    _Column(shapes_layer.TAXON_2, "Or", 150, "The most probable other taxon"),
+    _Column(shapes_layer.TAXON_3, "Or", 150, "The next"),
+    _Column(shapes_layer.NAMED_BY, "Named by", 120),
 )
 _SIZES_UM: Final = (
-    _Column(shapes_layer.LENGTH_UM, "Length µm", 74, 1),
-    _Column(shapes_layer.WIDTH_UM, "Width µm", 68, 1),
+    _Column(shapes_layer.LENGTH_UM, "Length", 74),
+    _Column(shapes_layer.WIDTH_UM, "Width", 68),
 )
 _SIZES_PX: Final = (
-    _Column(shapes_layer.LENGTH_PX, "Length px", 74, 0),
-    _Column(shapes_layer.WIDTH_PX, "Width px", 68, 0),
+    _Column(shapes_layer.LENGTH_PX, "Length", 74),
+    _Column(shapes_layer.WIDTH_PX, "Width", 68),
 )
 _TAIL: Final = (
-    _Column(shapes_layer.RATIO, "L/W", 40, 1),
-    _Column(shapes_layer.SCORE, "Score", 48, 2, "How sure the model is; 1 for what a person drew"),
-    _Column(shapes_layer.STATUS, "Status", 84, hint="Double-click to change"),
-    _Column(shapes_layer.ANGLE, "Angle °", 56, 0, "Of the apical axis, from right towards down"),
-    _Column(shapes_layer.CUT, "Cut", 40, hint="Touches the image's edge, so its true size is unknown"),
-    _Column(shapes_layer.ORIGIN, "Origin", 120, hint="The model, or a person"),
+    _Column(shapes_layer.RATIO, "L/W", 40),
+    _Column(shapes_layer.SCORE, "Score", 48),
+    _Column(shapes_layer.STATUS, "Status", 84, "Double-click to change"),
+    _Column(shapes_layer.ANGLE, "Angle", 56),
+    _Column(shapes_layer.CUT, "Cut", 40, "Touches the edge of the image, so its true size is unknown"),
+    _Column(shapes_layer.ORIGIN, "Origin", 120),
 )
 
 
