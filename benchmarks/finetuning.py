@@ -25,6 +25,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.finetune.training_process import Child
 from napari_diatom.core import geometry
+from napari_diatom.core.processes import command_of
 from napari_diatom.models import library
 
 TINY = {
@@ -89,7 +90,7 @@ def _on_command_line(config: TrainConfig, home: Path) -> RunFolder:
     """Train with ``napari-diatom train``."""
     file = home / "config.yaml"
     config.absolute().write(file)
-    command = [sys.executable, "-m", "napari_diatom.cli.app", "train", str(file), "-o", str(home / "command")]
+    command = command_of("napari_diatom.cli.app", "train", str(file), "-o", str(home / "command"))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return RunFolder(home / "command")
 

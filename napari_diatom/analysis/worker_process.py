@@ -29,7 +29,7 @@ import numpy as np
 
 from napari_diatom.core import errors
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
-from napari_diatom.core.processes import _quiet_flags, python
+from napari_diatom.core.processes import run, start
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check
 from napari_diatom.tiling.map_blending import scratch
 
@@ -141,17 +141,18 @@ def _asked(
 
 def devices() -> tuple[str, ...]:
     """Return the devices that a network can run on here, found out in a process that ends at once."""
-    code = (
-        "import torch\n"
-        "print('cuda' if torch.cuda.is_available() else '', 'mps' if torch.backends.mps.is_available() else '')"
-    )
     try:
-        done = subprocess.run(
-            python("-c", code), capture_output=True, text=True, timeout=120, check=False, **_quiet_flags()
-        )
+        done = run("napari_diatom.analysis.worker_process:print_devices", timeout=120)
     except (OSError, subprocess.TimeoutExpired):
         return ("auto", "cpu")
     return ("auto", "cpu", *(done.stdout.split() if done.returncode == 0 else ()))
+
+
+def print_devices() -> None:
+    """Print the accelerators that there are; loading torch, and its drivers, is what :func:`devices` leaves to it."""
+    import torch
+
+    print("cuda" if torch.cuda.is_available() else "", "mps" if torch.backends.mps.is_available() else "")
 
 
 def close() -> None:
@@ -164,14 +165,11 @@ class _Child:
 
     def __init__(self) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        # The child finds its modules where this process found them, however this one was started.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from napari_diatom.analysis.worker_process import main; main()"
-        self._process = subprocess.Popen(
-            python("-c", code),
+        self._process = start(
+            "napari_diatom.analysis.worker_process:main",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            **_quiet_flags(),
         )
         self._inbox: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, daemon=True, name="napari-diatom child").start()

@@ -1,39 +1,81 @@
-"""Python in processes of its own, which takes no modules from the folder that it is started in."""
+"""Python in processes of its own, which find modules where this process does, and not in the folder they start in."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Final
+
+_BEGIN: Final = """
+import importlib, json, runpy, sys
+
+sys.path[:] = json.loads(sys.argv[1])
+module, _, function = sys.argv[2].partition(":")
+del sys.argv[1:3]
+if function:
+    getattr(importlib.import_module(module), function)(*sys.argv[1:])
+else:
+    runpy.run_module(module, run_name="__main__")
+"""
 
 
-def python(*arguments: str) -> list[str]:
-    """Return the command that runs this Python with such arguments, as ``-c CODE`` or ``-m MODULE``.
+def command_of(target: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module, or calls a function, in a process of its own.
 
     Without ``-P`` a ``torch.py`` that lies in the working folder, beside somebody's images, would be run for torch.
+
+    Parameters
+    ----------
+    target : str
+        ``module``, which runs as with ``python -m``, or ``module:function``.
+    *arguments : str
+        The module finds them in ``sys.argv``; the function is called with them.
     """
-    return [sys.executable, "-P", *arguments]
+    return [sys.executable, "-P", "-c", _BEGIN, json.dumps(sys.path), target, *arguments]
 
 
-def command_of(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module in a process that finds modules where this one found them."""
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}; sys.argv = {['', *arguments]!r}; import runpy; "
-        f"runpy.run_module({module!r}, run_name='__main__')"
+def start(target: str, *arguments: str, apart: bool = False, **streams: Any) -> subprocess.Popen[bytes]:
+    """Start a process as :func:`command_of` says; on Windows no console pops up.
+
+    Parameters
+    ----------
+    target, *arguments : str
+        As for :func:`command_of`.
+    apart : bool
+        Whether it goes on when the terminal of this process is closed or interrupted.
+    **streams
+        ``stdin``, ``stdout`` and ``stderr``, as for :class:`subprocess.Popen`.
+
+    Raises
+    ------
+    OSError
+        When it cannot be started.
+    """
+    return subprocess.Popen(command_of(target, *arguments), **streams, **_ways(apart))
+
+
+def run(target: str, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a process as :func:`command_of` says, wait for its end, and return what it wrote.
+
+    Raises
+    ------
+    OSError
+        When it cannot be started.
+    subprocess.TimeoutExpired
+        When it takes longer than ``timeout`` seconds.
+    """
+    command = command_of(target, *arguments)
+    ways = _ways(apart=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, **ways
     )
-    return python("-c", code)
 
 
-def apart() -> dict[str, Any]:
-    """Return what keeps a child from ending with this process's terminal, and a console from popping up on Windows."""
+def _ways(apart: bool) -> dict[str, Any]:
+    """Return how a process is started: without a console on Windows, and apart from this terminal where asked for."""
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True, "env": os.environ | {"PYTHONUNBUFFERED": "1"}}
-
-
-def _quiet_flags() -> dict[str, Any]:
-    """Return what keeps a console from popping up on Windows."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW}
-    return {}
+        group = subprocess.CREATE_NEW_PROCESS_GROUP if apart else 0
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | group}
+    return {"start_new_session": True, "env": os.environ | {"PYTHONUNBUFFERED": "1"}} if apart else {}

@@ -15,7 +15,7 @@ from typing import Final
 from platformdirs import user_cache_dir, user_config_dir, user_data_dir
 
 from napari_diatom.core.atomic_files import reason
-from napari_diatom.core.processes import _quiet_flags, python
+from napari_diatom.core.processes import run
 from napari_diatom.diagnostics.problem import Problem
 from napari_diatom.models import library
 
@@ -25,21 +25,8 @@ SOFTWARE: Final = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", 
 """What names of OpenGL's renderers hold that draw on the processor."""
 _PATIENCE_SECONDS: Final = 60
 _MARK: Final = "OpenGL:"
-_RENDERER: Final = f"""
-from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
-from qtpy.QtWidgets import QApplication
-app = QApplication([])
-surface = QOffscreenSurface()
-surface.create()
-context = QOpenGLContext()
-if context.create() and context.makeCurrent(surface):
-    from vispy.gloo import gl
-    print({_MARK!r}, gl.glGetParameter(gl.GL_RENDERER), flush=True)
-else:
-    print({_MARK!r}, flush=True)
-import os
-os._exit(0)
-"""
+RENDERER: Final = "napari_diatom.diagnostics.machine:print_renderer"
+"""The function that is asked in a process of its own what draws OpenGL."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,26 @@ def folder_problems(known: list[Folder]) -> Iterator[Problem]:
         )
 
 
-def renderer() -> str | None:
+def print_renderer() -> None:
+    """Print the name of what draws OpenGL behind a mark, and end this process."""
+    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
+    from qtpy.QtWidgets import QApplication
+
+    # It must not be collected while the context is in use.
+    application = QApplication([])  # noqa: F841
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    name = ""
+    if context.create() and context.makeCurrent(surface):
+        from vispy.gloo import gl  # type: ignore[import-untyped]
+
+        name = gl.glGetParameter(gl.GL_RENDERER)
+    print(_MARK, name, flush=True)
+    os._exit(0)
+
+
+def renderer(target: str = RENDERER) -> str | None:
     """Return the name of what draws OpenGL, empty where nothing does, and None where that cannot be found out.
 
     It is asked in a process of its own, that ends at once, since a fault of a driver ends the process that asks.
@@ -103,15 +109,7 @@ def renderer() -> str | None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
     try:
-        done = subprocess.run(
-            python("-c", _RENDERER),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE_SECONDS,
-            check=False,
-            **_quiet_flags(),
-        )
+        done = run(target, timeout=_PATIENCE_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]

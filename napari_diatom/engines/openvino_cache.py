@@ -6,14 +6,13 @@ Neither the program nor its window ever pays for importing torch, and a damaged 
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from napari_diatom import __version__
 from napari_diatom.core.errors import ModelError
-from napari_diatom.core.processes import python
+from napari_diatom.core.processes import run
 from napari_diatom.engines.third_party import CACHE
 from napari_diatom.models.library import ModelFolder
 
@@ -35,8 +34,7 @@ def converted(model: ModelFolder) -> Path:
     source = " ".join(map(str, parts))
     home = CACHE / "openvino" / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}-{version('openvino')}"
     if not is_sound(home):
-        command = python("-m", "napari_diatom.engines.openvino_export", str(model.folder), str(home))
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run("napari_diatom.engines.openvino_export", str(model.folder), str(home))
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
             raise ModelError(f"Model {model.card.name} could not be prepared for this processor: {reason}")

@@ -11,21 +11,8 @@ from typing import Final
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_diatom.core.processes import python
+from napari_diatom.core.processes import start
 
-_CODE: Final = """
-import os, psutil, runpy, sys, threading
-
-def follow(parent):
-    try:
-        psutil.Process(parent).wait()
-    finally:
-        os._exit(0)
-
-threading.Thread(target=follow, args=(int(sys.argv.pop(1)),), daemon=True).start()
-runpy.run_module("tensorboard.main", run_name="__main__")
-"""
-"""TensorBoard, which ends when the process that is named is gone, however that ended."""
 _ADDRESS: Final = re.compile(rb"http://localhost:\d+/\S*")
 
 
@@ -45,13 +32,13 @@ class BoardServer(QObject):
         """Start it for a folder; ``ready`` or ``failed`` follow."""
         self.close()
         options = ["--logdir", str(folder), "--host", "localhost", "--port", "0"]
-        self._process = process = subprocess.Popen(
-            python("-c", _CODE, str(os.getpid()), *options),
+        self._process = process = start(
+            "diatom_training.finetune.tensorboard_process:serve",
+            str(os.getpid()),
+            *options,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # On Windows alone a console would pop up.
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pickle
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 from diatom_training.finetune.config import TrainConfig
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
-from napari_diatom.core.processes import apart, command_of
+from napari_diatom.core.processes import start
 from napari_diatom.core.progress import ShouldStop, never
 
 _POLL_SECONDS: Final = 0.1
@@ -34,8 +33,9 @@ def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldSt
         file, out, log = (Path(folder) / name for name in ("config.yaml", "out.pickle", "log.txt"))
         config.absolute().write(file)
         with log.open("wb") as stream:
-            command = command_of("diatom_training.finetune.subprocess_call", module, function, str(file), str(out))
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, **apart())
+            target = "diatom_training.finetune.subprocess_call:call_and_write"
+            streams = {"stdin": subprocess.DEVNULL, "stdout": stream, "stderr": stream}
+            process = start(target, module, function, str(file), str(out), apart=True, **streams)
         try:
             while process.poll() is None:
                 if should_stop():
@@ -54,17 +54,13 @@ def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldSt
     return result
 
 
-def _main(module: str, function: str, file: Path, out: Path) -> None:
-    """Call the function and write what it gives, or what is wrong."""
+def call_and_write(module: str, function: str, file: str, out: str) -> None:
+    """Call a function with the configuration in a file, and write what it gives, or what is wrong."""
     # Whoever called deletes this folder, also when it ends this process in the middle of its work.
-    tempfile.tempdir = str(out.parent)
+    tempfile.tempdir = str(Path(out).parent)
     call: Callable[[TrainConfig], Any] = getattr(importlib.import_module(module), function)
     try:
-        said: tuple[str | None, Any] = (None, call(TrainConfig.read(file)))
+        said: tuple[str | None, Any] = (None, call(TrainConfig.read(Path(file))))
     except DiatomError as error:
         said = (str(error), None)
-    out.write_bytes(pickle.dumps(said))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    Path(out).write_bytes(pickle.dumps(said))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from diatom_training.finetune import recent_runs
 from diatom_training.finetune.run_folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
-from napari_diatom.core.processes import apart, command_of
+from napari_diatom.core.processes import start
 from napari_diatom.core.progress import Progress, Report, ShouldStop
 from napari_diatom.models.card import CARD_FILE
 
@@ -57,9 +57,9 @@ class Child:
             raise InputError(f"{folder.path} is finished; its model is in {folder / MODEL}.")
         (folder / STOP).unlink(missing_ok=True)
         folder.adopt()
-        command = command_of("diatom_training.finetune", str(folder.path))
         with (folder / LOG).open("ab") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **apart())
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            process = start("diatom_training.finetune", str(folder.path), apart=True, **streams)
         # The process itself can say so only when it has loaded its libraries.
         folder.write_state("running", pid=process.pid)
         return process

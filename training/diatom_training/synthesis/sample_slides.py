@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from diatom_training.synthesis.render import RenderedField, render_field
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import atomic, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
-from napari_diatom.core.processes import python
+from napari_diatom.core.processes import command_of
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.formats.geojson import codec as geojson
 
@@ -372,6 +371,37 @@ def _tiff(sample: Sample, image: NDArray[np.uint8] | NDArray[np.uint16]) -> byte
     return stream.getvalue()
 
 
+def render_to(name: str, file: str | Path) -> None:
+    """Render an example slide into a ``.npy`` file, which appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    image = render_sample(name).image
+    with atomic(Path(file)) as stream:
+        np.save(stream, image)
+
+
+def render_command(name: str, file: Path) -> list[str]:
+    """Return the command that runs :func:`render_to` in a process of its own."""
+    return command_of("diatom_training.synthesis.sample_slides:render_to", name, str(file))
+
+
+def rendered(file: Path, stderr: str) -> None:
+    """Check that a rendering process has done its work.
+
+    Raises
+    ------
+    OutputError
+        With the last line of what it wrote to ``stderr``.
+    """
+    if not file.exists():
+        lines = stderr.strip().splitlines()
+        raise OutputError(f"The example slide could not be rendered: {lines[-1] if lines else 'the process ended.'}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the example slides; the command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m diatom_training.synthesis.sample_slides", description=main.__doc__)
@@ -390,41 +420,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main())
-
-
-def render_to(name: str, file: Path) -> None:
-    """Render an example slide into a ``.npy`` file, which appears whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        When the file cannot be written.
-    """
-    from diatom_training.synthesis.sample_slides import render_sample
-
-    image = render_sample(name).image
-    with atomic(file) as stream:
-        np.save(stream, image)
-
-
-def render_command(name: str, file: Path) -> list[str]:
-    """Return the command that runs :func:`render_to` in a process of its own."""
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}\n"
-        "from pathlib import Path; from diatom_training.synthesis.sample_slides import render_to\n"
-        f"render_to({name!r}, Path({os.fspath(file)!r}))"
-    )
-    return python("-c", code)
-
-
-def rendered(file: Path, stderr: str) -> None:
-    """Check that a rendering process has done its work.
-
-    Raises
-    ------
-    OutputError
-        With the last line of what it wrote to ``stderr``.
-    """
-    if not file.exists():
-        lines = stderr.strip().splitlines()
-        raise OutputError(f"The example slide could not be rendered: {lines[-1] if lines else 'the process ended.'}")
