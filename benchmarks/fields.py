@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.crops import clip_polygon
 from diatom_training.data.examples import from_coco, truth_of
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask, Detections
@@ -73,7 +72,7 @@ def photographs(annotations: Path, images: Path, station: str | None) -> Iterato
 
 def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:
     """Return the mask of the part of an outline that lies on the image."""
-    seen = clip_polygon(outline.astype(np.float64), width, height)
+    seen = geometry.clip_polygon(outline.astype(np.float64), 0, 0, width, height)
     return fill(((seen,),)) if len(seen) else CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
 
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from fields import SET_UP
 
-from diatom_training.data.crops import clip_polygon, read_rgb
+from diatom_training.data.crops import read_rgb
 from diatom_training.data.examples import Example, from_coco
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.finetune import dataset, training_run
@@ -226,7 +226,7 @@ def _reduced(real: Path, folder: Path, longest: int) -> list[Example]:
 def _annotated(example: Example) -> Annotations:
     """Return an image's outlines as annotations."""
     height, width = read_rgb(example.image).shape[:2]
-    rings = [clip_polygon(outline.astype(np.float64), width, height) for outline in example.outlines]
+    rings = [geometry.clip_polygon(outline.astype(np.float64), 0, 0, width, height) for outline in example.outlines]
     boxes = np.array([geometry.min_area_box(ring) for ring in rings]).reshape(-1, 5)
     return Annotations.of(
         Detections.of(boxes, classes=(CLASS,), masks=[fill(((ring,),)) for ring in rings]),

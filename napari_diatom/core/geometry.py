@@ -6,7 +6,7 @@ A box is ``cx, cy, length, width`` in pixels and an angle in radians from +x (ri
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import shapely
@@ -112,9 +112,45 @@ def areas(boxes: ArrayLike) -> NDArray[np.float64]:
 
 
 def polygon_area(points: ArrayLike) -> float:
-    """Return the area of a polygon, shape (K, 2), in square pixels, by the shoelace formula."""
+    """Return the area of a polygon, shape (K, 2), in square pixels."""
+    return abs(signed_area(points))
+
+
+def signed_area(points: ArrayLike) -> float:
+    """Return the area of a polygon, shape (K, 2), in square pixels, above 0 where it runs clockwise on the screen."""
     x, y = np.asarray(points, dtype=np.float64).reshape(-1, 2).T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+
+
+def clip_polygon(points: NDArray[Any], x0: float, y0: float, x1: float, y1: float) -> NDArray[Any]:
+    """Return the part of a polygon inside an upright rectangle, as one ring (Sutherland and Hodgman 1974).
+
+    Parts that hang together outside only stay one ring, joined along the sides of the rectangle, unlike with
+    :func:`shapely.clip_by_rect`.
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (K, 2)
+        x and y.
+    x0, y0, x1, y1 : float
+        The rectangle.
+
+    Returns
+    -------
+    ndarray of float, shape (M, 2)
+        Without points where nothing lies inside.
+    """
+    for axis, limit, sign in ((0, x0, 1.0), (0, x1, -1.0), (1, y0, 1.0), (1, y1, -1.0)):
+        if not len(points):
+            break
+        depth = sign * (points[:, axis] - limit)
+        following, next_depth = np.roll(points, -1, axis=0), np.roll(depth, -1)
+        crossing = (depth >= 0) != (next_depth >= 0)
+        share = np.where(crossing, depth / np.where(crossing, depth - next_depth, 1.0), 0.0)
+        cuts = points + share[:, None] * (following - points)
+        both = np.stack([points, cuts], axis=1).reshape(-1, 2)
+        points = both[np.stack([depth >= 0, crossing], axis=1).reshape(-1)]
+    return points
 
 
 def bounds(boxes: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import shapely
@@ -127,6 +127,25 @@ def of_probabilities(values: ArrayLike, x0: float, y0: float, x1: float, y1: flo
     """
     found, left, top = spread(values, x0, y0, x1, y1)
     return _without_islands(CroppedMask(found >= HALF, left, top)).trimmed()
+
+
+def draw_polygon(canvas: NDArray[np.uint8], points: NDArray[Any], value: int = 1, bits: int = 4) -> None:
+    """Fill a polygon in an image, its corners placed between the pixels; quicker than exact, margins included.
+
+    Parameters
+    ----------
+    canvas : ndarray of uint8, shape (H, W)
+        Is drawn into.
+    points : ndarray of float, shape (K, 2)
+        x and y, with the centres of pixels at whole numbers.
+    value : int
+        What its pixels become.
+    bits : int
+        Corners are rounded to whole multiples of ``2 ** -bits`` pixels.
+    """
+    import cv2
+
+    cv2.fillPoly(canvas, [np.rint(points * 2**bits).astype(np.int32)], value, shift=bits)
 
 
 def _without_islands(mask: CroppedMask) -> CroppedMask:

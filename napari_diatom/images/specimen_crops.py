@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.masks import draw_polygon
 from napari_diatom.images.slide_image import Readable
 
 MARGIN: Final = 1.15
@@ -147,8 +148,7 @@ def upright_cutout(
     linear, offset = placement
     drawn = (points - offset) @ np.linalg.inv(linear).T - 0.5
     outside = np.ones((size, size), dtype=np.uint8)
-    fixed = np.rint(drawn * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(outside, [fixed], 0, shift=_SUBPIXEL_BITS)
+    draw_polygon(outside, drawn, 0, _SUBPIXEL_BITS)
     distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_5)
     return Cutout(pixels, np.asarray(distance, dtype=np.float32), inside)
 

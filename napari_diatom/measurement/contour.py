@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 
@@ -100,12 +101,6 @@ def smoothed(points: Points, sigma: float) -> Points:
     width = min(sigma * len(points) / max(perimeter(points), STEP), len(points) / 16)
     mean = gaussian_filter1d(points, width, axis=0, mode="wrap")
     return np.asarray(2 * mean - gaussian_filter1d(mean, width, axis=0, mode="wrap"))
-
-
-def area(points: Points) -> float:
-    """Return the area of a closed polygon in square pixels, above 0 where it runs clockwise on the screen."""
-    after = following(points)
-    return float(points[:, 0] @ after[:, 1] - points[:, 1] @ after[:, 0]) / 2
 
 
 def following(values: Points) -> Points:
@@ -241,7 +236,7 @@ def _between(shares: NDArray[np.float32]) -> Points:
     outer = inner + steps_out
     above, below = padded[inner[:, 1], inner[:, 0]], padded[outer[:, 1], outer[:, 0]]
     ring: Points = inner - 0.5 + steps_out * ((above - 0.5) / (above - below))[:, None].astype(np.float64)
-    return ring if area(ring) > 0 else ring[::-1]
+    return ring if geometry.signed_area(ring) > 0 else ring[::-1]
 
 
 def _squares(part: CroppedMask) -> Points:
@@ -252,7 +247,7 @@ def _squares(part: CroppedMask) -> Points:
     corners = np.concatenate([np.column_stack([x + i, y + j]) for i in (0, 1) for j in (0, 1)])
     hull: Points = cv2.convexHull(corners.astype(np.float32)).reshape(-1, 2).astype(np.float64)
     hull = hull + np.array([part.x0, part.y0])
-    return hull if area(hull) > 0 else hull[::-1]
+    return hull if geometry.signed_area(hull) > 0 else hull[::-1]
 
 
 def averaged(pixels: NDArray[np.bool_], factor: int) -> NDArray[np.float32]:

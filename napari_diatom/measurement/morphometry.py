@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.masks import draw_polygon
 from napari_diatom.measurement import contour
 from napari_diatom.measurement.contour import Points
 from napari_diatom.measurement.midline import midline
@@ -129,7 +130,7 @@ def _measured(mask: CroppedMask) -> Shape:
     smooth = contour.smoothed(rough, _SMOOTHING)
     hull = _hull(smooth)
     line = midline(contour.turned(tips, box[4]))
-    area, perimeter = abs(contour.area(smooth)), contour.perimeter(smooth)
+    area, perimeter = geometry.polygon_area(smooth), contour.perimeter(smooth)
     feret, angle, min_feret, rectangle = _callipers(tips, hull, box)
     mirrored = _symmetry(contour.turned(smooth - contour.moments(smooth)[0], box[4]))
     cx, cy, length, width, direction = geometry.canonical([box])[0].tolist()
@@ -144,7 +145,7 @@ def _measured(mask: CroppedMask) -> Shape:
         feret_angle_deg=angle,
         circularity=min(4 * math.pi * area / perimeter**2, 1.0),
         rectangularity=min(area / rectangle, 1.0),
-        solidity=min(area / abs(contour.area(hull)), 1.0),
+        solidity=min(area / geometry.polygon_area(hull), 1.0),
         convexity=min(contour.perimeter(hull) / perimeter, 1.0),
         symmetry_apical=mirrored[0],
         symmetry_transapical=mirrored[1],
@@ -181,7 +182,7 @@ def _ends(points: Points) -> tuple[Points, Points] | None:
     centres, widths = [], []
     for sign in (-1.0, 1.0):
         end = _beyond(points * [sign, 1.0], depth)
-        widths.append(abs(contour.area(end)) / depth)
+        widths.append(geometry.polygon_area(end) / depth)
         centres.append(contour.moments(end)[0] * [sign, 1.0])
     if max(widths) > min(SLENDER * length, ALIKE * min(widths)):
         return None
@@ -209,7 +210,7 @@ def _box(tips: Points, angle: float) -> Box:
     if width > length:
         length, width, angle = width, length, angle + math.pi / 2
     # Nothing is narrower than its area over its length, not even a slanting line of single pixels.
-    return cx, cy, length, max(width, abs(contour.area(tips)) / length), angle
+    return cx, cy, length, max(width, geometry.polygon_area(tips) / length), angle
 
 
 def _hull(points: Points) -> Points:
@@ -219,7 +220,7 @@ def _hull(points: Points) -> Points:
     # Indices, so that the coordinates keep their precision.
     corners = cv2.convexHull((points - points[0]).astype(np.float32), returnPoints=False)[:, 0]
     ring: Points = points[corners]
-    return ring if contour.area(ring) > 0 else ring[::-1]
+    return ring if geometry.signed_area(ring) > 0 else ring[::-1]
 
 
 def _callipers(tips: Points, hull: Points, box: Box) -> tuple[float, float, float, float]:
@@ -244,7 +245,7 @@ def _callipers(tips: Points, hull: Points, box: Box) -> tuple[float, float, floa
     least = width if narrow == small else _span(tips, angles[narrow], 1)
     greatest = max((_span(tips, longest, 0), longest), (box[2], box[4]))
     degrees = -math.degrees(greatest[1]) % 180.0
-    floor = abs(contour.area(tips)) / greatest[0]
+    floor = geometry.polygon_area(tips) / greatest[0]
     return (
         greatest[0],
         0.0 if degrees >= 180.0 else degrees,
@@ -264,13 +265,10 @@ def _symmetry(points: Points) -> tuple[float, float]:
 
     The shape is drawn on a square that its bounds fill: stretching along the axes changes no share.
     """
-    import cv2
-
     half = np.maximum(np.abs(points).max(axis=0), 1e-6)
-    fixed, side = 8, _SYMMETRY_SIDE
-    drawn = (points / half * (side / 2 - 1) + (side - 1) / 2) * 2**fixed
+    side = _SYMMETRY_SIDE
     canvas = np.zeros((side, side), dtype=np.uint8)
-    cv2.fillPoly(canvas, [np.rint(drawn).astype(np.int32)], 1, lineType=cv2.LINE_8, shift=fixed)
+    draw_polygon(canvas, points / half * (side / 2 - 1) + (side - 1) / 2, bits=8)
     total = int(canvas.sum())
     apical, transapical = (int((canvas & canvas[flip]).sum()) / total for flip in (np.s_[::-1], np.s_[:, ::-1]))
     return apical, transapical

@@ -56,7 +56,7 @@ def example(tmp_path: Path) -> Example:
 def test_clipping_agrees_with_shapely(points: list[tuple[float, float]], width: float, height: float) -> None:
     polygon = np.array(points)
     expected = Polygon(polygon).intersection(box(0, 0, width, height)).area
-    clipped = crops.clip_polygon(polygon, width, height)
+    clipped = geometry.clip_polygon(polygon, 0, 0, width, height)
     assert (geometry.polygon_area(clipped) if len(clipped) > 2 else 0.0) == pytest.approx(expected, abs=1e-6)
 
 

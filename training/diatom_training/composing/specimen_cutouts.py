@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from diatom_training.composing.background import Area, Ground, Rgb, as_pixels, filled, ground_of, grown
 from diatom_training.composing.material import NO_SPECIMEN, Background, CutOut, LeftOut, Material, Specimen, group_of
-from diatom_training.data.crops import clip_polygon
 from diatom_training.data.examples import Example, Outline, outline_of
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask
@@ -243,7 +242,9 @@ def _opened(example: Example, pixel_size_um: float | None) -> _Slide:
     """Read an annotated image, and refuse annotations that cannot belong to it."""
     image = open_images(example.image)[0]
     pixels = image.read(0, 0, image.width, image.height)
-    outlines = tuple(clip_polygon(one.astype(np.float64), image.width, image.height) for one in example.outlines)
+    outlines = tuple(
+        geometry.clip_polygon(one.astype(np.float64), 0, 0, image.width, image.height) for one in example.outlines
+    )
     outside = [
         number
         for number, (whole, inside) in enumerate(zip(example.outlines, outlines, strict=True), start=1)

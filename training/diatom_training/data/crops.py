@@ -90,21 +90,6 @@ def image_of(example: Example) -> NDArray[np.uint8]:
     return _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
 
 
-def clip_polygon(points: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64]:
-    """Return the part of a polygon, shape (K, 2), inside ``0..width`` x ``0..height`` (Sutherland-Hodgman)."""
-    for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
-        if not len(points):
-            break
-        depth = sign * (points[:, axis] - limit)
-        following, next_depth = np.roll(points, -1, axis=0), np.roll(depth, -1)
-        crossing = (depth >= 0) != (next_depth >= 0)
-        share = np.where(crossing, depth / np.where(crossing, depth - next_depth, 1.0), 0.0)
-        cuts = points + share[:, None] * (following - points)
-        both = np.stack([points, cuts], axis=1).reshape(-1, 2)
-        points = both[np.stack([depth >= 0, crossing], axis=1).reshape(-1)]
-    return points
-
-
 def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
     """Warp an image by an affine ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
@@ -126,11 +111,11 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
     oriented, upright, ids, polygons, remnants = [], [], [], [], []
     height, width = image.shape[:2]
     for outline, angle, class_id in zip(example.outlines, example.angles, example.class_ids, strict=True):
-        inside = clip_polygon(outline.astype(np.float64), width, height)
+        inside = geometry.clip_polygon(outline.astype(np.float64), 0, 0, width, height)
         if len(inside) < 3:
             continue
         whole = inside @ matrix[:, :2].T + matrix[:, 2]
-        seen = clip_polygon(whole, size, size)
+        seen = geometry.clip_polygon(whole, 0, 0, size, size)
         if len(seen) < 3:
             continue
         axis = matrix[:, :2] @ np.array([np.cos(angle), np.sin(angle)])

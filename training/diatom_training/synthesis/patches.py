@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
+from napari_diatom.core.masks import draw_polygon
 
 # Share of the absorption that red, green and blue suffer.
 CLEAR = (1.0, 1.0, 1.0)
@@ -77,8 +78,7 @@ def grid_around(polygon: Points, scale: float, margin_px: float = 3.0) -> Grid:
     x = ((np.arange(w) - w // 2) / scale).astype(np.float32)[None, :]
     y = ((np.arange(h) - h // 2) / scale).astype(np.float32)[:, None]
     inside = np.zeros((h, w), np.uint8)
-    corners = np.rint((polygon * scale + (w // 2, h // 2)) * 16).astype(np.int32)
-    cv2.fillPoly(inside, [corners], 1, shift=4)
+    draw_polygon(inside, polygon * scale + (w // 2, h // 2))
     depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), dtype=np.float32)
     # The distance of the outermost samples is half a step, not a whole one.
     depth = np.maximum(depth - 0.5, 0) / np.float32(scale)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from diatom_training.synthesis.noise_maps import Points
 from diatom_training.synthesis.options import FieldOptions
 from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline
-from diatom_training.synthesis.polygons import area, clipped
 from diatom_training.synthesis.specimens import Specimen, draw_specimen
+from napari_diatom.core import geometry
+from napari_diatom.core.masks import draw_polygon
 
 _TRIES = 8
 
@@ -45,7 +45,7 @@ class Crowding:
     def _drawn(self, polygons: list[Points]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         mask = np.zeros_like(self._taken)
         for polygon in polygons:
-            cv2.fillPoly(mask, [np.rint(polygon / self._cell * 16).astype(np.int32)], 1, shift=4)
+            draw_polygon(mask, polygon / self._cell)
         return mask
 
 
@@ -87,8 +87,8 @@ def draw_scene(rng: np.random.Generator, options: FieldOptions) -> list[Specimen
 def _in_frame(specimen: Specimen, options: FieldOptions) -> bool:
     """Whether enough of a specimen lies in the frame to count it."""
     whole = specimen.polygon()
-    inside = clipped(whole, options.height, options.width)
-    return len(inside) > 2 and area(inside) > 0.2 * area(whole)
+    inside = geometry.clip_polygon(whole, -0.5, -0.5, options.width - 0.5, options.height - 0.5)
+    return len(inside) > 2 and geometry.polygon_area(inside) > 0.2 * geometry.polygon_area(whole)
 
 
 def _draw_group(

@@ -10,8 +10,8 @@ import numpy as np
 
 from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
 from diatom_training.synthesis.outlines import FAMILIES
-from diatom_training.synthesis.polygons import area, clipped
 from diatom_training.synthesis.specimens import Specimen
+from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
 from napari_diatom.core.mask_polygons import fill
 
@@ -66,11 +66,11 @@ def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
     """Box and mask of the part inside the frame, or None when too little of it is."""
     height, width = shape[:2]
     whole = specimen.polygon()
-    inside = clipped(whole, height, width)
+    inside = geometry.clip_polygon(whole, -0.5, -0.5, width - 0.5, height - 0.5)
     if len(inside) < 3:
         return None
-    seen = area(inside)
-    if seen < _LEAST_VISIBLE * area(whole) or seen < 1:
+    seen = geometry.polygon_area(inside)
+    if seen < _LEAST_VISIBLE * geometry.polygon_area(whole) or seen < 1:
         return None
     # The renderer counts from the first pixel's centre, masks from its outer edge.
     mask = fill(((inside + 0.5,),))
