@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from napari_diatom.reports.html import keys
+
 
 class Key(NamedTuple):
     """A key and what it does.
@@ -65,8 +67,4 @@ def sheet() -> str:
     """Return the sheet as rich text."""
     shown = [(key.name, key.title) for key in KEYS if key.name not in DIGITS]
     shown.insert(7, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
-    rows = ((name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown)
-    cells = "".join(
-        f"<tr><td align='right'><b>{name}</b>&nbsp;&nbsp;</td><td>{title}</td></tr>" for name, title in rows
-    )
-    return f"<table cellpadding='2'>{cells}</table>"
+    return keys([(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown])

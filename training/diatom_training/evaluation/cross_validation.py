@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from diatom_training.evaluation import html as page
 from diatom_training.evaluation import plots
 from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
 from diatom_training.evaluation.summary_text import number
@@ -18,6 +17,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_json
 from napari_diatom.formats.shared.parsed_specimens import some_of
+from napari_diatom.reports import html as page
 
 UNDERSTATED: Final = (
     "The models of the folds have most of their training slides in common, so the deviation understates how much a "
@@ -211,7 +211,7 @@ def _html(result: CrossValidation) -> str:
             page.paragraphs([METHOD]),
         ),
     )
-    return page.document(title, "\n".join(body))
+    return page.document(title, body)
 
 
 def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:

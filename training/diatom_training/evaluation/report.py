@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from markupsafe import Markup
 
-from diatom_training.evaluation import html as page
 from diatom_training.evaluation import plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.mistakes import Kind
@@ -29,6 +29,7 @@ from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import OutputError
 from napari_diatom.core.taxa import genus_of
+from napari_diatom.reports import html as page
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"
@@ -153,16 +154,12 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     interval = f"{100 * options.level:g} % interval"
     header = ("", *names, "difference", interval, "p", "p, corrected", "more than chance")
     title = f"{names[0]} and {names[1]} on the same {units.told}"
-    body = "\n".join(
-        (
-            page.heading(title, "Which of two models is better, and whether chance does as much."),
-            page.paragraphs([row.words for row in comparison.differences], "summary"),
-            page.paragraphs(comparison.remarks, "note"),
-            page.table(header, rows),
-            page.section(
-                "How this was computed", page.paragraphs([_resampled(units, options), *_swapped(units, options)])
-            ),
-        )
+    body = (
+        page.heading(title, "Which of two models is better, and whether chance does as much."),
+        page.paragraphs([row.words for row in comparison.differences], "summary"),
+        page.paragraphs(comparison.remarks, "note"),
+        page.table(header, rows),
+        page.section("How this was computed", page.paragraphs([_resampled(units, options), *_swapped(units, options)])),
     )
     data = {
         "models": list(names),
@@ -223,7 +220,7 @@ def html(evaluation: Evaluation) -> str:
     if evaluation.naming:
         parts += _of_naming(evaluation.naming)
     parts += [_of_mistakes(evaluation), page.section("How this was computed", page.paragraphs(_method(evaluation)))]
-    return page.document(title, "\n".join(part for part in parts if part))
+    return page.document(title, parts)
 
 
 def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -257,7 +254,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
     return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "what it says"), rows
 
 
-def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
+def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[Markup]:
     """Return the sections of a model that finds specimens."""
     header = ("class", "specimens", "found", "right", "precision", "recall", "F1", "AP50", "AP50-95")
     parts: tuple[Found, ...] = (figures.overall,)
@@ -293,7 +290,7 @@ def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[str
     ]
 
 
-def _confusion(figures: DetectionFigures) -> str:
+def _confusion(figures: DetectionFigures) -> Markup:
     """Return the confusion matrix of specimens, those of classes that play no part left out."""
     table, names = figures.confusion, figures.names
     rows = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
@@ -312,19 +309,19 @@ def _confusion(figures: DetectionFigures) -> str:
     )
 
 
-def _counts(figures: DetectionFigures, unit: str) -> str:
+def _counts(figures: DetectionFigures, unit: str) -> Markup:
     """Return counts as a plot beside a table, of many only the worst."""
     worst = sorted(figures.counts, key=lambda count: (-abs(count.found - count.truth), count.name))[:15]
     off = [f"{c.found - c.truth:+,}" if c.found != c.truth else "0" for c in worst]
     rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", by) for c, by in zip(worst, off, strict=True)]
-    heading = "" if len(worst) == len(figures.counts) else f"<h3>The {len(worst)} worst of {len(figures.counts)}</h3>"
+    heading = "" if len(worst) == len(figures.counts) else f"The {len(worst)} worst of {len(figures.counts)}"
     return page.side_by_side(
         page.figure(plots.counted(figures.counts, unit), f"Counts, a point per {unit}.", 430),
-        f"<div>{heading}{page.table((unit, 'images', 'truth', 'found', 'off by'), rows)}</div>",
+        page.subsection(heading, page.table((unit, "images", "truth", "found", "off by"), rows)),
     )
 
 
-def _sizes(figures: DetectionFigures) -> str:
+def _sizes(figures: DetectionFigures) -> Markup:
     """Return sizes as a table, and lengths as plots."""
     rows = [
         (
@@ -343,10 +340,10 @@ def _sizes(figures: DetectionFigures) -> str:
         if sizes.side == "length" and len(sizes.truth)
     ]
     header = ("", "specimens", "bias", "median error", "95 % are within", "median error, share")
-    return page.table(header, rows) + (page.side_by_side(*lengths) if lengths else "")
+    return page.subsection("", page.table(header, rows), *([page.side_by_side(*lengths)] if lengths else []))
 
 
-def _calibrated(calibration: Calibration) -> str:
+def _calibrated(calibration: Calibration) -> Markup:
     """Return the reliability diagram with its error."""
     if calibration.error != calibration.error:
         return page.paragraphs(["Nothing was found, so there are no scores."])
@@ -359,14 +356,14 @@ def _calibrated(calibration: Calibration) -> str:
     )
 
 
-def _of_maps(maps: MapFigures) -> str:
+def _of_maps(maps: MapFigures) -> Markup:
     """Return the section of class maps."""
     rows = [(part.name, f"{part.pixels:,}", number(part.iou), number(part.dice)) for part in maps.classes]
     rows.append(("mean", "", number(maps.miou), number(maps.mean_dice)))
     return page.section("Pixels", page.table(("class", "pixels in the truth", "IoU", "Dice"), rows))
 
 
-def _of_naming(naming: NamingFigures) -> list[str]:
+def _of_naming(naming: NamingFigures) -> list[Markup]:
     """Return the sections of a model that names cut-outs."""
     rows = [
         (
@@ -403,7 +400,7 @@ def _of_naming(naming: NamingFigures) -> list[str]:
     ]
 
 
-def _of_mistakes(evaluation: Evaluation) -> str:
+def _of_mistakes(evaluation: Evaluation) -> Markup:
     """Return the section of the worst mistakes."""
     parts = []
     for kind, heading in _MISTAKES.items():
@@ -411,23 +408,16 @@ def _of_mistakes(evaluation: Evaluation) -> str:
         if not some:
             continue
         words = [f"{s.mistake.words} ({s.image}, {s.x_px:.0f}, {s.y_px:.0f})" for s in some]
-        parts.append(f"<h3>{heading}</h3>")
         if any(shown.jpeg for shown in some):
-            parts.append(
-                page.grid(
-                    [
-                        page.figure(s.jpeg, text, mime="image/jpeg")
-                        for s, text in zip(some, words, strict=True)
-                        if s.jpeg
-                    ]
-                )
+            shown_as = page.grid(
+                [page.figure(s.jpeg, text, mime="image/jpeg") for s, text in zip(some, words, strict=True) if s.jpeg]
             )
         else:
-            parts.append(page.paragraphs(words))
-    found = ' <span class="found">Orange</span>: what was found.' if evaluation.detection else ""
-    legend = f'<p><span class="truth">Blue</span>: what there is.{found} The thicker line is what it is about.</p>'
-    pictures = any(shown.jpeg for shown in evaluation.mistakes)
-    return page.section("The worst mistakes", *((legend, *parts) if pictures else parts))
+            shown_as = page.paragraphs(words)
+        parts.append(page.subsection(heading, shown_as))
+    if any(shown.jpeg for shown in evaluation.mistakes):
+        parts.insert(0, page.legend(with_found=evaluation.detection is not None))
+    return page.section("The worst mistakes", *parts)
 
 
 def _method(evaluation: Evaluation) -> list[str]:
