@@ -17,6 +17,7 @@ from diatom_training.learning.train import train
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.engines import deeplab_net, maskrcnn_net
+from napari_diatom.plots.figures import png, styled
 
 SEED = 77
 VALIDATION_FIELDS = 12
@@ -109,27 +110,23 @@ def _print(name: str, progress: Progress) -> None:
 
 def _draw(histories: Mapping[str, Sequence[Mapping[str, float]]], plan: LearningOptions, path: Path) -> None:
     """Draw the validation's figure of both trainings over their epochs."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
     key, label = ("val_ap50", "mask AP50") if plan.task == "instances" else ("val_dice", "Dice")
-    for (name, history), style in zip(histories.items(), ("o-", "s--"), strict=True):
-        epochs = range(1, 1 + len(history))
-        axes.plot(epochs, [epoch[key] for epoch in history], style, label=f"from {STARTS[name]}")
-    axes.set(
-        xlabel=f"epoch of {plan.crops} crops",
-        ylabel=f"{label} on rendered fields held out",
-        ylim=(0, 1),
-        title=plan.architecture,
-    )
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="upper left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with styled(6, 4) as figure:
+        axes = figure.add_subplot()
+        for (name, history), style in zip(histories.items(), ("o-", "s--"), strict=True):
+            epochs = range(1, 1 + len(history))
+            axes.plot(epochs, [epoch[key] for epoch in history], style, label=f"from {STARTS[name]}")
+        axes.set(
+            xlabel=f"epoch of {plan.crops} crops",
+            ylabel=f"{label} on rendered fields held out",
+            ylim=(0, 1),
+            title=plan.architecture,
+        )
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(True)
+        axes.legend(loc="upper left")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(figure))
 
 
 if __name__ == "__main__":

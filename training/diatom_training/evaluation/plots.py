@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from diatom_training.metrics.matching import RECALLS
 from diatom_training.metrics.naming_figures import Named
 from diatom_training.metrics.reliability import Calibration
 from napari_diatom.core.colours import PALETTE
+from napari_diatom.plots.figures import BLUE, FAINT, INK, ORANGE, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,39 +24,16 @@ MOST_NAMED: Final = 8
 MOST_WRITTEN: Final = 20
 """Classes of a confusion matrix up to which its numbers are written."""
 
-_DPI: Final = 144
-_INK: Final = "#1d2b33"
-_FAINT: Final = "#b8c2c7"
-_BLUE: Final = "#0072b2"
-_ORANGE: Final = "#d55e00"
-_STYLE: Final[dict[str, Any]] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "grid.color": "#e6eaec",
-    "grid.linewidth": 0.8,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-    "figure.facecolor": "white",
-}
-
 
 def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
     """Draw precision against recall, of all and of each class, with the point of the threshold."""
     with _axes(5.2, 4.0) as (axes, finish):
         for part, colour in _coloured([part for part in classes if part.specimens and part.name != overall.name]):
-            label = f"{part.name} (AP {part.ap50:.2f})" if colour != _FAINT else None
+            label = f"{part.name} (AP {part.ap50:.2f})" if colour != FAINT else None
             axes.plot(RECALLS, part.curve, color=colour, linewidth=1.3, label=label)
-        axes.plot(RECALLS, overall.curve, color=_INK, linewidth=2.2, label=f"any class (AP {overall.ap50:.2f})")
+        axes.plot(RECALLS, overall.curve, color=INK, linewidth=2.2, label=f"any class (AP {overall.ap50:.2f})")
         if overall.found:
-            axes.plot(overall.recall, overall.precision, "o", color=_ORANGE, markersize=7, label="at the threshold")
+            axes.plot(overall.recall, overall.precision, "o", color=ORANGE, markersize=7, label="at the threshold")
         _unit_square(axes, "recall: share of the specimens found", "precision: share of the finds that are right")
         axes.legend(loc="lower left", fontsize=8)
         return finish()
@@ -65,9 +42,9 @@ def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
 def roc(classes: Sequence[Named]) -> bytes:
     """Draw the ROC curve of each class against all others."""
     with _axes(5.2, 4.0) as (axes, finish):
-        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle="--", label="by chance")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="by chance")
         for part, colour in _coloured([part for part in classes if len(part.hits)]):
-            label = f"{part.name} (AUC {part.auc:.3f})" if colour != _FAINT else None
+            label = f"{part.name} (AUC {part.auc:.3f})" if colour != FAINT else None
             axes.plot(part.false_alarms, part.hits, color=colour, linewidth=1.5, label=label)
         _unit_square(axes, "share of the other specimens that would get the name", "share of the class that gets it")
         axes.legend(loc="lower right", fontsize=8)
@@ -90,7 +67,7 @@ def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Seq
         axes.set_ylabel("is")
         if number <= MOST_WRITTEN:
             for i, j in np.argwhere(table > 0).tolist():
-                colour = "white" if shares[i, j] > 0.55 else _INK
+                colour = "white" if shares[i, j] > 0.55 else INK
                 axes.text(j, i, str(table[i, j]), ha="center", va="center", color=colour, fontsize=size)
         return finish()
 
@@ -98,7 +75,7 @@ def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Seq
 def reliability(calibration: Calibration) -> bytes:
     """Draw how often scores are right against the scores, above how many there are."""
     with _axes(4.2, 4.0) as (axes, finish):
-        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle="--", label="scores at their word")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="scores at their word")
         full = calibration.number > 0
         total = calibration.number.sum()
         axes.bar(
@@ -109,7 +86,7 @@ def reliability(calibration: Calibration) -> bytes:
             color="#dfe6e9",
             label="share of all scores",
         )
-        axes.plot(calibration.score[full], calibration.right[full], "o-", color=_BLUE, markersize=5, label="this model")
+        axes.plot(calibration.score[full], calibration.right[full], "o-", color=BLUE, markersize=5, label="this model")
         _unit_square(axes, "score", "share that is right")
         axes.legend(loc="upper left", fontsize=8)
         return finish()
@@ -139,9 +116,9 @@ def spread(figures: Mapping[str, Sequence[float]]) -> bytes:
     with _axes(5.2, 0.4 * len(figures) + 0.8) as (axes, finish):
         for row, values in enumerate(figures.values()):
             told = [value for value in values if value == value]
-            axes.plot(told, [row] * len(told), "o", color=_BLUE, alpha=0.6, markersize=6, markeredgewidth=0)
+            axes.plot(told, [row] * len(told), "o", color=BLUE, alpha=0.6, markersize=6, markeredgewidth=0)
             if told:
-                axes.plot([float(np.mean(told))] * 2, [row - 0.3, row + 0.3], color=_INK, linewidth=1.5)
+                axes.plot([float(np.mean(told))] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
         axes.set_yticks(range(len(figures)), list(figures))
         axes.invert_yaxis()
         axes.set_xlim(-0.01, 1.02)
@@ -151,24 +128,11 @@ def spread(figures: Mapping[str, Sequence[float]]) -> bytes:
 @contextmanager
 def _axes(width: float, height: float) -> Iterator[tuple[Axes, Callable[[], bytes]]]:
     """Give axes of a figure of that size in inches, and the function that makes it a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.style import context
-
-    # Neither the window's plots nor a user's own style have a say in these, nor these in them.
-    with context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+    with styled(width, height) as figure:
         axes = figure.add_subplot()
         axes.grid(True)
         axes.tick_params(length=0)
-
-        def finish() -> bytes:
-            stream = io.BytesIO()
-            figure.savefig(stream, format="png", metadata={"Software": None})
-            return stream.getvalue()
-
-        yield axes, finish
+        yield axes, lambda: png(figure)
 
 
 def _unit_square(axes: Axes, x: str, y: str) -> None:
@@ -182,8 +146,8 @@ def _unit_square(axes: Axes, x: str, y: str) -> None:
 def _against(axes: Axes, truth: NDArray[Any], found: NDArray[Any], size: float) -> None:
     """Draw values found against true ones, with the line on which they are equal."""
     most = float(max(truth.max(initial=0), found.max(initial=0), 1)) * 1.05
-    axes.plot([0, most], [0, most], color=_FAINT, linewidth=1, linestyle="--")
-    axes.plot(truth, found, "o", color=_BLUE, alpha=0.6, markersize=size, markeredgewidth=0)
+    axes.plot([0, most], [0, most], color=FAINT, linewidth=1, linestyle="--")
+    axes.plot(truth, found, "o", color=BLUE, alpha=0.6, markersize=size, markeredgewidth=0)
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)
     axes.set_aspect("equal")
@@ -193,5 +157,5 @@ def _coloured(parts: Sequence[Any]) -> list[tuple[Any, str]]:
     """Return parts with their colours: those of the commonest classes, and grey, which is drawn first, for the rest."""
     commonest = sorted(range(len(parts)), key=lambda k: -parts[k].specimens)[:MOST_NAMED]
     colours = {k: "#{:02x}{:02x}{:02x}".format(*PALETTE[n % len(PALETTE)]) for n, k in enumerate(sorted(commonest))}
-    pairs = [(part, colours.get(k, _FAINT)) for k, part in enumerate(parts)]
-    return sorted(pairs, key=lambda pair: pair[1] != _FAINT)
+    pairs = [(part, colours.get(k, FAINT)) for k, part in enumerate(parts)]
+    return sorted(pairs, key=lambda pair: pair[1] != FAINT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diatom_training.finetune.curve_diagnosis import Reading
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import OutputError
+from napari_diatom.plots.figures import BLUE, INK, ORANGE, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,17 +24,13 @@ def draw(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -
     OutputError
         When it cannot be written.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    plot(history, reading, figure)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=130, metadata={"Software": None})
-    write_atomically(path, picture.getvalue())
+    with styled(9, 3.6) as figure:
+        plot(history, reading, figure)
+        write_atomically(path, png(figure))
 
 
 def plot(
-    history: Sequence[Mapping[str, float]], reading: Reading, figure: Figure, columns: int = 2, ink: str = "black"
+    history: Sequence[Mapping[str, float]], reading: Reading, figure: Figure, columns: int = 2, ink: str = INK
 ) -> None:
     """Draw losses and figures of merit over the epochs into a figure, with what they say above.
 
@@ -57,7 +53,7 @@ def plot(
     epochs = range(1, len(history) + 1)
     merits = [key for key in history[-1] if key.startswith("val_") and key != "val_loss"] if history else []
     left, right = figure.subplots(2 // columns, columns)
-    for key, name, colour in (("train_loss", "training", "#0072b2"), ("val_loss", "validation", "#d55e00")):
+    for key, name, colour in (("train_loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
         left.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", label=name, color=colour, ms=3)
     if reading.best_epoch:
         left.axvline(reading.best_epoch, color="0.6", lw=1, ls=":")
