@@ -13,6 +13,7 @@ REQUIRED = (
     "napari_diatom/cli/__main__.py",
     "napari_diatom/napari.yaml",
     "napari_diatom/py.typed",
+    *(f"napari_diatom/reports/templates/{name}" for name in ("page.html", "parts.html", "style.css")),
     *(
         f"napari_diatom/models/bundled/{model}/{name}"
         for model in ("diatom-box", "diatom-deeplab", "diatom-maskrcnn", "diatom-obb")

@@ -66,14 +66,10 @@ def run(target: str, *arguments: str, timeout: float | None = None) -> subproces
     subprocess.TimeoutExpired
         When it takes longer than ``timeout`` seconds.
     """
+    command = command_of(target, *arguments)
+    ways = _ways(apart=False)
     return subprocess.run(
-        command_of(target, *arguments),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-        **_ways(False),
+        command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, **ways
     )
 
 

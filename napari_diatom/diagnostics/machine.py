@@ -25,7 +25,8 @@ SOFTWARE: Final = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", 
 """What names of OpenGL's renderers hold that draw on the processor."""
 _PATIENCE_SECONDS: Final = 60
 _MARK: Final = "OpenGL:"
-_RENDERER: Final = f"{__name__}:print_renderer"
+RENDERER: Final = "napari_diatom.diagnostics.machine:print_renderer"
+"""The function that is asked in a process of its own what draws OpenGL."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,26 @@ def folder_problems(known: list[Folder]) -> Iterator[Problem]:
         )
 
 
-def renderer() -> str | None:
+def print_renderer() -> None:
+    """Print the name of what draws OpenGL behind a mark, and end this process."""
+    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
+    from qtpy.QtWidgets import QApplication
+
+    # It must not be collected while the context is in use.
+    application = QApplication([])  # noqa: F841
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    name = ""
+    if context.create() and context.makeCurrent(surface):
+        from vispy.gloo import gl  # type: ignore[import-untyped]
+
+        name = gl.glGetParameter(gl.GL_RENDERER)
+    print(_MARK, name, flush=True)
+    os._exit(0)
+
+
+def renderer(target: str = RENDERER) -> str | None:
     """Return the name of what draws OpenGL, empty where nothing does, and None where that cannot be found out.
 
     It is asked in a process of its own, that ends at once, since a fault of a driver ends the process that asks.
@@ -89,29 +109,11 @@ def renderer() -> str | None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
     try:
-        done = run(_RENDERER, timeout=_PATIENCE_SECONDS)
+        done = run(target, timeout=_PATIENCE_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     return lines[-1].removeprefix(_MARK).strip() if lines else None
-
-
-def print_renderer() -> None:
-    """Print the name of what draws with OpenGL, and end; a driver that crashes takes no other process with it."""
-    from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
-    from qtpy.QtWidgets import QApplication
-
-    app = QApplication([])
-    surface = QOffscreenSurface()
-    surface.create()
-    context = QOpenGLContext()
-    if app is not None and context.create() and context.makeCurrent(surface):
-        from vispy.gloo import gl
-
-        print(_MARK, gl.glGetParameter(gl.GL_RENDERER), flush=True)
-    else:
-        print(_MARK, flush=True)
-    os._exit(0)
 
 
 def renderer_problems(name: str | None) -> Iterator[Problem]:

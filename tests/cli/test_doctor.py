@@ -123,16 +123,13 @@ def test_without_a_screen_nothing_is_said_against_opengl(quick, monkeypatch, cap
     assert "there is no screen" in text
 
 
-def test_the_graphics_card_is_asked_in_another_process(tmp_path, monkeypatch):
-    (tmp_path / "drawing.py").write_text(
-        "def well():\n    print('a banner')\n    print('OpenGL: Fast GPU', flush=True)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(machine, "_RENDERER", "drawing:well")
+def test_the_graphics_card_is_asked_in_another_process(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "talks.py").write_text("print('a banner'); print('OpenGL: Fast GPU', flush=True)", encoding="utf-8")
+    (tmp_path / "crashes.py").write_text("import os; os.abort()", encoding="utf-8")
     monkeypatch.setenv("DISPLAY", ":99")
-    assert machine.renderer() == "Fast GPU"
-    monkeypatch.setattr(machine, "_RENDERER", "os:abort")
-    assert machine.renderer() is None
+    assert machine.renderer("talks") == "Fast GPU"
+    assert machine.renderer("crashes") is None
 
 
 @pytest.mark.parametrize("part", ["weights.safetensors", "model.yaml"])

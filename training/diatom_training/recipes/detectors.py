@@ -14,18 +14,18 @@ from pathlib import Path
 
 import torch
 
-from diatom_training.data.examples import Example, from_coco
 from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
     FIELDS_SEED,
     LARGE_SEED,
+    OPTICS,
     TEST_STATION,
     TRAIN_STATIONS,
-    large_fields,
-    rendered_fields,
-    weighted,
+    Cycle,
+    Mix,
+    examples,
 )
 from napari_diatom.core.progress import Progress, Report
 from napari_diatom.engines import yolo_net
@@ -34,7 +34,6 @@ from napari_diatom.models.library import BUNDLED, ModelFolder
 
 TILE = 1024
 FIELDS = 6400
-VALIDATION_FIELDS = 40
 LARGE_FIELDS = 600
 
 OBB = LearningOptions(
@@ -72,78 +71,48 @@ BOX_FINISH = BOX.model_copy(update={"epochs": 4, "rate": 6e-4, "warmup": 30, "se
 
 
 @dataclass(frozen=True)
-class Cycle:
-    """A training from a high learning rate to a low one.
+class DetectorCycle(Cycle):
+    """A cycle that says what it sees; attributes are those of :class:`~diatom_training.recipes.training_material.Mix`."""
 
-    Attributes
-    ----------
-    folder : str
-        Where its checkpoint is kept, within the work folder.
-    options : LearningOptions
-        How it trains.
-    share : float
-        Share of the crops that come from real slides.
-    largest : float
-        Largest scale at which real slides are shown.
-    fields : int
-        How many of the rendered fields are used.
-    wide : float
-        Share of the rendered crops that come from large fields, which are also shown much reduced.
-    until : int or None
-        Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
-    """
-
-    folder: str
-    options: LearningOptions
     share: float
     largest: float
     fields: int = 3200
     wide: float = 0.0
-    until: int | None = None
+
+    @property
+    def mix(self) -> Mix:
+        """What it sees."""
+        return Mix(self.share, self.largest, self.fields, self.wide, LARGE_FIELDS)
 
 
 CYCLES = {
     "diatom-obb": (
-        Cycle("diatom-obb", OBB, 0.25, 1.0),
-        Cycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
-        Cycle("diatom-obb-again", AGAIN, 0.35, 0.7),
-        Cycle("diatom-obb-last", LAST, 0.4, 0.6),
-        Cycle("diatom-obb-wide", WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=13),
-        Cycle("diatom-obb-finish", FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
+        DetectorCycle("diatom-obb", OBB, 0.25, 1.0),
+        DetectorCycle("diatom-obb-needles", NEEDLES, 0.5, 0.7),
+        DetectorCycle("diatom-obb-again", AGAIN, 0.35, 0.7),
+        DetectorCycle("diatom-obb-last", LAST, 0.4, 0.6),
+        DetectorCycle("diatom-obb-wide", WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=13),
+        DetectorCycle("diatom-obb-finish", FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
     ),
     "diatom-box": (
-        Cycle("diatom-box", BOX, 0.25, 1.0),
-        Cycle("diatom-box-wide", BOX_WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=3),
-        Cycle("diatom-box-finish", BOX_FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
+        DetectorCycle("diatom-box", BOX, 0.25, 1.0),
+        DetectorCycle("diatom-box-wide", BOX_WIDE, 0.25, 0.7, fields=FIELDS, wide=0.35, until=3),
+        DetectorCycle("diatom-box-finish", BOX_FINISH, 0.3, 0.7, fields=FIELDS, wide=0.35),
     ),
 }
 """What each model goes through, each cycle from the weights of the one before."""
 
-OPTICS = "bright field, DIC, phase contrast"
 SUMMARY = {
     "diatom-obb": f"Rotated boxes around diatom valves, girdle views and needle cells; {OPTICS}.",
     "diatom-box": f"Upright boxes around diatom valves, girdle views and needle cells; {OPTICS}.",
 }
 
 
-def examples(work: Path, real: Path, cycle: Cycle, report: Report) -> tuple[list[Example], list[Example]]:
-    """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
-    rendered = rendered_fields(work, cycle.fields, report)
-    large = large_fields(work, LARGE_FIELDS, report) if cycle.wide else []
-    slides = from_coco(
-        real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, cycle.largest)
-    )
-    train_on = (
-        weighted(rendered[:-VALIDATION_FIELDS], (1 - cycle.share) * (1 - cycle.wide))
-        + weighted(large, (1 - cycle.share) * cycle.wide)
-        + weighted(slides, cycle.share)
-    )
-    return train_on, rendered[-VALIDATION_FIELDS:]
-
-
-def trained_cycle(cycle: Cycle, work: Path, real: Path, weights: Mapping[str, torch.Tensor], report: Report) -> Trained:
+def trained_cycle(
+    cycle: DetectorCycle, work: Path, real: Path, weights: Mapping[str, torch.Tensor], report: Report
+) -> Trained:
     """Go through a cycle, or take it from its folder where it is done."""
-    train_on, validate_on = examples(work, real, cycle, report)
+    train_on, validate_on = examples(work, real, cycle.mix, report)
     return train(
         train_on,
         cycle.options,

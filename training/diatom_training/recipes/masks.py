@@ -14,7 +14,6 @@ from typing import Final
 
 import torch
 
-from diatom_training.data.examples import Example, from_coco
 from diatom_training.learning.backbones import backbone_of, read_lite0
 from diatom_training.learning.fitting import Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
@@ -22,11 +21,13 @@ from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
     FIELDS_SEED,
     LARGE_SEED,
+    OPTICS,
     TEST_STATION,
     TRAIN_STATIONS,
-    large_fields,
-    rendered_fields,
-    weighted,
+    VALIDATION_FIELDS,
+    Cycle,
+    Mix,
+    examples,
 )
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report
@@ -38,32 +39,12 @@ from napari_diatom.models.library import BUNDLED, ModelFolder
 
 FIELDS: Final = 1600
 LARGE_FIELDS: Final = 200
-VALIDATION_FIELDS: Final = 40
-"""The last of the rendered fields, which are validated on."""
 TILE: Final = 1024
 REAL_SHARE: Final = 0.3
 """Share of the crops that come from real slides."""
 WIDE_SHARE: Final = 0.25
 """Share of the rendered crops that come from large fields."""
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """A training from a high learning rate to a low one.
-
-    Attributes
-    ----------
-    folder : str
-        Where its checkpoint is kept, within the work folder.
-    options : LearningOptions
-        How it trains.
-    until : int or None
-        Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
-    """
-
-    folder: str
-    options: LearningOptions
-    until: int | None = None
+MIX: Final = Mix(REAL_SHARE, 0.7, FIELDS, WIDE_SHARE, LARGE_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -91,7 +72,6 @@ class Recipe:
     remark: str = ""
 
 
-OPTICS: Final = "bright field, DIC, phase contrast"
 DEEPLAB: Final = LearningOptions(
     architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
 )
@@ -155,19 +135,6 @@ RECIPES: Final = {
 }
 
 
-def examples(work: Path, real: Path, report: Report) -> tuple[list[Example], list[Example]]:
-    """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
-    rendered = rendered_fields(work, FIELDS, report)
-    large = large_fields(work, LARGE_FIELDS, report)
-    slides = from_coco(real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, 0.7))
-    train_on = (
-        weighted(rendered[:-VALIDATION_FIELDS], (1 - REAL_SHARE) * (1 - WIDE_SHARE))
-        + weighted(large, (1 - REAL_SHARE) * WIDE_SHARE)
-        + weighted(slides, REAL_SHARE)
-    )
-    return train_on, rendered[-VALIDATION_FIELDS:]
-
-
 def make(
     name: str,
     work: Path,
@@ -198,7 +165,7 @@ def make(
         When the ImageNet weights are needed and not given.
     """
     recipe = RECIPES[name]
-    train_on, validate_on = examples(work, real, report)
+    train_on, validate_on = examples(work, real, MIX, report)
     cycles = recipe.cycles[skip:]
     weights = backbone = None
     history: list[dict[str, float]] = []
