@@ -17,7 +17,7 @@ from diatom_training.learning.train import train
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.engines import deeplab_net, maskrcnn_net
-from napari_diatom.plots.figures import png, styled
+from napari_diatom.plots.style import png, styled
 
 SEED = 77
 VALIDATION_FIELDS = 12

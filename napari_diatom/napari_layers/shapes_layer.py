@@ -328,7 +328,7 @@ def names_in(metadata: Mapping[str, Any]) -> dict[int, Name]:
     return names
 
 
-def sizes_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> dict[str, NDArray[np.float64]]:
+def features_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> dict[str, NDArray[np.float64]]:
     """Return the features in µm, by their names, of a table that has those in pixels; NaN without a pixel size."""
     sizes = (LENGTH_PX, WIDTH_PX, PERIMETER_PX, AREA_PX)
     return columns.sizes_in_um({name: np.asarray(features[name], dtype=np.float64) for name in sizes}, pixel_size_um)

@@ -317,7 +317,7 @@ class ResultLayer(QObject):
         self.facts = ResultFacts(**{**vars(self.facts), "pixel_size_um": pixel_size_um})
         self.layer.metadata = {**self.layer.metadata, **self.facts.to_metadata()}
         table = self.layer.features.copy()
-        for name, values in shapes_layer.sizes_in_um(table, pixel_size_um).items():
+        for name, values in shapes_layer.features_in_um(table, pixel_size_um).items():
             table[name] = values
         self._set_features(table)
         self._content_changed()

@@ -14,7 +14,7 @@ from diatom_training.metrics.matching import RECALLS
 from diatom_training.metrics.naming_figures import Named
 from diatom_training.metrics.reliability import Calibration
 from napari_diatom.core.colours import PALETTE
-from napari_diatom.plots.figures import BLUE, FAINT, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

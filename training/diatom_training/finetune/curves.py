@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from diatom_training.finetune.curve_diagnosis import Reading
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import OutputError
-from napari_diatom.plots.figures import BLUE, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, INK, ORANGE, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

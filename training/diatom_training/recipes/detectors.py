@@ -72,7 +72,7 @@ BOX_FINISH = BOX.model_copy(update={"epochs": 4, "rate": 6e-4, "warmup": 30, "se
 
 @dataclass(frozen=True)
 class DetectorCycle(Cycle):
-    """A cycle that says what it sees; attributes are those of :class:`~diatom_training.recipes.training_material.Mix`."""
+    """A cycle that says what it sees; attributes as in :class:`~diatom_training.recipes.training_material.Mix`."""
 
     share: float
     largest: float

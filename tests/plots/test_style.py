@@ -12,7 +12,7 @@ import pytest
 from diatom_training.evaluation import plots
 from diatom_training.finetune import curves
 from diatom_training.finetune.curve_diagnosis import read
-from napari_diatom.plots.figures import png, styled
+from napari_diatom.plots.style import png, styled
 
 HISTORY = [{"train_loss": 1 / k, "val_loss": 1.2 / k, "val_dice": 1 - 1 / k} for k in range(1, 6)]
 
