@@ -168,7 +168,7 @@ class ResultsFolder:
         except InputError:
             before = None
         if not isinstance(before, dict):
-            raise InputError(f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite.")
+            raise _damaged(path)
         unrecorded = [name for name in _UNRECORDED if name not in before]
         changed = [name for name in now if before.get(name) != now[name] and name not in unrecorded]
         if changed:
@@ -184,6 +184,8 @@ class ResultsFolder:
 
         Raises
         ------
+        InputError
+            When the lists of the earlier run are not files, and it is to be resumed.
         OutputError
             When the folder cannot be written to.
         """
@@ -194,8 +196,16 @@ class ResultsFolder:
             if overwrite:
                 for path in (*(self.out / name for name in TABLES), *self._parts()):
                     path.unlink(missing_ok=True)
+        lists = [self._journal / name for name in (SETTINGS, WRITTEN)]
+        damaged = [path for path in lists if os.path.lexists(path) and not path.is_file()]
+        if damaged and not overwrite:
+            raise _damaged(damaged[0])
         if overwrite:
             self.remove(self._written.paths)
+            with refused(self.out):
+                # What is neither a file nor a folder, such as a pipe, is not replaced by a file as files are.
+                for path in damaged:
+                    path.unlink()
         self._written.settle(() if overwrite else self._written.paths)
 
     def claim(self, outputs: Outputs) -> None:
@@ -344,3 +354,7 @@ def _told(value: Any) -> str:
     """Return a setting in a few words."""
     text = printable(str(value))
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite.")

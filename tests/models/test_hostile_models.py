@@ -173,7 +173,7 @@ def test_a_resumed_training_calls_nothing_that_its_checkpoint_names(trap: Trap) 
     options = LearningOptions(architecture=NETWORKS["semantic"])
     content = {"options": options.model_dump_json(), "state": collections.Counter("ab"), "history": []}
     path = saved(content, trap.folder / "checkpoint.ckpt")
-    with pytest.raises(DiatomError, match="no checkpoint of a training"):
+    with pytest.raises(DiatomError, match="is not a checkpoint of a training"):
         _read(path, options)
 
 

@@ -127,7 +127,7 @@ def test_what_a_training_would_learn_from_is_told(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
     assert lines[2] == "test: 2 images of 1 slide: 2 needle, 2 square"
-    assert "20 are little" in lines[3]
+    assert "fewer than 20 specimens" in lines[3]
     assert lines[-1] == "About 6 min for 60 epochs and the test, 1.5 GB of memory."
     assert not (tmp_path / "runs").exists()
 
@@ -208,7 +208,7 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
         "data: x\nclasses: [a, a]": "a stands there twice",
         "data: x\nlearning: {augment: {blurr: 1}}": r"augment.blurr: there is no such entry \(do you mean blur",
         "data: x\nsplit: {parts: {train: [35]}}": "a number in quotes",
-        "data: x\nname: my diatoms": "no name of a model",
+        "data: x\nname: my diatoms": "is not a name for a model",
         "data: x\nlearning: {epochs: 3, size: 100}": "a multiple of 32 is wanted",
         "data: 3\nlearning: 4": "path of a file or folder is wanted; learning: entries with names",
     }
