@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import napari_diatom
+
+HERE = Path(__file__).parent
+# The notebooks lie where people run them; the site shows copies.
+for notebook in (HERE.parent / "examples").glob("*.ipynb"):
+    shutil.copy(notebook, HERE / "examples")
 
 project = "napari-diatom"
 author = "The napari-diatom authors"
