@@ -56,11 +56,11 @@ from napari_diatom.widgets.annotate.image_browser import Browser
 from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.mask_painter import Painter
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.asking import ask, can_answer
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed, window_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.opengl import guard
-from napari_diatom.widgets.detection.results_panel import camera_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
