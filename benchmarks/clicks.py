@@ -129,9 +129,12 @@ def by_hand(hand: Hand, widget: AnnotateWidget, valves: Detections, which: Seque
 
 def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model: str) -> None:
     """Take or reject each proposal by a key, and draw what is missing."""
+    from qtpy.QtWidgets import QComboBox
+
     from napari_diatom.core import geometry
 
-    combo = widget._model_combo
+    combo = widget.findChild(QComboBox, "model")
+    assert combo is not None
     combo.setCurrentIndex(combo.findData(model))
     widget.propose()
     document = widget.document()

@@ -276,7 +276,7 @@ def draw_two_clicks(viewer: napari.Viewer, widget: AnnotateWidget) -> None:
     from qtpy.QtTest import QTest
 
     from napari_diatom.core import geometry
-    from napari_diatom.widgets.detection.results_panel import camera_of
+    from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
     canvas, camera = viewer.window._qt_viewer.canvas.native, camera_of(viewer)
     scale = widget.canvas().specimens.layer.scale[-1]

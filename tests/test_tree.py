@@ -14,9 +14,9 @@ WINDOWS = ROOT / "napari_diatom" / "widgets"
 API = ROOT / "napari_diatom" / "api.py"
 """Offers what other modules do, under their names."""
 
-MOST_LINES = {"elsewhere": 576, "api": 799, "widgets": 1004}
+MOST_LINES = {"elsewhere": 576, "api": 799, "widgets": 739}
 """Lines of the longest module: to be lowered when it is divided, never raised. The aim is about 400."""
-MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 76}
+MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 52}
 """Methods of the largest class, with properties: to be lowered likewise. The aim is about 25."""
 
 BASENAMES = {
@@ -65,7 +65,6 @@ ROLES = {
 DOUBLES = {
     "Canvas",
     "Checkpoint",
-    "Cycle",
     "Member",
     "Name",
     "Named",
@@ -74,7 +73,6 @@ DOUBLES = {
     "Readable",
     "Shown",
     "Specimen",
-    "area",
     "areas",
     "beside",
     "box_of",
@@ -82,7 +80,6 @@ DOUBLES = {
     "checked",
     "class_map",
     "class_names",
-    "clipped",
     "count",
     "draw",
     "features",

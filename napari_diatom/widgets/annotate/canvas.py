@@ -21,10 +21,10 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate import shape_edits
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
+from napari_diatom.widgets.canvas import shape_edits
+from napari_diatom.widgets.canvas.clicks import is_click
 from napari_diatom.widgets.common.image_layers import place_of
-from napari_diatom.widgets.detection.result_layer import MOST_LABELS, is_click
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -405,7 +405,7 @@ class _Board:
 
     def _label(self) -> None:
         """Write the labels, unless there are too many; napari needs time by the square of their number."""
-        if not self.ids or len(self.ids) > MOST_LABELS:
+        if not self.ids or len(self.ids) > shape_edits.MOST_LABELS:
             self._unlabel()
             return
         known = self.known()

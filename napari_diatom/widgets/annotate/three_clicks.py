@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core import geometry
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.widgets.annotate import shape_edits
+from napari_diatom.widgets.canvas import shape_edits
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

@@ -1,9 +1,10 @@
-"""What the detection needs to know of an image layer of the viewer."""
+"""What docks need to know of an image layer of the viewer."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,29 @@ from napari.layers import Image
 from napari_diatom.images.pixel_size import PixelSize
 from napari_diatom.napari_layers import placement
 from napari_diatom.napari_layers.shapes_layer import MAP_KEY, ResultFacts
-from napari_diatom.widgets.detection.form_state import ImageChoice
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+
+@dataclass(frozen=True)
+class ImageChoice:
+    """What a form needs to know of an image layer.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer.
+    height, width : int
+        Of the plane that would be analysed, in pixels.
+    flat : bool
+        Whether the viewer shows a plane, not a volume, with the image's last two axes on the screen.
+    """
+
+    name: str
+    height: int
+    width: int
+    flat: bool = True
 
 
 def is_input(layer: Any) -> bool:

@@ -5,26 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
-
-
-@dataclass(frozen=True)
-class ImageChoice:
-    """What the form needs to know of an image layer.
-
-    Attributes
-    ----------
-    name : str
-        Name of the layer.
-    height, width : int
-        Of the plane that would be analysed, in pixels.
-    flat : bool
-        Whether the viewer shows a plane, not a volume, with the image's last two axes on the screen.
-    """
-
-    name: str
-    height: int
-    width: int
-    flat: bool = True
+from napari_diatom.widgets.common.image_layers import ImageChoice
 
 
 @dataclass(frozen=True)

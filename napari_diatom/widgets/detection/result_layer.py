@@ -20,7 +20,8 @@ from napari_diatom.core.taxa import UNKNOWN, Name
 from napari_diatom.measurement.measurements import Measurements, measure
 from napari_diatom.napari_layers import labels_layer, shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
-from napari_diatom.widgets.annotate.shape_edits import is_drawing
+from napari_diatom.widgets.canvas.clicks import is_click
+from napari_diatom.widgets.canvas.shape_edits import MOST_LABELS, is_drawing
 from napari_diatom.widgets.common.image_layers import belongs, place_of
 
 if TYPE_CHECKING:
@@ -28,17 +29,10 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 700
 """Boxes added in one turn of the event loop, so that thousands of them do not hold up the window."""
-MOST_LABELS: Final = 300
-"""Specimens up to which each has a label. napari needs time by the square of the shapes to place text, half a second
-for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
 _BREATH_MS: Final = 30
 """Time for the viewer to draw in between."""
 _UNMOVED: Final = 0.01
 """Pixels, and radians, within which a box is where it was."""
-_POINT_PX: Final = 2.0
-"""A shape shorter than this, in pixels of the image, is no specimen and is taken away again."""
-_CLICK_ON_SCREEN: Final = 5.0
-"""Pixels of the screen between the 2.5 of napari's shapes of a click and the 7 of the smallest that can be dragged."""
 
 
 class ResultLayer(QObject):
@@ -560,28 +554,6 @@ class ResultLayer(QObject):
         numbers = table.columns.get_loc(shapes_layer.SPECIMEN)
         table.isetitem(numbers, self._numbers)
         self._set_features(table)
-
-
-def is_click(layer: Shapes, shape: ArrayLike, new: bool) -> bool:
-    """Return whether a shape comes from a click without a drag, and is no specimen.
-
-    napari's tools make a shape of a fixed size on the screen at the press of a button. What is drawn by a drag is
-    larger; so the screen's pixels tell them apart, however far the view is zoomed out.
-
-    Parameters
-    ----------
-    layer : napari.layers.Shapes
-        The layer that it was drawn in.
-    shape : array-like, shape (M, D)
-        Its points.
-    new : bool
-        Whether it was just drawn; what was moved or pasted may look small.
-    """
-    extent = float(np.ptp(np.asarray(shape, dtype=np.float64)[:, -2:], axis=0).max())
-    if extent < _POINT_PX:
-        return True
-    per_screen_pixel = layer.scale_factor / abs(float(layer.scale[-1]))
-    return new and str(layer.mode).startswith("add_") and extent < _CLICK_ON_SCREEN * per_screen_pixel
 
 
 def _is_copy(shape: ArrayLike, other: ArrayLike) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from napari.utils.notifications import show_error
@@ -25,6 +25,7 @@ from napari_diatom.counting.export import FORMATS, LABEL_IMAGES, TABLES, export,
 from napari_diatom.formats.shared.name_index import page_of
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.detection.length_histogram import Histogram
 from napari_diatom.widgets.detection.specimen_table import SpecimenTable
@@ -257,11 +258,6 @@ class ResultsPanel(QWidget):
         span = float(np.linalg.norm(high - low))
         if span * camera.zoom < _SMALL_ON_SCREEN:
             camera.zoom = _COMFORTABLE_ON_SCREEN / span
-
-
-def camera_of(viewer: Viewer) -> Any:
-    """Return the camera, which moved to the viewer's scene in napari 0.9."""
-    return getattr(viewer, "scene", viewer).camera
 
 
 def taxa_counts(taxa: Iterable[str]) -> dict[str, int]:

@@ -39,6 +39,7 @@ from napari_diatom.images.optics_presets import Presets
 from napari_diatom.models import library
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.image_layers import (
     choice_of,
     is_input,
@@ -81,7 +82,6 @@ _LINK: Final = "#3a9bdc"
 """A colour of links that can be read on a dark window and on a bright one."""
 _UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
 """What the stages of a run are counted in."""
-DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 
 
 class RunWidget(QWidget):

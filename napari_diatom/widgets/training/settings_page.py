@@ -24,9 +24,9 @@ from superqt.utils import signals_blocked
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.models.card import MASK_TASKS, Task
+from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.detection.run_widget import DEVICE_TITLES
 from napari_diatom.widgets.training.composed_preview import ComposedPart
 
 if TYPE_CHECKING:

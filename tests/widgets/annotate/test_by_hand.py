@@ -10,7 +10,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project.project import Project
-from napari_diatom.widgets.detection.results_panel import camera_of
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 

@@ -6,7 +6,8 @@ import pytest
 
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.images.optics_presets import COMMON, Optics, Presets
-from napari_diatom.widgets.detection.form_state import ImageChoice, NamingForm, RunForm
+from napari_diatom.widgets.common.image_layers import ImageChoice
+from napari_diatom.widgets.detection.form_state import NamingForm, RunForm
 
 GOOD = RunForm(image=ImageChoice("a", 100, 200), model="diatom-obb", pixel_size_um=0.1)
 

@@ -10,7 +10,7 @@ from helpers.window import child_of, detections
 from napari_diatom.core import geometry
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.widgets.detection.results_panel import camera_of
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from helpers import hand as hands
 from helpers.window import child_of
-from napari_diatom.widgets.detection.results_panel import camera_of
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
 pytestmark = pytest.mark.skipif(bool(hands.missing()), reason=hands.missing())
 

@@ -28,6 +28,10 @@ _OF_EDITS: Final = (
 )
 """What a layer tells at each edit or selection, and the list of layers has nothing to show of."""
 
+MOST_LABELS: Final = 300
+"""Specimens up to which each has a label. napari needs time by the square of the shapes to place text, half a second
+for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
+
 _DATA: Final = attrgetter("_data")
 
 

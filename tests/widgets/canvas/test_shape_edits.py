@@ -8,8 +8,8 @@ import pytest
 from napari.layers import Shapes
 from napari.layers.shapes._shape_list import ShapeList
 
-from napari_diatom.widgets.annotate import shape_edits
-from napari_diatom.widgets.detection.results_panel import camera_of
+from napari_diatom.widgets.canvas import shape_edits
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
 ORANGE, BLUE = (0.9, 0.6, 0.0, 1.0), (0.3, 0.7, 0.9, 1.0)
 

@@ -1,0 +1,222 @@
+"""The form of the dock *Annotate diatoms*: its lists, buttons and lines of text, and how they lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Final, TypeVar
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSplitter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from napari_diatom.core.detections import STATUSES
+from napari_diatom.models import library
+from napari_diatom.models.library import ModelFolder
+from napari_diatom.napari_layers import project_layer
+from napari_diatom.widgets.annotate.class_list import ClassList
+from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
+from napari_diatom.widgets.common.object_names import named
+
+_NOT_STORED: Final = (
+    "<b>Your last edits are not on disk.</b> They are in memory alone, and lost when napari is closed. Make room on "
+    "the disk, or make the folder of the project writable: saving is tried again every few seconds."
+)
+_TOOLS: Final = {
+    "select": ("Select", "Select, move, turn and scale specimens (S)"),
+    "three-clicks": ("Rotated box", "Three clicks: both ends of the apical axis, then the margin (B)"),
+    "upright": ("Upright box", "Drag from corner to corner (U)"),
+    "polygon": ("Polygon", "Click the corners; double click or Enter closes it (P)"),
+    "paint": ("Paint mask", "Paint and fill the mask of the selected specimen, or of a new one (M, then M again)"),
+}
+_TOOL_LOOK: Final = """
+QToolButton { border: 1px solid rgba(128, 128, 128, 110); border-radius: 2px; padding: 3px 5px; }
+QToolButton:checked { background: rgba(86, 180, 233, 130); }
+"""
+"""napari's themes draw tools without a border, and those that are switched on like the others."""
+
+B = TypeVar("B", bound=QAbstractButton)
+
+
+class AnnotateForm(QWidget):
+    """Shows what can be done with a project, and what is known of it.
+
+    Its buttons and lists are public, for those that do what they ask for.
+    """
+
+    tool_wanted = Signal(str)
+    """A tool was clicked."""
+    status_wanted = Signal(str)
+    """A status was chosen for what is selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.browser = Browser()
+        self.classes = ClassList()
+        self.line = named(MessageLine(), "message")
+        self._build_project()
+        self._build_tools()
+        self._build_proposals()
+        self._build_lines()
+        self._lay_out()
+
+    def model(self) -> ModelFolder | None:
+        """Return the chosen model."""
+        return self._models.get(self._model.currentData())
+
+    def hold(self, tool: str) -> None:
+        """Show which tool is in the hand."""
+        for name, button in self.tools.items():
+            button.setChecked(tool == name)
+
+    def show_stored(self, is_stored: bool) -> None:
+        """Say so as long as edits are in memory alone."""
+        self._not_stored.setVisible(not is_stored)
+
+    def show_counts(self) -> None:
+        """Show how many specimens of each class the images of the list have together."""
+        counts: Counter[str] = Counter()
+        for tally in self.browser.tallies():
+            counts.update(tally.by_class())
+        self.classes.set_counts(counts)
+
+    def _build_project(self) -> None:
+        self.title = named(QLabel(), "project")
+        self.title.setWordWrap(True)
+        self.open = _button(QPushButton, "open_project", "Open...")
+        self.new = _button(QPushButton, "new_project", "New...")
+        self.add = _button(QPushButton, "add_images", "Add images...")
+
+    def _build_tools(self) -> None:
+        self.tools: dict[str, QToolButton] = {}
+        for name, (title, tip) in _TOOLS.items():
+            button = _button(QToolButton, f"tool_{name}", title, tip)
+            button.setCheckable(True)
+            button.clicked.connect(partial(self._take_tool, name))
+            self.tools[name] = button
+        self.undo = _button(QToolButton, "undo", "Undo")
+        self.redo = _button(QToolButton, "redo", "Redo")
+        self.keys = _button(QToolButton, "keys", "Keys", "All keys (F1)")
+        self.to_box = _button(
+            QToolButton, "to_boxes", "To box", "The rotated box in place of the selected masks and polygons"
+        )
+        self.to_polygon = _button(
+            QToolButton, "to_polygons", "To polygon", "Polygons, which have masks, in place of the selected boxes"
+        )
+        self.status = named(QComboBox(), "status")
+        self.status.addItem("status of the selected", "")
+        for status in STATUSES:
+            self.status.addItem(status, status)
+        self.status.activated.connect(self._take_status)
+        self.colour = named(QComboBox(), "colour_by")
+        for way in project_layer.WAYS:
+            self.colour.addItem(f"colour by {way}", way)
+
+    def _build_proposals(self) -> None:
+        self._models = {model.card.name: model for model in library.available()}
+        self._model = named(QComboBox(), "model")
+        for name, model in self._models.items():
+            self._model.addItem(f"{name} {model.card.version}", name)
+        self.propose = _button(
+            QPushButton, "propose", "Propose", "Have the model look at this image; nothing of yours is touched"
+        )
+        self.propose_all = _button(QPushButton, "propose_all", "All untouched")
+        self.stop = _button(QPushButton, "stop", "Stop")
+        self.stop.setEnabled(False)
+        self.accept = _button(QPushButton, "accept", "Accept", "The selected proposals, else the current one (A)")
+        self.reject = _button(QPushButton, "reject", "Reject", "The selected proposals, else the current one (X)")
+        self.uncertain = _button(
+            QPushButton,
+            "next_uncertain",
+            "Next uncertain",
+            "What models and people disagree about, then the lowest score (N)",
+        )
+        self.gallery = _button(
+            QPushButton,
+            "show_gallery",
+            "Gallery",
+            "All specimens of the project as upright pictures, to be sorted and relabelled",
+        )
+        self.done = _button(QPushButton, "done", "Done", "All specimens of the image are annotated (D)")
+        self.done.setCheckable(True)
+
+    def _build_lines(self) -> None:
+        self.counts = named(QLabel(), "counts")
+        self.extent = named(QLabel(), "size")
+        self.extent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._not_stored = named(QLabel(_NOT_STORED), "not_stored")
+        self._not_stored.setWordWrap(True)
+        self._not_stored.setStyleSheet(ALARM)
+        self._not_stored.hide()
+
+    def _lay_out(self) -> None:
+        top = _row((self.title, 1), self.open, self.new, self.add)
+        tools = QGridLayout()
+        tools.setSpacing(3)
+        for column, button in enumerate(self.tools.values()):
+            tools.addWidget(button, 0, column)
+        for column, button in enumerate((self.undo, self.redo, self.to_box, self.to_polygon, self.keys)):
+            tools.addWidget(button, 1, column)
+        for label in (self.counts, self.extent):
+            # A text that grows in the middle of a drag must not widen the dock: the slide would move under the mouse.
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        work = QWidget()
+        work.setStyleSheet(_TOOL_LOOK)
+        column_layout = QVBoxLayout(work)
+        column_layout.setContentsMargins(0, 0, 0, 0)
+        column_layout.addLayout(tools)
+        column_layout.addLayout(_row((self.status, 1), (self.colour, 1)))
+        column_layout.addWidget(self.classes, 1)
+        column_layout.addLayout(_row((self._model, 1), self.propose, self.propose_all, self.stop))
+        column_layout.addLayout(_row(self.accept, self.reject, self.uncertain, self.gallery, self.done))
+        column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self.browser)
+        split.addWidget(work)
+        split.setStretchFactor(1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addLayout(top)
+        layout.addWidget(split, 1)
+        layout.addWidget(self.line)
+        layout.addWidget(self._not_stored)
+
+    def _take_tool(self, name: str, *_: object) -> None:
+        self.tool_wanted.emit(name)
+
+    def _take_status(self, index: int) -> None:
+        status = self.status.itemData(index)
+        with signals_blocked(self.status):
+            self.status.setCurrentIndex(0)
+        if status:
+            self.status_wanted.emit(status)
+
+
+def _button(kind: type[B], name: str, title: str, tip: str = "") -> B:
+    """Return a button by the name of which tests find it."""
+    button = named(kind(), name)
+    button.setText(title)
+    button.setToolTip(tip)
+    return button
+
+
+def _row(*parts: QWidget | tuple[QWidget, int]) -> QHBoxLayout:
+    """Return widgets side by side, those with a number as wide as there is room."""
+    row = QHBoxLayout()
+    for part in parts:
+        widget, stretch = part if isinstance(part, tuple) else (part, 0)
+        row.addWidget(widget, stretch)
+    return row

@@ -1,0 +1,68 @@
+"""The review gallery in a dock of its own, shown when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_diatom.project.project import Project
+from napari_diatom.widgets.annotate.gallery import Gallery
+from napari_diatom.widgets.common.closing import when_destroyed
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class GalleryDock(QObject):
+    """Shows the gallery of the open project.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Where it is docked.
+    parent : QObject
+        Its owner.
+    """
+
+    wanted = Signal(str, str)
+    """The id of an image, and that of a specimen of it, which is to be shown on its slide."""
+    edited = Signal(object)
+    """Ids of images that were edited in the gallery."""
+    failed = Signal(str)
+    """What went wrong."""
+
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._gallery: Gallery | None = None
+
+    def gallery(self) -> Gallery | None:
+        """Return the review gallery where it was shown."""
+        return self._gallery
+
+    def show(self, project: Project | None) -> None:
+        """Show all specimens of a project as upright pictures."""
+        if self._gallery is None:
+            self._gallery = gallery = Gallery()
+            gallery.wanted.connect(self.wanted)
+            gallery.edited.connect(self.edited)
+            gallery.failed.connect(self.failed)
+            # Closed by the user, the dock takes the gallery with it.
+            when_destroyed(gallery, self.__dict__.__setitem__, "_gallery", None)
+            self._viewer.window.add_dock_widget(gallery, name="Review gallery", area="bottom")
+            gallery.set_project(project)
+        dock = self._gallery.parentWidget()
+        if dock is not None:
+            dock.show()
+            dock.raise_()
+
+    def set_project(self, project: Project | None) -> None:
+        """Show another project where the gallery is shown."""
+        if self._gallery is not None:
+            self._gallery.set_project(project)
+
+    def refresh(self, image_id: str) -> None:
+        """Show what an image has now."""
+        if self._gallery is not None:
+            self._gallery.refresh(image_id)

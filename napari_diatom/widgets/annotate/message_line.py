@@ -1,0 +1,41 @@
+"""The line of a dock in which it says what has happened."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QLabel
+
+from napari_diatom.core.errors import DiatomError
+
+ALARM: Final = "color: #d55e00"
+"""What a text looks like that a person must not overlook."""
+
+
+class MessageLine(QLabel):
+    """Says what has happened, and what went wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+
+    def say(self, message: str, error: bool = False) -> None:
+        """Show a message."""
+        self.setText(message)
+        self.setStyleSheet(ALARM if error else "")
+
+    def warn(self, message: str) -> None:
+        """Show what went wrong."""
+        self.say(message, error=True)
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Show an error of ours to the user."""
+        try:
+            yield
+        except DiatomError as error:
+            self.warn(str(error))
+            show_error(str(error))

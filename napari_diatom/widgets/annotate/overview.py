@@ -1,0 +1,94 @@
+"""What the form shows of the open project and its image: title, counts, and what can be done now."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+from superqt.utils import signals_blocked
+
+from napari_diatom.project import summary
+from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.opened import Opened
+
+
+class Overview(QObject):
+    """Keeps the form true to what is open.
+
+    Parameters
+    ----------
+    form : AnnotateForm
+        Shows it.
+    opened : Opened
+        What is open.
+    canvas : Canvas
+        What shows the open image.
+    """
+
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+        super().__init__(form)
+        self._form = form
+        self._opened = opened
+        self._canvas = canvas
+
+    def show_classes(self) -> None:
+        """Offer the classes of the project, and show how many specimens each has."""
+        project = self._opened.project
+        classes = () if project is None else project.settings.classes
+        self._form.classes.set_classes(classes)
+        self._canvas.set_classes(classes)
+        self._form.show_counts()
+
+    def show_title(self) -> None:
+        """Show the name of the project, and who else has it open."""
+        project, title = self._opened.project, self._form.title
+        if project is None:
+            title.setText("No project is open.")
+            return
+        names = [presence.annotator for presence in project.others()]
+        also = f" (also open: {', '.join(names)})" if names else ""
+        title.setText(f"{project.folder.name}{also}")
+        title.setToolTip(str(project.folder))
+
+    def show_images(self) -> None:
+        """List the images of the project, and mark the one that is open."""
+        self._form.browser.set_project(self._opened.project)
+        if self._opened.image is not None:
+            self._form.browser.show_current(self._opened.image.id)
+
+    def count(self, *image_ids: str) -> None:
+        """Show in the list what images have now."""
+        project, image, document = self._opened.project, self._opened.image, self._opened.document
+        if project is None:
+            return
+        if image is not None and document is not None and image_ids == (image.id,):
+            # Of the image at hand, which is counted at every edit, no file is asked.
+            self._form.browser.update_image(summary.of_document(image, document))
+        else:
+            for tally in project.summary():
+                if tally.image.id in image_ids:
+                    self._form.browser.update_image(tally)
+        self._form.show_counts()
+
+    def refresh(self, *_: object) -> None:
+        """Enable what can be done now, and tell what the image has."""
+        form, document = self._form, self._opened.document
+        for of_project in (form.add, form.propose_all, form.gallery):
+            of_project.setEnabled(self._opened.project is not None)
+        for of_image in (*form.tools.values(), form.done, form.propose, form.to_box, form.to_polygon, form.status):
+            of_image.setEnabled(document is not None)
+        undo, redo = (None, None) if document is None else (document.undo_label, document.redo_label)
+        for button, title, label in ((form.undo, "Undo", undo), (form.redo, "Redo", redo)):
+            button.setText(title)
+            button.setToolTip(f"{title} {label or ''}".strip())
+            button.setEnabled(label is not None)
+        proposals = 0 if document is None else len(document.proposals)
+        for of_proposals in (form.accept, form.reject, form.uncertain):
+            of_proposals.setEnabled(proposals > 0)
+        specimens = 0 if document is None else len(document.specimens)
+        selected = len(self._canvas.selection())
+        parts = [] if document is None else [f"<b>{specimens:,}</b> {'specimen' if specimens == 1 else 'specimens'}"]
+        parts += [f"{proposals} proposed"] if proposals else []
+        parts += [f"{selected} selected"] if selected else []
+        form.counts.setText(", ".join(parts))
+        with signals_blocked(form.done):
+            form.done.setChecked(document is not None and document.state == "done")

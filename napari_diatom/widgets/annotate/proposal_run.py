@@ -1,0 +1,71 @@
+"""A model proposes specimens, for the open image or for all that nobody has touched."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+
+from napari_diatom.core.text import many
+from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.annotate.overview import Overview
+from napari_diatom.widgets.annotate.proposer import Proposer
+
+
+class ProposalRun(QObject):
+    """Starts the proposer, and tells how it gets on.
+
+    Parameters
+    ----------
+    form : AnnotateForm
+        Where the model is chosen, and where it says how far it is.
+    opened : Opened
+        What is open.
+    proposer : Proposer
+        Does the work.
+    overview : Overview
+        Shows what images have afterwards.
+    """
+
+    def __init__(self, form: AnnotateForm, opened: Opened, proposer: Proposer, overview: Overview) -> None:
+        super().__init__(form)
+        self._form = form
+        self._opened = opened
+        self._proposer = proposer
+        self._overview = overview
+        self._failures: list[str] = []
+        proposer.progressed.connect(self._on_progress)
+        proposer.proposed.connect(self._on_proposed)
+        proposer.failed.connect(self._failures.append)
+        proposer.finished.connect(self._on_finished)
+
+    def start(self, all_untouched: bool = False) -> None:
+        """Have the chosen model make proposals for this image, or for all untouched ones."""
+        project, image, model = self._opened.project, self._opened.image, self._form.model()
+        if project is None or model is None:
+            return
+        images = [] if image is None else [image]
+        if all_untouched:
+            images = [tally.image for tally in project.summary() if tally.state == "untouched"]
+        if images:
+            self._form.stop.setEnabled(True)
+            self._proposer.start(project, images, model)
+        else:
+            self._form.line.say("No image is untouched.")
+
+    def _on_progress(self, text: str) -> None:
+        self._form.line.say(f"Looking for diatoms in {text}")
+
+    def _on_proposed(self, image_id: str) -> None:
+        project, image = self._opened.project, self._opened.image
+        assert project is not None
+        if image is None or image_id != image.id:
+            with self._form.line.told():
+                project.release(image_id)
+        self._overview.count(image_id)
+        self._overview.refresh()
+
+    def _on_finished(self) -> None:
+        self._form.stop.setEnabled(False)
+        more = f" And {many(len(self._failures) - 1, 'more image')}." if len(self._failures) > 1 else ""
+        self._form.line.say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
+        self._failures.clear()

@@ -1,0 +1,94 @@
+"""What is done to the selected specimens, and its undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_diatom.project.document import Document
+from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.message_line import MessageLine
+from napari_diatom.widgets.annotate.opened import Opened
+
+
+class SpecimenActions:
+    """Changes the selected specimens of the open image.
+
+    Parameters
+    ----------
+    line : MessageLine
+        Where errors are told.
+    opened : Opened
+        What is open.
+    canvas : Canvas
+        What shows the open image, and knows what is selected.
+    """
+
+    def __init__(self, line: MessageLine, opened: Opened, canvas: Canvas) -> None:
+        self._line = line
+        self._opened = opened
+        self._canvas = canvas
+
+    def set_class(self, name: str) -> None:
+        """Give what is selected a class."""
+        self._change(lambda document, ids: document.set_class(ids, name))
+
+    def set_status(self, status: str) -> None:
+        """Give what is selected a status."""
+        self._change(lambda document, ids: document.set_status(ids, status))
+
+    def to_boxes(self) -> None:
+        """Make rotated boxes of the selected polygons and masks."""
+        self._change(
+            lambda document, ids: document.reshape(
+                {id_: Specimen.rectangle(document.specimens[id_].box, document.specimens[id_].name) for id_ in ids}
+            )
+        )
+
+    def to_polygons(self) -> None:
+        """Make polygons, which have masks, of the selected boxes."""
+        self._change(
+            lambda document, ids: document.reshape(
+                {id_: Specimen.polygon(document.specimens[id_].polygons, document.specimens[id_].name) for id_ in ids}
+            )
+        )
+
+    def delete(self) -> None:
+        """Delete what is selected."""
+        self._change(lambda document, ids: document.remove(ids))
+
+    def undo(self) -> None:
+        """Undo the last click of an unfinished box, else the last edit."""
+        self._canvas.flush()
+        if self._opened.document is not None and not self._canvas.three_clicks.step_back():
+            with self._line.told():
+                self._opened.document.undo()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._canvas.flush()
+        if self._opened.document is not None:
+            with self._line.told():
+                self._opened.document.redo()
+
+    def give_up(self) -> None:
+        """Give up what is being drawn, or let go of the selection."""
+        if self._canvas.three_clicks.clicks:
+            self._canvas.three_clicks.give_up()
+        else:
+            self._canvas.select([])
+
+    def toggle_done(self) -> None:
+        """Mark the image as done, or as not done."""
+        document = self._opened.document
+        if document is not None:
+            with self._line.told():
+                document.set_done(document.state != "done")
+
+    def _change(self, change: Callable[[Document, list[str]], object]) -> None:
+        """Make an edit of the selected specimens."""
+        self._canvas.flush()
+        ids = list(self._canvas.selection())
+        if self._opened.document is not None and ids:
+            with self._line.told():
+                change(self._opened.document, ids)

@@ -1,0 +1,120 @@
+"""The tools that specimens are drawn with, one of which is in the hand."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qtpy.QtCore import QObject
+
+from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.mask_painter import Painter
+from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.annotate.slide_view import seen_of
+
+_MODES: Final = {
+    "select": "select",
+    "three-clicks": "pan_zoom",
+    "upright": "add_rectangle",
+    "polygon": "add_polygon",
+    "paint": "pan_zoom",
+    "move": "pan_zoom",
+}
+"""What napari calls the mode of a layer while a tool is used."""
+
+
+class Toolbox(QObject):
+    """Changes tools, and takes over what was painted when the brush is put away.
+
+    Parameters
+    ----------
+    form : AnnotateForm
+        Shows which tool is in the hand.
+    opened : Opened
+        What is open.
+    canvas : Canvas
+        What shows the open image.
+    """
+
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+        super().__init__(form)
+        self._form = form
+        self._opened = opened
+        self._canvas = canvas
+        self._painter = Painter(canvas.viewer)
+        self._tool = "select"
+
+    @property
+    def is_painting(self) -> bool:
+        """Whether a mask is being painted."""
+        return self._painter.is_on
+
+    def use(self, name: str) -> None:
+        """Take a tool; ``paint`` again, or another one, takes over what was painted."""
+        if self._painter.is_on:
+            self.end_painting()
+            name = "select" if name == "paint" else name
+        self._hold(name)
+        if self._opened.document is None:
+            return
+        canvas, layers = self._canvas, self._canvas.viewer.layers
+        layer = canvas.specimens.layer
+        canvas.three_clicks.switch(name == "three-clicks")
+        if layer in layers:
+            layers.selection.active = layer
+            layer.mode = _MODES[name]
+        if name == "paint":
+            self._begin_painting()
+
+    def use_again(self) -> None:
+        """Take the tool that is in the hand for another image."""
+        self.use(self._tool)
+
+    def put_brush_away(self) -> None:
+        """Take over what is being painted, if anything is."""
+        if self._painter.is_on:
+            self.use("select")
+
+    def leave_drawing(self) -> None:
+        """Take no tool that draws while the layer of the proposals is worked on: nothing can be drawn in it."""
+        if self._canvas.viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
+            self._hold("select")
+            self._canvas.three_clicks.switch(False)
+            self._canvas.specimens.layer.mode = _MODES["select"]
+
+    def look_after_brush(self) -> None:
+        """Take over what was painted where the layer of the mask has been deleted."""
+        if self._painter.is_on and self._painter.layer not in self._canvas.viewer.layers:
+            self.use("select")
+
+    def end_painting(self) -> None:
+        """Make a specimen of what was painted; the brush stays in the hand."""
+        if not self._painter.is_on:
+            return
+        specimen = self._painter.specimen
+        mask = self._painter.end()
+        document = self._opened.document
+        if document is None or mask is None:
+            return
+        with self._form.line.told():
+            if specimen is not None and specimen.id in document.specimens:
+                document.reshape({specimen.id: Specimen.of_mask(mask, specimen.name)})
+            else:
+                document.add([Specimen.of_mask(mask, self._form.classes.value())], "paint")
+
+    def _hold(self, name: str) -> None:
+        self._tool = name
+        self._form.hold(name)
+
+    def _begin_painting(self) -> None:
+        selected, document = self._canvas.selection(), self._opened.document
+        specimen = document.specimens[selected[0]] if document is not None and selected else None
+        image = self._canvas.image
+        if not self._form.classes.value():
+            self._canvas.classless.emit()
+            self.use("select")
+        elif image is not None:
+            layer = self._painter.begin(image, seen_of(image), specimen)
+            for name in ("M", "Enter", "Return"):
+                layer.bind_key(name, lambda *_: self.use("paint"), overwrite=True)

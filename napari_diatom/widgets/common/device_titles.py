@@ -1,0 +1,7 @@
+"""What devices are called in forms."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEVICE_TITLES: Final = {"auto": "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
