@@ -189,7 +189,7 @@ def main() -> int:
     image = next(layer for layer in viewer.layers if layer.name != result.layer.name)
     with Heartbeat() as heart:
         result = ResultLayer.create(image, result.facts, many(arguments.boxes, height, width))
-        widget._results[result.layer] = result
+        widget.shared.add(result, image, widget.shown.owner)
         viewer.add_layer(result.layer)
         spin(0.03)
         result.layer.visible = True
@@ -197,7 +197,7 @@ def main() -> int:
         spin(until=lambda: len(result.layer.data) == arguments.boxes)
         spin(0.3)
     verdict(f"Longest stall, showing {arguments.boxes} boxes for the first time", heart.longest_ms, 200)
-    widget._panel.setResult(result)
+    widget.panel.setResult(result)
     spin(0.5)
     for old, new in ((0.1, 0.15), (0.15, 0.1), (0.1, 0.3), (0.3, 0.1), (0.1, 0.5), (0.5, 0.1)):
         redraw(old)
@@ -206,7 +206,7 @@ def main() -> int:
         spin(0.3)
     with Heartbeat() as heart:
         for threshold in np.concatenate([np.linspace(0.1, 0.9, 40), np.linspace(0.9, 0.1, 40)]):
-            widget._panel.setThreshold(float(threshold))
+            widget.panel.setThreshold(float(threshold))
             spin(0.03)
         spin(1)
     verdict("Longest stall, dragging the slider there and back", heart.longest_ms, 200)

@@ -34,11 +34,13 @@ class DetectWidget(RunWidget):
         self._tasks.idToggled.connect(lambda i, on: self._choose_task(i) if on else None)
         form.addRow("Boxes", boxes)
         super()._add_model_rows(form)
+        self._models.chosen.connect(self._follow_model)
+        self._follow_model()
 
-    def _on_model(self) -> None:
+    def _follow_model(self) -> None:
         """Let oriented or upright follow the model."""
-        model = self._models.get(self._model_combo.currentData())
-        tasks = {known.card.task for known in self._models.values()}
+        model = self._models.chosen_model()
+        tasks = {known.card.task for known in self._models.offered()}
         with signals_blocked(self._tasks):
             for i, task in enumerate(self.TASKS):
                 button = self._tasks.button(i)
@@ -47,14 +49,13 @@ class DetectWidget(RunWidget):
                 button.setToolTip("" if task in tasks else "No model for these boxes is installed")
                 if model is not None and model.card.task == task:
                     button.setChecked(True)
-        super()._on_model()
 
     def _choose_task(self, index: int) -> None:
         """Let the model follow oriented or upright."""
-        current = self._models.get(self._model_combo.currentData())
+        current = self._models.chosen_model()
         if current is not None and current.card.task == self.TASKS[index]:
             return
-        for name, model in self._models.items():
+        for model in self._models.offered():
             if model.card.task == self.TASKS[index]:
-                self._model_combo.setCurrentIndex(self._model_combo.findData(name))
+                self._models.choose(model.card.name)
                 return

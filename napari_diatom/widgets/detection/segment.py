@@ -64,9 +64,9 @@ class SegmentWidget(RunWidget):
         facts = result.facts
         if analysis.class_map is not None:
             name = f"{facts.image} class map"
-            self._put(Labels, shapes_layer.class_map_kwargs(analysis.class_map, name, facts), layer, facts.plane)
+            self._maps.put(Labels, shapes_layer.class_map_kwargs(analysis.class_map, name, facts), layer, facts.plane)
         if analysis.probability is not None:
             name = f"{facts.image} probability"
-            self._put(
+            self._maps.put(
                 Image, shapes_layer.probability_kwargs(analysis.probability, name, facts.plane), layer, facts.plane
             )

@@ -102,7 +102,7 @@ def test_a_layer_that_one_dock_makes_is_not_taken_by_another(
     result.flush()
     assert not result.touched()
     assert "by hand" not in child_of(making, "counts").text()
-    assert making._panel.exportTo(tmp_path / "a.csv")
+    assert making.panel.exportTo(tmp_path / "a.csv")
     rows = rows_of(tmp_path / "a.csv")
     assert len(rows) == KEPT
     assert {row["origin"] for row in rows} == {"diatom-obb 1.0.0"}
@@ -166,7 +166,7 @@ def test_images_of_one_name_keep_their_own_results_sizes_and_exports(
         viewer.layers.selection.active = image
         assert widget.result() is result
         child_of(widget, "export").click()
-        assert widget._panel.exportTo(tmp_path / "one.csv")
+        assert widget.panel.exportTo(tmp_path / "one.csv")
         names.append({row["image"] for row in rows_of(tmp_path / "one.csv")})
     assert names == [{"slideA/Image_1.png"}, {"slideB/Image_1.png"}]
     assert offered == ["slideA_Image_1.csv", "slideB_Image_1.csv"]
@@ -275,7 +275,7 @@ def test_what_was_found_and_what_counts_are_both_told(viewer, widget, image, ana
         result.set_feature(number, shapes_layer.STATUS, "broken")
     text = f"<b>{n}</b> specimens found, <b>{n - 2}</b> counted"
     qtbot.waitUntil(lambda: text in child_of(widget, "counts").text())
-    assert widget._panel.exportTo(tmp_path / "a.xlsx")
+    assert widget.panel.exportTo(tmp_path / "a.xlsx")
     assert f"{n} specimens written to a.xlsx, {n - 2} of them counted." in child_of(widget, "message").text()
     book = load_workbook(tmp_path / "a.xlsx")
     assert book["specimens"].max_row == n + 1
@@ -287,14 +287,14 @@ def test_of_one_specimen_the_words_are_in_the_singular(viewer, widget, image, an
     find(widget)
     assert child_of(widget, "message").text().startswith("1 specimen in ")
     assert child_of(widget, "counts").text() == "<b>1</b> specimen"
-    assert widget._panel.exportTo(tmp_path / "a.csv")
+    assert widget.panel.exportTo(tmp_path / "a.csv")
     assert child_of(widget, "message").text() == "1 specimen written to a.csv."
 
 
 @pytest.mark.parametrize("fault", ["no folder", "no format", "disk", "bug"])
 def test_an_export_that_fails_leaves_no_word_of_success(viewer, widget, image, find, tmp_path, monkeypatch, fault):
     find(widget)
-    assert widget._panel.exportTo(tmp_path / "before.csv")
+    assert widget.panel.exportTo(tmp_path / "before.csv")
     path = tmp_path / "after.csv"
     if fault == "no folder":
         (tmp_path / "file").write_text("")
@@ -315,9 +315,9 @@ def test_an_export_that_fails_leaves_no_word_of_success(viewer, widget, image, f
         monkeypatch.setattr("napari_diatom.widgets.detection.results_panel.export", wrong)
     if fault == "bug":
         with pytest.raises(RuntimeError):
-            widget._panel.exportTo(path)
+            widget.panel.exportTo(path)
     else:
-        assert not widget._panel.exportTo(path)
+        assert not widget.panel.exportTo(path)
     message = child_of(widget, "message").text()
     assert message.startswith("Nothing was exported")
     assert message.count(str(path)) == 1

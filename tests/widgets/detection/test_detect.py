@@ -129,7 +129,7 @@ def test_errors_are_notified_and_said_in_one_line(widget, image, analysis, run, 
 
     shown = []
     monkeypatch.setattr(notification_manager, "receive_error", lambda *args: shown.append(str(args[1])))
-    monkeypatch.setattr("napari_diatom.widgets.detection.run_widget.show_error", shown.append)
+    monkeypatch.setattr("napari_diatom.widgets.detection.run_progress.show_error", shown.append)
     analysis.error = error
     run()
     assert shown == [str(error)]
@@ -176,7 +176,7 @@ def test_closing_the_viewer_in_the_middle_of_a_run_stops_it(make_napari_viewer, 
     viewer.window.add_dock_widget(widget)
     viewer.add_image(np.zeros((30, 40), np.uint8))
     widget.run()
-    worker = widget._running[0]
+    worker = widget.progress.workers[0]
     qtbot.waitUntil(lambda: worker.is_running)
     viewer.close()
     qtbot.waitUntil(lambda: not worker.is_running, timeout=2000)
@@ -207,6 +207,6 @@ def test_the_optics_dialog_edits_one_preset(qtbot):
 def test_a_layer_of_ours_is_watched_once(widget, viewer, image, run):
     run()
     layer = viewer.layers["slide diatoms"]
-    assert widget._shared.get(layer) is widget.result()
-    assert widget._shared.results(None) == []
+    assert widget.shared.get(layer) is widget.result()
+    assert widget.shared.results(None) == []
     assert not widget.result().touched()

@@ -143,7 +143,7 @@ def test_an_export_keeps_whole_masks_and_takes_in_what_was_moved(instances, view
     moved = [np.array(shape) for shape in shapes.data]
     moved[0] = moved[0] + 5
     shapes.data = moved
-    assert widget._panel.exportTo(tmp_path / "masks.json")
+    assert widget.panel.exportTo(tmp_path / "masks.json")
     (written,) = coco.read(tmp_path / "masks.json")
     ours, truth = written.detections.masks, found().masks
     np.testing.assert_array_equal(ours[1].pixels, truth[1].pixels)
@@ -156,7 +156,7 @@ def test_tables_hold_the_measurements_of_masks_at_the_present_pixel_size(instanc
     widget, run = instances
     run()
     child_of(widget, "pixel_size").setValue(0.5)
-    assert widget._panel.exportTo(tmp_path / "table.csv")
+    assert widget.panel.exportTo(tmp_path / "table.csv")
     header, first, *_ = (tmp_path / "table.csv").read_text(encoding="utf-8-sig").splitlines()
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert float(row["perimeter_um"]) == pytest.approx(float(row["perimeter_px"]) / 2, abs=0.01)
@@ -166,7 +166,7 @@ def test_tables_hold_the_measurements_of_masks_at_the_present_pixel_size(instanc
 def test_a_label_image_says_what_it_cannot_show(instances, tmp_path):
     widget, run = instances
     run()
-    assert widget._panel.exportTo(tmp_path / "labels.tif")
+    assert widget.panel.exportTo(tmp_path / "labels.tif")
     assert "lie partly below others" in child_of(widget, "message").text()
 
 
@@ -176,7 +176,7 @@ def test_a_map_is_shown_with_its_specimens_and_its_probability(segment, viewer, 
     child_of(widget, "min_area").setValue(25)
     child_of(widget, "separate").setChecked(False)
     run()
-    job = widget._analyse.jobs[-1]
+    job = worker_process.analyse.jobs[-1]
     assert (job.options.split.min_area_px, job.options.split.neck) == (25, 0)
     classes, probability = viewer.layers["slide class map"], viewer.layers["slide probability"]
     assert isinstance(classes, Labels)
@@ -194,7 +194,7 @@ def test_a_map_of_a_plane_lies_at_its_plane(make, viewer):
     viewer.dims.set_point(0, 4)
     _, run = make(SEGMENT, stack, FakeMasks(found()[:2]))
     run()
-    classes = viewer.layers["slide class map"]
+    classes = viewer.layers["slide#3 class map"]
     assert classes.data.shape == (1, HEIGHT, WIDTH)
     np.testing.assert_allclose(classes.translate, (4, 0, 0))
     np.testing.assert_allclose(classes.scale, stack.scale)

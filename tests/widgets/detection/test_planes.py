@@ -23,7 +23,7 @@ def stack(viewer, widget, tmp_path):
 
 
 def images_in(widget, tmp_path):
-    assert widget._panel.exportTo(tmp_path / "table.csv")
+    assert widget.panel.exportTo(tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
         return {row["image"] for row in csv.DictReader(stream)}
 
@@ -105,6 +105,6 @@ def test_annotations_of_a_page_are_shown_with_their_plane(viewer, widget, stack,
 def test_what_is_exported_of_a_plane_opens_on_it_again(viewer, widget, run, stack, tmp_path):
     viewer.dims.set_current_step(0, 3)
     run()
-    assert widget._panel.exportTo(tmp_path / "out.geojson")
+    assert widget.panel.exportTo(tmp_path / "out.geojson")
     (layer,) = viewer.open(tmp_path / "out.geojson", plugin="napari-diatom")
     assert {float(point[0]) for shape in layer.data for point in shape} == {3.0}

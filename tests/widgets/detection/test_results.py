@@ -188,7 +188,7 @@ def test_class_and_status_can_be_changed_in_the_table(widget, layer, result, qtb
 def test_export_writes_what_is_shown(widget, layer, result, tmp_path, suffix):
     result.set_threshold(0.5)
     path = tmp_path / f"out{suffix}"
-    assert widget._panel.exportTo(path)
+    assert widget.panel.exportTo(path)
     assert path.name in child_of(widget, "message").text()
     if suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as stream:
@@ -204,8 +204,8 @@ def test_an_export_that_fails_says_so(widget, layer, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr("napari_diatom.widgets.detection.results_panel.show_error", shown.append)
     (tmp_path / "file").write_text("")
-    assert not widget._panel.exportTo(tmp_path / "file" / "a.csv")
-    assert not widget._panel.exportTo(tmp_path / "a.doc")
+    assert not widget.panel.exportTo(tmp_path / "file" / "a.csv")
+    assert not widget.panel.exportTo(tmp_path / "a.doc")
     assert len(shown) == 2
 
 

@@ -89,12 +89,12 @@ def test_named_specimens_are_shown_counted_and_exported(widget, named, viewer, n
     counts = child_of(widget, "counts").text()
     assert [f"{taxon}&nbsp;4" in counts for taxon in CALLED] == [True] * 4
 
-    assert widget._panel.exportTo(tmp_path / "a.csv")
+    assert widget.panel.exportTo(tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["taxon"] for row in rows] == list(taxa(layer).values())
     assert (rows[2]["taxon_confidence"], rows[2]["genus"], rows[2]["named_by"]) == ("0.9000", "Nitzschia", "flora 1.0")
-    assert widget._panel.exportTo(tmp_path / "a.geojson")
+    assert widget.panel.exportTo(tmp_path / "a.geojson")
     read = geojson.read(tmp_path / "a.geojson")
     assert [name.taxon for name in read.names] == [row["taxon"] for row in rows]
 
@@ -190,7 +190,7 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
 
     shown = []
     monkeypatch.setattr("napari_diatom.widgets.detection.taxon_row.show_error", shown.append)
-    row = widget._panel.taxa
+    row = widget.panel.taxa
     assert not row.choose(tmp_path)
     assert "is not a model" in shown[0]
     (tmp_path / "other").mkdir()

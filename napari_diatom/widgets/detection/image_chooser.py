@@ -1,0 +1,96 @@
+"""The choice of the image to search, among those that are open in the viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox
+from superqt.utils import signals_blocked
+
+from napari_diatom.widgets.common.image_layers import is_input, path_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class ImageChooser(QComboBox):
+    """Offers the viewer's image layers, and keeps the choice whatever comes, goes, or gets another name.
+
+    An image that comes while the viewer is followed is chosen.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose images are offered.
+    """
+
+    chosen = Signal()
+    """Another image is chosen, by whomever; or none."""
+    listed = Signal()
+    """The images that are open were listed anew."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.setObjectName("image")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        self.currentIndexChanged.connect(self.chosen)
+
+    def image(self) -> Image | None:
+        """Return the chosen image layer."""
+        layer = self.currentData()
+        return layer if isinstance(layer, Image) else None
+
+    def choose(self, image: Image) -> None:
+        """Choose an image layer."""
+        self.setCurrentIndex(self.findData(image))
+
+    def attach(self) -> None:
+        """Follow the viewer's layers."""
+        layers = self._viewer.layers
+        layers.events.inserted.connect(self._on_inserted)
+        layers.events.removed.connect(self._on_removed)
+        layers.events.reordered.connect(self._list)
+        for layer in layers:
+            layer.events.name.connect(self._list)
+        self._list()
+
+    def detach(self) -> None:
+        """Follow the viewer's layers no more."""
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._on_inserted)
+        layers.events.removed.disconnect(self._on_removed)
+        layers.events.reordered.disconnect(self._list)
+        for layer in layers:
+            layer.events.name.disconnect(self._list)
+
+    def _list(self) -> None:
+        """List the images that are open, and keep the choice."""
+        before = self.image()
+        images = [layer for layer in self._viewer.layers if is_input(layer)]
+        with signals_blocked(self):
+            self.clear()
+            for layer in images:
+                self.addItem(layer.name, layer)
+                path = path_of(layer)
+                hint = layer.name if path is None else str(path)
+                self.setItemData(self.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
+            if before in images:
+                self.setCurrentIndex(images.index(before))
+        if self.image() is not before:
+            self.chosen.emit()
+        self.listed.emit()
+
+    def _on_inserted(self, event: Any) -> None:
+        layer = event.value
+        layer.events.name.connect(self._list)
+        if is_input(layer):
+            self._list()
+            self.choose(layer)
+
+    def _on_removed(self, event: Any) -> None:
+        event.value.events.name.disconnect(self._list)
+        self._list()

@@ -1,0 +1,165 @@
+"""The pixel size of the chosen image: what it states, what a person typed, or what was typed for another image."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
+from superqt.utils import signals_blocked
+
+from napari_diatom.widgets.common.image_layers import name_of, stated_by
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.pixel_size_edit import PixelSizeEdit
+from napari_diatom.widgets.detection.viewer_state import can_be
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_diatom.images.optics_presets import Presets
+    from napari_diatom.widgets.detection.image_chooser import ImageChooser
+    from napari_diatom.widgets.detection.results_panel import ResultsPanel
+    from napari_diatom.widgets.detection.viewer_state import Shared
+
+_LINK: Final = "#3a9bdc"
+"""A colour of links that can be read on a dark window and on a bright one."""
+
+
+class ImagePixelSize(QObject):
+    """Shows the pixel size of the chosen image, and takes in what the user says of it.
+
+    The one that was typed for the image goes first, then its own, then the one typed last for another image. The last
+    is borrowed: a note says so, and the user is asked before it is used.
+
+    Parameters
+    ----------
+    parent : QWidget
+        The dock, which questions are asked in front of.
+    viewer : napari.viewer.Viewer
+        Whose images they are.
+    shared : Shared
+        Knows what was typed for each image.
+    images : ImageChooser
+        The choice of the image.
+    panel : ResultsPanel
+        Holds the result whose pixel size counts where no image is open.
+    presets : Presets, optional
+        The optics to choose from; the user's own by default.
+
+    Attributes
+    ----------
+    edit : PixelSizeEdit
+        Where the pixel size is shown and typed.
+    note : QLabel
+        Says that it is borrowed, with a link that takes it over.
+    borrowed : bool
+        Whether what is shown was typed for another image.
+    """
+
+    changed = Signal()
+    """Another pixel size is shown, or counts now."""
+    noticed = Signal(str)
+    """What is odd about the pixel size that an image states."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        viewer: Viewer,
+        shared: Shared,
+        images: ImageChooser,
+        panel: ResultsPanel,
+        presets: Presets | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._parent = parent
+        self._viewer = viewer
+        self._shared = shared
+        self._images = images
+        self._panel = panel
+        self.edit = named(PixelSizeEdit(presets), "pixel_size")
+        self.note = named(QLabel(), "borrowed")
+        self.note.setWordWrap(True)
+        self.note.hide()
+        self.borrowed = False
+        self.edit.valueChanged.connect(self.take)
+        self.note.linkActivated.connect(lambda _: self.take(self.edit.value()))
+
+    def value(self) -> float | None:
+        """Return micrometres per pixel as they are shown, None while unknown."""
+        return self.edit.value()
+
+    def attach(self) -> None:
+        """Follow what is typed, here or in another dock."""
+        self._shared.typed.connect(self._on_typed)
+
+    def detach(self) -> None:
+        """Follow what is typed no more."""
+        self._shared.typed.disconnect(self._on_typed)
+
+    def show(self, image: Image | None) -> None:
+        """Show the pixel size of an image; without one, of the result that is shown."""
+        result = self._panel.result()
+        size, hint, self.borrowed = None, "", False
+        if image is None:
+            size = None if result is None else result.facts.pixel_size_um
+        else:
+            try:
+                size = self._shared.pixel_size(image)
+            except KeyError:
+                stated = stated_by(image)
+                size, last = stated.um, self._shared.last_typed
+                hint = " ".join([*(["Taken from the image."] if size is not None else []), *stated.notices])
+                if stated.notices:
+                    self.noticed.emit(" ".join(stated.notices))
+                if size is None and last is not None:
+                    size, self.borrowed = last.size_um, True
+                    hint = f"Typed for {self._typed_for()}; this image does not state its own."
+        with signals_blocked(self.edit):
+            self.edit.setValue(size)
+        self.edit.setHint(hint)
+        self.note.setText(
+            f"{escape(hint)} <a href='keep' style='color: {_LINK}'>Use it here too</a>" if self.borrowed else ""
+        )
+        self.note.setVisible(self.borrowed)
+
+    def take(self, size: float | None) -> None:
+        """Take in what the user says of the pixel size of the chosen image; without images, of the result shown."""
+        image, result = self._images.image(), self._panel.result()
+        if image is not None:
+            self._shared.type_pixel_size(image, name_of(image, self._viewer.layers), size)
+        elif result is not None and can_be(size):
+            result.set_pixel_size(size)
+        self.changed.emit()
+
+    def ask_about_borrowed(self, image: Image) -> bool:
+        """Ask, once an image, whether the pixel size of another one is right here; return whether to go on."""
+        size, last = self.value(), self._shared.last_typed
+        other = "" if last is None else f", as you typed for {self._typed_for()}"
+        kinds = QMessageBox.StandardButton
+        answer = QMessageBox.question(
+            self._parent,
+            "Pixel size",
+            f"{name_of(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            "With No it stays unknown, and lengths are given in pixels.",
+            kinds.Yes | kinds.No | kinds.Cancel,
+            kinds.Yes,
+        )
+        if answer not in (kinds.Yes, kinds.No):
+            return False
+        self.take(size if answer == kinds.Yes else None)
+        return True
+
+    def _typed_for(self) -> str:
+        """Return what the image is called that a pixel size was typed for last, told apart from those open now."""
+        last = self._shared.last_typed
+        image = None if last is None else last.image()
+        if image is not None and image in self._viewer.layers:
+            return name_of(image, self._viewer.layers)
+        return "" if last is None else last.name
+
+    def _on_typed(self, image: Image) -> None:
+        if image is self._images.image():
+            self.show(image)
+            self.changed.emit()

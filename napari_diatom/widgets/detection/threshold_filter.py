@@ -1,0 +1,107 @@
+"""What a threshold does to a layer: the candidates at or above it come, the others go."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+if TYPE_CHECKING:
+    from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
+    from napari_diatom.widgets.detection.layer_rows import LayerRows
+    from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
+
+_BATCH: Final = 700
+"""Boxes added in one turn of the event loop, so that thousands of them do not hold up the window."""
+_BREATH_MS: Final = 30
+"""Time for the viewer to draw in between."""
+
+
+class ThresholdFilter(QObject):
+    """Shows the candidates at or above a score, the best first, some in each turn of the event loop.
+
+    Parameters
+    ----------
+    parent : QObject
+        Who watches over the layer.
+    found : FoundSpecimens
+        The candidates.
+    rows : LayerRows
+        The rows of the layer.
+    labels : SpecimenLabels
+        The labels, which make room for thousands of specimens.
+
+    Attributes
+    ----------
+    found : FoundSpecimens
+        The candidates.
+    threshold : float
+        The score.
+    """
+
+    added = Signal()
+    """The layer holds more specimens than before, or all that it is to hold."""
+
+    def __init__(self, parent: QObject, found: FoundSpecimens, rows: LayerRows, labels: SpecimenLabels) -> None:
+        super().__init__(parent)
+        self.found = found
+        self.threshold = 0.0
+        self._rows = rows
+        self._labels = labels
+        self._pending: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._add)
+
+    def apply(self, threshold: float, touched: Collection[int], at_once: bool) -> None:
+        """Show the candidates at or above a score, and those only.
+
+        Parameters
+        ----------
+        threshold : float
+            The score.
+        touched : collection of int
+            Numbers of specimens that are the user's: they neither come nor go.
+        at_once : bool
+            Whether the best are to be there when this returns.
+        """
+        self.threshold = threshold
+        shown, kept = self._rows.numbers(), np.fromiter(touched, dtype=np.int64)
+        wanted = np.setdiff1d(self.found.at_or_above(threshold), kept)
+        own = (shown <= len(self.found)) & ~np.isin(shown, kept)
+        leaving = np.flatnonzero(own & ~np.isin(shown, wanted))
+        if len(leaving):
+            self._rows.remove(leaving.tolist())
+        self._pending = self.found.best_first(np.setdiff1d(wanted, shown))
+        if at_once:
+            self._add()
+        else:
+            self._timer.start(_BREATH_MS)
+
+    def flush(self) -> None:
+        """Add at once what waits for the next turns of the event loop."""
+        while len(self._pending):
+            self._add()
+
+    def restart(self, found: FoundSpecimens) -> None:
+        """Filter what another run has found, from the next threshold on."""
+        self.stop()
+        self._pending = np.empty(0, dtype=np.int64)
+        self.found = found
+
+    def stop(self) -> None:
+        """Add nothing more by itself."""
+        self._timer.stop()
+
+    def _add(self) -> None:
+        batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
+        if len(batch):
+            facts = self._rows.facts
+            self._labels.make_room(len(self._rows.numbers()) + len(batch))
+            self._rows.append(self.found.shapes(batch, facts), self.found.features(batch, facts))
+        if len(self._pending):
+            self._timer.start(0)
+        self.added.emit()
