@@ -100,7 +100,7 @@ def test_names_are_unique_and_unknown_ones_list_the_choices() -> None:
     assert len({format_.name for format_ in FORMATS}) == len(FORMATS)
     with pytest.raises(InputError, match=r"no format 'yolo_obb'. Did you mean yolo-obb.*Known formats: geojson, coco"):
         by_name("yolo_obb")
-    with pytest.raises(InputError, match=r"no format 'xyz'\. There are"):
+    with pytest.raises(InputError, match=r"no format 'xyz'\. Known formats: "):
         by_name("xyz")
 
 
