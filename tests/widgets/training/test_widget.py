@@ -332,7 +332,7 @@ def test_models_of_two_runs_keep_their_own_names_in_whatever_order_they_are_used
         detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
         assert detect.value().model == name
         assert library.find(name).card.sha256 == library.find(runs[number] / "model").card.sha256
-        assert child_of(widget, "finetune_message").text() == f"{name} is chosen in Detect diatoms."
+        assert child_of(widget, "finetune_message").text() == f"{name} is now selected in Detect diatoms."
 
 
 @pytest.mark.usefixtures("cpu_alone")
