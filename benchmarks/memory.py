@@ -21,7 +21,7 @@ TILE = 512
 
 
 def main() -> int:
-    """Analyse both images, each in a process of its own, and print their peaks of memory."""
+    """Analyse both images, each in a separate process, and print their peaks of memory."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=SET_UP.format(script="memory.py"),

@@ -1,6 +1,6 @@
 """Images a second over a folder of fields, against SAHI's sliced prediction with the same weights.
 
-Both work from the files to the specimens, each in a process of its own, in turn, block by block, while the other waits:
+Both work from the files to the specimens, each in a separate process, in turn, block by block, while the other waits:
 what else the machine does falls on both alike.
 """
 

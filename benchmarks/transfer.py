@@ -342,7 +342,7 @@ def _foreign(task: str, options: argparse.Namespace) -> str:
 
 
 def _rendered(task: str, options: argparse.Namespace) -> Path:
-    """Return the run that has learnt from rendered slides alone, which saw no real one."""
+    """Return the run that was trained on rendered slides alone, which saw no real one."""
     folder: Path = options.work / f"rendered-{task}"
     if (folder / "done").exists():
         return folder

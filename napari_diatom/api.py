@@ -75,19 +75,19 @@ class Analysis:
     Attributes
     ----------
     found : napari_diatom.analysis.pipeline.Analysis
-        All that was found, at any score, with scales, pixel size and notices.
+        All specimens at any score, with scales, pixel size and notices.
     image : SlideImage
         The image.
     model : Model
         The model that was used.
     names : Names or None
-        Of the specimens at the threshold, where the model names taxa.
+        Names of the specimens at the threshold, if the model names taxa.
     options : AnalysisOptions
-        What was asked for.
+        The options of the analysis.
     seconds : float
-        How long it took.
+        How long the analysis took.
     z : str
-        What was taken of a focus series.
+        The plane that was used from a focus series.
     """
 
     found: Found
@@ -111,12 +111,12 @@ class Analysis:
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Micrometres per pixel, None where it is unknown."""
+        """Micrometres per pixel, None if unknown."""
         return self.found.pixel_size_um
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What to know about how the image was read."""
+        """Messages about how the image was read."""
         return self.found.notices
 
     def specimens(self) -> DataFrame:
@@ -170,7 +170,7 @@ class Analysis:
         xlsx: bool = False,
         overwrite: bool = False,
     ) -> Path:
-        """Write what ``napari-diatom count`` writes: tables, annotations, an overlay, and how they were made.
+        """Write the files of ``napari-diatom count``: tables, annotations, an overlay, and a record of the run.
 
         Parameters
         ----------
@@ -179,9 +179,9 @@ class Analysis:
         sample : str, optional
             Name of the sample; by default that of the image's folder.
         overlays, masks, xlsx : bool
-            Whether to write an overlay, masks as a label image and COCO, and the tables as XLSX too.
+            Whether to write an overlay, masks as a label image and COCO, and also the tables as XLSX.
         overwrite : bool
-            Whether to remove results of ``count`` or ``save`` that the folder already holds.
+            Whether to remove earlier results of ``count`` or ``save`` from the folder.
 
         Returns
         -------
@@ -191,7 +191,7 @@ class Analysis:
         Raises
         ------
         InputError
-            When the folder already holds results, or the model gives no masks and they are asked for.
+            When the folder already holds results, or masks are requested and the model gives none.
         OutputError
             When a file cannot be written.
 
@@ -231,13 +231,13 @@ class Model:
     Attributes
     ----------
     folder : ModelFolder
-        Its card, and where it lies.
+        The model's card and folder.
     engine : AnyEngine
         The network.
     namer : Namer or None
         The network that names taxa.
     threads : int
-        Threads of the processor that it uses; results do not depend on them.
+        Number of processor threads; results do not depend on it.
     """
 
     folder: ModelFolder
@@ -247,17 +247,17 @@ class Model:
 
     @property
     def card(self) -> ModelCard:
-        """What the model says about itself: name, version, task, classes, thresholds, training, figures."""
+        """The model's description: name, version, task, classes, thresholds, training, figures."""
         return self.folder.card
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Name of the model."""
         return self.card.name
 
     @property
     def device(self) -> str:
-        """What it runs on: ``"cpu"``, ``"cuda"`` or ``"mps"``."""
+        """The device it runs on: ``"cpu"``, ``"cuda"`` or ``"mps"``."""
         return self.engine.device
 
     def predict(
@@ -280,20 +280,20 @@ class Model:
             (Y, X, 4), or any layout that ``axes`` names. Values of 8 bits are taken as they are; those of other types
             are spread from their 0.1th to their 99.9th percentile.
         pixel_size_um : float, optional
-            Micrometres per pixel, in place of those in the file.
+            Micrometres per pixel, instead of the file's own.
         threshold : float, optional
-            Least score of a specimen, above 0 and up to 1; the model's own by default.
+            Lowest score of a specimen, above 0 and up to 1; the model's own by default.
         axes : str, optional
             The axes of an array, a letter each: ``Y`` and ``X``, ``C`` for channels or colours, ``Z`` for focus planes,
-            such as ``"CYX"``. Needed where the shape does not tell: an array of shape (3, Y, X) may hold three channels
+            such as ``"CYX"``. Needed if the shape is not clear: an array of shape (3, Y, X) may hold three channels
             or three planes.
         z : str
-            What is taken of a focus series: the sharpest plane (``"best"``), the brightest value at each pixel
+            What to use from a focus series: the sharpest plane (``"best"``), the brightest value at each pixel
             (``"max"``), or the number of a plane from 1. Does not apply to an opened image.
         name : str
             Name of an array in tables.
         report : callable
-            Is given a :class:`~napari_diatom.core.progress.Progress` for each tile.
+            Gets a :class:`~napari_diatom.core.progress.Progress` for each tile.
 
         Returns
         -------
@@ -303,8 +303,8 @@ class Model:
         Raises
         ------
         InputError
-            When the image cannot be read, holds NaN, or has a layout that cannot be told; when a file holds several
-            images; or when the pixel size or the threshold cannot be right.
+            When the image cannot be read, holds NaN, or has an unclear layout; when a file holds several
+            images; or when the pixel size or the threshold is impossible.
 
         Examples
         --------
@@ -354,7 +354,7 @@ class TrainingRun:
         Raises
         ------
         InputError
-            When the file of them is damaged.
+            When the file with the figures is damaged.
         """
         import pandas as pd
 
@@ -371,7 +371,7 @@ def available_models() -> dict[str, ModelCard]:
     Returns
     -------
     dict of str to ModelCard
-        The card of each model by its name. A damaged model is left out; ``napari-diatom doctor`` names it.
+        The card of each model by its name. Damaged models are left out; ``napari-diatom doctor`` lists them.
 
     Examples
     --------
@@ -397,16 +397,16 @@ def load_model(
         Name of a model (see :func:`available_models`), its folder or ``.diatom-model`` file, or the folder of a
         training run.
     device : str
-        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     namer : str or path, optional
-        A model that names the taxa of what is found.
+        A model that names the taxa of the specimens.
     threads : int, optional
-        Threads of the processor; all by default. Results do not depend on them.
+        Number of processor threads; all by default. Results do not depend on it.
 
     Raises
     ------
     ModelError
-        When there is no such model, it is damaged or for another task, or the device is not there.
+        When there is no such model, it is damaged or for another task, or the device is missing.
     InputError
         When ``threads`` is below 1.
 
@@ -434,10 +434,10 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST
     path : path
         TIFF, JPEG, PNG or BMP file.
     pixel_size_um : float, optional
-        Micrometres per pixel, in place of those in the file.
+        Micrometres per pixel, instead of the file's own.
     z : str
-        What is taken of a focus series: the sharpest plane (``"best"``), the brightest value at each pixel (``"max"``),
-        each plane as an image of its own (``"each"``), or the number of a plane from 1.
+        What to use from a focus series: the sharpest plane (``"best"``), the brightest value at each pixel (``"max"``),
+        each plane as a separate image (``"each"``), or the number of a plane from 1.
 
     Returns
     -------
@@ -448,7 +448,7 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST
     Raises
     ------
     InputError
-        When the file cannot be read or is not an image, or the pixel size cannot be right.
+        When the file cannot be read or is not an image, or the pixel size is impossible.
 
     Examples
     --------
@@ -473,9 +473,9 @@ def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath |
     path : path
         The file or folder.
     format : str, optional
-        Name of the format, such as ``"coco"`` or ``"yolo-obb"``; told from the content by default.
+        Name of the format, such as ``"coco"`` or ``"yolo-obb"``; detected from the content by default.
     images : path, optional
-        Folder of the images, from which names and sizes are taken where the annotations lack them.
+        Folder of the images, for names and sizes that the annotations lack.
 
     Returns
     -------
@@ -485,12 +485,12 @@ def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath |
     Raises
     ------
     InputError
-        When the format cannot be told, or the annotations are damaged.
+        When the format cannot be detected, or the annotations are damaged.
 
     Warns
     -----
     UserWarning
-        About everything that is passed over.
+        About everything that is skipped.
 
     Examples
     --------
@@ -516,7 +516,7 @@ def write_annotations(
     format: str | None = None,
     images: AnyPath | None = None,
 ) -> None:
-    """Write annotations, whole or not at all.
+    """Write annotations, completely or not at all.
 
     Parameters
     ----------
@@ -525,14 +525,14 @@ def write_annotations(
     annotations : Annotations or sequence of Annotations
         One per image, from :meth:`Analysis.annotations` or :func:`read_annotations`.
     format : str, optional
-        Name of the format; by default the one whose files end so, where there is only one.
+        Name of the format; by default the one with this file ending, if there is only one.
     images : path, optional
         Folder of the images, for formats that need names, sizes or the images themselves.
 
     Raises
     ------
     InputError
-        When the format is unknown or cannot be told, or something is missing that it needs.
+        When the format is unknown or not clear, or something that it needs is missing.
     OutputError
         When a file cannot be written.
 
@@ -582,7 +582,7 @@ def measure(
     Raises
     ------
     InputError
-        When the pixel size cannot be right, or the image cannot be read.
+        When the pixel size is impossible, or the image cannot be read.
 
     Examples
     --------
@@ -611,7 +611,7 @@ def measure(
 def train(
     config: AnyPath | Mapping[str, Any] | TrainConfig, folder: AnyPath | None = None, *, report: Report = silent
 ) -> TrainingRun:
-    """Train a model on annotated slides, in a process of its own; returns when the training has finished.
+    """Train a model on annotated slides, in a separate process; returns when the training has finished.
 
     An interrupt (Ctrl+C, or the stop button of a notebook) ends the training too, and keeps the best weights so far.
 
@@ -620,11 +620,11 @@ def train(
     config : path, dict or TrainConfig
         What ``napari-diatom train`` reads: a YAML file, or its entries, such as
         ``{"name": "navicula", "data": "my-project", "task": "oriented-boxes"}``. The folder of a run that was stopped
-        goes on with it.
+        continues it.
     folder : path, optional
         New folder of the run; by default ``runs/NAME`` beside the YAML file, or in the working folder.
     report : callable
-        Is given a :class:`~napari_diatom.core.progress.Progress` for each step and epoch, in a thread.
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each step and epoch, in a thread.
 
     Returns
     -------
@@ -658,7 +658,7 @@ def train(
         settings = TrainConfig.of(**config)
     elif Path(config).is_dir():
         if folder is not None:
-            raise InputError(f"{config} is a run, which goes on where it is: leave folder out.")
+            raise InputError(f"{config} is a run, which continues in its own folder: leave folder out.")
         return _finished(RunFolder.open(Path(config)), report)
     else:
         settings, beside = TrainConfig.read(Path(config)), Path(config).absolute().parent
@@ -677,7 +677,7 @@ def evaluate(
     device: str = "auto",
     report: Report = silent,
 ) -> Evaluation:
-    """Judge a model on annotated slides.
+    """Test a model on annotated slides.
 
     Parameters
     ----------
@@ -688,16 +688,16 @@ def evaluate(
     out : path, optional
         Folder for ``report.html`` and ``report.json``; by default no report is written.
     images : path, optional
-        Folder of the images, where the annotations do not lie beside them.
+        Folder of the images, if they are not beside the annotations.
     part : str, optional
-        ``"train"``, ``"validation"``, ``"test"`` or ``"all"``; by default the test part, or all where there is no
+        ``"train"``, ``"validation"``, ``"test"`` or ``"all"``; by default the test part, or all if there is no
         split.
     threshold : float, optional
-        Least score of a specimen, above 0 and up to 1; the model's own by default.
+        Lowest score of a specimen, above 0 and up to 1; the model's own by default.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     report : callable
-        Is given a :class:`~napari_diatom.core.progress.Progress` for each image and tile.
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each image and tile.
 
     Returns
     -------
@@ -716,7 +716,7 @@ def evaluate(
     Warns
     -----
     UserWarning
-        When the model has learnt from some of these images, and about other faults of the data.
+        When the model was trained on some of these images, and about other problems of the data.
 
     Examples
     --------
@@ -742,7 +742,7 @@ def evaluate(
             device,
             report,
             one_class=chosen.one_class,
-            remarks=(f"Judged on {chosen.text}.", *told),
+            remarks=(f"Tested on {chosen.text}.", *told),
         )
 
 
@@ -796,4 +796,4 @@ def _format_of(path: Path) -> Format:
     if len(alike) == 1:
         return alike[0]
     choices = ", ".join(known.name for known in alike or FORMATS)
-    raise InputError(f"The name {path.name} does not tell the format: name one of {choices}, such as format='coco'.")
+    raise InputError(f"The name {path.name} does not show the format: name one of {choices}, such as format='coco'.")

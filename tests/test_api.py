@@ -204,7 +204,7 @@ def test_annotations_go_out_and_come_back(analysis, tmp_path):
     (back,) = nd.read_annotations(tmp_path / "corner.geojson")
     np.testing.assert_allclose(back.detections.boxes, annotations.detections.boxes, atol=0.01)
     assert back.origins == annotations.origins
-    with pytest.warns(UserWarning, match="does not hold"):
+    with pytest.warns(UserWarning, match="does not keep"):
         nd.write_annotations(tmp_path / "dota", [annotations], format="dota")
     with pytest.raises(InputError, match="format='coco'"):
         nd.write_annotations(tmp_path / "corner.json", annotations)
@@ -283,7 +283,7 @@ def test_an_interrupt_stops_a_training_in_order(tmp_path, monkeypatch):
         while not should_stop():
             time.sleep(0.01)
         asked.append(folder.path)
-        raise Stopped("Stopped as asked; no epoch was finished.")
+        raise Stopped("Stopped as asked; no epoch was completed.")
 
     monkeypatch.setattr(training_process, "run", train_until_stopped)
     with pytest.raises(Stopped, match="as asked"):

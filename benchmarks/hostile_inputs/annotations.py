@@ -32,7 +32,7 @@ from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
 from napari_diatom.measurement.morphometry import oriented_box
 
 WRITERS: Final = 4
-"""Formats that an input is written in which was read; chance picks them anew for each."""
+"""Formats that an input is written in which was read; chosen at random for each."""
 LONGEST: Final = 4000
 """Characters that a message may have."""
 

@@ -1,4 +1,4 @@
-"""Hostile models: checkpoints that call, cards that name paths, archives that grow, weights that are no numbers."""
+"""Hostile models: checkpoints that call, cards that name paths, archives that grow, weights that are not numbers."""
 
 from __future__ import annotations
 

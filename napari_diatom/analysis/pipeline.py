@@ -92,7 +92,7 @@ class AnalysisOptions:
         if self.map_scales is not None and not (
             self.map_scales and all(1 / 64 <= scale <= 16 for scale in self.map_scales)
         ):
-            raise InputError(f"Scales of {self.map_scales} cannot be used; give some from 1/64 to 16.")
+            raise InputError(f"Scales of {self.map_scales} cannot be used; give values from 1/64 to 16.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +255,7 @@ def plan_scales(
         scale = image_um / model_um
         if not 1 / 64 <= scale <= 16:
             raise InputError(
-                f"A pixel size of {image_um:g} µm does not go with this model, which was trained at {model_um:g} µm; "
+                f"A pixel size of {image_um:g} µm does not fit this model, which was trained at {model_um:g} µm; "
                 "check the pixel size, or choose another model."
             )
         return (scale,)

@@ -209,35 +209,44 @@ def parser() -> argparse.ArgumentParser:
 
     samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
     samples.add_argument(
-        "dest", nargs="?", type=Path, default=Path("diatom-samples"), metavar="DEST", help="folder (diatom-samples)"
+        "dest",
+        nargs="?",
+        type=Path,
+        default=Path("diatom-samples"),
+        metavar="DEST",
+        help="folder to write to (diatom-samples)",
     )
     samples.set_defaults(run=_run_samples)
 
-    models = commands.add_parser("models", help="list, show or import models", description="What models there are.")
+    models = commands.add_parser(
+        "models", help="list, show or import models", description="List, show or import models."
+    )
     actions = models.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="list all models").set_defaults(run=_run_models)
     show = actions.add_parser("show", help="show the card of one model")
     show.add_argument("name", metavar="MODEL", help="name of a model, or its folder")
     show.set_defaults(run=_run_models)
 
-    bring = actions.add_parser("import", help="make a trained model or an Ultralytics .pt file one of your models")
+    bring = actions.add_parser("import", help="add a trained model or an Ultralytics .pt file to your models")
     bring.add_argument("file", type=Path, metavar="FILE", help="a run of `train`, a model, or a YOLO detector as .pt")
-    bring.add_argument("--name", help="name of the model (that of the file)")
+    bring.add_argument("--name", help="name of the model (the file's name)")
     bring.add_argument("--licence", default="", help="licence of the weights")
     bring.set_defaults(run=_run_import)
 
     convert = commands.add_parser(
         "convert",
         help="write annotations in another format",
-        description="Write annotations in another format, and say what that format cannot hold.",
+        description="Write annotations in another format, and list what that format cannot hold.",
         epilog=CODES,
     )
     convert.add_argument("input", type=Path, metavar="INPUT", help="file or folder of annotations")
     convert.add_argument("out", type=Path, metavar="OUT", help="file, or new folder")
     convert.add_argument("--to", required=True, metavar="FORMAT", help="geojson, coco, yolo-obb and others")
-    convert.add_argument("--from", dest="source", metavar="FORMAT", help="format of INPUT (told from its content)")
-    convert.add_argument("--images", type=Path, metavar="DIR", help="folder of the images: their sizes and names")
-    convert.add_argument("--split", type=Path, metavar="FILE", help="CSV of image and split (train, val, test)")
+    convert.add_argument("--from", dest="source", metavar="FORMAT", help="format of INPUT (detected)")
+    convert.add_argument("--images", type=Path, metavar="DIR", help="folder of the images, for their sizes and names")
+    convert.add_argument(
+        "--split", type=Path, metavar="FILE", help="CSV with columns image and split (train, val, test)"
+    )
     convert.set_defaults(run=_run_convert)
 
     add_project(commands, _run_project)
@@ -246,7 +255,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_doctor(commands)
 
-    gui = commands.add_parser("gui", help="open napari", description="Open napari with the widget Detect diatoms.")
+    gui = commands.add_parser("gui", help="open napari", description="Open napari with the Detect diatoms widget.")
     gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
     gui.set_defaults(run=_run_gui)
     return parser

@@ -16,14 +16,14 @@ def add_project(commands: Any, run: Run) -> None:
     """Add the command ``project``, done by ``run``."""
     parser = commands.add_parser(
         "project",
-        help="make, check, sum up, split or mend an annotation project",
+        help="create, check, summarize, split or repair an annotation project",
         description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
     )
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
 
-    new = actions.add_parser("new", help="make a project", description="Make a project of images.", epilog=CODES)
-    new.add_argument("folder", type=Path, metavar="PROJECT", help="its folder, which may exist")
+    new = actions.add_parser("new", help="create a project", description="Create a project from images.", epilog=CODES)
+    new.add_argument("folder", type=Path, metavar="PROJECT", help="project folder; may exist already")
     new.add_argument(
         "images", nargs="+", metavar="IMAGE", help="image files, folders (with their subfolders), patterns"
     )
@@ -34,19 +34,19 @@ def add_project(commands: Any, run: Run) -> None:
         type=Path,
         default=(),
         metavar="FILE",
-        help="to begin with, in any format that `convert` reads",
+        help="annotations to import, in any format that `convert` reads",
     )
 
     check = actions.add_parser(
         "check",
-        help="say what is wrong with a project",
-        description="Say what is wrong with a project: images, annotations, classes, split.",
-        epilog="exit codes: 0 fine, or warnings only; 1 errors; 2 bad input or no room to write; 130 interrupted",
+        help="find errors in a project",
+        description="Find errors in a project: images, annotations, classes and split.",
+        epilog="exit codes: 0 no errors (warnings only); 1 errors; 2 bad input or no room to write; 130 interrupted",
     )
-    check.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+    check.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
 
     stats = actions.add_parser("stats", help="count images and specimens", epilog=CODES)
-    stats.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+    stats.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
 
     split = actions.add_parser(
         "split",
@@ -54,20 +54,22 @@ def add_project(commands: Any, run: Run) -> None:
         description="Assign whole slides or samples to training, validation and test, or to folds.",
         epilog=CODES,
     )
-    split.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+    split.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
     sizes = split.add_mutually_exclusive_group()
     sizes.add_argument("--shares", metavar="A-B-C", help="percent of training, validation and test (70-15-15)")
-    sizes.add_argument("--folds", type=int, metavar="N", help="folds of a cross-validation in place of shares")
-    split.add_argument("--by", choices=("slide", "sample"), default="slide", help="what stays together (slide)")
-    split.add_argument("--seed", type=int, default=0, metavar="N", help="another one gives other parts (0)")
+    sizes.add_argument("--folds", type=int, metavar="N", help="number of cross-validation folds, instead of shares")
+    split.add_argument(
+        "--by", choices=("slide", "sample"), default="slide", help="keep these together in one part (slide)"
+    )
+    split.add_argument("--seed", type=int, default=0, metavar="N", help="change the seed for a different split (0)")
 
     relocate = actions.add_parser(
         "relocate",
         help="find images that were moved or renamed",
-        description="Find images that were moved or renamed, by their content, and note where they are now.",
+        description="Find images that were moved or renamed, by their content, and store where they are now.",
         epilog=CODES,
     )
-    relocate.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
+    relocate.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
     relocate.add_argument(
         "places",
         nargs="*",
@@ -83,12 +85,14 @@ def add_project(commands: Any, run: Run) -> None:
 
     remove = actions.add_parser(
         "remove",
-        help="take images out of a project",
-        description="Take images out of a project. Their files stay; their annotations stay in PROJECT/.history.",
+        help="remove images from a project",
+        description="Remove images from a project. Image files are kept; annotations are kept in PROJECT/.history.",
         epilog=CODES,
     )
-    remove.add_argument("folder", type=Path, metavar="PROJECT", help="its folder")
-    remove.add_argument("images", nargs="+", metavar="IMAGE", help="its name in the project, as `check` shows it")
+    remove.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    remove.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="name of the image in the project, as `check` shows it"
+    )
 
 
 def add_train(commands: Any, run: Run) -> None:
@@ -96,18 +100,18 @@ def add_train(commands: Any, run: Run) -> None:
     parser = commands.add_parser(
         "train",
         help="train a model on annotated slides",
-        description="Train a model as a YAML file says: data, start, how. Ctrl+C stops it and keeps the best weights.",
+        description="Train a model with the settings of a YAML file. Ctrl+C stops it and keeps the best weights.",
         epilog=CODES,
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
     parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    how.add_argument("--check", action="store_true", help="say what there is to learn from and how long it takes")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="in place of the one in the file")
+    how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
+    how.add_argument("--check", action="store_true", help="show the training data and the expected time; do not train")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
     parser.add_argument("--devices", type=int, metavar="N", help="GPUs that share each batch (1)")
     parser.add_argument(
-        "--folds", type=int, metavar="K", help="cross-validation: K models, each judged on slides that it did not see"
+        "--folds", type=int, metavar="K", help="cross-validation: K models, each tested on slides it was not trained on"
     )
     parser.set_defaults(run=run)
 
@@ -116,19 +120,23 @@ def add_evaluate(commands: Any, run: Run) -> None:
     """Add the command ``evaluate``, done by ``run``."""
     parser = commands.add_parser(
         "evaluate",
-        help="say how good a model is on annotated slides",
-        description="Say how good a model is on annotated slides that it never saw, or which of two is better.",
+        help="test a model on annotated slides",
+        description="Test a model on annotated slides that it was not trained on, or compare two models.",
         epilog=CODES,
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="name or folder of a model, or folder of a training's run")
     add("data", type=Path, metavar="DATA", help="project, annotations in any format that `convert` reads, or a run")
     add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for report.html and report.json")
-    add("--images", type=Path, metavar="DIR", help="folder of the images, where the annotations do not lie beside them")
-    add("--group", default="", metavar="REGEX", help="its first group is the slide in an image's name")
-    add("--part", choices=("test", "validation", "train", "all"), help="of the split (test; all where there is none)")
-    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
-    add("--one-class", default="", metavar="NAME", help="judge all specimens as this one class")
-    add("--compare", metavar="MODEL", help="another model: say which is better on the same slides")
+    add("--images", type=Path, metavar="DIR", help="folder of the images, if they are not beside the annotations")
+    add("--group", default="", metavar="REGEX", help="its first group is the slide's name in an image's name")
+    add(
+        "--part",
+        choices=("test", "validation", "train", "all"),
+        help="part of the split (test; all if there is no split)",
+    )
+    add("--threshold", type=float, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
+    add("--one-class", default="", metavar="NAME", help="treat all specimens as this one class")
+    add("--compare", metavar="MODEL", help="another model, to compare on the same slides")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
     parser.set_defaults(run=run)

@@ -19,7 +19,7 @@ SOME_SKIPPED: Final = 3
 PROBLEMS: Final = 3
 """Of `doctor`: something is not as it should be."""
 INTERRUPTED: Final = 130
-CODES: Final = "exit codes: 0 fine; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
+CODES: Final = "exit codes: 0 success; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
 Loader = Callable[["ModelFolder", str], "AnyEngine"]
 _BESIDE: Final = {"tiles": "tile", "names": "specimen"}
 """Steps within an image, and what they are counted in."""

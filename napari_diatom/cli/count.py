@@ -71,15 +71,13 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         )
     except KeyboardInterrupt:
         bar.close()
-        hint = (
-            "the same command with --resume goes on where it stopped." if can_resume(batch.out) else "nothing is kept."
-        )
+        hint = "run the same command with --resume to continue." if can_resume(batch.out) else "nothing was saved."
         print(f"Interrupted: {hint}", file=sys.stderr)
         return INTERRUPTED
     except OutputError as error:
         if not can_resume(batch.out):
             raise
-        raise OutputError(f"{error} Finished images are kept: make room and go on with --resume.") from error
+        raise OutputError(f"{error} Finished images are kept: free some space, then continue with --resume.") from error
     finally:
         bar.close()
     _print_counts(result, batch, "taxon" if namer else "class")
@@ -92,8 +90,8 @@ def add_count(commands: Any) -> None:
     parser = commands.add_parser(
         "count",
         help="count and measure the diatoms in images",
-        description="Count and measure the diatoms in images. Positions and times of a stack are fields of their own, "
-        "channels one picture; of focus planes one is taken (--z).",
+        description="Count and measure the diatoms in images. Each position and time of a stack is a field of its own, "
+        "its channels are one picture, and one of its focus planes is used (--z).",
         epilog=CODES,
     )
     add = parser.add_argument
@@ -101,26 +99,26 @@ def add_count(commands: Any) -> None:
     add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
     add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
     add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
-    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, in place of those in the files")
-    add("--z", default="best", metavar="PLANE", help="of focus series: best (the sharpest), max, each, or a number")
-    add("--threshold", type=float, metavar="SCORE", help="least score of a specimen, 0 to 1 (the model's own)")
+    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, instead of the files' own")
+    add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, each, or a number")
+    add("--threshold", type=float, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
-    add("--threads", type=int, metavar="N", help="of the processor (all that there are); results are the same with any")
-    add("--sample", metavar="NAME", help="sample of all images (the name of each image's folder)")
-    add("--count-status", metavar="LIST", help="statuses that count, with commas (all but broken)")
-    add("--xlsx", action="store_true", help="write the tables as XLSX too")
-    add("--masks", action="store_true", help="write masks as label images and COCO, too; with models that give masks")
+    add("--threads", type=int, metavar="N", help="processor threads (all); results are the same with any number")
+    add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
+    add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")
+    add("--xlsx", action="store_true", help="also write the tables as XLSX")
+    add("--masks", action="store_true", help="also write masks, as label images and COCO (models that give masks)")
     add(
         "--max-decode-mb",
         type=int,
         default=1024,
         metavar="MB",
-        help="memory that a tile, a strip or a JPEG or PNG file may need to be decoded (1024)",
+        help="most memory to decode a tile, a strip, or a JPEG or PNG file (1024)",
     )
-    add("--no-overlays", action="store_true", help="write no pictures of what was found")
+    add("--no-overlays", action="store_true", help="do not write overlay pictures")
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    again.add_argument("--overwrite", action="store_true", help="begin anew where OUT holds results")
+    again.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    again.add_argument("--overwrite", action="store_true", help="start again, even if OUT holds results")
     parser.set_defaults(run=run_count)
 
 

@@ -198,8 +198,8 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
                 unsolved.append(f"{image.id} was not found: {project.path(image.id)} is missing.")
             elif condition == "changed" and not arguments.accept_changed:
                 unsolved.append(
-                    f"{image.id} was changed: look whether its annotations still fit {project.path(image.id)}, and "
-                    "keep them with --accept-changed."
+                    f"{image.id} was changed: check that its annotations still fit {project.path(image.id)}, and "
+                    "then keep them with --accept-changed."
                 )
             elif condition == "changed":
                 try:

@@ -59,7 +59,7 @@ def regular(path: Path) -> Iterator[BinaryIO]:
             raise InputError(f"{path} is not a file but {what}.")
         stream = path.open("rb")
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}.") from None
+        raise InputError(f"{path} does not exist.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {reason(error)}") from error
     with stream:

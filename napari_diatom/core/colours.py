@@ -18,7 +18,7 @@ PALETTE: Final[tuple[tuple[int, int, int], ...]] = (
     (140, 86, 75),
     (255, 152, 150),
 )
-"""Red, green, blue of 0..255; the first seven are those of Okabe and Ito, told apart by colour-blind people."""
+"""Red, green, blue of 0..255; the first seven are those of Okabe and Ito, distinguished for colour-blind people."""
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:

@@ -55,7 +55,7 @@ def fill(outline: Outline) -> CroppedMask:
     Raises
     ------
     InputError
-        When it would be absurdly large, or the outline goes up and down without end; the message goes on after what
+        When it would be absurdly large, or the outline goes up and down without end; the message continues after what
         the polygons outline.
     """
     rings = [ring for polygon in outline for ring in polygon]
@@ -92,7 +92,7 @@ def check_span(width: float, height: float, largest: int = LARGEST) -> None:
     Raises
     ------
     InputError
-        When they have; the message goes on after what spans them.
+        When they have; the message continues after what spans them.
     """
     if not (width + 1) * (height + 1) <= largest:
         raise InputError(f"spans {width:.0f} x {height:.0f} pixels, which is absurdly large")

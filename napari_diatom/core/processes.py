@@ -22,7 +22,7 @@ else:
 
 
 def command_of(target: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module, or calls a function, in a process of its own.
+    """Return the command that runs a module, or calls a function, in a separate process.
 
     Without ``-P`` a ``torch.py`` that lies in the working folder, beside somebody's images, would be run for torch.
 

@@ -75,7 +75,7 @@ class Name:
         Raises
         ------
         InputError
-            When the confidence is no number of 0 to 1; the message goes on after the specimen's name.
+            When the confidence is not a number of 0 to 1; the message continues after the specimen's name.
         """
         taxon, genus, second, third, by = (_text(cells.get(name)) for name in COLUMNS if name != COLUMNS[1])
         if not taxon:

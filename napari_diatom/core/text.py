@@ -28,7 +28,7 @@ def shortened(text: str, longest: int = 100) -> str:
 def shown(value: object, longest: int = 100) -> str:
     """Return a value that a file has in place of another one, as a message shows it: in quotes where it is text.
 
-    Line breaks and the like are written as codes, and no more is shown than a line holds.
+    Line breaks and similar are written as codes, and no more is shown than a line holds.
     """
     return shortened(repr(value), longest)
 

@@ -1,6 +1,6 @@
 """Text, JSON, YAML, XML and CSV from files that anybody may have written.
 
-Whatever is wrong with a file (it is no text, damaged, nested without end, far larger than what it describes) is an
+Whatever is wrong with a file (not text, damaged, nested without end, far larger than what it describes) is an
 :class:`~napari_diatom.core.errors.InputError` that names the file. All readers of the project come through here, so
 that none needs its own list of what a parser may raise.
 """
@@ -107,7 +107,7 @@ def parse_json(text: str | bytes, source: Path | str, kind: str) -> Any:
     try:
         found = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)
         if _HALF.search(text):
-            # Half of a surrogate pair is no character and cannot be written to any file.
+            # Half of a surrogate pair is not a character and cannot be written to any file.
             json.dumps(found, ensure_ascii=False).encode()
         return found
     except UnicodeEncodeError:

@@ -11,29 +11,29 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "this is missing",
-    "string_type": "text is wanted (a number in quotes, such as '0035')",
-    "path_type": "the path of a file or folder is wanted",
-    "int_type": "a whole number is wanted",
-    "int_parsing": "a whole number is wanted",
-    "int_from_float": "a whole number is wanted",
-    "int_parsing_size": "a number of fewer digits is wanted",
-    "float_type": "a number is wanted",
-    "float_parsing": "a number is wanted",
-    "finite_number": "a number that is not infinite is wanted",
-    "bool_type": "true or false is wanted",
-    "bool_parsing": "true or false is wanted",
-    "dict_type": "entries with names are wanted, such as {{name: value}}",
-    "mapping_type": "entries with names are wanted, such as {{name: value}}",
-    "model_type": "entries with names are wanted, such as {{name: value}}",
-    "greater_than": "more than {gt:g} is wanted",
-    "greater_than_equal": "{ge:g} or more is wanted",
-    "less_than": "less than {lt:g} is wanted",
-    "less_than_equal": "{le:g} or less is wanted",
-    "multiple_of": "a multiple of {multiple_of:g} is wanted",
-    "literal_error": "{expected} is wanted",
-    "too_short": "{min_length} or more are wanted, not {actual_length}",
-    "too_long": "{max_length} at the most are wanted, not {actual_length}",
-    "string_too_short": "this may not be empty",
+    "string_type": "must be text (put a number in quotes, such as '0035')",
+    "path_type": "must be the path of a file or folder",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a number with fewer digits",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "dict_type": "must be named entries, such as {{name: value}}",
+    "mapping_type": "must be named entries, such as {{name: value}}",
+    "model_type": "must be named entries, such as {{name: value}}",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "multiple_of": "must be a multiple of {multiple_of:g}",
+    "literal_error": "must be {expected}",
+    "too_short": "must have at least {min_length} entries, not {actual_length}",
+    "too_long": "must have at most {max_length} entries, not {actual_length}",
+    "string_too_short": "must not be empty",
 }
 """Sentences by pydantic's names of faults, with the facts that it gives of them."""
 _LISTS: Final = ("tuple_type", "list_type", "set_type", "frozen_set_type")
@@ -51,7 +51,7 @@ def spelt(pattern: str, wanted: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Digest = Annotated[str, spelt(r"[0-9a-f]{64}", "64 hexadecimal digits (0 to 9, a to f) are wanted")]
+Digest = Annotated[str, spelt(r"[0-9a-f]{64}", "must be 64 hexadecimal digits (0 to 9, a to f)")]
 """A SHA-256."""
 
 
@@ -63,7 +63,7 @@ def faults(error: ValidationError, kind: type[BaseModel]) -> list[str]:
     error : ValidationError
         What validating them gave.
     kind : type
-        What they were to describe; where a name is not known, those of its fields that are like it are told.
+        What they were to describe; for an unknown name, similar field names are suggested.
     """
     return [_told(fault, kind) for fault in error.errors()]
 
@@ -78,9 +78,9 @@ def _what(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:
     if name == "extra_forbidden":
         known = [field for model in _models(kind, fault["loc"][:-1]) for field in model.model_fields]
         close = get_close_matches(str(fault["loc"][-1]), known, n=1)
-        return f"there is no such entry (do you mean {close[0]}?)" if close else "there is no such entry"
+        return f"unknown entry (do you mean {close[0]}?)" if close else "unknown entry"
     if name in _LISTS:
-        return f"a list is wanted, such as [{given if isinstance(given, str) else 'a, b'}]"
+        return f"must be a list, such as [{given if isinstance(given, str) else 'a, b'}]"
     if name == "model_attributes_type":
         name = "model_type"
     if name in _WORDS:

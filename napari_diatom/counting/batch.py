@@ -1,7 +1,7 @@
 """Counting many images: one after the other, each result written whole, resumed where it was interrupted.
 
 The tables are made from the stored results of the images in the order of the inputs, so a resumed run gives the bytes
-of an undisturbed one. An image that cannot be counted, for whatever reason, is named, and the others go on.
+of an undisturbed one. An image that cannot be counted, for whatever reason, is named, and the others continue.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def count(
     load_namer : callable, optional
         Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
     tell : callable, optional
-        Is told of each image that is skipped as soon as one is counted: without any, the error says so.
+        Gets each skipped image, as soon as one image is counted; if none is, the error says so.
 
     Raises
     ------

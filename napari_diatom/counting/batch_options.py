@@ -38,7 +38,7 @@ class Batch:
     resume : bool
         Go on with an interrupted run.
     overwrite : bool
-        Begin anew where ``out`` holds results.
+        Begin again where ``out`` holds results.
     threads : int
         Of the processor that the networks may take, as ``run.json`` says; results do not depend on it.
     """
@@ -76,7 +76,7 @@ class BatchResult:
         In the order of the inputs, a result per page of a file of several; without the rows of specimens, which are
         in ``specimens.csv``.
     skipped : tuple of Skipped
-        Files that are passed over, then files and pages that could not be counted.
+        Files that are skipped, then files and pages that could not be counted.
     """
 
     images: tuple[ImageResult, ...]

@@ -65,7 +65,7 @@ def export(
     """
     suffix = path.suffix.lower().replace(".tiff", ".tif")
     if suffix not in FORMATS:
-        raise InputError(f"{path.name} has no known ending; use {', '.join(FORMATS)}.")
+        raise InputError(f"{path.name} has an unknown file name ending; use {', '.join(FORMATS)}.")
     if suffix == ".geojson":
         geojson.write(path, annotations)
         return

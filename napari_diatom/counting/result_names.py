@@ -77,7 +77,7 @@ def plan_sources(paths: Sequence[Path], sample: str | None = None) -> list[Sourc
 
 
 def beside(path: Path, paths: Sequence[Path]) -> str:
-    """Return what a file that is no source is called beside others: its path below the folder that they share."""
+    """Return what a file that is not a source is called beside others: its path below the folder that they share."""
     absolute = [Path(os.path.abspath(other)).parent for other in paths]
     try:
         return printable(Path(os.path.abspath(path)).relative_to(os.path.commonpath(absolute)).as_posix())

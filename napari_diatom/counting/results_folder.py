@@ -135,7 +135,8 @@ class ResultsFolder:
             finished = any((out / name).exists() for name in TABLES)
             if not resume and not overwrite and (finished or self.can_resume()):
                 raise InputError(
-                    f"{out} already holds results: go on with --resume, begin anew with --overwrite, or name another "
+                    f"{out} already holds results: continue with --resume, start again with --overwrite, or name "
+                    f"another "
                     "folder."
                 )
             self._made = [folder for folder in (out, *out.parents) if not folder.exists()]
@@ -174,7 +175,8 @@ class ResultsFolder:
         if changed:
             details = ", ".join(f"{name} was {_told(before.get(name))}, is {_told(now[name])}" for name in changed)
             raise InputError(
-                f"{self.out} was begun with other settings ({details}): resume with the same, or use --overwrite."
+                f"{self.out} was started with other settings ({details}): resume with the same settings, or use "
+                f"--overwrite."
             )
         if unrecorded:
             write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
@@ -357,4 +359,4 @@ def _told(value: Any) -> str:
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is damaged, so the run cannot be resumed: begin anew with --overwrite.")
+    return InputError(f"{path} is damaged, so the run cannot be resumed: start again with --overwrite.")

@@ -58,7 +58,7 @@ def write_tables(
     folder : Path
         Where to.
     specimens : callable
-        Returns the rows of ``specimens.csv``, anew at each call.
+        Returns the rows of ``specimens.csv``; may be called several times.
     results : sequence of ImageResult
         What was counted; their own rows of specimens are not used.
     xlsx : bool

@@ -61,7 +61,7 @@ class WrittenFiles:
             self.paths |= self._earlier(sources, parts)
 
     def settle(self, paths: Iterable[str]) -> None:
-        """Write the list of what was written anew, so that it ends with a whole line.
+        """Write the list of what was written again, so that it ends with a whole line.
 
         Raises
         ------

@@ -26,7 +26,7 @@ SOFTWARE: Final = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", 
 _PATIENCE_SECONDS: Final = 60
 _MARK: Final = "OpenGL:"
 RENDERER: Final = "napari_diatom.diagnostics.machine:print_renderer"
-"""The function that is asked in a process of its own what draws OpenGL."""
+"""The function that is asked in a separate process what draws OpenGL."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def folder_problems(known: list[Folder]) -> Iterator[Problem]:
         if folder.fault:
             yield Problem(
                 f"The folder for {folder.title}, {folder.path}, cannot be written to: {folder.fault}",
-                "Give yourself the right to write there, or remove what is in the way."
+                "Give yourself permission to write there, or remove what is in the way."
                 + (" NAPARI_DIATOM_MODELS names another folder." if folder.title == "models" else ""),
             )
         elif folder.free_gb < LITTLE_GB:
@@ -78,7 +78,7 @@ def folder_problems(known: list[Folder]) -> Iterator[Problem]:
     for folder in little.values():
         yield Problem(
             f"The disk of {folder.path} has {folder.free_gb:.1f} GB left.",
-            "Make room: large images, trainings and models need some GB.",
+            "Free some space: large images, trainings and models need several GB.",
         )
 
 
@@ -104,7 +104,7 @@ def print_renderer() -> None:
 def renderer(target: str = RENDERER) -> str | None:
     """Return the name of what draws OpenGL, empty where nothing does, and None where that cannot be found out.
 
-    It is asked in a process of its own, that ends at once, since a fault of a driver ends the process that asks.
+    It is asked in a separate process, that ends at once, since a fault of a driver ends the process that asks.
     """
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
@@ -120,7 +120,7 @@ def renderer_problems(name: str | None) -> Iterator[Problem]:
     """Yield what is wrong with OpenGL."""
     if name == "":
         yield Problem(
-            "There is no OpenGL, so that napari shows no images.",
+            "OpenGL is missing, so napari cannot show images.",
             "Install the driver of your graphics card. Over Remote Desktop, set QT_OPENGL=software.",
         )
     elif name is not None and any(word in name.lower() for word in SOFTWARE):

@@ -106,7 +106,7 @@ def problems(found: Mapping[str, metadata.Distribution]) -> Iterator[Problem]:
         yield Problem("No Qt binding is installed, so napari cannot open a window.", pip('install "napari[pyqt6]"'))
     elif len(qt) > 1 and not os.environ.get("QT_API"):
         yield Problem(
-            f"Several Qt bindings are installed ({', '.join(qt)}), and it is not certain which one napari takes. A "
+            f"Several Qt bindings are installed ({', '.join(qt)}), and it is not certain which one napari uses. A "
             "program that loads two of them can crash.",
             f"Keep one, such as {qt[0]}: {pip('uninstall ' + ' '.join(qt[1:]))}. Or set QT_API={qt[0].lower()}.",
         )
@@ -119,7 +119,7 @@ def pip(arguments: str) -> str:
 
 
 def _again(name: str) -> str:
-    """Return the command that installs a package anew, without what it depends on."""
+    """Return the command that installs a package again, without what it depends on."""
     return pip(f"install --force-reinstall --no-deps {name}")
 
 

@@ -46,8 +46,8 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
         return MaskRcnnEngine(model, device, threads)
     if model.card.task == NAMING_TASK:
         raise ModelError(
-            f"Model {model.card.name} names specimens and finds none: give it as --namer, and as --model one that "
-            "finds them."
+            f"Model {model.card.name} names specimens but does not find them: use it as --namer, and choose a --model "
+            f"that finds them."
         )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
@@ -64,8 +64,8 @@ def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = N
     """
     if model.card.task != NAMING_TASK or model.card.engine != "classifier":
         raise ModelError(
-            f"Model {model.card.name} is for {model.card.task} and names no specimens: give it as --model, and as "
-            "--namer one that was trained with task: classes."
+            f"Model {model.card.name} is for {model.card.task} and does not name specimens: use it as --model, and "
+            f"choose a --namer trained with task: classes."
         )
     _check(model)
     from napari_diatom.engines.classifier import Classifier

@@ -49,7 +49,7 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
     """
     parts = DEEPLAB.fullmatch(architecture)
     if parts is None or int(parts[2]) > MOST_CHANNELS:
-        raise ModelError(f"{architecture[:100]!r} is no DeepLabV3+ architecture; {ARCHITECTURE} is one.")
+        raise ModelError(f"{architecture[:100]!r} is not a DeepLabV3+ architecture, such as {ARCHITECTURE}.")
     encoder = check_encoder(parts[1])
     import segmentation_models_pytorch as smp
     from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling

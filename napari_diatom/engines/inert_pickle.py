@@ -109,7 +109,7 @@ def read_pickle(stream: Readable, source: object) -> Pickle:
     Raises
     ------
     InputError
-        When it is no pickle, damaged, or longer than :data:`MOST_STEPS` or :data:`LARGEST_PICKLE`; ``source`` is named.
+        When it is not a pickle, damaged, or over :data:`MOST_STEPS` or :data:`LARGEST_PICKLE`; ``source`` is named.
     """
     machine = _Machine()
     try:

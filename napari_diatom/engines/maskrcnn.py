@@ -25,7 +25,7 @@ BOX_NMS: Final = 0.7
 """Upright intersection over union up to which two boxes both get a mask: crossed needles share most of theirs, and
 their masks tell them apart afterwards."""
 LEAST_PIXELS: Final = 4
-"""Pixels below which a mask is no specimen."""
+"""Pixels below which a mask is not a specimen."""
 
 
 class MaskRcnnEngine:

@@ -55,7 +55,7 @@ def build(architecture: str, n_classes: int, dropout: float = 0.0) -> torch.nn.M
     elif parts is not None and int(parts[2]) <= MOST_CHANNELS:
         network = _small(parts[1], int(parts[2]), n_classes, dropout)
     else:
-        raise ModelError(f"{architecture[:100]!r} is no Mask R-CNN architecture; {ARCHITECTURE} and {LARGE} are two.")
+        raise ModelError(f"{architecture[:100]!r} is not a Mask R-CNN architecture, such as {ARCHITECTURE} or {LARGE}.")
     network.transform = _AsTheyAre()
     return cast(torch.nn.Module, network)
 

@@ -34,4 +34,4 @@ def network_of(model: ModelFolder) -> torch.nn.Module:
 
         network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
         return deeplab_net.Probabilities(network, card.mean, card.std).eval()
-    raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which runs in no graph.")
+    raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which cannot run as a graph.")

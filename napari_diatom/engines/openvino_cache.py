@@ -36,7 +36,7 @@ def converted(model: ModelFolder) -> Path:
     if not is_sound(home):
         done = run("napari_diatom.engines.openvino_export", str(model.folder), str(home))
         if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+            reason = (done.stderr.strip().splitlines() or ["it ended without a message"])[-1]
             raise ModelError(f"Model {model.card.name} could not be prepared for this processor: {reason}")
     return home / GRAPH_FILE
 

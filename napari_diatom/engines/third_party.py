@@ -16,7 +16,7 @@ def silence_ultralytics() -> None:
     """Import Ultralytics with its network access, auto-install and event reports switched off.
 
     Its settings file lives in this project's own cache folder, so a user's Ultralytics settings are never touched, and
-    Pillow opens images as it did before: Ultralytics' own way asks for another package where a file is no image.
+    Pillow opens images as it did before: Ultralytics' own way asks for another package where a file is not an image.
     """
     from PIL import Image
 

@@ -83,20 +83,20 @@ class Checkpoint:
         Raises
         ------
         ModelError
-            When it describes none, one that does not lie within the file, or one with values that are no numbers.
+            When it describes none, one that does not lie within the file, or one with values that are not numbers.
         """
         if isinstance(record, Made) and _is(record.maker, *_PARAMETERS) and _is_tuple(record.args, 1):
             record = record.args[0]
         if not (isinstance(record, Made) and _is(record.maker, _TENSOR) and _is_tuple(record.args, 4)):
-            raise ModelError(f"{self.path} holds a tensor of a kind that is not read.")
+            raise ModelError(f"{self.path} holds a tensor of an unsupported kind.")
         storage, offset, size, stride = record.args[:4]
         key, dtype, there = self._storage(storage)
         if not (_are_counts(size) and _are_counts(stride) and len(size) == len(stride) <= 8 and _are_counts((offset,))):
-            raise ModelError(f"{self.path} is damaged: a tensor has no sound shape.")
+            raise ModelError(f"{self.path} is damaged: a tensor has an invalid shape.")
         wanted = math.prod(size)
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if wanted > there or (wanted and last >= there):
-            raise ModelError(f"{self.path} is damaged: a tensor is larger than what is kept of it.")
+            raise ModelError(f"{self.path} is damaged: a tensor is larger than its stored data.")
         # Many tensors may lie in one storage: what counts is what they take in memory.
         self._room -= max(wanted * 4, there * dtype.itemsize)
         if self._room < 0:
@@ -127,7 +127,7 @@ class Checkpoint:
         Raises
         ------
         ModelError
-            When it is no network, or is built of more than :data:`MOST_PARTS` or deeper than :data:`DEEPEST`.
+            When it is not a network, or is built of more than :data:`MOST_PARTS` or deeper than :data:`DEEPEST`.
         """
         found: dict[str, torch.Tensor] = {}
         known: dict[int, torch.Tensor] = {}
@@ -164,7 +164,7 @@ class Checkpoint:
             dtype = _dtype(key[1])
             if dtype is not None and (len(key) == 5 or key[5] is None):
                 return key[2], dtype, key[4]
-        raise ModelError(f"{self.path} holds a tensor of a kind that is not read.")
+        raise ModelError(f"{self.path} holds a tensor of an unsupported kind.")
 
 
 @contextlib.contextmanager
@@ -183,7 +183,7 @@ def opened(path: Path) -> Iterator[Checkpoint]:
                 yield _old(path, stream)
                 return
             if not begin.startswith(b"PK"):
-                raise InputError(f"{path} is no PyTorch checkpoint.")
+                raise InputError(f"{path} is not a PyTorch checkpoint.")
         with opened_zip(path, "a PyTorch checkpoint") as archive:
             yield _new(path, archive)
     except InputError as error:
@@ -219,7 +219,7 @@ def _new(path: Path, archive: zipfile.ZipFile) -> Checkpoint:
     """Return what is in the zip of newer versions."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise InputError(f"{path} is no PyTorch checkpoint: it is a zip without the one data.pkl of such files.")
+        raise InputError(f"{path} is not a PyTorch checkpoint: it is a zip without the one data.pkl of such files.")
     home = pickles[0].removesuffix("data.pkl")
     names = set(archive.namelist())
     if f"{home}constants.pkl" in names:
@@ -240,7 +240,7 @@ def _old(path: Path, stream: BinaryIO) -> Checkpoint:
     version, machine, content, keys = (read_pickle(stream, path) for _ in range(4))
     order = mapping(machine.content).get("little_endian", True)
     if version.content != 1001 or order is not True or not isinstance(keys.content, list):
-        raise InputError(f"{path} is no PyTorch checkpoint of a version that is read.")
+        raise InputError(f"{path} is a PyTorch checkpoint of an unsupported version.")
     types = {
         record.key[2]: _dtype(record.key[1])
         for record in content.outside
@@ -251,7 +251,7 @@ def _old(path: Path, stream: BinaryIO) -> Checkpoint:
         dtype = types.get(key) if isinstance(key, str) else None
         head = stream.read(8)
         if dtype is None or len(head) < 8 or (count := struct.unpack("<q", head)[0]) < 0:
-            raise InputError(f"{path} is damaged, or holds numbers of a kind that is not read.")
+            raise InputError(f"{path} is damaged, or holds numbers of an unsupported kind.")
         places[key] = (stream.tell(), count * dtype.itemsize)
         stream.seek(min(count * dtype.itemsize, 2**62), io.SEEK_CUR)
 

@@ -46,11 +46,11 @@ def loaded(build: Callable[[], torch.nn.Module], path: Path) -> torch.nn.Module:
 
 
 def _size(build: Callable[[], torch.nn.Module]) -> int | None:
-    """Return how many numbers a network's weights are, without making them; None where that cannot be told."""
+    """Return how many numbers a network's weights are, without making them; None where that is not known."""
     try:
         with torch.device("meta"):
             return sum(int(value.numel()) for value in build().state_dict().values())
-    except Exception:  # some backbones look at their numbers while they are built; what is truly wrong is told later
+    except Exception:  # some backbones look at their numbers while they are built; real errors are raised later
         return None
 
 
@@ -60,7 +60,7 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
     Raises
     ------
     ModelError
-        When the file is damaged, its tensors are not this network's, or they are no numbers.
+        When the file is damaged, its tensors are not this network's, or they are not numbers.
     """
     check_numbers(path)
     from safetensors import SafetensorError

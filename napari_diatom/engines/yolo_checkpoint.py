@@ -85,12 +85,12 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
     InputError
         When the name is taken, or cannot be that of a folder.
     ModelError
-        When the file is no detector of a known architecture, or its weights are no numbers. Nothing in it is run.
+        When the file is not a detector of a known architecture, or its weights are not numbers. Nothing in it is run.
     OutputError
         When the model cannot be written.
     """
     if not path.is_file():
-        raise InputError(f"There is no file {path}.")
+        raise InputError(f"{path} does not exist.")
     name = name or path.stem
     if not re.fullmatch(NAME, name):
         raise InputError(
@@ -104,10 +104,10 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         network = yolo_net.build(found.known_architecture(), len(found.classes))
         missing = set(network.state_dict()) - set(transfer(network, found.tensors))
     except (ModelError, RuntimeError) as error:
-        raise ModelError(f"{path} is no YOLO detector with upright or oriented boxes: {error}") from error
+        raise ModelError(f"{path} is not a YOLO detector with upright or oriented boxes: {error}") from error
     if missing:
         raise ModelError(
-            f"{path} is no YOLO detector with upright or oriented boxes: {len(missing)} tensors do not "
+            f"{path} is not a YOLO detector with upright or oriented boxes: {len(missing)} tensors do not "
             f"fit {found.architecture}."
         )
     folder = library.user_folder() / name

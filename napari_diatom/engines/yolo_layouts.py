@@ -61,7 +61,7 @@ def layout(architecture: str) -> dict[str, Any]:
     except InputError as error:
         raise ModelError(f"The installed Ultralytics has no network {architecture}: {error}") from None
     if not _is_sound(found):
-        raise ModelError(f"The installed Ultralytics describes {architecture} in a way that is not known: {path}.")
+        raise ModelError(f"The installed Ultralytics describes {architecture} in an unknown way: {path}.")
     return {**found, "scale": size, "yaml_file": f"{architecture}.yaml"}
 
 

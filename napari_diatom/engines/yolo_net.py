@@ -67,7 +67,7 @@ class Checkpoint:
         """Return the architecture. Raises ModelError where the file does not say which of the known ones it is of."""
         if not self.architecture:
             raise ModelError(
-                "it does not say of which known architecture it is. If you know it, name the file after it, such as "
+                "it does not name a known architecture. If you know it, put it in the file name, such as "
                 "yolo11n-obb.pt."
             )
         return self.architecture
@@ -79,7 +79,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     ModelError
-        When the file is no checkpoint, or holds no Ultralytics model.
+        When the file is not a checkpoint, or holds no Ultralytics model.
     """
     with torch_checkpoint.opened(path) as file:
         content = torch_checkpoint.mapping(file.content)
@@ -119,7 +119,7 @@ def _architecture(described: object) -> str:
 
 
 def _side(size: object) -> int:
-    """Return the side of the images that a network was trained on, Ultralytics' usual one where it is not told."""
+    """Return the side of the images that a network was trained on, Ultralytics' default where it is not stated."""
     sides = [side for side in (size if isinstance(size, list | tuple) else (size,)) if type(side) is int]
     return max(0, *sides) if sides else USUAL_SIDE
 

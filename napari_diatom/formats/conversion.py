@@ -34,7 +34,7 @@ class Conversion:
     losses : Losses
         What the target cannot hold of them.
     remarks : tuple of str
-        What of the source was passed over.
+        What of the source was skipped.
     """
 
     source: Format
@@ -57,14 +57,14 @@ def prepare(path: Path, target: str, source: str | None = None, images: Path | N
     path : Path
         File or folder of the annotations.
     target, source : str
-        Names of formats; the source's is told from the content by default.
+        Names of formats; the source's is detected from the content by default.
     images : Path, optional
         Folder of the images.
 
     Raises
     ------
     InputError
-        When a name is unknown, the format cannot be told, or the annotations are damaged.
+        When a name is unknown, the format cannot be detected, or the annotations are damaged.
     """
     to = by_name(target)
     from_, annotations, remarks = read(path, source, images)
@@ -84,7 +84,7 @@ def read(
     path : Path
         File or folder of the annotations.
     source : str, optional
-        Name of the format; told from the content by default.
+        Name of the format; detected from the content by default.
     images : Path, optional
         Folder of the images, from which names and sizes are taken.
 
@@ -95,12 +95,12 @@ def read(
     annotations : list of Annotations
         An image each.
     remarks : tuple of str
-        What was passed over.
+        What was skipped.
 
     Raises
     ------
     InputError
-        When the name is unknown, the format cannot be told, or the annotations are damaged.
+        When the name is unknown, the format cannot be detected, or the annotations are damaged.
     """
     from_ = detect(path) if source is None else by_name(source)
     remarks: list[str] = []

@@ -3,7 +3,7 @@
 A box is a ``box`` with its ``rotation`` in degrees, clockwise on the screen; a mask is a ``mask`` of run lengths along
 the rows of its bounds, background first; a drawn outline of one ring is a ``polygon``. An ``ellipse`` is read as an
 outline, turned as boxes are. What has no area (tags of the image, points, lines, cuboids, skeletons, tracks of a video)
-is left out, and counted. Status, score, origin and the like are attributes of the label.
+is left out, and counted. Status, score, origin and similar are attributes of the label.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
             if not name:
                 raise InputError("has no name")
             if name in sheets:
-                raise InputError(f"is named {shown(name)}, as one before it")
+                raise InputError(f"is named {shown(name)}, like an earlier one")
             sheets[name] = Sheet(*pictures.known(name, size_of(image.get("height"), image.get("width"))))
             for number_, shape in enumerate(image, start=1):
                 with problems.at(f"{shortened(name)} shape {number_}", sheets[name].left_out):
@@ -172,7 +172,7 @@ def _specimen(shape: Element, size: Size | None) -> Specimen:
         return Specimen.outlined(name, ((ring_of(points),),), size, facts)
     if shape.tag == "mask":
         return Specimen.masked(name, _mask(shape), size, facts)
-    raise InputError(f"is a {shortened(shape.tag)}, which is not a shape of CVAT that is known")
+    raise InputError(f"is a {shortened(shape.tag)}, which is not a known CVAT shape")
 
 
 def _mask(shape: Element) -> CroppedMask:

@@ -1,6 +1,6 @@
 """DOTA's label files: four corners, class and difficulty in a row, a file per image in ``labelTxt/``.
 
-A class is one word there: blanks and line breaks become underscores. Quadrilaterals that are no rectangles are read as
+A class is one word there: blanks and line breaks become underscores. Quadrilaterals that are not rectangles are read as
 the smallest box round them.
 """
 
@@ -27,7 +27,7 @@ SUFFIX: Final = ".txt"
 FOLDER: Final = "labelTxt"
 """Folder of the files in a dataset."""
 HEADERS: Final = ("imagesource:", "gsd:")
-"""How lines begin that are no rows."""
+"""How lines begin that are not rows."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:

@@ -1,4 +1,4 @@
-"""The format of a file or folder, told from its content."""
+"""The format of a file or folder, detected from its content."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def detect(path: Path) -> Format:
     Raises
     ------
     InputError
-        When it cannot be told, or a folder holds several.
+        When it cannot be detected, or a folder holds several.
     """
     if not path.exists():
         raise InputError(f"{path} is not there.")
     name = _of_folder(path) if path.is_dir() else _of_file(path)
     if name is None:
         known = ", ".join(format_.name for format_ in FORMATS)
-        raise InputError(f"The format of {path} cannot be told from its content: name one of {known}.")
+        raise InputError(f"The format of {path} cannot be detected: name one of {known}.")
     return by_name(name)
 
 
@@ -148,8 +148,9 @@ def _of_dataset(file: Path) -> str:
     found = some_of([str(length) for length in sorted(lengths)])
     places = some_of([f"{length} in {first[length]}" for length in sorted(lengths)])
     raise InputError(
-        f"{file} has label rows of {found} numbers ({places}), and all have to be of one kind: boxes have 5, oriented "
-        "boxes 9, polygons 7 or more. Correct such rows, or name the format."
+        f"{file} has label rows of {found} numbers ({places}), and all rows must be of one kind: boxes have 5, "
+        f"oriented "
+        "boxes 9, polygons 7 or more. Correct these rows, or name the format."
     )
 
 

@@ -1,12 +1,12 @@
 """ImageJ's regions of interest, as its ROI Manager saves them: a zip file per image, a region per specimen.
 
 A box is a rotated rectangle, which ImageJ keeps as the line through its middle and its width; an outline of one ring is
-a polygon, one with holes or islands a composite. Class, status, score and the like are properties of the region. A
+a polygon, one with holes or islands a composite. Class, status, score and similar are properties of the region. A
 region without them is of the class that its name says, unless ImageJ gave it that name.
 
 The regions of a stack say by their position to which of its fields they belong; those without one belong to the first.
 Points, lines and texts are left out, and counted. Folders in a zip file are looked into, and what systems leave there
-(``__MACOSX``, hidden files) is passed over.
+(``__MACOSX``, hidden files) is skipped.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _entries(data: bytes) -> list[zipfile.ZipInfo]:
     """Return what a zip file holds, without what systems add; raises anything where it is damaged."""
     end = data.rfind(b"PK\5\6", max(len(data) - _TAIL, 0))
     if end >= 0 and int.from_bytes(data[end + 12 : end + 16], "little") > LARGEST_DIRECTORY:
-        raise zipfile.BadZipFile("its list of entries is absurdly long")
+        raise zipfile.BadZipFile("its list of entries is far too long")
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         return [entry for entry in packed.infolist() if not _CLUTTER.fullmatch(entry.filename)]
 

@@ -2,7 +2,7 @@
 
 An upright box is a ``rectangle``, one at an angle a ``rotation`` of four corners, a mask a ``polygon``; islands are
 polygons of one ``group_id``, as LabelMe has it, and holes are reached by bridges without width. ``circle`` and
-LabelMe's own ``mask`` are read, too. Points and lines are left out, and counted. Status, origin and the like stand in
+LabelMe's own ``mask`` are read, too. Points and lines are left out, and counted. Status, origin and similar stand in
 ``attributes``.
 """
 
@@ -178,7 +178,7 @@ def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen
         return Specimen.outlined(name, _circle(x, y, across), size, facts)
     if kind == "mask":
         return Specimen.masked(name, _mask(item), size, facts)
-    raise InputError(f"is a {shortened(str(kind))}, which is not a shape of LabelMe that is known")
+    raise InputError(f"is a {shortened(str(kind))}, which is not a known LabelMe shape")
 
 
 def _circle(x: float, y: float, across: float) -> Outline:
@@ -218,5 +218,5 @@ def _mask(item: Mapping[str, Any]) -> CroppedMask:
             check_span(*picture.size)
             pixels = np.asarray(picture.convert("L")) > 0
     except (OSError, ValueError, TypeError, SyntaxError, binascii.Error, Image.DecompressionBombError):
-        raise InputError("has a mask that is no PNG") from None
+        raise InputError("has a mask that is not PNG") from None
     return CroppedMask(pixels, *(int(value) for value in np.clip(np.round(low), -FARTHEST, FARTHEST)))

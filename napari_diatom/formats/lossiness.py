@@ -70,8 +70,8 @@ class Losses:
     def text(self) -> str:
         """Return a sentence for the user."""
         if not self.items:
-            return f"{self.title} holds all of it."
-        return f"{self.title} does not hold: {'; '.join(item.text() for item in self.items)}."
+            return f"{self.title} keeps everything."
+        return f"{self.title} does not keep: {'; '.join(item.text() for item in self.items)}."
 
 
 def losses(format_: Format, annotations: Sequence[Annotations]) -> Losses:
@@ -141,7 +141,7 @@ def _spelt_otherwise(format_: Format, annotations: Sequence[Annotations]) -> lis
     if all(format_.spelling(name) == name.replace(" ", "_") for name in changed):
         return [Loss(Holds.NAMES, number, "spaces in the class names of {count:specimen,specimens} become underscores")]
     such = f"{shown(changed[0])} becomes {shown(format_.spelling(changed[0]))}".replace("{", "{{").replace("}", "}}")
-    words = "class names of {count:specimen,specimens} change: " + such + (" and the like" if len(changed) > 1 else "")
+    words = "class names of {count:specimen,specimens} change: " + such + (" and others" if len(changed) > 1 else "")
     return [Loss(Holds.NAMES, number, words)]
 
 

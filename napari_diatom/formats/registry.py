@@ -1,4 +1,4 @@
-"""All annotation formats: what each holds, by name, and told from the content of files."""
+"""All annotation formats: what each holds; found by name, or from the content of files."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Format:
         images : Path, optional
             Folder of the images, from which names and sizes are taken; sizes are compared with those in the files.
         remarks : list of str, optional
-            Gets a sentence for everything that was passed over.
+            Gets a sentence for everything that was skipped.
 
         Raises
         ------
@@ -278,4 +278,4 @@ def by_name(name: str) -> Format:
         return known[name]
     alike = difflib.get_close_matches(name.lower(), known, n=3)
     meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
-    raise InputError(f"There is no format {name!r}.{meant} There are {', '.join(known)}.")
+    raise InputError(f"There is no format {name!r}.{meant} Known formats: {', '.join(known)}.")

@@ -29,7 +29,7 @@ def image_of(
     """Return an array as an image.
 
     Without ``axes``, an array of two axes is grey, and one whose third and last axis has 3 or 4 values is RGB or RGBA,
-    as in napari. Axes of length 1 in front of these are left out. Nothing else can be told from the shape: a first
+    as in napari. Axes of length 1 in front of these are left out. The shape shows nothing else: a first
     axis of 3 may be channels or planes, and a first axis of 20 may be planes, times or positions.
 
     Parameters
@@ -49,7 +49,7 @@ def image_of(
     Raises
     ------
     InputError
-        When the layout cannot be told or is none of these.
+        When the layout is not clear or is none of these.
     """
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
         raise InputError(f"{name} is a {type(array).__name__}; a path, an opened image or an array is needed.")
@@ -91,10 +91,10 @@ def _guessed(shape: tuple[int, ...], name: str) -> str:
     advice = "say which with axes='CYX' or axes='ZYX', or choose one image of it, such as array[0]"
     if len(rest) == 3:
         raise InputError(
-            f"{name} has the shape {shape}, which does not tell whether its first axis is {first}: {advice}."
+            f"{name} has the shape {shape}, which does not show whether its first axis is {first}: {advice}."
         )
     raise InputError(
-        f"{name} has the shape {shape}, which does not tell what its axes are: name them, such as axes='ZCYX', or "
+        f"{name} has the shape {shape}, which does not show what its axes are: name them, such as axes='ZCYX', or "
         "choose one image of it."
     )
 

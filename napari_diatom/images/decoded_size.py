@@ -1,4 +1,4 @@
-"""What compressed pictures will decode to, told from their headers, before any of it is decoded.
+"""What compressed pictures will decode to, detected from their headers, before any of it is decoded.
 
 A stream of a few hundred bytes may claim billions of pixels. Decoders believe it and take the memory, or work for
 hours, before anybody can look at the result.

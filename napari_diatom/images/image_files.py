@@ -1,6 +1,6 @@
 """Which files are meant by files, folders and patterns, and which images among them cannot be read.
 
-A file that looks like a microscope image and is passed over is named with its reason: one that is left out in silence
+A file that looks like a microscope image and is skipped is named with its reason: one that is left out in silence
 would make counts too low.
 """
 
@@ -63,7 +63,7 @@ _PROGRAMS: Final = {suffix: program for program, suffixes in _MICROSCOPES.items(
 _ZARR: Final = (".zarr", ".n5")
 _ZARR_MARKS: Final = frozenset({"zarr.json", ".zgroup", ".zarray", ".zattrs"})
 _PLANES: Final = ".oif.files"
-"""Folders beside an OIF file, with its planes as TIFF files that are no fields of their own."""
+"""Folders beside an OIF file, with its planes as TIFF files that are not fields of their own."""
 
 _KINDS: Final[Sequence[tuple[Callable[[int], bool], str]]] = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -98,7 +98,7 @@ class FoundImages:
 
 
 def search(inputs: Sequence[str]) -> FoundImages:
-    """Return the image files that are meant by files, folders and patterns, and what is passed over.
+    """Return the image files that are meant by files, folders and patterns, and what is skipped.
 
     Folders are searched with their subfolders, in natural order (``a2`` before ``a10``); hidden entries and the
     overlays of earlier runs are left out. A file that is meant twice is returned once.
@@ -124,8 +124,8 @@ def search(inputs: Sequence[str]) -> FoundImages:
             passed.setdefault(os.path.realpath(item.path), item)
     if not images:
         first, *others = passed.values()
-        more = f" There are {many(len(others), 'other')} that cannot be read either." if others else ""
-        raise InputError(f"There are no images that can be read. {first.reason}{more}")
+        more = f" {many(len(others), 'other')} cannot be read either." if others else ""
+        raise InputError(f"No image can be read. {first.reason}{more}")
     return FoundImages(tuple(images.values()), tuple(passed.values()))
 
 
@@ -162,7 +162,7 @@ def irregular(path: Path) -> str | None:
 
 
 def _meant(text: str, roots: Sequence[str]) -> FoundImages:
-    """Return what one input stands for, at least one image or one thing that is passed over."""
+    """Return what one input stands for, at least one image or one thing that is skipped."""
     path = Path(text)
     if path.exists():
         found = _Search(roots)
@@ -182,7 +182,7 @@ def _meant(text: str, roots: Sequence[str]) -> FoundImages:
 
 
 class _Search:
-    """Collects images and what is passed over; ``roots`` are the folders that are searched anyway."""
+    """Collects images and what is skipped; ``roots`` are the folders that are searched anyway."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = roots
@@ -226,19 +226,19 @@ class _Search:
             self._pass(path)
 
     def _pass(self, path: Path) -> None:
-        self._passed.append(PassedOver(path, f"{path} has a format that is not read. {advice(path)}"))
+        self._passed.append(PassedOver(path, f"{path} has an unsupported format. {advice(path)}"))
 
     def _folder(self, folder: Path) -> None:
         """Take the images in a folder and its subfolders, in natural order."""
 
         def refuse(error: OSError) -> None:
-            # A folder that is passed over in silence would make the counts too low.
+            # A folder that is skipped in silence would make the counts too low.
             raise error
 
         for root, folders, files in os.walk(folder, onerror=refuse):
             if not _ZARR_MARKS.isdisjoint(files):
                 self._passed.append(
-                    PassedOver(Path(root), f"{root} is a Zarr image, which is not read. {advice(Path('a.zarr'))}")
+                    PassedOver(Path(root), f"{root} is a Zarr image, which is not supported. {advice(Path('a.zarr'))}")
                 )
                 folders.clear()
                 continue
@@ -260,7 +260,9 @@ class _Search:
             self._passed.append(PassedOver(path, text))
             return False
         if path.is_symlink() and not any(_is_within(os.path.realpath(path), root) for root in self._roots):
-            text = f"{path} is a link to another folder, which is not followed. Name that folder, too, if it is meant."
+            text = (
+                f"{path} is a link to another folder, which is not followed. To include that folder, name it as well."
+            )
             self._passed.append(PassedOver(path, text))
         return True
 

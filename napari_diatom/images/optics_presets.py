@@ -91,7 +91,7 @@ class Presets:
             return tuple(Optics(**entry) for entry in read_json(self._path, "a file of presets"))
         except (TypeError, InputError) as error:
             raise InputError(
-                f"{self._path} cannot be read as presets ({' '.join(str(error).split())}); mend or delete it."
+                f"{self._path} cannot be read as presets ({' '.join(str(error).split())}); repair or delete it."
             ) from error
 
     def save(self, presets: Sequence[Optics]) -> None:

@@ -18,7 +18,7 @@ LARGEST_UM: Final = 100.0
 """What a person may give; ..."""
 LEAST_USUAL_UM: Final = 0.005
 MOST_USUAL_UM: Final = 20.0
-"""... and what light microscopes have. What a file states beyond is no pixel size, and a person is asked about it."""
+"""... and what light microscopes have. Other values are not a pixel size, and a person is asked about them."""
 
 _TO_UM: Final = {
     **{"Ym": 1e30, "Zm": 1e27, "Em": 1e24, "Pm": 1e21, "Tm": 1e18, "Gm": 1e15, "Mm": 1e12, "km": 1e9, "hm": 1e8},
@@ -92,8 +92,8 @@ def checked(pixel_size_um: float, source: str) -> float:
     """
     if not math.isfinite(pixel_size_um) or not SMALLEST_UM <= pixel_size_um <= LARGEST_UM:
         raise InputError(
-            f"{source}: a pixel size of {pixel_size_um:g} µm cannot be right; "
-            f"give one from {SMALLEST_UM:g} to {LARGEST_UM:g} µm per pixel."
+            f"{source}: a pixel size of {pixel_size_um:g} µm cannot be right; give a value from {SMALLEST_UM:g} to "
+            f"{LARGEST_UM:g} µm per pixel."
         )
     return float(pixel_size_um)
 
@@ -131,10 +131,10 @@ def stated(along_x: float, along_y: float, source: str, of_print: bool = False, 
         return PixelSize.unknown(f"{who} states pixels of {along_x:.4g} x {along_y:.4g} µm, which are not square")
     dpi = next((dpi for dpi in _PRINT_DPI if of_print and math.isclose(25400 / along_x, dpi, rel_tol=0.005)), None)
     if dpi is not None:
-        return PixelSize.unknown(f"{who} states {dpi} dpi, which is how it prints and not how large a valve is")
+        return PixelSize.unknown(f"{who} states {dpi} dpi, which is a print resolution and not a pixel size")
     if not is_usual(along_x):
         return PixelSize.unknown(
-            f"{who} states a pixel size of {along_x:.4g} µm, and microscope images have {LEAST_USUAL_UM:g} to "
+            f"{who} states a pixel size of {along_x:.4g} µm, but microscope images have {LEAST_USUAL_UM:g} to "
             f"{MOST_USUAL_UM:g} µm per pixel"
         )
     return PixelSize(along_x, source)
@@ -178,7 +178,7 @@ def _of_sides(along_x: float | None, along_y: float | None, source: str, of_prin
     if size.um is None:
         return size
     known, other = ("width", "height") if along_y is None else ("height", "width")
-    notice = f"The file states the {known} of a pixel alone, {side:.4g} µm; its {other} is taken to be the same."
+    notice = f"The file states the {known} of a pixel alone, {side:.4g} µm; its {other} is assumed to be the same."
     return PixelSize(size.um, source, (notice,))
 
 

@@ -58,7 +58,7 @@ def checked_z(z: str) -> str:
     name = z.strip().lower()
     if name in (BEST, MAX, EACH, PAGES) or (name.isascii() and name.isdigit() and 0 < len(name) < 7 and int(name) > 0):
         return name
-    raise InputError(f"{z!r} does not name planes of a stack; give best, max, each, or the number of a plane from 1.")
+    raise InputError(f"{z!r} does not name a plane of a stack; give best, max, each, or the number of a plane from 1.")
 
 
 def finite(values: NDArray[Any], x0: int, y0: int, name: str) -> NDArray[Any]:
@@ -66,8 +66,7 @@ def finite(values: NDArray[Any], x0: int, y0: int, name: str) -> NDArray[Any]:
     if values.dtype.kind == "f" and not (sound := np.isfinite(values)).all():
         y, x = np.argwhere(~sound)[0, :2]
         raise InputError(
-            f"{name} has NaN or infinite pixels (at x={x0 + x}, y={y0 + y}); "
-            "give them a value before the image is analysed."
+            f"{name} has NaN or infinite pixels (at x={x0 + x}, y={y0 + y}); replace them before the image is analysed."
         )
     return values
 
@@ -232,7 +231,7 @@ class Focus:
 
     def notice(self) -> str:
         """Say which plane was taken."""
-        return f"Plane {self.plane() + 1} of {self.planes}, the sharpest, was taken of the focus series (--z best)."
+        return f"Plane {self.plane() + 1} of {self.planes}, the sharpest, was used from the focus series (--z best)."
 
 
 class Sharpest:

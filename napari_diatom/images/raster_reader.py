@@ -1,6 +1,6 @@
-"""Pictures that have to be decoded in one piece: JPEG, PNG, BMP and the like.
+"""Pictures that have to be decoded in one piece: JPEG, PNG, BMP and similar.
 
-What a picture will need is told from its header, before anything is decoded.
+The memory for a picture is known from its header, before anything is decoded.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RasterPixels:
     Raises
     ------
     InputError
-        When the file is no picture, is damaged, or needs more memory.
+        When the file is not a picture, is damaged, or needs more memory.
     """
 
     def __init__(self, path: Path, head: bytes, largest_bytes: int) -> None:

@@ -214,7 +214,7 @@ def open_images(
     Parameters
     ----------
     path : Path
-        TIFF, JPEG, PNG or BMP file, told by its content.
+        TIFF, JPEG, PNG or BMP file, detected from its content.
     pixel_size_um : float, optional
         Micrometres per pixel that go before those in the file.
     z : str
@@ -227,7 +227,7 @@ def open_images(
     Raises
     ------
     InputError
-        When the file cannot be read, is no image, is truncated or empty, needs more memory than is allowed, has no
+        When the file cannot be read, is not an image, is truncated or empty, needs more memory than is allowed, has no
         plane of that number, or the given pixel size cannot be right.
     """
     path = Path(path)

@@ -120,7 +120,7 @@ def upright_crop(image: Readable, box: ArrayLike, size: int, margin: float = MAR
 def upright_cutout(
     image: Readable, box: ArrayLike, size: int, outline: ArrayLike | None = None, view: View = UPRIGHT
 ) -> Cutout:
-    """Return a specimen as a classifier sees it: as :func:`upright_crop`, with what belongs to it told apart.
+    """Return a specimen as a classifier sees it: as :func:`upright_crop`, with a mask of what belongs to it.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def scenes(path: Path, file: Any) -> list[Scene]:
         found, notices = [], (str(unclear),)
     if found and not all(scene.is_even() for scene in found):
         found = []
-        notices = ("Its planes or channels are not of one size and type, so each page was taken as a field.",)
+        notices = ("Its planes or channels are not of one size and type, so each page was used as a field.",)
     return [replace(scene, notices=notices + scene.notices) for scene in found or each_page(file)]
 
 

@@ -1,7 +1,7 @@
 """The pixels of TIFF pages, read window by window.
 
 tifffile decodes tiles and strips; which of them a window needs, and keeping the last ones, is done here, so that
-memory does not grow with the image. The file is opened anew for every read: threads then share no file position,
+memory does not grow with the image. The file is opened again for every read: threads then share no file position,
 and nothing stays open. What a tile or strip will need is known before it is decoded.
 """
 
@@ -118,7 +118,7 @@ class TiffPixels:
         # A frame has its own tables, and all else from the page that it is like.
         key = page.keyframe or page
         if not all(isinstance(said, int) for said in (key.photometric, key.compression, key.samplesperpixel)):
-            raise InputError(f"{path} is damaged: it does not say how its pixels are to be read.")
+            raise InputError(f"{path} is damaged: it does not say how to read its pixels.")
         if key.photometric not in _SUPPORTED or (key.photometric == _YCBCR and key.compression not in _JPEG):
             try:
                 kind = tifffile.PHOTOMETRIC(key.photometric).name
@@ -132,7 +132,9 @@ class TiffPixels:
                 kind = tifffile.COMPRESSION(key.compression).name
             except ValueError:
                 kind = f"an unknown way ({key.compression})"
-            raise InputError(f"{path} is compressed as {kind}, which is not read; save it uncompressed, or with LZW.")
+            raise InputError(
+                f"{path} is compressed as {kind}, which is not supported; save it uncompressed, or with LZW."
+            )
         planes, depths, self.height, self.width, self._contiguous_samples = map(int, key.shaped)
         if min(self.height, self.width, planes, depths, self._contiguous_samples) < 1:
             raise InputError(f"{path} has no pixels: it is {self.width} x {self.height} px.")

@@ -41,7 +41,7 @@ _XMP: Final = 700
 _STK: Final = 33628
 _LSM: Final = 34412
 _FLEX: Final = 65200
-_CUT_OFF: Final = "The file names a further page beyond its end: it was cut off, and pages are missing."
+_CUT_OFF: Final = "The file names a further page beyond its end: it was cut short, and pages are missing."
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +120,15 @@ def _fields(path: Path, scene: Scene, z: str, largest_bytes: int, size: PixelSiz
     deep, channels = len(stack), len(stack[0])
     if deep > 1 and z.isdigit():
         if int(z) > deep:
-            raise InputError(f"{path} has a stack of {deep} focus planes, so there is no plane {z} (--z).")
-        notices.append(f"Plane {z} of {deep} was taken of the focus series (--z {z}).")
+            raise InputError(f"{path} has a stack of {deep} focus planes, so plane {z} does not exist (--z).")
+        notices.append(f"Plane {z} of {deep} was used from the focus series (--z {z}).")
         stack = (stack[int(z) - 1],)
     elif deep > 1 and z == MAX:
-        notices.append(f"The brightest of {many(deep, 'focus plane')} was taken at each pixel (--z max).")
+        notices.append(f"The brightest of {many(deep, 'focus plane')} was used at each pixel (--z max).")
     if channels > MOST_CHANNELS:
-        notices.append(f"The first {MOST_CHANNELS} of {channels} channels were taken, as red, green and blue.")
+        notices.append(f"The first {MOST_CHANNELS} of {channels} channels were used, as red, green and blue.")
     elif channels > 1:
-        notices.append(f"Its {channels} channels were taken as one picture, in colours.")
+        notices.append(f"Its {channels} channels were used as one colour picture.")
     segments = Segments()
     turn = orientation.valid(_key(stack[0][0]).tags.valueof(orientation.TAG))
 
@@ -198,7 +198,7 @@ def _microscope_size(path: Path, page: Any) -> PixelSize | None:
 
 
 def _in_unit(value: Any, unit: str, other: Any = None) -> PixelSize | None:
-    """Return a pixel size that is stated in a unit of length; None where it is no number above 0."""
+    """Return a pixel size that is stated in a unit of length; None where it is not a number above 0."""
     try:
         sides = [float(value), float(value if other is None else other)]
     except (TypeError, ValueError):

@@ -144,7 +144,7 @@ def outer_axes(axes: str, shape: Sequence[int], page: Any) -> list[tuple[str, in
     for number in range(len(axes) + 1):
         if math.prod(shape[number:]) == inside:
             return list(zip(axes[:number], shape[:number], strict=True))
-    raise Unclear("What it says of its planes does not fit its pages, so each page was taken as a field.")
+    raise Unclear("What it says of its planes does not fit its pages, so each page was used as a field.")
 
 
 def grouped(

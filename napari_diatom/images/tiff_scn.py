@@ -19,7 +19,7 @@ def of_scn(path: Path, file: Any) -> list[Scene]:
     try:
         root = text_files.parse_xml(file.pages.first.description, path, "Leica XML")
     except InputError:
-        raise Unclear("Its Leica XML cannot be read, so each page was taken as a field.") from None
+        raise Unclear("Its Leica XML cannot be read, so each page was used as a field.") from None
     pages = len(file.pages)
     found: list[Scene] = []
     for image in (item for collection in children(root, "collection") for item in children(collection, "image")):

@@ -38,8 +38,8 @@ def of_kind(file: Any, kind: str) -> list[Scene]:
         series = list(file.series) if len(file.pages) <= MOST_COMPARED or kind in ("lsm", "stk", "fluoview") else ()
     except Exception:
         raise Unclear(
-            f"What its {kind.upper()} metadata say of planes and channels cannot be read, so each page was taken as a "
-            "field."
+            f"What its {kind.upper()} metadata say of planes and channels cannot be read, so each page was used as a "
+            f"field."
         ) from None
     pictures = [item for item in series if not is_photograph(item)] or list(series)
     if kind == "lsm":
@@ -50,7 +50,7 @@ def of_kind(file: Any, kind: str) -> list[Scene]:
     notices: tuple[str, ...] = ()
     if kind == "bif":
         notices = (
-            "The tiles of a Ventana file overlap; they were laid side by side, so sizes at their seams are off.",
+            "The tiles of a Ventana file overlap; they were placed side by side, so sizes at their seams are wrong.",
         )
     return [replace(scene, notices=notices) for item in pictures for scene in of_series(item, kind)]
 

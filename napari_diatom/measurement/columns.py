@@ -72,16 +72,16 @@ _LENGTHS: Final = {
     "width": ("extent across the apical axis: the width of the oriented box", ""),
     "midline_length": ("from end to end along the midline; more than the length for bent valves", ""),
     "width_max": (
-        "greatest distance of the margins at right angles to the midline; less than the width for bent valves",
+        "greatest distance between the margins at right angles to the midline; less than the width for bent valves",
         "transapical width; Barber and Haworth 1981",
     ),
     "width_centre": ("that distance half way along the midline, mean over the middle 8 %", ""),
     "perimeter": ("P, the length of the outline", "ImageJ *Perim.*"),
-    "feret": ("greatest distance of two parallel tangents", "ImageJ *Feret*; ISO 9276-6"),
-    "min_feret": ("least distance of two parallel tangents", "ImageJ *MinFeret*; ISO 9276-6"),
+    "feret": ("greatest distance between two parallel tangents", "ImageJ *Feret*; ISO 9276-6"),
+    "min_feret": ("smallest distance between two parallel tangents", "ImageJ *MinFeret*; ISO 9276-6"),
 }
 _AREA: Final = ("number of pixels of the mask; without a mask, length times width of the box", "ImageJ *Area*")
-_CENTRE: Final = "centre of the oriented box, from the left and top edge of the image"
+_CENTRE: Final = "centre of the oriented box, from the left and top edges of the image"
 _OTHERS: Final = "the two most probable classes other than `taxon`"
 
 
@@ -105,9 +105,9 @@ _MASK_LENGTHS: Final = ("midline_length", "width_max", "width_centre", "perimete
 SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
     _told("image", "name of the image"),
     _told("specimen", "number of the specimen, from 1 in each image; the same as beside its box", 0),
-    _told("class", "class that the model, or a person, gave it"),
+    _told("class", "class given by the model or a person"),
     _told("status", f"one of {', '.join(f'`{status}`' for status in STATUSES)}"),
-    _told("score", "how sure the model is, 0 to 1; 1 for what a person drew", 4, shown=2),
+    _told("score", "the model's score, 0 to 1; 1 for specimens drawn by a person", 4, shown=2),
     _told("x_px", _CENTRE, 2, "px"),
     _told("y_px", _CENTRE, 2, "px"),
     _px("length"),
@@ -119,9 +119,9 @@ SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
     _um("width"),
     Column("area_um2", "µm²", 3, *_AREA),
     Column("length_width_ratio", "", 3, "length / width", shown_decimals=1),
-    _told("cut_by_edge", "1 where the specimen touches the edge of the image, so that its true size is unknown", 0),
+    _told("cut_by_edge", "1 if the specimen touches the edge of the image, so its true size is unknown", 0),
     _told("origin", "`person`, or name and version of the model that found it"),
-    _told("model", "name and version of the model of the run; empty where no model was used"),
+    _told("model", "name and version of the model of the run; empty if no model was used"),
     *map(_px, _MASK_LENGTHS),
     Column(
         "feret_angle_deg",
@@ -136,7 +136,7 @@ SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
         "rectangularity",
         "",
         4,
-        "A / area of the smallest rectangle round the outline, of any direction",
+        "A / area of the smallest rectangle around the outline, in any direction",
         "Rosin 1999",
     ),
     Column("solidity", "", 4, "A / area of the convex hull", "ImageJ *Solidity*; ISO 9276-6"),
@@ -153,7 +153,7 @@ SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
         "symmetry_transapical",
         "",
         4,
-        "the same, mirrored at the line across it: below 1 for heteropolar valves (*Gomphonema*)",
+        "the same, mirrored at the transapical axis: below 1 for heteropolar valves (*Gomphonema*)",
         "overlap of mirror images",
     ),
     Column("intensity_mean", "grey", 2, "mean over the pixels of the mask", "ImageJ *Mean*"),
@@ -172,18 +172,18 @@ SPECIMEN_COLUMNS: Final[tuple[Column, ...]] = (
 TAXON_COLUMNS: Final[tuple[Column, ...]] = (
     _told(
         "taxon",
-        "the most probable class, where its probability reaches the model's threshold; else a genus with `sp.`, such "
-        "as `Navicula sp.`, where the species of that genus do together; else `unknown`",
+        "the most probable class, if its probability reaches the model's threshold; otherwise a genus with `sp.`, "
+        "such as `Navicula sp.`, if the species of that genus reach it together; otherwise `unknown`",
     ),
     Column(
         "taxon_confidence",
         "",
         4,
-        "probability of that taxon, calibrated on the validation slides; of the most probable class where it is "
-        "unknown; 1 for a person's word",
+        "probability of that taxon, calibrated on the validation slides; of the most probable class if the taxon is "
+        "`unknown`; 1 for names given by a person",
         shown_decimals=2,
     ),
-    _told("genus", "of the taxon: its first word, if capitalised, a leading `cf.` or `aff.` aside"),
+    _told("genus", "genus of the taxon: its first word if capitalised, without a leading `cf.` or `aff.`"),
     _told("taxon_2", _OTHERS),
     _told("taxon_3", _OTHERS),
     _told("named_by", "name and version of the model, or `person`"),
@@ -193,9 +193,9 @@ TAXON_COLUMNS: Final[tuple[Column, ...]] = (
 COUNT_COLUMNS: Final[tuple[Column, ...]] = (
     _told("sample", "sample that the image belongs to"),
     _told("image", "name of the image"),
-    _told("class", "class that is counted; `taxon` in its place where taxa were named"),
-    _told("count", "specimens that count", 0),
-    _told("relative_abundance", "share of the count of the whole sample; empty where the sample has no specimen", 6),
+    _told("class", "class that is counted; `taxon` instead if taxa were named"),
+    _told("count", "number of counted specimens", 0),
+    _told("relative_abundance", "share of the count of the whole sample; empty if the sample has no specimens", 6),
 )
 """Of ``counts.csv``, in its order."""
 

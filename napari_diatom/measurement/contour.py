@@ -64,7 +64,7 @@ def outline(mask: CroppedMask) -> Points:
     Parameters
     ----------
     mask : CroppedMask
-        With at least one pixel; holes are passed over.
+        With at least one pixel; holes are skipped.
 
     Returns
     -------

@@ -32,7 +32,7 @@ class Protocol:
         if unknown:
             raise InputError(f"Unknown status {', '.join(unknown)}; known are {', '.join(STATUSES)}.")
         if not self.counted:
-            raise InputError(f"At least one status has to count; known are {', '.join(STATUSES)}.")
+            raise InputError(f"At least one status must count; known are {', '.join(STATUSES)}.")
 
     @classmethod
     def of(cls, counted: Sequence[str]) -> Protocol:

@@ -13,7 +13,7 @@ from napari_diatom.measurement.contour import Points, parabola_summit, reach
 BENDING: Final = 3.0
 """Length/width from which a midline may bend twice (sigmoid valves); shorter specimens bend once at most."""
 STRAIGHT: Final = 1.5
-"""Length/width below which a specimen has a straight midline: its sides and its ends cannot be told apart."""
+"""Length/width below which a specimen has a straight midline: its sides and ends cannot be distinguished."""
 
 _ROUNDS: Final = 5
 _NODES: Final = 65

@@ -26,7 +26,7 @@ END_SHARE: Final = 0.05
 SLENDER: Final = 0.12
 """... where the ends are narrower than this share of the length, ..."""
 ALIKE: Final = 2.0
-"""... and neither is more than so many times as wide as the other: a broken end is no apex."""
+"""... and neither is more than so many times as wide as the other: a broken end is not an apex."""
 
 _SMOOTHING: Final = 1.5
 """Standard deviation (px) of the filter before a perimeter: circles and rectangles both come out right within 1 %."""

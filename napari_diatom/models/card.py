@@ -138,7 +138,7 @@ class ModelCard(BaseModel):
         seen = training.get("images_seen") or {}
         lists = seen.values() if isinstance(seen, dict) else [None]
         if not all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in lists):
-            raise ValueError("a list of texts for each part is wanted as images_seen")
+            raise ValueError("images_seen must have a list of texts for each part")
         return training
 
     @property
@@ -162,7 +162,7 @@ class ModelCard(BaseModel):
         if channels != {3}:
             raise ModelError(
                 f"Model {self.name} was trained on images of {max(channels)} channels (see mean and std in its card); "
-                "this program reads every image as three: red, green and blue. Use a model for RGB images."
+                "this program reads every image as three channels: red, green and blue. Use a model for RGB images."
             )
         if not min(self.std) > 0:
             raise ModelError(
@@ -189,14 +189,16 @@ class ModelCard(BaseModel):
             raise ModelError(f"{path} is not a model card.")
         try:
             card = cls.model_validate(data)
-            # YAML can hold what no card can say again: a list within itself, bytes that are no text.
+            # YAML can hold what no card can say again: a list within itself, bytes that are not text.
             card.model_dump_json()
         except ValidationError as error:
             raise ModelError(
                 f"{path} is not a valid model card: {'; '.join(faults(error, cls)[:_MOST_FAULTS])}."
             ) from None
         except (ValueError, RecursionError):
-            raise ModelError(f"{path} is not a valid model card: training holds more than text and numbers.") from None
+            raise ModelError(
+                f"{path} is not a valid model card: training has values that are not text or numbers."
+            ) from None
         return card
 
     def write(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether the weights of a model are numbers, told without loading torch."""
+"""Whether the weights of a model are finite numbers, checked without loading torch."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def check_numbers(weights: Path) -> None:
             if ((np.frombuffer(tensor["data"], kind) & kind(bits)) == bits).any():
                 raise ModelError(
                     f"{weights} cannot be used: the weights {name[:100]!r} hold values that are infinite or not "
-                    "numbers. The training that made them went wrong; take an earlier model, or train again at a lower "
-                    "rate."
+                    "numbers. The training that made them went wrong; take an earlier model, or train again at a "
+                    "lower learning rate."
                 )

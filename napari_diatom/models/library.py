@@ -152,10 +152,10 @@ def _unpack(path: Path) -> ModelFolder:
             # What cannot be used is found before anything is kept.
             with (partial / WEIGHTS_FILE).open("rb") as weights:
                 if _digest(weights) != ModelCard.read(partial).sha256:
-                    raise InputError("its weights are not those that its card names. Get the file again.")
+                    raise InputError("its weights do not match its card. Download the file again.")
             _move(partial, home)
     except InputError as error:
-        raise ModelError(f"{path} is not a model that can be used: {error}") from None
+        raise ModelError(f"{path} cannot be used as a model: {error}") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be unpacked: {error.filename or ''} {reason(error)}") from error
     finally:

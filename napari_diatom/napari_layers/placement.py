@@ -26,7 +26,7 @@ from napari_diatom.images.slide_image import open_images
 
 _BUILTIN_READER: Final = "napari"
 _PROBE: Final = 256
-"""Side of the window, in pixels, by which stored and upright pixels of one size are told apart."""
+"""Side of the window, in pixels, by which stored and upright pixels of one size are distinguished."""
 _LARGEST_SHEAR: Final = 0.01
 """Cosine of the angle between the axes of pixels that count as square."""
 
@@ -155,7 +155,7 @@ def fit(layer: Any, height: int | None, width: int | None, orientation: int | No
         return Fit(
             None,
             f"it is for an image of {width} x {height} px, and {layer.name} in the viewer has {W} x {H} px. "
-            "It is opened in pixels and hidden, since its shapes would not lie on the specimens. It is shown when "
+            "It is opened in pixels and hidden, because its shapes would not lie on the specimens. It is shown when "
             "its own image is opened.",
         )
     told = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
@@ -166,7 +166,7 @@ def _doubt(turn: int, taken: str) -> str:
     """Return that annotations do not say whether they are for the stored image or the upright one."""
     return (
         f"the image is to be {words(turn)}, and the annotations do not say whether they are for the image upright or "
-        f"as it is stored. They are taken to be for the image {taken}: check that they lie on the specimens."
+        f"as it is stored. They are assumed to be for the image {taken}: check that they lie on the specimens."
     )
 
 

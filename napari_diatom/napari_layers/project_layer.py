@@ -37,7 +37,7 @@ FEATURES: Final = (
 """Columns of the features of a layer of a project's specimens."""
 
 _UNSURE, _SURE = np.array([213, 94, 0]) / 255, np.array([0, 158, 115]) / 255
-"""Colours of scores of 0 and 1, told apart by colour-blind people."""
+"""Colours of scores of 0 and 1, distinguished for colour-blind people."""
 
 
 def to_shape(specimen: Specimen, plane: Sequence[int] = ()) -> tuple[NDArray[np.float64], str]:

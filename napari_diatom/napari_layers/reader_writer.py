@@ -30,7 +30,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
 def read_shapes(path: str | Sequence[str]) -> list[LayerData]:
     """Read annotations as Shapes layers of rotated rectangles, a layer a file.
 
-    Where the viewer has the image, the layer lies on it. What does not go with an image is told, and hidden.
+    Where the viewer has the image, the layer lies on it. Layers that do not fit an image are hidden, with a warning.
 
     Raises
     ------

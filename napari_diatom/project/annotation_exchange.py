@@ -113,7 +113,7 @@ class AnnotationExchange:
         size = annotations.height, annotations.width
         if all(size) and size != (found[0].height, found[0].width):
             raise InputError(
-                f"they are of an image of {size[1]} x {size[0]} px, {found[0].id} has {found[0].width} x "
+                f"they belong to an image of {size[1]} x {size[0]} px, {found[0].id} has {found[0].width} x "
                 f"{found[0].height} px."
             )
         return found[0]
@@ -127,5 +127,5 @@ class AnnotationExchange:
             if item.id not in there:
                 new.append(item)
             elif not item.is_like(there[item.id]):
-                raise InputError(f"the specimen {item.id} is in the project already, and differs.")
+                raise InputError(f"the specimen {item.id} is already in the project, with different content.")
         return new

@@ -113,7 +113,7 @@ def find(
     report: Report = silent,
     should_stop: ShouldStop = never,
 ) -> list[Leak]:
-    """Return the pairs of images in different parts that show the same; files that cannot be read are passed over.
+    """Return the pairs of images in different parts that show the same; files that cannot be read are skipped.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def find(
     images : sequence of ProjectImage
         The images.
     split : Split
-        The parts; images in none of them are passed over.
+        The parts; images in none of them are skipped.
     report, should_stop
         See :mod:`napari_diatom.core.progress`; reports ``"pictures"``.
     """

@@ -84,7 +84,7 @@ def edit_of(line: bytes, source: str) -> Edit:
         raise InputError(f"{source} has no number.")
     before, after, proposals_before, proposals_after = (_change(data.get(name, {}), source) for name in _CHANGES)
     if before.keys() != after.keys() or proposals_before.keys() != proposals_after.keys():
-        raise InputError(f"{source} says of other specimens what they were than what they are.")
+        raise InputError(f"{source} lists different specimens before and after.")
     return Edit(data["label"], before, after, proposals_before, proposals_after, (state[0], state[1]), number)
 
 

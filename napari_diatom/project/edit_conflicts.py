@@ -19,7 +19,7 @@ NAMED: Final = 3
 
 
 class SpecimenDifference(NamedTuple):
-    """One thing that somebody changed, as it was and as it is now, both empty where that is no word."""
+    """One thing that somebody changed, as it was and as it is now, both empty where that is not a word."""
 
     what: Aspect
     before: str = ""

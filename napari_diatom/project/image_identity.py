@@ -46,7 +46,7 @@ def describe(
     report: Report = silent,
     should_stop: ShouldStop = never,
 ) -> Described:
-    """Describe image files; those that the project has already are passed over.
+    """Describe image files; those that the project has already are skipped.
 
     Slide and sample of an image are called as the folder that it lies in.
 
@@ -64,7 +64,7 @@ def describe(
     Raises
     ------
     InputError
-        When a file cannot be read or is no image.
+        When a file cannot be read or is not an image.
     """
     listed = list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
     known = {(item.path, item.page) for item in others}
@@ -204,7 +204,7 @@ def find_moved(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the images in a folder; none is no error."""
+    """Return the images in a folder; none is not an error."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder to look for images in.")
     try:

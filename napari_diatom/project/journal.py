@@ -34,7 +34,7 @@ SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"
 """Ending of a journal of which lines could not be read; the others were made again."""
 ATTEMPTS: Final = 5
-"""How often lines are written anew where the journal is taken away at once."""
+"""How often lines are written again where the journal is taken away at once."""
 
 _TAKEN: Final = "x"
 """Begins the name that a journal gets when it is taken; ids of windows are hexadecimal."""
@@ -238,7 +238,7 @@ class Left:
 
 
 def read(path: Path) -> Left:
-    """Read a journal; damaged lines are passed over and named, and a file that cannot be read is too."""
+    """Read a journal; damaged lines are skipped and named, and a file that cannot be read is too."""
     try:
         data = read_bytes(path)
     except InputError as error:

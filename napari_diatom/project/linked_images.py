@@ -94,7 +94,7 @@ class LinkedImages:
         if now is None or (now.height, now.width) != (image.height, image.width):
             raise InputError(
                 f"{self.path(image_id)} is another image now: it was {image.width} x {image.height} px. Put the old "
-                "file back, or add this one as an image of its own."
+                f"file back, or add this one as a new image."
             )
         self._settings.change(lambda settings: settings.with_image(image_id, sha256=now.sha256, size=now.size))
 
@@ -106,7 +106,7 @@ class LinkedImages:
         Raises
         ------
         InputError
-            When a file cannot be read or is no image.
+            When a file cannot be read or is not an image.
         OutputError
             When the settings cannot be written.
         """

@@ -102,7 +102,7 @@ class Project:
         folder = folder.absolute()
         path = folder / PROJECT_FILE
         if path.exists():
-            raise InputError(f"{folder} holds a project already: open it, or name another folder.")
+            raise InputError(f"{folder} already contains a project: open it, or name another folder.")
         described = image_identity.describe(folder, images, (), report, should_stop)
         known = [item for item in classes if isinstance(item, ProjectClass)]
         named = classes_of([item for item in classes if isinstance(item, str)], known)
@@ -299,7 +299,7 @@ class Project:
         Raises
         ------
         InputError
-            When a file cannot be read or is no image.
+            When a file cannot be read or is not an image.
         OutputError
             When the settings cannot be written.
         """
@@ -329,7 +329,7 @@ class Project:
         """Return what each image has, without reading outlines; what was counted of the same revision is known."""
         for image_id in self._journals.abandoned_images():
             if image_id not in self.documents and any(item.id == image_id for item in self.images):
-                # A damaged file is told of in its tally.
+                # A damaged file is reported in its tally.
                 with suppress(InputError):
                     self.contents(image_id)
         return tuple(
@@ -342,7 +342,7 @@ class Project:
     def import_annotations(self, annotations: Sequence[Annotations]) -> int:
         """Add annotations to the images that they name, all of them or none.
 
-        Images are found by path, file name or stem. Specimens that are there already are passed over; classes that the
+        Images are found by path, file name or stem. Specimens that are there already are skipped; classes that the
         project lacks are added.
 
         Returns

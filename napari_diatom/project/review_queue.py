@@ -85,7 +85,7 @@ def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specime
 
 
 class Round:
-    """Goes through the doubts of an image one by one, and begins anew when all have been looked at."""
+    """Goes through the doubts of an image one by one, and starts again when all have been looked at."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -121,7 +121,7 @@ def _doubts(
     found = [_doubt(item, meetings.get(id_, []), proposals, models) for id_, item in proposals.items()]
     known = _met(specimens, meetings).union(met)
     found += [
-        Doubt(item, "missed", "No model shows this specimen.")
+        Doubt(item, "missed", "No model found this specimen.")
         for id_, item in specimens.items()
         if item.origin == PERSON and id_ not in known
     ]
@@ -137,14 +137,14 @@ def _doubt(
     others = sorted(agreeing or meetings, key=lambda meeting: (meeting.other.name == item.name, -meeting.iou))
     if not others:
         if len(models) > 1:
-            return Doubt(item, "alone", "No other model shows this one.")
+            return Doubt(item, "alone", "No other model found this one.")
         return Doubt(item, "score", f"Score {item.score:.2f}.")
     other = others[0].other
     whose = other.origin if other.id in proposals else "the specimen"
     if other.name != item.name:
         return Doubt(item, "class", f"{item.name} by {item.origin}, {other.name} by {whose}.")
     if not agreeing:
-        return Doubt(item, "outline", f"{item.origin} and {whose} agree only in part.")
+        return Doubt(item, "outline", f"{item.origin} and {whose} overlap only partly.")
     return Doubt(item, "score", f"Score {item.score:.2f}, as {whose}.")
 
 

@@ -38,7 +38,7 @@ _NEEDED: Final = frozenset({"session", "annotator", "host", "pid"})
 
 @dataclass(frozen=True)
 class Presence:
-    """What a window says of itself.
+    """The state of a window of itself.
 
     Attributes
     ----------
@@ -240,7 +240,7 @@ def _said(path: Path) -> bytes | None:
 def _presence(said: bytes | None) -> Presence | None:
     """Return what a window says of itself, None where that is damaged or gone."""
     try:
-        data = parse_json(said or b"", "What a window says", "a session")
+        data = parse_json(said or b"", "The state of a window", "a session")
     except InputError:
         return None
     if not isinstance(data, dict):

@@ -31,13 +31,13 @@ KEYS: Final = "123456789"
 Name = Annotated[
     str,
     Field(min_length=1, max_length=4096),
-    spelt(r"[^\x00]*[^\s\x00][^\x00]*", "this may not be blank, or hold a NUL character"),
+    spelt(r"[^\x00]*[^\s\x00][^\x00]*", "must not be blank, or contain a NUL character"),
 ]
 FileStem = Annotated[
     str,
     spelt(
         r"[^<>:\"/\\|?*\x00-\x1f]*[^<>:\"/\\|?*\x00-\x1f. ]",
-        'a name that files can have is wanted: without < > : " / \\ | ? * and control characters, and with neither a '
+        'must be a valid file name: without < > : " / \\ | ? * and control characters, and with neither a '
         "dot nor a blank at its end",
     ),
 ]
@@ -86,8 +86,8 @@ class ProjectClass(_Frozen):
 
     name: Name
     code: str = ""
-    colour: Annotated[str, spelt(r"#[0-9a-f]{6}", "a '#' and six digits of 0 to 9 and a to f are wanted")] = "#e69f00"
-    key: Annotated[str, spelt(r"[1-9]?", "a digit from 1 to 9, or nothing, is wanted")] = ""
+    colour: Annotated[str, spelt(r"#[0-9a-f]{6}", "must be '#' and six digits of 0 to 9 and a to f")] = "#e69f00"
+    key: Annotated[str, spelt(r"[1-9]?", "must be a digit from 1 to 9, or empty")] = ""
 
 
 Division = Literal["pages", "fields"]
@@ -256,9 +256,9 @@ class Settings(_Frozen):
         InputError
             When the text is no YAML, is of a newer version, or holds wrong or unknown entries (all are named).
         """
-        data = parse_yaml(text, source, "the file of a project")
+        data = parse_yaml(text, source, "a project file")
         if not isinstance(data, dict):
-            raise InputError(f"{source} is not the file of a project.")
+            raise InputError(f"{source} is not a project file.")
         version = data.get("format")
         if isinstance(version, int) and version > FORMAT:
             raise InputError(f"{source} was written by a newer version of napari-diatom (format {version}): update it.")

@@ -64,8 +64,8 @@ class SettingsFile:
             both, clashes = merged(self._settings, mine, there)
             if clashes:
                 raise ConflictError(
-                    f"The settings of {self.folder.name} were changed by somebody else, too: {', '.join(clashes)}. "
-                    "Nothing was overwritten: look at what is there now (refresh), and change it again."
+                    f"The settings of {self.folder.name} were also changed by somebody else: {', '.join(clashes)}. "
+                    "Nothing was overwritten: look at the present settings (refresh), then make your change again."
                 )
             return both
 

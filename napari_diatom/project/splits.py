@@ -32,7 +32,7 @@ By = Literal["slide", "sample"]
 
 @dataclass(frozen=True)
 class Planned:
-    """A split, and what speaks against it.
+    """A split, and warnings about it.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def shares_of(text: str) -> tuple[int, ...]:
     parts = re.split(r"[-/,: ]+", text.strip())
     shares = tuple(int(part) for part in parts if part.isdecimal())
     if len(shares) != len(parts) or len(shares) not in (2, 3) or sum(shares) != 100 or min(shares) < 1:
-        raise InputError(f"{text!r} is not a split: give two or three shares that make 100, such as 70-15-15.")
+        raise InputError(f"{text!r} is not a split: give two or three shares that add up to 100, such as 70-15-15.")
     return shares
 
 
@@ -134,13 +134,13 @@ def group_of(image: ProjectImage, by: By) -> str:
 
 
 def warnings_of(split: Split, tallies: Sequence[Tally]) -> list[str]:
-    """Return what speaks against a split: empty parts, classes that a part lacks, images in no part."""
+    """Return warnings about a split: empty parts, classes that a part lacks, images in no part."""
     groups = _groups(tallies, split.by)
     found: list[str] = []
     if len(groups.names) == 1:
-        found.append(f"All images are of one {split.by}: nothing can be tested on another one.")
+        found.append(f"All images are of one {split.by}: there is no other {split.by} to test on.")
     elif len(groups.names) < len(split.parts):
-        found.append(f"There are {len(groups.names)} {split.by}s for {len(split.parts)} parts.")
+        found.append(f"There are only {len(groups.names)} {split.by}s for {len(split.parts)} parts.")
     outside = sorted({group_of(item.image, split.by) for item in tallies if part_of(split, item.image) is None})
     if outside:
         found.append(f"In no part: {split.by} {_listed(outside)}.")

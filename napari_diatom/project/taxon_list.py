@@ -38,7 +38,7 @@ def read_taxa(path: Path) -> tuple[ProjectClass, ...]:
         name_at = 0
     else:
         raise InputError(
-            f"{path} has no column of names: call one 'name' or 'species'. It has {', '.join(map(repr, rows[0]))}."
+            f"{path} has no column for names: call one 'name' or 'species'. It has {', '.join(map(repr, rows[0]))}."
         )
     codes: dict[str, str] = {}
     problems: list[str] = []

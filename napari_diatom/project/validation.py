@@ -81,10 +81,12 @@ def _of_file(project: Project, image: ProjectImage) -> Iterator[Finding]:
         yield Finding("unreadable", image.id, str(error))
         return
     if condition == "missing":
-        yield Finding("missing", image.id, f"{path} is not there: look for it where it was moved to.")
+        yield Finding("missing", image.id, f"{path} is missing: find it where it was moved to.")
     elif condition == "changed":
         yield Finding(
-            "changed", image.id, f"{path} is not the file that was annotated: put that back, or accept the new one."
+            "changed",
+            image.id,
+            f"{path} is not the file that was annotated: put the old file back, or accept the new one.",
         )
 
 
@@ -103,7 +105,7 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
     if outside:
         lie = either(len(outside), "lies", "lie")
         first = f"{either(len(outside), 'it', 'the first')} is {outside[0].id}"
-        yield Finding("outside", image.id, f"{many(len(outside), 'specimen')} {lie} outside of the image, {first}.")
+        yield Finding("outside", image.id, f"{many(len(outside), 'specimen')} {lie} outside the image, {first}.")
     known = {item.name for item in project.settings.classes}
     unknown = sorted({item.name for item in specimens} - known)
     if unknown:
@@ -113,14 +115,14 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
 def _of_journals(project: Project) -> Iterator[Finding]:
     """Look at what dead windows left, and at what is not in the files yet."""
     for left in project.leftovers():
-        what = "others changed the same."
+        what = "others changed the same specimens."
         if left.damaged:
             more = ", ..." if len(left.damaged) > NAMED else ""
             lines, are = either(len(left.damaged), "line", "lines"), either(len(left.damaged), "is", "are")
             what = f"{lines} {', '.join(map(str, left.damaged[:NAMED]))}{more} {are} damaged."
         elif left.clashes:
             what = clashes_in_words(left.clashes, left.annotator or "the one who made them")
-        text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be made again: {what}"
+        text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be restored: {what}"
         yield Finding("unsaved edits", "", f"{text} Remove the file when they are no longer needed.")
     for left in project.waiting():
         yield Finding(

@@ -282,5 +282,5 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike = np.uint8) -> NDArray[Any]
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
     except OSError as error:
         raise OutputError(
-            f"A map of {size / 1e9:.1f} GB finds no room in {tempfile.gettempdir()}: {reason(error)}"
+            f"A map of {size / 1e9:.1f} GB does not fit in {tempfile.gettempdir()}: {reason(error)}"
         ) from error

@@ -138,7 +138,7 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
     np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)
-    with pytest.raises(ModelError, match="names no specimens"):
+    with pytest.raises(ModelError, match="does not name specimens"):
         worker_process.name(Job("a", pixels(), model, rgb=True), found, silent, never)
 
 

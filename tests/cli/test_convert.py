@@ -27,10 +27,10 @@ def test_convert_says_what_is_lost_and_what_was_written(tmp_path: Path, capsys: 
     out = tmp_path / "out"
     assert cli.main(["convert", str(tmp_path / "a.json"), str(out), "--to", "yolo-obb", "--images", str(images)]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("YOLO-OBB does not hold: 3 outlines become boxes; ")
+    assert first.startswith("YOLO-OBB does not keep: 3 outlines become boxes; ")
     assert second == f"24 specimens of 2 images, COCO to YOLO-OBB: {out}"
     assert cli.main(["convert", str(out), str(tmp_path / "b.xml"), "--to", "cvat"]) == 0
-    assert "CVAT XML holds all of it." in capsys.readouterr().out
+    assert "CVAT XML keeps everything." in capsys.readouterr().out
     [back, _] = by_name("cvat").read(tmp_path / "b.xml")
     np.testing.assert_allclose(back.detections.boxes, boxes().detections.boxes, atol=1e-3)
 

@@ -107,7 +107,11 @@ def test_packages_that_are_not_there_are_problems(monkeypatch, capsys, quick):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("llvmpipe (LLVM 15)", "in software"), ("Microsoft Basic Render Driver", "in software"), ("", "no OpenGL")],
+    [
+        ("llvmpipe (LLVM 15)", "in software"),
+        ("Microsoft Basic Render Driver", "in software"),
+        ("", "OpenGL is missing"),
+    ],
 )
 def test_graphics_that_are_slow_or_missing_are_problems(quick, monkeypatch, capsys, name, words):
     monkeypatch.setattr(machine, "renderer", lambda: name)

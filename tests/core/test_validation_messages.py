@@ -11,11 +11,11 @@ from napari_diatom.project.settings import PROJECT_FILE
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (("classes", 0, "colour"), "red", "classes.0.colour: a '#' and six digits of 0 to 9 and a to f are wanted"),
-        (("classes", 0, "key"), "x", "classes.0.key: a digit from 1 to 9, or nothing, is wanted"),
-        (("classes", 0, "name"), " ", "classes.0.name: this may not be blank"),
-        (("images", 0, "id"), "a/b", "images.0.id: a name that files can have is wanted: without < > :"),
-        (("images", 0, "sha256"), "12", "images.0.sha256: 64 hexadecimal digits"),
+        (("classes", 0, "colour"), "red", "classes.0.colour: must be '#' and six digits of 0 to 9 and a to f"),
+        (("classes", 0, "key"), "x", "classes.0.key: must be a digit from 1 to 9, or empty"),
+        (("classes", 0, "name"), " ", "classes.0.name: must not be blank"),
+        (("images", 0, "id"), "a/b", "images.0.id: must be a valid file name: without < > :"),
+        (("images", 0, "sha256"), "12", "images.0.sha256: must be 64 hexadecimal digits"),
     ],
 )
 def test_settings_of_a_project_that_are_misspelt(tmp_path, capsys, place, value, said):

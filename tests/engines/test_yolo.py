@@ -189,7 +189,7 @@ def test_a_checkpoint_that_asks_for_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="asks for code"):
         yolo_net.read_checkpoint(path)
     path.write_text("no checkpoint")
-    with pytest.raises(ModelError, match="no PyTorch checkpoint"):
+    with pytest.raises(ModelError, match="not a PyTorch checkpoint"):
         yolo_net.read_checkpoint(path)
 
 

@@ -487,7 +487,7 @@ def test_two_names_for_one_image_are_refused(tmp_path: Path, capsys: Words) -> N
     source = coco(tmp_path / "a.json", {}, {"image_id": 2}, images=listed)
     command = ["convert", str(source), str(tmp_path / "out"), "--to", "voc", "--images", str(images)]
     assert cli.main(command) == 2
-    assert "'a' and 'a.png' are both taken for the image a.png" in capsys.readouterr().err
+    assert "'a' and 'a.png' both match the image a.png" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -96,13 +96,13 @@ def test_labelme(tmp_path: Path) -> None:
     assert part.detections.masks[4].area == pytest.approx(math.pi * 25, abs=6)
     assert (part.detections.masks[5].area, part.detections.masks[5].bounds) == (4, (5, 6, 8, 8))
     for shape, words in (
-        ({"points": [[1, 2]], "shape_type": "star"}, "shape 1 is a star, which is not a shape of LabelMe"),
+        ({"points": [[1, 2]], "shape_type": "star"}, "shape 1 is a star, which is not a known LabelMe shape"),
         ({"points": "abc"}, "not a list of x and y"),
         ({"points": [[1, 2], [3, float("nan")], [4, 5]]}, "NaN"),
         ({"points": [[1, 2], [3, 4]]}, "of 2 points"),
         ({"points": SQUARE, "attributes": {"status": "odd"}}, "unknown status 'odd'"),
         ({"points": SQUARE, "score": "high"}, "score 'high'"),
-        ({"points": [[1, 2], [3, 4]], "shape_type": "mask", "mask": "????"}, "no PNG"),
+        ({"points": [[1, 2], [3, 4]], "shape_type": "mask", "mask": "????"}, "not PNG"),
     ):
         with pytest.raises(InputError, match=rf"bad.json has damaged annotations: shape 1 .*{words}|{words}"):
             read("labelme", tmp_path / "bad.json", labelme(shape))
@@ -145,10 +145,10 @@ def test_biigle_csv(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.detections.boxes[4, :4], [30, 20, 40, 12], atol=0.8)
     assert detect(tmp_path / "x.csv").name == "biigle-csv"
     for content, words in (
-        (biigle(("Star", [1, 2], 1)), "line 2 is a Star, which is not a shape of BIIGLE"),
+        (biigle(("Star", [1, 2], 1)), "line 2 is a Star, which is not a known BIIGLE shape"),
         (biigle(("Polygon", [1, 2, 3], 1)), "line 2 has an outline that is not a list"),
         (biigle(("Circle", [1, 2], 1)), "are not 3 numbers"),
-        (biigle(("Polygon", TURNED, 1), attributes="{"), "attributes that are no JSON"),
+        (biigle(("Polygon", TURNED, 1), attributes="{"), "attributes that are not JSON"),
         (biigle(("Polygon", TURNED, 1), ("Polygon", TURNED, 1)).replace("1,1,Pinn", "1,1,Cymb"), "'Cymbularia', but"),
         ("a,b\n1,2\n", "lacks the columns label_name, filename, shape_name, points"),
         ("", "lacks the columns"),
@@ -203,11 +203,15 @@ def test_coco_without_one_of_its_lists_is_told_from_other_formats(key: str, tmp_
 def test_coco_of_anybody(tmp_path: Path) -> None:
     whole = json.loads(biigle_coco(TURNED, TURNED))
     for key, items, words in (
-        ("images", whole["images"] * 2, "image 2 has the id 7, as one before it"),
-        ("images", [*whole["images"], {**whole["images"][0], "id": 8}], "image 2 is named 'x.png', as one before it"),
+        ("images", whole["images"] * 2, "image 2 has the id 7, like an earlier one"),
+        (
+            "images",
+            [*whole["images"], {**whole["images"][0], "id": 8}],
+            "image 2 is named 'x.png', like an earlier one",
+        ),
         ("images", [{**whole["images"][0], "id": [7]}], "image 1 has no id"),
         ("images", [{**whole["images"][0], "width": 10**9}], "image 1 has the height 60"),
-        ("annotations", [whole["annotations"][0]] * 2, "annotation 2 has the id 0, as one before it"),
+        ("annotations", [whole["annotations"][0]] * 2, "annotation 2 has the id 0, like an earlier one"),
         ("annotations", [{**whole["annotations"][0], "image_id": 9}], "in the image 9, which the file does not list"),
         ("annotations", [{**whole["annotations"][0], "segmentation": [[1e30] * 8]}], "absurdly large"),
         ("annotations", [{**whole["annotations"][0], "segmentation": [], "bbox": [100, 5, 9, 9]}], "outside its image"),
@@ -241,7 +245,7 @@ def test_cvat(tmp_path: Path) -> None:
     for content, words in (
         (cvat(f'<box label="a" {edges} rotation="x"/>'), "x.png shape 1 has the rotation 'x'"),
         (cvat('<box label="a" xtl="1"/>'), "ytl None, which is not a number"),
-        (cvat('<star label="a" points="1,2"/>'), "shape 1 is a star, which is not a shape of CVAT"),
+        (cvat('<star label="a" points="1,2"/>'), "shape 1 is a star, which is not a known CVAT shape"),
         (cvat('<polygon label="a" points="1,2;3"/>'), "not a list of x and y"),
         (cvat('<mask label="a" rle="1, 2" left="5" top="6" width="3" height="2"/>'), "do not add up"),
         (cvat('<mask label="a" rle="-1, 7" left="5" top="6" width="3" height="2"/>'), "do not add up"),

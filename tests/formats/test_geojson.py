@@ -85,7 +85,7 @@ def test_taxa_come_back_and_are_what_qupath_shows():
     assert first["properties"]["taxon_confidence"] == 0.9
     assert "taxon_3" not in first["properties"]
     assert not {"name", "taxon"} & set(last["properties"])
-    assert losses(by_name("coco"), [written]).text() == "COCO does not hold: taxa of 3 specimens."
+    assert losses(by_name("coco"), [written]).text() == "COCO does not keep: taxa of 3 specimens."
     assert not losses(by_name("geojson"), [written])
     assert Annotations.of(boxes(2)).names == (None, None)
     with pytest.raises(InputError, match="1 names for 4"):

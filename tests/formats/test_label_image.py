@@ -43,7 +43,7 @@ def test_small_specimens_stay_on_top_and_the_report_counts_what_is_hidden() -> N
 def test_a_specimen_below_its_twin_is_named() -> None:
     report = Painter.of(some(rectangle(3, 3, 9, 9), rectangle(3, 3, 9, 9)), [7, 4], 20, 20).overlap()
     assert report.hidden == (4,)
-    assert "nothing is seen of number 4" in str(report)
+    assert "hidden completely: number 4" in str(report)
     assert "No specimens overlap" in str(Painter.of(NESTED[:1], None, 50, 60).overlap())
 
 

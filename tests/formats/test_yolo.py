@@ -69,7 +69,7 @@ def test_images_are_links_and_splits_are_folders(tmp_path: Path) -> None:
     assert len(form.read(tmp_path / "moved" / "data.yaml")) == 3
     for bad, words in (
         ({"a.png": "train"}, "does not name the image b.png, c.png"),
-        (dict.fromkeys(split, "dev"), "split dev is unknown; there are train, val, test"),
+        (dict.fromkeys(split, "dev"), "split dev is unknown; use train, val, test"),
         (dict.fromkeys(split, "val"), "No image of the split is in train"),
     ):
         with pytest.raises(InputError, match=words):
@@ -127,7 +127,7 @@ def test_scores_backgrounds_and_quadrilaterals_of_others(tmp_path: Path) -> None
         ("yolo", "0 0.5 0.5 0.1 0.1 7", "score 7"),
         ("yolo-obb", "0 0.1 0.1 0.2 0.2 0.3 0.3 0.4 0.4", "without an area"),
         ("yolo-seg", "0 0.1 0.1 0.2 0.2 0.3 0.3", "without an area"),
-        ("yolo-seg", "0 0.1 0.1 0.1001 0.1 0.1001 0.1001", "not a single pixel's centre"),
+        ("yolo-seg", "0 0.1 0.1 0.1001 0.1 0.1001 0.1001", "contains no pixel's centre"),
         ("yolo-seg", "0 0.1 0.1 0.2", "has 3 coordinates"),
     ],
 )
@@ -146,12 +146,12 @@ def test_damaged_datasets(tmp_path: Path) -> None:
     for data, words in (
         ("names: {0: a, 2: b}\ntrain: images/train", "from 0 on"),
         ("names: [a, a]\ntrain: images/train", "several classes of one name"),
-        ("names: [a]", "names no folder of images"),
+        ("names: [a]", "does not name a folder of images"),
         ("names: [a]\ntrain: images/elsewhere", "'images/elsewhere', which is not there"),
         ("names: [a]\ntrain: list.txt", "'list.txt', which is not there"),
         ("names: [a]\ntrain: 7", "train that is neither a folder nor a list"),
-        ("[1, 2]", "lists no names"),
-        ("a: [", "is not a dataset of YOLO: while parsing"),
+        ("[1, 2]", "does not list class names"),
+        ("a: [", "is not a YOLO dataset: while parsing"),
     ):
         with pytest.raises(InputError, match=words):
             form.read(dataset(tmp_path / "data", "", data=data))
@@ -228,9 +228,9 @@ def test_why_a_dataset_cannot_be_read_is_told(tmp_path: Path) -> None:
     for rows, data, words in (
         ("0 0.5 0.5 0.1 0.1\n0 0 0 1 0 1 1 0 1\n", NAMES, "label rows of 5, 9 numbers"),
         ("0 1 2\n", NAMES, "label rows of 3 numbers"),
-        ("", "names: [a]\n", "names no folder of images"),
-        ("", "train: images/train\n", "lists no names of classes"),
-        ("", "a: [", "is not a dataset of YOLO: while parsing"),
+        ("", "names: [a]\n", "does not name a folder of images"),
+        ("", "train: images/train\n", "does not list class names"),
+        ("", "a: [", "is not a YOLO dataset: while parsing"),
     ):
         folder = dataset(tmp_path, rows, data=data)
         for path in (folder, folder / "data.yaml"):

@@ -52,7 +52,7 @@ def test_a_focus_series_is_one_field_in_its_sharpest_plane(tmp_path, count, caps
     code, found, record = count(path)
     assert code == 0
     assert found == {name: SPECIMENS}
-    said = f"Plane {SHARPEST} of 3, the sharpest, was taken"
+    said = f"Plane {SHARPEST} of 3, the sharpest, was used"
     assert said in capsys.readouterr().err
     assert any(said in notice for notice in record["images"][0]["notices"])
     assert record["options"]["z"] == "best"
@@ -71,7 +71,7 @@ def test_planes_of_a_focus_series_are_chosen(tmp_path, count, capsys, name):
         [image] = open_images(path, z=z)
         np.testing.assert_array_equal(image.read(0, 0, 400, 300)[..., 1], expected)
     assert count(path, "--z", "4")[0] == 2
-    assert "no plane 4" in capsys.readouterr().err
+    assert "plane 4 does not exist" in capsys.readouterr().err
     assert count(path, "--z", "sharpest")[0] == 2
     assert "best, max, each" in capsys.readouterr().err
 

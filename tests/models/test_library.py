@@ -133,7 +133,7 @@ def test_damaged_models_are_named(folder: Path, tmp_path: Path) -> None:
         library.find(folder).verify()
     broken = tmp_path / "broken.diatom-model"
     broken.write_text("no archive")
-    with pytest.raises(ModelError, match=r"broken\.diatom-model is not a model that can be used"):
+    with pytest.raises(ModelError, match=r"broken\.diatom-model cannot be used as a model"):
         library.find(broken)
     shutil.rmtree(folder)
     folder.mkdir()
@@ -149,7 +149,7 @@ def test_a_damaged_archive_is_named(folder: Path, tmp_path: Path) -> None:
     data = bytearray(broken.read_bytes())
     data[data.index(WEIGHTS_FILE.encode()) + len(WEIGHTS_FILE)] ^= 255
     broken.write_bytes(data)
-    with pytest.raises(ModelError, match=r"broken\.diatom-model is not a model that can be used"):
+    with pytest.raises(ModelError, match=r"broken\.diatom-model cannot be used as a model"):
         library.find(broken)
 
 

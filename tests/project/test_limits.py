@@ -216,7 +216,7 @@ def test_a_new_project_whose_annotations_do_not_fit_can_be_made_again(tmp_path, 
     assert main([*command, str(tmp_path / "s0f1.geojson")]) == 0
     assert "2 images, 1 class, 1 specimen" in capsys.readouterr().out
     assert main([*command, str(tmp_path / "s0f1.geojson")]) == 2
-    assert "holds a project already" in capsys.readouterr().err
+    assert "already contains a project" in capsys.readouterr().err
     assert (tmp_path / "second" / PROJECT_FILE).exists()
 
 

@@ -310,12 +310,12 @@ def test_settings_are_refused_with_every_problem(tmp_path):
     path.write_text(yaml.safe_dump(bad))
     with pytest.raises(InputError) as error:
         Project.open(project.folder)
-    for words in ("colour: there is no such entry", "classes.0.key", "classes.1.colour", "images.1.sha256"):
+    for words in ("colour: unknown entry", "classes.0.key", "classes.1.colour", "images.1.sha256"):
         assert words in str(error.value)
     for text, words in (
         ("format: 2\n", "newer version"),
-        ("- a\n", "not the file of a project"),
-        ("a: [", "is not the file of a project: while parsing"),
+        ("- a\n", "not a project file"),
+        ("a: [", "is not a project file: while parsing"),
         (yaml.safe_dump(good | {"images": [good["images"][0]] * 2}), "id of two images"),
         (yaml.safe_dump(good | {"statuses": ["dead"]}), "unknown status 'dead'"),
     ):
@@ -370,7 +370,7 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path):
         assert len(backups.versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
         with pytest.raises(InputError, match="no image 'x-3'"):
             project.document("x-3")
-        with pytest.raises(InputError, match="holds a project already"):
+        with pytest.raises(InputError, match="already contains a project"):
             Project.create(tmp_path / "p", paths)
 
 
@@ -448,7 +448,7 @@ def test_import_is_whole_or_not_at_all(tmp_path):
         # What is there already is passed over.
         assert project.import_annotations(exported) == 0
         project.document("s0f0").set_class(list(exported[0].ids), "Navicula")
-        with pytest.raises(InputError, match="already, and differs"):
+        with pytest.raises(InputError, match="already in the project, with different content"):
             project.import_annotations(exported)
 
 

@@ -47,7 +47,7 @@ def test_disagreements_come_before_low_scores():
         (agrees.id, "score"),
     ]
     assert found[0].text == "Navicula by diatom-obb 1.0, Nitzschia by the specimen."
-    assert found[1].text == "diatom-obb 1.0 and the specimen agree only in part."
+    assert found[1].text == "diatom-obb 1.0 and the specimen overlap only partly."
 
 
 def test_two_models_are_compared():

@@ -105,7 +105,7 @@ def test_samples_and_images_without_a_slide():
 
 @pytest.mark.parametrize("text", ["70-15", "70-15-15-0", "a-b-c", "", "100-0-0", "50.5-49.5"])
 def test_shares_have_to_make_100(text):
-    with pytest.raises(InputError, match="make 100"):
+    with pytest.raises(InputError, match="add up to 100"):
         splits.shares_of(text)
 
 

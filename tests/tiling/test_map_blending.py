@@ -155,5 +155,5 @@ def test_large_maps_lie_in_a_file_that_goes_with_them(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
     assert not isinstance(scratch((10, 10)), np.memmap)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(OutputError, match="finds no room"):
+    with pytest.raises(OutputError, match="does not fit"):
         scratch((3, 100, 20))

@@ -2,7 +2,7 @@
 
 ``points`` are the coordinates as JSON, ``attributes`` the image's, with its width and height. A polygon of four corners
 at right angles is a box. Circles and ellipses become outlines. A specimen that several people gave the same label is
-one specimen; it is known by its annotation's number and its points. Labels of one name are told apart by their parents.
+one specimen; it is known by its annotation's number and its points. Labels of one name differ in their parents.
 What has no area (points, lines, whole frames) is left out, and counted.
 """
 
@@ -185,7 +185,7 @@ def _json(text: str | None, column: str) -> Any:
     try:
         return parse_json(text or "null", "The cell", "JSON")
     except InputError:
-        raise InputError(f"has {column} that are no JSON") from None
+        raise InputError(f"has {column} that are not JSON") from None
 
 
 def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
@@ -208,7 +208,7 @@ def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
         axes = math.dist((ax, ay), (cx, cy)), math.dist((bx, by), (dx, dy))
         ring = ellipse((ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, *axes, angle)
     else:
-        raise InputError(f"is a {shortened(str(kind))}, which is not a shape of BIIGLE that is known")
+        raise InputError(f"is a {shortened(str(kind))}, which is not a known BIIGLE shape")
     return Specimen.outlined(name, ((ring,),), size)
 
 

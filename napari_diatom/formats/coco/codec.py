@@ -5,7 +5,7 @@ ones, or polygons. What COCO has no place for stands beside it in ``attributes``
 whether a person has looked at it, cut flags; and ``score`` as in COCO's results. All of that may be missing. Overlaps
 and holes are kept. CVAT turns a ``bbox`` by ``attributes.rotation``, in degrees and clockwise on the screen. A region
 with ``iscrowd`` is not a specimen but a place that is not to be judged: it is left out, and counted. Categories of one
-name are told apart by their ``supercategory``.
+name are distinguished by their ``supercategory``.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _segmentation(mask: CroppedMask, outline: Outline | None, height: int, width
 def read(path: Path) -> list[Annotations]:
     """Read the specimens of all images in a COCO file, in the order of the images.
 
-    Masks are given for images with at least one segmentation that is no rectangle.
+    Masks are given for images with at least one segmentation that is not a rectangle.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def is_crowd(item: Mapping[str, Any]) -> bool:
 
 
 class _Row:
-    """One annotation as read; the message of an error goes on after "annotation 3"."""
+    """One annotation as read; the message of an error continues after "annotation 3"."""
 
     def __init__(self, item: Mapping[str, Any], image: Mapping[str, Any], categories: Mapping[Any, str]) -> None:
         if not isinstance(item.get("category_id"), int | str) or item.get("category_id") not in categories:
@@ -314,7 +314,7 @@ def _outline(segmentation: Any) -> Outline | None:
 
 
 def _box(numbers: Any) -> NDArray[np.float64] | None:
-    """Return the numbers of an oriented box, None where they are no box."""
+    """Return the numbers of an oriented box, None where they are not a box."""
     if not isinstance(numbers, list) or len(numbers) != 5:
         return None
     box = np.array([_number(value, "oriented box") for value in numbers])

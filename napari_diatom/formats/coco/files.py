@@ -74,9 +74,9 @@ def checked(
             number, size = _image(image)
             name = str(image.get("file_name") or "")
             if number in sizes:
-                raise InputError(f"has the id {shown(number)}, as one before it")
+                raise InputError(f"has the id {shown(number)}, like an earlier one")
             if name and name in names:
-                raise InputError(f"is named {shown(name)}, as one before it")
+                raise InputError(f"is named {shown(name)}, like an earlier one")
             sizes[number] = size
             names.add(name)
     for position, category in enumerate(_list(data.get("categories")), start=1):
@@ -127,7 +127,7 @@ def _annotation(item: Any, sizes: dict[Any, Size], seen: set[Any]) -> None:
     number = item.get("id")
     if isinstance(number, int | str):
         if number in seen:
-            raise InputError(f"has the id {shown(number)}, as one before it")
+            raise InputError(f"has the id {shown(number)}, like an earlier one")
         seen.add(number)
     elif number is not None:
         raise InputError(f"has the id {shown(number)}")

@@ -79,7 +79,7 @@ def decode(counts: ArrayLike, height: int, width: int) -> CroppedMask:
     if not len(starts):
         return CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
     left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
-    # Rows above and below the mask are left out, unless a run goes on from the foot of a column.
+    # Rows above and below the mask are left out, unless a run continues from the foot of a column.
     column, last = starts // height, (ends - 1) // height
     top, bottom = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
     if (column != last).any():

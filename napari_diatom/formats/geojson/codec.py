@@ -190,7 +190,7 @@ def class_and_status(properties: Mapping[str, Any]) -> tuple[str, Any]:
     Raises
     ------
     InputError
-        When the class is not text; the message goes on after the feature's name.
+        When the class is not text; the message continues after the feature's name.
     """
     classification = properties.get("classification")
     names = [classification]
@@ -322,7 +322,7 @@ def _collection(data: Any, source: str) -> tuple[list[Any], Mapping[str, Any]]:
 
 
 def _parse(feature: Any) -> _Feature:
-    """Check one feature; the message of an error goes on after "feature 3"."""
+    """Check one feature; the message of an error continues after "feature 3"."""
     if not isinstance(feature, dict) or not isinstance(feature.get("geometry"), dict):
         raise InputError("has no geometry")
     properties = feature.get("properties")

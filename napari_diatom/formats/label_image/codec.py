@@ -157,7 +157,7 @@ def read_pages(path: Path) -> list[tuple[tuple[int, int], Detections]]:
     Raises
     ------
     InputError
-        When the file cannot be read, a page is no plane of whole numbers, or they would be absurdly large.
+        When the file cannot be read, a page is not a plane of whole numbers, or they would be absurdly large.
     """
     pages = []
     for number, plane in enumerate(_planes(path), start=1):

@@ -47,10 +47,11 @@ class Overlap:
 
     def __str__(self) -> str:
         if not self.pixels:
-            return "No specimens overlap: the label image shows every pixel of each."
-        gone = f"; nothing is seen of number {', '.join(map(str, self.hidden))}" if self.hidden else ""
+            return "No specimens overlap: the label image shows every pixel of every specimen."
+        gone = f"; these are hidden completely: number {', '.join(map(str, self.hidden))}" if self.hidden else ""
         return (
-            f"{self.specimens} specimens lie partly below others: the label image leaves out {self.pixels} of their "
+            f"{self.specimens} specimens are partly covered by others: the label image leaves out {self.pixels} of "
+            f"their "
             f"pixels{gone}. COCO and GeoJSON keep overlaps whole."
         )
 

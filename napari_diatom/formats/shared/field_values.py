@@ -46,7 +46,7 @@ def number(value: Any, name: str) -> float:
     Raises
     ------
     InputError
-        When it is none, or NaN, infinite or absurdly large; the message goes on after what it is said of.
+        When it is none, or NaN, infinite or absurdly large; the message continues after what it is said of.
     """
     try:
         found = float("nan" if isinstance(value, bool) else value)

@@ -32,7 +32,7 @@ class Pictures:
     folder : Path or None
         As given.
     remarks : list of str
-        What readers passed over, or had to guess, in sentences that name the file: warnings for the user.
+        What readers skipped, or had to guess, in sentences that name the file: warnings for the user.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Pictures:
         if not found:
             raise InputError(f"{self.folder} has no image named {whole}")
         if len(found) > 1:
-            raise InputError(f"{self.folder} has several images named {whole}: give them names of their own")
+            raise InputError(f"{self.folder} has several images named {whole}: give them different names")
         return found[0]
 
     def fields(self, name: str) -> int | None:
@@ -139,7 +139,7 @@ def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: P
             continue
         if pictures.folder is not None and meant.setdefault(name, part.image) != part.image:
             both = f"{shown(meant[name], LONGEST_NAME)} and {shown(part.image, LONGEST_NAME)}"
-            problems.append(f"{both} are both taken for the image {name}")
+            problems.append(f"{both} both match the image {name}")
         height, width = size or (None, None)
         out.append(replace(part, image=name, height=height, width=width))
     if problems:

@@ -1,4 +1,4 @@
-"""From what a file says of its specimens to :class:`Annotations`, with every problem of the file told at once."""
+"""From what a file says of its specimens to :class:`Annotations`, with every problem of the file reported together."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Facts:
         Raises
         ------
         InputError
-            When one cannot be right; the message goes on after the specimen's name.
+            When one cannot be right; the message continues after the specimen's name.
         """
         score = number(known["score"], "score") if known.get("score") not in (None, "") else 1.0
         if not 0 <= score <= 1:
@@ -181,7 +181,7 @@ class Specimen:
         Raises
         ------
         InputError
-            When it has no area or lies outside the image; the message goes on after the specimen's name.
+            When it has no area or lies outside the image; the message continues after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
         if not np.abs(numbers[:4]).max() <= FARTHEST:
@@ -229,7 +229,7 @@ class Specimen:
         """
         seen = mask if size is None else mask.within(0, 0, size[1], size[0])
         if not mask.area:
-            raise InputError("holds not a single pixel's centre")
+            raise InputError("is too small: it contains no pixel's centre")
         if size is not None:
             _check_seen(seen.area > 0, size)
         return cls(name, oriented_box(seen), seen.trimmed(), outline, facts)
@@ -311,7 +311,7 @@ def tidy(part: Annotations, source: object) -> Annotations:
     """
     size = size_of(part.height, part.width)
     if size is None and not (part.height is None and part.width is None):
-        raise InputError(f"{source} has an image whose height and width cannot be right.")
+        raise InputError(f"{source} has an image with an impossible height or width.")
     problems = Problems()
     corners = geometry.corners(part.detections.boxes)
     lines = list(part.outlines)

@@ -1,4 +1,4 @@
-"""Polygons as other programs draw them: checked, repaired, told from rectangles, filled, and joined to one ring."""
+"""Polygons of other programs: checked, repaired, distinguished from rectangles, filled, and joined to one ring."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ring_of(values: Any) -> Ring:
     Raises
     ------
     InputError
-        When they are no finite points, fewer than three, or have no area; the message goes on after what they outline.
+        When they are not finite points, fewer than three, or have no area; the message continues after their name.
     """
     if isinstance(values, list | tuple) and len(values) > 2 * MOST_POINTS:
         raise InputError(f"has an outline of more than {MOST_POINTS:,} points, which is absurdly many")
@@ -72,7 +72,7 @@ def repaired(rings: Outline) -> Outline:
     Raises
     ------
     InputError
-        When nothing with an area is left, or a point lies nowhere or absurdly far away; the message goes on after what
+        When nothing with an area is left, or a point is not finite or too far away; the message continues after what
         they outline.
     """
     for ring in chain.from_iterable(rings):
@@ -120,7 +120,7 @@ def nested(rings: Sequence[Ring]) -> Outline:
     Raises
     ------
     InputError
-        When nothing has an area; the message goes on after what they outline.
+        When nothing has an area; the message continues after what they outline.
     """
     if _is_tangled(rings):
         parts = trace(fill(tuple((ring,) for ring in rings)))
@@ -163,7 +163,7 @@ def box_round(ring: Ring) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        When the ring has no area; the message goes on after what it outlines.
+        When the ring has no area; the message continues after what it outlines.
     """
     box = rectangle_of(ring)
     if box is not None:
@@ -180,7 +180,7 @@ def ellipse(cx: float, cy: float, length: float, width: float, angle: float) -> 
     Raises
     ------
     InputError
-        When it is absurdly large or lies nowhere; the message goes on after what it outlines.
+        When it is absurdly large or lies nowhere; the message continues after what it outlines.
     """
     _check_near(np.array([cx, cy, length, width]))
     check_angle(angle)
@@ -202,7 +202,7 @@ def filled(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
     Raises
     ------
     InputError
-        When it would be absurdly large; the message goes on after what the polygons outline.
+        When it would be absurdly large; the message continues after what the polygons outline.
     """
     mask = fill(outline)
     return mask if size is None else mask.within(0, 0, size[1], size[0])
@@ -214,7 +214,7 @@ def check_angle(angle: float) -> None:
     Raises
     ------
     InputError
-        When it is; the message goes on after what is rotated.
+        When it is; the message continues after what is rotated.
     """
     if not abs(angle) <= MOST_TURNS * 2 * math.pi:
         raise InputError(f"has a rotation of {math.degrees(angle):g} degrees, which is absurdly large")
@@ -226,7 +226,7 @@ def check_box(box: ArrayLike) -> None:
     Raises
     ------
     InputError
-        When they are; the message goes on after the box's name.
+        When they are; the message continues after the box's name.
     """
     width, height = np.ptp(geometry.corners(box)[0], axis=0).tolist()
     check_span(width, height, LARGEST_BOX)
@@ -238,7 +238,7 @@ def filled_box(box: ArrayLike, size: tuple[int, int] | None) -> CroppedMask:
     Raises
     ------
     InputError
-        When that is absurdly large as well; the message goes on after the box's name.
+        When that is absurdly large as well; the message continues after the box's name.
     """
     corners = np.asarray(geometry.corners(box)[0])
     width, height = (np.ptp(corners, axis=0) + 1).tolist()

@@ -141,7 +141,7 @@ def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Speci
     Raises
     ------
     InputError
-        When the row is damaged; the message goes on after its place.
+        When the row is damaged; the message continues after its place.
     """
     cells = line.split()
     index = cells[0]

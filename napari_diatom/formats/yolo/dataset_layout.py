@@ -81,9 +81,9 @@ def data_of(file: Path) -> dict[str, Any]:
     InputError
         When it cannot be read or describes no dataset.
     """
-    data = read_yaml(file, "a dataset of YOLO")
+    data = read_yaml(file, "a YOLO dataset")
     if not isinstance(data, dict) or "names" not in data:
-        raise InputError(f"{file} describes no dataset of YOLO: it lists no names of classes.")
+        raise InputError(f"{file} is not a YOLO dataset: it does not list class names.")
     return data
 
 
@@ -188,7 +188,7 @@ def _sources(data: Mapping[str, Any], file: Path) -> list[_Source]:
                 raise InputError(f"{file} has a {split} that is neither a folder nor a list of images.")
             found.append(_Source(split, text, _place(text, roots)))
     if not found:
-        raise InputError(f"{file} names no folder of images ({', '.join(SPLITS)}).")
+        raise InputError(f"{file} does not name a folder of images ({', '.join(SPLITS)}).")
     return found
 
 
@@ -261,7 +261,7 @@ def _of_list(source: _Source) -> Iterator[_Entry]:
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Return the files of some kinds in a folder and its subfolders; hidden ones are passed over."""
+    """Return the files of some kinds in a folder and its subfolders; hidden ones are skipped."""
     if not _is_folder(folder):
         return []
     return sorted(

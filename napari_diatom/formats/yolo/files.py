@@ -89,7 +89,7 @@ def _splits(images: Sequence[str], split: Mapping[str, str] | None) -> list[str]
     parts = [_ALIASES.get(split[name], split[name]) for name in images]
     odd = sorted(set(parts) - set(SPLITS))
     if odd:
-        raise InputError(f"The split {some_of(odd)} is unknown; there are {', '.join(SPLITS)}.")
+        raise InputError(f"The split {some_of(odd)} is unknown; use {', '.join(SPLITS)}.")
     if SPLITS[0] not in parts:
         raise InputError("No image of the split is in train.")
     return parts

@@ -14,7 +14,7 @@ from napari_diatom.diagnostics import checkup
 from napari_diatom.diagnostics.checkup import Checkup
 from napari_diatom.widgets.common.object_names import named
 
-_LOOKING: Final = "Looking at the installation..."
+_LOOKING: Final = "Checking the installation..."
 
 
 class AboutWidget(QWidget):
@@ -63,7 +63,9 @@ class AboutWidget(QWidget):
     def _show(self, found: Checkup) -> None:
         """Show what was found."""
         number = len(found.problems)
-        self._state.setText("No problems found." if not number else f"{many(number, 'problem')} found: see the end.")
+        self._state.setText(
+            "No problems found." if not number else f"{many(number, 'problem')} found: see the end of the text."
+        )
         self._text.setPlainText(found.text())
         self._copy.setEnabled(True)
 

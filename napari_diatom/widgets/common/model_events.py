@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 
 class ModelNews(QObject):
-    """What is told of the models of this user."""
+    """Signals about the user's models."""
 
     changed = Signal()
     """There is another one."""

@@ -52,14 +52,14 @@ class PixelSizeEdit(QWidget):
         self._spin.setSpecialValueText("unknown")
         self._spin.setSuffix(" µm")
         self._spin.setKeyboardTracking(False)
-        self._spin.setToolTip("Micrometres per pixel. At 0 it is unknown, and lengths stay in pixels.")
+        self._spin.setToolTip("Micrometres per pixel. 0 means unknown: lengths are in pixels.")
         self._before: float | None = None
         self._spin.valueChanged.connect(self._on_spin)
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
         self._spin.setMinimumWidth(140)
         button = named(QPushButton("Optics"), "pixel_size_presets")
-        button.setToolTip("Take the pixel size of an objective and camera")
+        button.setToolTip("Use the pixel size of an objective and camera")
         button.setMenu(self._menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -97,7 +97,7 @@ class PixelSizeEdit(QWidget):
 
     def setHint(self, hint: str) -> None:
         """Show where the value came from as the tooltip's second line."""
-        first = "Micrometres per pixel. At 0 it is unknown, and lengths stay in pixels."
+        first = "Micrometres per pixel. 0 means unknown: lengths are in pixels."
         self._spin.setToolTip(f"{first}\n{hint}" if hint else first)
 
     def presetNames(self) -> list[str]:
@@ -161,7 +161,7 @@ class OpticsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Objective and camera")
         self._name = named(QLineEdit(), "optics_name")
-        self._name.setPlaceholderText("as you call it, such as “Axio 100x”")
+        self._name.setPlaceholderText("your name for it, such as “Axio 100x”")
         self._magnification = self._number("optics_magnification", 1, 200, 100, "x", 1)
         self._camera = self._number("optics_camera", 0.1, 50, 3.45, " µm", 2)
         self._adapter = self._number("optics_adapter", 0.1, 10, 1, "x", 2)

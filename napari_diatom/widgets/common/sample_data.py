@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def render_aside(name: str, file: Path) -> None:
-    """Render an example slide into ``file`` in a process of its own, and go on with the window's events meanwhile.
+    """Render an example slide into ``file`` in a separate process, and go on with the window's events meanwhile.
 
     napari wants a sample's data as the return value of a call, so the call waits in an event loop of its own.
 

@@ -44,8 +44,8 @@ class ComposedPart(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._on = named(QCheckBox("Learn from composed slides first"), "composed")
-        self._on.setToolTip("Cut-outs of your training slides on emptied backgrounds: most help with few slides")
+        self._on = named(QCheckBox("Train on composed slides first"), "composed")
+        self._on.setToolTip("Cut-outs from your training slides on empty backgrounds; helps most with few slides")
         self._count = named(QSpinBox(), "composed_count")
         self._count.setRange(1, 100_000)
         self._count.setValue(200)
@@ -59,7 +59,7 @@ class ComposedPart(QWidget):
         self._overlap.setValue(0.2)
         self._atlas = named(QLineEdit(), "atlas")
         self._atlas.setPlaceholderText("None")
-        self._atlas.setToolTip("Folder of images with one valve each, a subfolder for each taxon")
+        self._atlas.setToolTip("Folder of images with one valve each; one subfolder per taxon")
         self._choose = named(QPushButton("…"), "choose_atlas")
         self._preview = named(QPushButton("Preview"), "preview_composed")
         self._preview.setToolTip("Show the first composed slides in the viewer, with their specimens")
@@ -73,7 +73,7 @@ class ComposedPart(QWidget):
         form = QFormLayout(self._inner)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Slides", self._count)
-        form.addRow("Epochs on them", self._epochs)
+        form.addRow("Epochs", self._epochs)
         form.addRow("Debris per diatom", ratio)
         form.addRow("Largest overlap", self._overlap)
         form.addRow("Atlas", atlas)
@@ -106,7 +106,7 @@ class ComposedPart(QWidget):
         }
 
     def _ask_for_atlas(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of an atlas")
+        folder = QFileDialog.getExistingDirectory(self, "Choose an atlas folder")
         if folder:
             self._atlas.setText(folder)
 

@@ -1,4 +1,4 @@
-"""The first page of *Fine-tune a model*: which slides, what is on them, and what speaks against training on them."""
+"""The first page of *Fine-tune a model*: which slides, what is on them, and warnings about training on them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SlidesPage(QWidget):
         return self._dataset
 
     def problem(self) -> str | None:
-        """Return why nothing can be learnt from these slides."""
+        """Return why these slides cannot be used for training."""
         return self._problem or None
 
     def look(self) -> None:
@@ -123,22 +123,22 @@ class SlidesPage(QWidget):
 
     def _build(self) -> None:
         self._data = named(QLineEdit(), "data")
-        self._data.setPlaceholderText("Folder of a project, or annotations")
+        self._data.setPlaceholderText("Project folder or annotations")
         self._project_button = named(QPushButton("Project…"), "choose_project")
         self._file_button = named(QPushButton("File…"), "choose_file")
         self._images = named(QLineEdit(), "images")
         self._images.setPlaceholderText("Beside the annotations")
-        self._images.setToolTip("Folder of the images, where they do not lie beside the annotations")
+        self._images.setToolTip("Folder of the images, if they are not beside the annotations")
         self._group = named(QLineEdit(), "group")
-        self._group.setPlaceholderText("By folder, or each image its own")
+        self._group.setPlaceholderText("The image's folder, or each image")
         self._group.setToolTip(
-            "Regular expression whose part in parentheses is the slide in an image's name, such as ^(S\\d+)_; for "
-            "annotations that name no slides"
+            "Regular expression; its part in parentheses is the slide in an image's name, such as ^(S\\d+)_. For "
+            "annotations without slide names"
         )
         self._without = named(QLineEdit(), "without")
-        self._without.setPlaceholderText("No class")
-        self._without.setToolTip("Classes that are not learnt, with commas")
-        self._one = named(QCheckBox("Learn all as one class"), "one_class")
+        self._without.setPlaceholderText("None")
+        self._without.setToolTip("Classes to leave out, separated by commas")
+        self._one = named(QCheckBox("Treat all classes as one"), "one_class")
         self._one_name = named(QLineEdit("diatom"), "one_class_name")
         self._one_name.setEnabled(False)
         self._shares = named(QComboBox(), "shares")
@@ -146,12 +146,12 @@ class SlidesPage(QWidget):
         self._shares.addItems(_SHARES)
         self._shares.setToolTip("Percent of training, validation and test; a slide's images stay together")
         self._by = named(QComboBox(), "by")
-        self._by.addItem("Slides stay together", "slide")
-        self._by.addItem("Samples stay together", "sample")
+        self._by.addItem("Keep slides together", "slide")
+        self._by.addItem("Keep samples together", "sample")
         self._own = named(QCheckBox("Use the project's own split"), "own_split")
         self._own.setChecked(True)
         self._seed = named(QSpinBox(), "split_seed")
-        self._seed.setToolTip("Another seed divides the slides otherwise")
+        self._seed.setToolTip("Change the seed for a different split")
         self._table = named(QTableWidget(0, len(_COLUMNS)), "classes")
         self._table.setHorizontalHeaderLabels(_COLUMNS)
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
@@ -178,12 +178,12 @@ class SlidesPage(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Leave out", self._without)
         form.addRow("Images", self._images)
-        form.addRow("Slide's name", self._group)
+        form.addRow("Slide name", self._group)
         form.addRow("Shares", self._shares)
         form.addRow("", self._by)
         form.addRow("Seed", self._seed)
         form.addRow("", self._own)
-        folded = QCollapsible("Classes, images, division")
+        folded = QCollapsible("Classes, images, split")
         folded.addWidget(more)
         layout = QVBoxLayout(self)
         layout.addLayout(row)
@@ -208,7 +208,7 @@ class SlidesPage(QWidget):
             signal.connect(self._timer.start)
 
     def _ask_for_project(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of a project, or of annotations")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a project or annotations folder")
         if folder:
             self.set_data(Path(folder))
 

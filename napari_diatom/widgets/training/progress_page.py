@@ -42,8 +42,8 @@ _STAGES: Final = {
     "slides": "Cutting out specimens",
     "atlas": "Cutting out valves of the atlas",
     "fields": "Composing slides",
-    "composed-step": "Learning from composed slides",
-    "composed-epoch": "Learning from composed slides",
+    "composed-step": "Training on composed slides",
+    "composed-epoch": "Training on composed slides",
     "validation": "Tuning the threshold on the validation slides",
     "test": "Testing on the test slides",
 }
@@ -90,7 +90,7 @@ class ProgressPage(QWidget):
         self._show_all()
 
     def start(self, folder: RunFolder) -> None:
-        """Begin a run, or go on with it; what is wrong is shown instead."""
+        """Start a run, or continue it; what is wrong is shown instead."""
         self._begin(folder)
         try:
             folder.keep_going(self._keep.isChecked())
@@ -145,12 +145,12 @@ class ProgressPage(QWidget):
         self._canvas.setStyleSheet("background: transparent;")
         self._example = named(QLabel(), "example")
         self._example.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._example.setToolTip("Validation slides: blue is the truth, orange what was found")
+        self._example.setToolTip("Validation slides: blue is annotated, orange is found")
         self._epoch = named(QSlider(Qt.Orientation.Horizontal), "example_epoch")
         self._example_title = _text("example_title")
         self._result = _text("test_figures")
         self._stop = named(QPushButton("Stop"), "stop_training")
-        self._stop.setToolTip("Stops, and keeps the best weights as a model")
+        self._stop.setToolTip("Stop the training and keep the best weights as a model")
         self._resume = named(QPushButton("Resume"), "resume_training")
         self._tensorboard = named(QPushButton("TensorBoard"), "tensorboard")
         self._open = named(QPushButton("Folder"), "open_run")
@@ -205,7 +205,7 @@ class ProgressPage(QWidget):
             return None
 
     def _begin(self, folder: RunFolder) -> None:
-        """Forget what was told of the run before, and note what is told of this one."""
+        """Forget the events of the run before, and record those of this one."""
         self._warnings.clear()
         with signals_blocked(self._epoch):
             self._epoch.setValue(self._epoch.maximum())
@@ -364,7 +364,7 @@ class ProgressPage(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         number = len(self._warnings)
-        warned = f"{many(number, 'warning')} (rest the mouse here to read)." if number else ""
+        warned = f"{many(number, 'warning')} (hold the mouse here to read)." if number else ""
         self._message.setText("\n".join(line for line in (message, warned) if line))
         self._message.setToolTip("\n".join(map(sentence, self._warnings)))
         style = "color: #d55e00" if error else ""

@@ -64,7 +64,7 @@ class Watch(QObject):
         self._pass_on([*told, *(event for event in attempt[-1:] if event["stage"] != "epoch")])
 
     def start(self, folder: RunFolder) -> None:
-        """Begin a run, or go on with it.
+        """Start a run, or continue it.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Watch(QObject):
             self._process.stop()
 
     def leave(self) -> None:
-        """Go away: a run that is not to go on without this program is ended now, and keeps its best weights."""
+        """Go away: a run that must not continue without this program is ended now, and keeps its best weights."""
         self._timer.stop()
         process, self._process = self._process, None
         if process is None or process.folder.keeps_going():

@@ -114,7 +114,7 @@ class SettingsPage(QWidget):
                 if (run / "model" / "model.yaml").is_file() and _task_of(run) == task:
                     self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
             if task not in ("boxes", "oriented-boxes"):
-                self._start.addItem("ImageNet backbone (needs a network once)", IMAGENET)
+                self._start.addItem("ImageNet backbone (downloaded once)", IMAGENET)
             else:
                 self._start.addItem("Ultralytics file (.pt)…", _FILE)
                 if chosen is not None and chosen.endswith(".pt") and Path(chosen).is_file():
@@ -149,35 +149,39 @@ class SettingsPage(QWidget):
         self._device.addItem("Automatic", "auto")
 
         self._network = named(QLineEdit(), "network")
-        self._network.setPlaceholderText("That of the start")
+        self._network.setPlaceholderText("Same as the start")
         self._network.setToolTip("Another network, such as yolo11s-obb or deeplabv3plus/tu-resnet50/256")
         self._pixel_size = named(QDoubleSpinBox(), "learn_pixel_size")
         self._pixel_size.setRange(0, 100)
         self._pixel_size.setDecimals(4)
         self._pixel_size.setSuffix(" µm")
         self._pixel_size.setSpecialValueText("All scales")
-        self._pixel_size.setToolTip("Micrometres per pixel that the network learns at, where those of the images known")
+        self._pixel_size.setToolTip(
+            "Micrometres per pixel that the network learns at, if those of the images are known"
+        )
         self._numbers: dict[str, QSpinBox | QDoubleSpinBox] = {
-            "epochs": _whole(1, 10_000, "Rounds; after each, the validation slides are looked at"),
-            "crops": _whole(1, 1_000_000, "Pieces of slides that are learnt from in an epoch"),
-            "size": _whole(64, 2048, "Side of these pieces in pixels, a multiple of 32", step=32),
-            "batch": _whole(1, 512, "Pieces a step; fewer need less memory"),
+            "epochs": _whole(1, 10_000, "Training rounds; the model is checked on the validation slides after each"),
+            "crops": _whole(1, 1_000_000, "Number of crops from the slides in an epoch"),
+            "size": _whole(64, 2048, "Side of the crops in pixels, a multiple of 32", step=32),
+            "batch": _whole(1, 512, "Crops per step; fewer need less memory"),
             "rate": _decimal(1e-6, 1.0, 6, "Highest learning rate"),
-            "frozen_epochs": _whole(0, 10_000, "Epochs in which the backbone stays as it was"),
-            "backbone_rate": _decimal(0.0, 1.0, 2, "Its learning rate after that, as a share of the others'"),
-            "weight_decay": _decimal(0.0, 1.0, 5, "L2 regularization: how fast weights fall that nothing needs"),
+            "frozen_epochs": _whole(0, 10_000, "Epochs in which the backbone does not change"),
+            "backbone_rate": _decimal(
+                0.0, 1.0, 2, "The backbone's learning rate after that, as a share of the learning rate"
+            ),
+            "weight_decay": _decimal(0.0, 1.0, 5, "L2 regularization: how fast unneeded weights shrink"),
             "l1": _decimal(0.0, 1.0, 7, "L1 regularization: weight of the sum of all weights in the loss"),
-            "dropout": _decimal(0.0, 0.9, 2, "Share of the head's inputs that are left out by chance"),
-            "seed": _whole(0, 2**31 - 1, "Of everything drawn by chance; the same seed gives the same model"),
+            "dropout": _decimal(0.0, 0.9, 2, "Share of the head's inputs that are dropped at random"),
+            "seed": _whole(0, 2**31 - 1, "Random seed; the same seed gives the same model"),
         }
         self._choices = {
-            "optimizer": _choice(("adamw", "sgd"), "AdamW is the safe choice"),
+            "optimizer": _choice(("adamw", "sgd"), "AdamW is a safe choice"),
             "schedule": _choice(("cosine", "step", "plateau", "one-cycle", "constant"), "How the learning rate falls"),
         }
-        self._patience = _whole(0, 1000, "Stop when the validation loss has not fallen for so many epochs")
-        self._patience.setSpecialValueText("Never stops early")
-        self._loss = _choice(tuple(LOSSES), "Of class maps")
-        self._variation = _choice(tuple(VARIATIONS), "Turning, shear, light, colour, blur, noise of the pieces")
+        self._patience = _whole(0, 1000, "Stop when the validation loss has not fallen for this many epochs")
+        self._patience.setSpecialValueText("Off")
+        self._loss = _choice(tuple(LOSSES), "Loss function for class maps")
+        self._variation = _choice(tuple(VARIATIONS), "Rotation, shear, light, colour, blur and noise of the crops")
         parts: dict[str, QWidget] = {**self._numbers, **self._choices}
         parts |= {"patience": self._patience, "loss": self._loss, "variation": self._variation}
         for name, widget in parts.items():
@@ -198,12 +202,12 @@ class SettingsPage(QWidget):
         more.addRow("Scale", self._pixel_size)
         titles = {
             "epochs": "Epochs",
-            "crops": "Crops an epoch",
+            "crops": "Crops per epoch",
             "size": "Crop size",
             "batch": "Batch",
             "rate": "Learning rate",
             "frozen_epochs": "Frozen epochs",
-            "backbone_rate": "Backbone's rate",
+            "backbone_rate": "Backbone rate",
             "optimizer": "Optimizer",
             "schedule": "Schedule",
             "weight_decay": "Weight decay (L2)",

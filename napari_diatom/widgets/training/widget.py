@@ -124,8 +124,8 @@ class FineTuneWidget(QWidget):
             widget.choose_namer(known.folder)
         else:
             widget.choose_model(known.card.name)
-        taken = f" Another model is called {named.card.name} already." if known.card.name != named.card.name else ""
-        self._say(f"{known.card.name} is chosen in {title}.{taken}")
+        taken = f" Another model is already called {named.card.name}." if known.card.name != named.card.name else ""
+        self._say(f"{known.card.name} is now selected in {title}.{taken}")
 
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
@@ -138,7 +138,7 @@ class FineTuneWidget(QWidget):
             self._tabs.addTab(area, title)
         self._start = named(QPushButton("Train"), "start_training")
         self._measure = named(QPushButton("How long?"), "estimate")
-        self._measure.setToolTip("Try a few steps, and tell the time and memory that the training will need")
+        self._measure.setToolTip("Run a few steps to estimate the time and memory that the training will need")
         self._message = named(QLabel(), "finetune_message")
         self._message.setWordWrap(True)
         row = QHBoxLayout()
@@ -229,13 +229,13 @@ class FineTuneWidget(QWidget):
             except DiatomError as error:
                 problem = str(error)
         if self._progress.watch.is_running:
-            problem = "A training is under way; stop it first."
+            problem = "A training is running; stop it first."
         for button in (self._start, self._measure):
             button.setEnabled(problem is None)
         self._start.setToolTip(problem or "Train in the background; napari stays free")
 
     def _find_running(self) -> None:
-        """Follow a run that goes on from before, else show the latest."""
+        """Follow a run that is still going, otherwise show the latest."""
         from diatom_training.finetune import recent_runs
         from napari_diatom.widgets.training.run_monitor import state_of
 

@@ -90,5 +90,5 @@ def test_folders_without_a_usable_image_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no images"):
         from_atlas(tmp_path)
     atlas_image(tmp_path / "a.png", valve=False)
-    with pytest.raises(InputError, match=r"no cut-out of a specimen .*a\.png: no valve"):
+    with pytest.raises(InputError, match=r"no cut-outs of specimens .*a\.png: no valve"):
         from_atlas(tmp_path)

@@ -254,7 +254,7 @@ def test_what_is_emptied_keeps_its_light_and_its_grain(tmp_path: Path) -> None:
 def test_a_test_group_is_never_used(tmp_path: Path) -> None:
     slides = two_slides(tmp_path)
     material = from_examples(slides, ("diatom",))
-    with pytest.raises(InputError, match="kept for testing, of B"):
+    with pytest.raises(InputError, match="kept for testing, from B"):
         material.check_apart(slides[1:])
     apart = material.without(["B"])
     apart.check_apart(slides[1:])
@@ -286,8 +286,8 @@ def test_materials_are_joined_by_the_names_of_their_classes() -> None:
     [
         (lambda folder: from_examples([], ("diatom",)), "no annotated specimen"),
         (lambda folder: from_examples([Example(folder / "a.png", (), (), ())], ("diatom",)), "no annotated specimen"),
-        (lambda folder: joined([]), "no cut-out of a specimen"),
-        (lambda folder: compose_field(Material(("diatom",), ()), EVEN, 0), "no cut-out of a specimen"),
+        (lambda folder: joined([]), "no cut-outs of specimens"),
+        (lambda folder: compose_field(Material(("diatom",), ()), EVEN, 0), "no cut-outs of specimens"),
     ],
 )
 def test_without_a_specimen_there_is_nothing_to_compose(tmp_path: Path, make: Any, message: str) -> None:

@@ -81,8 +81,8 @@ def test_a_split_without_test_or_validation_is_filled_up_or_told(tmp_path: Path)
     images = [f"images/train/{name}.png" for name in "abcdef"]
     data = yolo(tmp_path / "no test", *images, "images/val/g.png", train="images/train", val="images/val")
     assert list(map(len, parts_of(asked(data)))) == [6, 1, 0]
-    assert "the test part has no specimen: the model will not be tested" in said(asked(data))
-    assert "nothing is told of them" not in said(asked(data))
+    assert "the test part has no specimens: the model will not be tested" in said(asked(data))
+    assert "no figures there" not in said(asked(data))
     data = yolo(tmp_path / "no val", *images, "images/test/g.png", train="images/train", test="images/test")
     train, validation, test = parts_of(asked(data))
     assert (len(train), len(validation), test) == (5, 1, ["g.png"])
@@ -212,7 +212,7 @@ def test_upright_boxes_are_no_oriented_ones(tmp_path: Path) -> None:
     images = [f"images/{part}/{number}{part}.png" for part in ("train", "val") for number in range(2)]
     kinds = {"train": "images/train", "val": "images/val"}
     upright = yolo(tmp_path / "boxes", *images, rows="0 0.3 0.5 0.1 0.5\n1 0.7 0.7 0.2 0.2\n", **kinds)
-    assert "all boxes to learn from are upright" in said(asked(upright))
+    assert "all training boxes are upright" in said(asked(upright))
     assert "upright" not in said(asked(upright, "boxes"))
     assert "upright" not in said(asked(yolo(tmp_path / "obb", *images, **kinds)))
     assert "upright" not in said(configured(draw_slides(tmp_path), "oriented-boxes"))
@@ -224,7 +224,7 @@ def test_outlines_are_not_learnt_from_boxes(tmp_path: Path, task: str) -> None:
     listed = json.loads(data.read_text())
     del listed["annotations"][0]["segmentation"]
     data.write_text(json.dumps(listed))
-    line = "1 specimen is a box without an outline, such as in s0_0.png: taken for a rectangle"
+    line = "1 specimen is a box without an outline, such as in s0_0.png: treated as a rectangle"
     assert line in "\n".join(dataset.read(configured(data, task)).warnings)
     del listed["annotations"][1]["segmentation"]
     data.write_text(json.dumps(listed))
@@ -249,7 +249,7 @@ def test_one_class_is_not_named(tmp_path: Path) -> None:
 def test_a_scale_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     data = draw_slides(tmp_path)
     config = configured(data, pixel_size_um=0.1)
-    assert "no image has a pixel size, so pixel_size_um changes nothing" in "\n".join(dataset.read(config).warnings)
+    assert "no image has a pixel size, so pixel_size_um has no effect" in "\n".join(dataset.read(config).warnings)
     listed = json.loads(data.read_text())
     for image in listed["images"][:5]:
         image["pixel_size_um"] = 0.2

@@ -150,11 +150,11 @@ def test_what_a_model_has_seen_is_told(tmp_path: Path, run: Path, slides: Path, 
     code, printed, _ = command("evaluate", run / "model", slides, "-o", tmp_path, "--group", r"^(s\d)_")
     assert code == 0
     assert "all annotated images of slides.json (there is no split): 8 images of 4 slides, 16 specimens" in printed
-    assert "warning: maps has learnt from 4 of these 8 images, such as s" in printed
+    assert "warning: maps has been trained on 4 of these 8 images, such as s" in printed
     assert "warning: maps has been tuned on 2 of these 8 images" in printed
     assert "treated as a slide of its own" not in printed
-    assert any("has learnt from 4" in remark for remark in written(tmp_path)["remarks"])
-    assert "has learnt from 4" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert any("has been trained on 4" in remark for remark in written(tmp_path)["remarks"])
+    assert "has been trained on 4" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_project_is_judged_by_its_split(tmp_path: Path, slides: Path, namer: Path, command: Command) -> None:
@@ -175,7 +175,7 @@ def test_a_project_is_judged_by_its_split(tmp_path: Path, slides: Path, namer: P
     assert figures["threshold"] == 0.4
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "ROC curves" in page
-    assert "taken for" in page
+    assert " named " in page
     assert "on all annotated images" in command("evaluate", namer, folder, "-o", tmp_path / "all", "--part", "all")[1]
 
 
@@ -186,10 +186,10 @@ def test_two_models_are_compared(tmp_path: Path, run: Path, slides: Path, namer:
     assert code == 0
     assert "Precision: " in printed
     assert written(tmp_path)["models"] == ["maps 1.0", "maps 1.0"]
-    assert command("evaluate", namer, run, "-o", tmp_path, "--compare", namer)[1].count("no difference at all") == 4
+    assert command("evaluate", namer, run, "-o", tmp_path, "--compare", namer)[1].count(": no difference.") == 4
     for arguments, says in (
-        (["--compare", namer], "names specimens and the other model finds them"),
-        (["--compare", run, "--threshold", 0.3], "each at its own threshold"),
+        (["--compare", namer], "names specimens, and the other model finds them"),
+        (["--compare", run, "--threshold", 0.3], "at its own threshold"),
     ):
         code, _, wrong = command("evaluate", run, slides, "-o", tmp_path, *arguments)
         assert (code, says in wrong) == (2, True)
@@ -205,8 +205,8 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     moved = tmp_path / "moved"
     shutil.copytree(run, moved)
     for arguments, says in (
-        ((namer, others), "knows none of the classes of the truth (taxon 1, taxon 2)"),
-        ((namer, slides, "--one-class", "diatom"), "there is nothing to be named"),
+        ((namer, others), "knows none of the annotated classes (taxon 1, taxon 2)"),
+        ((namer, slides, "--one-class", "diatom"), "there is nothing to name"),
         ((run, bare), "no annotated specimen in all annotated images of bare.json"),
         ((run, slides, "--images", tmp_path / "empty"), "no image"),
         ((run, slides, "--part", "test"), "has no part test: it has no split"),
@@ -221,7 +221,7 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     assert not (tmp_path / "out").exists()
     code, printed, _ = command("evaluate", run, others, "-o", tmp_path / "out")
     assert code == 0
-    assert "knows none of the classes of the truth, so only what it finds is judged" in printed
+    assert "knows none of the annotated classes, so only its detections are tested" in printed
     assert "warning: each image is treated as a slide of its own; if several images show the same slide" in printed
     assert any(line.startswith("Each image is treated as a slide") for line in written(tmp_path / "out")["remarks"])
     split = json.loads((moved / "split.json").read_text())
@@ -230,7 +230,7 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     code, _, wrong = command("evaluate", run, moved, "-o", tmp_path / "gone")
     assert (code, "moved or changed" in wrong) == (2, True)
     (moved / "split.json").unlink()
-    assert "has not divided its data yet" in command("evaluate", run, moved, "-o", tmp_path / "gone")[2]
+    assert "has not split its data yet" in command("evaluate", run, moved, "-o", tmp_path / "gone")[2]
 
 
 def test_folds(tmp_path: Path, slides: Path, command: Command) -> None:
@@ -253,11 +253,11 @@ def test_folds(tmp_path: Path, slides: Path, command: Command) -> None:
     assert spread["mean"] == pytest.approx(np.mean(each))
     code, printed, _ = command("train", file, "-o", out, "--folds", 2, "--resume")
     assert code == 0
-    assert printed.count("finished before") == 2
+    assert printed.count("already finished") == 2
     assert "holds 2 folds and not 3" in command("train", file, "-o", out, "--folds", 3, "--resume")[2]
     assert "is not empty" in command("train", file, "-o", out, "--folds", 2)[2]
     TrainConfig.read(file).replace(pixel_size_um=0.5).write(file)
-    assert "only as it began" in command("train", file, "-o", out, "--folds", 2, "--resume")[2]
+    assert "can only continue with its own settings" in command("train", file, "-o", out, "--folds", 2, "--resume")[2]
     assert "folds need at least 2" in command("train", file, "-o", tmp_path / "one", "--folds", 1)[2]
 
 
@@ -336,10 +336,10 @@ def test_folds_that_were_interrupted_go_on(
     monkeypatch.setattr(training_process, "run", train)
     code, printed, _ = command("train", file, "-o", out, "--folds", 3)
     assert code == 130
-    assert "Stopped in fold 2 of 3, 1 finished before. The same command with --resume goes on." in printed
+    assert "Stopped in fold 2 of 3, 1 already finished. Run the same command with --resume to continue." in printed
     assert all((out / f"fold-{k}" / "config.yaml").is_file() for k in (1, 2, 3))
     code, printed, wrong = command("train", out, "--folds", 3, "--resume")
-    assert "fold 1 of 3: finished before" in printed
+    assert "fold 1 of 3: already finished" in printed
     assert trained == ["fold-1", "fold-2", "fold-2", "fold-3"]
     # The stand-in wrote no reports.
-    assert (code, "report.json is not the report of a fold" in wrong) == (2, True)
+    assert (code, "report.json is missing" in wrong) == (2, True)

@@ -47,7 +47,7 @@ def test_two_finds_that_are_right_are_not_certain() -> None:
         interval = evaluation.intervals[name]
         assert (interval.value, interval.of) == (1.0, 2)
         assert (interval.low, interval.high) == (pytest.approx(0.342, abs=0.001), 1.0)
-    assert "only 2 specimens in the truth: too few to tell" in " ".join(evaluation.remarks)
+    assert "only 2 specimens annotated: too few to tell" in " ".join(evaluation.remarks)
     header, rows = chief_figures(evaluation)
     assert header[3] == "of"
     assert {row[0]: row[3] for row in rows}["Precision"] == "2: too few to tell"

@@ -90,12 +90,12 @@ def test_one_image_has_no_interval() -> None:
     some = cases(images=1)
     evaluation = evaluate_cases(some, "boxes", 0.5, ABOUT, QUICK)
     assert np.isnan(evaluation.intervals["f1"].low)
-    assert "nothing can be said of how far chance goes" in evaluation.remarks[0]
+    assert "the effect of chance is not known" in evaluation.remarks[0]
 
 
 def test_one_slide_is_said_to_be_one() -> None:
     evaluation = evaluate_cases(cases(slides=1), "boxes", 0.5, ABOUT, QUICK)
-    assert "nothing of other slides" in evaluation.remarks[0]
+    assert "other slides may differ more" in evaluation.remarks[0]
     assert "per image" in html(evaluation)
 
 
@@ -126,10 +126,10 @@ def test_a_small_difference_is_chance() -> None:
     second = [replace(case, found=case.found[1:] if case.image == "field-3" else case.found) for case in first]
     rows = compare(first, second, "boxes", (0.3, 0.3), options=QUICK)
     assert not any(row.real for row in rows)
-    assert all("too few to tell" in row.words or "no difference" in row.words for row in rows)
+    assert all("too few to rule out chance" in row.words or "no difference" in row.words for row in rows)
     same = compare(first, first, "boxes", (0.3, 0.3), options=QUICK)
     assert {row.p for row in same} == {1.0}
-    assert same[0].words == "Precision: no difference at all."
+    assert same[0].words == "Precision: no difference."
     alone = compare(first[:1], second[:1], "boxes", (0.3, 0.3), options=QUICK)
     assert not any(row.real for row in alone)
 
@@ -153,7 +153,7 @@ def test_few_slides_can_tell_nothing() -> None:
         [row] = differences(both, units, ("A", "B"), options=QUICK)
         assert row.difference.low > 0
         assert (row.p, row.p_corrected, row.real) == (p, p, number >= 6)
-        assert ("too few to tell it from chance" in row.words) == (number < 6)
+        assert ("too few to rule out chance" in row.words) == (number < 6)
         remarks = remarks_of_few([row], units, QUICK)
         assert bool(remarks) == (number < 6)
     assert [least_units([row] * figures, QUICK) for figures in (1, 6, 8)] == [6, 8, 9]
@@ -162,7 +162,7 @@ def test_few_slides_can_tell_nothing() -> None:
     assert any(row.difference.low > 0 for row in rows)
     assert not any(row.real for row in rows)
     [remark] = remarks_of_few(rows, units_of(first), QUICK)
-    assert remark.startswith("With 2 slides nothing can be told")
+    assert remark.startswith("With 2 slides no difference can be called real")
     assert remark.endswith("To compare 8 figures, at least 9 slides are needed.")
 
 
@@ -231,7 +231,7 @@ def test_models_are_compared_on_the_same_images() -> None:
     with pytest.raises(InputError, match="only one of them saw field-2"):
         compare(some, some[:2], "boxes", (0.5, 0.5))
     other = [replace(case, truth=case.truth[1:]) for case in some]
-    with pytest.raises(InputError, match="truth of field-0 is not the same"):
+    with pytest.raises(InputError, match="annotations of field-0 differ"):
         compare(some, other, "boxes", (0.5, 0.5))
 
 
@@ -249,8 +249,8 @@ def test_the_worst_mistakes() -> None:
     assert [(m.kind, m.truth, m.found, m.words) for m in worst(matched, 0.5)] == [
         ("missed", 4, None, "Cyclotella missed, 40.0 µm long"),
         ("missed", 3, None, "Navicula missed, 20.0 µm long"),
-        ("false", None, 3, "Nitzschia with a score of 0.60, where there is nothing"),
-        ("misnamed", 1, 1, "Nitzschia taken for Navicula with a score of 0.80"),
+        ("false", None, 3, "Nitzschia with a score of 0.60, where nothing is annotated"),
+        ("misnamed", 1, 1, "Nitzschia named Navicula with a score of 0.80"),
         ("size", 2, 2, "Navicula, 20.0 µm long, measured as 28.0 µm"),
     ]
     assert len(worst(matched, 0.5, 1)) == 4
@@ -280,7 +280,7 @@ def test_a_report_of_specimens(shape: str, tmp_path: Path) -> None:
     assert "of 4 slides" in text
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "nan" not in re.sub(r'"data:[^"]*"', "", text)
-    for heading in ("By class", "What is taken for what", "Counts and sizes", "The worst mistakes"):
+    for heading in ("By class", "Confusion matrix", "Counts and sizes", "The worst mistakes"):
         assert heading in text
     assert ("mIoU" in text) == (shape == "masks")
     plain = json.loads(data.read_text(encoding="utf-8"))
@@ -288,7 +288,7 @@ def test_a_report_of_specimens(shape: str, tmp_path: Path) -> None:
     assert plain["units"] == {"kind": "slides", "number": 4}
     assert (plain["maps"] is None) == (shape != "masks")
     assert any("only 4 slides" in remark for remark in plain["remarks"])
-    assert any("known of 7 of the 8 images" in remark for remark in plain["remarks"])
+    assert any("known for 7 of the 8 images" in remark for remark in plain["remarks"])
 
 
 def test_a_report_of_names(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_report_of_names(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "ROC curves" in text
     assert summary(evaluation)[0].startswith("diatom-test 1.2 named 120 specimens, ")
-    assert "among the three likeliest" in summary(evaluation)[0]
+    assert "among the three most probable" in summary(evaluation)[0]
     plain = json.loads(data.read_text(encoding="utf-8"))
     assert plain["naming"]["accuracy"] == evaluation.naming.accuracy
     assert plain["intervals"]["f1"]["value"] == pytest.approx(evaluation.naming.f1)
@@ -309,7 +309,7 @@ def test_a_report_of_many_classes_and_of_one() -> None:
     rows = evaluate_names([0, 0], [[1, 0], [0, 1]], ("a", "b"), ["s", "s"], ABOUT, QUICK)
     assert "no ROC curve" in html(rows)
     alone = cases(classes=("diatom",))
-    assert "What is taken for what" in html(evaluate_cases(alone, "boxes", 0.5, ABOUT, QUICK))
+    assert "Confusion matrix" in html(evaluate_cases(alone, "boxes", 0.5, ABOUT, QUICK))
 
 
 def test_a_report_of_nothing_found() -> None:

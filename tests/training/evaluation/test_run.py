@@ -94,8 +94,8 @@ def test_a_model_that_gives_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     by_boxes = run.evaluate_model(model, boxes, tmp_path, 0.3, options=QUICK)
     assert by_boxes.detection.shape == "oriented-boxes"
     assert by_boxes.maps is None
-    assert "judged by its oriented boxes" in by_boxes.remarks[-1]
-    assert by_boxes.about.threshold_from == "the one that was given"
+    assert "tested by its oriented boxes" in by_boxes.remarks[-1]
+    assert by_boxes.about.threshold_from == "given by the user"
 
 
 def test_upright_boxes_go_round_the_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_upright_boxes_go_round_the_masks(tmp_path: Path, monkeypatch: pytest.Mo
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "shades 1.0 and blobs 1.0 on the same 2 slides" in page
     assert any("only 2 slides, so the intervals are rough" in remark for remark in comparison.remarks)
-    assert any(remark.startswith("With 2 slides nothing can be told") for remark in comparison.remarks)
+    assert any(remark.startswith("With 2 slides no difference can be called real") for remark in comparison.remarks)
     assert all(remark in page for remark in comparison.remarks)
 
 
@@ -125,12 +125,12 @@ def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="no images"):
         run.evaluate_model(model, [], tmp_path)
     picture = from_array(slide(), "field")
-    with pytest.raises(InputError, match="no specimen at all"):
+    with pytest.raises(InputError, match="has no specimens"):
         run.evaluate_model(model, [run.TestImage(picture, "s", Detections.empty())], tmp_path)
     naming = ModelFolder(engine.card.model_copy(update={"task": "classes"}), tmp_path)
-    with pytest.raises(InputError, match="names specimens and the other model finds them"):
+    with pytest.raises(InputError, match="names specimens, and the other model finds them"):
         run.compare_models(model, naming, images(engine, 1), tmp_path)
-    with pytest.raises(InputError, match="as one class there is nothing to be named"):
+    with pytest.raises(InputError, match="with only one class there is nothing to name"):
         run.evaluate_model(naming, images(engine, 1), tmp_path, one_class="diatom")
     with pytest.raises(Stopped):
         run.evaluate_model(model, images(engine, 1), tmp_path, should_stop=lambda: True)
@@ -149,7 +149,7 @@ def test_all_as_one_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert evaluation.detection.names.every == ("centric",)
     assert [part.name for part in evaluation.maps.classes] == ["background", "centric"]
     assert evaluation.remarks[0] == "Mind this."
-    assert evaluation.remarks[-1] == "Whatever their names, all specimens are judged as centric."
+    assert evaluation.remarks[-1] == "All specimens are treated as centric, whatever their names."
     figures = evaluation.figures()
     assert figures["recall"] == round(evaluation.detection.overall.recall, 4)
     assert {"specimens", "dice", "length_error", "relative_count_error"} <= set(figures)
@@ -179,9 +179,9 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
         warnings = [progress.message for progress in told if progress.stage == "warning"]
         assert (not warnings) == tuned
-        assert all("could not be tuned and is the usual 0.25" in line for line in warnings)
+        assert all("could not be tuned; the default of 0.25 is used" in line for line in warnings)
         assert ("tuned on its validation" in evaluation.about.threshold_from) == tuned
-        assert any("the usual one of 0.25 was taken" in remark for remark in evaluation.remarks) != tuned
+        assert any("the default of 0.25 is used" in remark for remark in evaluation.remarks) != tuned
         assert evaluation.detection.threshold == model.card.threshold()
 
 
@@ -213,7 +213,7 @@ def test_the_folder_of_the_report_is_tried_before_the_analysis(tmp_path: Path, m
     monkeypatch.setattr(engines, "load", loaded)
     (tmp_path / "file").touch()
     (tmp_path / "taken" / "report.json").mkdir(parents=True)
-    for out, says in (("file", "into"), ("file/below", "into"), ("taken", "report.json is a folder")):
+    for out, says in (("file", " to "), ("file/below", " to "), ("taken", "report.json is a folder")):
         with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
             run.evaluate_model(model, some, tmp_path / out)
         with pytest.raises(OutputError, match=f"report cannot be written.*{says}"):
@@ -238,7 +238,8 @@ def test_what_a_fold_cannot_tell_is_said() -> None:
     assert str(result.spreads["precision"]) == "0.700 ± 0.141 (of 2 of 3 folds)"
     assert str(result.spreads["f1"]) == "0.500 ± 0.000"
     remark = (
-        "Precision has no value in fold-2, where the model found nothing: mean and deviation are of the other 2 of 3 "
+        "Precision has no value in fold-2, because the model found nothing: mean and deviation are over the other 2 "
+        "of 3 "
         "folds."
     )
     assert result.remarks == (remark,)

@@ -202,15 +202,15 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
     wrong = {
         "": "no training",
         "a: [": "YAML",
-        "data: x\nlearning: {classes: [a]}": "learning.classes: this stands one level higher",
-        "data: x\ntask: [boxes]": "task: .* is wanted",
-        "data: x\nclasses: Navicula": r"a list is wanted, such as \[Navicula\]",
-        "data: x\nclasses: [a, a]": "a stands there twice",
-        "data: x\nlearning: {augment: {blurr: 1}}": r"augment.blurr: there is no such entry \(do you mean blur",
+        "data: x\nlearning: {classes: [a]}": "learning.classes: this entry belongs one level higher",
+        "data: x\ntask: [boxes]": "task: must be .*",
+        "data: x\nclasses: Navicula": r"must be a list, such as \[Navicula\]",
+        "data: x\nclasses: [a, a]": "a is listed twice",
+        "data: x\nlearning: {augment: {blurr: 1}}": r"augment.blurr: unknown entry \(do you mean blur",
         "data: x\nsplit: {parts: {train: [35]}}": "a number in quotes",
         "data: x\nname: my diatoms": "is not a name for a model",
-        "data: x\nlearning: {epochs: 3, size: 100}": "a multiple of 32 is wanted",
-        "data: 3\nlearning: 4": "path of a file or folder is wanted; learning: entries with names",
+        "data: x\nlearning: {epochs: 3, size: 100}": "must be a multiple of 32",
+        "data: 3\nlearning: 4": "path of a file or folder; learning: must be named entries",
     }
     for text, word in wrong.items():
         (tmp_path / "d.yaml").write_text(text)
@@ -231,7 +231,7 @@ def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> No
     assert chosen.count("train") == {"square": 4}
     shown = dataset.examples(chosen, "train", configured(slides), 1024, slides.parent / "cache")
     assert [len(example.outlines) for example in shown] == [1] * 4
-    with pytest.raises(InputError, match="no specimen of circle; it has needle, square"):
+    with pytest.raises(InputError, match="no specimens of circle; it has needle, square"):
         dataset.read(configured(slides, classes=("circle",)))
     with pytest.raises(InputError, match="finds no slide"):
         dataset.read(configured(slides).replace(group=r"^(t\d)_"))
@@ -265,7 +265,7 @@ def test_a_run_goes_on_with_the_slides_that_it_began_with(tmp_path: Path, slides
     for part in ("train", "validation", "test"):
         assert [slide.name for slide in again.parts[part]] == [slide.name for slide in began.parts[part]]
     assert any("2 annotated images are in no part" in line for line in again.warnings)
-    assert any("2 images have other specimens than when the training began" in line for line in again.warnings)
+    assert any("2 images have different specimens since the training started" in line for line in again.warnings)
     data["images"] = [image for image in data["images"] if image["id"] != 1]
     data["annotations"] = [note for note in data["annotations"] if note["image_id"] != 1]
     slides.write_text(json.dumps(data))
@@ -312,10 +312,10 @@ def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) ->
             note["category_id"] = 3
     slides.write_text(json.dumps(data))
     parts = {part: sorted({slide.group for slide in began[part]}) for part in PARTS}
-    with pytest.raises(InputError, match="no specimen to learn from of rare"):
+    with pytest.raises(InputError, match="no training specimens of rare"):
         dataset.read(config.replace(split={"parts": parts}))
     assert dataset.read(config.replace(split={"parts": parts}, without=("rare",))).classes == ("needle", "square")
-    with pytest.raises(InputError, match="no round to be left out; it has needle, rare, square"):
+    with pytest.raises(InputError, match="no round to leave out; it has needle, rare, square"):
         dataset.read(config.replace(without=("round",)))
 
 
@@ -326,7 +326,7 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
     second = RunFolder.create(tmp_path / "second", configured(slides, start=str(first.path), split=others))
     said: list[str] = []
     training_process.run(second, lambda progress: said.append(progress.message), never)
-    assert any("the start has learnt from 2 images of the" in line for line in said)
+    assert any("the starting model was trained on 2 images of the" in line for line in said)
     seen = library.find(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
 
@@ -424,7 +424,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> 
         RunFolder.open(tmp_path)
     broken = configured(slides).replace(classes=("circle",))
     folder = RunFolder.create(tmp_path / "run", broken)
-    with pytest.raises(Exception, match="no specimen of circle"):
+    with pytest.raises(Exception, match="no specimens of circle"):
         training_process.run(folder, silent, never)
     assert folder.state().stage == "failed"
     # What came to nothing is in nobody's way; anything else in the folder is.
@@ -450,7 +450,7 @@ def test_an_interrupt_stops_the_child_in_order(
         os.kill(os.getpid(), signal.SIGINT)
         for _ in range(100):
             if should_stop():
-                raise Stopped("Stopped as asked; the best weights so far are in the run's model.")
+                raise Stopped("Stopped as asked; the best weights so far are saved in the run's model.")
             time.sleep(0.1)
 
     monkeypatch.setattr(training_process, "run", train)

@@ -305,9 +305,9 @@ def test_a_finder_is_no_namer_and_the_reverse(
 ) -> None:
     slide, out = str(slides[0].image), str(tmp_path / "out")
     assert cli.main(["count", slide, "-o", out, "--model", str(model.folder)]) == 2
-    assert "give it as --namer" in capsys.readouterr().err
+    assert "use it as --namer" in capsys.readouterr().err
     assert count(slides[0].image.parent, tmp_path / "out", "--namer", "diatom-obb") == 2
-    assert "give it as --model" in capsys.readouterr().err
+    assert "use it as --model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -326,9 +326,9 @@ def test_temperature_and_mask_of_the_card_are_used(
 
 
 def test_models_are_kept_to_their_task(model: ModelFolder, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="finds none"):
+    with pytest.raises(ModelError, match="does not find them"):
         engines.load(model, "cpu")
-    with pytest.raises(ModelError, match="names no specimens"):
+    with pytest.raises(ModelError, match="does not name specimens"):
         engines.load_namer(library.find("diatom-obb"), "cpu")
 
 

@@ -126,7 +126,7 @@ def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, e
     # The same crops in the same steps; the statistics of normalization are those of half a batch.
     assert trained.history[0]["train_loss"] == pytest.approx(alone.history[0]["train_loss"], rel=0.3)
     assert "LOCAL_RANK" not in os.environ
-    with pytest.raises(InputError, match="8 devices were asked for, and there"):
+    with pytest.raises(InputError, match="8 devices were requested, and"):
         train(examples, MAPS, tmp_path / "many", device="cuda", devices=8)
 
 
@@ -248,7 +248,7 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     options = MAPS.model_copy(update={"batch": 4, "epochs": 1, "architecture": MAPS.architecture})
     limit = 2
     trained = train(examples, options, tmp_path / "a", report=lambda progress: messages.append(progress.message))
-    assert [message for message in messages if message] == ["Out of memory: going on with 2 crops at a time."]
+    assert [message for message in messages if message] == ["Out of memory: continuing with 2 crops at a time."]
     assert trained.history[0]["val_loss"] > 0
     limit = 0
     with pytest.raises(DiatomError, match="Not even one crop"):
@@ -277,7 +277,7 @@ def test_a_disk_without_room_is_told_of_and_the_finished_epochs_are_kept(
 
 
 def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Example]) -> None:
-    with pytest.raises(InputError, match="no training image"):
+    with pytest.raises(InputError, match="no training images"):
         train([], MAPS, tmp_path)
     with pytest.raises(InputError, match="class 'b' has no specimen"):
         train(examples, MAPS.model_copy(update={"classes": ("a", "b")}), tmp_path)

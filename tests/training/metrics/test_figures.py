@@ -260,7 +260,7 @@ def test_masks_beyond_the_image_as_runs() -> None:
     ("some", "says"),
     [
         ([], "no images"),
-        ([replace(case, truth=case.truth[:0]) for case in cases(images=2)], "no specimen at all"),
+        ([replace(case, truth=case.truth[:0]) for case in cases(images=2)], "has no specimens"),
         ([cases(images=1)[0]] * 2, "called field-0"),
     ],
 )
@@ -364,7 +364,7 @@ def test_one_class_has_no_roc_curve() -> None:
 
 def test_a_class_that_does_not_occur_is_named() -> None:
     figures = naming_figures([0, 1], [[0.9, 0.1, 0], [0.4, 0.6, 0]], ("a", "b", "c"))
-    assert figures.remarks == ("There is no ROC curve of classes that do not occur: c.",)
+    assert figures.remarks == ("Classes without specimens have no ROC curve: c.",)
     assert (figures.auc, figures.f1) == (1, 1)
     assert np.isnan(figures.classes[2].f1)
 

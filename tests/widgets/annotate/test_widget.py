@@ -213,7 +213,7 @@ def test_proposals_are_kept_apart_until_they_are_accepted(annotate, analysis, fo
     least = min(annotate.document().proposals.values(), key=lambda item: item.score)
     annotate.next_uncertain()
     assert annotate.canvas().selection() == (own.id,)
-    assert child_of(annotate, "message").text() == "No model shows this specimen."
+    assert child_of(annotate, "message").text() == "No model found this specimen."
     annotate.next_uncertain()
     assert annotate.canvas().proposals.selection() == (least.id,)
     number = len(annotate.document().proposals)

@@ -67,7 +67,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
         ["slides", "2", "1", "1"],
     ]
     warnings: QLabel = child_of(widget, "slides_message")
-    assert "Fewer than 20 specimens to learn from" in warnings.text()
+    assert "Fewer than 20 training specimens" in warnings.text()
     child_of(widget, "start_training").click()
     watch = widget.progress.watch
     assert watch.is_running
@@ -332,7 +332,7 @@ def test_models_of_two_runs_keep_their_own_names_in_whatever_order_they_are_used
         detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
         assert detect.value().model == name
         assert library.find(name).card.sha256 == library.find(runs[number] / "model").card.sha256
-        assert child_of(widget, "finetune_message").text() == f"{name} is chosen in Detect diatoms."
+        assert child_of(widget, "finetune_message").text() == f"{name} is now selected in Detect diatoms."
 
 
 @pytest.mark.usefixtures("cpu_alone")
@@ -357,7 +357,7 @@ def test_a_name_that_is_taken_is_said_to_be(viewer, slides, qtbot, tmp_path):
     widget.progress.show_run(run)
     child_of(widget, "use_model").click()
     message = child_of(widget, "finetune_message").text()
-    assert message == "my-diatoms-2 is chosen in Detect diatoms. Another model is called my-diatoms already."
+    assert message == "my-diatoms-2 is now selected in Detect diatoms. Another model is already called my-diatoms."
 
 
 def test_test_figures_of_two_specimens_are_shown_with_their_number_and_interval(viewer, slides, qtbot):

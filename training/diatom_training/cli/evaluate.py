@@ -23,7 +23,7 @@ Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
-    """What a model is to be judged on.
+    """A test set for a model.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class TestSet:
     warnings : tuple of str
         A line each; they stand in the report too.
     one_class : str
-        The class that all specimens are judged as; empty for their own.
+        The one class for all specimens; empty for their own classes.
     """
 
     slides: tuple[Slide, ...]
@@ -44,7 +44,7 @@ class TestSet:
 
 
 def run(arguments: Namespace, bar: Report, show: Table) -> int:
-    """Judge a model, or compare it with another one, and return the exit code.
+    """Test a model, or compare it with another one, and return the exit code.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     model = find_model(arguments.model)
     other = find_model(arguments.compare) if arguments.compare else None
     if other is not None and arguments.threshold is not None:
-        raise InputError("Models are compared each at its own threshold: leave out --threshold or --compare.")
+        raise InputError("Each model is compared at its own threshold: leave out --threshold or --compare.")
     data = read_test_set(
         arguments.data, arguments.images, arguments.group, arguments.part, arguments.one_class, report=bar
     )
@@ -63,7 +63,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     for line in (*data.warnings, *seen):
         print(f"warning: {line}", flush=True)
     images = [TestImage.of(slide) for slide in data.slides]
-    remarks = (f"Judged on {data.text}.", *map(sentence, data.warnings), *seen)
+    remarks = (f"Tested on {data.text}.", *map(sentence, data.warnings), *seen)
     out: Path = arguments.out
     if other is not None:
         comparison = compare_models(
@@ -97,7 +97,7 @@ def read_test_set(
     one_class: str = "",
     report: Report = lambda progress: None,
 ) -> TestSet:
-    """Read what a model is to be judged on.
+    """Read the test set of a model.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def read_test_set(
     part : str, optional
         ``train``, ``validation``, ``test`` or ``all``; by default the test part where there is a split.
     one_class : str
-        Judge all specimens as this one class; of a run, those of the classes that it was to learn.
+        Treat all specimens as this one class; of a run, those of the classes that it was to learn.
     report : callable
         See :mod:`napari_diatom.core.progress`.
 
@@ -124,27 +124,28 @@ def read_test_set(
     if len(found.slides) > 1 and all(slide.group in (slide.name, Path(slide.name).stem) for slide in found.slides):
         alone = (
             "each image is treated as a slide of its own; if several images show the same slide, the intervals are too "
-            "narrow: give the pattern by which their names tell the slide (--group), or name the slides in the project"
+            "narrow: give the pattern of the slide in their names (--group), or name the slides in the project"
         )
         found = replace(found, warnings=(*found.warnings, alone))
     if not any(len(slide.truth) for slide in found.slides):
         raise InputError(
-            f"There is no annotated specimen in {found.text} ({many(len(found.slides), 'image')}), so nothing can be "
-            "judged: outline the diatoms of some of its images first, or choose another part (--part)."
+            f"There is no annotated specimen in {found.text} ({many(len(found.slides), 'image')}), so there is "
+            f"nothing to "
+            "test on: outline the diatoms in some of its images first, or choose another part (--part)."
         )
     return found
 
 
 def leaks(model: ModelFolder, slides: Sequence[Slide]) -> list[str]:
-    """Return what makes a model look better than it is: images that it, or what it started from, has learnt from."""
+    """Return warnings about images that a model, or what it started from, was trained on."""
     listed, lines = model.card.training.get("images_seen") or {}, []
-    for parts, use in ((("train", "before"), "learnt from"), (("validation",), "been tuned on")):
+    for parts, use in ((("train", "before"), "been trained on"), (("validation",), "been tuned on")):
         known = {key for part in parts for key in listed.get(part, ())}
         those = [slide.name for slide in slides if slide.key in known]
         if those:
             lines.append(
                 f"{model.card.name} has {use} {len(those)} of these {many(len(slides), 'image')}, such as {those[0]}: "
-                "it looks better here than it is on new slides."
+                "expect worse results on new slides."
             )
     return lines
 
@@ -158,7 +159,7 @@ def _of_data(data: Path, images: Path | None, group: str, part: str | None, one_
         return TestSet(there.slides, f"all annotated images of {data.name}{why}", there.warnings, one_class)
     if chosen not in there.parts:
         parts = f"its split has {', '.join(there.parts)}" if there.parts else "it has no split"
-        raise InputError(f"{data} has no part {chosen}: {parts}. Take --part all, or split the project first.")
+        raise InputError(f"{data} has no part {chosen}: {parts}. Use --part all, or split the project first.")
     slides = tuple(slide for slide in there.slides if slide.part == chosen)
     return TestSet(slides, f"the {chosen} part of {data.name}", there.warnings, one_class)
 
@@ -167,7 +168,7 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
     """Read the data of a training, divided as that did, with the classes that it was to learn."""
     config, division = run.config(), run.division()
     if division is None:
-        raise InputError(f"{run.path} has not divided its data yet: it has no {SPLIT}.")
+        raise InputError(f"{run.path} has not split its data yet: {SPLIT} is missing.")
     there = read_slides(config.data, images or config.images, group or config.group, config.split.by, report)
     parts: tuple[Part, ...] = PARTS if part == "all" else (part,)  # type: ignore[assignment]
     wanted = {member.key: member.name for each in parts for member in division.parts[each]}
@@ -176,7 +177,8 @@ def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_clas
     text = f"{'all parts' if part == 'all' else f'the {part} part'} of the run {run.path.absolute().name}"
     if not slides and wanted:
         raise InputError(
-            f"None of {many(len(wanted), 'image')} in {text} is in {config.data} any more, such as {gone[0]}: moved or "
+            f"None of {many(len(wanted), 'image')} in {text} is in {config.data} any more, such as {gone[0]}: they "
+            f"were moved or "
             "changed."
         )
     warnings = there.warnings

@@ -29,7 +29,7 @@ _TESTED = (
 
 
 def run(arguments: Namespace, bar: Report) -> int:
-    """Train as a file says, or go on with a run, and return the exit code.
+    """Train as a file says, or continue a run, and return the exit code.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def run(arguments: Namespace, bar: Report) -> int:
         When it was interrupted; the finished epochs are kept.
     """
     if arguments.check and arguments.folds is not None:
-        raise InputError("--check looks at one division of the slides: leave --folds out.")
+        raise InputError("--check looks at one split of the slides: leave --folds out.")
     if arguments.check:
         return _check(_config(arguments))
     if arguments.folds is not None:
@@ -51,7 +51,7 @@ def run(arguments: Namespace, bar: Report) -> int:
 
 
 def _run_folds(arguments: Namespace, bar: Report) -> int:
-    """Train and judge a model for each fold, and return the exit code."""
+    """Train and test a model for each fold, and return the exit code."""
     source: Path = arguments.config
     number: int = arguments.folds
     if arguments.resume:
@@ -65,13 +65,16 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
     for k, folder in enumerate(folders, start=1):
         what = f"fold {k} of {number}"
         if folder.state().stage == "finished":
-            print(f"{what}: finished before", flush=True)
+            print(f"{what}: already finished", flush=True)
             continue
         print(f"{what}: {folder.path}", flush=True)
         try:
             _train(folder, bar)
         except KeyboardInterrupt:
-            print(f"Stopped in {what}, {k - 1} finished before. The same command with --resume goes on.", flush=True)
+            print(
+                f"Stopped in {what}, {k - 1} already finished. Run the same command with --resume to continue.",
+                flush=True,
+            )
             raise
     result = fold_runs.conclude(out, folders)
     for name, spread in result.spreads.items():
@@ -122,7 +125,7 @@ def _config(arguments: Namespace) -> TrainConfig:
 
 
 def _with_devices(folder: RunFolder, arguments: Namespace) -> RunFolder:
-    """Have a run go on where the command line says."""
+    """Let a run continue on the devices from the command line."""
     if _devices(arguments):
         folder.config().replace(**_devices(arguments)).write(folder / CONFIG)
     return folder
@@ -166,4 +169,4 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     if (folder / REPORT / HTML).exists():
         print(f"report: {folder / REPORT / HTML}")
     option = "--namer" if model.card.task == "classes" else "--model"
-    print(f"use it: napari-diatom count IMAGES -o OUT {option} {shlex.quote(str(model.folder))}")
+    print(f"to use it: napari-diatom count IMAGES -o OUT {option} {shlex.quote(str(model.folder))}")

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> None:
     """Gather the material, and compose a preview or a set of it."""
     if given.out is None and not given.preview:
-        raise InputError("Name a folder for the composed fields with --out, or look at some with --preview.")
+        raise InputError("Name a folder for the composed fields with --out, or show some with --preview.")
     options = ComposeOptions.of(
         {name: value for name in ComposeOptions.model_fields if (value := getattr(given, name, None)) is not None}
     )
@@ -91,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--coco", type=Path, metavar="FILE", help="polygons of annotated slides, in COCO format")
     add("--images", type=Path, metavar="DIR", help="folder of these slides")
-    add("--groups", nargs="+", metavar="NAME", help="only these slides or stations, as told by their file names")
-    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel of the slides, where files lack them")
+    add("--groups", nargs="+", metavar="NAME", help="only these slides or stations, named as in the file names")
+    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel of the slides, if the files lack them")
     add("--atlas", type=Path, nargs="+", default=[], metavar="DIR", help="atlas images, a subfolder for each taxon")
     add("--atlas-pixel-size", type=float, metavar="UM", help="micrometres per pixel of the atlas images")
     add("--one-class", metavar="NAME", help="give all specimens this class")
@@ -116,9 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         add(flag, dest=name, type=kind, nargs=2, metavar=("FROM", "TO"), help=f"{text} ({shown})")
     add("--no-mirror", dest="mirror", action="store_const", const=False, help="never mirror cut-outs")
     add("--overlap", type=float, help=f"share of a specimen that others may cover ({_DEFAULT.overlap:g})")
-    add("--cut-share", type=float, help=f"share of cut-outs that the edge cuts ({_DEFAULT.cut_share:g})")
+    add("--cut-share", type=float, help=f"share of cut-outs at the edge of a field ({_DEFAULT.cut_share:g})")
     add("--blending", choices=get_args(Blending), help=f"how edges are blended ({_DEFAULT.blending})")
-    add("--matching", choices=get_args(Matching), help=f"what is brought to the background ({_DEFAULT.matching})")
+    add("--matching", choices=get_args(Matching), help=f"what is matched to the background ({_DEFAULT.matching})")
     return parser
 
 

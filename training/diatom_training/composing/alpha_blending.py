@@ -114,7 +114,7 @@ def _matched(ours: NDArray[np.floating], theirs: NDArray[np.floating], totals: t
 
 
 def with_tone(shares: Light, curve: Light) -> Light:
-    """Return grey levels, as shares of the light, after a tone curve; beyond its ends it goes on as it was."""
+    """Return grey levels, as shares of the light, after a tone curve; beyond its ends it continues unchanged."""
     have, become = curve
     inside = np.interp(shares, have, become)
     beyond = np.where(shares > have[-1], shares - have[-1], np.minimum(shares - have[0], 0))
@@ -122,7 +122,7 @@ def with_tone(shares: Light, curve: Light) -> Light:
 
 
 def blend(canvas: Canvas, patch: Patch, blending: Blending, rng: np.random.Generator) -> None:
-    """Blend a patch into a canvas, which goes on beyond its edges as if mirrored.
+    """Blend a patch into a canvas, which continues beyond its edges as if mirrored.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ _SMALLEST: Final = 32
 _AREA: Final = (0.01, 0.9)
 """Smallest and largest share of an image that a valve covers."""
 _RIVAL: Final = 0.35
-"""Area of a second object, as a share of the valve's, from which the valve is not told for sure."""
+"""Area of a second object, as a share of the valve's, from which the valve is ambiguous."""
 _BRIDGE: Final = 0.2
 """Half the width of a bridge to something else, as a share of half the valve's width."""
 _HANGING: Final = 0.12
@@ -77,7 +77,7 @@ def from_atlas(
     """Cut the valves out of a folder of atlas images.
 
     A subfolder gives the class of the images in it and below it, the folder's own name that of the others. What cannot
-    be told from its surroundings for sure is left out, with the reason.
+    be separated from its surroundings with certainty is left out, with the reason.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def valve_of(pixels: Rgb, light: NDArray[np.float32], marks: Area) -> CroppedMas
     Raises
     ------
     InputError
-        When the valve cannot be told for sure; the message says why.
+        When the valve is ambiguous; the message says why.
     """
     side = max(marks.shape)
     rest = np.abs(pixels.astype(np.float32) - light).max(axis=2)
@@ -177,9 +177,9 @@ def valve_of(pixels: Rgb, light: NDArray[np.float32], marks: Area) -> CroppedMas
         raise InputError("no valve stands out from the background")
     y0, x0, y1, x1 = parts[0].bbox
     if y0 == 0 or x0 == 0 or y1 == solid.shape[0] or x1 == solid.shape[1]:
-        raise InputError("what stands out from the background reaches the image's edge")
+        raise InputError("the object in front of the background reaches the image's edge")
     if share > _AREA[1] or parts[0].solidity < _SOLID:
-        raise InputError("what stands out from the background has no outline of a valve")
+        raise InputError("the object in front of the background does not have the outline of a valve")
     if len(parts) > 1 and parts[1].area > _RIVAL * parts[0].area:
         raise InputError("there is more than one object of a valve's size")
     valve = _alone(np.pad(np.asarray(parts[0].image, dtype=bool), 1))
@@ -227,7 +227,7 @@ def _bars(extreme: Area, grey: NDArray[np.uint8]) -> list[tuple[int, int, int, i
     for x, y, w, h, area in stats[1:].tolist():
         if h > max(_BAR_WIDTH * side, 3) or w < 4 * h or area < 0.85 * w * h:
             continue
-        # A bar stands alone, whereas a straight margin of a valve goes on.
+        # A bar stands alone, whereas a straight margin of a valve continues.
         if whole[labels[y + h // 2, x + w // 2], cv2.CC_STAT_AREA] > _CAPS * w * h:
             continue
         if min(y, height - y - h) > _BAR_PLACE * height:
@@ -253,7 +253,7 @@ def _lettered(extreme: Area, bar: tuple[int, int, int, int]) -> Area:
     small = (stats[:, cv2.CC_STAT_HEIGHT] <= reach) & (stats[:, cv2.CC_STAT_WIDTH] <= reach)
     own = labels[y - y0 : y - y0 + h, x - x0 : x - x0 + w]
     if extreme[window].mean() > 0.5:
-        # The slide itself is as white as the bar, or as black; letters would not be told from its grain.
+        # The slide itself is as white as the bar, or as black; letters would not stand out from its grain.
         small[:] = False
     small[own[own > 0]] = True
     small[0] = False

@@ -79,14 +79,14 @@ def compose_set(
         When a stop was asked for.
     """
     problems = [
-        f"{name} is {value}, and has to be {least} at least"
+        f"{name} is {value}, and must be at least {least}"
         for name, value, least in (("count", count, 1), ("seed", seed, 0), ("processes", processes, 1))
         if value < least
     ]
     if not material.specimens:
         problems.append(NO_SPECIMEN)
     if problems:
-        raise InputError(f"No set of fields is composed: {'; '.join(problems)}.")
+        raise InputError(f"No fields were composed: {'; '.join(problems)}.")
     _record(material, options, folder, seed)
     paths: list[Path] = []
     with _composed(_Set(material, options, folder, seed), count, processes) as done:
@@ -166,6 +166,6 @@ def _record(material: Material, options: ComposeOptions, folder: Path, seed: int
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         raise InputError(
-            f"{folder} holds fields that were composed of other material or in another way "
+            f"{folder} holds fields composed from other material or with other settings "
             f"({', '.join(differing)} differ{'s' if len(differing) == 1 else ''}); name a new folder."
         )

@@ -156,7 +156,7 @@ class Material:
         shared = sorted({group_of(example) for example in examples} & set(self.groups))
         if shared:
             raise InputError(
-                f"Composed slides would show specimens that are kept for testing, of {', '.join(shared)}; "
+                f"Composed slides would show specimens kept for testing, from {', '.join(shared)}; "
                 "leave these slides out of the material."
             )
 
@@ -176,11 +176,11 @@ class Material:
         return total.hexdigest()
 
 
-NO_SPECIMEN: Final = "There is no cut-out of a specimen to compose slides of"
+NO_SPECIMEN: Final = "There are no cut-outs of specimens to compose slides from"
 
 
 def joined(parts: Sequence[Material]) -> Material:
-    """Return several materials as one; classes are told by their names.
+    """Return several materials as one; classes are matched by their names.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def joined(parts: Sequence[Material]) -> Material:
         When there is none.
     """
     if not parts:
-        raise InputError(f"{NO_SPECIMEN}: give annotated slides or a folder of atlas images.")
+        raise InputError(f"{NO_SPECIMEN}: name annotated slides or a folder of atlas images.")
     return Material(
         classes=tuple(dict.fromkeys(name for part in parts for name in part.classes)),
         specimens=tuple(cut for part in parts for cut in part.specimens),

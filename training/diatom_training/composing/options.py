@@ -54,7 +54,7 @@ class ComposeOptions(BaseModel):
     rotation_deg : tuple of float
         Range of the angles that cut-outs are turned by.
     mirror : bool
-        Mirror half the cut-outs. Leave it out for taxa that are told by their handedness.
+        Mirror half the cut-outs. Leave it out for taxa that differ in handedness.
     balanced : bool
         Draw all classes equally often, however many cut-outs each has.
     overlap : float

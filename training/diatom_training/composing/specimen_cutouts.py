@@ -35,7 +35,7 @@ _RING: Final = 6
 _APART: Final = 12
 """Pixels between debris and the nearest annotation."""
 _AT_EDGE: Final = 1.5
-"""Pixels from the image's edge within which a specimen may go on outside."""
+"""Pixels from the image's edge within which a specimen may continue outside."""
 _CROSSED: Final = 0.03
 """Share of a specimen that others may lie on when it is cut out without them."""
 _DEBRIS_PX: Final = (8.0, 400.0)
@@ -112,7 +112,7 @@ def from_examples(
         if covered < _MOSTLY_COVERED:
             backgrounds.append((covered, _background(slide)))
         else:
-            left_out.append(LeftOut(example.image.name, "no background is made of it: objects cover most of it"))
+            left_out.append(LeftOut(example.image.name, "not used as a background: objects cover most of it"))
         report(Progress("slides", number + 1, len(examples), message=example.image.name))
     if not specimens:
         raise InputError(f"{NO_SPECIMEN}: {listed(left_out) or 'nothing is annotated'}.")
@@ -195,7 +195,7 @@ def halo_of(area: Area, margin: float) -> float:
 
 
 def _part(image: NDArray[Any], x0: int, y0: int, shape: tuple[int, ...], beyond: int | None) -> NDArray[Any]:
-    """Return a part of an image, ``shape`` (h, w), that may reach beyond it; there it is ``beyond``, or goes on."""
+    """Return a part of an image, ``shape`` (h, w), that may reach beyond it; there it is ``beyond``, or mirrored."""
     height, width = image.shape[:2]
     top, left, bottom, right = max(-y0, 0), max(-x0, 0), max(y0 + shape[0] - height, 0), max(x0 + shape[1] - width, 0)
     inside = image[max(y0, 0) : y0 + shape[0], max(x0, 0) : x0 + shape[1]]
@@ -206,7 +206,7 @@ def _part(image: NDArray[Any], x0: int, y0: int, shape: tuple[int, ...], beyond:
 def _foreign(others: Area, outside: NDArray[np.float32], halo: float) -> Area:
     """Return what of other things reaches beyond the halo of an object, with what of them lies in it.
 
-    Along its outline an object's own rim stands out, too: what touches it is told by what lies further away.
+    Along its outline an object's own rim stands out, too: what touches it is estimated from what lies further away.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def _specimens(
             area = united([masks[i] for i in part])
             hidden = sum(shared_pixels(area, masks[i]) for i in members if i not in part)
             if not area.area or hidden > _CROSSED * area.area:
-                reason = "lies upon another one" if hidden else "is smaller than a pixel"
+                reason = "lies on top of another one" if hidden else "is smaller than a pixel"
                 left_out.append(LeftOut(example.image.name, f"specimen {part[0] + 1} {reason}"))
                 continue
             specimens = [

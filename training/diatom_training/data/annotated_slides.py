@@ -1,4 +1,4 @@
-"""Annotated slides, read from a project or from annotations in any format: what is learnt from, and judged on."""
+"""Annotated slides, read from a project or from annotations in any format: the data for training and testing."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def read_slides(
     group : str
         Regular expression whose first group is the slide in an image's name (without suffix), for data that name no
         slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
-        Folders such as ``images`` and ``train`` are passed over for the one that they lie in.
+        Folders such as ``images`` and ``train`` are skipped in favour of their parent folder.
     by : {"slide", "sample"}
         What is a group in a project.
     report, should_stop
@@ -206,7 +206,7 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
                 )
             )
     if not slides:
-        raise InputError(f"No image of {data} is annotated: outline the diatoms of some first.")
+        raise InputError(f"No image of {data} is annotated: outline the diatoms in some images first.")
     note = f"{many(len(skipped), 'image')} without annotations left out, such as {skipped[0]}" if skipped else ""
     return AnnotatedSlides(tuple(slides), tuple(split.parts) if split else (), (note,) if note else ())
 
@@ -247,7 +247,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
             Slide(part.image, path, page, file_digest(path)[0], "", shown, size, part=parts.get(part.image, ""))
         )
     if not slides:
-        raise InputError(f"{data} names no image.")
+        raise InputError(f"{data} does not name any image.")
     own = set(parts.values())
     return AnnotatedSlides(tuple(slides), tuple(part for part in PARTS if part in own), (*remarks, *warnings))
 
@@ -262,7 +262,7 @@ def _parts(members: Mapping[str, dataset_layout.Member], data: Path) -> tuple[di
         return parts, ()
     line = (
         f"{many(len(several), 'image')} {either(len(several), 'is', 'are')} in several splits of {data.name}, such as "
-        f"{several[0]}: each counts for the first of train, val and test alone"
+        f"{several[0]}: each is used only for the first of train, val and test"
     )
     return parts, (line,)
 
@@ -316,7 +316,7 @@ def _grouped(slides: Sequence[Slide], pattern: str) -> list[Slide]:
         except re.error as error:
             raise InputError(f"{pattern!r} is not a regular expression: {error}.") from None
         if not groups:
-            raise InputError(f"{pattern!r} has no group in parentheses that is the slide.")
+            raise InputError(f"{pattern!r} has no group in parentheses for the slide.")
         named: list[Slide] = []
         wrong: list[str] = []
         for slide in slides:

@@ -64,7 +64,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     InputError
-        When the file is no image.
+        When the file is not an image.
     """
     try:
         # OpenCV's own reading fails on Windows where a path has letters beyond ASCII.

@@ -16,7 +16,7 @@ from napari_diatom.core.errors import OutputError
 
 TRUTH: Final = (0, 114, 178)
 FOUND: Final = (213, 94, 0)
-"""Red, green and blue of what is there and of what was found; those of Okabe and Ito, told apart by all."""
+"""Red, green and blue of what is there and of what was found; those of Okabe and Ito, distinguishable for everybody."""
 LEAST_SHOWN: Final = 0.25
 """Score from which something found in a crop is drawn."""
 _QUALITY: Final = 85

@@ -128,7 +128,7 @@ def from_coco(
             by_image[note["image_id"]].append(points)
         files = {entry["id"]: str(entry["file_name"]) for entry in data["images"]}
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise InputError(f"{annotations} is no COCO annotation file with polygons: {error!r}") from error
+        raise InputError(f"{annotations} is not a COCO annotation file with polygons: {error!r}") from error
     examples = []
     for key in sorted(files, key=files.__getitem__):
         parts = Path(files[key]).stem.split("_")

@@ -1,4 +1,4 @@
-"""Cross-validation: k models, each judged on the slides that it did not see; the figures of all, and their spread."""
+"""Cross-validation: k models, each tested on slides that it was not trained on; all figures, and their spread."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from napari_diatom.formats.shared.parsed_specimens import some_of
 from napari_diatom.reports import html as page
 
 UNDERSTATED: Final = (
-    "The models of the folds have most of their training slides in common, so the deviation understates how much a "
-    "model of wholly other slides would differ."
+    "The models of the folds share most of their training slides, so the deviation understates how much a model "
+    "trained on entirely different slides would differ."
 )
 METHOD: Final = (
-    "Each model's threshold was tuned on slides of the other folds that it did not learn from, never on its own fold. "
-    "The figures of a fold are those of its report; mean and deviation give the same weight to each fold that has one."
+    "Each model's threshold was tuned on slides of the other folds that it was not trained on, never on its own fold. "
+    "The figures of a fold are those in its report; mean and deviation give the same weight to each fold that has a "
+    "value."
 )
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What was told of a model on the fold that it did not see.
+    """The results of a model on the fold that it was not trained on.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Fold:
             When it is not there, or damaged.
         """
         if not report.exists():
-            raise InputError(f"{report} is not the report of a fold: it is missing. Train this fold first.")
+            raise InputError(f"{report} is missing: train this fold first.")
         data = read_json(report, "the report of a fold")
         try:
             found, naming = data["detection"], data["naming"]
@@ -142,7 +143,9 @@ def cross_validation(model: str, folds: Sequence[Fold]) -> CrossValidation:
         others = {slide for other in folds[k + 1 :] for slide in other.slides}
         twice = sorted(others & set(fold.slides))
         if twice:
-            raise InputError(f"Slide {twice[0]} is in two folds; a model would be judged on a slide that it has seen.")
+            raise InputError(
+                f"Slide {twice[0]} is in two folds; a model would be tested on a slide that it was trained on."
+            )
     names = [name for name in folds[0].figures if all(name in fold.figures for fold in folds)]
     spreads = {name: _spread([fold.figures[name] for fold in folds]) for name in names}
     return CrossValidation(model, tuple(folds), spreads, tuple(_remarks(folds, spreads)))
@@ -164,9 +167,10 @@ def words(result: CrossValidation) -> str:
     slides = sum(len(fold.slides) for fold in result.folds)
     chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
     lines = [
-        f"{len(result.folds)} models were trained, each on all slides but those of one fold, and judged on that fold: "
+        f"{len(result.folds)} models were trained, each on all slides except those of one fold, and tested on that "
+        f"fold: "
         f"{many(slides, 'slide')} with {many(sum(fold.specimens for fold in result.folds), 'specimen')} in all. "
-        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation of the folds).",
+        f"{TITLES[chief]} is {result.spreads[chief]} (mean and standard deviation over the folds).",
         *result.remarks,
     ]
     return " ".join(lines)
@@ -190,7 +194,7 @@ def _html(result: CrossValidation) -> str:
         )
         for fold in result.folds
     ]
-    title = f"How good are models such as {result.model}?"
+    title = f"How good are models like {result.model}?"
     shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
     body = (
         page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
@@ -198,12 +202,12 @@ def _html(result: CrossValidation) -> str:
         page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
         page.section(
             "Figures",
-            page.table(("", "mean", "deviation", "of folds", *names, "what it says"), rows, (0, 4 + len(names))),
+            page.table(("", "mean", "deviation", "of folds", *names, "meaning"), rows, (0, 4 + len(names))),
             page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
         ),
         page.section(
             "Folds",
-            page.table(("fold", "judged on", "images", "specimens", "threshold"), told, (0, 1)),
+            page.table(("fold", "tested on", "images", "specimens", "threshold"), told, (0, 1)),
             page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
         ),
         page.section(
@@ -221,14 +225,16 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
     if few:
         told = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
         lines.append(
-            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): go by the mean, and not by a fold."
+            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): use the mean, not single folds."
         )
     for name, spread in spreads.items():
         if spread.told == len(folds):
             continue
         without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
-        why = ", where the model found nothing" if name == "precision" else ""
-        rest = f"mean and deviation are of the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+        why = ", because the model found nothing" if name == "precision" else ""
+        rest = (
+            f"mean and deviation are over the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+        )
         lines.append(f"{TITLES[name]} has no value in {' and '.join(without)}{why}: {rest}.")
     return lines
 

@@ -1,4 +1,4 @@
-"""A model on a test set: every image analysed as it always is, judged, and reported."""
+"""A model on a test set: every image analysed as in normal use, evaluated, and reported."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def evaluate_model(
 
     A model that finds specimens is given whole images. Average precision looks at scores down to
     :data:`napari_diatom.analysis.pipeline.FLOOR`, as everything that analyses images does. A model that gives masks is
-    judged by its boxes where the truth has no masks. One that names specimens is given those of the truth.
+    evaluated by its boxes if the truth has no masks. A model that names specimens gets those of the truth.
 
     Parameters
     ----------
@@ -96,7 +96,9 @@ def evaluate_model(
         slides = opened(images)
         if model.card.task == "classes":
             if one_class:
-                raise InputError(f"Model {model.card.name} names specimens; as one class there is nothing to be named.")
+                raise InputError(
+                    f"Model {model.card.name} names specimens; with only one class there is nothing to name."
+                )
             evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
         else:
             images = _as_one(images, one_class)
@@ -105,10 +107,10 @@ def evaluate_model(
             drawn = shown(slides, images, used, should_stop)
             evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
             if shape != _SHAPES[model.card.task]:
-                lacking = "Some of the truth has no masks, so what the model found is judged by its oriented boxes."
+                lacking = "Some of the annotations have no masks, so the model is tested by its oriented boxes."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
             if one_class:
-                alike = f"Whatever their names, all specimens are judged as {one_class}."
+                alike = f"All specimens are treated as {one_class}, whatever their names."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
         untuned = () if threshold is not None else untuned_remarks(model.card)
         evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
@@ -148,11 +150,13 @@ def compare_models(
     naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
     if len(naming) == 1:
         raise InputError(
-            f"{naming[0]} names specimens and the other model finds them, so they cannot be compared: give two that "
-            "find specimens, or two that name them."
+            f"{naming[0]} names specimens, and the other model finds them, so they cannot be compared: choose two "
+            f"that find specimens, or two that name them."
         )
     if naming and one_class:
-        raise InputError("Two models that name specimens cannot be compared as one class: nothing is named then.")
+        raise InputError(
+            "Two models that name specimens cannot be compared as one class: there is nothing to name then."
+        )
     with ready(out):
         if naming:
             rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)

@@ -90,7 +90,7 @@ def judge_names(
     for k in wrong[np.argsort(-sure[wrong], kind="stable")][:MOST].tolist():
         number, specimen = int(said.images[k]), int(said.specimens[k])
         item, slide = images[number], slides[number]
-        words = f"{said.classes[said.truth[k]]} taken for {said.classes[likely[k]]} with a probability of {sure[k]:.2f}"
+        words = f"{said.classes[said.truth[k]]} named {said.classes[likely[k]]} with a probability of {sure[k]:.2f}"
         mistake = Mistake("misnamed", number, specimen, None, words)
         case = Case(names[number], item.slide, item.truth, item.truth[[]], slide.height, slide.width)
         x, y = item.truth.boxes[specimen, :2].tolist()
@@ -102,8 +102,8 @@ def judge_names(
         number = sum(len(part) for part in said.unknown.values())
         remarks = (
             *remarks,
-            f"The model does not know these classes of the truth: {listed}. They are left out of the figures; "
-            f"it should call them unknown, and gave {named} of the {number} a name.",
+            f"The model does not know these annotated classes: {listed}. They are left out of the figures. It should "
+            f"call them unknown, and gave {named} of the {number} a name.",
         )
     return replace(evaluation, images=len(images), mistakes=tuple(mistakes), remarks=remarks)
 
@@ -136,7 +136,9 @@ def compare_names(
     ]
     both = [key for key in given[0] if key in given[1]]
     if not both:
-        raise InputError(f"{names[0]} and {names[1]} have no class of the truth in common: no name can be compared.")
+        raise InputError(
+            f"{names[0]} and {names[1]} both do not know any of the annotated classes: there are no names to compare."
+        )
     units = Units.by([images[image].slide for image, _ in both], [str(k) for k in range(len(both))], "specimens")
     true = np.array([given[0][key][0] for key in both], dtype=np.int64)
     named = np.array([part[key][1] for part in given for key in both], dtype=np.int64)
@@ -176,8 +178,8 @@ def _said(
     foreign = sorted(set(true) - set(classes))
     if not len(known):
         raise InputError(
-            f"Model {model.card.name} knows none of the classes of the truth ({', '.join(foreign)}), so its names "
-            f"cannot be judged; it knows {', '.join(classes)}."
+            f"Model {model.card.name} knows none of the annotated classes ({', '.join(foreign)}), so its names cannot "
+            f"be tested; it knows {', '.join(classes)}."
         )
     return Named(
         classes=classes,

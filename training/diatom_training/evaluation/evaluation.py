@@ -24,7 +24,7 @@ from napari_diatom.core.text import many
 
 @dataclass(frozen=True)
 class About:
-    """Which model was judged, and how its threshold came about.
+    """The tested model, and where its threshold comes from.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class About:
     version: str = ""
     sha256: str = ""
     task: str = ""
-    threshold_from: str = "the one that was given"
+    threshold_from: str = "given by the user"
 
     @property
     def title(self) -> str:
@@ -163,7 +163,7 @@ def evaluate_cases(
     Parameters
     ----------
     cases : sequence of Case
-        The test set. Class maps are judged where all cases have their tables.
+        The test set. Class maps are evaluated if all cases have their tables.
     shape : Shape
         What is compared.
     threshold : float
@@ -278,14 +278,17 @@ def evaluate_names(
 def remarks_of(units: Units) -> list[str]:
     """Say what the intervals are worth."""
     if len(units) < 2:
-        return [f"There is but one of the {units.kind}, so nothing can be said of how far chance goes."]
+        return [f"There is only one of the {units.kind}, so the effect of chance is not known."]
     if units.kind != "slides":
         return [
-            f"All {units.kind} are of one slide. The intervals were found by drawing {units.kind}, not slides: they "
-            "say how sure the figures are for this slide, and nothing of other slides, which may well differ more."
+            f"All {units.kind} are of one slide. The intervals come from resampling {units.kind}, not slides: they "
+            "show how certain the figures are for this slide only; other slides may differ more."
         ]
     if len(units) < FEW:
-        return [f"There are only {len(units)} slides, so the intervals are rough ones; with {FEW} or more they hold."]
+        return [
+            f"There are only {len(units)} slides, so the intervals are rough; {FEW} or more slides give reliable "
+            f"intervals."
+        ]
     return []
 
 
@@ -295,8 +298,8 @@ def _remarks_of_units(units: Units) -> list[str]:
         return remarks_of(units)
     one = units.kind.removesuffix("s")
     return [
-        f"There is only one {one}. The intervals of shares count each specimen for itself, and so are too narrow; of "
-        "the other figures nothing can be said of how far chance goes."
+        f"There is only one {one}. The intervals of shares treat specimens as independent, and so are too narrow; for "
+        "the other figures the effect of chance is not known."
     ]
 
 
@@ -304,11 +307,11 @@ def _few(specimens: int, found: int = FEWEST) -> list[str]:
     """Say where figures are of too few specimens, or finds, to tell anything."""
     if specimens < FEWEST:
         return [
-            f"There {'is' if specimens == 1 else 'are'} only {many(specimens, 'specimen')} in the truth: too few to "
-            f"tell how good the model is. {FEWEST} are the least."
+            f"There {'is' if specimens == 1 else 'are'} only {many(specimens, 'specimen')} annotated: too few to "
+            f"tell how good the model is. At least {FEWEST} are needed."
         ]
     if 0 < found < FEWEST:
-        return [f"The precision is of {many(found, 'find')} only: too few to tell."]
+        return [f"The precision is based on only {many(found, 'detection')}: too few to tell."]
     return []
 
 
@@ -317,25 +320,23 @@ def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[
     remarks = []
     if figures.names.nameless:
         remarks.append(
-            "The model knows none of the classes of the truth, so only what it finds is judged, not what it calls it."
+            "The model knows none of the annotated classes, so only its detections are tested, not their names."
         )
     if figures.names.unknown:
         listed = ", ".join(f"{name} ({_number(cases, name)})" for name in figures.names.unknown)
         remarks.append(
-            f"The model does not know these classes of the truth: {listed}. They count as specimens to be found, but "
+            f"The model does not know these annotated classes: {listed}. They count as specimens to find, but "
             "are left out of the means over the classes."
         )
     absent = [part.name for part in figures.classes if not part.specimens]
     if absent:
-        remarks.append(
-            f"Of these classes there is no specimen in the truth, so nothing can be said of them: {', '.join(absent)}."
-        )
+        remarks.append(f"These classes have no annotated specimens, so they have no figures: {', '.join(absent)}.")
     without = sum(case.pixel_size_um is None for case in cases)
     if without:
         known = f"{len(cases) - without} of the {len(cases)} images; sizes on the others are in pixels"
         if without == len(cases):
             known = "no image, so sizes are in pixels"
-        remarks.append(f"The pixel size is known of {known}.")
+        remarks.append(f"The pixel size is known for {known}.")
     if not figures.overall.found:
         remarks.append("The model found nothing at all at this threshold.")
     return remarks

@@ -83,11 +83,11 @@ def _mistakes(matched: Matched, k: int, threshold: float) -> Iterator[tuple[floa
         yield float(truth.boxes[i, 2]), Mistake("missed", k, i, None, words)
     for j in np.setdiff1d(sure, which).tolist():
         words = f"{_name(found, j)} with a score of {found.scores[j]:.2f}"
-        words += _nearest(found.boxes[j], truth, np.arange(len(truth))) or ", where there is nothing"
+        words += _nearest(found.boxes[j], truth, np.arange(len(truth))) or ", where nothing is annotated"
         yield float(found.scores[j]), Mistake("false", k, None, j, words)
     for j, i in zip(which.tolist(), whose.tolist(), strict=True):
         if truth.class_ids[i] != found.class_ids[j]:
-            words = f"{_name(truth, i)} taken for {_name(found, j)} with a score of {found.scores[j]:.2f}"
+            words = f"{_name(truth, i)} named {_name(found, j)} with a score of {found.scores[j]:.2f}"
             yield float(found.scores[j]), Mistake("misnamed", k, i, j, words)
         off = abs(float(found.boxes[j, 2] / truth.boxes[i, 2]) - 1)
         if off >= _WRONG and not truth.cut[i] & CUT_BY_EDGE:

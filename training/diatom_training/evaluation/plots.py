@@ -34,7 +34,7 @@ def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
         axes.plot(RECALLS, overall.curve, color=INK, linewidth=2.2, label=f"any class (AP {overall.ap50:.2f})")
         if overall.found:
             axes.plot(overall.recall, overall.precision, "o", color=ORANGE, markersize=7, label="at the threshold")
-        _unit_square(axes, "recall: share of the specimens found", "precision: share of the finds that are right")
+        _unit_square(axes, "recall: share of the specimens found", "precision: share of the detections that are right")
         axes.legend(loc="lower left", fontsize=8)
         return finish()
 
@@ -46,7 +46,9 @@ def roc(classes: Sequence[Named]) -> bytes:
         for part, colour in _coloured([part for part in classes if len(part.hits)]):
             label = f"{part.name} (AUC {part.auc:.3f})" if colour != FAINT else None
             axes.plot(part.false_alarms, part.hits, color=colour, linewidth=1.5, label=label)
-        _unit_square(axes, "share of the other specimens that would get the name", "share of the class that gets it")
+        _unit_square(
+            axes, "share of the other specimens that would get the name", "share of the class that gets the name"
+        )
         axes.legend(loc="lower right", fontsize=8)
         return finish()
 
@@ -75,7 +77,7 @@ def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Seq
 def reliability(calibration: Calibration) -> bytes:
     """Draw how often scores are right against the scores, above how many there are."""
     with _axes(4.2, 4.0) as (axes, finish):
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="scores at their word")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="perfectly calibrated")
         full = calibration.number > 0
         total = calibration.number.sum()
         axes.bar(
@@ -97,7 +99,7 @@ def counted(counts: Sequence[Count], unit: str) -> bytes:
     truth, found = [count.truth for count in counts], [count.found for count in counts]
     with _axes(4.2, 4.0) as (axes, finish):
         _against(axes, np.array(truth), np.array(found), 6)
-        axes.set_xlabel(f"specimens in the truth, per {unit}")
+        axes.set_xlabel(f"annotated specimens per {unit}")
         axes.set_ylabel("specimens found")
         return finish()
 

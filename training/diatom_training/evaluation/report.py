@@ -40,20 +40,20 @@ _SHAPES: Final[Mapping[Shape, str]] = {
     "masks": "masks, by their pixels",
 }
 MEANINGS: Final = {
-    "precision": "share of the finds that are specimens",
+    "precision": "share of the detections that are specimens",
     "recall": "share of the specimens that are found",
-    "f1": "both in one: 1 is perfect",
-    "ap50": "average precision over all thresholds; half of an overlap is enough",
-    "ap50_95": "the same, mean over ever stricter overlaps: how exact the outlines are",
-    "map50": "mean of the classes' AP50: the name has to be right too",
-    "map50_95": "the same over ever stricter overlaps",
-    "count_error": "how far the count of a slide (or image) is off, mean",
-    "iou": "diatom in truth and map, over diatom in one of them",
-    "dice": "twice what is diatom in both, over the sum of the two",
-    "miou": "mean IoU of the classes, the background among them",
+    "f1": "precision and recall in one number: 1 is perfect",
+    "ap50": "average precision over all thresholds, at an overlap of 0.5",
+    "ap50_95": "the same, mean over overlaps of 0.5 to 0.95: how exact the outlines are",
+    "map50": "mean of the classes' AP50: the name must be right, too",
+    "map50_95": "the same, mean over overlaps of 0.5 to 0.95",
+    "count_error": "mean error of the count of a slide (or image)",
+    "iou": "pixels that are diatom in both annotation and map, divided by pixels that are diatom in either",
+    "dice": "twice the pixels that are diatom in both, divided by the sum of the two",
+    "miou": "mean IoU of the classes, background included",
     "pixel_accuracy": "share of the pixels that are right",
     "accuracy": "share of the specimens with the right name",
-    "auc": "how well a class is told from the others; 0.5 is chance",
+    "auc": "how well a class is separated from the others; 0.5 is chance",
 }
 """What they say."""
 TITLES: Final = FOUND_TITLES | {
@@ -66,15 +66,15 @@ TITLES: Final = FOUND_TITLES | {
 }
 """What all figures with intervals are called."""
 NAMING_MEANINGS: Final = {
-    "precision": "of those with a name, the share that bear it rightly; mean of the classes",
-    "recall": "of a class, the share that gets its name; mean of the classes",
-    "f1": "both in one, mean of the classes",
+    "precision": "share of the names given that are right; mean of the classes",
+    "recall": "share of a class that gets the right name; mean of the classes",
+    "f1": "precision and recall in one number; mean of the classes",
 }
 """The same of names."""
 _MISTAKES: Final[Mapping[Kind, str]] = {
-    "missed": "Specimens that were missed, the longest first",
-    "false": "False finds, the surest first",
-    "misnamed": "Wrong names, the surest first",
+    "missed": "Missed specimens, the longest first",
+    "false": "False detections, the most confident first",
+    "misnamed": "Wrong names, the most confident first",
     "size": "Wrong lengths, the worst first",
 }
 
@@ -109,7 +109,7 @@ def ready(folder: Path) -> Iterator[None]:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise OutputError(f"The report cannot be written into {folder}: {reason(error)}") from error
+            raise OutputError(f"The report cannot be written to {folder}: {reason(error)}") from error
         taken = [path for path in (folder / HTML, folder / JSON) if path.is_dir()]
         if taken:
             raise OutputError(f"The report cannot be written: {taken[0]} is a folder.")
@@ -155,7 +155,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     header = ("", *names, "difference", interval, "p", "p, corrected", "more than chance")
     title = f"{names[0]} and {names[1]} on the same {units.told}"
     body = (
-        page.heading(title, "Which of two models is better, and whether chance does as much."),
+        page.heading(title, "Which of two models is better, and whether the difference is more than chance."),
         page.paragraphs([row.words for row in comparison.differences], "summary"),
         page.paragraphs(comparison.remarks, "note"),
         page.table(header, rows),
@@ -208,7 +208,7 @@ def html(evaluation: Evaluation) -> str:
     about = evaluation.about
     title = f"How good is {about.title}?"
     parts = [
-        page.heading(title, "An evaluation on images that a person has annotated."),
+        page.heading(title, "An evaluation on annotated images."),
         page.paragraphs(summary(evaluation), "summary"),
         page.paragraphs(evaluation.remarks, "note"),
         page.section("Figures", page.table(*chief_figures(evaluation), (0, 4))),
@@ -238,12 +238,12 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
         every = naming.specimens
         of_genera = sum(part.specimens for part in naming.classes if genus_of(part.name))
         named = round(naming.named * every) if naming.named == naming.named else 0
-        sure = f"share that is given a name, being as sure as {naming.threshold:.2f}"
+        sure = f"share that gets a name: probability of at least {naming.threshold:.2f}"
         told = (
-            ("Top 3", naming.top3, every, "share with the right name among the three likeliest"),
+            ("Top 3", naming.top3, every, "share with the right name among the three most probable"),
             ("Right genera", naming.genus_accuracy, of_genera, "share of the specimens with the right genus"),
             ("Named", naming.named, every, sure),
-            ("Right when named", naming.precision_named, named, "share of those names that are right"),
+            ("Right when named", naming.precision_named, named, "share of the given names that are right"),
         )
         if naming.auc == naming.auc:
             rows.append((TITLES["auc"], number(naming.auc), "-", f"{every:,}", MEANINGS["auc"]))
@@ -251,7 +251,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
             if value == value:
                 interval = Interval(value, *wilson(round(value * of), of, evaluation.bootstrap.level), of)
                 rows.append((title, number(value), span(interval), amount(interval), meaning))
-    return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "what it says"), rows
+    return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "meaning"), rows
 
 
 def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[Markup]:
@@ -284,9 +284,9 @@ def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[Mar
                 600,
             ),
         ),
-        page.section("What is taken for what", _confusion(figures)),
+        page.section("Confusion matrix", _confusion(figures)),
         page.section("Counts and sizes", _counts(figures, unit), _sizes(figures)),
-        page.section("Can the scores be taken at their word?", _calibrated(figures.calibration)),
+        page.section("Are the scores reliable?", _calibrated(figures.calibration)),
     ]
 
 
@@ -349,8 +349,9 @@ def _calibrated(calibration: Calibration) -> Markup:
         return page.paragraphs(["Nothing was found, so there are no scores."])
     return page.figure(
         plots.reliability(calibration),
-        "How often what has a score is right. On the dashed line a score of 0.8 is right in 8 of 10 cases; below it "
-        f"the model is too sure of itself. The two are {number(calibration.error)} apart on average (the expected "
+        "How often detections with a given score are right. On the dashed line a score of 0.8 is right in 8 of 10 "
+        "cases; below it "
+        f"the model is overconfident. The two are {number(calibration.error)} apart on average (the expected "
         "calibration error).",
         430,
     )
@@ -360,7 +361,7 @@ def _of_maps(maps: MapFigures) -> Markup:
     """Return the section of class maps."""
     rows = [(part.name, f"{part.pixels:,}", number(part.iou), number(part.dice)) for part in maps.classes]
     rows.append(("mean", "", number(maps.miou), number(maps.mean_dice)))
-    return page.section("Pixels", page.table(("class", "pixels in the truth", "IoU", "Dice"), rows))
+    return page.section("Pixels", page.table(("class", "annotated pixels", "IoU", "Dice"), rows))
 
 
 def _of_naming(naming: NamingFigures) -> list[Markup]:
@@ -385,18 +386,18 @@ def _of_naming(naming: NamingFigures) -> list[Markup]:
     return [
         page.section(
             "By class",
-            page.table(("class", "specimens", "named so", "precision", "recall", "F1", "AUC"), rows),
+            page.table(("class", "specimens", "given this name", "precision", "recall", "F1", "AUC"), rows),
             picture if curves else "",
         ),
         page.section(
-            "What is taken for what",
+            "Confusion matrix",
             page.figure(
                 plots.confusion_matrix(naming.confusion, names, names),
                 "Rows: what there is; columns: what it was named. The darker, the larger the share of the row.",
                 min(80 * len(names) + 260, 900),
             ),
         ),
-        page.section("Can the probabilities be taken at their word?", _calibrated(naming.calibration)),
+        page.section("Are the probabilities reliable?", _calibrated(naming.calibration)),
     ]
 
 
@@ -425,17 +426,19 @@ def _method(evaluation: Evaluation) -> list[str]:
     about = evaluation.about
     lines = [
         _resampled(evaluation.units, evaluation.bootstrap),
-        "The interval of a share of specimens or finds is at least as wide as Wilson's score interval (1927), which "
-        f"counts each of them for itself. What is of fewer than {FEWEST} is called too few to tell.",
+        "The interval of a share of specimens or detections is at least as wide as Wilson's score interval (1927), "
+        "which "
+        f"treats them as independent. Figures from fewer than {FEWEST} are marked as too few to tell.",
     ]
     if evaluation.detection:
         figures = evaluation.detection
         lines += [
-            f"The threshold is {about.threshold_from}: {figures.threshold:.2f}. One that is tuned on the images of a "
-            "report makes a model look better than it is.",
-            f"Compared are {_SHAPES[figures.shape]}. Finds are matched with the truth by COCO's evaluator, best score "
-            "first: a find is right that shares at least half of the union of both with a specimen that no better find "
-            "has taken. Average precision is COCO's, with 101 recalls; other programs, such as Ultralytics, "
+            f"The threshold is {about.threshold_from}: {figures.threshold:.2f}. A threshold tuned on the images of a "
+            f"report makes a model look better than it is.",
+            f"The evaluation compares {_SHAPES[figures.shape]}. Detections are matched with the annotations by COCO's "
+            f"evaluator, best score first: a detection is right if it shares at least half of the union of both with "
+            f"a specimen that no better detection has matched. Average precision is COCO's, with 101 recalls; other "
+            f"programs, such as Ultralytics, "
             "interpolate in other ways, and differ in the third digit. Sizes leave out specimens cut by the "
             "image's edge.",
         ]
@@ -457,7 +460,7 @@ def _resampled(units: Units, options: Bootstrap) -> str:
         return "There are no bootstrap intervals: they need at least two images."
     return (
         f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
-        f"{units.told} were drawn with replacement and all figures computed anew "
+        f"{units.told} were drawn with replacement and all figures computed again "
         f"(seed {options.seed})."
     )
 
@@ -471,6 +474,6 @@ def _swapped(units: Units, options: Bootstrap) -> list[str]:
         f"p is the share of the cases with as large a difference when the two models are swapped on some of the "
         f"{units.kind}, {ways} (sign-flip permutation test; Fisher 1935, Good 2005).",
         "Among many figures some look better by chance. So p is corrected for their number by Holm's method (1979), "
-        f"and a difference is called real where the corrected p is at most {1 - options.level:.2g}.",
-        "Means over classes are those of the classes that both models know.",
+        f"and a difference is called real if the corrected p is at most {1 - options.level:.2g}.",
+        "Means over classes include only the classes that both models know.",
     ]

@@ -54,26 +54,28 @@ def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:
     recall = evaluation.intervals["recall"]
     sure = f" (between {percent(recall.low)} and {percent(recall.high)})" if recall.low == recall.low else ""
     lines = [
-        f"{evaluation.about.title} was tried on {where}, with {many(overall.specimens, 'specimen')}. It found "
+        f"{evaluation.about.title} was tested on {where}, with {many(overall.specimens, 'specimen')}. It found "
         f"{overall.right:,} of them: {percent(overall.recall)}{sure}."
     ]
     if overall.found:
         wrong = overall.found - overall.right
-        lines[0] += f" Of its {many(overall.found, 'find')}, {wrong:,} ({percent(wrong / overall.found)}) are wrong."
+        lines[0] += (
+            f" Of its {many(overall.found, 'detection')}, {wrong:,} ({percent(wrong / overall.found)}) are wrong."
+        )
     if len(figures.names.every) > 1 and overall.right:
         right = int(figures.confusion.diagonal()[1:].sum())
         lines.append(f"Of the specimens that it found, {percent(right / overall.right)} have the right name.")
     count = f"The count of {'a slide' if unit == 'slide' else 'an image'} is off by {figures.count_error:.1f}"
     count += f" on average ({percent(figures.relative_count_error)} of the mean count)"
-    bias = f"; over all it is too high by {figures.count_bias:.1f}" if figures.count_bias > 0 else ""
+    bias = f"; overall it is too high by {figures.count_bias:.1f}" if figures.count_bias > 0 else ""
     if figures.count_bias < 0:
-        bias = f"; over all it is too low by {-figures.count_bias:.1f}"
+        bias = f"; overall it is too low by {-figures.count_bias:.1f}"
     lines.append(f"{count}{bias}.")
     for sizes in figures.sizes:
         if sizes.side == "length" and len(sizes.truth):
             way = "long" if sizes.bias > 0 else "short"
             lines.append(
-                f"Half of the lengths are right to within {_size(sizes.median_error)} {sizes.unit} "
+                f"Half of the lengths are correct to within {_size(sizes.median_error)} {sizes.unit} "
                 f"({percent(sizes.relative_error)}), 95 % to within {_size(sizes.most_error)} {sizes.unit}; on average "
                 f"they are {_size(abs(sizes.bias))} {sizes.unit} too {way}."
             )
@@ -88,8 +90,8 @@ def _size(value: float) -> str:
 def _mapped(maps: MapFigures) -> str:
     """Return the line of class maps."""
     return (
-        f"Pixel by pixel, {percent(maps.pixel_accuracy)} are right. Of the pixels that are diatom in truth or in the "
-        f"map, {percent(maps.iou)} are so in both."
+        f"Pixel by pixel, {percent(maps.pixel_accuracy)} are right. Of the pixels that are diatom in the annotations "
+        f"or in the map, {percent(maps.iou)} are diatom in both."
     )
 
 
@@ -99,8 +101,8 @@ def _named(evaluation: Evaluation, naming: NamingFigures) -> str:
     sure = f" (between {percent(accuracy.low)} and {percent(accuracy.high)})" if accuracy.low == accuracy.low else ""
     line = (
         f"{evaluation.about.title} named {many(naming.specimens, 'specimen')}, {percent(naming.accuracy)} of them "
-        f"rightly{sure}."
+        f"correctly{sure}."
     )
     if naming.top3 == naming.top3:
-        line += f" In {percent(naming.top3)} of the cases the right name is among the three likeliest."
+        line += f" In {percent(naming.top3)} of the cases the right name is among the three most probable."
     return line

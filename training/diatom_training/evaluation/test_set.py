@@ -71,7 +71,9 @@ def _open(item: TestImage) -> SlideImage:
         return item.image
     pages = open_images(item.image)
     if len(pages) != 1:
-        raise InputError(f"{item.image} holds {len(pages)} images: open it, and give each with its own truth.")
+        raise InputError(
+            f"{item.image} holds {len(pages)} images: open it, and give each image with its own annotations."
+        )
     return pages[0]
 
 
@@ -97,14 +99,14 @@ def untuned_remarks(card: ModelCard) -> list[str]:
     if card.thresholds:
         return []
     return [
-        f"No threshold was tuned for {card.name}, as happens where nothing that a model says of its validation images "
-        f"is right: the usual one of {USUAL_THRESHOLD:.2f} was taken."
+        f"No threshold was tuned for {card.name}, because none of its results on the validation images were right: "
+        f"the default of {USUAL_THRESHOLD:.2f} is used."
     ]
 
 
 def about(card: ModelCard, threshold: float | None) -> About:
-    """Say which model was judged."""
-    own = "the model's own, tuned on its validation images" if card.thresholds else "the usual one, as none was tuned"
-    return About(
-        card.name, card.version, card.sha256, card.task, own if threshold is None else "the one that was given"
+    """Describe the tested model."""
+    own = (
+        "the model's own, tuned on its validation images" if card.thresholds else "the default, because none was tuned"
     )
+    return About(card.name, card.version, card.sha256, card.task, own if threshold is None else "given by the user")

@@ -133,7 +133,7 @@ def told(known: Mapping[str, Any]) -> str:
 
 
 def first(config: TrainConfig) -> TrainConfig:
-    """Return how the composed slides are learnt from: as the real ones, for as many epochs as they are to take."""
+    """Return the learning options for the composed slides: those of the real ones, with their own number of epochs."""
     epochs, learning = _section(config).epochs, config.learning
     frozen = round(epochs * learning.frozen_epochs / learning.epochs)
     return config.model_copy(
@@ -144,12 +144,12 @@ def first(config: TrainConfig) -> TrainConfig:
 def _section(config: TrainConfig) -> ComposedConfig:
     """Return what is to be composed."""
     if config.composed is None:
-        raise InputError("The settings say nothing of composed slides: they have no `composed`.")
+        raise InputError("The settings have no `composed` entry, so there are no composed slides.")
     return config.composed
 
 
 def _named(atlas: Material, config: TrainConfig, classes: Sequence[str]) -> Material:
-    """Return the valves of an atlas that are of classes to be learnt."""
+    """Return the valves of an atlas that are of classes to be learned."""
     if config.one_class:
         return atlas.of_one_class(config.one_class)
 
@@ -160,7 +160,7 @@ def _named(atlas: Material, config: TrainConfig, classes: Sequence[str]) -> Mate
     if not chosen:
         raise InputError(
             f"The atlas has no valve of {', '.join(classes)}; it has {', '.join(atlas.classes)}. Name its subfolders "
-            "as the classes, or learn all as one class."
+            "as the classes, or treat all classes as one."
         )
     return replace(atlas, classes=tuple(name for name in classes if name in atlas.classes), specimens=chosen)
 
@@ -176,10 +176,10 @@ def _check_enough(material: Material) -> None:
     if missing:
         problems.append(f"no cut-out of {', '.join(missing)}")
     if not material.backgrounds:
-        problems.append("no background, for objects cover most of every image")
+        problems.append("no background, because objects cover most of every image")
     if problems:
         raise InputError(
-            f"The training part is too little to compose slides of: {'; '.join(problems)}. Cut out are specimens that "
+            f"The training part is too small to compose slides from: {'; '.join(problems)}. Cut out are specimens that "
             "lie in their image as a whole, not upon another one: annotate more of them, name an atlas, or leave "
             "`composed` out."
         )

@@ -53,9 +53,9 @@ Preset = Literal["few", "standard", "thorough"]
 
 PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
     {
-        "few": "Few images (5 to 20): the backbone stays as it is for half the training, low rates, strong variation.",
-        "standard": "Standard (20 to 200 images): everything learns, the backbone more slowly; ends when it overfits.",
-        "thorough": "Thorough (more images, or a night): many epochs, patient.",
+        "few": "Few images (5 to 20): backbone frozen for half the training, low learning rates, strong variation.",
+        "standard": "Standard (20 to 200 images): all layers learn, the backbone slowly; stops on overfitting.",
+        "thorough": "Thorough (more images, or a night): many epochs, slow to stop early.",
     }
 )
 LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
@@ -159,7 +159,7 @@ class SplitConfig(_Frozen):
         except InputError as error:
             raise ValueError(str(error)) from None
         if len(shares) != 3:
-            raise ValueError(f"{text!r} has no share for validation: give three, such as 70-15-15")
+            raise ValueError(f"{text!r} has no share for validation: give three shares, such as 70-15-15")
         return text
 
     @field_validator("parts")
@@ -309,7 +309,7 @@ class TrainConfig(_Frozen):
     def _once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         twice = [name for name, number in Counter(names).items() if number > 1]
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+            raise ValueError(f"{', '.join(twice)} is listed twice")
         return names
 
     @field_validator("group")
@@ -320,17 +320,17 @@ class TrainConfig(_Frozen):
         except re.error as error:
             raise ValueError(f"{text!r} is not a regular expression: {error}") from None
         if text and groups < 1:
-            raise ValueError(f"{text!r} has no group in parentheses that is the slide")
+            raise ValueError(f"{text!r} has no group in parentheses for the slide")
         return text
 
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.classes and self.one_class:
-            raise ValueError("classes and one_class exclude each other")
+            raise ValueError("classes and one_class cannot be used together")
         if self.without and (self.classes or self.one_class):
-            raise ValueError("without leaves classes out of all there are; it does not go with classes or one_class")
+            raise ValueError("without cannot be used together with classes or one_class")
         if (self.start == IMAGENET or self.start.endswith(".pth")) and self.task in ("boxes", "oriented-boxes"):
-            raise ValueError("YOLO does not start from a backbone of ImageNet; start from a model, or from scratch")
+            raise ValueError("YOLO cannot start from an ImageNet backbone; start from a model, or from scratch")
         return self
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
@@ -348,14 +348,14 @@ class TrainConfig(_Frozen):
         InputError
             With every problem found.
         """
-        return cls._checked(entries, "The training cannot be set up so")
+        return cls._checked(entries, "The training cannot be set up with these settings")
 
     @classmethod
     def _checked(cls, entries: Mapping[str, Any], what: str) -> Self:
         """Build a configuration, with all its problems in one error."""
         asked = entries.get("learning")
         problems = [
-            f"learning.{name}: this stands one level higher"
+            f"learning.{name}: this entry belongs one level higher"
             for name in _ELSEWHERE
             if isinstance(asked, Mapping) and name in asked
         ]
@@ -406,13 +406,13 @@ class TrainConfig(_Frozen):
         """
         data = read_yaml(path, "a description of a training in YAML")
         if not isinstance(data, Mapping):
-            raise InputError(f"{path} describes no training: it must have entries such as `data: my-project`.")
+            raise InputError(f"{path} does not describe a training: it must have entries such as `data: my-project`.")
         entries = _relative(data, ("data", "images"), path.parent)
         if isinstance(entries.get("start"), str) and entries["start"] and (path.parent / entries["start"]).exists():
             entries["start"] = str(path.parent / entries["start"])
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
-        return cls._checked(entries, f"{path} describes no training")
+        return cls._checked(entries, f"{path} does not describe a training")
 
     def write(self, path: Path) -> None:
         """Write a YAML file.

@@ -19,7 +19,7 @@ ENOUGH: Final = 4
 RISE: Final = 0.05
 """Share by which the validation loss has to have risen above its lowest for the training to overfit."""
 SEEN: Final = 0.005
-"""Share from which such a rise is told of."""
+"""Share from which such a rise is reported."""
 CHANCE: Final = 3.0
 """Standard deviations of single epochs by which smoothed losses differ by chance."""
 GAIN: Final = 0.01
@@ -78,7 +78,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
         One a finished epoch, with ``train_loss``, ``val_loss`` and, as figures of merit, ``val_ap50``, ``val_dice``,
         ``val_accuracy`` or ``val_f1``.
     classes : int
-        How many are told apart, 0 where that is not known: of two, chance names half rightly.
+        Number of classes, 0 if not known: with two classes, chance names half correctly.
     specimens : int
         How many the validation part has, 0 where that is not known.
 
@@ -97,7 +97,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
         needed = f"{many(lacking, 'more epoch')} {either(lacking, 'is', 'are')} needed"
         return Reading("early", f"Too early to tell: at least {needed}.", best)
     if not best:
-        return Reading("early", "Cannot be told: there is no validation loss.", 0)
+        return Reading("early", "Not known: there is no validation loss.", 0)
     if not told.all():
         without = [str(k) for k in np.flatnonzero(~told) + 1]
         which = f"epoch {without[0]}" if len(without) == 1 else f"epochs {', '.join(without[:-1])} and {without[-1]}"
@@ -123,16 +123,16 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
         return Reading(
             "unstable",
             f"Unstable: the validation loss jumps by {100 * float(np.median(jumps)):.0f} % from epoch to epoch. Try a "
-            "third of the learning rate, or a larger batch; with very few validation images, jumps are chance."
+            "third of the learning rate, or a larger batch; with very few validation images, random jumps are normal."
             f"{figures}",
             best,
         )
     if risen > RISE and not by_chance and falls and lowest < len(val) - 2:
         return Reading(
             "overfitting",
-            f"Overfitting since epoch {lowest + 1}: the network learns the training images by heart, and gets worse on "
+            f"Overfitting since epoch {lowest + 1}: the network memorizes the training images, and gets worse on "
             f"the validation images. The weights of epoch {best} are the best. More annotated slides help most; "
-            f"else stop here, freeze the backbone for longer, or vary the images more.{figures}",
+            f"otherwise stop here, freeze the backbone for longer, or vary the images more.{figures}",
             best,
         )
     if risen > RISE and not by_chance:
@@ -140,24 +140,26 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
             "worse",
             f"Getting worse since epoch {lowest + 1}: the validation loss has risen by {100 * risen:.0f} %. The "
             f"weights of epoch {best} are the best. Try a third of the learning rate, or wait for a few more epochs "
-            f"to see whether it stays.{figures}",
+            f"to see whether it recovers.{figures}",
             best,
         )
     if gain > GAIN and smooth[-recent - 1] - smooth[-1] > CHANCE * _noise(val[-recent - 2 :]):
-        return Reading("learning", f"Still learning: the validation loss is falling. Let it go on.{figures}", best)
-    rise, rest = "", " and does not rise" if risen <= SEEN else ", but for jumps by chance"
+        return Reading("learning", f"Still learning: the validation loss is falling. Let it continue.{figures}", best)
+    rise, rest = "", " and does not rise" if risen <= SEEN else ", apart from random jumps"
     if risen > SEEN and not by_chance:
         rise, rest = f" The validation loss has risen by {100 * risen:.1f} % since epoch {lowest + 1}.", ""
     poor = [merit for merit in merits if merit.poor]
     if poor:
         which = " and ".join(f"{merit.name} {merit.value:.2f}" for merit in poor)
         return Reading(
-            "underfitting", f"Underfitting: it stands still at {which}. {_advice(poor)}{rise}{figures}", best
+            "underfitting",
+            f"Underfitting: training has stopped improving at {which}. {_advice(poor)}{rise}{figures}",
+            best,
         )
     if not merits:
-        return Reading("early", f"At rest: no figure says how good it is.{rise}", best)
+        return Reading("early", f"No longer improving: no figure shows how good the model is.{rise}", best)
     also = ", while the training loss still falls" if _falls(smooth_train, recent) else ""
-    return Reading("good", f"Good fit: the validation loss has come to rest{rest}{also}.{rise}{figures}", best)
+    return Reading("good", f"Good fit: the validation loss has levelled off{rest}{also}.{rise}{figures}", best)
 
 
 def _merits(epoch: Mapping[str, float], classes: int) -> list[_Merit]:
@@ -173,27 +175,30 @@ def _merits(epoch: Mapping[str, float], classes: int) -> list[_Merit]:
 
 
 def _told(merits: Sequence[_Merit], specimens: int) -> str:
-    """Return the figures of merit as a sentence, with what they are told from."""
+    """Return the figures of merit as a sentence, with the number of specimens they are based on."""
     if not merits:
         return ""
     named = " and ".join(f"{merit.name} {merit.value:.2f}" for merit in merits)
     if not specimens:
         return f" On the validation images: {named}."
-    few = f", which are too few to tell: {FEWEST} are the least" if specimens < FEWEST else ""
+    few = f", which are too few to tell: at least {FEWEST} are needed" if specimens < FEWEST else ""
     return f" On the validation images: {named}, of {many(specimens, 'specimen')}{few}."
 
 
 def _advice(poor: Sequence[_Merit]) -> str:
     """Return what helps a training that has come to rest too early."""
     usual = (
-        "Train for longer at a higher rate, let the backbone learn, or start from a model nearer to your slides; check "
+        "Train for longer at a higher rate, let the backbone learn, or start from a model trained on slides more like "
+        "yours; check "
         "that the outlines fit the images."
     )
     if not any(name == merit.name and guessed for merit in poor for _, name, guessed in _FIGURES):
         return usual
     return (
-        "Train for longer at a higher rate, let the backbone learn, or start from a model nearer to your slides; check "
-        "that specimens have the right names, outline more of the classes that it takes for others, or learn these as "
+        "Train for longer at a higher rate, let the backbone learn, or start from a model trained on slides more like "
+        "yours; check "
+        "that specimens have the right names, outline more specimens of the classes that it confuses, or treat these "
+        "as "
         "one class."
     )
 
@@ -204,7 +209,7 @@ def _falls(smooth: NDArray[np.float64], recent: int) -> bool:
 
 
 def _noise(values: NDArray[np.float64]) -> float:
-    """Return the standard deviation of single epochs about a smooth curve, told from second differences."""
+    """Return the standard deviation of single epochs about a smooth curve, estimated from second differences."""
     return float(1.4826 * np.median(np.abs(np.diff(values, 2))) / np.sqrt(6))
 
 

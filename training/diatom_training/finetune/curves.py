@@ -78,7 +78,7 @@ def plot(
 
 
 class Board:
-    """Writes the figures of finished epochs for TensorBoard; one that goes on with a run writes them from the start.
+    """Writes the figures of finished epochs for TensorBoard; one that continues a run writes them from the start.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Board:
             self._writer.flush()
 
     def close(self) -> None:
-        """Finish the file; what cannot be written any more is missing in it until the training goes on."""
+        """Finish the file; what cannot be written is missing until the training continues."""
         with contextlib.suppress(OSError):
             self._writer.close()
 

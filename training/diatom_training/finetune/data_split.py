@@ -62,7 +62,7 @@ class Division:
         """
         if not path.exists():
             return None
-        data = read_json(path, "how a training divides its slides")
+        data = read_json(path, "the split of a training")
         try:
             parts: dict[Part, tuple[Member, ...]] = {
                 part: tuple(
@@ -78,7 +78,7 @@ class Division:
             }
             return cls(tuple(map(str, data["classes"])), parts)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise InputError(f"{path} is not how a training divides its slides: {error!r}.") from error
+            raise InputError(f"{path} is not the split of a training: {error!r}.") from error
 
     def of(self, slides: Sequence[Slide]) -> dict[Part, tuple[Slide, ...]]:
         """Return the slides of each part, in the order that they had; those that are in none are left out.
@@ -105,14 +105,13 @@ class Division:
         if gone:
             lines.append(
                 f"{many(len(gone), 'image')} "
-                f"{either(len(gone), 'is gone, or is another one', 'are gone, or are others')} than when the "
-                f"training began, such as {gone[0]}"
+                f"{either(len(gone), 'is gone, or has changed', 'are gone, or have changed')} since the training "
+                f"started, such as {gone[0]}"
             )
         if other:
             lines.append(
-                f"{many(len(other), 'image')} {either(len(other), 'has', 'have')} other specimens than when "
-                "the training "
-                f"began, such as {other[0]}: it goes on with those of now"
+                f"{many(len(other), 'image')} {either(len(other), 'has', 'have')} different specimens since the "
+                f"training started, such as {other[0]}: the training continues with the present ones"
             )
         return lines
 

@@ -30,7 +30,7 @@ from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
 
 FEW: Final = 20
-"""Specimens of a class in the training part below which it is hardly learnt."""
+"""Specimens of a class in the training part below which it is hardly learned."""
 IMBALANCE: Final = 20
 """How many times as many specimens the most frequent class may have as the rarest one."""
 SPREAD: Final = 1.2
@@ -43,7 +43,7 @@ _DIRECTED: Final = 1.05
 _UPRIGHT: Final = 1e-3
 """Sine of twice the angle below which a box is upright."""
 _OUTLINED: Final[Mapping[Task, str]] = {"semantic": "class maps", "instances": "masks"}
-"""What is learnt from outlines alone."""
+"""What can be trained only on outlines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ class Dataset:
     Attributes
     ----------
     classes : tuple of str
-        What is to be learnt.
+        What is to be learned.
     parts : mapping of str to tuple of Slide
         Of ``train``, ``validation`` and ``test``.
     warnings : tuple of str
-        A line each: what speaks against training on it.
+        A line each: warnings about training on it.
     """
 
     classes: tuple[str, ...]
@@ -138,7 +138,7 @@ def folds(
         groups = {slide.group for slide in rest}
         if len(groups) < 2:
             raise InputError(
-                f"Beside fold {k} of {number} there {either(len(groups), 'is', 'are')} "
+                f"Outside fold {k} of {number} there {either(len(groups), 'is', 'are')} only "
                 f"{many(len(groups), 'slide')}, and training and validation need one "
                 "each: annotate images of more slides."
             )
@@ -149,9 +149,7 @@ def folds(
         except InputError as error:
             raise InputError(f"Fold {k} of {number}: {error}") from None
         if not any(len(slide.truth) for slide in parts["test"]):
-            raise InputError(
-                f"Fold {k} of {number} has no specimen to be judged on: take fewer folds, or another seed."
-            )
+            raise InputError(f"Fold {k} of {number} has no specimen to test on: use fewer folds, or another seed.")
         divided.append(named)
     return divided
 
@@ -171,7 +169,7 @@ def _read(
 
 
 def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
-    """Return what is to be learnt."""
+    """Return what is to be learned."""
     if config.one_class:
         return (config.one_class,)
     occurring = {
@@ -180,18 +178,18 @@ def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
         for k in set(part.detections.class_ids.tolist())
     }
     if not occurring:
-        raise InputError(f"There is not one specimen in {config.data}: outline some diatoms first.")
+        raise InputError(f"There are no specimens in {config.data}: outline some diatoms first.")
     if config.classes:
         missing = [name for name in config.classes if name not in occurring]
         if missing:
             raise InputError(
-                f"{config.data} has no specimen of {', '.join(missing)}; it has {', '.join(sorted(occurring))}."
+                f"{config.data} has no specimens of {', '.join(missing)}; it has {', '.join(sorted(occurring))}."
             )
         return config.classes
     unknown = [name for name in config.without if name not in occurring]
     if unknown:
         raise InputError(
-            f"{config.data} has no {', '.join(unknown)} to be left out; it has {', '.join(sorted(occurring))}."
+            f"{config.data} has no {', '.join(unknown)} to leave out; it has {', '.join(sorted(occurring))}."
         )
     occurring -= set(config.without)
     if not occurring:
@@ -206,7 +204,7 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
         raise InputError(
             f"The images come from {many(len(groups), 'slide')}, and training, validation and test need one "
             "each: annotate "
-            "images of more slides, or name the slides by a pattern (group) if each name holds its slide."
+            "images of more slides, or name the slides by a pattern (group) if each image name contains its slide."
         )
     shares = splits.shares_of(config.split.shares)
     return splits.plan(_tallies(slides), config.split.by, shares, seed=config.split.seed).split.parts
@@ -219,7 +217,7 @@ def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[
         raise InputError(
             f"There are images of {many(len(groups), 'slide')} to learn from, and training and validation "
             "need one each: "
-            "annotate images of more slides, or give a validation part."
+            "annotate images of more slides, or define a validation part."
         )
     learning, validating, _ = splits.shares_of(config.split.shares)
     share = min(max(round(100 * validating / (learning + validating)), 1), 99)
@@ -253,28 +251,28 @@ def _by_group(slides: Sequence[Slide], groups: Mapping[Any, Sequence[str]]) -> d
 
 
 def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], task: Task) -> None:
-    """Refuse parts that nothing can be learnt from."""
+    """Refuse parts that cannot be used for training."""
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
             raise InputError(
-                f"The {part} part has no specimen ({many(len(parts[part]), 'image')}): annotate more "
-                "slides, or divide them "
-                "otherwise (another seed, other shares)."
+                f"The {part} part has no specimens ({many(len(parts[part]), 'image')}): annotate more "
+                "slides, or change the split "
+                "(another seed or other shares)."
             )
     counts = Counter(classes[k] for slide in parts["train"] for k in slide.truth.class_ids.tolist())
     untaught = [name for name in classes if not counts[name]]
     if untaught:
         raise InputError(
-            f"There is no specimen to learn from of {', '.join(untaught)}: all are on slides of validation or test. "
-            "Annotate more slides, divide them otherwise (another seed), or leave these classes out (without)."
+            f"There are no training specimens of {', '.join(untaught)}: all are on validation or test slides.  "
+            "Annotate more slides, change the split (another seed), or leave these classes out (without)."
         )
     if task in _OUTLINED:
         bare = [slide.name for part in PARTS for slide in parts[part] if set(slide.annotations.shapes) == {_BOX}]
         if bare:
             raise InputError(
                 f"{many(len(bare), 'image')} {either(len(bare), 'has', 'have')} only boxes, such as "
-                f"{bare[0]}, and {_OUTLINED[task]} are learnt from "
-                "outlines: outline their specimens, leave these images out, or learn boxes (task: oriented-boxes)."
+                f"{bare[0]}, and {_OUTLINED[task]} need "
+                "outlines: outline their specimens, leave these images out, or train on boxes (task: oriented-boxes)."
             )
 
 
@@ -291,33 +289,33 @@ def _left_out(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) ->
     groups = {slide.group for slide in slides}
     if len(groups) == len(slides) > 1 and all(slide.group == slide.name for slide in slides):
         lines.append(
-            "each image is treated as a slide of its own; if several images show the same slide, give the pattern by "
-            "which their names tell the slide (group)"
+            "each image is treated as a slide of its own; if several images show the same slide, give the pattern of "
+            "the slide in their names (group)"
         )
     return lines
 
 
 def _warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
-    """Return what speaks against the data."""
+    """Return warnings about the data."""
     lines = [*_of_sizes(config, parts), *_of_boxes(config, parts)]
     counts = {
         part: Counter(classes[k] for slide in parts[part] for k in slide.truth.class_ids.tolist()) for part in PARTS
     }
     few = [f"{name} {counts['train'][name]}" for name in classes if counts["train"][name] < FEW]
     if few:
-        lines.append(f"fewer than {FEW} specimens to learn from, where 100 or more are recommended: {', '.join(few)}")
+        lines.append(f"fewer than {FEW} training specimens (100 or more are recommended): {', '.join(few)}")
     for part in PARTS[1:]:
         untold = [name for name in classes if not counts[part][name]]
         if untold and counts[part]:
-            lines.append(f"not in the {part} part, where nothing is told of them: {', '.join(untold)}")
+            lines.append(f"not in the {part} part, so they have no figures there: {', '.join(untold)}")
     numbers = [counts["train"][name] for name in classes if counts["train"][name]]
     if len(numbers) > 1 and max(numbers) > IMBALANCE * min(numbers):
         lines.append(
-            f"the rarest class has {min(numbers)} to learn from, the most frequent {max(numbers)}: expect it "
-            "to be missed"
+            f"the rarest class has {min(numbers)} training specimens, the most frequent {max(numbers)}: expect it "
+            "to be missed often"
         )
     if not any(len(slide.truth) for slide in parts["test"]):
-        lines.append("the test part has no specimen: the model will not be tested")
+        lines.append("the test part has no specimens: the model will not be tested")
     whose: dict[str, set[Part]] = {}
     homes: dict[str, set[Part]] = {}
     for part in PARTS:
@@ -327,19 +325,19 @@ def _warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, 
             outside = _outside(slide)
             if outside:
                 lines.append(
-                    f"{many(outside, 'specimen')} outside of {slide.name} {either(outside, 'is', 'are')} left out"
+                    f"{many(outside, 'specimen')} outside of {slide.name} {either(outside, 'is', 'are')} ignored"
                 )
     leaks = sum(len(places) > 1 for places in whose.values())
     if leaks:
         lines.append(
             f"{many(leaks, 'image')} {either(leaks, 'is', 'are')} in two parts under two names: the test "
-            "will look better than it is"
+            "will look better than the model is"
         )
     torn = [group for group, places in homes.items() if len(places) > 1]
     if torn:
         lines.append(
             f"{many(len(torn), 'slide')} {either(len(torn), 'has', 'have')} images in several parts, such "
-            f"as {torn[0]}: the test will look better than it is"
+            f"as {torn[0]}: the test will look better than the model is"
         )
     return lines
 
@@ -351,16 +349,16 @@ def _of_sizes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
     if config.pixel_size_um is None or not unknown:
         return []
     if len(unknown) == len(slides):
-        return ["no image has a pixel size, so pixel_size_um changes nothing: the images are shown at all scales"]
+        return ["no image has a pixel size, so pixel_size_um has no effect: the images are shown at all scales"]
     return [
         f"{len(unknown)} of {many(len(slides), 'image')} {either(len(unknown), 'has', 'have')} no pixel "
-        f"size, such as {unknown[0]}: pixel_size_um changes "
-        "nothing for these, which are shown at all scales"
+        f"size, such as {unknown[0]}: pixel_size_um has no effect "
+        "on these, which are shown at all scales"
     ]
 
 
 def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
-    """Say where boxes are too little for what is to be learnt."""
+    """Say where boxes are too little for what is to be learned."""
     if config.task == "oriented-boxes":
         slides = [slide for slide in parts["train"] if len(slide.truth)]
         boxes = np.concatenate([slide.truth.boxes for slide in slides])
@@ -368,8 +366,8 @@ def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
         outlined = any(shape != _BOX for slide in slides for shape in slide.annotations.shapes)
         if not outlined and long.any() and np.abs(np.sin(2 * boxes[long, 4])).max() < _UPRIGHT:
             return [
-                "all boxes to learn from are upright, so the model will learn neither how specimens lie nor how "
-                "long they are: draw boxes along the specimens, or learn upright ones (task: boxes)"
+                "all training boxes are upright, so the model cannot learn how specimens are rotated or how "
+                "long they are: draw boxes along the specimens, or train on upright boxes (task: boxes)"
             ]
     if config.task in _OUTLINED:
         mixed = [slide for part in PARTS for slide in parts[part] if _BOX in slide.annotations.shapes]
@@ -377,7 +375,7 @@ def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
             count = sum(slide.annotations.shapes.count(_BOX) for slide in mixed)
             return [
                 f"{many(count, 'specimen')} {either(count, 'is a box', 'are boxes')} without an outline, such as in "
-                f"{mixed[0].name}: taken for {either(count, 'a rectangle', 'rectangles')}"
+                f"{mixed[0].name}: treated as {either(count, 'a rectangle', 'rectangles')}"
             ]
     return []
 

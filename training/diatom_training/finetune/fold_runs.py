@@ -33,7 +33,7 @@ def create(
         When the folders cannot be made.
     """
     if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty: name another folder, or go on with the folds in it (--resume).")
+        raise InputError(f"{out} is not empty: name another folder, or continue with the folds in it (--resume).")
     parts = dataset.folds(config, number, report, should_stop)
     return [RunFolder.create(out / name_of(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
 
@@ -58,8 +58,7 @@ def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> lis
     there = len(list(out.glob("fold-*"))) if out.is_dir() else 0
     if there != number:
         raise InputError(
-            f"{out} holds {there} folds and not {number}: go on with as many as it was begun with, or "
-            "name another folder."
+            f"{out} holds {there} folds and not {number}: continue with the same number, or name another folder."
         )
     folders = [RunFolder.open(out / name_of(k)) for k in range(1, number + 1)]
     for k, folder in enumerate(folders, start=1):

@@ -24,7 +24,7 @@ def for_classes(
 
     A class that the old network knew by its name keeps its rows; any other one begins as the mean of the old classes,
     so that what is found from the first step on is what the old network took for any of them, and only the names are
-    still to be learnt. Rows of the background stay.
+    still to be learned. Rows of the background stay.
 
     Parameters
     ----------

@@ -43,9 +43,9 @@ class Start:
     classes : tuple of str
         What the whole network knows, as far as it is known.
     composed : mapping, or None
-        What the weights have learnt from composed slides, as the card tells it.
+        The composed slides that the weights were trained on, as listed in the card.
     seen : frozenset of str
-        Keys of the images that they have learnt from or were tuned on, as far as the card tells them.
+        Keys of the images that they were trained or tuned on, as far as the card lists them.
     """
 
     architecture: str
@@ -97,7 +97,7 @@ def resolve(config: TrainConfig) -> Start:
     usual = config.architecture or ARCHITECTURES[config.task]
     if start == SCRATCH:
         _check_task(usual, config)
-        return Start(usual, None, None, TILE, "weights drawn by chance")
+        return Start(usual, None, None, TILE, "random weights")
     if start == IMAGENET:
         _check_task(usual, config)
         encoder = usual.split("/")[1] if "/" in usual else ""
@@ -111,7 +111,7 @@ def resolve(config: TrainConfig) -> Start:
         try:
             architecture = config.architecture or _turned(found.known_architecture(), config.task)
         except ModelError as error:
-            raise ModelError(f"{start} cannot be the start: {error}") from None
+            raise ModelError(f"{start} cannot be used as the start: {error}") from None
         _check_task(architecture, config)
         text = f"{Path(start).name}, an Ultralytics file"
         return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
@@ -125,8 +125,9 @@ def resolve(config: TrainConfig) -> Start:
     related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
     if card.task != config.task and not related:
         raise InputError(
-            f"{card.name} is a model for {card.task} and cannot be the start of one for {config.task}; choose another "
-            "start, or the task of that model."
+            f"{card.name} is a model for {card.task} and cannot be the start of a model for {config.task}; choose "
+            f"another "
+            "start, or that model's task."
         )
     architecture = config.architecture or card.architecture
     if related and config.architecture is None:
@@ -137,7 +138,7 @@ def resolve(config: TrainConfig) -> Start:
 
 
 def seen_by(card: ModelCard) -> frozenset[str]:
-    """Return the keys of the images that a model, or what it started from, has learnt from or was tuned on."""
+    """Return the keys of the images that a model, or what it started from, was trained or tuned on."""
     listed: Mapping[str, list[str]] = card.training.get("images_seen") or {}
     return frozenset(key for keys in listed.values() for key in keys)
 

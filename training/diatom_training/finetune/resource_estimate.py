@@ -143,7 +143,7 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
 
 
 def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
-    """Measure in a process of its own; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
+    """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
     told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, should_stop)
     return told
 

@@ -40,7 +40,7 @@ STOP: Final = "stop"
 STARTER: Final = "starter.json"
 """Names the process that started the training, or that watches over it since."""
 KEEP: Final = "keep"
-"""A file that lets the training go on when that process is gone."""
+"""A file that lets the training continue when that process is gone."""
 EXAMPLES: Final = "examples"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
@@ -117,11 +117,13 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{path} cannot be made: {reason(error)}") from error
+            raise OutputError(f"{path} cannot be created: {reason(error)}") from error
         with folder.alone():
             folder._clear()
             if any(item.name != LOCK for item in path.iterdir()):
-                raise InputError(f"{path} is not empty: name another folder, or go on with the run in it (--resume).")
+                raise InputError(
+                    f"{path} is not empty: name another folder, or continue with the run in it (--resume)."
+                )
             config.absolute().write(path / CONFIG)
         return folder
 
@@ -135,7 +137,7 @@ class RunFolder:
             When there is none.
         """
         if not (path / CONFIG).is_file():
-            raise InputError(f"{path} holds no training: it has no {CONFIG}.")
+            raise InputError(f"{path} is not a training run: {CONFIG} is missing.")
         return cls(path)
 
     @contextlib.contextmanager
@@ -165,7 +167,7 @@ class RunFolder:
         return TrainConfig.read(self / CONFIG)
 
     def check(self, config: TrainConfig) -> None:
-        """Refuse to go on otherwise than the run began, but for the devices.
+        """Refuse to continue with other settings than the run started with, except devices.
 
         Raises
         ------
@@ -175,8 +177,9 @@ class RunFolder:
         same = {"device": "auto", "devices": 1}
         if config.absolute().replace(**same) != self.config().replace(**same):
             raise InputError(
-                f"The settings have changed since {self.path} began, and a training goes on only as it began: resume "
-                f"{self.path} itself, or begin a new one with -o."
+                f"The settings have changed since {self.path} began, and a training can only continue with its own "
+                f"settings: resume "
+                f"{self.path} itself, or start a new one with -o."
             )
 
     def division(self) -> Division | None:
@@ -187,7 +190,7 @@ class RunFolder:
         """Return how far it is; one whose process has died without a word is ``stopped``."""
         state, started = self.written_state()
         if state.stage == "running" and not alive(state.pid, started):
-            return State("stopped", state.pid, "The training was ended from outside; it can go on.")
+            return State("stopped", state.pid, "The training was ended by another program; it can be resumed.")
         return state
 
     def written_state(self) -> tuple[State, float]:
@@ -195,7 +198,7 @@ class RunFolder:
         path = self / STATE
         if not path.exists():
             return State(), 0.0
-        advice = "The file is damaged: remove it to go on with the training."
+        advice = "The file is damaged: remove it to continue the training."
         try:
             data = read_json(path, "the state of a training")
             state = State(data["stage"], int(data["pid"]), str(data["message"]))
@@ -234,7 +237,7 @@ class RunFolder:
     def events(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Return what happened after a place in the file, and the place where to read on.
 
-        Lines that are not of a training's are passed over.
+        Lines that are not of a training's are skipped.
         """
         path = self / EVENTS
         try:
@@ -275,14 +278,14 @@ class RunFolder:
             return False
 
     def keep_going(self, keep: bool) -> None:
-        """Let the training go on when whoever started it is gone, or not. Raises OutputError when that is not noted."""
+        """Let the training continue after its starter is gone, or not. Raises OutputError when that is not noted."""
         if keep:
             write_atomically(self / KEEP, "")
         else:
             (self / KEEP).unlink(missing_ok=True)
 
     def keeps_going(self) -> bool:
-        """Whether the training goes on when whoever started it is gone."""
+        """Whether the training continues after its starter is gone."""
         return (self / KEEP).exists()
 
     def example(self, epoch: int) -> Path:
@@ -320,7 +323,7 @@ class RunFolder:
             raise InputError(f"{path} is not {kind}: {error}.") from None
 
     def reading(self, history: Sequence[Mapping[str, float]]) -> Reading:
-        """Return what curves of the run say, given what it tells apart and how many specimens judge it."""
+        """Return the diagnosis of the run's curves, given its classes and its number of validation specimens."""
         classes = specimens = 0
         with contextlib.suppress(InputError):
             if (division := self.division()) is not None:
@@ -342,7 +345,7 @@ def run_of(model: ModelFolder) -> RunFolder | None:
 
 
 def _parsed(data: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the events of whole lines; a line that a full disk cut, or that is of something else, is passed over."""
+    """Yield the events of whole lines; a line that a full disk cut, or that is of something else, is skipped."""
     for line in data.splitlines():
         try:
             event = parse_json(line, EVENTS, "an event of a training")
@@ -372,6 +375,6 @@ def started_at(pid: int) -> float:
 def alive(pid: int, started: float) -> bool:
     """Tell whether the process that was started then runs: numbers of processes are given again.
 
-    When it was started is told by the clock, which may have been set since; a minute makes up for that.
+    Its start is a clock time, and the clock may have been set since; a minute makes up for that.
     """
     return started > 0 and abs(started_at(pid) - started) < _CLOCK_SECONDS

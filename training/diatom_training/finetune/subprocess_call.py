@@ -46,7 +46,7 @@ def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldSt
             process.wait()
         if not out.exists():
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise DiatomError(f"That could not be done: {words[-1] if words else process.returncode}")
+            raise DiatomError(f"This could not be done: {words[-1] if words else process.returncode}")
         # Written by our own process, a moment ago, in a folder of this user alone.
         problem, result = pickle.loads(out.read_bytes())
     if problem is not None:

@@ -1,4 +1,4 @@
-"""What is told of a model after its training: its threshold, tuned on the validation part, and how good it is."""
+"""After a training: the threshold, tuned on the validation part, and the test of the model."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def judge(
         report(
             Progress(
                 "warning",
-                message="nothing that the model says of the validation part is right, so its threshold could not be "
-                f"tuned and is the usual {USUAL_THRESHOLD:.2f}: train it longer, or on more specimens",
+                message="none of the model's results on the validation part are right, so its threshold could not be "
+                f"tuned; the default of {USUAL_THRESHOLD:.2f} is used: train for longer, or on more specimens",
             )
         )
     if not data.count("test").total():

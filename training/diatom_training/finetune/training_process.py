@@ -25,12 +25,12 @@ NO_ROOM: Final = 74
 
 
 class Child:
-    """A training in a process of its own, which stops when this process is gone, unless the run says otherwise.
+    """A training in a separate process, which stops when this process is gone, unless the run says otherwise.
 
     Parameters
     ----------
     folder : RunFolder
-        The run; it begins, or goes on where it stopped.
+        The run; it starts, or continues where it stopped.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Child:
             self.folder.ask_to_stop()
 
     def poll(self) -> State | None:
-        """Return how the training ended, None while it goes on."""
+        """Return how the training ended, None while it runs."""
         if self._process.poll() is None:
             if self._deadline is None or time.monotonic() < self._deadline:
                 return None
@@ -84,13 +84,13 @@ class Child:
             return state
         if self._deadline is not None:
             return State("stopped", state.pid, stopped_text(self.folder))
-        return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()} It can go on.")
+        return State("failed", state.pid, f"The training ended unexpectedly: {self._last_words()} It can be resumed.")
 
     def _last_words(self) -> str:
         """Return the last line of its log."""
         code = self._process.returncode
         if code < 0:
-            return f"it was killed (signal {-code}), by somebody or for want of memory."
+            return f"it was killed (signal {-code}), by a user, or because memory ran out."
         lines = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {code}."
 
@@ -117,7 +117,7 @@ class Elsewhere:
             self.folder.ask_to_stop()
 
     def poll(self) -> State | None:
-        """Return how the training ended, None while it goes on."""
+        """Return how the training ended, None while it runs."""
         state = self.folder.state()
         if state.stage != "running":
             if self._deadline is not None and self.folder.written_state()[0].stage == "running":
@@ -205,7 +205,7 @@ def progress_of(event: dict[str, Any]) -> Progress:
 
 
 def stopped_text(folder: RunFolder) -> str:
-    """Return what is told of a run that was stopped as somebody asked."""
+    """Return the message for a run that was stopped on request."""
     is_kept = (folder / MODEL / CARD_FILE).exists()
-    kept = "the best weights so far are in the run's model" if is_kept else "no epoch was finished"
+    kept = "the best weights so far are saved in the run's model" if is_kept else "no epoch was completed"
     return f"Stopped as asked; {kept}."

@@ -88,7 +88,7 @@ class RunResult:
 
 
 def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
-    """Do what a run's configuration says, or go on with it where it stopped.
+    """Train with a run's configuration, or continue where it stopped.
 
     Parameters
     ----------
@@ -127,15 +127,14 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
 
 
 def _leaks(begin: initial_weights.Start, data: Dataset) -> list[str]:
-    """Say which images the start has learnt from that are to say how good the model is."""
+    """List the validation and test images that the start was trained on."""
     lines = []
     for part in PARTS[1:]:
         known = [slide.name for slide in data.parts[part] if slide.key in begin.seen]
         if known:
             lines.append(
-                f"the start has learnt from {many(len(known), 'image')} of the {part} part, such as "
-                f"{known[0]}: the model will "
-                "look better on them than it is"
+                f"the starting model was trained on {many(len(known), 'image')} of the {part} part, such as "
+                f"{known[0]}: expect worse results on new slides"
             )
     return lines
 
@@ -164,7 +163,7 @@ def _begun(
         known = composed_pretraining.facts(material, section)
         if material.left_out:
             report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
-        report(Progress("start", message=f"Learns first from {composed_pretraining.told(known)}."))
+        report(Progress("start", message=f"First trains on {composed_pretraining.told(known)}."))
         fields = compose_set(
             material,
             options,
@@ -187,9 +186,7 @@ def _begun(
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
     found = initial_weights.resolve(config.model_copy(update={"start": str(inner.path)}))
-    return replace(
-        found, text=f"{begin.text}, and what it learnt from {composed_pretraining.told(known)}", composed=known
-    )
+    return replace(found, text=f"{begin.text}, then trained on {composed_pretraining.told(known)}", composed=known)
 
 
 def _learn(
@@ -264,7 +261,7 @@ def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
 
 
 def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> str:
-    """Return what a model has learnt from, in a few words."""
+    """Return what a model was trained on, in a few words."""
     before = "" if begin.composed is None else f"{composed_pretraining.told(begin.composed)}, then on "
     return f"{before}{many(len(data.parts['train']), 'image')} of {config.data.name}"
 
@@ -272,13 +269,13 @@ def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> s
 def model_of(
     folder: RunFolder, config: TrainConfig, data: Dataset, begin: initial_weights.Start, trained: Trained, seen: str
 ) -> ModelFolder:
-    """Write the model that a training has come to, with ``seen``, what it learnt from in a few words, in its card."""
+    """Write the model that a training has come to, with ``seen``, a few words on its training data, in its card."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = _reading(trained.history, data)
     listed_before = folder / TRANSFERRED
     transferred = trained.transferred
     if not transferred and listed_before.exists():
-        # A training that goes on takes nothing over any more.
+        # A training that continues takes nothing over any more.
         with contextlib.suppress(InputError):
             transferred = tuple(read_text(listed_before, "a list of tensors").split())
     model = write_model(

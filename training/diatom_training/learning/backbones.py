@@ -76,7 +76,8 @@ def pretrained(encoder: str, whole: bool = False) -> dict[str, torch.Tensor]:
             body = smp.encoders.get_encoder(encoder, weights="imagenet")
     except Exception as error:
         raise ModelError(
-            f"The ImageNet weights of {encoder} cannot be had: {str(error).splitlines()[0]} They are downloaded once; "
+            f"The ImageNet weights of {encoder} cannot be downloaded: {str(error).splitlines()[0]} They are "
+            f"downloaded once; "
             "without a network, start from a file of weights or from one of the bundled models."
         ) from error
     weights: dict[str, torch.Tensor] = body.state_dict()

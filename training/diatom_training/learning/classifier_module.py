@@ -40,7 +40,7 @@ class NamingModule(LearningModule):
         return {"cross_entropy": self.entropy(network(self.standardized(batch["images"])).float(), batch["labels"])}
 
     def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
+        """Reset the figures."""
         self._table[:] = 0
         self._losses = []
 

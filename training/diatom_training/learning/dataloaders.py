@@ -105,7 +105,7 @@ def standard(examples: Sequence[Example], options: LearningOptions) -> tuple[tup
 
 
 def check_examples(examples: Sequence[Example], classes: Sequence[str]) -> None:
-    """Refuse what nothing can be learnt from.
+    """Refuse examples that cannot be used for training.
 
     Raises
     ------
@@ -113,10 +113,10 @@ def check_examples(examples: Sequence[Example], classes: Sequence[str]) -> None:
         With every problem found: no image, no outline, a class without any, a class that is not among ``classes``.
     """
     if not examples:
-        raise InputError("There is no training image.")
+        raise InputError("There are no training images.")
     found = {class_id for example in examples for class_id in example.class_ids}
     problems = [
-        f"class {name!r} has no specimen; outline some or leave the class out"
+        f"class {name!r} has no specimens; outline some, or leave the class out"
         for class_id, name in enumerate(classes)
         if class_id not in found
     ]
@@ -125,7 +125,7 @@ def check_examples(examples: Sequence[Example], classes: Sequence[str]) -> None:
     if not any(example.weight > 0 for example in examples):
         problems.append("all images have the weight 0")
     if problems:
-        raise InputError(f"The {len(examples)} training images cannot be learnt from: {'; '.join(problems)}.")
+        raise InputError(f"The {len(examples)} training images cannot be used: {'; '.join(problems)}.")
 
 
 def held_out(examples: Sequence[Example], share: float = 0.1) -> tuple[list[Example], list[Example]]:

@@ -17,7 +17,7 @@ from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.tiling.stitching import stitch
 
 LEAST_SCORE = 0.05
-"""Score from which average precision is told after an epoch."""
+"""Lowest score used for average precision after an epoch."""
 
 
 class BoxesModule(LearningModule):
@@ -48,7 +48,7 @@ class BoxesModule(LearningModule):
         return dict(zip(("box", "class", "dfl", "angle"), losses / len(batch["images"]), strict=False))
 
     def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
+        """Reset the figures."""
         self._losses: list[float] = []
         self._truths: list[Detections] = []
         self._found: list[Detections] = []
@@ -56,7 +56,7 @@ class BoxesModule(LearningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Take the loss, and the specimens that are found."""
         network = self.averaged
-        # Only in training mode does the head give what the loss is told from.
+        # Only in training mode does the head give the inputs of the loss.
         network.train()
         for layer in network.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):

@@ -31,7 +31,7 @@ def check_devices(device: str, devices: int) -> None:
     """
     there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device, devices)
     if devices > there:
-        raise InputError(f"{devices} devices were asked for, and there {'is' if there == 1 else 'are'} {there}.")
+        raise InputError(f"{devices} devices were requested, and {there} {'is' if there == 1 else 'are'} available.")
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ class Trained:
 Look = Callable[[Sequence[Mapping[str, float]], Sequence[NDArray[np.uint8]], Callable[[], Trained]], None]
 """What is called after an epoch: with its history, pictures of validation crops, and what gives it as it then is.
 
-Where a training goes on it is called at once, without pictures.
+Where a training continues it is called at once, without pictures.
 """
 
 
@@ -122,7 +122,7 @@ def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look
         module.on_load_checkpoint(state)
         return module
     with warnings.catch_warnings():
-        # Lightning's advice on workers and loggers is no user's business.
+        # Lightning's advice on workers and loggers is of no use to users.
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
         trainer = pl.Trainer(
@@ -167,10 +167,10 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         theirs = LearningOptions.model_validate_json(state["options"])
     except Exception as error:
-        raise InputError(f"{path} is not a checkpoint of a training; choose another folder or remove it.") from error
+        raise InputError(f"{path} is not a training checkpoint; choose another folder, or remove it.") from error
     runtime = {"workers": options.workers, "precision": options.precision}
     if theirs.model_copy(update=runtime) != options:
-        raise InputError(f"{path} is a training under other options; choose another folder or remove it.")
+        raise InputError(f"{path} is a training with other options; choose another folder or remove it.")
     return state
 
 
@@ -237,7 +237,8 @@ class _Keeper(pl.Callback):
             # What is half written takes the room that is needed to say so.
             partial.unlink(missing_ok=True)
             raise OutputError(
-                f"{self.path} cannot be written: is the disk full? Make room and go on; the finished epochs are kept."
+                f"{self.path} cannot be written: is the disk full? Free some space, then continue; the finished "
+                f"epochs are kept."
             ) from error
         self.look(module.history, module.looks, lambda: trained_of(module))
         self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))

@@ -46,7 +46,7 @@ class InstancesModule(LearningModule):
         return {_PART_NAMES[name]: value for name, value in parts.items()}
 
     def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
+        """Reset the figures."""
         self._losses, self._truths, self._found = [], [], []
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:

@@ -104,13 +104,13 @@ class LearningOptions(BaseModel):
         Side of the training crops in pixels, a multiple of 32; the cut-outs of a classifier have that of its
         architecture.
     batch : int
-        Crops a step.
+        Crops per step.
     epochs, crops, validation_crops : int
-        Epochs, crops drawn in each, and crops that each is validated on.
+        Number of epochs, training crops per epoch, and validation crops.
     optimizer : {"adamw", "sgd"}
-        SGD is with Nesterov's momentum of 0.9.
+        SGD uses Nesterov momentum of 0.9.
     rate, final_rate : float
-        Highest learning rate, and the share of it that is left at the end.
+        Highest learning rate, and the share of it at the end.
     schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
         How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
         equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
@@ -121,36 +121,36 @@ class LearningOptions(BaseModel):
     dropout : float
         In the head.
     clip : float
-        Norm that gradients are cut to.
+        Largest norm of the gradients.
     frozen_epochs : int
-        Epochs in which the backbone, with the statistics of its normalization, stays as it was.
+        Epochs in which the backbone, with the statistics of its normalization, does not change.
     backbone_rate : float
-        The backbone's learning rate after that, as a share of the others'.
+        The backbone's learning rate after that, as a share of ``rate``.
     loss : LossOptions
-        Of semantic maps and classifiers; the other networks have their own.
+        Loss of semantic maps and classifiers; the other networks have their own.
     loss_gains : dict of str to float
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
     proposals : int
-        Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 take long on a CPU.
+        Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 are slow on a CPU.
     positives : float
-        Largest share of them that are specimens; masks are learnt from these alone.
+        Largest share of them that are specimens; masks come from these alone.
     balance : float
-        Of the specimens that a classifier sees: 1 shows all classes as often, 0 as they occur. Learnt from as many of
-        each, a network does not take what was frequent in its training for what is frequent in the next river.
+        Of the classes that a classifier sees: 1 shows all equally often, 0 as they occur. Trained on as many of
+        each, a network does not expect the frequencies of its training slides in the next river.
     masked : bool
-        Show a classifier the colour of the background in place of what lies outside of the specimen.
+        Show a classifier the background colour instead of everything outside the specimen.
     augment : AugmentOptions
         What is varied in the crops.
     average_decay : float
-        Of the exponential moving average of the weights, which is what is validated and kept.
+        Decay of the exponential moving average of the weights, which is validated and kept.
     patience : int or None
-        End when the validation loss has not fallen for so many epochs, and keep the best epoch's weights; None goes
-        on to the end and keeps the last.
+        End when the validation loss has not fallen for so many epochs, and keep the best epoch's weights; None trains
+        to the end and keeps the last.
     precision : {"auto", "single", "mixed"}
-        ``auto`` computes in half precision where the device is made for it.
+        ``auto`` computes in half precision if the device supports it well.
     seed : int
-        Seeds everything drawn by chance.
+        Seed of all random numbers.
     workers : int
         Processes that prepare crops.
     """

@@ -38,7 +38,7 @@ class SemanticModule(LearningModule):
         return cast(dict[str, torch.Tensor], self.map_loss(network(self.standardized(batch["images"])), batch["maps"]))
 
     def on_validation_epoch_start(self) -> None:
-        """Start the figures anew."""
+        """Reset the figures."""
         self._table[:] = 0
         self._losses = []
 

@@ -1,4 +1,4 @@
-"""Train a network, or go on with a training that was stopped."""
+"""Train a network, or continue a training that was stopped."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def train(
     should_stop: ShouldStop = never,
     look: Look = unseen,
 ) -> Trained:
-    """Train, or go on with the training that ``folder`` holds.
+    """Train, or continue the training in ``folder``.
 
     Parameters
     ----------
     examples : sequence of Example
         What to learn from.
     options : LearningOptions
-        How; an interrupted training goes on only under the same options.
+        The options; an interrupted training continues only with the same options.
     folder : Path
         Where ``last.ckpt`` is written after every epoch.
     validation : sequence of Example, optional
@@ -95,14 +95,14 @@ def train(
             if not _out_of_memory(error):
                 raise
             if batch == 1 or devices > 1:
-                what = "Not even one crop" if batch == 1 else f"Not even one of {devices} shares of a batch"
+                what = "Not even one crop" if batch == 1 else f"Not even one crop on each of {devices} devices"
                 raise DiatomError(
                     f"{what} of {options.size} pixels fits into memory; choose smaller crops or a smaller network."
                 ) from error
         batch //= 2
         if device == "cuda":
             torch.cuda.empty_cache()
-        report(Progress("memory", message=f"Out of memory: going on with {batch} crops at a time."))
+        report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
     return trained_of(module)
 
 

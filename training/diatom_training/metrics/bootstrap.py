@@ -1,6 +1,6 @@
 """How far chance may have moved a figure: the bootstrap over whole slides.
 
-Images of a slide share its mount, focus and light, so they are no independent witnesses: slides are drawn with
+Images of a slide share its mount, focus and light, so they are not independent witnesses: slides are drawn with
 replacement, each with all its images (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13:
 percentile intervals). Where there is one slide only, its images are drawn, and the interval then says nothing of other
 slides.
@@ -65,7 +65,7 @@ class Interval:
         Percentiles over the resamples; NaN with fewer than two units. Those of a share of specimens or finds are never
         nearer than Wilson's.
     of : int or None
-        Specimens, or finds, that it is told from, None where that is not counted.
+        Specimens, or finds, that it is based on, None where that is not counted.
     """
 
     value: float
@@ -77,7 +77,7 @@ class Interval:
 def of_specimens(
     found: Mapping[str, Interval], shares: Mapping[str, tuple[int, int]], specimens: int, level: float
 ) -> dict[str, Interval]:
-    """Return figures with what they are told from, and the intervals of shares as wide at least as Wilson's.
+    """Return figures with their number of specimens, and intervals of shares at least as wide as Wilson's.
 
     Slides on which all is right, however few specimens they have, are all right however they are drawn: the bootstrap
     would call that certain.
@@ -89,7 +89,7 @@ def of_specimens(
     shares : mapping of str to tuple of int
         Of those that are shares, how many are right of how many.
     specimens : int
-        What the others are told from.
+        What the others are based on.
     level : float
         Of the intervals.
     """
@@ -142,7 +142,7 @@ def intervals(
 def of_cases(metrics: Callable[[Sequence[Case]], Mapping[str, float]], cases: Sequence[Case], units: Units) -> Figures:
     """Return metrics of a list of cases as :data:`Figures`: a unit that is taken twice gives its cases twice.
 
-    Anything can be resampled this way; what is slow to compute is computed anew for every resample.
+    Anything can be resampled this way; what is slow to compute is computed again for every resample.
     """
 
     def figures(taken: NDArray[np.int64]) -> Mapping[str, float]:

@@ -126,5 +126,5 @@ def tables_of(cases: Sequence[Case]) -> NDArray[np.int64]:
     """
     tables = [case.table for case in cases if case.table is not None]
     if not tables or len(tables) < len(cases):
-        raise InputError("Class maps can only be judged where every image has its table of pixels.")
+        raise InputError("Class maps can only be evaluated if every image has its table of pixels.")
     return np.stack(tables)

@@ -342,7 +342,7 @@ def compare(
     others = [by_name[case.image] for case in first]
     for one, other in zip(first, others, strict=True):
         if len(one.truth) != len(other.truth) or not np.array_equal(one.truth.boxes, other.truth.boxes):
-            raise InputError(f"The truth of {one.image} is not the same for both models.")
+            raise InputError(f"The annotations of {one.image} differ between the two models.")
     a, b = match_cases(first, shape), match_cases(others, shape)
     return differences(figures_of_two(a, b, thresholds), a.units, names, TITLES, ERRORS, options, should_stop)
 

@@ -26,7 +26,7 @@ class MapMetrics:
     miou : float
         Mean intersection over union of all classes that occur, the background among them.
     iou, dice : float
-        Intersection over union, and Dice's coefficient 2 |A & B| / (|A| + |B|), of what is no background.
+        Intersection over union, and Dice's coefficient 2 |A & B| / (|A| + |B|), of everything except the background.
     pixel_accuracy : float
         Share of the pixels with the right class.
     class_iou : tuple of float

@@ -100,7 +100,7 @@ def match_cases(cases: Sequence[Case], shape: Shape) -> Matched:
     Raises
     ------
     InputError
-        When there is nothing to judge, or masks are to be compared where there are none.
+        When there is nothing to evaluate, or there are no masks to compare.
     """
     check_truth([case.image for case in cases], [case.truth for case in cases])
     names = names_of(cases)

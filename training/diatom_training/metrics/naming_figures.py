@@ -21,7 +21,7 @@ TOP = 3
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """How well a class is told from all others; NaN where there is nothing to tell.
+    """How well a class is separated from all others; NaN where that is not defined.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def naming_figures(
     ids, given = checked_names(truth, probabilities, classes)
     number = len(classes)
     true, likely = torch.from_numpy(ids), torch.from_numpy(given.argmax(axis=1))
-    # One class alone is no choice to torchmetrics, which asks for two.
+    # torchmetrics needs at least two classes.
     choices = max(number, 2)
     table = multiclass_confusion_matrix(likely, true, num_classes=choices).numpy()[:number, :number]
     scores = {
@@ -157,10 +157,11 @@ def naming_figures(
     without = [row.name for row in rows if row.auc != row.auc]
     if len(without) == number:
         remarks.append(
-            "All specimens are of one class, so there is no ROC curve: it asks how well a class is told from others."
+            "All specimens are of one class, so there is no ROC curve: it shows how well a class is separated from "
+            "others."
         )
     elif without:
-        remarks.append(f"There is no ROC curve of classes that do not occur: {', '.join(without)}.")
+        remarks.append(f"Classes without specimens have no ROC curve: {', '.join(without)}.")
     top3 = NAN
     if number > TOP:
         right = multiclass_accuracy(torch.from_numpy(given), true, average="micro", top_k=TOP, num_classes=choices)

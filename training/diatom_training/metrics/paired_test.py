@@ -206,7 +206,7 @@ def remarks_of_few(rows: Sequence[Difference], units: Units, options: Bootstrap)
     if not told or not 2 <= len(units) < least:
         return []
     return [
-        f"With {units.told} nothing can be told, however large a difference is: chance does as much too often. To "
+        f"With {units.told} no difference can be called real, however large: it may be chance. To "
         f"compare {many(told, 'figure')}, at least {least} {units.kind} are needed."
     ]
 
@@ -228,14 +228,14 @@ def _words(row: Difference, better: str, units: Units, least: int) -> str:
     if difference.value != difference.value:
         return "there is nothing to compare."
     if difference.value == 0 == difference.low == difference.high:
-        return "no difference at all."
+        return "no difference."
     if len(units) < 2:
-        return f"{units.told} cannot say whether the difference of {difference.value:+.3f} is chance."
+        return f"with only {units.told}, the difference of {difference.value:+.3f} may be chance."
     p, corrected = (f"= {told}" if told[0] != "<" else told for told in map(chance_text, (row.p, row.p_corrected)))
     between = f"{difference.low:+.3f} to {difference.high:+.3f}, p {p}, corrected p {corrected}"
     span = f"{difference.value:+.3f} ({between})"
     if row.real:
-        return f"{better} is better, {span}; that is more than what chance does."
+        return f"{better} is better, {span}; that is more than chance."
     if len(units) < least:
-        return f"{span}; {units.told} are too few to tell it from chance."
-    return f"{span}; the difference is within what chance does."
+        return f"{span}; {units.told} are too few to rule out chance."
+    return f"{span}; the difference may be chance."

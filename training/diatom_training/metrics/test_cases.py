@@ -1,4 +1,4 @@
-"""What is judged: an image's truth beside what a model found there, and the slide that it comes from."""
+"""What is evaluated: an image's truth, a model's results, and the slide of the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
 NAMELESS: Final = "diatom of any kind"
-"""The one class of a test set none of whose classes the model knows: what it finds is judged, not what it calls it."""
+"""The one class of a test set if the model knows none of its classes: detections are evaluated, not their names."""
 
 
 Kind = Literal["slides", "images", "specimens"]
@@ -78,7 +78,7 @@ class ClassNames:
 
     @property
     def nameless(self) -> bool:
-        """Whether names cannot be judged."""
+        """Whether names cannot be evaluated."""
         return self.known == (NAMELESS,)
 
 
@@ -153,7 +153,7 @@ def renamed(detections: Detections, names: Sequence[str]) -> Detections:
 
 
 def check_truth(images: Sequence[str], truth: Sequence[Detections]) -> None:
-    """Check that there is something to judge, given the names of the images and the truth of each.
+    """Check that there is something to evaluate, given the names of the images and the truth of each.
 
     Raises
     ------
@@ -164,9 +164,9 @@ def check_truth(images: Sequence[str], truth: Sequence[Detections]) -> None:
         raise InputError("There are no images to evaluate a model on.")
     twice = [name for name, number in Counter(images).items() if number > 1]
     if twice:
-        raise InputError(f"Two images of the test set are called {twice[0]}: give each a name of its own.")
+        raise InputError(f"Two images of the test set are called {twice[0]}: give each a different name.")
     if not any(len(part) for part in truth):
         raise InputError(
-            f"The truth of {many(len(images), 'image')} holds no specimen at all, so there is nothing to be found: "
+            f"The annotation of {many(len(images), 'image')} has no specimens, so there is nothing to find: "
             "annotate some first."
         )

@@ -35,7 +35,7 @@ def read_figures(path: Path, model: ModelFolder) -> dict[str, float]:
             figures |= {name: data["maps"]["all"][name] for name in MAP_FIGURES}
         weights = data["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} holds no figures of accuracy.py: {error!r}") from error
+        raise InputError(f"{path} does not hold figures of accuracy.py: {error!r}") from error
     if weights != model.card.sha256:
         raise InputError(f"{path} was measured with other weights than those of {model.card.name}.")
     return {name: round(float(value), 4) for name, value in figures.items() if value is not None}

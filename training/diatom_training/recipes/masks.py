@@ -2,7 +2,7 @@
 
 Rendered fields, large ones also shown much reduced, and the training stations of the real slides are mixed in every
 epoch. DeepLabV3+ starts from an EfficientNet-Lite0 trained on ImageNet, Mask R-CNN from the backbone of DeepLabV3+.
-Interrupted, the same command goes on where it was; ``--until`` ends earlier, with the weights averaged so far.
+After an interruption, the same command continues; ``--until`` ends earlier, with the weights averaged so far.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Cycle:
     options : LearningOptions
         How it trains.
     until : int or None
-        Epoch after which the average of the weights goes on to the next cycle, where that is not the last one.
+        Epoch after which the average of the weights continues in the next cycle, if that is not the last one.
     """
 
     folder: str

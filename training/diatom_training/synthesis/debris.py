@@ -1,4 +1,4 @@
-"""Everything on a slide that is no specimen: grains, flocs, bubbles, fibres, dots."""
+"""Everything on a slide that is not a specimen: grains, flocs, bubbles, fibres, dots."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def draw_width(rng: np.random.Generator, family: str, length_px: float) -> float
         # Most needles are slender ones.
         share = math.sqrt(share)
     aspect = low * (high / low) ** share
-    # Narrower than this no microscopist tells a valve from a hair.
+    # Narrower than this, a valve looks like a hair.
     floor = 6.0 if family == "needle" else 8.0
     return float(min(length_px, max(length_px / aspect, floor)))
 

@@ -323,7 +323,7 @@ def _named(name: str) -> Sample:
     for sample in SAMPLES:
         if sample.name == name:
             return sample
-    raise InputError(f"There is no example slide {name!r}; there are {', '.join(s.name for s in SAMPLES)}.")
+    raise InputError(f"There is no example slide {name!r}. Example slides: {', '.join(s.name for s in SAMPLES)}.")
 
 
 def _encoded(sample: Sample, image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
@@ -385,7 +385,7 @@ def render_to(name: str, file: str | Path) -> None:
 
 
 def render_command(name: str, file: Path) -> list[str]:
-    """Return the command that runs :func:`render_to` in a process of its own."""
+    """Return the command that runs :func:`render_to` in a separate process."""
     return command_of("diatom_training.synthesis.sample_slides:render_to", name, str(file))
 
 
