@@ -127,7 +127,7 @@ def test_what_a_training_would_learn_from_is_told(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
     assert lines[2] == "test: 2 images of 1 slide: 2 needle, 2 square"
-    assert "fewer than 20 specimens" in lines[3]
+    assert "fewer than 20 training specimens" in lines[3]
     assert lines[-1] == "About 6 min for 60 epochs and the test, 1.5 GB of memory."
     assert not (tmp_path / "runs").exists()
 
