@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.common.image_layers import belongs, place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -33,6 +33,21 @@ def empty_layer(image: Image, facts: ResultFacts, candidates: Detections) -> Sha
     layer.current_edge_color = shapes_layer.edge_colours(facts.classes[:1], facts.classes)[0]
     layer.current_face_color = "transparent"
     return layer
+
+
+def lay_over(layer: Shapes, facts: ResultFacts, image: Image) -> None:
+    """Give a layer an image's place in the world, unless its specimens are for an image of another size.
+
+    What was hidden when it was opened, for want of its own image, is shown then.
+    """
+    if not belongs(facts, image):
+        return
+    for name, value in place_of(image, facts=facts).items():
+        if name != "axis_labels":
+            setattr(layer, name, value)
+    if layer.metadata.get(shapes_layer.WAITING_KEY):
+        layer.metadata = {**layer.metadata, shapes_layer.WAITING_KEY: False}
+        layer.visible = True
 
 
 def remembered(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.common.image_layers import called, is_input, path_of
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.detection.result_layer import ResultLayer
+from napari_diatom.widgets.detection.specimen_layer import lay_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +130,7 @@ class Shared(QObject):
             entry.image = ref(found)
             if entry.opened:
                 # Annotations may be opened before their image.
-                result.lay_over(found)
+                lay_over(result.layer, facts, found)
         return found
 
     def pixel_size(self, image: Image) -> float | None:
