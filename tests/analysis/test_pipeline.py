@@ -63,7 +63,7 @@ def test_scale_from_both_pixel_sizes():
     assert result.scales == (0.5,)
     assert len(result.kept) == 5
     assert np.abs(result.kept.boxes[:, 2] - 43).max() < 12
-    with pytest.raises(InputError, match="does not go with"):
+    with pytest.raises(InputError, match="does not fit this model"):
         analyse(from_array(slide(), "field", 50), engine)
 
 

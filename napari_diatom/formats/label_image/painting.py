@@ -17,6 +17,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import either, many
 from napari_diatom.measurement.morphometry import oriented_box
 
 SPARE: Final = 1000
@@ -50,9 +51,8 @@ class Overlap:
             return "No specimens overlap: the label image shows every pixel of every specimen."
         gone = f"; these are hidden completely: number {', '.join(map(str, self.hidden))}" if self.hidden else ""
         return (
-            f"{self.specimens} specimens are partly covered by others: the label image leaves out {self.pixels} of "
-            f"their "
-            f"pixels{gone}. COCO and GeoJSON keep overlaps whole."
+            f"{many(self.specimens, 'specimen')} {either(self.specimens, 'is', 'are')} partly covered by others: the "
+            f"label image leaves out {many(self.pixels, 'pixel')}{gone}. COCO and GeoJSON keep overlaps whole."
         )
 
 

@@ -200,7 +200,7 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
     for word in ("preset", "group", "split.shares", "epochs", "rates", "colour"):
         assert word in str(caught.value)
     wrong = {
-        "": "no training",
+        "": "does not describe a training",
         "a: [": "YAML",
         "data: x\nlearning: {classes: [a]}": "learning.classes: this entry belongs one level higher",
         "data: x\ntask: [boxes]": "task: must be .*",
@@ -420,7 +420,7 @@ def test_curves_are_read_in_plain_words() -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> None:
     with pytest.raises(InputError, match="not empty"):
         RunFolder.create(slides.parent, configured(slides))
-    with pytest.raises(InputError, match="no training"):
+    with pytest.raises(InputError, match="is not a training run"):
         RunFolder.open(tmp_path)
     broken = configured(slides).replace(classes=("circle",))
     folder = RunFolder.create(tmp_path / "run", broken)

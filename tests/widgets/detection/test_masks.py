@@ -167,7 +167,7 @@ def test_a_label_image_says_what_it_cannot_show(instances, tmp_path):
     widget, run = instances
     run()
     assert widget.panel.exportTo(tmp_path / "labels.tif")
-    assert "lie partly below others" in child_of(widget, "message").text()
+    assert "partly covered by others" in child_of(widget, "message").text()
 
 
 def test_a_map_is_shown_with_its_specimens_and_its_probability(segment, viewer, image):
