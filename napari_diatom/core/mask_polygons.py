@@ -47,6 +47,19 @@ def trace(mask: CroppedMask) -> Outline:
     return tuple((*outer, *holes) for _, (outer, holes) in sorted(polygons.items()))
 
 
+def check_near(numbers: NDArray[np.float64]) -> None:
+    """Refuse coordinates or sizes (px) that are NaN, infinite or beyond :data:`FARTHEST`.
+
+    Raises
+    ------
+    InputError
+        When one of them is; the message continues after what they outline.
+    """
+    # NaN is not within anything.
+    if not np.abs(numbers).max(initial=0) <= FARTHEST:
+        raise InputError("has NaN, infinite or absurdly large coordinates")
+
+
 def fill(outline: Outline) -> CroppedMask:
     """Return the mask of the pixels whose centres lie inside the polygons (even-odd rule).
 
@@ -61,8 +74,7 @@ def fill(outline: Outline) -> CroppedMask:
     rings = [ring for polygon in outline for ring in polygon]
     points = np.concatenate(rings)
     low, high = points.min(axis=0), points.max(axis=0)
-    if not np.isfinite(points).all() or max(np.abs(low).max(), np.abs(high).max()) > FARTHEST:
-        raise InputError("has NaN, infinite or absurdly large coordinates")
+    check_near(points)
     check_span(*(high - low).tolist())
     x0, y0 = np.floor(low).astype(int)
     x1, y1 = np.ceil(high).astype(int)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from napari_diatom.core.annotations import Annotations, Outline
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.mask_polygons import FARTHEST, check_span
+from napari_diatom.core.mask_polygons import FARTHEST, check_near, check_span
 from napari_diatom.core.text import shortened
 from napari_diatom.core.text_files import read_json
 from napari_diatom.formats.shared.field_values import DECIMALS, size_of
@@ -193,8 +193,7 @@ def _points(values: Any) -> NDArray[np.float64]:
         points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
         raise InputError("has points that are not a list of x and y")
-    if np.abs(points).max() > FARTHEST:
-        raise InputError("has NaN, infinite or absurdly large coordinates")
+    check_near(points)
     return points
 
 

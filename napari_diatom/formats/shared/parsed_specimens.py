@@ -15,7 +15,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations, Outline
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.mask_polygons import FARTHEST
+from napari_diatom.core.mask_polygons import check_near
 from napari_diatom.core.text import shortened, shown
 from napari_diatom.formats.shared.field_values import number, size_of
 from napari_diatom.formats.shared.polygon_repair import check_angle, check_box, filled, filled_box, repaired
@@ -184,8 +184,7 @@ class Specimen:
             When it has no area or lies outside the image; the message continues after the specimen's name.
         """
         numbers = np.asarray(box, dtype=np.float64)
-        if not np.abs(numbers[:4]).max() <= FARTHEST:
-            raise InputError("has NaN, infinite or absurdly large coordinates")
+        check_near(numbers[:4])
         if not (numbers[2:4] > 0).all():
             raise InputError("has a box without an area")
         check_angle(float(numbers[4]))

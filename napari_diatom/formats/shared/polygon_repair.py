@@ -16,7 +16,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Outline
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.mask_polygons import FARTHEST, LARGEST, LARGEST_BOX, MOST_POINTS, check_span, fill, trace
+from napari_diatom.core.mask_polygons import LARGEST, LARGEST_BOX, MOST_POINTS, check_near, check_span, fill, trace
 
 Ring = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def ring_of(values: Any) -> Ring:
         raise InputError("has an outline that is not a list of x and y") from None
     if ring.ndim != 2 or ring.shape[1] != 2:
         raise InputError("has an outline that is not a list of x and y")
-    _check_near(ring)
+    check_near(ring)
     if len(ring) > 1 and np.array_equal(ring[0], ring[-1]):
         ring = ring[:-1]
     if len(ring) < 3:
@@ -58,12 +58,6 @@ def ring_of(values: Any) -> Ring:
     if len(ring) > MOST_POINTS:
         raise InputError(f"has an outline of {len(ring):,} points; up to {MOST_POINTS:,} are read")
     return ring
-
-
-def _check_near(numbers: NDArray[np.float64]) -> None:
-    # NaN is not within anything.
-    if not np.abs(numbers).max(initial=0) <= FARTHEST:
-        raise InputError("has NaN, infinite or absurdly large coordinates")
 
 
 def repaired(rings: Outline) -> Outline:
@@ -76,7 +70,7 @@ def repaired(rings: Outline) -> Outline:
         they outline.
     """
     for ring in chain.from_iterable(rings):
-        _check_near(ring)
+        check_near(ring)
     return tuple(part for polygon in rings for part in _valid(polygon))
 
 
@@ -182,7 +176,7 @@ def ellipse(cx: float, cy: float, length: float, width: float, angle: float) -> 
     InputError
         When it is absurdly large or lies nowhere; the message continues after what it outlines.
     """
-    _check_near(np.array([cx, cy, length, width]))
+    check_near(np.array([cx, cy, length, width]))
     check_angle(angle)
     turn = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     x, y = length / 2 * np.cos(turn), width / 2 * np.sin(turn)

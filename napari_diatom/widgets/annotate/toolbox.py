@@ -45,11 +45,6 @@ class Toolbox(QObject):
         self._painter = Painter(canvas.viewer)
         self._tool = "select"
 
-    @property
-    def is_painting(self) -> bool:
-        """Whether a mask is being painted."""
-        return self._painter.is_on
-
     def use(self, name: str) -> None:
         """Take a tool; ``paint`` again, or another one, takes over what was painted."""
         if self._painter.is_on:
