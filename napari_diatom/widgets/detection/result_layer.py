@@ -112,12 +112,13 @@ class ResultLayer(QObject):
         self._labels.remove()
         self._rows.clear()
         self.layer.metadata = remembered(facts, candidates)
+        with self._rows.own():
+            self._names.restart()
         self._rows.facts = facts
         self._rows.number_from(len(candidates) + 1)
         self._labels.many_classes = len(facts.classes) > 1
         self._filter.restart(FoundSpecimens(candidates, measured, self._rows.drawn))
         self._touched.clear()
-        self._names.restart()
         self._content_changed()
 
     def close(self) -> None:

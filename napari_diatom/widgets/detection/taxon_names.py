@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom.core.detections import PERSON
-from napari_diatom.core.taxa import UNKNOWN, Name
+from napari_diatom.core.taxa import COLUMNS, UNKNOWN, Name
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.detection.specimen_layer import numbers_in
 
@@ -88,8 +88,11 @@ class TaxonNames:
                 del self.names[number]
 
     def restart(self) -> None:
-        """Forget what people said of the classes of specimens that are gone."""
+        """Forget what the specimens of an emptied layer were called, and the columns that said so."""
+        self._taxa = ()
         self._classed.clear()
+        self._reshaped.clear()
+        self._layer.features = self._layer.features.drop(columns=list(COLUMNS), errors="ignore")
 
     def with_taxa(self, table: Any) -> Any:
         """Return a table of features with the taxa as they are now, where there are any."""

@@ -106,6 +106,20 @@ def test_named_specimens_are_shown_counted_and_exported(widget, named, viewer, n
     widget.run()
     qtbot.waitUntil(lambda: not widget.value().running)
     assert "taxon" not in widget.result().layer.features
+    widget.result().flush()
+    assert len(layer.data) == n
+    assert "taxon" not in layer.features
+
+
+def test_a_run_that_finds_nothing_leaves_no_taxa_of_the_run_before(widget, named, viewer, analysis, qtbot):
+    layer = viewer.layers["slide diatoms"]
+    analysis.found = detections(0, classes=("diatom", FLORA[2]))
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.value().running)
+    widget.result().flush()
+    assert len(layer.data) == 0
+    assert not {"taxon", "named_by"} & set(layer.features)
+    assert widget.result().taxa() == ()
 
 
 def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
