@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fields import SET_UP, Field, photographs, rendered
+from fields import SET_UP, Field, frozen, photographs, rendered
 from numpy.typing import NDArray
 
 from diatom_training.metrics.detection_metrics import (
@@ -130,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     fresh.add_argument("--seed", type=int, default=2025, help="another seed gives other fields (%(default)s)")
     fresh.add_argument("--size", default="1536x2048", help="height x width in pixels (%(default)s)")
     fresh.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="to render with (%(default)s)")
+    kept = parser.add_argument_group("or fields that were kept")
+    kept.add_argument("--frozen", type=Path, metavar="DIR", help="a folder that frozen_fields.py wrote")
     real = parser.add_argument_group("or photographs outlined by hand")
     real.add_argument("--coco", type=Path, help="COCO file with polygons")
     real.add_argument("--images", type=Path, help="folder of its images (that of the COCO file)")
@@ -142,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
 def _fields(options: argparse.Namespace) -> Iterator[Field]:
     if options.coco:
         return photographs(options.coco, options.images or options.coco.parent, options.station)
+    if options.frozen:
+        return (field.to_field() for field in frozen(options.frozen))
     height, width = (int(side) for side in options.size.split("x"))
     return rendered(options.fields, options.seed, height, width, options.processes)
 

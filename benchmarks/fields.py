@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from diatom_training.data.examples import from_coco, truth_of
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask, Detections
+from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.images.slide_image import SlideImage, from_array, open_images
 
@@ -24,6 +27,10 @@ set-up, from a clone of the repository:
   .venv/bin/pip install -e '.[benchmark]'
   .venv/bin/python benchmarks/{script}
 """
+
+
+MANIFEST = "fields.json"
+"""Says what the fields of a folder are: their names, groups and hashes, and what drew them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +55,35 @@ class Field:
     group: str
 
 
-def rendered(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[Field]:
-    """Yield freshly rendered fields; the same seed gives the same fields."""
+@dataclass(frozen=True, eq=False)
+class RenderedField:
+    """A field as it was rendered: its name, its pixels, the truth of its specimens, and its modality."""
+
+    name: str
+    pixels: NDArray[Any]
+    truth: Detections
+    modality: str
+
+    def to_field(self) -> Field:
+        """Return the field for a model to look at."""
+        return Field(from_array(self.pixels, self.name), self.truth, _upright_of_masks(self.truth), self.modality)
+
+
+def render(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[RenderedField]:
+    """Render fields; the same seed gives the same fields."""
     work = partial(_render, seed=seed, height=height, width=width)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         # A few at a time: a hundred rendered fields take a gigabyte.
         for first in range(0, count, 2 * processes):
             indices = range(first, min(first + 2 * processes, count))
             for index, (pixels, truth, modality) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
-                image = from_array(pixels, f"field-{seed}-{index:03d}")
-                yield Field(image, truth, _upright_of_masks(truth), modality)
+                yield RenderedField(f"field-{seed}-{index:03d}", pixels, truth, modality)
+
+
+def rendered(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[Field]:
+    """Yield freshly rendered fields for a model to look at."""
+    for field in render(count, seed, height, width, processes):
+        yield field.to_field()
 
 
 def photographs(annotations: Path, images: Path, station: str | None) -> Iterator[Field]:
@@ -68,6 +94,98 @@ def photographs(annotations: Path, images: Path, station: str | None) -> Iterato
         [image] = open_images(example.image)
         masks = tuple(_mask(outline, image.width, image.height) for outline in example.outlines)
         yield Field(image, replace(truth_of(example), masks=masks), Detections.of(upright), example.group)
+
+
+def freeze(folder: Path, fields: Iterable[RenderedField], drawn_by: Mapping[str, Any]) -> None:
+    """Write fields to a folder without loss, each as an NPZ of pixels, boxes and masks, and a manifest with hashes.
+
+    Parameters
+    ----------
+    folder : Path
+        New, or to be written over.
+    fields : iterable of RenderedField
+        What to write.
+    drawn_by : Mapping
+        What is needed to draw them again: commit, seed, size.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = []
+    for field in fields:
+        truth, masks = field.truth, field.truth.masks or ()
+        arrays = {
+            "pixels": field.pixels,
+            "boxes": truth.boxes,
+            "class_ids": truth.class_ids,
+            "cut": truth.cut,
+            "status": truth.status,
+            "corners": np.array([(mask.x0, mask.y0) for mask in masks], dtype=np.int64).reshape(-1, 2),
+            "shapes": np.array([mask.pixels.shape for mask in masks], dtype=np.int64).reshape(-1, 2),
+            "bits": np.packbits(np.concatenate([np.empty(0, dtype=bool), *(mask.pixels.ravel() for mask in masks)])),
+        }
+        np.savez_compressed(folder / f"{field.name}.npz", **arrays)
+        listed.append(
+            {"name": field.name, "modality": field.modality, "classes": list(truth.classes), "sha256": _hash(arrays)}
+        )
+    data = {"drawn_by": dict(drawn_by), "fields": listed}
+    (folder / MANIFEST).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def frozen(folder: Path, manifest: Path | None = None) -> Iterator[RenderedField]:
+    """Yield the fields that :func:`freeze` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    manifest : Path, optional
+        Lists the fields and their hashes; that of the folder unless given.
+
+    Raises
+    ------
+    InputError
+        When a field is missing, or is not the one that is listed.
+    """
+    for listed in manifest_of(manifest or folder / MANIFEST)["fields"]:
+        path = folder / f"{listed['name']}.npz"
+        if not path.is_file():
+            raise InputError(f"{path} is missing.")
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if _hash(arrays) != listed["sha256"]:
+            raise InputError(f"{path} is not the field that the manifest lists.")
+        sizes = arrays["shapes"].prod(axis=1)
+        ends = np.cumsum(sizes)
+        bits = np.unpackbits(arrays["bits"], count=int(sizes.sum())).astype(bool)
+        masks = [
+            CroppedMask(bits[end - size : end].reshape(shape), int(x), int(y))
+            for end, size, shape, (x, y) in zip(ends, sizes, arrays["shapes"], arrays["corners"], strict=True)
+        ]
+        truth = Detections.of(
+            arrays["boxes"],
+            arrays["class_ids"],
+            classes=listed["classes"],
+            masks=masks,
+            cut=arrays["cut"],
+            status=arrays["status"],
+        )
+        yield RenderedField(listed["name"], arrays["pixels"], truth, listed["modality"])
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    """Return what a manifest lists."""
+    if not path.is_file():
+        raise InputError(f"{path} is missing. benchmarks/frozen_fields.py writes it.")
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def _hash(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of arrays, their types and shapes."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:
