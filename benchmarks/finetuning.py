@@ -207,7 +207,7 @@ def _wait(process: Child, enough: Callable[[], bool]) -> None:
 
 def _told(what: str, one: RunFolder, other: RunFolder) -> int:
     """Say whether two runs have the same figures in every epoch and on the test slides, and the same weights."""
-    cards = [library.find(run / "model").card for run in (one, other)]
+    cards = [library.resolve_model(run / "model").card for run in (one, other)]
     figures = one.history() == other.history() and cards[0].metrics == cards[1].metrics
     weights = cards[0].sha256 == cards[1].sha256
     print(

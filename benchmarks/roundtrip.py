@@ -22,7 +22,7 @@ from scipy import ndimage
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.formats.label_image.painting import masks_of
+from napari_diatom.formats.label_image.painting import masks_or_filled_boxes
 from napari_diatom.formats.registry import FORMATS, Format, Holds
 from napari_diatom.measurement.morphometry import oriented_box
 
@@ -128,7 +128,7 @@ def _trip(format_: Format, written: list[Annotations], folder: Path, images: Pat
             px.append(off)
             degrees.append(turned)
         elif Holds.MASKS in format_.holds:
-            pairs = list(zip(part.detections.masks, masks_of(back), strict=True))
+            pairs = list(zip(part.detections.masks, masks_or_filled_boxes(back), strict=True))
             equal += sum(_same(mask, other) for mask, other in pairs)
             masks += len(pairs)
     boxed, turns = Holds.BOXES in format_.holds, Holds.ROTATION in format_.holds

@@ -285,7 +285,7 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
 def judged(cell: Cell, folder: Path) -> dict[str, Any]:
     """Return how good the training in a folder is on the test station."""
     data = dataset.read(RunFolder.open(folder).config())
-    model = library.find(str(folder / MODEL))
+    model = library.resolve_model(str(folder / MODEL))
     engine = engines.load(model, "cpu")
     tested = data.parts["test"]
     found = [

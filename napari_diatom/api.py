@@ -33,7 +33,7 @@ from napari_diatom.formats import conversion
 from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, by_name
 from napari_diatom.images import slide_image
-from napari_diatom.images.array_axes import image_of
+from napari_diatom.images.array_axes import image_from_array
 from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
@@ -781,7 +781,7 @@ def _image(image: Any, pixel_size_um: float | None, axes: str | None, z: str, na
     if isinstance(image, SlideImage):
         return image
     if not isinstance(image, str | PathLike):
-        return image_of(image, name, None, axes, z)
+        return image_from_array(image, name, None, axes, z)
     pages = open_images(image, pixel_size_um, z)
     if len(pages) > 1:
         raise InputError(

@@ -416,5 +416,5 @@ def _loaded(
     if key not in kept:
         report(Progress("load", message="Loading the model"))
         kept.clear()
-        kept[key] = load(library.find(str(request.model)), request.device)
+        kept[key] = load(library.resolve_model(str(request.model)), request.device)
     return kept[key]

@@ -54,8 +54,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         overwrite=arguments.overwrite,
         threads=threads,
     )
-    model = library.find(arguments.model or library.DEFAULT)
-    namer = library.find(arguments.namer) if arguments.namer else None
+    model = library.resolve_model(arguments.model or library.DEFAULT)
+    namer = library.resolve_model(arguments.namer) if arguments.namer else None
     from napari_diatom import engines
 
     loader: Loader = load or partial(engines.load, threads=threads)

@@ -104,7 +104,7 @@ def _remove(path: Path) -> None:
 def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Say what is wrong with a project."""
     with Project.open(arguments.folder) as project:
-        found = validation.find(project, report)
+        found = validation.find_problems(project, report)
         images = len(project.images)
     errors = [item for item in found if item.is_error]
     if found:
@@ -121,7 +121,7 @@ def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Print what a project has."""
     with Project.open(arguments.folder) as project:
         tallies, settings = project.summary(), project.settings
-        waiting = sorted({journal.image_of(left.path) for left in project.waiting()})
+        waiting = sorted({journal.journal_image(left.path) for left in project.waiting()})
     states = Counter(item.state for item in tallies)
     table(("state", "images"), [(name, states[name]) for name in STATES])
     print()
@@ -224,7 +224,7 @@ def _remove_images(arguments: argparse.Namespace, report: Report, table: Table) 
     with Project.open(arguments.folder) as project:
         for id_ in ids:
             project.settings.image(id_)
-        edited = {journal.image_of(left.path) for left in project.waiting()}
+        edited = {journal.journal_image(left.path) for left in project.waiting()}
         if busy := [id_ for id_ in ids if id_ in edited]:
             raise InputError(
                 f"Nothing was removed: another window has edits that are not in the files yet, of {', '.join(busy)}. "

@@ -21,7 +21,7 @@ from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Skipped
 from napari_diatom.counting.image_result import ImageResult
-from napari_diatom.counting.result_names import Source, beside, plan_sources
+from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
 from napari_diatom.counting.run_output import Counted, write_image, write_run
 from napari_diatom.engines.protocols import AnyEngine, Namer
@@ -81,10 +81,10 @@ def count(
                 "(see `napari-diatom models list`)."
             )
         folder.begin(sources, batch.overwrite)
-        folder.settle(run_record.fingerprint(batch, engine, namer))
+        folder.settle(run_record.result_settings(batch, engine, namer))
         run = _Run(batch, engine, namer, folder, report, should_stop, tell)
         for item in found.passed_over:
-            run.skip(beside(item.path, found.images), item.reason)
+            run.skip(path_below_shared_folder(item.path, found.images), item.reason)
         for number, source in enumerate(sources):
             report(Progress("images", number, len(sources), source.name))
             check(should_stop)

@@ -76,7 +76,7 @@ def plan_sources(paths: Sequence[Path], sample: str | None = None) -> list[Sourc
     return [Source(*parts) for parts in zip(paths, names, stems, samples, strict=True)]
 
 
-def beside(path: Path, paths: Sequence[Path]) -> str:
+def path_below_shared_folder(path: Path, paths: Sequence[Path]) -> str:
     """Return what a file that is not a source is called beside others: its path below the folder that they share."""
     absolute = [Path(os.path.abspath(other)).parent for other in paths]
     try:

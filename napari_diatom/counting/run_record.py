@@ -31,7 +31,7 @@ _PACKAGES: Final = (
 )
 
 
-def fingerprint(batch: Batch, engine: AnyEngine, namer: Namer | None) -> dict[str, Any]:
+def result_settings(batch: Batch, engine: AnyEngine, namer: Namer | None) -> dict[str, Any]:
     """Return all that the result of an image depends on, beside the image."""
     card = engine.card
     return {

@@ -61,7 +61,7 @@ def save(
     folder.prepare(batch.resume, batch.overwrite)
     try:
         folder.begin([source], batch.overwrite)
-        folder.settle(run_record.fingerprint(batch, engine, namer))
+        folder.settle(run_record.result_settings(batch, engine, namer))
         outputs = Outputs.of(source, image, batch.overlays, batch.masks)
         part = folder.part(source, image)
         folder.claim(outputs)

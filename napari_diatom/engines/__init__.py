@@ -18,7 +18,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     Parameters
     ----------
     model : ModelFolder
-        See :func:`napari_diatom.models.library.find`.
+        See :func:`napari_diatom.models.library.resolve_model`.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     threads : int, optional

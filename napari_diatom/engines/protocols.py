@@ -15,7 +15,7 @@ from napari_diatom.models.card import ModelCard
 from napari_diatom.tiling.tiles import Tile
 
 if TYPE_CHECKING:
-    from napari_diatom.images.slide_image import Readable
+    from napari_diatom.images.slide_image import ReadableImage
 
 
 class Engine(Protocol):
@@ -61,7 +61,7 @@ class Namer(Protocol):
     device: str
 
     def name(
-        self, image: Readable, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
+        self, image: ReadableImage, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
     ) -> Names:
         """Return what the specimens in an image may be called, in their order.
 

@@ -19,7 +19,7 @@ import torch
 from napari_diatom.core.archives import opened_zip, read_entry, regular
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.engines.inert_pickle import LARGEST_PICKLE, Made, Name, Outside, Pickle, read_pickle
+from napari_diatom.engines.inert_pickle import LARGEST_PICKLE, GlobalReference, Made, Outside, Pickle, read_pickle
 from napari_diatom.models.card import LARGEST_WEIGHTS
 
 MOST_PARTS: Final = 100_000
@@ -50,7 +50,7 @@ _HARMLESS: Final = (
 )
 
 
-class Checkpoint:
+class TorchFile:
     """An open PyTorch file.
 
     Parameters
@@ -66,7 +66,7 @@ class Checkpoint:
     ----------
     content : object
         What was saved, as :mod:`napari_diatom.engines.inert_pickle` reads it.
-    names : list of Name
+    names : list of GlobalReference
         All functions and classes that the file names.
     """
 
@@ -168,7 +168,7 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Checkpoint]:
+def open_checkpoint(path: Path) -> Iterator[TorchFile]:
     """Open a PyTorch file to read weights from it.
 
     Raises
@@ -209,13 +209,13 @@ def check_plain(path: Path) -> None:
     ModelError
         When it names any other class or function, or is no PyTorch file.
     """
-    with opened(path) as checkpoint:
+    with open_checkpoint(path) as checkpoint:
         strange = sorted({str(name) for name in checkpoint.names if not name.is_one_of(*_HARMLESS)})
     if strange:
         raise ModelError(f"{path} asks for code that a file of weights must not need: {', '.join(strange[:5])}.")
 
 
-def _new(path: Path, archive: zipfile.ZipFile) -> Checkpoint:
+def _new(path: Path, archive: zipfile.ZipFile) -> TorchFile:
     """Return what is in the zip of newer versions."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -232,10 +232,10 @@ def _new(path: Path, archive: zipfile.ZipFile) -> Checkpoint:
     def numbers(key: str, size: int) -> bytes:
         return read_entry(archive, f"{home}data/{key}", size)
 
-    return Checkpoint(path, content, numbers)
+    return TorchFile(path, content, numbers)
 
 
-def _old(path: Path, stream: BinaryIO) -> Checkpoint:
+def _old(path: Path, stream: BinaryIO) -> TorchFile:
     """Return what is in a file from before version 1.6, whose stream stands behind its first pickle."""
     version, machine, content, keys = (read_pickle(stream, path) for _ in range(4))
     order = mapping(machine.content).get("little_endian", True)
@@ -260,17 +260,17 @@ def _old(path: Path, stream: BinaryIO) -> Checkpoint:
         stream.seek(place)
         return stream.read(min(size, there))
 
-    return Checkpoint(path, content, numbers)
+    return TorchFile(path, content, numbers)
 
 
 def _dtype(name: object) -> torch.dtype | None:
     """Return the type of the numbers in a storage by the name of its class."""
-    return _TYPES.get(name.name) if isinstance(name, Name) and name.module == "torch" else None
+    return _TYPES.get(name.name) if isinstance(name, GlobalReference) and name.module == "torch" else None
 
 
 def _is(maker: object, *dotted: str) -> bool:
     """Tell whether a record is made by one of these names."""
-    return isinstance(maker, Name) and maker.is_one_of(*dotted)
+    return isinstance(maker, GlobalReference) and maker.is_one_of(*dotted)
 
 
 def _is_tuple(value: object, least: int) -> bool:

@@ -11,11 +11,11 @@ import numpy as np
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import PERSON, STATUSES
-from napari_diatom.core.text import many, shown
-from napari_diatom.formats.label_image.painting import Painter, masks_of
+from napari_diatom.core.text import many, quoted
+from napari_diatom.formats.label_image.painting import LabelPainter, masks_or_filled_boxes
 from napari_diatom.formats.registry import Format, Holds
 from napari_diatom.formats.shared.parsed_specimens import DEFAULT_CLASS
-from napari_diatom.formats.shared.specimen_shapes import corners_of, is_upright, mask_of, outline_of
+from napari_diatom.formats.shared.specimen_shapes import corners_of, is_upright, mask_of, specimen_polygons
 from napari_diatom.formats.yolo.codec import reaches_too_far
 
 
@@ -104,20 +104,20 @@ def _outlined(part: Annotations) -> int:
 
 
 def _with_holes(part: Annotations) -> int:
-    return sum(any(len(polygon) > 1 for polygon in outline_of(part, i) or ()) for i in range(len(part)))
+    return sum(any(len(polygon) > 1 for polygon in specimen_polygons(part, i) or ()) for i in range(len(part)))
 
 
 def _with_islands(part: Annotations) -> int:
-    return sum(len(outline_of(part, i) or ()) > 1 for i in range(len(part)))
+    return sum(len(specimen_polygons(part, i) or ()) > 1 for i in range(len(part)))
 
 
 def _hidden(part: Annotations) -> int:
     """Return how many specimens lie partly below others, 0 where the image's size is unknown."""
     if part.height is None or part.width is None:
         return 0
-    whole = masks_of(part.detections, (part.height, part.width))
+    whole = masks_or_filled_boxes(part.detections, (part.height, part.width))
     masks = tuple(mask.within(0, 0, part.width, part.height) for mask in whole)
-    return Painter.of(replace(part.detections, masks=masks), None, part.height, part.width).overlap().specimens
+    return LabelPainter.of(replace(part.detections, masks=masks), None, part.height, part.width).overlap().specimens
 
 
 def _beyond(part: Annotations) -> int:
@@ -140,7 +140,7 @@ def _spelt_otherwise(format_: Format, annotations: Sequence[Annotations]) -> lis
     number = sum(names[name] for name in changed)
     if all(format_.spelling(name) == name.replace(" ", "_") for name in changed):
         return [Loss(Holds.NAMES, number, "spaces in the class names of {count:specimen,specimens} become underscores")]
-    such = f"{shown(changed[0])} becomes {shown(format_.spelling(changed[0]))}".replace("{", "{{").replace("}", "}}")
+    such = f"{quoted(changed[0])} becomes {quoted(format_.spelling(changed[0]))}".replace("{", "{{").replace("}", "}}")
     words = "class names of {count:specimen,specimens} change: " + such + (" and others" if len(changed) > 1 else "")
     return [Loss(Holds.NAMES, number, words)]
 

@@ -61,7 +61,7 @@ class Stream:
         return self.scans > FEWEST_SCANS and self.scans * self.height * self.width > MOST_SCAN_PIXELS
 
 
-def jpeg(data: bytes) -> Stream | None:
+def jpeg_size(data: bytes) -> Stream | None:
     """Return the size of a JPEG stream, None where it does not tell."""
     at = 2 if data[:2] == b"\xff\xd8" else 0
     found: Stream | None = None
@@ -107,7 +107,7 @@ def of_tiff(compression: int, data: bytes) -> Stream | None:
     """
     try:
         if compression in _JPEG:
-            return jpeg(data)
+            return jpeg_size(data)
         if compression in _JPEG2000:
             return _jpeg2000(data)
         if compression == _PNG:

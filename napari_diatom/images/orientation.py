@@ -68,7 +68,7 @@ def swaps_sides(orientation: int) -> bool:
     return _STEPS[orientation][0]
 
 
-def words(orientation: int) -> str:
+def describe_turn(orientation: int) -> str:
     """Return what is done to the stored image to make it upright, as the end of a sentence; empty for none."""
     return _TURNS.get(orientation, "")
 

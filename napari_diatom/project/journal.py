@@ -271,7 +271,7 @@ def take(path: Path) -> Path:
     """
     if is_taken(path):
         return path
-    taken = path.with_name(f"{image_of(path)}.{_TAKEN}{uuid.uuid4().hex[:11]}{SUFFIX}")
+    taken = path.with_name(f"{journal_image(path)}.{_TAKEN}{uuid.uuid4().hex[:11]}{SUFFIX}")
     try:
         path.rename(taken)
     except OSError:
@@ -289,7 +289,7 @@ def session_of(path: Path) -> str:
     return path.name.removesuffix(DAMAGED).removesuffix(SUFFIX).rpartition(".")[2]
 
 
-def image_of(path: Path) -> str:
+def journal_image(path: Path) -> str:
     """Return the image that a journal belongs to, by its name."""
     # Some file systems take letters and their accents apart.
     name = unicodedata.normalize("NFC", path.name)

@@ -56,7 +56,7 @@ class JournalFolder:
 
     def abandoned_images(self) -> list[str]:
         """Return the ids of images that dead windows left journals of."""
-        return [journal.image_of(path) for path in self._all() if self._is_dead(path)]
+        return [journal.journal_image(path) for path in self._all() if self._is_dead(path)]
 
     def abandoned(self, image_id: str, is_locked: bool) -> list[Left]:
         """Return the journals of an image that dead windows left, the earlier one of a window first.
@@ -65,7 +65,7 @@ class JournalFolder:
         """
         found: list[Left] = []
         for path in self._all():
-            if journal.image_of(path) == image_id and self._is_dead(path):
+            if journal.journal_image(path) == image_id and self._is_dead(path):
                 left = journal.read(path)
                 if is_locked and not left.problem:
                     left = journal.read(journal.take(path))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.slide_image import ReadableImage
 
 NEAR: Final = 2.0
 """Tile pixels from an inner edge within which a box counts as cut by it."""
@@ -28,7 +28,7 @@ CUT_LEFT: Final = 4
 CUT_TOP: Final = 8
 CUT_RIGHT: Final = 16
 CUT_BOTTOM: Final = 32
-"""Which inner edges cut a box; :func:`place` adds these flags to ``cut`` for
+"""Which inner edges cut a box; :func:`to_image_coordinates` adds these flags to ``cut`` for
 :func:`~napari_diatom.tiling.stitching.stitch`, which takes them away again."""
 CUT_SIDES: Final = CUT_LEFT | CUT_TOP | CUT_RIGHT | CUT_BOTTOM
 
@@ -100,7 +100,7 @@ def source(window: Window, scale: float, height: int, width: int) -> Window:
     return Window(x0, y0, x1, y1)
 
 
-def place(detections: Detections, window: Window, scale: float, height: int, width: int) -> Detections:
+def to_image_coordinates(detections: Detections, window: Window, scale: float, height: int, width: int) -> Detections:
     """Bring a tile's detections to image pixels and flag those that an edge may have cut.
 
     Parameters
@@ -144,12 +144,12 @@ def place(detections: Detections, window: Window, scale: float, height: int, wid
     return replace(placed, cut=cut)
 
 
-def prefetch(image: Readable, windows: Sequence[Window], scale: float, depth: int = 4) -> Iterator[Tile]:
+def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, depth: int = 4) -> Iterator[Tile]:
     """Read tiles in a thread ahead of their use.
 
     Parameters
     ----------
-    image : Readable
+    image : ReadableImage
         The image.
     windows : sequence of Window
         In pixels of the image scaled by ``scale``.

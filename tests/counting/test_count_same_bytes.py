@@ -54,7 +54,7 @@ def test_masks_of_specimens_are_the_same_to_the_last_bit(field):
     try:
         for threads in (1, 2):
             torch.set_num_threads(2)
-            engine = engines.load(library.find("diatom-maskrcnn"), "cpu", threads)
+            engine = engines.load(library.resolve_model("diatom-maskrcnn"), "cpu", threads)
             found.append([item for _, item in engine.predict([Tile(k, tile) for k in range(2)], 0.1)])
             assert torch.get_num_threads() == 2
     finally:

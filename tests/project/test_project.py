@@ -289,7 +289,7 @@ def test_ten_versions_are_kept(tmp_path):
         doc.add([box(number)])
         project.flush()
     path = project.folder / "annotations" / "s0f0.geojson"
-    kept = backups.versions(project.folder, path)
+    kept = backups.earlier_versions(project.folder, path)
     assert [len(geojson.read(version)) for version in kept] == list(range(4, 14))
     path.write_bytes(b"{damaged")
     project.close()
@@ -367,7 +367,7 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path):
         project.remove_image("x-3")
         assert [image.id for image in project.images] == ["x", "X-2"]
         assert not (project.folder / "annotations" / "x-3.geojson").exists()
-        assert len(backups.versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
+        assert len(backups.earlier_versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
         with pytest.raises(InputError, match="no image 'x-3'"):
             project.document("x-3")
         with pytest.raises(InputError, match="already contains a project"):

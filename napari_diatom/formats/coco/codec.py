@@ -28,7 +28,7 @@ from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span, fill, trace
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import parse_json, read_json
 from napari_diatom.formats.coco import rle
 from napari_diatom.formats.label_image.painting import check_within
@@ -120,7 +120,7 @@ def _annotation(part: Annotations, i: int, classes: tuple[str, ...], segmentatio
         shown = _segmentation(mask, part.outlines[i], part.height, part.width, segmentation)
     else:
         x0, y0, x1, y1 = np.round(geometry.bounds(box)[0], 3).tolist()
-        area = round(float(geometry.areas(box)[0]), 3)
+        area = round(float(geometry.box_areas(box)[0]), 3)
         shown = [np.round(geometry.corners(box)[0], 3).ravel().tolist()]
     return {
         "category_id": classes.index(found.classes[int(found.class_ids[i])]) + 1,
@@ -147,7 +147,10 @@ def _segmentation(mask: CroppedMask, outline: Outline | None, height: int, width
         if all(len(polygon) == 1 for polygon in polygons):
             return [np.asarray(polygon[0]).ravel().tolist() for polygon in polygons]
     counts = rle.encode(mask, height, width)
-    return {"size": [height, width], "counts": rle.pack(counts) if kind != "uncompressed" else counts.tolist()}
+    return {
+        "size": [height, width],
+        "counts": rle.compress_counts(counts) if kind != "uncompressed" else counts.tolist(),
+    }
 
 
 def read(path: Path) -> list[Annotations]:
@@ -200,7 +203,7 @@ def of_data(data: Any, source: str) -> list[Annotations]:
                 continue
             rows[item["image_id"]].append(_Row(item, images[item["image_id"]], categories))
         except InputError as error:
-            problems.append(f"annotation {shown(name)} {error}")
+            problems.append(f"annotation {quoted(name)} {error}")
     if problems:
         raise InputError(f"{source} has damaged annotations: {some_of(problems, '; ')}.")
     classes = tuple(categories.values()) or ("diatom",)
@@ -217,7 +220,7 @@ class _Row:
 
     def __init__(self, item: Mapping[str, Any], image: Mapping[str, Any], categories: Mapping[Any, str]) -> None:
         if not isinstance(item.get("category_id"), int | str) or item.get("category_id") not in categories:
-            raise InputError(f"has the category {shown(item.get('category_id'))}, which the file does not list")
+            raise InputError(f"has the category {quoted(item.get('category_id'))}, which the file does not list")
         self.name = categories[item["category_id"]]
         height, width = int(image["height"]), int(image["width"])
         attributes = item.get("attributes")
@@ -227,10 +230,10 @@ class _Row:
             raise InputError(f"has the score {self.score:g}, which is not within 0 and 1")
         self.status = known.get("status", STATUSES[0])
         if self.status not in STATUSES:
-            raise InputError(f"has the unknown status {shown(self.status)} (known: {', '.join(STATUSES)})")
+            raise InputError(f"has the unknown status {quoted(self.status)} (known: {', '.join(STATUSES)})")
         self.cut = known.get("cut", 0)
         if self.cut not in (0, 1, 2, 3):
-            raise InputError(f"has the cut flags {shown(self.cut)}, which are not within 0 and 3")
+            raise InputError(f"has the cut flags {quoted(self.cut)}, which are not within 0 and 3")
         self.origin = str(known.get("origin", PERSON))
         self.reviewed = bool(known.get("reviewed", False))
         stored = _box(known.get("oriented_box"))
@@ -280,7 +283,7 @@ def _mask(segmentation: Any, outline: Outline | None, height: int, width: int) -
     if isinstance(segmentation, dict):
         size = segmentation.get("size")
         if size != [height, width]:
-            raise InputError(f"has a mask of the size {shown(size)}, but its image has [{height}, {width}]")
+            raise InputError(f"has a mask of the size {quoted(size)}, but its image has [{height}, {width}]")
         return rle.decode(rle.counts_of(segmentation.get("counts", [])), height, width)
     if outline is None:
         return None
@@ -346,9 +349,9 @@ def _upright(bbox: Any, degrees: float = 0.0) -> NDArray[np.float64]:
 
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise InputError(f"has the {name} {shown(value)}, which is not a number")
+        raise InputError(f"has the {name} {quoted(value)}, which is not a number")
     if abs(value) > FARTHEST:
-        raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
+        raise InputError(f"has the {name} {quoted(value)}, which is absurdly large")
     return float(value)
 
 

@@ -169,7 +169,7 @@ class FineTuneWidget(QWidget):
         def show(told: Estimate, config: TrainConfig) -> None:
             self._say(told.text(config))
 
-        self._aside("diatom_training.finetune.resource_estimate", "measure", show, "Measuring a few steps")
+        self._aside("diatom_training.finetune.resource_estimate", "measure_steps", show, "Measuring a few steps")
 
     def preview(self) -> None:
         """Show the first composed slides of the training, made in another process."""
@@ -239,7 +239,7 @@ class FineTuneWidget(QWidget):
         from diatom_training.finetune import recent_runs
         from napari_diatom.widgets.training.run_monitor import state_of
 
-        runs = recent_runs.runs()
+        runs = recent_runs.list_runs()
         going = [run for run in runs if state_of(run).stage == "running"]
         if going or runs:
             self._progress.show_run((going or runs)[0])

@@ -13,8 +13,8 @@ import pytest
 
 from diatom_training.data.annotated_slides import PARTS, Slide
 from diatom_training.evaluation import evaluate as run
-from diatom_training.evaluation.cross_validation import Fold, cross_validation, words, write_cross_validation
-from diatom_training.evaluation.evaluate_classifier import Named
+from diatom_training.evaluation.cross_validation import Fold, cross_validation, summarize, write_cross_validation
+from diatom_training.evaluation.evaluate_classifier import ClassifiedSpecimens
 from diatom_training.evaluation.evaluation import About, evaluate_cases
 from diatom_training.evaluation.report import to_json
 from diatom_training.finetune import threshold_tuning
@@ -192,7 +192,7 @@ def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
     classes = ("needle", "square")
     truth = np.array([0, 0, 0]) if right else np.array([1, 1, 1])
     sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
-    said = Named(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
+    said = ClassifiedSpecimens(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
     monkeypatch.setattr(threshold_tuning, "name_specimens", lambda *arguments: said)
     update = {"task": "classes", "engine": "classifier", "classes": classes, "thresholds": {}}
     namer = ModelFolder(card().model_copy(update=update), tmp_path)
@@ -243,7 +243,7 @@ def test_what_a_fold_cannot_tell_is_said() -> None:
         "folds."
     )
     assert result.remarks == (remark,)
-    assert words(result).endswith(remark)
+    assert summarize(result).endswith(remark)
     everywhere = cross_validation("toy", [replace(fold, figures=fold.figures | {"recall": nan}) for fold in folds])
     assert everywhere.remarks[-1] == "Recall has no value in fold-1 and fold-2 and fold-3: no mean."
 

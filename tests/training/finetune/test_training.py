@@ -51,7 +51,7 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     assert [progress.done for progress in seen if progress.stage == "epoch"] == [1, 2]
     assert len(folder.history()) == 2
     assert folder.history()[1]["val_loss"] > 0
-    model = library.find(str(folder / "model"))
+    model = library.resolve_model(str(folder / "model"))
     model.verify()
     assert (model.card.name, model.card.task, model.card.classes) == ("mine", task, ("needle", "square"))
     warned = any("its threshold could not be tuned" in progress.message for progress in seen)
@@ -81,7 +81,7 @@ def test_masks_learnt_with_dropout_become_a_model(tmp_path: Path, slides: Path) 
     settings = tmp_path / "config.yaml"
     configured(slides, "instances", name="mine", learning={"dropout": 0.3}).write(settings)
     assert cli.main(["train", str(settings), "-o", str(tmp_path / "run")]) == 0
-    library.find(str(tmp_path / "run" / "model")).verify()
+    library.resolve_model(str(tmp_path / "run" / "model")).verify()
 
 
 def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
@@ -98,8 +98,8 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     assert halves.state().stage == "stopped"
     training_process.run(halves, silent, never)
     assert halves.history() == whole.history()
-    theirs = library.find(str(whole / "model")).card.metrics
-    assert library.find(str(halves / "model")).card.metrics == theirs
+    theirs = library.resolve_model(str(whole / "model")).card.metrics
+    assert library.resolve_model(str(halves / "model")).card.metrics == theirs
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -114,7 +114,7 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
     while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert folder.state().stage == ("finished" if keeps else "stopped")
-    assert recent_runs.runs()[0].path == folder.path
+    assert recent_runs.list_runs()[0].path == folder.path
 
 
 def test_what_a_training_would_learn_from_is_told(
@@ -176,7 +176,7 @@ def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: P
     assert time.monotonic() - asked[0] < 3.5
     assert folder.state().stage == "stopped"
     assert not (folder / "stop").exists()
-    library.find(folder / "model").verify()
+    library.resolve_model(folder / "model").verify()
 
 
 def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
     said: list[str] = []
     training_process.run(second, lambda progress: said.append(progress.message), never)
     assert any("the starting model was trained on 2 images of the" in line for line in said)
-    seen = library.find(second / "model").card.training["images_seen"]
+    seen = library.resolve_model(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
 
 
@@ -396,7 +396,7 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
     found = initial_weights.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
     assert found.weights is not None
-    upright = to_ultralytics(library.find("diatom-box"), slides.parent / "weights.pt")
+    upright = to_ultralytics(library.resolve_model("diatom-box"), slides.parent / "weights.pt")
     found = initial_weights.resolve(configured(slides, "oriented-boxes", start=str(upright), architecture=None))
     assert found.architecture == "yolo11n-obb"
     assert found.weights is not None

@@ -329,7 +329,7 @@ def test_models_are_kept_to_their_task(model: ModelFolder, tmp_path: Path) -> No
     with pytest.raises(ModelError, match="does not find them"):
         engines.load(model, "cpu")
     with pytest.raises(ModelError, match="does not name specimens"):
-        engines.load_namer(library.find("diatom-obb"), "cpu")
+        engines.load_namer(library.resolve_model("diatom-obb"), "cpu")
 
 
 @pytest.mark.parametrize("backbone", ["tu-resnet18", "tu-test_vit", "tu-mobilenetv3_small_050"])

@@ -13,7 +13,7 @@ from diatom_training.metrics.class_map_figures import map_figures, tables_of
 from diatom_training.metrics.coco_evaluator import OVERLAPS
 from diatom_training.metrics.detection_figures import confusion_of, detection_figures
 from diatom_training.metrics.detection_metrics import average_precision, evaluate
-from diatom_training.metrics.mask_metrics import runs
+from diatom_training.metrics.mask_metrics import encode_run_lengths
 from diatom_training.metrics.matching import Matches, average_precisions, match_cases
 from diatom_training.metrics.naming_figures import naming_figures
 from diatom_training.metrics.reliability import calibration
@@ -251,7 +251,9 @@ def test_more_detections_than_coco_looks_at() -> None:
 def test_masks_beyond_the_image_as_runs() -> None:
     from pycocotools import mask as coco_mask
 
-    codes = runs([CroppedMask(np.ones((4, 6), bool), -3, -1), CroppedMask(np.ones((2, 2), bool), 50, 50)], 10, 20)
+    codes = encode_run_lengths(
+        [CroppedMask(np.ones((4, 6), bool), -3, -1), CroppedMask(np.ones((2, 2), bool), 50, 50)], 10, 20
+    )
     assert coco_mask.area(codes).tolist() == [9, 0]
     assert coco_mask.toBbox(codes[0]).tolist() == [0, 0, 3, 3]
 

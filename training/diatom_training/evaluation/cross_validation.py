@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation import plots
-from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
-from diatom_training.evaluation.summary_text import number
+from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, to_json_value, write_both
+from diatom_training.evaluation.summary_text import format_figure
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
@@ -103,7 +103,7 @@ class Spread:
 
     def __str__(self) -> str:
         among = f" (of {self.told} of {len(self.values)} folds)" if self.told < len(self.values) else ""
-        return f"{number(self.mean)} ± {number(self.deviation)}{among}"
+        return f"{format_figure(self.mean)} ± {format_figure(self.deviation)}{among}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,10 +159,10 @@ def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path,
     OutputError
         When a file cannot be written.
     """
-    return write_both(folder, _html(result), plain(result))
+    return write_both(folder, _html(result), to_json_value(result))
 
 
-def words(result: CrossValidation) -> str:
+def summarize(result: CrossValidation) -> str:
     """Return what a cross-validation comes to, in a sentence or two."""
     slides = sum(len(fold.slides) for fold in result.folds)
     chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
@@ -181,7 +181,14 @@ def _html(result: CrossValidation) -> str:
     meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
     names = [fold.name for fold in result.folds]
     rows = [
-        (TITLES[name], number(s.mean), number(s.deviation), str(s.told), *map(number, s.values), meanings[name])
+        (
+            TITLES[name],
+            format_figure(s.mean),
+            format_figure(s.deviation),
+            str(s.told),
+            *map(format_figure, s.values),
+            meanings[name],
+        )
         for name, s in result.spreads.items()
     ]
     told = [
@@ -190,7 +197,7 @@ def _html(result: CrossValidation) -> str:
             f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
             f"{fold.images:,}",
             f"{fold.specimens:,}",
-            number(fold.threshold, 2),
+            format_figure(fold.threshold, 2),
         )
         for fold in result.folds
     ]
@@ -198,12 +205,12 @@ def _html(result: CrossValidation) -> str:
     shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
     body = (
         page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
-        page.paragraphs([words(result)], "summary"),
+        page.paragraphs([summarize(result)], "summary"),
         page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
         page.section(
             "Figures",
             page.table(("", "mean", "deviation", "of folds", *names, "meaning"), rows, (0, 4 + len(names))),
-            page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
+            page.figure(plots.plot_fold_figures(shares), "A point per fold; the line is their mean.", 600),
         ),
         page.section(
             "Folds",

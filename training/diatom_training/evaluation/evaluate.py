@@ -13,13 +13,20 @@ from numpy.typing import NDArray
 from diatom_training.evaluation.evaluate_classifier import compare_names, judge_names
 from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
 from diatom_training.evaluation.report import ready, write_comparison, write_report
-from diatom_training.evaluation.test_set import TestImage, about, called, opened, shown, untuned_remarks
+from diatom_training.evaluation.test_set import (
+    TestImage,
+    about,
+    image_names,
+    mistake_renderer,
+    open_test_images,
+    untuned_remarks,
+)
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
 from diatom_training.metrics.detection_figures import compare
-from diatom_training.metrics.mask_metrics import class_map, confusion
+from diatom_training.metrics.mask_metrics import confusion, draw_class_map
 from diatom_training.metrics.paired_test import Comparison, remarks_of_few
-from diatom_training.metrics.test_cases import Case, ClassNames, class_names, renamed, units_of
+from diatom_training.metrics.test_cases import Case, ClassNames, classes_of_truth, renamed, units_of
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
@@ -60,7 +67,7 @@ def evaluate_model(
     Parameters
     ----------
     model : ModelFolder
-        See :func:`napari_diatom.models.library.find`.
+        See :func:`napari_diatom.models.library.resolve_model`.
     images : sequence of TestImage
         The test set.
     out : Path
@@ -93,7 +100,7 @@ def evaluate_model(
     used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
     told = about(model.card, threshold)
     with ready(out):
-        slides = opened(images)
+        slides = open_test_images(images)
         if model.card.task == "classes":
             if one_class:
                 raise InputError(
@@ -102,9 +109,9 @@ def evaluate_model(
             evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
         else:
             images = _as_one(images, one_class)
-            shape = shape_of(model.card, images)
+            shape = comparable_shape(model.card, images)
             cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
-            drawn = shown(slides, images, used, should_stop)
+            drawn = mistake_renderer(slides, images, used, should_stop)
             evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
             if shape != _SHAPES[model.card.task]:
                 lacking = "Some of the annotations have no masks, so the model is tested by its oriented boxes."
@@ -145,7 +152,7 @@ def compare_models(
         As :func:`evaluate_model`.
     """
     options = options or Bootstrap()
-    slides = opened(images)
+    slides = open_test_images(images)
     names = about(first.card, None).title, about(second.card, None).title
     naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
     if len(naming) == 1:
@@ -163,7 +170,7 @@ def compare_models(
         else:
             images = _as_one(images, one_class)
             shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
-            shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
+            shape = min((comparable_shape(model.card, images) for model in (first, second)), key=shapes.index)
             one, other = (
                 _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
                 for model in (first, second)
@@ -194,7 +201,17 @@ def find_specimens(
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, report, should_stop, "")
+    return _cases(
+        model,
+        images,
+        open_test_images(images),
+        comparable_shape(model.card, images),
+        None,
+        device,
+        report,
+        should_stop,
+        "",
+    )
 
 
 def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
@@ -204,7 +221,7 @@ def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
     return [replace(item, truth=renamed(item.truth, (one_class,))) for item in images]
 
 
-def shape_of(card: ModelCard, images: Sequence[TestImage]) -> Shape:
+def comparable_shape(card: ModelCard, images: Sequence[TestImage]) -> Shape:
     """Return what can be compared of a model that finds specimens."""
     shape = _SHAPES[card.task]
     if shape == "masks" and any(len(item.truth) and item.truth.masks is None for item in images):
@@ -227,9 +244,9 @@ def _cases(
     engine = engines.load(model, device)
     names = ClassNames((one_class,))
     if not one_class:
-        names = class_names([item.truth for item in images], model.card.classes)
+        names = classes_of_truth([item.truth for item in images], model.card.classes)
     cases = []
-    names_of_images = called(slides, images)
+    names_of_images = image_names(slides, images)
     for number, (item, slide) in enumerate(zip(images, slides, strict=True)):
         report(Progress("images", number, len(images), names_of_images[number]))
         check(should_stop)
@@ -272,7 +289,9 @@ def _table(truth: Detections, analysis: Analysis, names: ClassNames) -> NDArray[
     """Count pixels by true and found class: those of the model's class map, or of its masks drawn as one."""
     found = analysis.class_map
     if found is None:
-        found = class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
+        found = draw_class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
     elif len(names.every) == 1:
         found = (found > 0).astype(np.uint8)
-    return confusion(class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every))
+    return confusion(
+        draw_class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every)
+    )

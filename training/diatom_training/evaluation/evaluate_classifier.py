@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluation import About, Evaluation, Shown, evaluate_names
+from diatom_training.evaluation.evaluation import About, Evaluation, MistakePicture, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.report import TITLES
-from diatom_training.evaluation.test_set import TestImage, called, opened, shown
+from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.naming_figures import figures_of_names
 from diatom_training.metrics.paired_test import Difference, differences
@@ -24,7 +24,7 @@ from napari_diatom.models.library import ModelFolder
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
+class ClassifiedSpecimens:
     """What a classifier says of the S specimens of a test set whose classes it knows.
 
     Attributes
@@ -55,7 +55,7 @@ def name_specimens(
     device: str = "auto",
     report: Report = silent,
     should_stop: ShouldStop = never,
-) -> Named:
+) -> ClassifiedSpecimens:
     """Return what a classifier says of the specimens of the truth.
 
     Raises
@@ -63,7 +63,7 @@ def name_specimens(
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _said(model, images, opened(images), device, report, should_stop)
+    return _said(model, images, open_test_images(images), device, report, should_stop)
 
 
 def judge_names(
@@ -83,7 +83,7 @@ def judge_names(
     evaluation = evaluate_names(
         said.truth, said.probabilities, said.classes, groups, about, options, threshold, should_stop
     )
-    names, drawn = called(slides, images), shown(slides, images, threshold, should_stop)
+    names, drawn = image_names(slides, images), mistake_renderer(slides, images, threshold, should_stop)
     likely, sure = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
     mistakes = []
     wrong = np.flatnonzero(likely != said.truth)
@@ -94,7 +94,7 @@ def judge_names(
         mistake = Mistake("misnamed", number, specimen, None, words)
         case = Case(names[number], item.slide, item.truth, item.truth[[]], slide.height, slide.width)
         x, y = item.truth.boxes[specimen, :2].tolist()
-        mistakes.append(Shown(mistake, case.image, x, y, drawn(mistake, case)))
+        mistakes.append(MistakePicture(mistake, case.image, x, y, drawn(mistake, case)))
     remarks = evaluation.remarks
     if said.unknown:
         listed = ", ".join(f"{name} ({len(part)})" for name, part in said.unknown.items())
@@ -153,7 +153,7 @@ def _said(
     device: str,
     report: Report,
     should_stop: ShouldStop,
-) -> Named:
+) -> ClassifiedSpecimens:
     """Return what a classifier says of the specimens of the truth."""
     model.verify()
     namer = Classifier(model, device)
@@ -162,7 +162,7 @@ def _said(
     true: list[str] = []
     whose: list[int] = []
     which: list[int] = []
-    for number, (item, slide, name) in enumerate(zip(images, slides, called(slides, images), strict=True)):
+    for number, (item, slide, name) in enumerate(zip(images, slides, image_names(slides, images), strict=True)):
         report(Progress("images", number, len(images), name))
         check(should_stop)
         try:
@@ -181,7 +181,7 @@ def _said(
             f"Model {model.card.name} knows none of the annotated classes ({', '.join(foreign)}), so its names cannot "
             f"be tested; it knows {', '.join(classes)}."
         )
-    return Named(
+    return ClassifiedSpecimens(
         classes=classes,
         images=np.array(whose, dtype=np.intp)[known],
         specimens=np.array(which, dtype=np.intp)[known],

@@ -51,7 +51,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Shown:
+class MistakePicture:
     """A mistake, where it is, and its picture.
 
     Attributes
@@ -95,7 +95,7 @@ class Evaluation:
         Of their class maps.
     naming : NamingFigures or None
         Of a model that names cut-outs.
-    mistakes : tuple of Shown
+    mistakes : tuple of MistakePicture
         The worst.
     remarks : tuple of str
         What to bear in mind; a sentence each.
@@ -109,7 +109,7 @@ class Evaluation:
     detection: DetectionFigures | None = None
     maps: MapFigures | None = None
     naming: NamingFigures | None = None
-    mistakes: tuple[Shown, ...] = ()
+    mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, float]:
@@ -199,7 +199,7 @@ def evaluate_cases(
         case = matched.cases[mistake.case]
         check(should_stop)
         box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
-        shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
+        shown.append(MistakePicture(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
     return Evaluation(
         about=about,
         images=len(cases),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diatom_training.metrics.detection_figures import Count, Found, Sizes
 from diatom_training.metrics.matching import RECALLS
-from diatom_training.metrics.naming_figures import Named
+from diatom_training.metrics.naming_figures import ClassFigures
 from diatom_training.metrics.reliability import Calibration
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
@@ -39,7 +39,7 @@ def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
         return finish()
 
 
-def roc(classes: Sequence[Named]) -> bytes:
+def roc(classes: Sequence[ClassFigures]) -> bytes:
     """Draw the ROC curve of each class against all others."""
     with _axes(5.2, 4.0) as (axes, finish):
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="by chance")
@@ -113,7 +113,7 @@ def measured(sizes: Sizes) -> bytes:
         return finish()
 
 
-def spread(figures: Mapping[str, Sequence[float]]) -> bytes:
+def plot_fold_figures(figures: Mapping[str, Sequence[float]]) -> bytes:
     """Draw the values of each figure, 0 to 1, as points with a line at their mean."""
     with _axes(5.2, 0.4 * len(figures) + 0.8) as (axes, finish):
         for row, values in enumerate(figures.values()):

@@ -23,7 +23,7 @@ def summary(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def number(value: float, digits: int = 3) -> str:
+def format_figure(value: float, digits: int = 3) -> str:
     """Return a figure as text, a dash where there is nothing to tell."""
     return "-" if value != value else f"{value:.{digits}f}"
 

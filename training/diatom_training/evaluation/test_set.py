@@ -52,15 +52,15 @@ class TestImage:
         return cls(slide.open(), slide.group, slide.truth, slide.pixel_size_um, slide.name, slide.outlines)
 
 
-def opened(images: Sequence[TestImage]) -> list[SlideImage]:
+def open_test_images(images: Sequence[TestImage]) -> list[SlideImage]:
     """Return the images, opened; nothing is decoded yet."""
     slides = [_open(item) for item in images]
     # Now, not after hours of analysis.
-    check_truth(called(slides, images), [item.truth for item in images])
+    check_truth(image_names(slides, images), [item.truth for item in images])
     return slides
 
 
-def called(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
+def image_names(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
     """Return what images are called."""
     return [item.name or slide.name for item, slide in zip(images, slides, strict=True)]
 
@@ -77,11 +77,11 @@ def _open(item: TestImage) -> SlideImage:
     return pages[0]
 
 
-def shown(
+def mistake_renderer(
     slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, should_stop: ShouldStop
 ) -> Callable[[Mistake, Case], bytes]:
     """Return what draws mistakes on their images."""
-    by_name = dict(zip(called(slides, images), slides, strict=True))
+    by_name = dict(zip(image_names(slides, images), slides, strict=True))
 
     def drawn(mistake: Mistake, case: Case) -> bytes:
         check(should_stop)

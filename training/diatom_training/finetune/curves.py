@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -> None:
+def plot_curves(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -> None:
     """Write losses and figures of merit over the epochs as a PNG, with what they say above.
 
     Raises

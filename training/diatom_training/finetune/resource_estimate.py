@@ -68,7 +68,7 @@ class Estimate:
         return f"About {told} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
-def measure(config: TrainConfig) -> Estimate:
+def measure_steps(config: TrainConfig) -> Estimate:
     """Measure a few steps in this process.
 
     Raises
@@ -144,7 +144,7 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
 
 def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
     """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
-    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, should_stop)
+    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure_steps", config, should_stop)
     return told
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diatom_training.data.annotated_slides import Part
-from diatom_training.evaluation.evaluate import evaluate_model, find_specimens, shape_of
+from diatom_training.evaluation.evaluate import comparable_shape, evaluate_model, find_specimens
 from diatom_training.evaluation.evaluate_classifier import name_specimens
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.test_set import TestImage
@@ -75,7 +75,7 @@ def _tuned_finds(
 ) -> ModelFolder:
     """Set the score from which detections count, none where nothing right was found to tune it by."""
     cases = find_specimens(model, images, device, report, should_stop)
-    masks = shape_of(model.card, images) == "masks"
+    masks = comparable_shape(model.card, images) == "masks"
     threshold, f1 = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
     return _with(model, thresholds=dict.fromkeys(model.card.classes, threshold) if f1 > 0 else {})
 

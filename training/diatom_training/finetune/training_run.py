@@ -163,7 +163,7 @@ def _begun(
         known = composed_pretraining.facts(material, section)
         if material.left_out:
             report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
-        report(Progress("start", message=f"First trains on {composed_pretraining.told(known)}."))
+        report(Progress("start", message=f"First trains on {composed_pretraining.describe_composed_slides(known)}."))
         fields = compose_set(
             material,
             options,
@@ -182,11 +182,15 @@ def _begun(
         first = composed_pretraining.first(config)
         known_begin = replace(begin, composed=known)
         trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
-        model_of(inner, first, data, known_begin, trained, composed_pretraining.told(known))
+        model_of(inner, first, data, known_begin, trained, composed_pretraining.describe_composed_slides(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
     found = initial_weights.resolve(config.model_copy(update={"start": str(inner.path)}))
-    return replace(found, text=f"{begin.text}, then trained on {composed_pretraining.told(known)}", composed=known)
+    return replace(
+        found,
+        text=f"{begin.text}, then trained on {composed_pretraining.describe_composed_slides(known)}",
+        composed=known,
+    )
 
 
 def _learn(
@@ -205,7 +209,7 @@ def _learn(
 
     def draw(history: Sequence[Mapping[str, float]]) -> None:
         folder.write_history(history)
-        curves.draw(history, _reading(history, data), folder / CURVES)
+        curves.plot_curves(history, _reading(history, data), folder / CURVES)
         board.show(history)
 
     def look(
@@ -218,7 +222,9 @@ def _learn(
             model_of(folder, config, data, begin, trained(), seen)
         draw(history)
         if pictures:
-            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
+            write_atomically(
+                folder.example(len(history)), drawing.encode_jpeg(drawing.concatenate_horizontally(pictures))
+            )
 
     images = folder / IMAGES
     seen = None
@@ -262,7 +268,9 @@ def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
 
 def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> str:
     """Return what a model was trained on, in a few words."""
-    before = "" if begin.composed is None else f"{composed_pretraining.told(begin.composed)}, then on "
+    before = (
+        "" if begin.composed is None else f"{composed_pretraining.describe_composed_slides(begin.composed)}, then on "
+    )
     return f"{before}{many(len(data.parts['train']), 'image')} of {config.data.name}"
 
 

@@ -135,7 +135,7 @@ def intervals(
     """
     options = options or Bootstrap()
     values = figures(np.ones(len(units), dtype=np.int64))
-    sampled = resampled(figures, units, options, should_stop)
+    sampled = bootstrap_figures(figures, units, options, should_stop)
     return {name: interval_of(value, sampled[name], options.level) for name, value in values.items()}
 
 
@@ -152,7 +152,7 @@ def of_cases(metrics: Callable[[Sequence[Case]], Mapping[str, float]], cases: Se
     return figures
 
 
-def resampled(
+def bootstrap_figures(
     figures: Figures, units: Units, options: Bootstrap, should_stop: ShouldStop
 ) -> dict[str, NDArray[np.float64]]:
     """Return each figure over all resamples, none with fewer than two units. Raises Stopped."""

@@ -16,9 +16,9 @@ from diatom_training.metrics.matching import (
     Matched,
     Matches,
     average_precisions,
+    concatenate,
     match_cases,
     precision_at_recalls,
-    together,
 )
 from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.reliability import Calibration, calibration
@@ -260,9 +260,9 @@ def figures_of_two(first: Matched, second: Matched, thresholds: tuple[float, flo
     classes = []
     if min(len(each.names.every) for each in (first, second)) > 1:
         ours, theirs = (dict(zip(each.names.known, each.classes, strict=True)) for each in (first, second))
-        classes = [together(ours[name], theirs[name]) for name in ours if name in theirs]
+        classes = [concatenate(ours[name], theirs[name]) for name in ours if name in theirs]
     return _figures(
-        together(first.overall, second.overall),
+        concatenate(first.overall, second.overall),
         (np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])),
         classes,
         first.units.twice(),

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.bootstrap import Bootstrap, Figures, Interval, interval_of, resampled
+from diatom_training.metrics.bootstrap import Bootstrap, Figures, Interval, bootstrap_figures, interval_of
 from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.progress import ShouldStop, check, never
 from napari_diatom.core.text import many
@@ -127,7 +127,7 @@ def differences(
     once, none = np.ones(len(units), dtype=np.int64), np.zeros(len(units), dtype=np.int64)
     one, other = both(np.concatenate([once, none])), both(np.concatenate([none, once]))
     whole = {name: other[name] - value for name, value in one.items()}
-    sampled = resampled(lambda taken: apart(taken, none), units, options, should_stop)
+    sampled = bootstrap_figures(lambda taken: apart(taken, none), units, options, should_stop)
     chances = dict.fromkeys(whole, float("nan"))
     if len(units) > 1:
         swapped = []
