@@ -39,10 +39,10 @@ COARSEST: Final = 0.75
 """Share of a tile that the image may fill at the coarsest scale, so that what spans the image is seen as a whole."""
 
 REACH: Final = 0.4
-"""Share of a tile up to which a specimen may span and be judged at one scale; a coarser one sees longer ones better."""
+"""Share of a tile up to which a specimen may span and be found at one scale; a coarser one sees longer ones better."""
 
 LEAST_SPAN: Final = 10.0
-"""Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
+"""Tile pixels that a specimen has to span to be found at a coarse scale; a finer one sees shorter ones better."""
 
 MOST_MAP_LEVELS: Final = 3
 """Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4."""
@@ -336,8 +336,10 @@ def _detect(
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
                 spans = detections.boxes[:, 2]
-                judged = (spans >= shortest) & (spans <= longest)
-                found.append(to_image_coordinates(detections[judged], windows[index], scale, image.height, image.width))
+                in_range = (spans >= shortest) & (spans <= longest)
+                found.append(
+                    to_image_coordinates(detections[in_range], windows[index], scale, image.height, image.width)
+                )
                 seen_at += [scale] * len(found[-1])
                 done += 1
                 report(Progress("tiles", done, total, image.name))

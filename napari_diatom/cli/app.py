@@ -161,7 +161,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
-    """Judge a model on annotated slides."""
+    """Evaluate a model on annotated slides."""
     from diatom_training.cli import evaluate as command
 
     quiet_libraries()

@@ -66,7 +66,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
             batch,
             lambda: loader(model, arguments.device),
             bar,
-            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device, threads),
+            load_namer=None if namer is None else partial(engines.load_classifier, namer, arguments.device, threads),
             tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )
     except KeyboardInterrupt:

@@ -18,13 +18,13 @@ from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
 from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, result_stem
 from napari_diatom.counting.written_files import MASKS
-from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedImages:
     """What has come of the images of a run.
 
     Attributes
@@ -114,8 +114,8 @@ def write_run(
     folder: ResultsFolder,
     batch: Batch,
     engine: AnyEngine,
-    namer: Namer | None,
-    counted: Counted,
+    namer: Classifier | None,
+    counted: CountedImages,
     began: datetime,
     seconds: float,
 ) -> None:

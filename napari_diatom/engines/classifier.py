@@ -26,8 +26,8 @@ BATCH: Final = 16
 """Specimens at once."""
 
 
-class Classifier:
-    """A loaded model that names specimens; see :class:`napari_diatom.engines.protocols.Namer`.
+class TorchClassifier:
+    """A loaded model that names specimens; see :class:`napari_diatom.engines.protocols.Classifier`.
 
     Parameters
     ----------

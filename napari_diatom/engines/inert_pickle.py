@@ -1,8 +1,8 @@
 """Pickles read as data: nothing that a pickle names is looked up, imported or called.
 
 A pickle is a small program that says which functions to call with what. Here a function's name is a
-:class:`GlobalReference`, what it would be called with is a :class:`Made`, and what lies outside of the pickle is an
-:class:`Outside`. Whoever reads them decides by their names what they stand for.
+:class:`GlobalReference`, what a call would return is a :class:`ReducedObject`, and what lies outside of the pickle is a
+:class:`PersistentReference`. Whoever reads them decides by their names what they stand for.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class GlobalReference:
 
 
 @dataclass(eq=False, slots=True)
-class Made:
+class ReducedObject:
     """What a pickle asks to be made, and was not.
 
     Attributes
@@ -77,7 +77,7 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Outside:
+class PersistentReference:
     """What a pickle says of something that lies outside of it, such as the numbers of a tensor."""
 
     key: Any
@@ -94,13 +94,13 @@ class Pickle:
         text nor numbers are left out. Lists and dicts may hold themselves: follow them to a bounded depth.
     names : list of GlobalReference
         All names in it, whether they are used or not.
-    outside : list of Outside
+    outside : list of PersistentReference
         All that lies outside, in the order in which it is named.
     """
 
     content: Any
     names: list[GlobalReference]
-    outside: list[Outside]
+    outside: list[PersistentReference]
 
 
 def read_pickle(stream: ByteStream, source: object) -> Pickle:
@@ -149,7 +149,7 @@ class _Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.names: list[GlobalReference] = []
-        self.outside: list[Outside] = []
+        self.outside: list[PersistentReference] = []
         self._below: list[list[Any]] = []
         self._memory: dict[int, Any] = {}
 
@@ -209,17 +209,17 @@ class _Machine:
 
     def _frozenset(self, _: Any) -> None:
         items = self._since_mark()
-        self.stack.append(Made(GlobalReference("builtins", "frozenset"), (), items=items))
+        self.stack.append(ReducedObject(GlobalReference("builtins", "frozenset"), (), items=items))
 
     def _add(self, items: list[Any]) -> None:
         """Append to the list, or add to what would be one, on top of the stack."""
         top = self.stack[-1]
-        (top.items if isinstance(top, Made) else top).extend(items)
+        (top.items if isinstance(top, ReducedObject) else top).extend(items)
 
     def _set(self, items: list[Any]) -> None:
         """Put keys and values into the dict, or what would be one, on top of the stack."""
         top = self.stack[-1]
-        entries = top.entries if isinstance(top, Made) else top
+        entries = top.entries if isinstance(top, ReducedObject) else top
         if not isinstance(entries, dict):
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -246,29 +246,29 @@ class _Machine:
 
     def _call(self, _: Any) -> None:
         args, maker = self.stack.pop(), self.stack.pop()
-        self.stack.append(Made(maker, args))
+        self.stack.append(ReducedObject(maker, args))
 
     def _call_with_words(self, _: Any) -> None:
         words, args, maker = self.stack.pop(), self.stack.pop(), self.stack.pop()
-        self.stack.append(Made(maker, (args, words)))
+        self.stack.append(ReducedObject(maker, (args, words)))
 
     def _instance(self, argument: str) -> None:
         args = tuple(self._since_mark())
         self._global(argument)
-        self.stack.append(Made(self.stack.pop(), args))
+        self.stack.append(ReducedObject(self.stack.pop(), args))
 
     def _object(self, _: Any) -> None:
         maker, *args = self._since_mark()
-        self.stack.append(Made(maker, tuple(args)))
+        self.stack.append(ReducedObject(maker, tuple(args)))
 
     def _build(self, _: Any) -> None:
         state, top = self.stack.pop(), self.stack[-1]
-        if not isinstance(top, Made):
+        if not isinstance(top, ReducedObject):
             raise TypeError
         top.state = state
 
     def _outside(self, _: Any) -> None:
-        self.outside.append(Outside(self.stack.pop()))
+        self.outside.append(PersistentReference(self.stack.pop()))
         self.stack.append(self.outside[-1])
 
 
@@ -287,7 +287,7 @@ _CONSTANTS: Final[dict[str, Callable[[], Any]]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": lambda: Made(GlobalReference("builtins", "set"), ()),
+    "EMPTY_SET": lambda: ReducedObject(GlobalReference("builtins", "set"), ()),
 }
 _WITHOUT_EFFECT: Final = frozenset(("PROTO", "FRAME", "STOP"))
 _STEPS: Final[dict[str, Callable[[_Machine, Any], None]]] = {

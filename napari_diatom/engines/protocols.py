@@ -54,7 +54,7 @@ AnyEngine = Engine | MapEngine
 """What :func:`napari_diatom.engines.load` returns."""
 
 
-class Namer(Protocol):
+class Classifier(Protocol):
     """A loaded model that names specimens which others have found."""
 
     card: ModelCard

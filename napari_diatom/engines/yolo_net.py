@@ -14,7 +14,7 @@ import torch
 
 from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import torch_checkpoint
-from napari_diatom.engines.inert_pickle import Made
+from napari_diatom.engines.inert_pickle import ReducedObject
 from napari_diatom.engines.yolo_layouts import layout
 from napari_diatom.models.architecture_names import YOLO
 from napari_diatom.models.card import MOST_CLASSES
@@ -84,8 +84,12 @@ def read_checkpoint(path: Path) -> UltralyticsCheckpoint:
     with torch_checkpoint.open_checkpoint(path) as file:
         content = torch_checkpoint.mapping(file.content)
         network = content.get("ema") or content.get("model")
-        if not isinstance(network, Made) or not isinstance(network.state, dict):
-            asks = f"; it asks for code instead, which is not run: {network.maker}" if isinstance(network, Made) else ""
+        if not isinstance(network, ReducedObject) or not isinstance(network.state, dict):
+            asks = (
+                f"; it asks for code instead, which is not run: {network.maker}"
+                if isinstance(network, ReducedObject)
+                else ""
+            )
             raise ModelError(f"{path} holds no Ultralytics model{asks}.")
         trained = torch_checkpoint.mapping(content.get("train_args")).get("imgsz")
         return UltralyticsCheckpoint(

@@ -359,8 +359,10 @@ def _slide(
         size = PixelSize(float(given_um), given, (warning,) if warning else ())
     shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
     height, width = shown[0].height, shown[0].width
-    told = size.notices, notices
-    return SlideImage(name, path, height, width, size.um, size.source, shown, *told, orientation, focus, digest)
+    notice_groups = size.notices, notices
+    return SlideImage(
+        name, path, height, width, size.um, size.source, shown, *notice_groups, orientation, focus, digest
+    )
 
 
 class _Array:

@@ -158,8 +158,8 @@ def align_to_layer(layer: Any, height: int | None, width: int | None, orientatio
             "It is opened in pixels and hidden, because its shapes would not lie on the specimens. It is shown when "
             "its own image is opened.",
         )
-    told = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
-    return Alignment(from_stored @ way, "" if told else _doubt(turn, "upright"))
+    is_known = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
+    return Alignment(from_stored @ way, "" if is_known else _doubt(turn, "upright"))
 
 
 def _doubt(turn: int, taken: str) -> str:

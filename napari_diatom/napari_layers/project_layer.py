@@ -126,9 +126,9 @@ def class_colours(classes: Sequence[ProjectClass]) -> Mapping[str, tuple[float, 
 
 def label(specimen: Specimen, pixel_size_um: float | None, by: By = "class") -> str:
     """Return the text beside a specimen: what ``by`` says, and its length."""
-    told = {"class": specimen.name, "status": specimen.status, "score": f"{specimen.score:.2f}"}[by]
+    text = {"class": specimen.name, "status": specimen.status, "score": f"{specimen.score:.2f}"}[by]
     length = specimen.box[2]
-    return f"{told}  " + (f"{length:.0f} px" if pixel_size_um is None else f"{length * pixel_size_um:.1f} µm")
+    return f"{text}  " + (f"{length:.0f} px" if pixel_size_um is None else f"{length * pixel_size_um:.1f} µm")
 
 
 def size_text(box: ArrayLike, pixel_size_um: float | None) -> str:

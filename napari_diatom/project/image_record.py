@@ -20,7 +20,7 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
 from napari_diatom.project.edit_conflicts import ConflictError, Saved
 from napari_diatom.project.edits import STATES, Contents, Edit, annotation_state
-from napari_diatom.project.journal import DAMAGED, Journal, Left, is_taken
+from napari_diatom.project.journal import DAMAGED, Journal, LeftoverJournal, is_taken
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage, Settings
 from napari_diatom.project.specimen import Specimen, from_annotations
@@ -49,7 +49,7 @@ class _File:
 
 
 class Record:
-    """The files of one image, as a document's keeper.
+    """The files of one image, as a document's edit log.
 
     A file says which edits it has: of each window the number of the last. So an edit is made once, whether it comes
     from a journal that was left between writing the files and emptying it, from one that was taken from a window that
@@ -90,7 +90,7 @@ class Record:
         self._files = _File(), _File()
         self._latest: tuple[_File, _File] | None = None
         self._written = Contents()
-        self._adopted: list[Left] = []
+        self._adopted: list[LeftoverJournal] = []
         self._replayed: dict[str, int] = {}
         self._last = 0
 
@@ -133,13 +133,13 @@ class Record:
             else:
                 self._journal.restart(self._codec.line(edit))
 
-    def rest(self, left: Left) -> Edit | None:
+    def rest(self, left: LeftoverJournal) -> Edit | None:
         """Return what a journal holds that is neither in the files nor was made again already, as one edit."""
         made = self._replayed.get(left.session, 0)
         annotations, proposals = (max(file.edits.get(left.session, 0), made) for file in self._files)
         return left.rest((annotations, proposals))
 
-    def adopt(self, left: Left) -> None:
+    def adopt(self, left: LeftoverJournal) -> None:
         """Take a journal that another window left as done; it goes when the files are written."""
         self._adopted.append(left)
         if left.session and left.last:

@@ -24,7 +24,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
 from napari_diatom.project.image_identity import Condition
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
-from napari_diatom.project.journal import Left
+from napari_diatom.project.journal import LeftoverJournal
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
 from napari_diatom.project.open_documents import OpenDocuments
@@ -239,11 +239,11 @@ class Project:
         """Return the other windows that have the project open now."""
         return self.session.others()
 
-    def leftovers(self) -> list[Left]:
+    def leftovers(self) -> list[LeftoverJournal]:
         """Return journals of dead windows that could not be made again, or of which lines are damaged."""
         return self._journals.leftovers()
 
-    def waiting(self) -> list[Left]:
+    def waiting(self) -> list[LeftoverJournal]:
         """Return journals of other windows that are open, or may be: their edits are not in the files yet.
 
         A window on another computer may have died there; that it is gone is known when this window has been open

@@ -135,7 +135,7 @@ def _of_journals(project: Project) -> Iterator[Finding]:
         )
 
 
-def _whose(left: journal.Left) -> str:
+def _whose(left: journal.LeftoverJournal) -> str:
     """Return who made the edits of a journal, where and when."""
     host = f" on {left.host}" if left.host else ""
     return f"{left.annotator or 'somebody'}{host} of {clock.in_words(left.begun) or 'some time'}"

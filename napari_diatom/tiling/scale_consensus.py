@@ -44,7 +44,7 @@ def supported(
     asked : sequence of float
         All scales that the network saw the image at.
     reach : float
-        Tile pixels that a specimen may span to be judged at any but the coarsest scale.
+        Tile pixels that a specimen may span to be compared at any but the coarsest scale.
 
     Returns
     -------

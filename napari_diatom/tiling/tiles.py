@@ -77,7 +77,7 @@ def _starts(size: int, tile: int, step: int) -> list[int]:
     return [(size - tile) * k // gaps for k in range(gaps + 1)] if gaps else [0]
 
 
-def source(window: Window, scale: float, height: int, width: int) -> Window:
+def source_window(window: Window, scale: float, height: int, width: int) -> Window:
     """Return the full-resolution pixels that a window of the scaled image covers.
 
     Parameters
@@ -121,7 +121,7 @@ def to_image_coordinates(detections: Detections, window: Window, scale: float, h
         edge, and ``CUT_BY_TILE``, with the flags of the sides, where it touches an edge of the tile with more of the
         image beyond. Masks end where the tile ends.
     """
-    area = source(window, scale, height, width)
+    area = source_window(window, scale, height, width)
     placed = detections.moved(area.x0, area.y0, scale)
     x0, y0, x1, y1 = geometry.bounds(placed.boxes).T
     near = np.maximum(NEAR / scale, NEAR_SHARE * placed.boxes[:, 2])
@@ -166,7 +166,7 @@ def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, dept
     """
 
     def read(window: Window) -> NDArray[np.uint8]:
-        pixels = image.read(*source(window, scale, image.height, image.width), scale)
+        pixels = image.read(*source_window(window, scale, image.height, image.width), scale)
         return pixels[: window.y1 - window.y0, : window.x1 - window.x0]
 
     waiting: deque[Future[NDArray[np.uint8]]] = deque()

@@ -114,7 +114,7 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     import torch
 
     from napari_diatom.core.detections import Detections
-    from napari_diatom.engines import classifier_net, load_namer
+    from napari_diatom.engines import classifier_net, load_classifier
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
 
@@ -134,7 +134,7 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
     reports = []
     there = worker_process.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
-    here = load_namer(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
+    here = load_classifier(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
     assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
     np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)

@@ -660,7 +660,7 @@ def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap
     facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]
-    load = engines.load_namer if engine == "classifier" else engines.load
+    load = engines.load_classifier if engine == "classifier" else engines.load
     with pytest.raises(ModelError, match="infinite or not numbers"):
         load(ModelFolder(card, folder), "cpu")
 
@@ -714,7 +714,7 @@ def test_a_network_larger_than_its_weights_is_refused_before_it_is_made(
     ):
         card = ModelCard(**facts, task=task, engine=engine, architecture=name, sha256=digest)
         with pytest.raises(ModelError, match=r"of .* numbers"):
-            (engines.load_namer if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")
+            (engines.load_classifier if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")
 
 
 def test_a_network_that_computes_no_numbers_is_not_an_image_without_specimens(

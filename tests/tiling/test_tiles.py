@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.tiling.tiles import CUT_SIDES, Window, plan_tiles, prefetch, source, to_image_coordinates
+from napari_diatom.tiling.tiles import CUT_SIDES, Window, plan_tiles, prefetch, source_window, to_image_coordinates
 
 
 class Picture:
@@ -69,7 +69,7 @@ def test_impossible_plans(height: int, tile: int, overlap: float) -> None:
 @given(st.integers(1, 4000), st.floats(0.05, 1.0), st.floats(0, 0.5))
 def test_the_scaled_images_tiles_cover_the_image(size: int, scale: float, overlap: float) -> None:
     scaled = max(1, round(size * scale))
-    areas = [source(window, scale, size, size) for window in plan_tiles(scaled, scaled, 256, overlap)]
+    areas = [source_window(window, scale, size, size) for window in plan_tiles(scaled, scaled, 256, overlap)]
     spans = sorted({(area.x0, area.x1) for area in areas})
     assert spans[0][0] == 0
     assert max(end for _, end in spans) == size

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from napari_diatom.core.annotations import Annotations, class_names, told_apart
+from napari_diatom.core.annotations import Annotations, class_names, disambiguated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted, shortened
@@ -128,7 +128,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
         raise InputError(f"{path} is not {TITLE}: it lacks the columns {', '.join(missing)}.")
     rows = [(line, dict(zip(head, cells, strict=False))) for line, cells in lines]
     labels = [row.get("label_name") or DEFAULT_CLASS for _, row in rows]
-    names = told_apart(
+    names = disambiguated(
         [(label, row.get("label_hierarchy") or label) for label, (_, row) in zip(labels, rows, strict=True)]
     )
     problems = Problems()

@@ -4,8 +4,8 @@ A specimen is an annotation with an upright ``bbox``, an ``area`` and a ``segmen
 ones, or polygons. What COCO has no place for stands beside it in ``attributes``: the oriented box, status, origin,
 whether a person has looked at it, cut flags; and ``score`` as in COCO's results. All of that may be missing. Overlaps
 and holes are kept. CVAT turns a ``bbox`` by ``attributes.rotation``, in degrees and clockwise on the screen. A region
-with ``iscrowd`` is not a specimen but a place that is not to be judged: it is left out, and counted. Categories of one
-name are distinguished by their ``supercategory``.
+with ``iscrowd`` is not a specimen: it marks a place that is not to be evaluated, is left out, and counted. Categories
+of one name are distinguished by their ``supercategory``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
-from napari_diatom.core.annotations import SHAPES, Annotations, Outline, class_names, told_apart
+from napari_diatom.core.annotations import SHAPES, Annotations, Outline, class_names, disambiguated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
@@ -211,7 +211,7 @@ def of_data(data: Any, source: str) -> list[Annotations]:
 
 
 def is_crowd(item: Mapping[str, Any]) -> bool:
-    """Tell whether an annotation is a region that is not to be judged, rather than a specimen."""
+    """Tell whether an annotation is a region that is not to be evaluated, rather than a specimen."""
     return item.get("iscrowd") in (1, "1")
 
 
@@ -271,7 +271,9 @@ def _categories(listed: Any, source: str) -> dict[Any, str]:
         raise InputError(f"{source} has a category without an id and a name.")
     if not all(isinstance(item["id"], int | str) for item in items):
         raise InputError(f"{source} has a category whose id is neither a number nor a text.")
-    names = told_apart([(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items])
+    names = disambiguated(
+        [(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items]
+    )
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise InputError(f"{source} has several categories named {some_of(twice)}; give each a name of its own.")

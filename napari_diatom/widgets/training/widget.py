@@ -183,7 +183,7 @@ class FineTuneWidget(QWidget):
 
     def _aside(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
         """Call a function of the configuration in another process, and show what it gives."""
-        from diatom_training.finetune.subprocess_call import aside
+        from diatom_training.finetune.subprocess_call import call_in_subprocess
 
         try:
             config = self.config()
@@ -193,7 +193,7 @@ class FineTuneWidget(QWidget):
         self._stop_workers()
 
         def work(report: Report, should_stop: ShouldStop) -> Callable[[], None]:
-            return partial(show, aside(module, function, config, should_stop), config)
+            return partial(show, call_in_subprocess(module, function, config, should_stop), config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(self._on_returned)

@@ -96,7 +96,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     assert library.resolve_model(str(whole / "composed" / "model")).card.sha256 != card.sha256
 
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = training_process.Child(halves)
+    process = training_process.TrainingProcess(halves)
     while not RunFolder(halves / "composed").history():
         time.sleep(0.02)
     os.kill(process.folder.state().pid, signal.SIGKILL)

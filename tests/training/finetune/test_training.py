@@ -26,7 +26,7 @@ from diatom_training.finetune import (
     training_run,
 )
 from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
-from diatom_training.finetune.data_split import Division
+from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from diatom_training.recipes.ultralytics_export import to_ultralytics
@@ -74,7 +74,7 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     looked = cv2.imread(str(folder.example(2)))
     assert looked.shape[1] > looked.shape[0] >= 64
     with pytest.raises(InputError, match="finished"):
-        training_process.Child(folder)
+        training_process.TrainingProcess(folder)
 
 
 def test_masks_learnt_with_dropout_become_a_model(tmp_path: Path, slides: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     whole = RunFolder.create(tmp_path / "whole", config)
     training_process.run(whole, silent, never)
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = training_process.Child(halves)
+    process = training_process.TrainingProcess(halves)
     while not halves.history():
         time.sleep(0.05)
     os.kill(process.folder.state().pid, signal.SIGKILL)
@@ -108,7 +108,7 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
     folder.keep_going(keeps)
     code = f"import sys; sys.path[:] = {sys.path!r}\nfrom pathlib import Path\n"
     code += "from diatom_training.finetune import run_folder, training_process\n"
-    code += f"training_process.Child(run_folder.RunFolder(Path({str(folder.path)!r})))"
+    code += f"training_process.TrainingProcess(run_folder.RunFolder(Path({str(folder.path)!r})))"
     subprocess.run([sys.executable, "-c", code], check=True)
     deadline = time.monotonic() + 120
     while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
@@ -156,7 +156,7 @@ def test_what_is_done_aside_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "untidy.py").write_text("import tempfile\ndef make(config):\n    return tempfile.mkdtemp()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    made = Path(subprocess_call.aside("untidy", "make", configured(slides)))
+    made = Path(subprocess_call.call_in_subprocess("untidy", "make", configured(slides)))
     assert made.parent.name.startswith("napari-diatom-")
     assert not made.parent.exists()
 
@@ -277,7 +277,7 @@ def test_a_run_goes_on_with_its_slides_in_the_order_that_they_had(slides: Path) 
     config = configured(slides)
     began = dataset.read(config)
     (slides.parent / "split.json").write_text(json.dumps(began.to_json()))
-    division = Division.read(slides.parent / "split.json")
+    division = DataSplit.read(slides.parent / "split.json")
     data = json.loads(slides.read_text())
     data["images"].reverse()
     slides.write_text(json.dumps(data))
@@ -333,12 +333,12 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
 
 def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500}))
-    begun: list[training_process.Child] = []
+    begun: list[training_process.TrainingProcess] = []
     refused: list[str] = []
 
     def begin() -> None:
         try:
-            begun.append(training_process.Child(folder))
+            begun.append(training_process.TrainingProcess(folder))
         except InputError as error:
             refused.append(str(error))
 
@@ -357,9 +357,9 @@ def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
 
 def test_a_dead_child_is_no_stop(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides))
-    process = training_process.Child(folder)
+    process = training_process.TrainingProcess(folder)
     with pytest.raises(InputError, match="trained already"):
-        training_process.Child(folder)
+        training_process.TrainingProcess(folder)
     os.kill(folder.state().pid, signal.SIGKILL)
     while (state := process.poll()) is None:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The figures by which models are judged."""
+"""The figures by which models are evaluated."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from diatom_training.metrics.matching import Matches, average_precisions, match_
 from diatom_training.metrics.naming_figures import naming_figures
 from diatom_training.metrics.reliability import calibration
 from diatom_training.metrics.test_cases import Case, ClassNames
-from helpers.judged import CLASSES, HEIGHT, WIDTH, cases
+from helpers.simulated_cases import CLASSES, HEIGHT, WIDTH, cases
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
@@ -127,16 +127,16 @@ def test_precision_and_recall_are_those_of_ultralytics(seed: int) -> None:
     grid = np.linspace(0, 1, 1000)
     free = rng.permutation(np.arange(200, 900))
     taken = 0
-    judged = []
+    rescored = []
     for case in some:
         steps = free[taken : taken + len(case.found)]
         taken += len(steps)
-        judged.append(replace(case, found=replace(case.found, scores=grid[steps].astype(np.float32))))
-    matched = match_cases(judged, "oriented-boxes")
+        rescored.append(replace(case, found=replace(case.found, scores=grid[steps].astype(np.float32))))
+    matched = match_cases(rescored, "oriented-boxes")
     scores = np.concatenate([part.scores for part in matched.classes])
     hits = np.concatenate([part.hits.T for part in matched.classes])
     named = np.concatenate([np.full(len(part.scores), k) for k, part in enumerate(matched.classes)])
-    true = np.concatenate([case.truth.class_ids for case in judged])
+    true = np.concatenate([case.truth.class_ids for case in rescored])
     steps = np.rint(scores * 999).astype(int)
     result = ap_per_class(hits, grid[steps], named, true)
     assert result[6].tolist() == [0, 1, 2]

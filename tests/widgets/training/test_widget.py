@@ -172,7 +172,7 @@ def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, mon
         ended.set()
         raise DiatomError("There is no room.")
 
-    monkeypatch.setattr(subprocess_call, "aside", late)
+    monkeypatch.setattr(subprocess_call, "call_in_subprocess", late)
     monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto",) if closed.wait(20) else ())
     widget = opened(viewer, slides, qtbot)
     widget.measure()
@@ -264,7 +264,7 @@ def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbo
             return None
 
     learn(1, 1000)
-    monkeypatch.setattr(training_process, "Child", Resumed)
+    monkeypatch.setattr(training_process, "TrainingProcess", Resumed)
     watch = Watch()
     watch.start(run)
     learn(11, 9000)

@@ -141,9 +141,9 @@ def _check(config: TrainConfig) -> int:
     data = dataset.read(config)
     for part, slides in data.parts.items():
         counts = data.count(part)
-        told = ", ".join(f"{counts[name]} {name}" for name in data.classes)
+        class_counts = ", ".join(f"{counts[name]} {name}" for name in data.classes)
         groups = {slide.group for slide in slides}
-        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {told}")
+        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {class_counts}")
     for line in data.warnings:
         print(f"warning: {line}")
     print(estimate(config).text(config))

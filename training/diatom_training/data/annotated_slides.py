@@ -19,7 +19,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.core.text import either, many
 from napari_diatom.formats.format_detection import detect
-from napari_diatom.formats.registry import Holds
+from napari_diatom.formats.registry import Capability
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.slide_image import SlideImage
@@ -218,7 +218,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
     format_ = detect(data)
     members: dict[str, dataset_layout.DatasetImage] = {}
     remarks: list[str] = []
-    if Holds.SPLITS in format_.holds:
+    if Capability.SPLITS in format_.capabilities:
         members = {member.name: member for member in dataset_layout.members(data, Pictures(images))}
         found = format_.read(data, images, remarks)
         paths = {name: member.image for name, member in members.items()}

@@ -97,12 +97,12 @@ class Spread:
     deviation: float
 
     @property
-    def told(self) -> int:
+    def folds(self) -> int:
         """How many folds have it."""
         return sum(value == value for value in self.values)
 
     def __str__(self) -> str:
-        among = f" (of {self.told} of {len(self.values)} folds)" if self.told < len(self.values) else ""
+        among = f" (of {self.folds} of {len(self.values)} folds)" if self.folds < len(self.values) else ""
         return f"{format_figure(self.mean)} ± {format_figure(self.deviation)}{among}"
 
 
@@ -185,13 +185,13 @@ def _html(result: CrossValidation) -> str:
             TITLES[name],
             format_figure(s.mean),
             format_figure(s.deviation),
-            str(s.told),
+            str(s.folds),
             *map(format_figure, s.values),
             meanings[name],
         )
         for name, s in result.spreads.items()
     ]
-    told = [
+    fold_rows = [
         (
             fold.name,
             f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
@@ -214,7 +214,7 @@ def _html(result: CrossValidation) -> str:
         ),
         page.section(
             "Folds",
-            page.table(("fold", "tested on", "images", "specimens", "threshold"), told, (0, 1)),
+            page.table(("fold", "tested on", "images", "specimens", "threshold"), fold_rows, (0, 1)),
             page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
         ),
         page.section(
@@ -230,17 +230,17 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
     few = [fold for fold in folds if fold.specimens < FEWEST]
     lines = []
     if few:
-        told = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
+        sizes = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
         lines.append(
-            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): use the mean, not single folds."
+            f"Folds of fewer than {FEWEST} specimens are too few to tell ({sizes}): use the mean, not single folds."
         )
     for name, spread in spreads.items():
-        if spread.told == len(folds):
+        if spread.folds == len(folds):
             continue
         without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
         why = ", because the model found nothing" if name == "precision" else ""
         rest = (
-            f"mean and deviation are over the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+            f"mean and deviation are over the other {spread.folds} of {len(folds)} folds" if spread.folds else "no mean"
         )
         lines.append(f"{TITLES[name]} has no value in {' and '.join(without)}{why}: {rest}.")
     return lines
@@ -248,9 +248,9 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
 
 def _spread(values: Sequence[float]) -> Spread:
     """Return mean and deviation of the values that are no NaN."""
-    told = [value for value in values if value == value]
+    finite = [value for value in values if value == value]
     return Spread(
         tuple(values),
-        float(np.mean(told)) if told else float("nan"),
-        float(np.std(told, ddof=1)) if len(told) > 1 else float("nan"),
+        float(np.mean(finite)) if finite else float("nan"),
+        float(np.std(finite, ddof=1)) if len(finite) > 1 else float("nan"),
     )

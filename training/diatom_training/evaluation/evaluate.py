@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluate_classifier import compare_names, judge_names
+from diatom_training.evaluation.evaluate_classifier import compare_names, evaluate_classifier
 from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
 from diatom_training.evaluation.report import ready, write_comparison, write_report
 from diatom_training.evaluation.test_set import (
@@ -58,7 +58,7 @@ def evaluate_model(
     one_class: str = "",
     remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """Judge a model on a test set and write its report.
+    """Evaluate a model on a test set and write its report.
 
     A model that finds specimens is given whole images. Average precision looks at scores down to
     :data:`napari_diatom.analysis.pipeline.FLOOR`, as everything that analyses images does. A model that gives masks is
@@ -81,7 +81,7 @@ def evaluate_model(
     options : Bootstrap, optional
         How to resample.
     one_class : str
-        Judge all that is there, and all that is found, as this one class.
+        Treat all specimens, true and found, as this one class.
     remarks : sequence of str
         What is to be borne in mind besides; a sentence each.
 
@@ -98,7 +98,7 @@ def evaluate_model(
         When a stop was asked for.
     """
     used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
-    told = about(model.card, threshold)
+    tested = about(model.card, threshold)
     with ready(out):
         slides = open_test_images(images)
         if model.card.task == "classes":
@@ -106,13 +106,13 @@ def evaluate_model(
                 raise InputError(
                     f"Model {model.card.name} names specimens; with only one class there is nothing to name."
                 )
-            evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+            evaluation = evaluate_classifier(model, images, slides, used, tested, options, device, report, should_stop)
         else:
             images = _as_one(images, one_class)
             shape = comparable_shape(model.card, images)
             cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
             drawn = mistake_renderer(slides, images, used, should_stop)
-            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+            evaluation = evaluate_cases(cases, shape, used, tested, options, drawn, should_stop)
             if shape != _SHAPES[model.card.task]:
                 lacking = "Some of the annotations have no masks, so the model is tested by its oriented boxes."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
@@ -181,8 +181,8 @@ def compare_models(
             units = units_of(one)
         check(should_stop)
         untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
-        told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
-        comparison = Comparison(names, rows, units, options, told)
+        all_remarks = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
+        comparison = Comparison(names, rows, units, options, all_remarks)
         write_comparison(comparison, out)
     return comparison
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluation import About, Evaluation, MistakePicture, evaluate_names
+from diatom_training.evaluation.evaluation import Evaluation, MistakePicture, TestedModel, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.report import TITLES
 from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
@@ -18,7 +18,7 @@ from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.engines.classifier import Classifier
+from napari_diatom.engines.classifier import TorchClassifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.library import ModelFolder
 
@@ -66,18 +66,18 @@ def name_specimens(
     return _said(model, images, open_test_images(images), device, report, should_stop)
 
 
-def judge_names(
+def evaluate_classifier(
     model: ModelFolder,
     images: Sequence[TestImage],
     slides: Sequence[SlideImage],
     threshold: float,
-    about: About,
+    about: TestedModel,
     options: Bootstrap | None,
     device: str,
     report: Report,
     should_stop: ShouldStop,
 ) -> Evaluation:
-    """Judge the names that a classifier gives the specimens of the truth."""
+    """Evaluate the names that a classifier gives the specimens of the truth."""
     said = _said(model, images, slides, device, report, should_stop)
     groups = [images[k].slide for k in said.images.tolist()]
     evaluation = evaluate_names(
@@ -156,7 +156,7 @@ def _said(
 ) -> ClassifiedSpecimens:
     """Return what a classifier says of the specimens of the truth."""
     model.verify()
-    namer = Classifier(model, device)
+    namer = TorchClassifier(model, device)
     classes = model.card.classes
     said: list[NDArray[np.float32]] = []
     true: list[str] = []

@@ -153,7 +153,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     names, units, options = comparison.names, comparison.units, comparison.bootstrap
     interval = f"{100 * options.level:g} % interval"
     header = ("", *names, "difference", interval, "p", "p, corrected", "more than chance")
-    title = f"{names[0]} and {names[1]} on the same {units.told}"
+    title = f"{names[0]} and {names[1]} on the same {units.description}"
     body = (
         page.heading(title, "Which of two models is better, and whether the difference is more than chance."),
         page.paragraphs([row.words for row in comparison.differences], "summary"),
@@ -239,7 +239,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
         of_genera = sum(part.specimens for part in naming.classes if genus_of(part.name))
         named = round(naming.named * every) if naming.named == naming.named else 0
         sure = f"share that gets a name: probability of at least {naming.threshold:.2f}"
-        told = (
+        cells = (
             ("Top 3", naming.top3, every, "share with the right name among the three most probable"),
             ("Right genera", naming.genus_accuracy, of_genera, "share of the specimens with the right genus"),
             ("Named", naming.named, every, sure),
@@ -247,7 +247,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
         )
         if naming.auc == naming.auc:
             rows.append((TITLES["auc"], format_figure(naming.auc), "-", f"{every:,}", MEANINGS["auc"]))
-        for title, value, of, meaning in told:
+        for title, value, of, meaning in cells:
             if value == value:
                 interval = Interval(value, *wilson(round(value * of), of, evaluation.bootstrap.level), of)
                 rows.append((title, format_figure(value), span(interval), amount(interval), meaning))
@@ -316,7 +316,7 @@ def _counts(figures: DetectionFigures, unit: str) -> Markup:
     rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", by) for c, by in zip(worst, off, strict=True)]
     heading = "" if len(worst) == len(figures.counts) else f"The {len(worst)} worst of {len(figures.counts)}"
     return page.side_by_side(
-        page.figure(plots.counted(figures.counts, unit), f"Counts, a point per {unit}.", 430),
+        page.figure(plots.plot_counts(figures.counts, unit), f"Counts, a point per {unit}.", 430),
         page.subsection(heading, page.table((unit, "images", "truth", "found", "off by"), rows)),
     )
 
@@ -335,7 +335,7 @@ def _sizes(figures: DetectionFigures) -> Markup:
         for sizes in figures.sizes
     ]
     lengths = [
-        page.figure(plots.measured(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
+        page.figure(plots.plot_sizes(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
         for sizes in figures.sizes
         if sizes.side == "length" and len(sizes.truth)
     ]
@@ -460,7 +460,7 @@ def _resampled(units: Units, options: Bootstrap) -> str:
         return "There are no bootstrap intervals: they need at least two images."
     return (
         f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
-        f"{units.told} were drawn with replacement and all figures computed again "
+        f"{units.description} were drawn with replacement and all figures computed again "
         f"(seed {options.seed})."
     )
 

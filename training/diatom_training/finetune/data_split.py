@@ -37,7 +37,7 @@ class SplitImage:
 
 
 @dataclass(frozen=True)
-class Division:
+class DataSplit:
     """Classes and parts of a run.
 
     Attributes
@@ -52,7 +52,7 @@ class Division:
     parts: Mapping[Part, tuple[SplitImage, ...]]
 
     @classmethod
-    def read(cls, path: Path) -> Division | None:
+    def read(cls, path: Path) -> DataSplit | None:
         """Return what a file holds, None where it is not there.
 
         Raises
@@ -126,7 +126,7 @@ def annotation_hash(slide: Slide) -> str:
     return found.hexdigest()[:16]
 
 
-def to_plain(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> dict[str, Any]:
+def to_mapping(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> dict[str, Any]:
     """Return classes and parts, with the hashes of files and specimens, for :func:`json.dumps`."""
     return {
         "classes": list(classes),

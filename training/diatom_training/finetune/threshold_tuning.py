@@ -18,7 +18,7 @@ from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 
-def judge(
+def tune_and_test(
     model: ModelFolder, data: Dataset, out: Path, device: str, report: Report, should_stop: ShouldStop
 ) -> tuple[ModelFolder, Evaluation | None]:
     """Tune a model on the validation part alone, test it on the test part, and write both into its card.
@@ -50,7 +50,7 @@ def judge(
         As :func:`~diatom_training.evaluation.evaluate.evaluate_model`.
     """
     tune = _tuned_names if model.card.task == "classes" else _tuned_finds
-    model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
+    model = tune(model, _images(data, "validation"), device, _report_as("validation", report), should_stop)
     model.card.write(model.folder)
     if not model.card.thresholds:
         report(
@@ -63,7 +63,7 @@ def judge(
     if not data.count("test").total():
         return model, None
     evaluation = evaluate_model(
-        model, _images(data, "test"), out, device=device, report=_told_as("test", report), should_stop=should_stop
+        model, _images(data, "test"), out, device=device, report=_report_as("test", report), should_stop=should_stop
     )
     model = _with(model, metrics=evaluation.figures())
     model.card.write(model.folder)
@@ -100,14 +100,14 @@ def _images(data: Dataset, part: Part) -> list[TestImage]:
     return [TestImage.of(slide) for slide in data.parts[part]]
 
 
-def _told_as(part: Part, report: Report) -> Report:
+def _report_as(part: Part, report: Report) -> Report:
     """Return what tells of images as a part of the data, and of nothing smaller."""
 
-    def told(progress: Progress) -> None:
+    def relabelled(progress: Progress) -> None:
         if progress.stage == "images":
             report(replace(progress, stage=part))
 
-    return told
+    return relabelled
 
 
 def _with(model: ModelFolder, **entries: object) -> ModelFolder:

@@ -24,7 +24,7 @@ from diatom_training.data.examples import Example
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.finetune import composed_pretraining, curves, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.curve_diagnosis import Reading, read
+from diatom_training.finetune.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.run_folder import (
     BOARD,
@@ -40,7 +40,7 @@ from diatom_training.finetune.run_folder import (
     STOP,
     RunFolder,
 )
-from diatom_training.finetune.threshold_tuning import judge
+from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.learning import train as learning
 from diatom_training.learning.fitting import Trained
@@ -74,7 +74,7 @@ class RunResult:
         With the threshold tuned on the validation part.
     history : tuple of dict
         One a finished epoch.
-    reading : Reading
+    reading : Diagnosis
         What the curves say.
     evaluation : Evaluation or None
         On the test part; None where it has no specimen.
@@ -83,7 +83,7 @@ class RunResult:
     folder: Path
     model: ModelFolder
     history: tuple[Mapping[str, float], ...]
-    reading: Reading
+    reading: Diagnosis
     evaluation: Evaluation | None
 
 
@@ -122,11 +122,11 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     begin = _begun(folder, config, data, begin, device, report, should_stop)
     trained = _learn(folder, config, data, begin, device, report, should_stop)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
-    model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
+    model, evaluation = tune_and_test(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
 
 
-def _leaks(begin: initial_weights.Start, data: Dataset) -> list[str]:
+def _leaks(begin: initial_weights.InitialWeights, data: Dataset) -> list[str]:
     """List the validation and test images that the start was trained on."""
     lines = []
     for part in PARTS[1:]:
@@ -143,11 +143,11 @@ def _begun(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
-    begin: initial_weights.Start,
+    begin: initial_weights.InitialWeights,
     device: str,
     report: Report,
     should_stop: ShouldStop,
-) -> initial_weights.Start:
+) -> initial_weights.InitialWeights:
     """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
 
     All of it lies in a folder of its own, as a run of its own does: one that has its model is not gone through again.
@@ -197,7 +197,7 @@ def _learn(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
-    begin: initial_weights.Start,
+    begin: initial_weights.InitialWeights,
     device: str,
     report: Report,
     should_stop: ShouldStop,
@@ -261,12 +261,12 @@ def _shown(folder: RunFolder) -> list[dict[str, float]]:
         return []
 
 
-def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
+def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Diagnosis:
     """Return what the curves of a training on these data say."""
     return read(history, len(data.classes), data.count("validation").total())
 
 
-def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> str:
+def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.InitialWeights) -> str:
     """Return what a model was trained on, in a few words."""
     before = (
         "" if begin.composed is None else f"{composed_pretraining.describe_composed_slides(begin.composed)}, then on "
@@ -275,7 +275,12 @@ def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> s
 
 
 def model_of(
-    folder: RunFolder, config: TrainConfig, data: Dataset, begin: initial_weights.Start, trained: Trained, seen: str
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: initial_weights.InitialWeights,
+    trained: Trained,
+    seen: str,
 ) -> ModelFolder:
     """Write the model that a training has come to, with ``seen``, a few words on its training data, in its card."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")

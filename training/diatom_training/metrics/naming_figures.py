@@ -77,7 +77,7 @@ class NamingFigures:
     calibration : Calibration
         Of the likeliest name's probability.
     remarks : tuple of str
-        What could not be told, and why; a sentence each.
+        What could not be computed, and why; a sentence each.
     """
 
     specimens: int

@@ -113,7 +113,7 @@ class Units:
         return len(self.names)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """How many there are, in words."""
         return many(len(self), self.kind.removesuffix("s"))
 
