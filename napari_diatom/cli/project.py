@@ -191,9 +191,9 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
     unsolved: list[str] = []
     accepted: list[str] = []
     with Project.open(arguments.folder) as project:
-        found = project.find_moved(arguments.places or [project.folder.parent])
+        found = project.linked_images.find_moved(arguments.places or [project.folder.parent])
         for image in project.images:
-            condition = project.condition(image.id)
+            condition = project.linked_images.condition(image.id)
             if condition == "missing":
                 unsolved.append(f"{image.id} was not found: {project.path(image.id)} is missing.")
             elif condition == "changed" and not arguments.accept_changed:
@@ -203,7 +203,7 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
                 )
             elif condition == "changed":
                 try:
-                    project.accept_changed(image.id)
+                    project.linked_images.accept_changed(image.id)
                     accepted.append(image.id)
                 except InputError as error:
                     unsolved.append(f"{image.id} was changed: {error}")

@@ -76,7 +76,7 @@ def _of_file(project: Project, image: ProjectImage) -> Iterator[Finding]:
     """Look at the file of an image."""
     path = project.path(image.id)
     try:
-        condition = project.condition(image.id)
+        condition = project.linked_images.condition(image.id)
     except InputError as error:
         yield Finding("unreadable", image.id, str(error))
         return

@@ -387,26 +387,26 @@ def test_pages_of_a_file_are_images(tmp_path):
 
 def test_moved_missing_and_changed_images(tmp_path):
     with new_project(tmp_path) as project:
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "as it was"
         place = project.path("s0f0")
         moved = tmp_path / "elsewhere" / "deep" / "renamed.png"
         moved.parent.mkdir(parents=True)
         place.rename(moved)
-        assert project.condition("s0f0") == "missing"
-        assert project.find_moved([tmp_path / "images"]) == {}
-        assert project.find_moved([tmp_path]) == {"s0f0": moved}
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "missing"
+        assert project.linked_images.find_moved([tmp_path / "images"]) == {}
+        assert project.linked_images.find_moved([tmp_path]) == {"s0f0": moved}
+        assert project.linked_images.condition("s0f0") == "as it was"
         assert project.images[0].path == "../elsewhere/deep/renamed.png"
 
         picture(moved, 99)
-        assert project.condition("s0f0") == "changed"
-        project.accept_changed("s0f0")
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "changed"
+        project.linked_images.accept_changed("s0f0")
+        assert project.linked_images.condition("s0f0") == "as it was"
         picture(moved, 99, height=61)
         with pytest.raises(InputError, match="80 x 60 px"):
-            project.accept_changed("s0f0")
+            project.linked_images.accept_changed("s0f0")
         with pytest.raises(InputError, match="not a folder"):
-            project.find_moved([tmp_path / "nowhere"])
+            project.linked_images.find_moved([tmp_path / "nowhere"])
 
 
 def test_summary_is_counted_once_per_revision(tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ class ProjectSession(QObject):
             return
         with self._form.line.told(), _unswept():
             image = project.settings.image(image_id)
-            if project.condition(image_id) == "changed":
+            if project.linked_images.condition(image_id) == "changed":
                 show_info(f"{image_id} is another file than the one that was annotated. Boxes may lie elsewhere.")
             data, multiscale = layer_data(open_image_page(project.path(image_id), image.page, image.division))
             document = project.show(image_id)
