@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diatom_training.evaluation.evaluation import Evaluation, TestedModel, evaluate_cases, evaluate_names
+from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, evaluate_cases, evaluate_names
 from diatom_training.evaluation.mistakes import SIDE, picture, worst
 from diatom_training.evaluation.report import html, to_json, write_comparison, write_report
 from diatom_training.evaluation.summary_text import summary
@@ -26,7 +26,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import from_array
 
-ABOUT = TestedModel(
+ABOUT = EvaluatedModel(
     "diatom-test", "1.2", "ab" * 32, "oriented-boxes", "the model's own, tuned on its validation images"
 )
 QUICK = Bootstrap(resamples=60)

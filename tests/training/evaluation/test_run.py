@@ -15,7 +15,7 @@ from diatom_training.data.annotated_slides import PARTS, Slide
 from diatom_training.evaluation import evaluate as run
 from diatom_training.evaluation.cross_validation import Fold, cross_validation, summarize, write_cross_validation
 from diatom_training.evaluation.evaluate_classifier import ClassifiedSpecimens
-from diatom_training.evaluation.evaluation import TestedModel, evaluate_cases
+from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases
 from diatom_training.evaluation.report import to_json
 from diatom_training.finetune import threshold_tuning
 from diatom_training.finetune.dataset import Dataset
@@ -253,7 +253,7 @@ def test_folds_and_their_spread(tmp_path: Path) -> None:
     folds = []
     for k in range(3):
         out = tmp_path / f"fold-{k + 1}" / "report"
-        evaluation = evaluate_cases(every[k::3], "oriented-boxes", 0.3 + 0.1 * k, TestedModel("toy"), QUICK)
+        evaluation = evaluate_cases(every[k::3], "oriented-boxes", 0.3 + 0.1 * k, EvaluatedModel("toy"), QUICK)
         write_atomically(out / "report.html", "")
         write_atomically(out / "report.json", json.dumps(to_json(evaluation)))
         folds.append(Fold.read(f"fold-{k + 1}", [case.slide for case in every[k::3]], out / "report.json"))

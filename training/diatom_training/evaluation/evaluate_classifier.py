@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluation import Evaluation, MistakePicture, TestedModel, evaluate_names
+from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, MistakePicture, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.report import TITLES
 from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
@@ -71,7 +71,7 @@ def evaluate_classifier(
     images: Sequence[TestImage],
     slides: Sequence[SlideImage],
     threshold: float,
-    about: TestedModel,
+    about: EvaluatedModel,
     options: Bootstrap | None,
     device: str,
     report: Report,

@@ -23,7 +23,7 @@ from napari_diatom.core.text import many
 
 
 @dataclass(frozen=True)
-class TestedModel:
+class EvaluatedModel:
     """The tested model, and where its threshold comes from.
 
     Attributes
@@ -79,7 +79,7 @@ class Evaluation:
 
     Attributes
     ----------
-    about : TestedModel
+    about : EvaluatedModel
         The model.
     images : int
         How many; 0 for cut-outs.
@@ -101,7 +101,7 @@ class Evaluation:
         What to bear in mind; a sentence each.
     """
 
-    about: TestedModel
+    about: EvaluatedModel
     images: int
     units: Units
     bootstrap: Bootstrap
@@ -153,7 +153,7 @@ def evaluate_cases(
     cases: Sequence[Case],
     shape: Shape,
     threshold: float,
-    about: TestedModel,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     picture: Picture = no_picture,
     should_stop: ShouldStop = never,
@@ -168,7 +168,7 @@ def evaluate_cases(
         What is compared.
     threshold : float
         Score from which detections count; tuned on the validation set.
-    about : TestedModel
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.
@@ -222,7 +222,7 @@ def evaluate_names(
     probabilities: ArrayLike,
     classes: Sequence[str],
     slides: Sequence[str],
-    about: TestedModel,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     threshold: float = NAN,
     should_stop: ShouldStop = never,
@@ -239,7 +239,7 @@ def evaluate_names(
         Names of the C classes.
     slides : sequence of str
         The slide that each specimen comes from; of a single slide the specimens are resampled.
-    about : TestedModel
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.

@@ -9,7 +9,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from diatom_training.data.annotated_slides import Slide
-from diatom_training.evaluation.evaluation import TestedModel
+from diatom_training.evaluation.evaluation import EvaluatedModel
 from diatom_training.evaluation.mistakes import Mistake, picture
 from diatom_training.metrics.test_cases import Case, check_truth
 from napari_diatom.core.detections import Detections
@@ -104,11 +104,11 @@ def untuned_remarks(card: ModelCard) -> list[str]:
     ]
 
 
-def about(card: ModelCard, threshold: float | None) -> TestedModel:
+def about(card: ModelCard, threshold: float | None) -> EvaluatedModel:
     """Describe the tested model."""
     own = (
         "the model's own, tuned on its validation images" if card.thresholds else "the default, because none was tuned"
     )
-    return TestedModel(
+    return EvaluatedModel(
         card.name, card.version, card.sha256, card.task, own if threshold is None else "given by the user"
     )
