@@ -77,7 +77,7 @@ def plan_sources(paths: Sequence[Path], sample: str | None = None) -> list[Sourc
 
 
 def path_below_shared_folder(path: Path, paths: Sequence[Path]) -> str:
-    """Return what a file that is not a source is called beside others: its path below the folder that they share."""
+    """Return the name of a file that is not a source: its path below the folder that the sources share."""
     absolute = [Path(os.path.abspath(other)).parent for other in paths]
     try:
         return printable(Path(os.path.abspath(path)).relative_to(os.path.commonpath(absolute)).as_posix())

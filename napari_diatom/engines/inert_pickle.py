@@ -53,7 +53,7 @@ class GlobalReference:
 
 @dataclass(eq=False, slots=True)
 class ReducedObject:
-    """What a pickle asks to be made, and was not.
+    """An object that a pickle asks to be built by a call; it is not built.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class ReducedObject:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PersistentReference:
-    """What a pickle says of something that lies outside of it, such as the numbers of a tensor."""
+    """A reference to data outside of the pickle, such as the values of a tensor."""
 
     key: Any
 

@@ -45,7 +45,7 @@ class Layout(StrEnum):
 
 
 class Capability(StrEnum):
-    """What a format may hold of specimens and images."""
+    """A property of specimens or images that a format can store."""
 
     BOXES = "boxes"
     ROTATION = "rotation"

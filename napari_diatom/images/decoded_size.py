@@ -62,7 +62,7 @@ class Stream:
 
 
 def jpeg_size(data: bytes) -> Stream | None:
-    """Return the size of a JPEG stream, None where it does not tell."""
+    """Return the size of a JPEG stream, None where the stream does not state it."""
     at = 2 if data[:2] == b"\xff\xd8" else 0
     found: Stream | None = None
     progressive = False

@@ -69,7 +69,7 @@ def swaps_sides(orientation: int) -> bool:
 
 
 def describe_turn(orientation: int) -> str:
-    """Return what is done to the stored image to make it upright, as the end of a sentence; empty for none."""
+    """Return the turn that makes the stored image upright, as the end of a sentence; empty for none."""
     return _TURNS.get(orientation, "")
 
 

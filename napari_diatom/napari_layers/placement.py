@@ -53,7 +53,7 @@ class LayerPixels:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How specimens go with an image layer.
+    """How the coordinates of specimens map to an image layer.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ def _is_stored(layer: Any, path: Path, orientation: int) -> bool:
 
 
 def align_to_layer(layer: Any, height: int | None, width: int | None, orientation: int | None) -> Alignment:
-    """Return how specimens go with an image layer.
+    """Return how the coordinates of specimens map to an image layer.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def _doubt(turn: int, taken: str) -> str:
 def layer_transform(
     layer: Any, plane: Sequence[int] = (), matrix: NDArray[np.float64] | None = None, flat: bool = False
 ) -> dict[str, Any]:
-    """Return the keyword arguments that give another layer an image's place in the world.
+    """Return the keyword arguments that align another layer with an image in world coordinates.
 
     Parameters
     ----------

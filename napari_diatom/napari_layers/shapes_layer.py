@@ -316,7 +316,7 @@ def to_taxa(names: Sequence[Name | None]) -> dict[str, NDArray[Any]]:
 
 
 def taxon_names(features: Mapping[str, Any], n: int) -> tuple[Name | None, ...]:
-    """Return the names of N specimens in a table of features, None of those that it does not tell."""
+    """Return the names of N specimens in a table of features, None for specimens without a name."""
     parts = zip(*(_column(features, column, NO_CELLS[column], n) for column in COLUMNS), strict=True)
     cells = (dict(zip(COLUMNS, values, strict=True)) for values in parts)
     return tuple(Name.of(cell) if np.isfinite(cell[TAXON_CONFIDENCE]) else None for cell in cells)

@@ -101,7 +101,7 @@ def source_window(window: Window, scale: float, height: int, width: int) -> Wind
 
 
 def to_image_coordinates(detections: Detections, window: Window, scale: float, height: int, width: int) -> Detections:
-    """Bring a tile's detections to image pixels and flag those that an edge may have cut.
+    """Convert a tile's detections to image coordinates and flag those that an edge may have cut.
 
     Parameters
     ----------

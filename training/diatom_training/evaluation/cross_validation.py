@@ -98,7 +98,7 @@ class Spread:
 
     @property
     def folds(self) -> int:
-        """How many folds have it."""
+        """Number of folds that have it."""
         return sum(value == value for value in self.values)
 
     def __str__(self) -> str:
@@ -163,7 +163,7 @@ def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path,
 
 
 def summarize(result: CrossValidation) -> str:
-    """Return what a cross-validation comes to, in a sentence or two."""
+    """Return a summary of a cross-validation in one or two sentences."""
     slides = sum(len(fold.slides) for fold in result.folds)
     chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
     lines = [

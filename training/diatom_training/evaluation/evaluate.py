@@ -222,7 +222,7 @@ def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
 
 
 def comparable_shape(card: ModelCard, images: Sequence[TestImage]) -> Shape:
-    """Return what can be compared of a model that finds specimens."""
+    """Return what of a model's specimens is compared with the truth: boxes, oriented boxes or masks."""
     shape = _SHAPES[card.task]
     if shape == "masks" and any(len(item.truth) and item.truth.masks is None for item in images):
         return "oriented-boxes"

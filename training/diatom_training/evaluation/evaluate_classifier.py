@@ -25,7 +25,7 @@ from napari_diatom.models.library import ModelFolder
 
 @dataclass(frozen=True, eq=False)
 class ClassifiedSpecimens:
-    """What a classifier says of the S specimens of a test set whose classes it knows.
+    """Class probabilities of the S specimens of a test set whose classes a model knows.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def name_specimens(
     report: Report = silent,
     should_stop: ShouldStop = never,
 ) -> ClassifiedSpecimens:
-    """Return what a classifier says of the specimens of the truth.
+    """Return the class probabilities that a model gives the specimens of the truth.
 
     Raises
     ------

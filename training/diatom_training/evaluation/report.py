@@ -189,7 +189,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def to_json_value(value: Any) -> Any:
-    """Return dataclasses and arrays as what :func:`json.dumps` takes; NaN and infinity become None."""
+    """Return dataclasses and arrays as values for :func:`json.dumps`; NaN and infinity become None."""
     if is_dataclass(value):
         return {part.name: to_json_value(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):

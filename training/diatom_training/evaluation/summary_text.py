@@ -24,7 +24,7 @@ def summary(evaluation: Evaluation) -> list[str]:
 
 
 def format_figure(value: float, digits: int = 3) -> str:
-    """Return a figure as text, a dash where there is nothing to tell."""
+    """Return a figure as text, a dash for NaN."""
     return "-" if value != value else f"{value:.{digits}f}"
 
 

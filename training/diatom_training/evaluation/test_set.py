@@ -53,7 +53,7 @@ class TestImage:
 
 
 def open_test_images(images: Sequence[TestImage]) -> list[SlideImage]:
-    """Return the images, opened; nothing is decoded yet."""
+    """Open the images and check their truth; nothing is decoded yet."""
     slides = [_open(item) for item in images]
     # Now, not after hours of analysis.
     check_truth(image_names(slides, images), [item.truth for item in images])
@@ -61,7 +61,7 @@ def open_test_images(images: Sequence[TestImage]) -> list[SlideImage]:
 
 
 def image_names(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
-    """Return what images are called."""
+    """Return the names of test images."""
     return [item.name or slide.name for item, slide in zip(images, slides, strict=True)]
 
 
@@ -80,7 +80,7 @@ def _open(item: TestImage) -> SlideImage:
 def mistake_renderer(
     slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, should_stop: ShouldStop
 ) -> Callable[[Mistake, Case], bytes]:
-    """Return what draws mistakes on their images."""
+    """Return a function that draws a mistake on a cut-out of its image."""
     by_name = dict(zip(image_names(slides, images), slides, strict=True))
 
     def drawn(mistake: Mistake, case: Case) -> bytes:

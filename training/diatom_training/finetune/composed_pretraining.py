@@ -125,7 +125,7 @@ def facts(material: Material, section: ComposedConfig) -> dict[str, Any]:
 
 
 def describe_composed_slides(known: Mapping[str, Any]) -> str:
-    """Return the facts of composed slides in a few words."""
+    """Return a short description of composed slides."""
     return (
         f"{many(known['slides'], 'slide')} composed of {many(known['cut_outs'], 'cut-out')} of specimens, "
         f"{known['debris']} of debris and {many(known['backgrounds'], 'background')}"

@@ -96,7 +96,7 @@ class TrainingProcess:
 
 
 class AttachedTraining:
-    """A training that another process started, with the surface of a :class:`TrainingProcess`.
+    """A training that another process started, with the methods of a :class:`TrainingProcess`.
 
     Parameters
     ----------

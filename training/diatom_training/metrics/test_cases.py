@@ -114,7 +114,7 @@ class Units:
 
     @property
     def description(self) -> str:
-        """How many there are, in words."""
+        """Their number with its noun, such as ``3 slides``."""
         return many(len(self), self.kind.removesuffix("s"))
 
     def twice(self) -> Units:
