@@ -43,7 +43,7 @@ class Codec:
         """Return specimens as GeoJSON features, a line each; every specimen is worked out once."""
         listed = list(specimens)
         new = [item for item in listed if item not in self._texts]
-        features = geojson.features(to_annotations(new, height=self._height, width=self._width, masks=False))
+        features = geojson.geojson_features(to_annotations(new, height=self._height, width=self._width, masks=False))
         for item, feature in zip(new, features, strict=True):
             if item.name in self._colours:
                 feature["properties"]["classification"]["color"] = list(rgb(self._colours[item.name]))

@@ -120,7 +120,7 @@ def test_files_without_ids_are_as_ever():
     found = to_annotations([box().replace(annotator="", changed="")])
     plain = geojson.dumps(found)
     assert '"id"' in plain
-    (feature,) = geojson.features(type(found).of(found.detections))
+    (feature,) = geojson.geojson_features(type(found).of(found.detections))
     assert set(feature) == {"type", "geometry", "properties"}
     assert not {"annotator", "changed"} & set(feature["properties"])
 

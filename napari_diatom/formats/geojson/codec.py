@@ -33,7 +33,7 @@ from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detecti
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS
 from napari_diatom.core.taxa import Name
-from napari_diatom.core.text import shortened, shown
+from napari_diatom.core.text import quoted, shortened
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 
@@ -90,13 +90,13 @@ def dumps(annotations: Annotations, measurements: Sequence[Mapping[str, float]] 
         "pixel_size_um": annotations.pixel_size_um,
         **({} if annotations.orientation is None else {"orientation": annotations.orientation}),
     }
-    found = features(annotations)
+    found = geojson_features(annotations)
     for feature, numbers in zip(found, measurements or (), strict=measurements is not None):
         feature["properties"]["measurements"] = dict(numbers)
     return collection(header, [json.dumps(feature, ensure_ascii=False) for feature in found])
 
 
-def features(annotations: Annotations) -> list[dict[str, Any]]:
+def geojson_features(annotations: Annotations) -> list[dict[str, Any]]:
     """Return every specimen as a GeoJSON feature, plain data."""
     corners = np.round(geometry.corners(annotations.detections.boxes), 4)
     return [_feature(annotations, i, corners[i]) for i in range(len(annotations))]
@@ -175,7 +175,7 @@ def of_data(data: Any, source: str, masks: bool = True, only_specimens: bool = T
             read.append(_parse(feature))
         except InputError as error:
             problems.append(f"feature {number} {error}")
-    problems += [f"{n} features have the id {shown(name)}" for name, n in repeated([item.id for item in read]).items()]
+    problems += [f"{n} features have the id {quoted(name)}" for name, n in repeated([item.id for item in read]).items()]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")
@@ -197,7 +197,7 @@ def class_and_status(properties: Mapping[str, Any]) -> tuple[str, Any]:
     if isinstance(classification, dict):
         names = classification.get("names") or [classification.get("name")]
     if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
-        raise InputError(f"has the class {shown(classification)}, which is not a name or a list of names")
+        raise InputError(f"has the class {quoted(classification)}, which is not a name or a list of names")
     parts = [str(name) for name in names if name]
     if "status" in properties:
         status = properties["status"]
@@ -333,11 +333,11 @@ def _parse(feature: Any) -> _Feature:
     score = properties.get("score", 1.0)
     cut = properties.get("cut", 0)
     if status not in STATUSES:
-        raise InputError(f"has the unknown status {shown(status)} (known: {', '.join(STATUSES)})")
+        raise InputError(f"has the unknown status {quoted(status)} (known: {', '.join(STATUSES)})")
     if not _is_number(score) or not 0 <= score <= 1:
-        raise InputError(f"has the score {shown(score)}, which is not within 0 and 1")
+        raise InputError(f"has the score {quoted(score)}, which is not within 0 and 1")
     if cut not in (0, 1, 2, 3):
-        raise InputError(f"has the cut flags {shown(cut)}, which are not within 0 and 3")
+        raise InputError(f"has the cut flags {quoted(cut)}, which are not within 0 and 3")
     return _Feature(
         box=box,
         name=name,

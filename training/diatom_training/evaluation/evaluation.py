@@ -23,7 +23,7 @@ from napari_diatom.core.text import many
 
 
 @dataclass(frozen=True)
-class About:
+class EvaluatedModel:
     """The tested model, and where its threshold comes from.
 
     Attributes
@@ -51,7 +51,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Shown:
+class MistakePicture:
     """A mistake, where it is, and its picture.
 
     Attributes
@@ -79,7 +79,7 @@ class Evaluation:
 
     Attributes
     ----------
-    about : About
+    about : EvaluatedModel
         The model.
     images : int
         How many; 0 for cut-outs.
@@ -95,13 +95,13 @@ class Evaluation:
         Of their class maps.
     naming : NamingFigures or None
         Of a model that names cut-outs.
-    mistakes : tuple of Shown
+    mistakes : tuple of MistakePicture
         The worst.
     remarks : tuple of str
         What to bear in mind; a sentence each.
     """
 
-    about: About
+    about: EvaluatedModel
     images: int
     units: Units
     bootstrap: Bootstrap
@@ -109,7 +109,7 @@ class Evaluation:
     detection: DetectionFigures | None = None
     maps: MapFigures | None = None
     naming: NamingFigures | None = None
-    mistakes: tuple[Shown, ...] = ()
+    mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, float]:
@@ -153,12 +153,12 @@ def evaluate_cases(
     cases: Sequence[Case],
     shape: Shape,
     threshold: float,
-    about: About,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     picture: Picture = no_picture,
     should_stop: ShouldStop = never,
 ) -> Evaluation:
-    """Judge what a model found.
+    """Evaluate what a model found.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def evaluate_cases(
         What is compared.
     threshold : float
         Score from which detections count; tuned on the validation set.
-    about : About
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.
@@ -199,7 +199,7 @@ def evaluate_cases(
         case = matched.cases[mistake.case]
         check(should_stop)
         box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
-        shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
+        shown.append(MistakePicture(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
     return Evaluation(
         about=about,
         images=len(cases),
@@ -222,12 +222,12 @@ def evaluate_names(
     probabilities: ArrayLike,
     classes: Sequence[str],
     slides: Sequence[str],
-    about: About,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     threshold: float = NAN,
     should_stop: ShouldStop = never,
 ) -> Evaluation:
-    """Judge the names that a model gave to N cut-outs.
+    """Evaluate the names that a model gave to N cut-outs.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def evaluate_names(
         Names of the C classes.
     slides : sequence of str
         The slide that each specimen comes from; of a single slide the specimens are resampled.
-    about : About
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.

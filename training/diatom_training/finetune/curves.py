@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diatom_training.finetune.curve_diagnosis import Reading
+from diatom_training.finetune.curve_diagnosis import Diagnosis
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import OutputError
 from napari_diatom.plots.style import BLUE, INK, ORANGE, png, styled
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -> None:
+def plot_curves(history: Sequence[Mapping[str, float]], reading: Diagnosis, path: Path) -> None:
     """Write losses and figures of merit over the epochs as a PNG, with what they say above.
 
     Raises
@@ -30,7 +30,7 @@ def draw(history: Sequence[Mapping[str, float]], reading: Reading, path: Path) -
 
 
 def plot(
-    history: Sequence[Mapping[str, float]], reading: Reading, figure: Figure, columns: int = 2, ink: str = INK
+    history: Sequence[Mapping[str, float]], reading: Diagnosis, figure: Figure, columns: int = 2, ink: str = INK
 ) -> None:
     """Draw losses and figures of merit over the epochs into a figure, with what they say above.
 
@@ -38,7 +38,7 @@ def plot(
     ----------
     history : sequence of mapping
         One a finished epoch.
-    reading : Reading
+    reading : Diagnosis
         What they say.
     figure : matplotlib.figure.Figure
         What is in it is replaced.
