@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_diatom.widgets.annotate import questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
@@ -20,7 +20,7 @@ class ClassChoice:
         Where classes are chosen.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image.
     overview : Overview
         Shows the classes.
@@ -34,7 +34,7 @@ class ClassChoice:
         self,
         form: AnnotateForm,
         opened: Opened,
-        canvas: Canvas,
+        canvas: AnnotationCanvas,
         overview: Overview,
         actions: SpecimenActions,
         review: ProposalReview,
@@ -59,7 +59,7 @@ class ClassChoice:
         classes.setValue(name)
         if self._canvas.three_clicks.clicks:
             return
-        if self._review.is_at_hand:
+        if self._review.is_active:
             self._review.accept_as(name)
         else:
             self._actions.set_class(name)
@@ -69,7 +69,7 @@ class ClassChoice:
         project = self._opened.project
         if project is None or (project.settings.classes and not questions.is_new_class(self._form, name)):
             return
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             project.update(project.settings.with_classes([name]))
             self._overview.show_classes()
             self._form.classes.clear_search()

@@ -29,7 +29,7 @@ class ClassList(QWidget):
     """The class that new specimens get."""
     applied = Signal(str)
     """A class to be given to what is selected."""
-    wanted = Signal(str)
+    newClassEntered = Signal(str)
     """The name of a class that is not there."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -116,7 +116,7 @@ class ClassList(QWidget):
                 self._search.clear()
                 return
         if text := self._search.text().strip():
-            self.wanted.emit(text)
+            self.newClassEntered.emit(text)
 
 
 def _name(item: QListWidgetItem) -> str:

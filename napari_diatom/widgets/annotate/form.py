@@ -27,7 +27,7 @@ from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.napari_layers import project_layer
 from napari_diatom.widgets.annotate.class_list import ClassList
-from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
 from napari_diatom.widgets.common.object_names import named
 
@@ -57,14 +57,14 @@ class AnnotateForm(QWidget):
     Its buttons and lists are public, for those that do what they ask for.
     """
 
-    tool_wanted = Signal(str)
+    tool_chosen = Signal(str)
     """A tool was clicked."""
-    status_wanted = Signal(str)
+    status_chosen = Signal(str)
     """A status was chosen for what is selected."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.browser = Browser()
+        self.browser = ImageBrowser()
         self.classes = ClassList()
         self.line = named(MessageLine(), "message")
         self._build_project()
@@ -77,7 +77,7 @@ class AnnotateForm(QWidget):
         """Return the chosen model."""
         return self._models.get(self._model.currentData())
 
-    def hold(self, tool: str) -> None:
+    def show_tool(self, tool: str) -> None:
         """Show which tool is in the hand."""
         for name, button in self.tools.items():
             button.setChecked(tool == name)
@@ -195,14 +195,14 @@ class AnnotateForm(QWidget):
         layout.addWidget(self._not_stored)
 
     def _take_tool(self, name: str, *_: object) -> None:
-        self.tool_wanted.emit(name)
+        self.tool_chosen.emit(name)
 
     def _take_status(self, index: int) -> None:
         status = self.status.itemData(index)
         with signals_blocked(self.status):
             self.status.setCurrentIndex(0)
         if status:
-            self.status_wanted.emit(status)
+            self.status_chosen.emit(status)
 
 
 def _button(kind: type[B], name: str, title: str, tip: str = "") -> B:

@@ -39,14 +39,14 @@ from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
-from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 
 SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
 _SELECTED_LOOK: Final = "QListView::item:selected { background: rgba(86, 180, 233, 150); }"
-_MOST_OPEN: Final = 100_000_000
+_MAX_OPEN: Final = 100_000_000
 """Pixels of decoded images that are kept while their specimens are cut out, but for the last image."""
 _TURN_S: Final = 0.02
 """Seconds for which images are listed in one turn of the event loop, but for the last image."""
@@ -79,7 +79,7 @@ class _Slides:
         if key not in self._open:
             self._open[key] = page_of(path, image.page, image.division)
         self._open.move_to_end(key)
-        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MOST_OPEN:
+        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MAX_OPEN:
             self._open.popitem(last=False)[1].release()
         return upright_crop(self._open[key], box, SIDE)
 
@@ -93,7 +93,7 @@ class _Specimens(QAbstractListModel):
         self._entries: list[Entry] = []
         self._rows: dict[tuple[str, str], int] = {}
         self._slides = _Slides()
-        self._pictures = LazyPictures(self)
+        self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
         blank = QPixmap(SIDE, SIDE)
         blank.fill(QColor("#3a3e46"))
@@ -170,7 +170,7 @@ class Gallery(QWidget):
         Its owner.
     """
 
-    wanted = Signal(str, str)
+    slideRequested = Signal(str, str)
     """Ids of an image and of a specimen that is to be seen on its slide."""
     edited = Signal(object)
     """Ids of the images whose specimens were changed here."""
@@ -306,7 +306,7 @@ class Gallery(QWidget):
 
     def _list_image(self, image_id: str) -> None:
         assert self._project is not None
-        with self._told():
+        with self._reporting_errors():
             self._entries[image_id] = self._listed(image_id, self._project.contents(image_id))
 
     def _listed(self, image_id: str, contents: Contents) -> list[Entry]:
@@ -328,7 +328,7 @@ class Gallery(QWidget):
                 project.release(image_id)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reporting_errors(self) -> Iterator[None]:
         try:
             yield
         except DiatomError as error:
@@ -364,7 +364,7 @@ class Gallery(QWidget):
             return
         touched = gallery_order.by_image(self.selected())
         for image_id, ids in touched.items():
-            with self._told(), self._document(image_id) as document:
+            with self._reporting_errors(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])
                 self._entries[image_id] = self._listed(image_id, document.contents)
         self._show()
@@ -386,4 +386,4 @@ class Gallery(QWidget):
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():
             entry = self._model.entry(index.row())
-            self.wanted.emit(entry.image_id, entry.id)
+            self.slideRequested.emit(entry.image_id, entry.id)

@@ -25,7 +25,7 @@ class GalleryDock(QObject):
         Its owner.
     """
 
-    wanted = Signal(str, str)
+    slideRequested = Signal(str, str)
     """The id of an image, and that of a specimen of it, which is to be shown on its slide."""
     edited = Signal(object)
     """Ids of images that were edited in the gallery."""
@@ -45,7 +45,7 @@ class GalleryDock(QObject):
         """Show all specimens of a project as upright pictures."""
         if self._gallery is None:
             self._gallery = gallery = Gallery()
-            gallery.wanted.connect(self.wanted)
+            gallery.slideRequested.connect(self.slideRequested)
             gallery.edited.connect(self.edited)
             gallery.failed.connect(self.failed)
             # Closed by the user, the dock takes the gallery with it.

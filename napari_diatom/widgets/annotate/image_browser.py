@@ -16,7 +16,7 @@ from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
-from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 
@@ -46,7 +46,7 @@ class _Images(QAbstractListModel):
         self._project: Project | None = None
         self._tallies: list[Tally] = []
         self._rows: dict[str, int] = {}
-        self._pictures = LazyPictures(self)
+        self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
 
     def set_project(self, project: Project | None, tallies: Sequence[Tally]) -> None:
@@ -135,7 +135,7 @@ class _Filter(QSortFilterProxyModel):
         return (not self.state or index.data(_STATE) == self.state) and self.text in str(index.data(_IMAGE_ID)).lower()
 
 
-class Browser(QWidget):
+class ImageBrowser(QWidget):
     """Shows the images of a project and chooses one.
 
     Parameters

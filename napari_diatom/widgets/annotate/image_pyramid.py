@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.images.slide_image import SlideImage
 
-MOST_PIXELS: Final = 60_000_000
+MAX_PIXELS: Final = 60_000_000
 """Pixels up to which an image is read at once."""
 _CHUNK: Final = 1024
 
@@ -25,7 +25,7 @@ def layer_data(image: SlideImage) -> tuple[Any, bool]:
     InputError
         When the image cannot be read.
     """
-    if image.height * image.width <= MOST_PIXELS:
+    if image.height * image.width <= MAX_PIXELS:
         try:
             return image.read(0, 0, image.width, image.height), False
         finally:

@@ -38,7 +38,7 @@ KEYS: Final = (
     Key("M", "use_tool", "paint the mask of the selected specimen; M or Enter takes it over", "paint"),
     Key("S", "use_tool", "select, move, turn, scale; drag over the empty slide to select several", "select"),
     Key("Z", "use_tool", "move the slide", "move"),
-    Key("Escape", "give_up", "give up what is being drawn"),
+    Key("Escape", "cancel", "give up what is being drawn"),
     *(
         Key(str(n), "use_class", f"class number {n}: of what is selected and of what is drawn next", str(n))
         for n in range(1, 10)

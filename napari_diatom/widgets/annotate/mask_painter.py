@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 NAME: Final = "mask"
-_MOST_SIDE: Final = 6000
+_MAX_SIDE: Final = 6000
 """Pixels to a side of the layer."""
 _MARGIN: Final = 40
 _BRUSH: Final = 9
 
 
-class Painter:
+class MaskPainter:
     """Paints one mask at a time.
 
     Parameters
@@ -66,7 +66,7 @@ class Painter:
             x1, y1 = max(x1, right + _MARGIN), max(y1, bottom + _MARGIN)
         height, width = (image.data[0] if image.multiscale else image.data).shape[:2]
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-        x1, y1 = min(x1, x0 + _MOST_SIDE), min(y1, y0 + _MOST_SIDE)
+        x1, y1 = min(x1, x0 + _MAX_SIDE), min(y1, y0 + _MAX_SIDE)
         canvas = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), dtype=np.uint8)
         if mask is not None:
             seen = mask.within(x0, y0, x1, y1)

@@ -32,7 +32,7 @@ class MessageLine(QLabel):
         self.say(message, error=True)
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
+    def showing_errors(self) -> Iterator[None]:
         """Show an error of ours to the user."""
         try:
             yield

@@ -21,11 +21,11 @@ class Opened:
         The image of it that is shown.
     document : Document or None
         The annotations of that image.
-    given_up : Project or None
+    discarded : Project or None
         The project whose edits that are in memory alone a person has agreed to lose.
     """
 
     project: Project | None = None
     image: ProjectImage | None = None
     document: Document | None = None
-    given_up: Project | None = None
+    discarded: Project | None = None

@@ -6,7 +6,7 @@ from qtpy.QtCore import QObject
 from superqt.utils import signals_blocked
 
 from napari_diatom.project import summary
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 
@@ -20,11 +20,11 @@ class Overview(QObject):
         Shows it.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened

@@ -17,16 +17,16 @@ from napari_diatom.images.image_files import find_images
 from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.saving import Saving
-from napari_diatom.widgets.annotate.slide_view import close_up
+from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 
-_BEAT_MS: Final = 30_000
+_HEARTBEAT_MS: Final = 30_000
 """Time after which a project tells others again that it is open here."""
 _DEFAULT_CLASSES: Final = ("diatom",)
 
@@ -40,7 +40,7 @@ class ProjectSession(QObject):
         Lists the images.
     opened : Opened
         What is open; nobody else opens or leaves anything.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         Shows the open image.
     toolbox : Toolbox
         Where something may be half painted.
@@ -61,7 +61,7 @@ class ProjectSession(QObject):
         self,
         form: AnnotateForm,
         opened: Opened,
-        canvas: Canvas,
+        canvas: AnnotationCanvas,
         toolbox: Toolbox,
         overview: Overview,
         saving: Saving,
@@ -73,18 +73,18 @@ class ProjectSession(QObject):
         self._toolbox = toolbox
         self._overview = overview
         self._saving = saving
-        self._beat_timer = QTimer(self)
-        self._beat_timer.setInterval(_BEAT_MS)
-        self._beat_timer.timeout.connect(self._beat)
-        self._beat_timer.start()
-        self._look_timer = QTimer(self)
-        self._look_timer.setSingleShot(True)
-        self._look_timer.timeout.connect(self._look_after_layers)
+        self._heartbeat_timer = QTimer(self)
+        self._heartbeat_timer.setInterval(_HEARTBEAT_MS)
+        self._heartbeat_timer.timeout.connect(self._heartbeat)
+        self._heartbeat_timer.start()
+        self._check_timer = QTimer(self)
+        self._check_timer.setSingleShot(True)
+        self._check_timer.timeout.connect(self._check_layers)
         canvas.viewer.layers.events.removed.connect(self._on_removed)
 
     def open(self, folder: Path) -> None:
         """Open a project and its first unfinished image; what is wrong with it is shown instead."""
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             project = Project.open(folder)
             if not self.close():
                 project.close()
@@ -95,7 +95,7 @@ class ProjectSession(QObject):
 
     def create(self, folder: Path, images: Sequence[Path], classes: Path | None = None) -> None:
         """Make a project of images, with the classes of a taxon list or one class, and open it."""
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
             self.open(folder)
 
@@ -103,7 +103,7 @@ class ProjectSession(QObject):
         """Add images to the project."""
         project = self._opened.project
         if files and project is not None:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 project.add_images(find_images(files))
                 self._overview.show_images()
 
@@ -120,11 +120,11 @@ class ProjectSession(QObject):
         project, self._opened.project = self._opened.project, None
         self.show()
         if project is not None:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 project.close()
         return True
 
-    def let_go(self) -> bool:
+    def close_and_leave(self) -> bool:
         """Leave the project and the viewer; return whether both were left."""
         if not self.close():
             return False
@@ -145,7 +145,7 @@ class ProjectSession(QObject):
         project, opened, canvas = self._opened.project, self._opened, self._canvas
         if project is None:
             return
-        with self._form.line.told(), _unswept():
+        with self._form.line.showing_errors(), _without_garbage_collection():
             image = project.settings.image(image_id)
             if project.condition(image_id) == "changed":
                 show_info(f"{image_id} is another file than the one that was annotated. Boxes may lie elsewhere.")
@@ -171,7 +171,7 @@ class ProjectSession(QObject):
         document = self._opened.document
         if document is not None and specimen_id in document.specimens:
             self._canvas.select([specimen_id])
-            close_up(self._canvas.viewer, self._canvas.specimens.layer, document.specimens[specimen_id])
+            zoom_to(self._canvas.viewer, self._canvas.specimens.layer, document.specimens[specimen_id])
 
     def _leave_image(self) -> None:
         """Write and close the image that is open."""
@@ -183,11 +183,11 @@ class ProjectSession(QObject):
         layer, image = canvas.image, opened.image
         canvas.close()
         opened.document = opened.image = None
-        self._saving.rest()
+        self._saving.cancel()
         if layer in canvas.viewer.layers:
             canvas.viewer.layers.remove(layer)
         if opened.project is not None and image is not None:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 opened.project.release(image.id)
             self._overview.count(image.id)
         self._saving.show_stored()
@@ -195,14 +195,14 @@ class ProjectSession(QObject):
     def _on_removed(self, event: Any) -> None:
         if self._opened.document is not None:
             # Whoever takes a layer out may be about to take out the next one.
-            self._look_timer.start(0)
+            self._check_timer.start(0)
 
-    def _look_after_layers(self) -> None:
+    def _check_layers(self) -> None:
         """End what has lost its layers: napari's own button deletes whatever layer is selected."""
         image, canvas = self._opened.image, self._canvas
         if image is None or canvas.image is None:
             return
-        self._toolbox.look_after_brush()
+        self._toolbox.check_mask_layer()
         lost = [layer.name for layer in (canvas.image, *canvas.layers()) if layer not in canvas.viewer.layers]
         if lost:
             self._leave_image()
@@ -213,7 +213,7 @@ class ProjectSession(QObject):
                 "image in the list to open it again."
             )
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         if self._opened.project is not None:
             with contextlib.suppress(DiatomError):
                 self._opened.project.beat()
@@ -221,7 +221,7 @@ class ProjectSession(QObject):
 
 
 @contextlib.contextmanager
-def _unswept() -> Iterator[None]:
+def _without_garbage_collection() -> Iterator[None]:
     """Keep Python from searching all of napari's objects for garbage because thousands that last are made."""
     was_on = gc.isenabled()
     gc.disable()

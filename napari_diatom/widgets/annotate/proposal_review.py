@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from napari_diatom.core.text import many
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
-from napari_diatom.project.review_queue import Round, unmatched
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.project.review_queue import ReviewRound, unmatched
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
-from napari_diatom.widgets.annotate.slide_view import close_up
+from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 
 
@@ -25,7 +25,7 @@ class ProposalReview:
         Where it says what to look at.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image, and knows what is selected.
     toolbox : Toolbox
         Where tools are put back that cannot be used on proposals.
@@ -33,16 +33,18 @@ class ProposalReview:
         Shows classes that come with proposals.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: Canvas, toolbox: Toolbox, overview: Overview) -> None:
+    def __init__(
+        self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas, toolbox: Toolbox, overview: Overview
+    ) -> None:
         self._line = line
         self._opened = opened
         self._canvas = canvas
         self._toolbox = toolbox
         self._overview = overview
-        self._round = Round()
+        self._round = ReviewRound()
 
     @property
-    def is_at_hand(self) -> bool:
+    def is_active(self) -> bool:
         """Whether proposals are selected, and their layer is the active one."""
         proposals = self._canvas.proposals
         # The viewer of a plugin is a proxy, and so is what it gives: equal to a layer, not the same object.
@@ -51,7 +53,7 @@ class ProposalReview:
 
     def begin(self) -> None:
         """Begin anew, with another image."""
-        self._round = Round()
+        self._round = ReviewRound()
 
     def accept(self) -> None:
         """Accept the selected proposals, else the one gone to last, and go to the next."""
@@ -70,7 +72,7 @@ class ProposalReview:
         document = self._opened.document
         if document is None or not document.proposals:
             return
-        with self._line.told():
+        with self._line.showing_errors():
             new = unmatched(document.specimens, document.proposals)
             if new:
                 self._accepted(document, new)
@@ -82,12 +84,12 @@ class ProposalReview:
     def next_uncertain(self) -> None:
         """Go to what is least certain: where models and people disagree first, then the lowest score."""
         document = self._opened.document
-        doubt = None if document is None else self._round.next(document.specimens, document.proposals)
-        if doubt is not None:
-            self._canvas.select([doubt.specimen.id])
-            self._toolbox.leave_drawing()
-            close_up(self._canvas.viewer, self._canvas.specimens.layer, doubt.specimen)
-            self._line.say(doubt.text)
+        entry = None if document is None else self._round.next(document.specimens, document.proposals)
+        if entry is not None:
+            self._canvas.select([entry.specimen.id])
+            self._toolbox.stop_drawing()
+            zoom_to(self._canvas.viewer, self._canvas.specimens.layer, entry.specimen)
+            self._line.say(entry.text)
 
     def _decide(self, decide: Callable[[Document, list[str]], object]) -> None:
         """Accept or reject the selected proposals, and go to the next one."""
@@ -95,7 +97,7 @@ class ProposalReview:
         document, ids = self._opened.document, list(self._canvas.proposals.selection())
         if document is not None and ids:
             self._round.note(document.specimens, document.proposals)
-            with self._line.told():
+            with self._line.showing_errors():
                 decide(document, ids)
         self.next_uncertain()
 

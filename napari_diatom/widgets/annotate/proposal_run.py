@@ -59,7 +59,7 @@ class ProposalRun(QObject):
         project, image = self._opened.project, self._opened.image
         assert project is not None
         if image is None or image_id != image.id:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 project.release(image_id)
         self._overview.count(image_id)
         self._overview.refresh()

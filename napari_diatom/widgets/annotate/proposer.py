@@ -86,14 +86,14 @@ class Proposer(QObject):
             _worker_class=ReportingWorker,
             _ignore_errors=True,
         )
-        worker.progressed.connect(partial(self._tell, image))
+        worker.progressed.connect(partial(self._report, image))
         worker.returned.connect(partial(self._take, self._project, image))
         worker.errored.connect(partial(self._fail, image))
         worker.finished.connect(partial(self._done, worker))
         self._running.append(worker)
         worker.start()
 
-    def _tell(self, image: ProjectImage, progress: Progress) -> None:
+    def _report(self, image: ProjectImage, progress: Progress) -> None:
         number = self._total - len(self._waiting)
         share = f", {100 * progress.done // progress.total} %" if progress.total else ""
         self.progressed.emit(f"{image.id} ({number} of {self._total}{share})")

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.widgets.annotate import questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.toolbox import Toolbox
@@ -33,13 +33,13 @@ class Saving(QObject):
         Tells of edits that are not on disk.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image.
     toolbox : Toolbox
         Where something may be half painted.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas, toolbox: Toolbox) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas, toolbox: Toolbox) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened
@@ -50,12 +50,12 @@ class Saving(QObject):
         self._timer.setInterval(_FLUSH_MS)
         self._timer.timeout.connect(self.flush)
 
-    def soon(self) -> None:
+    def schedule(self) -> None:
         """Write once nothing more is edited for a while."""
         self._timer.start()
         self.show_stored()
 
-    def rest(self) -> None:
+    def cancel(self) -> None:
         """Write nothing until there is another edit."""
         self._timer.stop()
 
@@ -69,7 +69,7 @@ class Saving(QObject):
         try:
             project.flush()
         except ConflictError as error:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 self._merge(error)
         except DiatomError as error:
             # The journal, or memory, has the edits; the next one tries again.
@@ -86,7 +86,7 @@ class Saving(QObject):
 
     def is_stored(self) -> bool:
         """Try to put all edits on disk, and return whether they are there."""
-        self._toolbox.put_brush_away()
+        self._toolbox.stop_painting()
         self._canvas.flush()
         project = self._opened.project
         if project is None:
@@ -100,7 +100,7 @@ class Saving(QObject):
     def may_close(self) -> bool:
         """Return whether closing the project loses nothing, or a person takes the loss."""
         project = self._opened.project
-        if project is None or self.is_stored() or project is self._opened.given_up:
+        if project is None or self.is_stored() or project is self._opened.discarded:
             return True
         window = window_of(self._canvas.viewer)
         if not can_answer(window):
@@ -109,7 +109,7 @@ class Saving(QObject):
             return False
         is_given_up = questions.may_be_lost(window, project)
         if is_given_up:
-            self._opened.given_up = project
+            self._opened.discarded = project
         return is_given_up
 
     def _merge(self, error: ConflictError) -> None:
@@ -126,14 +126,14 @@ class Saving(QObject):
         self._form.line.say("Merged with what another window wrote.")
 
 
-def write_at_last(opened: Opened) -> None:
+def save_on_exit(opened: Opened) -> None:
     """Write everything and close the project when the window is gone, without its widgets."""
     project = opened.project
     if project is None:
         return
     with contextlib.suppress(DiatomError):
         project.flush()
-    if not project.is_stored and project is not opened.given_up:
+    if not project.is_stored and project is not opened.discarded:
         warnings.warn(_LOST.format(", ".join(project.unstored()), project.folder), stacklevel=2)
     with contextlib.suppress(DiatomError):
         project.close()

@@ -19,7 +19,7 @@ _CLOSE_UP: Final = 5.0
 _VIEW_PX: Final = 700.0
 
 
-def seen_of(image: Image) -> tuple[int, int, int, int]:
+def visible_region(image: Image) -> tuple[int, int, int, int]:
     """Return ``x0, y0, x1, y1`` of what is seen of an image, in its pixels."""
     low, high = np.asarray(image.corner_pixels, dtype=np.float64)[:, :2]
     factor = image.downsample_factors[image.data_level][:2] if image.multiscale else np.ones(2)
@@ -27,7 +27,7 @@ def seen_of(image: Image) -> tuple[int, int, int, int]:
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def close_up(viewer: Viewer, layer: Shapes, specimen: Specimen) -> None:
+def zoom_to(viewer: Viewer, layer: Shapes, specimen: Specimen) -> None:
     """Bring a specimen, which is shown in ``layer``, to the middle of the view."""
     points = shapes_layer.to_points([specimen.box[:2]])[0]
     camera = camera_of(viewer)

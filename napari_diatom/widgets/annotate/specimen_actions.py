@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from napari_diatom.project.document import Document
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
 
@@ -20,11 +20,11 @@ class SpecimenActions:
         Where errors are told.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image, and knows what is selected.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas) -> None:
         self._line = line
         self._opened = opened
         self._canvas = canvas
@@ -61,20 +61,20 @@ class SpecimenActions:
         """Undo the last click of an unfinished box, else the last edit."""
         self._canvas.flush()
         if self._opened.document is not None and not self._canvas.three_clicks.step_back():
-            with self._line.told():
+            with self._line.showing_errors():
                 self._opened.document.undo()
 
     def redo(self) -> None:
         """Do again what was undone last."""
         self._canvas.flush()
         if self._opened.document is not None:
-            with self._line.told():
+            with self._line.showing_errors():
                 self._opened.document.redo()
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Give up what is being drawn, or let go of the selection."""
         if self._canvas.three_clicks.clicks:
-            self._canvas.three_clicks.give_up()
+            self._canvas.three_clicks.cancel()
         else:
             self._canvas.select([])
 
@@ -82,7 +82,7 @@ class SpecimenActions:
         """Mark the image as done, or as not done."""
         document = self._opened.document
         if document is not None:
-            with self._line.told():
+            with self._line.showing_errors():
                 document.set_done(document.state != "done")
 
     def _change(self, change: Callable[[Document, list[str]], object]) -> None:
@@ -90,5 +90,5 @@ class SpecimenActions:
         self._canvas.flush()
         ids = list(self._canvas.selection())
         if self._opened.document is not None and ids:
-            with self._line.told():
+            with self._line.showing_errors():
                 change(self._opened.document, ids)

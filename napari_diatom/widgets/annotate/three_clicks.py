@@ -64,7 +64,7 @@ class ThreeClicks(QObject):
 
     def switch(self, on: bool) -> None:
         """Switch the tool on or off; a box that is not complete is given up."""
-        self.give_up()
+        self.cancel()
         if on == self._on:
             return
         self._on = on
@@ -74,7 +74,7 @@ class ThreeClicks(QObject):
             else:
                 callbacks.remove(callback)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Forget the clicks so far."""
         self._points.clear()
         self._show(None)
@@ -114,7 +114,7 @@ class ThreeClicks(QObject):
             return
         first, second, side = self._points
         box = geometry.along_axis(first, second, side)
-        self.give_up()
+        self.cancel()
         self.drawn.emit(box)
 
     def _on_move(self, layer: Shapes, event: Any) -> None:

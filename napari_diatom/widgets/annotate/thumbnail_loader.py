@@ -20,9 +20,9 @@ from napari_diatom.widgets.common.closing import when_destroyed
 Read = Callable[[], NDArray[np.uint8]]
 """Reads one picture, shape (H, W, 3); runs in the thread."""
 
-_MOST_WAITING: Final = 400
+_MAX_WAITING: Final = 400
 """Wishes beyond this are forgotten, the oldest first: they have been scrolled out of sight."""
-_MOST_KEPT: Final = 3000
+_MAX_KEPT: Final = 3000
 _ABOUT_AS_NEW: Final = 150
 """Wishes among which one may go before the latest: about as many as a view has items."""
 
@@ -34,7 +34,7 @@ def icon_of(picture: QPixmap) -> QIcon:
     return icon
 
 
-class LazyPictures(QObject):
+class ThumbnailLoader(QObject):
     """Gives pictures that are there at once, and reads the others aside.
 
     Parameters
@@ -49,7 +49,7 @@ class LazyPictures(QObject):
     """The key of a picture that is there now."""
     _read = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None, most: int = _MOST_KEPT) -> None:
+    def __init__(self, parent: QObject | None = None, most: int = _MAX_KEPT) -> None:
         super().__init__(parent)
         self._most = most
         self._kept: OrderedDict[Hashable, QPixmap | None] = OrderedDict()
@@ -72,7 +72,7 @@ class LazyPictures(QObject):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._reader.wish(key, read, source)
+        self._reader.request(key, read, source)
         return None
 
     def forget(self, key: Hashable) -> None:
@@ -89,7 +89,7 @@ class LazyPictures(QObject):
         self._reader.stop()
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
-        if not self._reader.hand_over(key):
+        if not self._reader.deliver(key):
             return
         picture = None
         if pixels is not None:
@@ -105,29 +105,29 @@ class LazyPictures(QObject):
 class _Reader:
     """A thread that reads what is wished for, the latest first and with it what is of the same source."""
 
-    def __init__(self, tell: Callable[[Hashable, NDArray[np.uint8] | None], None]) -> None:
-        self._tell = tell
-        self._wishes: OrderedDict[Hashable, tuple[Read, Hashable]] = OrderedDict()
+    def __init__(self, emit: Callable[[Hashable, NDArray[np.uint8] | None], None]) -> None:
+        self._emit = emit
+        self._requests: OrderedDict[Hashable, tuple[Read, Hashable]] = OrderedDict()
         self._under_way: set[Hashable] = set()
         self._source: Hashable = None
         self._ready = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def wish(self, key: Hashable, read: Read, source: Hashable) -> None:
+    def request(self, key: Hashable, read: Read, source: Hashable) -> None:
         with self._ready:
             if self._stopped or key in self._under_way:
                 return
-            self._wishes[key] = read, source
-            self._wishes.move_to_end(key)
-            while len(self._wishes) > _MOST_WAITING:
-                self._wishes.popitem(last=False)
+            self._requests[key] = read, source
+            self._requests.move_to_end(key)
+            while len(self._requests) > _MAX_WAITING:
+                self._requests.popitem(last=False)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="napari-diatom pictures", daemon=True)
                 self._thread.start()
             self._ready.notify()
 
-    def hand_over(self, key: Hashable) -> bool:
+    def deliver(self, key: Hashable) -> bool:
         """Take note that a picture has arrived; False where nobody wants it any more."""
         with self._ready:
             wanted = key in self._under_way
@@ -136,19 +136,19 @@ class _Reader:
 
     def clear(self) -> None:
         with self._ready:
-            self._wishes.clear()
+            self._requests.clear()
             self._under_way.clear()
 
     def stop(self, *_: object) -> None:
         with self._ready:
             self._stopped = True
-            self._wishes.clear()
+            self._requests.clear()
             self._ready.notify()
 
     def _work(self) -> None:
         while True:
             with self._ready:
-                while not self._wishes and not self._stopped:
+                while not self._requests and not self._stopped:
                     self._ready.wait()
                 if self._stopped:
                     return
@@ -160,12 +160,12 @@ class _Reader:
             with self._ready, contextlib.suppress(RuntimeError):
                 if self._stopped:
                     return
-                self._tell(key, pixels)
+                self._emit(key, pixels)
 
     def _next(self) -> tuple[Hashable, Read]:
         """Take the latest wish, or one about as new of the source that was read last."""
-        newest = islice(reversed(self._wishes.items()), _ABOUT_AS_NEW)
-        key = next((key for key, (_, source) in newest if source == self._source), next(reversed(self._wishes)))
-        read, self._source = self._wishes.pop(key)
+        newest = islice(reversed(self._requests.items()), _ABOUT_AS_NEW)
+        key = next((key for key, (_, source) in newest if source == self._source), next(reversed(self._requests)))
+        read, self._source = self._requests.pop(key)
         self._under_way.add(key)
         return key, read

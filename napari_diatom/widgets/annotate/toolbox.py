@@ -7,11 +7,11 @@ from typing import Final
 from qtpy.QtCore import QObject
 
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
-from napari_diatom.widgets.annotate.mask_painter import Painter
+from napari_diatom.widgets.annotate.mask_painter import MaskPainter
 from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.slide_view import seen_of
+from napari_diatom.widgets.annotate.slide_view import visible_region
 
 _MODES: Final = {
     "select": "select",
@@ -33,16 +33,16 @@ class Toolbox(QObject):
         Shows which tool is in the hand.
     opened : Opened
         What is open.
-    canvas : Canvas
+    canvas : AnnotationCanvas
         What shows the open image.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened
         self._canvas = canvas
-        self._painter = Painter(canvas.viewer)
+        self._painter = MaskPainter(canvas.viewer)
         self._tool = "select"
 
     def use(self, name: str) -> None:
@@ -50,7 +50,7 @@ class Toolbox(QObject):
         if self._painter.is_on:
             self.end_painting()
             name = "select" if name == "paint" else name
-        self._hold(name)
+        self._show_tool(name)
         if self._opened.document is None:
             return
         canvas, layers = self._canvas, self._canvas.viewer.layers
@@ -66,19 +66,19 @@ class Toolbox(QObject):
         """Take the tool that is in the hand for another image."""
         self.use(self._tool)
 
-    def put_brush_away(self) -> None:
+    def stop_painting(self) -> None:
         """Take over what is being painted, if anything is."""
         if self._painter.is_on:
             self.use("select")
 
-    def leave_drawing(self) -> None:
+    def stop_drawing(self) -> None:
         """Take no tool that draws while the layer of the proposals is worked on: nothing can be drawn in it."""
         if self._canvas.viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
-            self._hold("select")
+            self._show_tool("select")
             self._canvas.three_clicks.switch(False)
             self._canvas.specimens.layer.mode = _MODES["select"]
 
-    def look_after_brush(self) -> None:
+    def check_mask_layer(self) -> None:
         """Take over what was painted where the layer of the mask has been deleted."""
         if self._painter.is_on and self._painter.layer not in self._canvas.viewer.layers:
             self.use("select")
@@ -92,15 +92,15 @@ class Toolbox(QObject):
         document = self._opened.document
         if document is None or mask is None:
             return
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             if specimen is not None and specimen.id in document.specimens:
                 document.reshape({specimen.id: Specimen.of_mask(mask, specimen.name)})
             else:
                 document.add([Specimen.of_mask(mask, self._form.classes.value())], "paint")
 
-    def _hold(self, name: str) -> None:
+    def _show_tool(self, name: str) -> None:
         self._tool = name
-        self._form.hold(name)
+        self._form.show_tool(name)
 
     def _begin_painting(self) -> None:
         selected, document = self._canvas.selection(), self._opened.document
@@ -110,6 +110,6 @@ class Toolbox(QObject):
             self._canvas.classless.emit()
             self.use("select")
         elif image is not None:
-            layer = self._painter.begin(image, seen_of(image), specimen)
+            layer = self._painter.begin(image, visible_region(image), specimen)
             for name in ("M", "Enter", "Return"):
                 layer.bind_key(name, lambda *_: self.use("paint"), overwrite=True)

@@ -13,19 +13,19 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import key_bindings, questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
-from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.project_session import ProjectSession
 from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
-from napari_diatom.widgets.annotate.saving import Saving, write_at_last
+from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
 from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
@@ -52,7 +52,7 @@ class AnnotateWidget(QWidget):
     def __init__(self, napari_viewer: Viewer, analyse: Analyse = worker_process.analyse) -> None:
         super().__init__()
         self._opened = opened = Opened()
-        self._canvas = canvas = Canvas(napari_viewer)
+        self._canvas = canvas = AnnotationCanvas(napari_viewer)
         self._proposer = Proposer(analyse)
         self._form = form = AnnotateForm()
         layout = QVBoxLayout(self)
@@ -75,7 +75,7 @@ class AnnotateWidget(QWidget):
         self.use_class, self.add_class = self._choice.use, self._choice.add
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
-        self.undo, self.redo, self.give_up = self._actions.undo, self._actions.redo, self._actions.give_up
+        self.undo, self.redo, self.cancel = self._actions.undo, self._actions.redo, self._actions.cancel
         self.toggle_done = self._actions.toggle_done
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
@@ -84,7 +84,7 @@ class AnnotateWidget(QWidget):
 
         self._connect_form()
         self._connect_parts()
-        self._end_well(napari_viewer)
+        self._save_on_exit(napari_viewer)
         self._bind_keys()
         self._session.show()
 
@@ -96,11 +96,11 @@ class AnnotateWidget(QWidget):
         """Return the annotations of the open image."""
         return self._opened.document
 
-    def canvas(self) -> Canvas:
+    def canvas(self) -> AnnotationCanvas:
         """Return what shows the open image."""
         return self._canvas
 
-    def browser(self) -> Browser:
+    def browser(self) -> ImageBrowser:
         """Return the list of images."""
         return self._form.browser
 
@@ -131,10 +131,10 @@ class AnnotateWidget(QWidget):
     def changeEvent(self, event: QEvent | None) -> None:
         """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""
         super().changeEvent(event)
-        # A question has to wait until napari has taken the dock away: see _end_well.
+        # A question has to wait until napari has taken the dock away: see _save_on_exit.
         taken_out = event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None
         if taken_out and self._saving.is_stored():
-            self._session.let_go()
+            self._session.close_and_leave()
 
     def _connect_form(self) -> None:
         form = self._form
@@ -144,9 +144,9 @@ class AnnotateWidget(QWidget):
         form.browser.chosen.connect(self.open_image)
         form.classes.valueChanged.connect(self._on_class)
         form.classes.applied.connect(self.use_class)
-        form.classes.wanted.connect(self.add_class)
-        form.tool_wanted.connect(self.use_tool)
-        form.status_wanted.connect(self.set_status)
+        form.classes.newClassEntered.connect(self.add_class)
+        form.tool_chosen.connect(self.use_tool)
+        form.status_chosen.connect(self.set_status)
         form.colour.currentIndexChanged.connect(lambda *_: self._canvas.colour_by(form.colour.currentData()))
         form.propose.clicked.connect(lambda *_: self.propose())
         form.propose_all.clicked.connect(lambda *_: self.propose(all_untouched=True))
@@ -163,7 +163,7 @@ class AnnotateWidget(QWidget):
             (form.gallery, self.show_gallery),
             (form.done, self.toggle_done),
         ):
-            button.clicked.connect(_plainly(act))
+            button.clicked.connect(_ignoring_arguments(act))
 
     def _connect_parts(self) -> None:
         line, canvas, gallery = self._form.line, self._canvas, self._gallery_dock
@@ -172,34 +172,36 @@ class AnnotateWidget(QWidget):
         canvas.edited.connect(self._on_edited)
         canvas.selectionChanged.connect(self._overview.refresh)
         canvas.sizeChanged.connect(self._form.extent.setText)
-        gallery.wanted.connect(self.go_to)
+        gallery.slideRequested.connect(self.go_to)
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.image_opened.connect(self._review.begin)
 
-    def _end_well(self, viewer: Viewer) -> None:
+    def _save_on_exit(self, viewer: Viewer) -> None:
         """See to it that nothing is lost, whichever way the dock, the window or the program ends."""
         guard(viewer)
-        delete_when_closed(self, viewer, self._session.let_go)
+        delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may be rid of the widget before Python is; what is written then must not need it.
         when_destroyed(self, self._proposer.stop)
-        when_destroyed(self, write_at_last, self._opened)
+        when_destroyed(self, save_on_exit, self._opened)
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
             for key in key_bindings.KEYS:
                 act: Callable[..., object] = getattr(self, key.action)
-                layer.bind_key(key.name, _plainly(act, *([key.argument] if key.argument else [])), overwrite=True)
+                layer.bind_key(
+                    key.name, _ignoring_arguments(act, *([key.argument] if key.argument else [])), overwrite=True
+                )
 
     def _on_class(self, name: str) -> None:
         self._canvas.new_class = name
 
     def _on_edited(self, edit: Edit) -> None:
-        self._opened.given_up = None
-        self._saving.soon()
+        self._opened.discarded = None
+        self._saving.schedule()
         if self._opened.image is not None:
             self._overview.count(self._opened.image.id)
             self._gallery_dock.refresh(self._opened.image.id)
@@ -207,7 +209,7 @@ class AnnotateWidget(QWidget):
 
     def _on_gallery_edited(self, image_ids: list[str]) -> None:
         if self._opened.project is not None:
-            self._saving.soon()
+            self._saving.schedule()
             self._overview.count(*image_ids)
 
     def _say_classless(self) -> None:
@@ -227,7 +229,7 @@ class AnnotateWidget(QWidget):
             self.new_project(new.folder, new.images, new.taxa)
 
 
-def _plainly(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
+def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
     """Return what does this, whatever it is called with; napari asks for a function with a name."""
 
     def do(*_: object) -> None:

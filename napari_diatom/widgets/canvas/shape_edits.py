@@ -22,13 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
 from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
 
-_OF_EDITS: Final = (
+_EDIT_EVENTS: Final = (
     *("data", "set_data", "features", "highlight", "edge_color", "edge_width", "face_color", "_extent_augmented"),
     *("current_edge_color", "current_face_color", "feature_defaults", "current_properties", "properties"),
 )
 """What a layer tells at each edit or selection, and the list of layers has nothing to show of."""
 
-MOST_LABELS: Final = 300
+MAX_LABELS: Final = 300
 """Specimens up to which each has a label. napari needs time by the square of the shapes to place text, half a second
 for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
 
@@ -185,9 +185,9 @@ class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has 
 layer_to_visual[ManyShapes] = _Drawing
 
 
-def keep_from_list(layer: Shapes) -> None:
+def disconnect_from_layer_list(layer: Shapes) -> None:
     """Keep edits of a layer from the viewer's list of layers, which would paint the window once more for each."""
-    for name in _OF_EDITS:
+    for name in _EDIT_EVENTS:
         layer.events[name].disconnect(layer.events)
 
 
@@ -250,7 +250,7 @@ def add(
         N values of each column.
     """
     before = layer.nshapes
-    with _untold(layer):
+    with _without_data_events(layer):
         layer.add(
             [points for points, _ in shapes],
             shape_type=[kind for _, kind in shapes],
@@ -266,12 +266,12 @@ def add(
 
 def remove(layer: Shapes, rows: Sequence[int]) -> None:
     """Take shapes away."""
-    with _untold(layer):
+    with _without_data_events(layer):
         layer.remove(list(rows))
 
 
 @contextlib.contextmanager
-def _untold(layer: Shapes) -> Iterator[None]:
+def _without_data_events(layer: Shapes) -> Iterator[None]:
     """Tell of other shapes only where the layer has another extent by them: the viewer goes through all layers then."""
     before = layer.extent.data
     with layer.events.data.blocker():
@@ -305,7 +305,7 @@ def shape(layer: Shapes, row: int) -> tuple[NDArray[np.float64], str]:
     return np.asarray(found.data, dtype=np.float64), str(found.name)
 
 
-def thicken(layer: Shapes, width: float) -> None:
+def set_edge_width(layer: Shapes, width: float) -> None:
     """Give all lines of a small layer another width, in pixels of the image."""
     layer.edge_width = [width] * layer.nshapes
 
