@@ -31,6 +31,7 @@ from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
 from napari_diatom.widgets.common.object_names import named
 
+FIND_MOVED: Final = "Find moved images..."
 _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are in memory alone, and lost when napari is closed. Make room on "
     "the disk, or make the folder of the project writable: saving is tried again every few seconds."
@@ -99,6 +100,15 @@ class AnnotateForm(QWidget):
         self.open = _button(QPushButton, "open_project", "Open...")
         self.new = _button(QPushButton, "new_project", "New...")
         self.add = _button(QPushButton, "add_images", "Add images...")
+        self.find_moved = _button(
+            QPushButton, "find_moved", FIND_MOVED, "Choose the folder that the missing images are in now"
+        )
+        self.remove = _button(
+            QPushButton,
+            "remove_image",
+            "Remove image...",
+            "Remove the selected image from the project; its file is not deleted",
+        )
 
     def _build_tools(self) -> None:
         self.tools: dict[str, QToolButton] = {}
@@ -184,7 +194,12 @@ class AnnotateForm(QWidget):
         column_layout.addLayout(_row(self.accept, self.reject, self.uncertain, self.gallery, self.done))
         column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
         split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(self.browser)
+        images = QWidget()
+        images_layout = QVBoxLayout(images)
+        images_layout.setContentsMargins(0, 0, 0, 0)
+        images_layout.addWidget(self.browser)
+        images_layout.addLayout(_row(self.find_moved, self.remove))
+        split.addWidget(images)
         split.addWidget(work)
         split.setStretchFactor(1, 1)
         layout = QVBoxLayout(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from napari_diatom.widgets.common.object_names import named
 THUMBNAIL: Final = 56
 _IMAGE_ID: Final = Qt.ItemDataRole.UserRole
 _STATE: Final = Qt.ItemDataRole.UserRole + 1
+_IS_MISSING: Final = Qt.ItemDataRole.UserRole + 2
+_FILE_MISSING: Final = "file is missing"
 
 STATE_TITLES: Final[Mapping[str, str]] = {
     "untouched": "untouched",
@@ -46,6 +48,7 @@ class _Images(QAbstractListModel):
         self._project: Project | None = None
         self._tallies: list[Tally] = []
         self._rows: dict[str, int] = {}
+        self.missing: frozenset[str] = frozenset()
         self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
 
@@ -68,6 +71,11 @@ class _Images(QAbstractListModel):
             self._repaint(tally.image.id)
         return differs
 
+    def set_missing(self, image_ids: Iterable[str]) -> None:
+        self.missing = frozenset(image_ids)
+        if self._tallies:
+            self.dataChanged.emit(self.index(0), self.index(len(self._tallies) - 1))
+
     def stop(self) -> None:
         self._pictures.stop()
 
@@ -85,7 +93,8 @@ class _Images(QAbstractListModel):
             return None
         tally = self._tallies[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"{tally.image.id}\n{summary_of(tally)}"
+            missing = f"{_FILE_MISSING}, " if tally.image.id in self.missing else ""
+            return f"{tally.image.id}\n{missing}{summary_of(tally)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return tally.problem or tally.image.path
         if role == Qt.ItemDataRole.DecorationRole:
@@ -94,6 +103,8 @@ class _Images(QAbstractListModel):
             return tally.image.id
         if role == _STATE:
             return tally.state
+        if role == _IS_MISSING:
+            return tally.image.id in self.missing
         return None
 
     def _icon(self, tally: Tally) -> QIcon:
@@ -132,7 +143,8 @@ class _Filter(QSortFilterProxyModel):
         model = self.sourceModel()
         assert model is not None
         index = model.index(row, 0, parent)
-        return (not self.state or index.data(_STATE) == self.state) and self.text in str(index.data(_IMAGE_ID)).lower()
+        wanted = index.data(_IS_MISSING) if self.state == _FILE_MISSING else self.state in ("", index.data(_STATE))
+        return bool(wanted) and self.text in str(index.data(_IMAGE_ID)).lower()
 
 
 class ImageBrowser(QWidget):
@@ -146,6 +158,8 @@ class ImageBrowser(QWidget):
 
     chosen = Signal(str)
     """Id of an image that the user wants to see."""
+    selectionChanged = Signal()
+    """Another image is selected in the list, or none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -160,10 +174,14 @@ class ImageBrowser(QWidget):
         self._list.setMinimumHeight(2 * THUMBNAIL)
         self._list.clicked.connect(self._choose)
         self._list.activated.connect(self._choose)
+        selection = self._list.selectionModel()
+        assert selection is not None
+        selection.currentChanged.connect(lambda *_: self.selectionChanged.emit())
         self._states = named(QComboBox(), "state_filter")
         self._states.addItem("all images", "")
         for state, title in STATE_TITLES.items():
             self._states.addItem(title, state)
+        self._states.addItem(_FILE_MISSING, _FILE_MISSING)
         self._states.currentIndexChanged.connect(self._refilter)
         self._search = named(QLineEdit(), "image_search")
         self._search.setPlaceholderText("find an image")
@@ -196,6 +214,19 @@ class ImageBrowser(QWidget):
     def tallies(self) -> tuple[Tally, ...]:
         """Return what all images have, in their order."""
         return self._model.tallies()
+
+    def set_missing(self, image_ids: Iterable[str]) -> None:
+        """Mark the images whose files are missing."""
+        self._model.set_missing(image_ids)
+
+    def has_missing(self) -> bool:
+        """Return whether the file of an image is missing."""
+        return bool(self._model.missing)
+
+    def selected(self) -> str:
+        """Return the id of the image that is selected in the list, empty if there is none."""
+        index = self._list.currentIndex()
+        return str(index.data(_IMAGE_ID)) if index.isValid() else ""
 
     def current(self) -> str:
         """Return the id of the image that is shown, empty where none is."""

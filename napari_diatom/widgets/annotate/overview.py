@@ -6,6 +6,7 @@ from qtpy.QtCore import QObject
 from superqt.utils import signals_blocked
 
 from napari_diatom.project import summary
+from napari_diatom.project.missing_images import missing_images
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
@@ -52,8 +53,14 @@ class Overview(QObject):
     def show_images(self) -> None:
         """List the images of the project, and mark the one that is open."""
         self._form.browser.set_project(self._opened.project)
+        self.show_missing()
         if self._opened.image is not None:
             self._form.browser.show_current(self._opened.image.id)
+
+    def show_missing(self) -> None:
+        """Mark the images whose files are missing."""
+        project = self._opened.project
+        self._form.browser.set_missing(() if project is None else [image.id for image in missing_images(project)])
 
     def count(self, *image_ids: str) -> None:
         """Show in the list what images have now."""
@@ -74,6 +81,8 @@ class Overview(QObject):
         form, document = self._form, self._opened.document
         for of_project in (form.add, form.propose_all, form.gallery):
             of_project.setEnabled(self._opened.project is not None)
+        form.find_moved.setEnabled(form.browser.has_missing())
+        form.remove.setEnabled(bool(form.browser.selected()))
         for of_image in (*form.tools.values(), form.done, form.propose, form.to_box, form.to_polygon, form.status):
             of_image.setEnabled(document is not None)
         undo, redo = (None, None) if document is None else (document.undo_label, document.redo_label)

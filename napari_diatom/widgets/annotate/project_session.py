@@ -12,13 +12,12 @@ from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_diatom.core.errors import DiatomError
-from napari_diatom.images.image_files import find_images
+from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
-from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.form import FIND_MOVED, AnnotateForm
 from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
@@ -99,14 +98,6 @@ class ProjectSession(QObject):
             Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
             self.open(folder)
 
-    def add_images(self, files: Sequence[str]) -> None:
-        """Add images to the project."""
-        project = self._opened.project
-        if files and project is not None:
-            with self._form.line.showing_errors():
-                project.add_images(find_images(files))
-                self._overview.show_images()
-
     def close(self) -> bool:
         """Write everything and close the project; what cannot be written stays in its journal.
 
@@ -116,7 +107,7 @@ class ProjectSession(QObject):
         if not self._saving.may_close():
             return False
         self.closing.emit()
-        self._leave_image()
+        self.leave_image()
         project, self._opened.project = self._opened.project, None
         self.show()
         if project is not None:
@@ -147,11 +138,19 @@ class ProjectSession(QObject):
             return
         with self._form.line.showing_errors(), _without_garbage_collection():
             image = project.settings.image(image_id)
-            if project.condition(image_id) == "changed":
-                show_info(f"{image_id} is another file than the one that was annotated. Boxes may lie elsewhere.")
+            condition = project.condition(image_id)
+            if condition == "missing":
+                self._overview.show_missing()
+                raise InputError(
+                    f"{project.path(image_id)} is missing. Press {FIND_MOVED} and choose the folder that it is in now."
+                )
+            if condition == "changed":
+                show_info(
+                    f"The file of {image_id} has changed since it was annotated. Check that the boxes still fit it."
+                )
             data, multiscale = layer_data(page_of(project.path(image_id), image.page, image.division))
             document = project.show(image_id)
-            self._leave_image()
+            self.leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)
             place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
             layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
@@ -173,7 +172,7 @@ class ProjectSession(QObject):
             self._canvas.select([specimen_id])
             zoom_to(self._canvas.viewer, self._canvas.specimens.layer, document.specimens[specimen_id])
 
-    def _leave_image(self) -> None:
+    def leave_image(self) -> None:
         """Write and close the image that is open."""
         self._toolbox.end_painting()
         opened, canvas = self._opened, self._canvas
@@ -205,7 +204,7 @@ class ProjectSession(QObject):
         self._toolbox.check_mask_layer()
         lost = [layer.name for layer in (canvas.image, *canvas.layers()) if layer not in canvas.viewer.layers]
         if lost:
-            self._leave_image()
+            self.leave_image()
             self._form.browser.show_none()
             self._overview.refresh()
             self._form.line.say(

@@ -72,6 +72,10 @@ class Proposer(QObject):
         for worker in self._running:
             worker.quit()
 
+    def skip(self, image_id: str) -> None:
+        """Make no proposals for an image that waits for its turn."""
+        self._waiting = deque(image for image in self._waiting if image.id != image_id)
+
     def _next(self) -> None:
         if not self._waiting or self._project is None or self._model is None:
             self.finished.emit()

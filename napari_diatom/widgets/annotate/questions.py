@@ -10,9 +10,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_diatom.core.text import many
+from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.project import Project
+from napari_diatom.project.summary import Tally
 from napari_diatom.widgets.annotate import key_bindings
 from napari_diatom.widgets.common.asking import ask
 
@@ -44,6 +46,29 @@ def new_project(parent: QWidget) -> NewProject | None:
         return None
     taxa, _ = QFileDialog.getOpenFileName(parent, "Taxon list (cancel for none)", folder, "CSV (*.csv)")
     return NewProject(Path(folder), [Path(name) for name in names], Path(taxa) if taxa else None)
+
+
+def folder_of_moved(parent: QWidget) -> Path | None:
+    """Ask for the folder that missing images are in now."""
+    folder = QFileDialog.getExistingDirectory(parent, "Folder that the missing images are in now")
+    return Path(folder) if folder else None
+
+
+def may_be_removed(parent: QWidget, project: Project, tally: Tally) -> bool:
+    """Ask whether an image is removed from the project."""
+    has = " and ".join(
+        many(number, what) for number, what in ((tally.total, "specimen"), (tally.proposals, "proposal")) if number
+    )
+    loses = f"The project loses its {has}, and they are not counted or trained on any more. " if has else ""
+    answer = ask(
+        parent,
+        "Remove image",
+        f"Remove {tally.image.id} from the project {project.folder.name}?\n\n{loses}A copy of its annotations stays in "
+        f"{project.folder / backups.HISTORY}. The image file is not deleted.",
+        "Keep the image",
+        "Remove the image",
+    )
+    return answer == 1
 
 
 def images_to_add(parent: QWidget) -> list[str]:

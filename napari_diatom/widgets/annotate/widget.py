@@ -21,6 +21,7 @@ from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
+from napari_diatom.widgets.annotate.project_images import ProjectImages
 from napari_diatom.widgets.annotate.project_session import ProjectSession
 from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
@@ -49,11 +50,11 @@ class AnnotateWidget(QWidget):
         Makes proposals, in a thread; :func:`napari_diatom.analysis.worker_process.analyse` by default.
     """
 
-    def __init__(self, napari_viewer: Viewer, analyse: Analyse = worker_process.analyse) -> None:
+    def __init__(self, napari_viewer: Viewer, analyse: Analyse | None = None) -> None:
         super().__init__()
         self._opened = opened = Opened()
         self._canvas = canvas = AnnotationCanvas(napari_viewer)
-        self._proposer = Proposer(analyse)
+        self._proposer = Proposer(worker_process.analyse if analyse is None else analyse)
         self._form = form = AnnotateForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -62,6 +63,7 @@ class AnnotateWidget(QWidget):
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)
         self._session = ProjectSession(form, opened, canvas, self._toolbox, self._overview, self._saving)
+        self._images = ProjectImages(form, opened, self._session, self._overview)
         self._actions = SpecimenActions(form.line, opened, canvas)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
@@ -71,6 +73,7 @@ class AnnotateWidget(QWidget):
         self.open_project, self.new_project = self._session.open, self._session.create
         self.close_project = self._session.close
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
+        self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
         self.use_tool = self._toolbox.use
         self.use_class, self.add_class = self._choice.use, self._choice.add
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
@@ -140,7 +143,10 @@ class AnnotateWidget(QWidget):
         form = self._form
         form.open.clicked.connect(self._ask_for_project)
         form.new.clicked.connect(self._ask_for_new)
-        form.add.clicked.connect(lambda *_: self._session.add_images(questions.images_to_add(self)))
+        form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
+        form.find_moved.clicked.connect(self._ask_for_moved)
+        form.remove.clicked.connect(lambda *_: self.remove_image(form.browser.selected()))
+        form.browser.selectionChanged.connect(self._overview.refresh)
         form.browser.chosen.connect(self.open_image)
         form.classes.valueChanged.connect(self._on_class)
         form.classes.applied.connect(self.use_class)
@@ -178,6 +184,8 @@ class AnnotateWidget(QWidget):
         self._session.project_changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.image_opened.connect(self._review.begin)
+        self._images.removed.connect(self._proposer.skip)
+        self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
 
     def _save_on_exit(self, viewer: Viewer) -> None:
         """See to it that nothing is lost, whichever way the dock, the window or the program ends."""
@@ -222,6 +230,11 @@ class AnnotateWidget(QWidget):
         folder = questions.project_to_open(self)
         if folder is not None:
             self.open_project(folder)
+
+    def _ask_for_moved(self) -> None:
+        folder = questions.folder_of_moved(self)
+        if folder is not None:
+            self.find_moved(folder)
 
     def _ask_for_new(self) -> None:
         new = questions.new_project(self)
