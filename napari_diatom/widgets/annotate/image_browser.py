@@ -1,4 +1,4 @@
-"""The list of a project's images: thumbnails, how far each is, how many specimens it has."""
+"""The list of a project's images, with their thumbnails, states and numbers of specimens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FILE_MISSING: Final = "file is missing"
 STATE_TITLES: Final[Mapping[str, str]] = {
     "untouched": "untouched",
     "machine": "proposals only",
-    "work": "in work",
+    "work": "in progress",
     "done": "done",
 }
 _STATE_COLOURS: Final[Mapping[str, str]] = {
@@ -41,7 +41,7 @@ _STATE_COLOURS: Final[Mapping[str, str]] = {
 
 
 class _Images(QAbstractListModel):
-    """The images with what they have."""
+    """The images with their states and numbers of specimens."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,7 +61,7 @@ class _Images(QAbstractListModel):
         self.endResetModel()
 
     def update(self, tally: Tally) -> bool:
-        """Take what an image has now; return whether it is shown otherwise by that."""
+        """Update what is known of an image. Return whether it looks different now."""
         row = self._rows.get(tally.image.id)
         if row is None:
             return False
@@ -132,7 +132,7 @@ class _Images(QAbstractListModel):
 
 
 class _Filter(QSortFilterProxyModel):
-    """The images of one state whose names hold some text."""
+    """The images of one state whose names contain a text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -157,7 +157,7 @@ class ImageBrowser(QWidget):
     """
 
     chosen = Signal(str)
-    """Id of an image that the user wants to see."""
+    """Id of an image that the user opens."""
     selectionChanged = Signal()
     """Another image is selected in the list, or none."""
 
@@ -206,13 +206,13 @@ class ImageBrowser(QWidget):
         self._next.setEnabled(project is not None)
 
     def update_image(self, tally: Tally) -> None:
-        """Take what an image has now."""
+        """Show the current state and numbers of an image."""
         if self._model.update(tally):
-            # In a later turn of the event loop the whole window would be painted once more.
+            # Lay out the list now: in a later turn of the event loop, the whole window would be painted again.
             self._list.visualRect(self._filter.index(0, 0))
 
     def tallies(self) -> tuple[Tally, ...]:
-        """Return what all images have, in their order."""
+        """Return state and numbers of all images, in their order."""
         return self._model.tallies()
 
     def set_missing(self, image_ids: Iterable[str]) -> None:
@@ -229,7 +229,7 @@ class ImageBrowser(QWidget):
         return str(index.data(_IMAGE_ID)) if index.isValid() else ""
 
     def current(self) -> str:
-        """Return the id of the image that is shown, empty where none is."""
+        """Return the id of the open image, empty if there is none."""
         return self._current
 
     def show_current(self, image_id: str) -> None:
@@ -242,19 +242,19 @@ class ImageBrowser(QWidget):
             self._list.scrollTo(index)
 
     def show_none(self) -> None:
-        """Mark no image as open, so that each can be chosen."""
+        """Mark no image as open, so that any can be chosen."""
         self._current = ""
         self._list.clearSelection()
 
     def step(self, by: int) -> None:
-        """Choose the image that is shown ``by`` rows further down the list."""
+        """Choose the image ``by`` rows further down the list."""
         index = self._list.currentIndex()
         row = index.row() + by if index.isValid() else 0
         if 0 <= row < self._filter.rowCount():
             self._choose(self._filter.index(row, 0))
 
     def next_unfinished(self) -> None:
-        """Choose the next image that is not done, from the current one on and round."""
+        """Choose the next image that is not done. After the last image, the search goes on with the first."""
         tallies = self._model.tallies()
         begin = (self._model.row(self._current) or 0) + 1 if self._current else 0
         for tally in [*tallies[begin:], *tallies[:begin]]:
@@ -274,7 +274,7 @@ class ImageBrowser(QWidget):
 
 
 def summary_of(tally: Tally) -> str:
-    """Return what an image has in a few words."""
+    """Return state and numbers of an image in a few words."""
     if tally.problem:
         return "cannot be read"
     parts = [STATE_TITLES[tally.state]] if tally.state != "machine" else []
@@ -286,7 +286,7 @@ def summary_of(tally: Tally) -> str:
 
 
 def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
-    """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
+    """Return a small picture of an image. Its longer side has :data:`THUMBNAIL` pixels."""
     page = page_of(project.path(image.id), image.page, image.division)
     try:
         return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))

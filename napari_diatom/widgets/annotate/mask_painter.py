@@ -1,4 +1,4 @@
-"""A Labels layer to paint the mask of one specimen on, no larger than the part of the slide that is seen."""
+"""A Labels layer for painting the mask of one specimen, no larger than the visible part of the image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "mask"
 _MAX_SIDE: Final = 6000
-"""Pixels to a side of the layer."""
+"""Pixels of a side of the layer."""
 _MARGIN: Final = 40
 _BRUSH: Final = 9
 
@@ -43,20 +43,20 @@ class MaskPainter:
 
     @property
     def layer(self) -> Labels | None:
-        """The layer that is painted on."""
+        """The layer that is painted on, None while no mask is being painted."""
         return self._layer
 
     def begin(self, image: Image, view: tuple[int, int, int, int], specimen: Specimen | None) -> Labels:
-        """Show the mask of a specimen, or an empty one, to be painted on.
+        """Add a layer with the mask of a specimen, or with an empty mask, to paint on.
 
         Parameters
         ----------
         image : napari.layers.Image
             The slide.
         view : tuple of int
-            ``x0, y0, x1, y1`` of what is seen of it, in pixels.
+            ``x0, y0, x1, y1`` of its visible part, in pixels.
         specimen : Specimen or None
-            Whose mask it is; None for that of a new one.
+            The specimen whose mask is painted, or None for a new one.
         """
         mask = None if specimen is None else specimen.filled
         x0, y0, x1, y1 = view
@@ -82,7 +82,7 @@ class MaskPainter:
         return layer
 
     def end(self) -> CroppedMask | None:
-        """Take the layer away and return what was painted; None where there is nothing."""
+        """Remove the layer and return the mask that was painted, None if it is empty."""
         layer, self._layer = self._layer, None
         if layer is None:
             return None

@@ -1,4 +1,4 @@
-"""Images are added to the open project, found after they were moved, and removed from it."""
+"""Adds images to the open project, finds those that were moved, and removes images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ProjectImages(QObject):
     form : AnnotateForm
         Lists the images.
     opened : Opened
-        What is open.
+        The open project and image.
     session : ProjectSession
         Opens and leaves images.
     overview : Overview

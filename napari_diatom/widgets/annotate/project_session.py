@@ -1,4 +1,4 @@
-"""Projects are opened and closed, and their images are shown and left."""
+"""Opens and closes projects and their images."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 
 _HEARTBEAT_MS: Final = 30_000
-"""Time after which a project tells others again that it is open here."""
+"""Time after which a project tells other windows again that it is open here."""
 _DEFAULT_CLASSES: Final = ("diatom",)
 
 
 class ProjectSession(QObject):
-    """Opens a project and its images, and loses nothing when they are left or taken away.
+    """Opens a project and its images. All edits are written before a project or image is closed.
 
     Parameters
     ----------
     form : AnnotateForm
         Lists the images.
     opened : Opened
-        What is open; nobody else opens or leaves anything.
+        The open project and image. Only this class changes them.
     canvas : AnnotationCanvas
         Shows the open image.
     toolbox : Toolbox
-        Where something may be half painted.
+        May have a mask that is still being painted.
     overview : Overview
-        Shows what is open.
+        Shows the project.
     saving : Saving
-        Writes before anything is left.
+        Writes edits before anything is closed.
     """
 
     project_changed = Signal()
-    """Another project is open, or none."""
+    """Another project was opened, or the project was closed."""
     closing = Signal()
-    """The project is about to be closed; its files are still at hand."""
+    """The project is about to be closed, and can still be used."""
     image_opened = Signal()
-    """Another image is shown."""
+    """Another image was opened."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class ProjectSession(QObject):
         canvas.viewer.layers.events.removed.connect(self._on_removed)
 
     def open(self, folder: Path) -> None:
-        """Open a project and its first unfinished image; what is wrong with it is shown instead."""
+        """Open a project and its first unfinished image. If that fails, an error is shown."""
         with self._form.line.showing_errors():
             project = Project.open(folder)
             if not self.close():
@@ -93,16 +93,16 @@ class ProjectSession(QObject):
             self._form.browser.next_unfinished()
 
     def create(self, folder: Path, images: Sequence[Path], classes: Path | None = None) -> None:
-        """Make a project of images, with the classes of a taxon list or one class, and open it."""
+        """Make a project of images, with the classes of a taxon list or with one class, and open it."""
         with self._form.line.showing_errors():
             Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
             self.open(folder)
 
     def close(self) -> bool:
-        """Write everything and close the project; what cannot be written stays in its journal.
+        """Write everything and close the project. Edits that cannot be written to its files stay in its journal.
 
-        Where edits are in memory alone, a person is asked, and without one the project stays open. Returns whether it
-        is closed.
+        If edits are only in memory, the user is asked. If nobody can answer, the project stays open. Returns whether
+        the project was closed.
         """
         if not self._saving.may_close():
             return False
@@ -116,14 +116,14 @@ class ProjectSession(QObject):
         return True
 
     def close_and_leave(self) -> bool:
-        """Leave the project and the viewer; return whether both were left."""
+        """Close the project and remove its layers from the viewer. Return whether that was done."""
         if not self.close():
             return False
         self._canvas.leave()
         return True
 
     def show(self) -> None:
-        """Show what project is open."""
+        """Show which project is open."""
         self.project_changed.emit()
         self._overview.show_images()
         self._overview.show_classes()
@@ -132,7 +132,7 @@ class ProjectSession(QObject):
         self._overview.refresh()
 
     def open_image(self, image_id: str) -> None:
-        """Show an image of the project with its specimens."""
+        """Open an image of the project and show its specimens."""
         project, opened, canvas = self._opened.project, self._opened, self._canvas
         if project is None:
             return
@@ -193,11 +193,11 @@ class ProjectSession(QObject):
 
     def _on_removed(self, event: Any) -> None:
         if self._opened.document is not None:
-            # Whoever takes a layer out may be about to take out the next one.
+            # Several layers may be removed one after the other.
             self._check_timer.start(0)
 
     def _check_layers(self) -> None:
-        """End what has lost its layers: napari's own button deletes whatever layer is selected."""
+        """Close an image whose layer was deleted: napari's own button deletes any selected layer."""
         image, canvas = self._opened.image, self._canvas
         if image is None or canvas.image is None:
             return
@@ -221,7 +221,7 @@ class ProjectSession(QObject):
 
 @contextlib.contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Keep Python from searching all of napari's objects for garbage because thousands that last are made."""
+    """Switch off garbage collection: thousands of lasting objects are made, and each search would take long."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Models' proposals for the images of a project, one image after the other in the background."""
+"""Runs a model on the images of a project, one after the other, in the background."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ Analyse = Callable[[worker_process.Job, Report, ShouldStop], "Analysis"]
 
 
 class Proposer(QObject):
-    """Runs a model over images and puts what it finds into their documents as proposals.
+    """Runs a model on images, and adds what it finds to their documents as proposals.
 
     Parameters
     ----------
     analyse : callable
-        Does the work, in a thread; see :func:`napari_diatom.analysis.worker_process.analyse`.
+        Runs the model, in a thread; see :func:`napari_diatom.analysis.worker_process.analyse`.
     """
 
     progressed = Signal(str)
-    """What is going on, in a line."""
+    """The progress, as one line of text."""
     proposed = Signal(str)
-    """Id of an image that has proposals now."""
+    """Id of an image that has new proposals."""
     failed = Signal(str)
-    """What went wrong with an image; the others go on."""
+    """Why an image failed. The other images go on."""
     finished = Signal()
-    """No image is left."""
+    """All images are done."""
 
     def __init__(self, analyse: Analyse = worker_process.analyse) -> None:
         super().__init__()
@@ -56,18 +56,18 @@ class Proposer(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a model is at work."""
+        """Whether a model is running."""
         return bool(self._running)
 
     def start(self, project: Project, images: Iterable[ProjectImage], model: ModelFolder) -> None:
-        """Begin; what was waiting before is given up."""
+        """Run a model on these images, in place of those that still wait."""
         self._waiting = deque(images)
         self._project, self._model, self._total = project, model, len(self._waiting)
         if not self._running:
             self._next()
 
     def stop(self) -> None:
-        """Ask the run to stop; what is proposed already stays."""
+        """Stop the run. Proposals that were made already stay."""
         self._waiting.clear()
         for worker in self._running:
             worker.quit()
@@ -130,7 +130,7 @@ def _analysed(
     report: Report,
     should_stop: ShouldStop,
 ) -> Analysis:
-    """Analyse a file; runs in a thread."""
+    """Analyse a file. Runs in a thread."""
     page = page_of(path, image.page, image.division)
     try:
         pixels = page.read(0, 0, page.width, page.height)

@@ -1,4 +1,4 @@
-"""What is done to the selected specimens, and its undoing."""
+"""Edits of the selected specimens, with undo and redo."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class SpecimenActions:
     Parameters
     ----------
     line : MessageLine
-        Where errors are told.
+        Shows errors.
     opened : Opened
-        What is open.
+        The open project and image.
     canvas : AnnotationCanvas
-        What shows the open image, and knows what is selected.
+        Shows the open image and its selection.
     """
 
     def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas) -> None:
@@ -30,15 +30,15 @@ class SpecimenActions:
         self._canvas = canvas
 
     def set_class(self, name: str) -> None:
-        """Give what is selected a class."""
+        """Set the class of the selected specimens."""
         self._change(lambda document, ids: document.set_class(ids, name))
 
     def set_status(self, status: str) -> None:
-        """Give what is selected a status."""
+        """Set the status of the selected specimens."""
         self._change(lambda document, ids: document.set_status(ids, status))
 
     def to_boxes(self) -> None:
-        """Make rotated boxes of the selected polygons and masks."""
+        """Replace the selected polygons and masks with rotated boxes."""
         self._change(
             lambda document, ids: document.reshape(
                 {id_: Specimen.rectangle(document.specimens[id_].box, document.specimens[id_].name) for id_ in ids}
@@ -46,7 +46,7 @@ class SpecimenActions:
         )
 
     def to_polygons(self) -> None:
-        """Make polygons, which have masks, of the selected boxes."""
+        """Replace the selected boxes with polygons, which have masks."""
         self._change(
             lambda document, ids: document.reshape(
                 {id_: Specimen.polygon(document.specimens[id_].polygons, document.specimens[id_].name) for id_ in ids}
@@ -54,25 +54,25 @@ class SpecimenActions:
         )
 
     def delete(self) -> None:
-        """Delete what is selected."""
+        """Delete the selected specimens."""
         self._change(lambda document, ids: document.remove(ids))
 
     def undo(self) -> None:
-        """Undo the last click of an unfinished box, else the last edit."""
+        """Undo the last click of an unfinished box, or the last edit."""
         self._canvas.flush()
         if self._opened.document is not None and not self._canvas.three_clicks.step_back():
             with self._line.showing_errors():
                 self._opened.document.undo()
 
     def redo(self) -> None:
-        """Do again what was undone last."""
+        """Redo the last edit that was undone."""
         self._canvas.flush()
         if self._opened.document is not None:
             with self._line.showing_errors():
                 self._opened.document.redo()
 
     def cancel(self) -> None:
-        """Give up what is being drawn, or let go of the selection."""
+        """Cancel what is being drawn, or clear the selection."""
         if self._canvas.three_clicks.clicks:
             self._canvas.three_clicks.cancel()
         else:

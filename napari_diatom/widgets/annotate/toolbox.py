@@ -1,4 +1,4 @@
-"""The tools that specimens are drawn with, one of which is in the hand."""
+"""The drawing tools, one of which is in use."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _MODES: Final = {
     "paint": "pan_zoom",
     "move": "pan_zoom",
 }
-"""What napari calls the mode of a layer while a tool is used."""
+"""napari's mode of the layer for each tool."""
 
 
 class Toolbox(QObject):
-    """Changes tools, and takes over what was painted when the brush is put away.
+    """Switches tools, and makes a specimen of what was painted.
 
     Parameters
     ----------
     form : AnnotateForm
-        Shows which tool is in the hand.
+        Shows which tool is in use.
     opened : Opened
-        What is open.
+        The open project and image.
     canvas : AnnotationCanvas
-        What shows the open image.
+        Shows the open image.
     """
 
     def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas) -> None:
@@ -46,7 +46,7 @@ class Toolbox(QObject):
         self._tool = "select"
 
     def use(self, name: str) -> None:
-        """Take a tool; ``paint`` again, or another one, takes over what was painted."""
+        """Switch to a tool. ``paint`` a second time, or another tool, finishes the mask that is being painted."""
         if self._painter.is_on:
             self.end_painting()
             name = "select" if name == "paint" else name
@@ -63,28 +63,28 @@ class Toolbox(QObject):
             self._begin_painting()
 
     def use_again(self) -> None:
-        """Take the tool that is in the hand for another image."""
+        """Use the same tool for another image."""
         self.use(self._tool)
 
     def stop_painting(self) -> None:
-        """Take over what is being painted, if anything is."""
+        """Finish the mask that is being painted, if there is one."""
         if self._painter.is_on:
             self.use("select")
 
     def stop_drawing(self) -> None:
-        """Take no tool that draws while the layer of the proposals is worked on: nothing can be drawn in it."""
+        """Switch off drawing while the layer of the proposals is active: nothing can be drawn in it."""
         if self._canvas.viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
             self._show_tool("select")
             self._canvas.three_clicks.switch(False)
             self._canvas.specimens.layer.mode = _MODES["select"]
 
     def check_mask_layer(self) -> None:
-        """Take over what was painted where the layer of the mask has been deleted."""
+        """Finish the mask if its layer was deleted."""
         if self._painter.is_on and self._painter.layer not in self._canvas.viewer.layers:
             self.use("select")
 
     def end_painting(self) -> None:
-        """Make a specimen of what was painted; the brush stays in the hand."""
+        """Make a specimen of what was painted. The tool stays the same."""
         if not self._painter.is_on:
             return
         specimen = self._painter.specimen

@@ -1,4 +1,4 @@
-"""The dock widget *Annotate diatoms*: a project's images, and all that is done to their specimens."""
+"""The dock widget *Annotate diatoms*: the images of a project, and everything to edit their specimens."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class AnnotateWidget(QWidget):
     """Annotates the images of a project.
 
-    What its keys and buttons do can be called by programs too, as ``widget.undo()``: the names are in ``__init__``,
-    each with the part that does it.
+    Programs can call what its keys and buttons do, for example ``widget.undo()``. ``__init__`` lists the names, each
+    with the part that does the work.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class AnnotateWidget(QWidget):
         return self._opened.document
 
     def canvas(self) -> AnnotationCanvas:
-        """Return what shows the open image."""
+        """Return the canvas, which shows the open image."""
         return self._canvas
 
     def browser(self) -> ImageBrowser:
@@ -108,33 +108,33 @@ class AnnotateWidget(QWidget):
         return self._form.browser
 
     def proposer(self) -> Proposer:
-        """Return what runs models over images."""
+        """Return the proposer, which runs models on images."""
         return self._proposer
 
     def gallery(self) -> Gallery | None:
-        """Return the review gallery where it was shown."""
+        """Return the review gallery, or None if it is not open."""
         return self._gallery_dock.gallery()
 
     def next_image(self) -> None:
-        """Show the next image of the list."""
+        """Open the next image of the list."""
         self._form.browser.step(1)
 
     def previous_image(self) -> None:
-        """Show the image before."""
+        """Open the previous image of the list."""
         self._form.browser.step(-1)
 
     def show_gallery(self) -> None:
-        """Show all specimens of the project as upright pictures, in a dock widget of its own."""
+        """Show all specimens of the project as upright pictures, in a dock of their own."""
         self._gallery_dock.show(self._opened.project)
 
     def show_keys(self) -> None:
-        """Show the sheet of keys."""
+        """Show the table of keys."""
         questions.show_keys(self)
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""
+        """Close the project when the dock is closed: napari then removes the widget from the dock."""
         super().changeEvent(event)
-        # A question has to wait until napari has taken the dock away: see _save_on_exit.
+        # A question must wait until napari has removed the dock: see _save_on_exit.
         taken_out = event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None
         if taken_out and self._saving.is_stored():
             self._session.close_and_leave()
@@ -188,11 +188,11 @@ class AnnotateWidget(QWidget):
         self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
 
     def _save_on_exit(self, viewer: Viewer) -> None:
-        """See to it that nothing is lost, whichever way the dock, the window or the program ends."""
+        """Save everything, however the dock, the window or the program ends."""
         guard(viewer)
         delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
-        # Qt may be rid of the widget before Python is; what is written then must not need it.
+        # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
         when_destroyed(self, save_on_exit, self._opened)
 
@@ -222,8 +222,8 @@ class AnnotateWidget(QWidget):
 
     def _say_classless(self) -> None:
         self._form.line.warn(
-            "This project has no classes yet: type a name into the field above the list of classes and press Enter, "
-            "then draw again."
+            "This project does not have any classes yet. To add one, type a name into the field above the list of "
+            "classes and press Enter. Then draw again."
         )
 
     def _ask_for_project(self) -> None:
@@ -243,7 +243,7 @@ class AnnotateWidget(QWidget):
 
 
 def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
-    """Return what does this, whatever it is called with; napari asks for a function with a name."""
+    """Return a function that ignores its arguments. napari needs a function with a name, not a partial."""
 
     def do(*_: object) -> None:
         act(*arguments)
