@@ -171,7 +171,7 @@ def annotate(out: Path) -> None:
     draw_two_clicks(viewer, widget)
     spin(1)
     take(window, out / "annotate.png")
-    widget.give_up()
+    widget.cancel()
     splitter = widget.findChild(QSplitter)
     assert splitter is not None
     window.resize(SIZE[0], 1000)

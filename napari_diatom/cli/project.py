@@ -18,6 +18,7 @@ from napari_diatom.core.progress import Report
 from napari_diatom.core.text import many
 from napari_diatom.project import backups, journal, splits, validation
 from napari_diatom.project.edits import STATES
+from napari_diatom.project.missing_images import require_removable
 from napari_diatom.project.project import OWN_ENTRIES, Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.summary import Tally
@@ -222,14 +223,7 @@ def _remove_images(arguments: argparse.Namespace, report: Report, table: Table) 
     """Take images out of a project, all of them or none."""
     ids = list(dict.fromkeys(arguments.images))
     with Project.open(arguments.folder) as project:
-        for id_ in ids:
-            project.settings.image(id_)
-        edited = {journal.journal_image(left.path) for left in project.waiting()}
-        if busy := [id_ for id_ in ids if id_ in edited]:
-            raise InputError(
-                f"Nothing was removed: another window has edits that are not in the files yet, of {', '.join(busy)}. "
-                "Close that window first."
-            )
+        require_removable(project, ids)
         for id_ in ids:
             project.remove_image(id_)
             print(f"{id_} was removed")

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from napari_diatom.core.text import printable
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.planes import PAGES
 from napari_diatom.images.slide_image import SlideImage, open_images, open_page
-from napari_diatom.project.settings import Division, ProjectImage, free_id
+from napari_diatom.project.settings import Division, ProjectImage, Settings, free_id
 
 Condition = Literal["as it was", "missing", "changed"]
 
@@ -201,6 +201,14 @@ def find_moved(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[
             digest, _ = file_digest(path)
             found.update({image.id: path for image in asked if image.sha256 == digest})
     return found
+
+
+def with_moved(settings: Settings, project: Path, found: Mapping[str, Path]) -> Settings:
+    """Return settings with the places of images that were found, by their ids."""
+    places = {id_: relative(project, path.absolute()) for id_, path in found.items()}
+    return settings.replace(
+        images=tuple(image.replace(path=places[image.id]) if image.id in places else image for image in settings.images)
+    )
 
 
 def _files(folder: Path) -> list[Path]:

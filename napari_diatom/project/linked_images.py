@@ -66,16 +66,8 @@ class LinkedImages:
         """
         gone = [image for image in self._settings.settings.images if self.condition(image.id) != "as it was"]
         found = image_identity.find_moved(gone, folders)
-        places = {id_: image_identity.relative(self._folder, path.absolute()) for id_, path in found.items()}
-        if places:
-            self._settings.change(
-                lambda settings: settings.replace(
-                    images=tuple(
-                        image.replace(path=places[image.id]) if image.id in places else image
-                        for image in settings.images
-                    )
-                )
-            )
+        if found:
+            self._settings.change(lambda settings: image_identity.with_moved(settings, self._folder, found))
         return found
 
     def accept_changed(self, image_id: str) -> None:

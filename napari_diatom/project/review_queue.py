@@ -28,7 +28,7 @@ specimen that a person has drawn and no model shows. ``score``: any other propos
 
 
 @dataclass(frozen=True)
-class Doubt:
+class ReviewItem:
     """A proposal, or a specimen that models have missed.
 
     Attributes
@@ -57,9 +57,9 @@ class _Meeting(NamedTuple):
 _Meetings = Mapping[str, list[_Meeting]]
 
 
-def doubts(
+def review_items(
     specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen], met: Collection[str] = ()
-) -> list[Doubt]:
+) -> list[ReviewItem]:
     """Return all proposals and missed specimens of an image: what disagrees first, then by score, lowest first.
 
     Parameters
@@ -69,7 +69,7 @@ def doubts(
     met : collection of str
         Ids of specimens that a model is known to have shown.
     """
-    return _doubts(specimens, proposals, _meetings(specimens, proposals), met)
+    return _review_items(specimens, proposals, _meetings(specimens, proposals), met)
 
 
 def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen]) -> list[str]:
@@ -84,20 +84,20 @@ def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specime
     return [id_ for id_ in proposals if id_ in kept]
 
 
-class Round:
-    """Goes through the doubts of an image one by one, and starts again when all have been looked at."""
+class ReviewRound:
+    """Goes through what is to be reviewed in an image one by one, and starts again when all have been looked at."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._met: set[str] = set()
 
-    def next(self, specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen]) -> Doubt | None:
+    def next(self, specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen]) -> ReviewItem | None:
         """Return what to look at next; None where nothing is proposed."""
         meetings = self._note(specimens, proposals)
-        found = _doubts(specimens, proposals, meetings, self._met)
-        if all(doubt.specimen.id in self._seen for doubt in found):
+        found = _review_items(specimens, proposals, meetings, self._met)
+        if all(entry.specimen.id in self._seen for entry in found):
             self._seen.clear()
-        fresh = next((doubt for doubt in found if doubt.specimen.id not in self._seen), None)
+        fresh = next((entry for entry in found if entry.specimen.id not in self._seen), None)
         if fresh is not None:
             self._seen.add(fresh.specimen.id)
         return fresh
@@ -112,40 +112,40 @@ class Round:
         return meetings
 
 
-def _doubts(
+def _review_items(
     specimens: Mapping[str, Specimen], proposals: Mapping[str, Specimen], meetings: _Meetings, met: Collection[str]
-) -> list[Doubt]:
+) -> list[ReviewItem]:
     if not proposals:
         return []
     models = {item.origin for item in (*specimens.values(), *proposals.values())} - {PERSON}
-    found = [_doubt(item, meetings.get(id_, []), proposals, models) for id_, item in proposals.items()]
+    found = [_review_item(item, meetings.get(id_, []), proposals, models) for id_, item in proposals.items()]
     known = _met(specimens, meetings).union(met)
     found += [
-        Doubt(item, "missed", "No model found this specimen.")
+        ReviewItem(item, "missed", "No model found this specimen.")
         for id_, item in specimens.items()
         if item.origin == PERSON and id_ not in known
     ]
-    return sorted(found, key=lambda doubt: (doubt.reason == "score", doubt.specimen.score))
+    return sorted(found, key=lambda entry: (entry.reason == "score", entry.specimen.score))
 
 
-def _doubt(
+def _review_item(
     item: Specimen, meetings: list[_Meeting], proposals: Mapping[str, Specimen], models: Collection[str]
-) -> Doubt:
+) -> ReviewItem:
     """Return what there is to say of a proposal."""
     # What has a counterpart may touch its neighbour, too.
     agreeing = [meeting for meeting in meetings if meeting.agrees]
     others = sorted(agreeing or meetings, key=lambda meeting: (meeting.other.name == item.name, -meeting.iou))
     if not others:
         if len(models) > 1:
-            return Doubt(item, "alone", "No other model found this one.")
-        return Doubt(item, "score", f"Score {item.score:.2f}.")
+            return ReviewItem(item, "alone", "No other model found this one.")
+        return ReviewItem(item, "score", f"Score {item.score:.2f}.")
     other = others[0].other
     whose = other.origin if other.id in proposals else "the specimen"
     if other.name != item.name:
-        return Doubt(item, "class", f"{item.name} by {item.origin}, {other.name} by {whose}.")
+        return ReviewItem(item, "class", f"{item.name} by {item.origin}, {other.name} by {whose}.")
     if not agreeing:
-        return Doubt(item, "outline", f"{item.origin} and {whose} overlap only partly.")
-    return Doubt(item, "score", f"Score {item.score:.2f}, as {whose}.")
+        return ReviewItem(item, "outline", f"{item.origin} and {whose} overlap only partly.")
+    return ReviewItem(item, "score", f"Score {item.score:.2f}, as {whose}.")
 
 
 def _met(specimens: Mapping[str, Specimen], meetings: _Meetings) -> set[str]:

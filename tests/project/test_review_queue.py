@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.project.review_queue import Round, doubts, unmatched
+from napari_diatom.project.review_queue import ReviewRound, review_items, unmatched
 from napari_diatom.project.specimen import Specimen
 
 FIRST, SECOND = "diatom-obb 1.0", "diatom-box 1.0"
@@ -25,21 +25,21 @@ def by_id(*some: Specimen) -> dict[str, Specimen]:
 
 
 def reasons(specimens: dict[str, Specimen], proposals: dict[str, Specimen]) -> dict[str, str]:
-    return {doubt.specimen.id: doubt.reason for doubt in doubts(specimens, proposals)}
+    return {entry.specimen.id: entry.reason for entry in review_items(specimens, proposals)}
 
 
 def test_without_others_the_lowest_score_comes_first():
     some = [proposed(100.0 * k, score) for k, score in enumerate((0.9, 0.3, 0.6))]
-    found = doubts({}, by_id(*some))
-    assert [doubt.specimen for doubt in found] == [some[1], some[2], some[0]]
-    assert [doubt.text for doubt in found] == ["Score 0.30.", "Score 0.60.", "Score 0.90."]
+    found = review_items({}, by_id(*some))
+    assert [entry.specimen for entry in found] == [some[1], some[2], some[0]]
+    assert [entry.text for entry in found] == ["Score 0.30.", "Score 0.60.", "Score 0.90."]
 
 
 def test_disagreements_come_before_low_scores():
     own = [drawn(100), drawn(300, "Nitzschia"), drawn(500), drawn(700)]
     agrees, other_class, in_part, new = proposed(102), proposed(301), proposed(525), proposed(900, score=0.1)
-    found = doubts(by_id(*own), by_id(agrees, other_class, in_part, new))
-    assert [(doubt.specimen.id, doubt.reason) for doubt in found] == [
+    found = review_items(by_id(*own), by_id(agrees, other_class, in_part, new))
+    assert [(entry.specimen.id, entry.reason) for entry in found] == [
         (other_class.id, "class"),
         (in_part.id, "outline"),
         (own[3].id, "missed"),
@@ -95,14 +95,14 @@ def test_no_specimen_is_accepted_twice():
 
 
 def test_nothing_is_doubtful_when_nothing_is_proposed():
-    assert doubts(by_id(drawn()), {}) == []
-    assert Round().next(by_id(drawn()), {}) is None
-    assert Round().next({}, {}) is None
+    assert review_items(by_id(drawn()), {}) == []
+    assert ReviewRound().next(by_id(drawn()), {}) is None
+    assert ReviewRound().next({}, {}) is None
 
 
 def test_a_round_shows_each_once_and_begins_anew():
     specimens, proposals = by_id(drawn(500)), by_id(*(proposed(100.0 * k, 0.2 + 0.1 * k) for k in range(3)))
-    walk = Round()
+    walk = ReviewRound()
     first = [walk.next(specimens, proposals).specimen.id for _ in range(4)]
     assert first == [*specimens, *proposals]
     del proposals[first[1]]
@@ -111,10 +111,10 @@ def test_a_round_shows_each_once_and_begins_anew():
 
 def test_a_specimen_whose_proposal_was_rejected_was_not_missed():
     own, copy, other = drawn(100), proposed(101), proposed(400)
-    walk = Round()
+    walk = ReviewRound()
     walk.note(by_id(own), by_id(copy, other))
     found = [walk.next(by_id(own), by_id(other)) for _ in range(2)]
-    assert [doubt.specimen.id for doubt in found] == [other.id, other.id]
+    assert [entry.specimen.id for entry in found] == [other.id, other.id]
 
 
 places = st.tuples(st.floats(0, 400), st.sampled_from(["Navicula", "Nitzschia"]))
@@ -128,13 +128,13 @@ places = st.tuples(st.floats(0, 400), st.sampled_from(["Navicula", "Nitzschia"])
 def test_every_proposal_is_looked_at_once_a_round(own, found):
     specimens = by_id(*(drawn(*place) for place in own))
     proposals = by_id(*(proposed(x, score, origin, name) for (x, name), score, origin in found))
-    listed = doubts(specimens, proposals)
-    ids = [doubt.specimen.id for doubt in listed]
+    listed = review_items(specimens, proposals)
+    ids = [entry.specimen.id for entry in listed]
     assert len(ids) == len(set(ids))
     assert proposals.keys() <= set(ids) <= proposals.keys() | specimens.keys()
-    walk = Round()
+    walk = ReviewRound()
     assert [walk.next(specimens, proposals).specimen.id for _ in listed] == ids
-    assert all(doubt.reason == "missed" for doubt in listed if doubt.specimen.id in specimens)
-    calm = [doubt.specimen.score for doubt in listed if doubt.reason == "score"]
+    assert all(entry.reason == "missed" for entry in listed if entry.specimen.id in specimens)
+    calm = [entry.specimen.score for entry in listed if entry.reason == "score"]
     assert calm == sorted(calm)
-    assert [doubt.reason == "score" for doubt in listed] == [False] * (len(listed) - len(calm)) + [True] * len(calm)
+    assert [entry.reason == "score" for entry in listed] == [False] * (len(listed) - len(calm)) + [True] * len(calm)

@@ -1,9 +1,9 @@
-"""The class that is chosen: for what is drawn next, and for what is selected."""
+"""The chosen class, for the selected specimens and for the next one that is drawn."""
 
 from __future__ import annotations
 
 from napari_diatom.widgets.annotate import questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
@@ -17,11 +17,11 @@ class ClassChoice:
     Parameters
     ----------
     form : AnnotateForm
-        Where classes are chosen.
+        Has the list of classes.
     opened : Opened
-        What is open.
-    canvas : Canvas
-        What shows the open image.
+        The open project and image.
+    canvas : AnnotationCanvas
+        Shows the open image.
     overview : Overview
         Shows the classes.
     actions : SpecimenActions
@@ -34,7 +34,7 @@ class ClassChoice:
         self,
         form: AnnotateForm,
         opened: Opened,
-        canvas: Canvas,
+        canvas: AnnotationCanvas,
         overview: Overview,
         actions: SpecimenActions,
         review: ProposalReview,
@@ -47,10 +47,10 @@ class ClassChoice:
         self._review = review
 
     def use(self, key_or_name: str) -> None:
-        """Choose a class, by its key or name, for what is drawn next, and give it to what is selected.
+        """Choose a class, by its key or name, for the next specimen and for the selected ones.
 
-        Selected proposals are accepted as that class while their layer is the active one; in the middle of a box it is
-        that box's alone.
+        While the layer of the proposals is active, the selected proposals are accepted as that class. While a box is
+        being drawn, only that box gets the class.
         """
         project, classes = self._opened.project, self._form.classes
         name = classes.by_key(key_or_name) or key_or_name
@@ -59,17 +59,17 @@ class ClassChoice:
         classes.setValue(name)
         if self._canvas.three_clicks.clicks:
             return
-        if self._review.is_at_hand:
+        if self._review.is_active:
             self._review.accept_as(name)
         else:
             self._actions.set_class(name)
 
     def add(self, name: str) -> None:
-        """Add a class to the project and choose it; where there are others already, a person is asked first."""
+        """Add a class to the project and choose it. If the project has classes already, the user is asked first."""
         project = self._opened.project
         if project is None or (project.settings.classes and not questions.is_new_class(self._form, name)):
             return
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             project.update(project.settings.with_classes([name]))
             self._overview.show_classes()
             self._form.classes.clear_search()

@@ -1,4 +1,4 @@
-"""The classes of a project: which one new specimens get, with keys for the first nine and a search for long lists."""
+"""The list of a project's classes, with keys for the first nine and a search field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQUARE: Final = 12
 
 
 class ClassList(QWidget):
-    """Chooses a class; activating one gives it to what is selected.
+    """Chooses a class. A double-click gives it to the selected specimens.
 
     Parameters
     ----------
@@ -26,18 +26,18 @@ class ClassList(QWidget):
     """
 
     valueChanged = Signal(str)
-    """The class that new specimens get."""
+    """The class of new specimens."""
     applied = Signal(str)
-    """A class to be given to what is selected."""
-    wanted = Signal(str)
-    """The name of a class that is not there."""
+    """A class for the selected specimens."""
+    newClassEntered = Signal(str)
+    """The name of a class that the project does not have yet."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
         self._search = named(QLineEdit(), "class_search")
-        self._search.setPlaceholderText("Find a class by name or code, or type a new one; Enter takes it")
+        self._search.setPlaceholderText("Find a class by name or code, or type a new one and press Enter")
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._filter)
         self._search.returnPressed.connect(self._take_first)
@@ -51,7 +51,7 @@ class ClassList(QWidget):
         layout.addWidget(self._list, 1)
 
     def value(self) -> str:
-        """Return the chosen class, empty where there is none."""
+        """Return the chosen class, empty if there is none."""
         item = self._list.currentItem()
         return "" if item is None else _name(item)
 
@@ -62,7 +62,7 @@ class ClassList(QWidget):
                 self._list.setCurrentRow(row)
 
     def set_classes(self, classes: Sequence[ProjectClass]) -> None:
-        """Offer these classes; the choice is kept where it is among them."""
+        """List these classes. The chosen class stays chosen if it is one of them."""
         chosen = self.value()
         self._classes = tuple(classes)
         self._list.clear()
@@ -81,7 +81,7 @@ class ClassList(QWidget):
         if counts != self._counts:
             self._counts = counts
             self._write()
-            # In a later turn of the event loop the whole window would be painted once more.
+            # Lay out the list now: in a later turn of the event loop, the whole window would be painted again.
             self._list.visualRect(self._list.currentIndex())
 
     def clear_search(self) -> None:
@@ -116,7 +116,7 @@ class ClassList(QWidget):
                 self._search.clear()
                 return
         if text := self._search.text().strip():
-            self.wanted.emit(text)
+            self.newClassEntered.emit(text)
 
 
 def _name(item: QListWidgetItem) -> str:

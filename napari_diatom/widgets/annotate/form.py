@@ -1,4 +1,4 @@
-"""The form of the dock *Annotate diatoms*: its lists, buttons and lines of text, and how they lie."""
+"""The form of the dock *Annotate diatoms*: its lists, buttons and messages, and their layout."""
 
 from __future__ import annotations
 
@@ -27,44 +27,45 @@ from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.napari_layers import project_layer
 from napari_diatom.widgets.annotate.class_list import ClassList
-from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
 from napari_diatom.widgets.common.object_names import named
 
+FIND_MOVED: Final = "Find moved images..."
 _NOT_STORED: Final = (
-    "<b>Your last edits are not on disk.</b> They are in memory alone, and lost when napari is closed. Make room on "
-    "the disk, or make the folder of the project writable: saving is tried again every few seconds."
+    "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
+    "space, or make the project folder writable. Saving is tried again every few seconds."
 )
 _TOOLS: Final = {
-    "select": ("Select", "Select, move, turn and scale specimens (S)"),
-    "three-clicks": ("Rotated box", "Three clicks: both ends of the apical axis, then the margin (B)"),
+    "select": ("Select", "Select, move, rotate and scale specimens (S)"),
+    "three-clicks": ("Rotated box", "Click both ends of the apical axis, then the margin (B)"),
     "upright": ("Upright box", "Drag from corner to corner (U)"),
-    "polygon": ("Polygon", "Click the corners; double click or Enter closes it (P)"),
-    "paint": ("Paint mask", "Paint and fill the mask of the selected specimen, or of a new one (M, then M again)"),
+    "polygon": ("Polygon", "Click the corners, then double-click or press Enter to close the polygon (P)"),
+    "paint": ("Paint mask", "Paint the mask of the selected specimen, or of a new one. M starts and finishes it"),
 }
 _TOOL_LOOK: Final = """
 QToolButton { border: 1px solid rgba(128, 128, 128, 110); border-radius: 2px; padding: 3px 5px; }
 QToolButton:checked { background: rgba(86, 180, 233, 130); }
 """
-"""napari's themes draw tools without a border, and those that are switched on like the others."""
+"""napari's themes draw tools without a border, and do not show which one is switched on."""
 
 B = TypeVar("B", bound=QAbstractButton)
 
 
 class AnnotateForm(QWidget):
-    """Shows what can be done with a project, and what is known of it.
+    """Shows a project, and the buttons and lists to work on it.
 
-    Its buttons and lists are public, for those that do what they ask for.
+    The buttons and lists are public: the parts of the dock connect to them.
     """
 
-    tool_wanted = Signal(str)
+    tool_chosen = Signal(str)
     """A tool was clicked."""
-    status_wanted = Signal(str)
-    """A status was chosen for what is selected."""
+    status_chosen = Signal(str)
+    """A status was chosen for the selected specimens."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.browser = Browser()
+        self.browser = ImageBrowser()
         self.classes = ClassList()
         self.line = named(MessageLine(), "message")
         self._build_project()
@@ -77,17 +78,17 @@ class AnnotateForm(QWidget):
         """Return the chosen model."""
         return self._models.get(self._model.currentData())
 
-    def hold(self, tool: str) -> None:
-        """Show which tool is in the hand."""
+    def show_tool(self, tool: str) -> None:
+        """Show which tool is in use."""
         for name, button in self.tools.items():
             button.setChecked(tool == name)
 
     def show_stored(self, is_stored: bool) -> None:
-        """Say so as long as edits are in memory alone."""
+        """Show a warning while edits are only in memory."""
         self._not_stored.setVisible(not is_stored)
 
     def show_counts(self) -> None:
-        """Show how many specimens of each class the images of the list have together."""
+        """Show how many specimens of each class the project has."""
         counts: Counter[str] = Counter()
         for tally in self.browser.tallies():
             counts.update(tally.by_class())
@@ -99,6 +100,15 @@ class AnnotateForm(QWidget):
         self.open = _button(QPushButton, "open_project", "Open...")
         self.new = _button(QPushButton, "new_project", "New...")
         self.add = _button(QPushButton, "add_images", "Add images...")
+        self.find_moved = _button(
+            QPushButton, "find_moved", FIND_MOVED, "Choose the folder that the missing images are in now"
+        )
+        self.remove = _button(
+            QPushButton,
+            "remove_image",
+            "Remove image...",
+            "Remove the selected image from the project; its file is not deleted",
+        )
 
     def _build_tools(self) -> None:
         self.tools: dict[str, QToolButton] = {}
@@ -109,15 +119,15 @@ class AnnotateForm(QWidget):
             self.tools[name] = button
         self.undo = _button(QToolButton, "undo", "Undo")
         self.redo = _button(QToolButton, "redo", "Redo")
-        self.keys = _button(QToolButton, "keys", "Keys", "All keys (F1)")
+        self.keys = _button(QToolButton, "keys", "Keys", "Show all keys (F1)")
         self.to_box = _button(
-            QToolButton, "to_boxes", "To box", "The rotated box in place of the selected masks and polygons"
+            QToolButton, "to_boxes", "To box", "Replace the selected masks and polygons with rotated boxes"
         )
         self.to_polygon = _button(
-            QToolButton, "to_polygons", "To polygon", "Polygons, which have masks, in place of the selected boxes"
+            QToolButton, "to_polygons", "To polygon", "Replace the selected boxes with polygons, which have masks"
         )
         self.status = named(QComboBox(), "status")
-        self.status.addItem("status of the selected", "")
+        self.status.addItem("set status ...", "")
         for status in STATUSES:
             self.status.addItem(status, status)
         self.status.activated.connect(self._take_status)
@@ -131,26 +141,28 @@ class AnnotateForm(QWidget):
         for name, model in self._models.items():
             self._model.addItem(f"{name} {model.card.version}", name)
         self.propose = _button(
-            QPushButton, "propose", "Propose", "Have the model look at this image; nothing of yours is touched"
+            QPushButton, "propose", "Propose", "Run the model on this image. Your specimens stay as they are"
         )
-        self.propose_all = _button(QPushButton, "propose_all", "All untouched")
+        self.propose_all = _button(
+            QPushButton, "propose_all", "All untouched", "Run the model on all images that nobody has worked on yet"
+        )
         self.stop = _button(QPushButton, "stop", "Stop")
         self.stop.setEnabled(False)
-        self.accept = _button(QPushButton, "accept", "Accept", "The selected proposals, else the current one (A)")
-        self.reject = _button(QPushButton, "reject", "Reject", "The selected proposals, else the current one (X)")
+        self.accept = _button(QPushButton, "accept", "Accept", "Accept the selected proposals, or the current one (A)")
+        self.reject = _button(QPushButton, "reject", "Reject", "Reject the selected proposals, or the current one (X)")
         self.uncertain = _button(
             QPushButton,
             "next_uncertain",
             "Next uncertain",
-            "What models and people disagree about, then the lowest score (N)",
+            "Go to the next proposal to review: disagreements first, then low scores (N)",
         )
         self.gallery = _button(
             QPushButton,
             "show_gallery",
             "Gallery",
-            "All specimens of the project as upright pictures, to be sorted and relabelled",
+            "Show all specimens of the project as upright pictures, to sort and rename them",
         )
-        self.done = _button(QPushButton, "done", "Done", "All specimens of the image are annotated (D)")
+        self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
 
     def _build_lines(self) -> None:
@@ -171,7 +183,7 @@ class AnnotateForm(QWidget):
         for column, button in enumerate((self.undo, self.redo, self.to_box, self.to_polygon, self.keys)):
             tools.addWidget(button, 1, column)
         for label in (self.counts, self.extent):
-            # A text that grows in the middle of a drag must not widen the dock: the slide would move under the mouse.
+            # A text that grows during a drag must not widen the dock: the image would move under the mouse.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         work = QWidget()
         work.setStyleSheet(_TOOL_LOOK)
@@ -184,7 +196,12 @@ class AnnotateForm(QWidget):
         column_layout.addLayout(_row(self.accept, self.reject, self.uncertain, self.gallery, self.done))
         column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
         split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(self.browser)
+        images = QWidget()
+        images_layout = QVBoxLayout(images)
+        images_layout.setContentsMargins(0, 0, 0, 0)
+        images_layout.addWidget(self.browser)
+        images_layout.addLayout(_row(self.find_moved, self.remove))
+        split.addWidget(images)
         split.addWidget(work)
         split.setStretchFactor(1, 1)
         layout = QVBoxLayout(self)
@@ -195,18 +212,18 @@ class AnnotateForm(QWidget):
         layout.addWidget(self._not_stored)
 
     def _take_tool(self, name: str, *_: object) -> None:
-        self.tool_wanted.emit(name)
+        self.tool_chosen.emit(name)
 
     def _take_status(self, index: int) -> None:
         status = self.status.itemData(index)
         with signals_blocked(self.status):
             self.status.setCurrentIndex(0)
         if status:
-            self.status_wanted.emit(status)
+            self.status_chosen.emit(status)
 
 
 def _button(kind: type[B], name: str, title: str, tip: str = "") -> B:
-    """Return a button by the name of which tests find it."""
+    """Return a button with an object name, by which tests find it."""
     button = named(kind(), name)
     button.setText(title)
     button.setToolTip(tip)
@@ -214,7 +231,7 @@ def _button(kind: type[B], name: str, title: str, tip: str = "") -> B:
 
 
 def _row(*parts: QWidget | tuple[QWidget, int]) -> QHBoxLayout:
-    """Return widgets side by side, those with a number as wide as there is room."""
+    """Return widgets side by side. A number is the stretch factor of its widget."""
     row = QHBoxLayout()
     for part in parts:
         widget, stretch = part if isinstance(part, tuple) else (part, 0)

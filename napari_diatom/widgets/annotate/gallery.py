@@ -1,4 +1,4 @@
-"""The review gallery: all specimens of a project as upright pictures, to be sorted, selected and relabelled."""
+"""The review gallery: all specimens of a project as upright pictures, to sort, select and rename them."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
-from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 
 SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
 _SELECTED_LOOK: Final = "QListView::item:selected { background: rgba(86, 180, 233, 150); }"
-_MOST_OPEN: Final = 100_000_000
-"""Pixels of decoded images that are kept while their specimens are cut out, but for the last image."""
+_MAX_OPEN: Final = 100_000_000
+"""Pixels of decoded images that stay in memory. The last image stays in any case."""
 _TURN_S: Final = 0.02
-"""Seconds for which images are listed in one turn of the event loop, but for the last image."""
+"""Seconds in one turn of the event loop after which no other image is listed."""
 _ORDER_TITLES: Final[Mapping[Order, str]] = {
     "unlikeness": "least like their class first",
     "confidence": "least sure of their class first",
@@ -59,17 +59,17 @@ _ORDER_TITLES: Final[Mapping[Order, str]] = {
     "image": "by image",
 }
 _ORDER_TIPS: Final[Mapping[Order, str]] = {
-    "unlikeness": "How far length and shape lie from what their class has",
-    "confidence": "How probable length and shape make their class among all classes",
-    "score": "How sure the model was that there is a specimen; 1 where a person drew it",
-    "length": "In µm where all pixel sizes are known",
-    "length/width": "Length over width",
-    "image": "In the order of the images and of the specimens in them",
+    "unlikeness": "How far length and shape are from those of the class",
+    "confidence": "How probable the class is among all classes, by length and shape",
+    "score": "How certain the model was that this is a specimen. 1 if a person drew it",
+    "length": "In µm if all pixel sizes are known, otherwise in pixels",
+    "length/width": "Length divided by width",
+    "image": "In the order of the images, and of the specimens in each image",
 }
 
 
 class _Slides:
-    """The images that pictures are cut from; used by the reading thread alone."""
+    """The images that pictures are cut from. Only the reading thread uses them."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[Path, ProjectImage], SlideImage] = OrderedDict()
@@ -79,13 +79,13 @@ class _Slides:
         if key not in self._open:
             self._open[key] = open_image_page(path, image.page, image.division)
         self._open.move_to_end(key)
-        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MOST_OPEN:
+        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MAX_OPEN:
             self._open.popitem(last=False)[1].release()
         return upright_crop(self._open[key], box, SIDE)
 
 
 class _Specimens(QAbstractListModel):
-    """The entries that are shown, with their pictures."""
+    """The specimens that are shown, with their pictures."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,7 +93,7 @@ class _Specimens(QAbstractListModel):
         self._entries: list[Entry] = []
         self._rows: dict[tuple[str, str], int] = {}
         self._slides = _Slides()
-        self._pictures = LazyPictures(self)
+        self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
         blank = QPixmap(SIDE, SIDE)
         blank.fill(QColor("#3a3e46"))
@@ -131,7 +131,7 @@ class _Specimens(QAbstractListModel):
             return None
         entry = self._entries[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            # Always two lines: the view takes the first item's height for all.
+            # Always two lines: the view gives all items the height of the first.
             return f"{entry.name}\n{entry.status if entry.status != STATUSES[0] else ''}"
         if role == Qt.ItemDataRole.ToolTipRole:
             made = "proposed, " if entry.proposed else ""
@@ -162,7 +162,7 @@ class _Specimens(QAbstractListModel):
 
 
 class Gallery(QWidget):
-    """Looks through the specimens of a project.
+    """Shows the specimens of a project.
 
     Parameters
     ----------
@@ -170,8 +170,8 @@ class Gallery(QWidget):
         Its owner.
     """
 
-    wanted = Signal(str, str)
-    """Ids of an image and of a specimen that is to be seen on its slide."""
+    slideRequested = Signal(str, str)
+    """Ids of an image and of one of its specimens, to be shown on the slide."""
     edited = Signal(object)
     """Ids of the images whose specimens were changed here."""
     failed = Signal(str)
@@ -200,7 +200,7 @@ class Gallery(QWidget):
         self._list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._list.setStyleSheet(_SELECTED_LOOK)
-        # The end of a taxon's name tells as much as its beginning.
+        # The end of a taxon's name says as much as its beginning.
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setModel(self._model)
         self._list.activated.connect(self._go_to)
@@ -211,7 +211,7 @@ class Gallery(QWidget):
         when_destroyed(self, _Specimens.stop, self._model)
 
     def set_project(self, project: Project | None) -> None:
-        """Show the specimens of a project; they are listed in the background."""
+        """Show the specimens of a project. They are listed in the background."""
         self._project = project
         self._entries = {}
         self._model.forget_pictures()
@@ -221,21 +221,21 @@ class Gallery(QWidget):
         self._show()
 
     def refresh(self, image_id: str) -> None:
-        """List the specimens of an image anew."""
+        """List the specimens of an image again."""
         if self._project is not None:
             self._list_image(image_id)
             self._show_timer.start()
 
     def entries(self) -> list[Entry]:
-        """Return what is shown, in its order."""
+        """Return the specimens that are shown, in their order."""
         return [self._model.entry(row) for row in range(self._model.rowCount())]
 
     def selected(self) -> list[Entry]:
-        """Return what is selected."""
+        """Return the selected specimens."""
         return [self._model.entry(index.row()) for index in self._list.selectedIndexes()]
 
     def select_all(self) -> None:
-        """Select all that is shown."""
+        """Select all specimens that are shown."""
         self._list.selectAll()
 
     def set_class(self, name: str) -> None:
@@ -247,7 +247,7 @@ class Gallery(QWidget):
         self._change(lambda document, ids: document.set_status(ids, status))
 
     def delete(self) -> None:
-        """Delete the selected specimens; undone where their images are open."""
+        """Delete the selected specimens. For an open image, this can be undone."""
         self._change(lambda document, ids: document.remove(ids))
 
     def _build(self) -> None:
@@ -306,7 +306,7 @@ class Gallery(QWidget):
 
     def _list_image(self, image_id: str) -> None:
         assert self._project is not None
-        with self._told():
+        with self._reporting_errors():
             self._entries[image_id] = self._listed(image_id, self._project.contents(image_id))
 
     def _listed(self, image_id: str, contents: Contents) -> list[Entry]:
@@ -317,7 +317,7 @@ class Gallery(QWidget):
 
     @contextlib.contextmanager
     def _document(self, image_id: str) -> Iterator[Document]:
-        """Give a document, which is written and forgotten afterwards unless it was open before."""
+        """Yield a document. Afterwards it is written and released, unless it was open before."""
         project = self._project
         assert project is not None
         was_open = project.is_open(image_id)
@@ -328,7 +328,7 @@ class Gallery(QWidget):
                 project.release(image_id)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _reporting_errors(self) -> Iterator[None]:
         try:
             yield
         except DiatomError as error:
@@ -364,7 +364,7 @@ class Gallery(QWidget):
             return
         touched = gallery_order.by_image(self.selected())
         for image_id, ids in touched.items():
-            with self._told(), self._document(image_id) as document:
+            with self._reporting_errors(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])
                 self._entries[image_id] = self._listed(image_id, document.contents)
         self._show()
@@ -386,4 +386,4 @@ class Gallery(QWidget):
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():
             entry = self._model.entry(index.row())
-            self.wanted.emit(entry.image_id, entry.id)
+            self.slideRequested.emit(entry.image_id, entry.id)

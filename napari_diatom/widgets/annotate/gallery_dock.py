@@ -1,4 +1,4 @@
-"""The review gallery in a dock of its own, shown when it is asked for."""
+"""The review gallery in a dock of its own."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GalleryDock(QObject):
         Its owner.
     """
 
-    wanted = Signal(str, str)
-    """The id of an image, and that of a specimen of it, which is to be shown on its slide."""
+    slideRequested = Signal(str, str)
+    """Ids of an image and of one of its specimens, to be shown on the slide."""
     edited = Signal(object)
     """Ids of images that were edited in the gallery."""
     failed = Signal(str)
@@ -38,17 +38,17 @@ class GalleryDock(QObject):
         self._gallery: Gallery | None = None
 
     def gallery(self) -> Gallery | None:
-        """Return the review gallery where it was shown."""
+        """Return the review gallery, or None if it is not open."""
         return self._gallery
 
     def show(self, project: Project | None) -> None:
         """Show all specimens of a project as upright pictures."""
         if self._gallery is None:
             self._gallery = gallery = Gallery()
-            gallery.wanted.connect(self.wanted)
+            gallery.slideRequested.connect(self.slideRequested)
             gallery.edited.connect(self.edited)
             gallery.failed.connect(self.failed)
-            # Closed by the user, the dock takes the gallery with it.
+            # When the user closes the dock, the gallery is destroyed with it.
             when_destroyed(gallery, self.__dict__.__setitem__, "_gallery", None)
             self._viewer.window.add_dock_widget(gallery, name="Review gallery", area="bottom")
             gallery.set_project(project)
@@ -58,11 +58,11 @@ class GalleryDock(QObject):
             dock.raise_()
 
     def set_project(self, project: Project | None) -> None:
-        """Show another project where the gallery is shown."""
+        """Show another project, if the gallery is open."""
         if self._gallery is not None:
             self._gallery.set_project(project)
 
     def refresh(self, image_id: str) -> None:
-        """Show what an image has now."""
+        """Show the current specimens of an image."""
         if self._gallery is not None:
             self._gallery.refresh(image_id)

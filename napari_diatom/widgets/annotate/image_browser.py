@@ -1,8 +1,8 @@
-"""The list of a project's images: thumbnails, how far each is, how many specimens it has."""
+"""The list of a project's images, with their thumbnails, states and numbers of specimens."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,18 +16,20 @@ from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
-from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
+from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 
 THUMBNAIL: Final = 56
 _IMAGE_ID: Final = Qt.ItemDataRole.UserRole
 _STATE: Final = Qt.ItemDataRole.UserRole + 1
+_IS_MISSING: Final = Qt.ItemDataRole.UserRole + 2
+_FILE_MISSING: Final = "file is missing"
 
 STATE_TITLES: Final[Mapping[str, str]] = {
     "untouched": "untouched",
     "machine": "proposals only",
-    "work": "in work",
+    "work": "in progress",
     "done": "done",
 }
 _STATE_COLOURS: Final[Mapping[str, str]] = {
@@ -39,14 +41,15 @@ _STATE_COLOURS: Final[Mapping[str, str]] = {
 
 
 class _Images(QAbstractListModel):
-    """The images with what they have."""
+    """The images with their states and numbers of specimens."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._project: Project | None = None
         self._tallies: list[Tally] = []
         self._rows: dict[str, int] = {}
-        self._pictures = LazyPictures(self)
+        self.missing: frozenset[str] = frozenset()
+        self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
 
     def set_project(self, project: Project | None, tallies: Sequence[Tally]) -> None:
@@ -58,7 +61,7 @@ class _Images(QAbstractListModel):
         self.endResetModel()
 
     def update(self, tally: Tally) -> bool:
-        """Take what an image has now; return whether it is shown otherwise by that."""
+        """Update what is known of an image. Return whether it looks different now."""
         row = self._rows.get(tally.image.id)
         if row is None:
             return False
@@ -67,6 +70,11 @@ class _Images(QAbstractListModel):
         if differs:
             self._repaint(tally.image.id)
         return differs
+
+    def set_missing(self, image_ids: Iterable[str]) -> None:
+        self.missing = frozenset(image_ids)
+        if self._tallies:
+            self.dataChanged.emit(self.index(0), self.index(len(self._tallies) - 1))
 
     def stop(self) -> None:
         self._pictures.stop()
@@ -85,7 +93,8 @@ class _Images(QAbstractListModel):
             return None
         tally = self._tallies[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"{tally.image.id}\n{summary_of(tally)}"
+            missing = f"{_FILE_MISSING}, " if tally.image.id in self.missing else ""
+            return f"{tally.image.id}\n{missing}{summary_of(tally)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return tally.problem or tally.image.path
         if role == Qt.ItemDataRole.DecorationRole:
@@ -94,6 +103,8 @@ class _Images(QAbstractListModel):
             return tally.image.id
         if role == _STATE:
             return tally.state
+        if role == _IS_MISSING:
+            return tally.image.id in self.missing
         return None
 
     def _icon(self, tally: Tally) -> QIcon:
@@ -121,7 +132,7 @@ class _Images(QAbstractListModel):
 
 
 class _Filter(QSortFilterProxyModel):
-    """The images of one state whose names hold some text."""
+    """The images of one state whose names contain a text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,10 +143,11 @@ class _Filter(QSortFilterProxyModel):
         model = self.sourceModel()
         assert model is not None
         index = model.index(row, 0, parent)
-        return (not self.state or index.data(_STATE) == self.state) and self.text in str(index.data(_IMAGE_ID)).lower()
+        wanted = index.data(_IS_MISSING) if self.state == _FILE_MISSING else self.state in ("", index.data(_STATE))
+        return bool(wanted) and self.text in str(index.data(_IMAGE_ID)).lower()
 
 
-class Browser(QWidget):
+class ImageBrowser(QWidget):
     """Shows the images of a project and chooses one.
 
     Parameters
@@ -145,7 +157,9 @@ class Browser(QWidget):
     """
 
     chosen = Signal(str)
-    """Id of an image that the user wants to see."""
+    """Id of an image that the user opens."""
+    selectionChanged = Signal()
+    """Another image is selected in the list, or none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -160,10 +174,14 @@ class Browser(QWidget):
         self._list.setMinimumHeight(2 * THUMBNAIL)
         self._list.clicked.connect(self._choose)
         self._list.activated.connect(self._choose)
+        selection = self._list.selectionModel()
+        assert selection is not None
+        selection.currentChanged.connect(lambda *_: self.selectionChanged.emit())
         self._states = named(QComboBox(), "state_filter")
         self._states.addItem("all images", "")
         for state, title in STATE_TITLES.items():
             self._states.addItem(title, state)
+        self._states.addItem(_FILE_MISSING, _FILE_MISSING)
         self._states.currentIndexChanged.connect(self._refilter)
         self._search = named(QLineEdit(), "image_search")
         self._search.setPlaceholderText("find an image")
@@ -188,17 +206,30 @@ class Browser(QWidget):
         self._next.setEnabled(project is not None)
 
     def update_image(self, tally: Tally) -> None:
-        """Take what an image has now."""
+        """Show the current state and numbers of an image."""
         if self._model.update(tally):
-            # In a later turn of the event loop the whole window would be painted once more.
+            # Lay out the list now: in a later turn of the event loop, the whole window would be painted again.
             self._list.visualRect(self._filter.index(0, 0))
 
     def tallies(self) -> tuple[Tally, ...]:
-        """Return what all images have, in their order."""
+        """Return state and numbers of all images, in their order."""
         return self._model.tallies()
 
+    def set_missing(self, image_ids: Iterable[str]) -> None:
+        """Mark the images whose files are missing."""
+        self._model.set_missing(image_ids)
+
+    def has_missing(self) -> bool:
+        """Return whether the file of an image is missing."""
+        return bool(self._model.missing)
+
+    def selected(self) -> str:
+        """Return the id of the image that is selected in the list, empty if there is none."""
+        index = self._list.currentIndex()
+        return str(index.data(_IMAGE_ID)) if index.isValid() else ""
+
     def current(self) -> str:
-        """Return the id of the image that is shown, empty where none is."""
+        """Return the id of the open image, empty if there is none."""
         return self._current
 
     def show_current(self, image_id: str) -> None:
@@ -211,19 +242,19 @@ class Browser(QWidget):
             self._list.scrollTo(index)
 
     def show_none(self) -> None:
-        """Mark no image as open, so that each can be chosen."""
+        """Mark no image as open, so that any can be chosen."""
         self._current = ""
         self._list.clearSelection()
 
     def step(self, by: int) -> None:
-        """Choose the image that is shown ``by`` rows further down the list."""
+        """Choose the image ``by`` rows further down the list."""
         index = self._list.currentIndex()
         row = index.row() + by if index.isValid() else 0
         if 0 <= row < self._filter.rowCount():
             self._choose(self._filter.index(row, 0))
 
     def next_unfinished(self) -> None:
-        """Choose the next image that is not done, from the current one on and round."""
+        """Choose the next image that is not done. After the last image, the search goes on with the first."""
         tallies = self._model.tallies()
         begin = (self._model.row(self._current) or 0) + 1 if self._current else 0
         for tally in [*tallies[begin:], *tallies[:begin]]:
@@ -243,7 +274,7 @@ class Browser(QWidget):
 
 
 def summary_of(tally: Tally) -> str:
-    """Return what an image has in a few words."""
+    """Return state and numbers of an image in a few words."""
     if tally.problem:
         return "cannot be read"
     parts = [STATE_TITLES[tally.state]] if tally.state != "machine" else []
@@ -255,7 +286,7 @@ def summary_of(tally: Tally) -> str:
 
 
 def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
-    """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
+    """Return a small picture of an image. Its longer side has :data:`THUMBNAIL` pixels."""
     page = open_image_page(project.path(image.id), image.page, image.division)
     try:
         return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))

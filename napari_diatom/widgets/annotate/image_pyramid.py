@@ -1,4 +1,4 @@
-"""An image of a project as napari shows it: small ones whole, large ones as a pyramid that is read tile by tile."""
+"""The data of an image layer: a small image whole, a large one as a pyramid that is read tile by tile."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from napari_diatom.images.slide_image import SlideImage
 
-MOST_PIXELS: Final = 60_000_000
-"""Pixels up to which an image is read at once."""
+MAX_PIXELS: Final = 60_000_000
+"""Pixels up to which an image is read whole."""
 _CHUNK: Final = 1024
 
 
 def layer_data(image: SlideImage) -> tuple[Any, bool]:
     """Return the data of an RGB image layer, and whether it is a pyramid.
 
-    Values of more than 8 bits come as they are shown in all else here, by their percentiles.
+    Values of more than 8 bits are scaled by their percentiles, as everywhere in napari-diatom.
 
     Raises
     ------
     InputError
         When the image cannot be read.
     """
-    if image.height * image.width <= MOST_PIXELS:
+    if image.height * image.width <= MAX_PIXELS:
         try:
             return image.read(0, 0, image.width, image.height), False
         finally:

@@ -1,4 +1,4 @@
-"""The keys of the annotation, and the sheet that lists them."""
+"""The keys of *Annotate diatoms*, and the table that lists them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Key(NamedTuple):
     Attributes
     ----------
     name : str
-        As napari calls it.
+        napari's name of the key.
     action : str
         Method of the widget.
     title : str
-        For the sheet.
+        What the key does, as the table of keys says it.
     argument : str
-        Passed to the method where it is not empty.
+        Passed to the method if it is not empty.
     """
 
     name: str
@@ -29,42 +29,49 @@ class Key(NamedTuple):
 
 
 DIGITS: Final = "123456789"
-CLASS_TITLE: Final = "class of what is selected and of what is drawn next; accepts a proposal as that class"
+CLASS_TITLE: Final = (
+    "set the class of the selected specimens and of the next one; accept selected proposals as that class"
+)
 
 KEYS: Final = (
-    Key("B", "use_tool", "rotated box in three clicks: end, end, margin", "three-clicks"),
-    Key("U", "use_tool", "upright box: drag from corner to corner", "upright"),
-    Key("P", "use_tool", "polygon: click its corners, double click or Enter to close", "polygon"),
-    Key("M", "use_tool", "paint the mask of the selected specimen; M or Enter takes it over", "paint"),
-    Key("S", "use_tool", "select, move, turn, scale; drag over the empty slide to select several", "select"),
-    Key("Z", "use_tool", "move the slide", "move"),
-    Key("Escape", "give_up", "give up what is being drawn"),
+    Key("B", "use_tool", "draw a rotated box in three clicks: one end, the other end, the margin", "three-clicks"),
+    Key("U", "use_tool", "draw an upright box: drag from corner to corner", "upright"),
+    Key("P", "use_tool", "draw a polygon: click its corners, then double-click or press Enter to close it", "polygon"),
+    Key("M", "use_tool", "paint the mask of the selected specimen; M or Enter finishes it", "paint"),
+    Key(
+        "S",
+        "use_tool",
+        "select, move, rotate and scale specimens; drag over the background to select several",
+        "select",
+    ),
+    Key("Z", "use_tool", "pan and zoom the image", "move"),
+    Key("Escape", "cancel", "cancel what is being drawn, or clear the selection"),
     *(
-        Key(str(n), "use_class", f"class number {n}: of what is selected and of what is drawn next", str(n))
+        Key(str(n), "use_class", f"set class number {n} for the selected specimens and for the next one", str(n))
         for n in range(1, 10)
     ),
-    Key("V", "set_status", "status valve", "valve"),
-    Key("G", "set_status", "status girdle view", "girdle"),
-    Key("F", "set_status", "status frustule", "frustule"),
-    Key("K", "set_status", "status broken", "broken"),
-    Key("I", "set_status", "status unidentified", "unidentified"),
-    Key("T", "set_status", "status teratological", "teratological"),
-    Key("A", "accept", "accept the selected proposals, else the current one"),
-    Key("X", "reject", "reject the selected proposals, else the current one"),
-    Key("N", "next_uncertain", "go to the next uncertain one: disagreements, then low scores"),
-    Key("Shift-A", "accept_all", "accept all proposals of this image but those of specimens that are there"),
-    Key("Delete", "delete", "delete what is selected"),
-    Key("Control-Z", "undo", "undo"),
-    Key("Control-Shift-Z", "redo", "redo"),
-    Key("PageDown", "next_image", "next image"),
-    Key("PageUp", "previous_image", "previous image"),
-    Key("D", "toggle_done", "image done, or not done"),
-    Key("F1", "show_keys", "this sheet"),
+    Key("V", "set_status", "set the status to valve", "valve"),
+    Key("G", "set_status", "set the status to girdle view", "girdle"),
+    Key("F", "set_status", "set the status to frustule", "frustule"),
+    Key("K", "set_status", "set the status to broken", "broken"),
+    Key("I", "set_status", "set the status to unidentified", "unidentified"),
+    Key("T", "set_status", "set the status to teratological", "teratological"),
+    Key("A", "accept", "accept the selected proposals, or the current one"),
+    Key("X", "reject", "reject the selected proposals, or the current one"),
+    Key("N", "next_uncertain", "go to the next proposal to review: disagreements first, then low scores"),
+    Key("Shift-A", "accept_all", "accept all proposals of this image, except those on existing specimens"),
+    Key("Delete", "delete", "delete the selected specimens"),
+    Key("Control-Z", "undo", "undo the last edit"),
+    Key("Control-Shift-Z", "redo", "redo the last edit that was undone"),
+    Key("PageDown", "next_image", "open the next image"),
+    Key("PageUp", "previous_image", "open the previous image"),
+    Key("D", "toggle_done", "mark the image as done, or as not done"),
+    Key("F1", "show_keys", "show this table"),
 )
 
 
 def sheet() -> str:
-    """Return the sheet as rich text."""
+    """Return the table of keys as rich text."""
     shown = [(key.name, key.title) for key in KEYS if key.name not in DIGITS]
     shown.insert(7, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
     return keys([(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown])

@@ -1,4 +1,4 @@
-"""A Labels layer to paint the mask of one specimen on, no larger than the part of the slide that is seen."""
+"""A Labels layer for painting the mask of one specimen, no larger than the visible part of the image."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 NAME: Final = "mask"
-_MOST_SIDE: Final = 6000
-"""Pixels to a side of the layer."""
+_MAX_SIDE: Final = 6000
+"""Pixels of a side of the layer."""
 _MARGIN: Final = 40
 _BRUSH: Final = 9
 
 
-class Painter:
+class MaskPainter:
     """Paints one mask at a time.
 
     Parameters
@@ -43,20 +43,20 @@ class Painter:
 
     @property
     def layer(self) -> Labels | None:
-        """The layer that is painted on."""
+        """The layer that is painted on, None while no mask is being painted."""
         return self._layer
 
     def begin(self, image: Image, view: tuple[int, int, int, int], specimen: Specimen | None) -> Labels:
-        """Show the mask of a specimen, or an empty one, to be painted on.
+        """Add a layer with the mask of a specimen, or with an empty mask, to paint on.
 
         Parameters
         ----------
         image : napari.layers.Image
             The slide.
         view : tuple of int
-            ``x0, y0, x1, y1`` of what is seen of it, in pixels.
+            ``x0, y0, x1, y1`` of its visible part, in pixels.
         specimen : Specimen or None
-            Whose mask it is; None for that of a new one.
+            The specimen whose mask is painted, or None for a new one.
         """
         mask = None if specimen is None else specimen.filled
         x0, y0, x1, y1 = view
@@ -66,7 +66,7 @@ class Painter:
             x1, y1 = max(x1, right + _MARGIN), max(y1, bottom + _MARGIN)
         height, width = (image.data[0] if image.multiscale else image.data).shape[:2]
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-        x1, y1 = min(x1, x0 + _MOST_SIDE), min(y1, y0 + _MOST_SIDE)
+        x1, y1 = min(x1, x0 + _MAX_SIDE), min(y1, y0 + _MAX_SIDE)
         canvas = np.zeros((max(y1 - y0, 1), max(x1 - x0, 1)), dtype=np.uint8)
         if mask is not None:
             seen = mask.within(x0, y0, x1, y1)
@@ -82,7 +82,7 @@ class Painter:
         return layer
 
     def end(self) -> CroppedMask | None:
-        """Take the layer away and return what was painted; None where there is nothing."""
+        """Remove the layer and return the mask that was painted, None if it is empty."""
         layer, self._layer = self._layer, None
         if layer is None:
             return None

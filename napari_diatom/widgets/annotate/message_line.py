@@ -1,4 +1,4 @@
-"""The line of a dock in which it says what has happened."""
+"""The line of a dock that shows messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qtpy.QtWidgets import QLabel
 from napari_diatom.core.errors import DiatomError
 
 ALARM: Final = "color: #d55e00"
-"""What a text looks like that a person must not overlook."""
+"""Style of a text that nobody must overlook."""
 
 
 class MessageLine(QLabel):
-    """Says what has happened, and what went wrong."""
+    """Shows what happened, and what went wrong."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class MessageLine(QLabel):
         self.say(message, error=True)
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """Show an error of ours to the user."""
+    def showing_errors(self) -> Iterator[None]:
+        """Show one of our errors to the user, here and as a notification."""
         try:
             yield
         except DiatomError as error:

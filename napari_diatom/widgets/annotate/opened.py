@@ -11,21 +11,21 @@ from napari_diatom.project.settings import ProjectImage
 
 @dataclass
 class Opened:
-    """The project that is annotated, and its image that is shown; it outlives the dock's widgets.
+    """The open project and its open image. This object outlives the widgets of the dock.
 
     Attributes
     ----------
     project : Project or None
         The open project.
     image : ProjectImage or None
-        The image of it that is shown.
+        The open image of the project.
     document : Document or None
-        The annotations of that image.
-    given_up : Project or None
-        The project whose edits that are in memory alone a person has agreed to lose.
+        The annotations of the open image.
+    discarded : Project or None
+        The project whose unsaved edits the user has agreed to lose.
     """
 
     project: Project | None = None
     image: ProjectImage | None = None
     document: Document | None = None
-    given_up: Project | None = None
+    discarded: Project | None = None

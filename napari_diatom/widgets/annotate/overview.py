@@ -1,4 +1,4 @@
-"""What the form shows of the open project and its image: title, counts, and what can be done now."""
+"""What the form shows of the open project and image: title, counts, and which buttons can be used."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from qtpy.QtCore import QObject
 from superqt.utils import signals_blocked
 
 from napari_diatom.project import summary
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.project.missing_images import missing_images
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 
 
 class Overview(QObject):
-    """Keeps the form true to what is open.
+    """Keeps the form up to date.
 
     Parameters
     ----------
     form : AnnotateForm
-        Shows it.
+        Shows the project.
     opened : Opened
-        What is open.
-    canvas : Canvas
-        What shows the open image.
+        The open project and image.
+    canvas : AnnotationCanvas
+        Shows the open image.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened
@@ -52,16 +53,22 @@ class Overview(QObject):
     def show_images(self) -> None:
         """List the images of the project, and mark the one that is open."""
         self._form.browser.set_project(self._opened.project)
+        self.show_missing()
         if self._opened.image is not None:
             self._form.browser.show_current(self._opened.image.id)
 
+    def show_missing(self) -> None:
+        """Mark the images whose files are missing."""
+        project = self._opened.project
+        self._form.browser.set_missing(() if project is None else [image.id for image in missing_images(project)])
+
     def count(self, *image_ids: str) -> None:
-        """Show in the list what images have now."""
+        """Show the current state and numbers of images in the list."""
         project, image, document = self._opened.project, self._opened.image, self._opened.document
         if project is None:
             return
         if image is not None and document is not None and image_ids == (image.id,):
-            # Of the image at hand, which is counted at every edit, no file is asked.
+            # The open image is counted at every edit, so no file is read.
             self._form.browser.update_image(summary.of_document(image, document))
         else:
             for tally in project.summary():
@@ -70,10 +77,12 @@ class Overview(QObject):
         self._form.show_counts()
 
     def refresh(self, *_: object) -> None:
-        """Enable what can be done now, and tell what the image has."""
+        """Enable the buttons that can be used now, and show the numbers of the open image."""
         form, document = self._form, self._opened.document
         for of_project in (form.add, form.propose_all, form.gallery):
             of_project.setEnabled(self._opened.project is not None)
+        form.find_moved.setEnabled(form.browser.has_missing())
+        form.remove.setEnabled(bool(form.browser.selected()))
         for of_image in (*form.tools.values(), form.done, form.propose, form.to_box, form.to_polygon, form.status):
             of_image.setEnabled(document is not None)
         undo, redo = (None, None) if document is None else (document.undo_label, document.redo_label)

@@ -1,4 +1,4 @@
-"""Projects are opened and closed, and their images are shown and left."""
+"""Opens and closes projects and their images."""
 
 from __future__ import annotations
 
@@ -12,56 +12,55 @@ from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_diatom.core.errors import DiatomError
-from napari_diatom.images.image_files import find_images
+from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
-from napari_diatom.widgets.annotate.canvas import Canvas
-from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
+from napari_diatom.widgets.annotate.form import FIND_MOVED, AnnotateForm
 from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.saving import Saving
-from napari_diatom.widgets.annotate.slide_view import close_up
+from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 
-_BEAT_MS: Final = 30_000
-"""Time after which a project tells others again that it is open here."""
+_HEARTBEAT_MS: Final = 30_000
+"""Time after which a project tells other windows again that it is open here."""
 _DEFAULT_CLASSES: Final = ("diatom",)
 
 
 class ProjectSession(QObject):
-    """Opens a project and its images, and loses nothing when they are left or taken away.
+    """Opens a project and its images. All edits are written before a project or image is closed.
 
     Parameters
     ----------
     form : AnnotateForm
         Lists the images.
     opened : Opened
-        What is open; nobody else opens or leaves anything.
-    canvas : Canvas
+        The open project and image. Only this class changes them.
+    canvas : AnnotationCanvas
         Shows the open image.
     toolbox : Toolbox
-        Where something may be half painted.
+        May have a mask that is still being painted.
     overview : Overview
-        Shows what is open.
+        Shows the project.
     saving : Saving
-        Writes before anything is left.
+        Writes edits before anything is closed.
     """
 
     project_changed = Signal()
-    """Another project is open, or none."""
+    """Another project was opened, or the project was closed."""
     closing = Signal()
-    """The project is about to be closed; its files are still at hand."""
+    """The project is about to be closed, and can still be used."""
     image_opened = Signal()
-    """Another image is shown."""
+    """Another image was opened."""
 
     def __init__(
         self,
         form: AnnotateForm,
         opened: Opened,
-        canvas: Canvas,
+        canvas: AnnotationCanvas,
         toolbox: Toolbox,
         overview: Overview,
         saving: Saving,
@@ -73,18 +72,18 @@ class ProjectSession(QObject):
         self._toolbox = toolbox
         self._overview = overview
         self._saving = saving
-        self._beat_timer = QTimer(self)
-        self._beat_timer.setInterval(_BEAT_MS)
-        self._beat_timer.timeout.connect(self._beat)
-        self._beat_timer.start()
-        self._look_timer = QTimer(self)
-        self._look_timer.setSingleShot(True)
-        self._look_timer.timeout.connect(self._look_after_layers)
+        self._heartbeat_timer = QTimer(self)
+        self._heartbeat_timer.setInterval(_HEARTBEAT_MS)
+        self._heartbeat_timer.timeout.connect(self._heartbeat)
+        self._heartbeat_timer.start()
+        self._check_timer = QTimer(self)
+        self._check_timer.setSingleShot(True)
+        self._check_timer.timeout.connect(self._check_layers)
         canvas.viewer.layers.events.removed.connect(self._on_removed)
 
     def open(self, folder: Path) -> None:
-        """Open a project and its first unfinished image; what is wrong with it is shown instead."""
-        with self._form.line.told():
+        """Open a project and its first unfinished image. If that fails, an error is shown."""
+        with self._form.line.showing_errors():
             project = Project.open(folder)
             if not self.close():
                 project.close()
@@ -94,45 +93,37 @@ class ProjectSession(QObject):
             self._form.browser.next_unfinished()
 
     def create(self, folder: Path, images: Sequence[Path], classes: Path | None = None) -> None:
-        """Make a project of images, with the classes of a taxon list or one class, and open it."""
-        with self._form.line.told():
+        """Make a project of images, with the classes of a taxon list or with one class, and open it."""
+        with self._form.line.showing_errors():
             Project.create(folder, images, _DEFAULT_CLASSES if classes is None else read_taxa(classes)).close()
             self.open(folder)
 
-    def add_images(self, files: Sequence[str]) -> None:
-        """Add images to the project."""
-        project = self._opened.project
-        if files and project is not None:
-            with self._form.line.told():
-                project.add_images(find_images(files))
-                self._overview.show_images()
-
     def close(self) -> bool:
-        """Write everything and close the project; what cannot be written stays in its journal.
+        """Write everything and close the project. Edits that cannot be written to its files stay in its journal.
 
-        Where edits are in memory alone, a person is asked, and without one the project stays open. Returns whether it
-        is closed.
+        If edits are only in memory, the user is asked. If nobody can answer, the project stays open. Returns whether
+        the project was closed.
         """
         if not self._saving.may_close():
             return False
         self.closing.emit()
-        self._leave_image()
+        self.leave_image()
         project, self._opened.project = self._opened.project, None
         self.show()
         if project is not None:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 project.close()
         return True
 
-    def let_go(self) -> bool:
-        """Leave the project and the viewer; return whether both were left."""
+    def close_and_leave(self) -> bool:
+        """Close the project and remove its layers from the viewer. Return whether that was done."""
         if not self.close():
             return False
         self._canvas.leave()
         return True
 
     def show(self) -> None:
-        """Show what project is open."""
+        """Show which project is open."""
         self.project_changed.emit()
         self._overview.show_images()
         self._overview.show_classes()
@@ -141,17 +132,25 @@ class ProjectSession(QObject):
         self._overview.refresh()
 
     def open_image(self, image_id: str) -> None:
-        """Show an image of the project with its specimens."""
+        """Open an image of the project and show its specimens."""
         project, opened, canvas = self._opened.project, self._opened, self._canvas
         if project is None:
             return
-        with self._form.line.told(), _unswept():
+        with self._form.line.showing_errors(), _without_garbage_collection():
             image = project.settings.image(image_id)
-            if project.linked_images.condition(image_id) == "changed":
-                show_info(f"{image_id} is another file than the one that was annotated. Boxes may lie elsewhere.")
+            condition = project.linked_images.condition(image_id)
+            if condition == "missing":
+                self._overview.show_missing()
+                raise InputError(
+                    f"{project.path(image_id)} is missing. Press {FIND_MOVED} and choose the folder that it is in now."
+                )
+            if condition == "changed":
+                show_info(
+                    f"The file of {image_id} has changed since it was annotated. Check that the boxes still fit it."
+                )
             data, multiscale = layer_data(open_image_page(project.path(image_id), image.page, image.division))
             document = project.show(image_id)
-            self._leave_image()
+            self.leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)
             place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
             layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
@@ -171,9 +170,9 @@ class ProjectSession(QObject):
         document = self._opened.document
         if document is not None and specimen_id in document.specimens:
             self._canvas.select([specimen_id])
-            close_up(self._canvas.viewer, self._canvas.specimens.layer, document.specimens[specimen_id])
+            zoom_to(self._canvas.viewer, self._canvas.specimens.layer, document.specimens[specimen_id])
 
-    def _leave_image(self) -> None:
+    def leave_image(self) -> None:
         """Write and close the image that is open."""
         self._toolbox.end_painting()
         opened, canvas = self._opened, self._canvas
@@ -183,29 +182,29 @@ class ProjectSession(QObject):
         layer, image = canvas.image, opened.image
         canvas.close()
         opened.document = opened.image = None
-        self._saving.rest()
+        self._saving.cancel()
         if layer in canvas.viewer.layers:
             canvas.viewer.layers.remove(layer)
         if opened.project is not None and image is not None:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 opened.project.release(image.id)
             self._overview.count(image.id)
         self._saving.show_stored()
 
     def _on_removed(self, event: Any) -> None:
         if self._opened.document is not None:
-            # Whoever takes a layer out may be about to take out the next one.
-            self._look_timer.start(0)
+            # Several layers may be removed one after the other.
+            self._check_timer.start(0)
 
-    def _look_after_layers(self) -> None:
-        """End what has lost its layers: napari's own button deletes whatever layer is selected."""
+    def _check_layers(self) -> None:
+        """Close an image whose layer was deleted: napari's own button deletes any selected layer."""
         image, canvas = self._opened.image, self._canvas
         if image is None or canvas.image is None:
             return
-        self._toolbox.look_after_brush()
+        self._toolbox.check_mask_layer()
         lost = [layer.name for layer in (canvas.image, *canvas.layers()) if layer not in canvas.viewer.layers]
         if lost:
-            self._leave_image()
+            self.leave_image()
             self._form.browser.show_none()
             self._overview.refresh()
             self._form.line.say(
@@ -213,7 +212,7 @@ class ProjectSession(QObject):
                 "image in the list to open it again."
             )
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         if self._opened.project is not None:
             with contextlib.suppress(DiatomError):
                 self._opened.project.beat()
@@ -221,8 +220,8 @@ class ProjectSession(QObject):
 
 
 @contextlib.contextmanager
-def _unswept() -> Iterator[None]:
-    """Keep Python from searching all of napari's objects for garbage because thousands that last are made."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Switch off garbage collection: thousands of lasting objects are made, and each search would take long."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""A model proposes specimens, for the open image or for all that nobody has touched."""
+"""Runs a model on the open image, or on all images that nobody has worked on yet."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from napari_diatom.widgets.annotate.proposer import Proposer
 
 
 class ProposalRun(QObject):
-    """Starts the proposer, and tells how it gets on.
+    """Starts the proposer, and shows its progress.
 
     Parameters
     ----------
     form : AnnotateForm
-        Where the model is chosen, and where it says how far it is.
+        Has the list of models, and shows the progress.
     opened : Opened
-        What is open.
+        The open project and image.
     proposer : Proposer
-        Does the work.
+        Runs the model.
     overview : Overview
-        Shows what images have afterwards.
+        Shows the numbers of proposals.
     """
 
     def __init__(self, form: AnnotateForm, opened: Opened, proposer: Proposer, overview: Overview) -> None:
@@ -39,7 +39,7 @@ class ProposalRun(QObject):
         proposer.finished.connect(self._on_finished)
 
     def start(self, all_untouched: bool = False) -> None:
-        """Have the chosen model make proposals for this image, or for all untouched ones."""
+        """Run the chosen model on this image, or on all untouched images."""
         project, image, model = self._opened.project, self._opened.image, self._form.model()
         if project is None or model is None:
             return
@@ -50,7 +50,7 @@ class ProposalRun(QObject):
             self._form.stop.setEnabled(True)
             self._proposer.start(project, images, model)
         else:
-            self._form.line.say("No image is untouched.")
+            self._form.line.say("There are no untouched images: somebody has worked on each of them.")
 
     def _on_progress(self, text: str) -> None:
         self._form.line.say(f"Looking for diatoms in {text}")
@@ -59,13 +59,13 @@ class ProposalRun(QObject):
         project, image = self._opened.project, self._opened.image
         assert project is not None
         if image is None or image_id != image.id:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 project.release(image_id)
         self._overview.count(image_id)
         self._overview.refresh()
 
     def _on_finished(self) -> None:
         self._form.stop.setEnabled(False)
-        more = f" And {many(len(self._failures) - 1, 'more image')}." if len(self._failures) > 1 else ""
+        more = f" {many(len(self._failures) - 1, 'more image')} failed." if len(self._failures) > 1 else ""
         self._form.line.say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
         self._failures.clear()

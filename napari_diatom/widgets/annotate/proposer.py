@@ -1,4 +1,4 @@
-"""Models' proposals for the images of a project, one image after the other in the background."""
+"""Runs a model on the images of a project, one after the other, in the background."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ Analyse = Callable[[worker_process.Job, Report, ShouldStop], "Analysis"]
 
 
 class Proposer(QObject):
-    """Runs a model over images and puts what it finds into their documents as proposals.
+    """Runs a model on images, and adds what it finds to their documents as proposals.
 
     Parameters
     ----------
     analyse : callable
-        Does the work, in a thread; see :func:`napari_diatom.analysis.worker_process.analyse`.
+        Runs the model, in a thread; see :func:`napari_diatom.analysis.worker_process.analyse`.
     """
 
     progressed = Signal(str)
-    """What is going on, in a line."""
+    """The progress, as one line of text."""
     proposed = Signal(str)
-    """Id of an image that has proposals now."""
+    """Id of an image that has new proposals."""
     failed = Signal(str)
-    """What went wrong with an image; the others go on."""
+    """Why an image failed. The other images go on."""
     finished = Signal()
-    """No image is left."""
+    """All images are done."""
 
     def __init__(self, analyse: Analyse = worker_process.analyse) -> None:
         super().__init__()
@@ -56,21 +56,25 @@ class Proposer(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether a model is at work."""
+        """Whether a model is running."""
         return bool(self._running)
 
     def start(self, project: Project, images: Iterable[ProjectImage], model: ModelFolder) -> None:
-        """Begin; what was waiting before is given up."""
+        """Run a model on these images, in place of those that still wait."""
         self._waiting = deque(images)
         self._project, self._model, self._total = project, model, len(self._waiting)
         if not self._running:
             self._next()
 
     def stop(self) -> None:
-        """Ask the run to stop; what is proposed already stays."""
+        """Stop the run. Proposals that were made already stay."""
         self._waiting.clear()
         for worker in self._running:
             worker.quit()
+
+    def skip(self, image_id: str) -> None:
+        """Make no proposals for an image that waits for its turn."""
+        self._waiting = deque(image for image in self._waiting if image.id != image_id)
 
     def _next(self) -> None:
         if not self._waiting or self._project is None or self._model is None:
@@ -86,14 +90,14 @@ class Proposer(QObject):
             _worker_class=ReportingWorker,
             _ignore_errors=True,
         )
-        worker.progressed.connect(partial(self._tell, image))
+        worker.progressed.connect(partial(self._report, image))
         worker.returned.connect(partial(self._take, self._project, image))
         worker.errored.connect(partial(self._fail, image))
         worker.finished.connect(partial(self._done, worker))
         self._running.append(worker)
         worker.start()
 
-    def _tell(self, image: ProjectImage, progress: Progress) -> None:
+    def _report(self, image: ProjectImage, progress: Progress) -> None:
         number = self._total - len(self._waiting)
         share = f", {100 * progress.done // progress.total} %" if progress.total else ""
         self.progressed.emit(f"{image.id} ({number} of {self._total}{share})")
@@ -126,7 +130,7 @@ def _analysed(
     report: Report,
     should_stop: ShouldStop,
 ) -> Analysis:
-    """Analyse a file; runs in a thread."""
+    """Analyse a file. Runs in a thread."""
     page = open_image_page(path, image.page, image.division)
     try:
         pixels = page.read(0, 0, page.width, page.height)

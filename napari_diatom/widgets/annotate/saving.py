@@ -1,4 +1,4 @@
-"""Edits go to disk: a little after each, merged with what others wrote, and before anything is closed."""
+"""Edits are written to disk: shortly after each one, and before anything is closed. Edits of others are merged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.widgets.annotate import questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.toolbox import Toolbox
@@ -19,27 +19,27 @@ from napari_diatom.widgets.common.asking import can_answer
 from napari_diatom.widgets.common.closing import window_of
 
 _FLUSH_MS: Final = 1500
-"""Time without an edit after which the files are written; the journal has all edits before that."""
+"""Time without an edit after which the files are written. The journal has all edits before that."""
 _STAYS_OPEN: Final = "{} stays open: its last edits cannot be written, and closing it would lose them."
 _LOST: Final = "The last edits of {} in the project {} were lost: they could not be written before the window closed."
 
 
 class Saving(QObject):
-    """Writes what was edited, and says so where that is impossible.
+    """Writes edits to disk, and warns the user if that is impossible.
 
     Parameters
     ----------
     form : AnnotateForm
-        Tells of edits that are not on disk.
+        Shows whether all edits are on disk.
     opened : Opened
-        What is open.
-    canvas : Canvas
-        What shows the open image.
+        The open project and image.
+    canvas : AnnotationCanvas
+        Shows the open image.
     toolbox : Toolbox
-        Where something may be half painted.
+        May have a mask that is still being painted.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas, toolbox: Toolbox) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas, toolbox: Toolbox) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened
@@ -50,17 +50,17 @@ class Saving(QObject):
         self._timer.setInterval(_FLUSH_MS)
         self._timer.timeout.connect(self.flush)
 
-    def soon(self) -> None:
-        """Write once nothing more is edited for a while."""
+    def schedule(self) -> None:
+        """Write the edits when no other edit follows for a while."""
         self._timer.start()
         self.show_stored()
 
-    def rest(self) -> None:
-        """Write nothing until there is another edit."""
+    def cancel(self) -> None:
+        """Write nothing until the next edit."""
         self._timer.stop()
 
     def flush(self) -> None:
-        """Write what was edited; another window's edits are merged with the own ones."""
+        """Write all edits, merged with those of other windows."""
         self._timer.stop()
         self._canvas.flush()
         project = self._opened.project
@@ -69,15 +69,15 @@ class Saving(QObject):
         try:
             project.flush()
         except ConflictError as error:
-            with self._form.line.told():
+            with self._form.line.showing_errors():
                 self._merge(error)
         except DiatomError as error:
-            # The journal, or memory, has the edits; the next one tries again.
+            # The edits are in the journal or in memory. The next flush tries again.
             self._form.line.warn(str(error))
         self.show_stored()
 
     def show_stored(self) -> None:
-        """Say so as long as edits are in memory alone, and try again to write them."""
+        """Show whether edits are only in memory. If so, schedule another attempt to write them."""
         project = self._opened.project
         is_stored = project is None or project.is_stored
         self._form.show_stored(is_stored)
@@ -85,22 +85,22 @@ class Saving(QObject):
             self._timer.start()
 
     def is_stored(self) -> bool:
-        """Try to put all edits on disk, and return whether they are there."""
-        self._toolbox.put_brush_away()
+        """Try to write all edits, and return whether they are on disk."""
+        self._toolbox.stop_painting()
         self._canvas.flush()
         project = self._opened.project
         if project is None:
             return True
-        # What somebody else has written meanwhile is no matter here: the journal keeps the edits then.
+        # If another window has written in the meantime, the edits are in the journal, which is enough here.
         with contextlib.suppress(DiatomError):
             project.flush()
         self.show_stored()
         return project.is_stored
 
     def may_close(self) -> bool:
-        """Return whether closing the project loses nothing, or a person takes the loss."""
+        """Return whether the project may be closed: all edits are on disk, or the user agrees to lose them."""
         project = self._opened.project
-        if project is None or self.is_stored() or project is self._opened.given_up:
+        if project is None or self.is_stored() or project is self._opened.discarded:
             return True
         window = window_of(self._canvas.viewer)
         if not can_answer(window):
@@ -109,11 +109,11 @@ class Saving(QObject):
             return False
         is_given_up = questions.may_be_lost(window, project)
         if is_given_up:
-            self._opened.given_up = project
+            self._opened.discarded = project
         return is_given_up
 
     def _merge(self, error: ConflictError) -> None:
-        """Take over what another window wrote, with the own edits on top of it."""
+        """Load what another window wrote, and apply the edits of this window to it."""
         document = self._opened.document
         if document is None:
             self._form.line.warn(str(error))
@@ -123,17 +123,17 @@ class Saving(QObject):
         except ConflictError as clash:
             document.rebase(questions.version_to_keep(self._form, clash.clashes))
         self._timer.start()
-        self._form.line.say("Merged with what another window wrote.")
+        self._form.line.say("Merged with the edits of another window.")
 
 
-def write_at_last(opened: Opened) -> None:
-    """Write everything and close the project when the window is gone, without its widgets."""
+def save_on_exit(opened: Opened) -> None:
+    """Write everything and close the project after the window was closed. Needs no widgets."""
     project = opened.project
     if project is None:
         return
     with contextlib.suppress(DiatomError):
         project.flush()
-    if not project.is_stored and project is not opened.given_up:
+    if not project.is_stored and project is not opened.discarded:
         warnings.warn(_LOST.format(", ".join(project.unstored()), project.folder), stacklevel=2)
     with contextlib.suppress(DiatomError):
         project.close()

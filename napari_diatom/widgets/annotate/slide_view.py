@@ -1,4 +1,4 @@
-"""What is seen of a slide, and the way to one of its specimens."""
+"""The visible part of an image, and the view of one of its specimens."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _CLOSE_UP: Final = 5.0
-"""Lengths of a specimen that a view of :data:`_VIEW_PX` spans when it goes to one."""
+"""Lengths of a specimen that fit into a view of :data:`_VIEW_PX` pixels."""
 _VIEW_PX: Final = 700.0
 
 
-def seen_of(image: Image) -> tuple[int, int, int, int]:
-    """Return ``x0, y0, x1, y1`` of what is seen of an image, in its pixels."""
+def visible_region(image: Image) -> tuple[int, int, int, int]:
+    """Return ``x0, y0, x1, y1`` of the visible part of an image, in its pixels."""
     low, high = np.asarray(image.corner_pixels, dtype=np.float64)[:, :2]
     factor = image.downsample_factors[image.data_level][:2] if image.multiscale else np.ones(2)
     (y0, x0), (y1, x1) = low * factor, (high + 1) * factor
     return int(x0), int(y0), int(x1), int(y1)
 
 
-def close_up(viewer: Viewer, layer: Shapes, specimen: Specimen) -> None:
-    """Bring a specimen, which is shown in ``layer``, to the middle of the view."""
+def zoom_to(viewer: Viewer, layer: Shapes, specimen: Specimen) -> None:
+    """Zoom to a specimen of ``layer``, in the middle of the view."""
     points = shapes_layer.to_points([specimen.box[:2]])[0]
     camera = camera_of(viewer)
     camera.center = (*camera.center[:-2], *np.asarray(layer.data_to_world(points))[-2:])

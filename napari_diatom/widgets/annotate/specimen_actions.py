@@ -1,4 +1,4 @@
-"""What is done to the selected specimens, and its undoing."""
+"""Edits of the selected specimens, with undo and redo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from napari_diatom.project.document import Document
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
 
@@ -17,28 +17,28 @@ class SpecimenActions:
     Parameters
     ----------
     line : MessageLine
-        Where errors are told.
+        Shows errors.
     opened : Opened
-        What is open.
-    canvas : Canvas
-        What shows the open image, and knows what is selected.
+        The open project and image.
+    canvas : AnnotationCanvas
+        Shows the open image and its selection.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas) -> None:
         self._line = line
         self._opened = opened
         self._canvas = canvas
 
     def set_class(self, name: str) -> None:
-        """Give what is selected a class."""
+        """Set the class of the selected specimens."""
         self._change(lambda document, ids: document.set_class(ids, name))
 
     def set_status(self, status: str) -> None:
-        """Give what is selected a status."""
+        """Set the status of the selected specimens."""
         self._change(lambda document, ids: document.set_status(ids, status))
 
     def to_boxes(self) -> None:
-        """Make rotated boxes of the selected polygons and masks."""
+        """Replace the selected polygons and masks with rotated boxes."""
         self._change(
             lambda document, ids: document.reshape(
                 {id_: Specimen.rectangle(document.specimens[id_].box, document.specimens[id_].name) for id_ in ids}
@@ -46,7 +46,7 @@ class SpecimenActions:
         )
 
     def to_polygons(self) -> None:
-        """Make polygons, which have masks, of the selected boxes."""
+        """Replace the selected boxes with polygons, which have masks."""
         self._change(
             lambda document, ids: document.reshape(
                 {id_: Specimen.polygon(document.specimens[id_].polygons, document.specimens[id_].name) for id_ in ids}
@@ -54,27 +54,27 @@ class SpecimenActions:
         )
 
     def delete(self) -> None:
-        """Delete what is selected."""
+        """Delete the selected specimens."""
         self._change(lambda document, ids: document.remove(ids))
 
     def undo(self) -> None:
-        """Undo the last click of an unfinished box, else the last edit."""
+        """Undo the last click of an unfinished box, or the last edit."""
         self._canvas.flush()
         if self._opened.document is not None and not self._canvas.three_clicks.step_back():
-            with self._line.told():
+            with self._line.showing_errors():
                 self._opened.document.undo()
 
     def redo(self) -> None:
-        """Do again what was undone last."""
+        """Redo the last edit that was undone."""
         self._canvas.flush()
         if self._opened.document is not None:
-            with self._line.told():
+            with self._line.showing_errors():
                 self._opened.document.redo()
 
-    def give_up(self) -> None:
-        """Give up what is being drawn, or let go of the selection."""
+    def cancel(self) -> None:
+        """Cancel what is being drawn, or clear the selection."""
         if self._canvas.three_clicks.clicks:
-            self._canvas.three_clicks.give_up()
+            self._canvas.three_clicks.cancel()
         else:
             self._canvas.select([])
 
@@ -82,7 +82,7 @@ class SpecimenActions:
         """Mark the image as done, or as not done."""
         document = self._opened.document
         if document is not None:
-            with self._line.told():
+            with self._line.showing_errors():
                 document.set_done(document.state != "done")
 
     def _change(self, change: Callable[[Document, list[str]], object]) -> None:
@@ -90,5 +90,5 @@ class SpecimenActions:
         self._canvas.flush()
         ids = list(self._canvas.selection())
         if self._opened.document is not None and ids:
-            with self._line.told():
+            with self._line.showing_errors():
                 change(self._opened.document, ids)

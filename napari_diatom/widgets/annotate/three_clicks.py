@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _CLICK_PX: Final = 4.0
-"""Screen pixels that the mouse may move between press and release of a click; beyond, it drags the view."""
+"""Screen pixels that the mouse may move between press and release of a click. A longer move drags the view."""
 _LINE_WIDTH: Final = 0.01
-"""Width of a box that is still a line, in pixels of the image."""
+"""Width of a box after one click, when it is still a line, in pixels of the image."""
 _COLOUR: Final = (1.0, 1.0, 0.0)
 
 Point = NDArray[np.float64]
 
 
 class ThreeClicks(QObject):
-    """Follows the mouse over a layer while it is switched on.
+    """Draws a rotated box by three clicks on a layer, while it is switched on.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         The viewer.
     layer : napari.layers.Shapes
-        The layer that gets the clicks, which has to be the active one.
+        The layer that is clicked on. It must be the active layer.
     preview : napari.layers.Shapes
-        A layer of its own that shows the box as it will be; it always holds one shape.
+        A separate layer that shows the box while it is drawn. It always has one shape.
     """
 
     drawn = Signal(object)
-    """The box, shape (5,), once it is complete."""
+    """The complete box, shape (5,)."""
     changed = Signal(object)
-    """The box as it would be now, None where there is none."""
+    """The box as it would be with the mouse where it is now, None if there is no box."""
 
     def __init__(self, viewer: Viewer, layer: Shapes, preview: Shapes) -> None:
         super().__init__()
@@ -63,8 +63,8 @@ class ThreeClicks(QObject):
         return len(self._points)
 
     def switch(self, on: bool) -> None:
-        """Switch the tool on or off; a box that is not complete is given up."""
-        self.give_up()
+        """Switch the tool on or off. A box that is not complete is cancelled."""
+        self.cancel()
         if on == self._on:
             return
         self._on = on
@@ -74,13 +74,13 @@ class ThreeClicks(QObject):
             else:
                 callbacks.remove(callback)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Forget the clicks so far."""
         self._points.clear()
         self._show(None)
 
     def step_back(self) -> bool:
-        """Take the last click back; return whether there was one."""
+        """Undo the last click. Return whether there was one."""
         if not self._points:
             return False
         self._points.pop()
@@ -94,7 +94,7 @@ class ThreeClicks(QObject):
         )
 
     def _on_press(self, layer: Shapes, event: Any) -> Iterator[None]:
-        """Take a press and release in one place as a click."""
+        """Handle a press and release in one place as a click."""
         if event.button != 1:
             return
         pressed, begin = self._at(event.position), np.asarray(event.pos, dtype=np.float64)
@@ -105,7 +105,7 @@ class ThreeClicks(QObject):
             self.click(pressed)
 
     def click(self, point: Point) -> None:
-        """Take a click at ``point``, x and y in pixels of the image."""
+        """Handle a click at ``point``, x and y in pixels of the image."""
         if self._points and np.hypot(*(point - self._points[-1])) < 1:
             return
         self._points.append(point)
@@ -114,7 +114,7 @@ class ThreeClicks(QObject):
             return
         first, second, side = self._points
         box = geometry.along_axis(first, second, side)
-        self.give_up()
+        self.cancel()
         self.drawn.emit(box)
 
     def _on_move(self, layer: Shapes, event: Any) -> None:
@@ -122,7 +122,7 @@ class ThreeClicks(QObject):
             self._show(self._box(self._at(event.position)))
 
     def _at(self, position: Any) -> Point:
-        """Return a place in the world as x and y in pixels of the image."""
+        """Return world coordinates as x and y in pixels of the image."""
         return np.asarray(shapes_layer.from_points([self._layer.world_to_data(position)])[0])
 
     def _box(self, point: Point) -> Point | None:

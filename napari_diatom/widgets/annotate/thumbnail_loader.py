@@ -1,4 +1,4 @@
-"""Pictures for views of thousands of items: only what is seen is read, in a thread, the latest wish first."""
+"""Pictures for views of thousands of items. Only visible ones are read, in a thread, the latest request first."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.widgets.common.closing import when_destroyed
 
 Read = Callable[[], NDArray[np.uint8]]
-"""Reads one picture, shape (H, W, 3); runs in the thread."""
+"""Reads one picture, shape (H, W, 3). Runs in the thread."""
 
-_MOST_WAITING: Final = 400
-"""Wishes beyond this are forgotten, the oldest first: they have been scrolled out of sight."""
-_MOST_KEPT: Final = 3000
+_MAX_WAITING: Final = 400
+"""Requests above this number are dropped, the oldest first: the user has scrolled on."""
+_MAX_KEPT: Final = 3000
 _ABOUT_AS_NEW: Final = 150
-"""Wishes among which one may go before the latest: about as many as a view has items."""
+"""Recent requests that may be served before the latest one: about as many as a view has items."""
 
 
 def icon_of(picture: QPixmap) -> QIcon:
-    """Return a picture as an icon that keeps its colours where it is selected."""
+    """Return a picture as an icon that keeps its colours when it is selected."""
     icon = QIcon(picture)
     icon.addPixmap(picture, QIcon.Mode.Selected)
     return icon
 
 
-class LazyPictures(QObject):
-    """Gives pictures that are there at once, and reads the others aside.
+class ThumbnailLoader(QObject):
+    """Returns pictures that are loaded, and loads the others in a thread.
 
     Parameters
     ----------
     parent : QObject, optional
         Its owner.
     most : int
-        Pictures that are kept.
+        Number of pictures that are kept.
     """
 
     arrived = Signal(object)
-    """The key of a picture that is there now."""
+    """The key of a picture that has been loaded."""
     _read = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None, most: int = _MOST_KEPT) -> None:
+    def __init__(self, parent: QObject | None = None, most: int = _MAX_KEPT) -> None:
         super().__init__(parent)
         self._most = most
         self._kept: OrderedDict[Hashable, QPixmap | None] = OrderedDict()
@@ -58,29 +58,29 @@ class LazyPictures(QObject):
         when_destroyed(self, self._reader.stop)
 
     def get(self, key: Hashable, read: Read, source: Hashable = None) -> QPixmap | None:
-        """Return a picture; None while it is not there, and for good where it cannot be read.
+        """Return a picture, None while it is being loaded or if it cannot be read.
 
         Parameters
         ----------
         key : Hashable
-            What it is known by.
+            Identifies the picture.
         read : callable
             Reads it.
         source : Hashable, optional
-            What it is read from: pictures of one source are read one after the other.
+            The file it is read from. Pictures of one source are read one after the other.
         """
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._reader.wish(key, read, source)
+        self._reader.request(key, read, source)
         return None
 
     def forget(self, key: Hashable) -> None:
-        """Have a picture read anew the next time."""
+        """Read a picture again the next time."""
         self._kept.pop(key, None)
 
     def clear(self) -> None:
-        """Forget all pictures and wishes."""
+        """Forget all pictures and requests."""
         self._reader.clear()
         self._kept.clear()
 
@@ -89,7 +89,7 @@ class LazyPictures(QObject):
         self._reader.stop()
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
-        if not self._reader.hand_over(key):
+        if not self._reader.deliver(key):
             return
         picture = None
         if pixels is not None:
@@ -103,32 +103,32 @@ class LazyPictures(QObject):
 
 
 class _Reader:
-    """A thread that reads what is wished for, the latest first and with it what is of the same source."""
+    """A thread that reads the requested pictures, the latest first, together with those of the same source."""
 
-    def __init__(self, tell: Callable[[Hashable, NDArray[np.uint8] | None], None]) -> None:
-        self._tell = tell
-        self._wishes: OrderedDict[Hashable, tuple[Read, Hashable]] = OrderedDict()
+    def __init__(self, emit: Callable[[Hashable, NDArray[np.uint8] | None], None]) -> None:
+        self._emit = emit
+        self._requests: OrderedDict[Hashable, tuple[Read, Hashable]] = OrderedDict()
         self._under_way: set[Hashable] = set()
         self._source: Hashable = None
         self._ready = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def wish(self, key: Hashable, read: Read, source: Hashable) -> None:
+    def request(self, key: Hashable, read: Read, source: Hashable) -> None:
         with self._ready:
             if self._stopped or key in self._under_way:
                 return
-            self._wishes[key] = read, source
-            self._wishes.move_to_end(key)
-            while len(self._wishes) > _MOST_WAITING:
-                self._wishes.popitem(last=False)
+            self._requests[key] = read, source
+            self._requests.move_to_end(key)
+            while len(self._requests) > _MAX_WAITING:
+                self._requests.popitem(last=False)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="napari-diatom pictures", daemon=True)
                 self._thread.start()
             self._ready.notify()
 
-    def hand_over(self, key: Hashable) -> bool:
-        """Take note that a picture has arrived; False where nobody wants it any more."""
+    def deliver(self, key: Hashable) -> bool:
+        """Note that a picture has arrived. Return whether it is still wanted."""
         with self._ready:
             wanted = key in self._under_way
             self._under_way.discard(key)
@@ -136,19 +136,19 @@ class _Reader:
 
     def clear(self) -> None:
         with self._ready:
-            self._wishes.clear()
+            self._requests.clear()
             self._under_way.clear()
 
     def stop(self, *_: object) -> None:
         with self._ready:
             self._stopped = True
-            self._wishes.clear()
+            self._requests.clear()
             self._ready.notify()
 
     def _work(self) -> None:
         while True:
             with self._ready:
-                while not self._wishes and not self._stopped:
+                while not self._requests and not self._stopped:
                     self._ready.wait()
                 if self._stopped:
                     return
@@ -156,16 +156,16 @@ class _Reader:
             pixels = None
             with contextlib.suppress(DiatomError):
                 pixels = read()
-            # The window may have been closed in the meantime; one that is closing waits in stop() until this is told.
+            # The window may have been closed in the meantime. A window that is closing waits in stop() for this signal.
             with self._ready, contextlib.suppress(RuntimeError):
                 if self._stopped:
                     return
-                self._tell(key, pixels)
+                self._emit(key, pixels)
 
     def _next(self) -> tuple[Hashable, Read]:
-        """Take the latest wish, or one about as new of the source that was read last."""
-        newest = islice(reversed(self._wishes.items()), _ABOUT_AS_NEW)
-        key = next((key for key, (_, source) in newest if source == self._source), next(reversed(self._wishes)))
-        read, self._source = self._wishes.pop(key)
+        """Take the latest request, or a recent one of the source that was read last."""
+        newest = islice(reversed(self._requests.items()), _ABOUT_AS_NEW)
+        key = next((key for key, (_, source) in newest if source == self._source), next(reversed(self._requests)))
+        read, self._source = self._requests.pop(key)
         self._under_way.add(key)
         return key, read

@@ -1,4 +1,4 @@
-"""The tools that specimens are drawn with, one of which is in the hand."""
+"""The drawing tools, one of which is in use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 from qtpy.QtCore import QObject
 
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
-from napari_diatom.widgets.annotate.mask_painter import Painter
+from napari_diatom.widgets.annotate.mask_painter import MaskPainter
 from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.slide_view import seen_of
+from napari_diatom.widgets.annotate.slide_view import visible_region
 
 _MODES: Final = {
     "select": "select",
@@ -21,36 +21,36 @@ _MODES: Final = {
     "paint": "pan_zoom",
     "move": "pan_zoom",
 }
-"""What napari calls the mode of a layer while a tool is used."""
+"""napari's mode of the layer for each tool."""
 
 
 class Toolbox(QObject):
-    """Changes tools, and takes over what was painted when the brush is put away.
+    """Switches tools, and makes a specimen of what was painted.
 
     Parameters
     ----------
     form : AnnotateForm
-        Shows which tool is in the hand.
+        Shows which tool is in use.
     opened : Opened
-        What is open.
-    canvas : Canvas
-        What shows the open image.
+        The open project and image.
+    canvas : AnnotationCanvas
+        Shows the open image.
     """
 
-    def __init__(self, form: AnnotateForm, opened: Opened, canvas: Canvas) -> None:
+    def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas) -> None:
         super().__init__(form)
         self._form = form
         self._opened = opened
         self._canvas = canvas
-        self._painter = Painter(canvas.viewer)
+        self._painter = MaskPainter(canvas.viewer)
         self._tool = "select"
 
     def use(self, name: str) -> None:
-        """Take a tool; ``paint`` again, or another one, takes over what was painted."""
+        """Switch to a tool. ``paint`` a second time, or another tool, finishes the mask that is being painted."""
         if self._painter.is_on:
             self.end_painting()
             name = "select" if name == "paint" else name
-        self._hold(name)
+        self._show_tool(name)
         if self._opened.document is None:
             return
         canvas, layers = self._canvas, self._canvas.viewer.layers
@@ -63,28 +63,28 @@ class Toolbox(QObject):
             self._begin_painting()
 
     def use_again(self) -> None:
-        """Take the tool that is in the hand for another image."""
+        """Use the same tool for another image."""
         self.use(self._tool)
 
-    def put_brush_away(self) -> None:
-        """Take over what is being painted, if anything is."""
+    def stop_painting(self) -> None:
+        """Finish the mask that is being painted, if there is one."""
         if self._painter.is_on:
             self.use("select")
 
-    def leave_drawing(self) -> None:
-        """Take no tool that draws while the layer of the proposals is worked on: nothing can be drawn in it."""
+    def stop_drawing(self) -> None:
+        """Switch off drawing while the layer of the proposals is active: nothing can be drawn in it."""
         if self._canvas.viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
-            self._hold("select")
+            self._show_tool("select")
             self._canvas.three_clicks.switch(False)
             self._canvas.specimens.layer.mode = _MODES["select"]
 
-    def look_after_brush(self) -> None:
-        """Take over what was painted where the layer of the mask has been deleted."""
+    def check_mask_layer(self) -> None:
+        """Finish the mask if its layer was deleted."""
         if self._painter.is_on and self._painter.layer not in self._canvas.viewer.layers:
             self.use("select")
 
     def end_painting(self) -> None:
-        """Make a specimen of what was painted; the brush stays in the hand."""
+        """Make a specimen of what was painted. The tool stays the same."""
         if not self._painter.is_on:
             return
         specimen = self._painter.specimen
@@ -92,15 +92,15 @@ class Toolbox(QObject):
         document = self._opened.document
         if document is None or mask is None:
             return
-        with self._form.line.told():
+        with self._form.line.showing_errors():
             if specimen is not None and specimen.id in document.specimens:
                 document.reshape({specimen.id: Specimen.of_mask(mask, specimen.name)})
             else:
                 document.add([Specimen.of_mask(mask, self._form.classes.value())], "paint")
 
-    def _hold(self, name: str) -> None:
+    def _show_tool(self, name: str) -> None:
         self._tool = name
-        self._form.hold(name)
+        self._form.show_tool(name)
 
     def _begin_painting(self) -> None:
         selected, document = self._canvas.selection(), self._opened.document
@@ -110,6 +110,6 @@ class Toolbox(QObject):
             self._canvas.classless.emit()
             self.use("select")
         elif image is not None:
-            layer = self._painter.begin(image, seen_of(image), specimen)
+            layer = self._painter.begin(image, visible_region(image), specimen)
             for name in ("M", "Enter", "Return"):
                 layer.bind_key(name, lambda *_: self.use("paint"), overwrite=True)

@@ -1,4 +1,4 @@
-"""The dock widget *Annotate diatoms*: a project's images, and all that is done to their specimens."""
+"""The dock widget *Annotate diatoms*: the images of a project, and everything to edit their specimens."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import key_bindings, questions
-from napari_diatom.widgets.annotate.canvas import Canvas
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
-from napari_diatom.widgets.annotate.image_browser import Browser
+from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
+from napari_diatom.widgets.annotate.project_images import ProjectImages
 from napari_diatom.widgets.annotate.project_session import ProjectSession
 from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
-from napari_diatom.widgets.annotate.saving import Saving, write_at_last
+from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
 from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 class AnnotateWidget(QWidget):
     """Annotates the images of a project.
 
-    What its keys and buttons do can be called by programs too, as ``widget.undo()``: the names are in ``__init__``,
-    each with the part that does it.
+    Programs can call what its keys and buttons do, for example ``widget.undo()``. ``__init__`` lists the names, each
+    with the part that does the work.
 
     Parameters
     ----------
@@ -49,11 +50,11 @@ class AnnotateWidget(QWidget):
         Makes proposals, in a thread; :func:`napari_diatom.analysis.worker_process.analyse` by default.
     """
 
-    def __init__(self, napari_viewer: Viewer, analyse: Analyse = worker_process.analyse) -> None:
+    def __init__(self, napari_viewer: Viewer, analyse: Analyse | None = None) -> None:
         super().__init__()
         self._opened = opened = Opened()
-        self._canvas = canvas = Canvas(napari_viewer)
-        self._proposer = Proposer(analyse)
+        self._canvas = canvas = AnnotationCanvas(napari_viewer)
+        self._proposer = Proposer(worker_process.analyse if analyse is None else analyse)
         self._form = form = AnnotateForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -62,6 +63,7 @@ class AnnotateWidget(QWidget):
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)
         self._session = ProjectSession(form, opened, canvas, self._toolbox, self._overview, self._saving)
+        self._images = ProjectImages(form, opened, self._session, self._overview)
         self._actions = SpecimenActions(form.line, opened, canvas)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
@@ -71,11 +73,12 @@ class AnnotateWidget(QWidget):
         self.open_project, self.new_project = self._session.open, self._session.create
         self.close_project = self._session.close
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
+        self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
         self.use_tool = self._toolbox.use
         self.use_class, self.add_class = self._choice.use, self._choice.add
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
-        self.undo, self.redo, self.give_up = self._actions.undo, self._actions.redo, self._actions.give_up
+        self.undo, self.redo, self.cancel = self._actions.undo, self._actions.redo, self._actions.cancel
         self.toggle_done = self._actions.toggle_done
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
@@ -84,7 +87,7 @@ class AnnotateWidget(QWidget):
 
         self._connect_form()
         self._connect_parts()
-        self._end_well(napari_viewer)
+        self._save_on_exit(napari_viewer)
         self._bind_keys()
         self._session.show()
 
@@ -96,57 +99,60 @@ class AnnotateWidget(QWidget):
         """Return the annotations of the open image."""
         return self._opened.document
 
-    def canvas(self) -> Canvas:
-        """Return what shows the open image."""
+    def canvas(self) -> AnnotationCanvas:
+        """Return the canvas, which shows the open image."""
         return self._canvas
 
-    def browser(self) -> Browser:
+    def browser(self) -> ImageBrowser:
         """Return the list of images."""
         return self._form.browser
 
     def proposer(self) -> Proposer:
-        """Return what runs models over images."""
+        """Return the proposer, which runs models on images."""
         return self._proposer
 
     def gallery(self) -> Gallery | None:
-        """Return the review gallery where it was shown."""
+        """Return the review gallery, or None if it is not open."""
         return self._gallery_dock.gallery()
 
     def next_image(self) -> None:
-        """Show the next image of the list."""
+        """Open the next image of the list."""
         self._form.browser.step(1)
 
     def previous_image(self) -> None:
-        """Show the image before."""
+        """Open the previous image of the list."""
         self._form.browser.step(-1)
 
     def show_gallery(self) -> None:
-        """Show all specimens of the project as upright pictures, in a dock widget of its own."""
+        """Show all specimens of the project as upright pictures, in a dock of their own."""
         self._gallery_dock.show(self._opened.project)
 
     def show_keys(self) -> None:
-        """Show the sheet of keys."""
+        """Show the table of keys."""
         questions.show_keys(self)
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Leave the project when the dock is closed by its cross: napari takes the widget out of it then."""
+        """Close the project when the dock is closed: napari then removes the widget from the dock."""
         super().changeEvent(event)
-        # A question has to wait until napari has taken the dock away: see _end_well.
+        # A question must wait until napari has removed the dock: see _save_on_exit.
         taken_out = event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None
         if taken_out and self._saving.is_stored():
-            self._session.let_go()
+            self._session.close_and_leave()
 
     def _connect_form(self) -> None:
         form = self._form
         form.open.clicked.connect(self._ask_for_project)
         form.new.clicked.connect(self._ask_for_new)
-        form.add.clicked.connect(lambda *_: self._session.add_images(questions.images_to_add(self)))
+        form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
+        form.find_moved.clicked.connect(self._ask_for_moved)
+        form.remove.clicked.connect(lambda *_: self.remove_image(form.browser.selected()))
+        form.browser.selectionChanged.connect(self._overview.refresh)
         form.browser.chosen.connect(self.open_image)
         form.classes.valueChanged.connect(self._on_class)
         form.classes.applied.connect(self.use_class)
-        form.classes.wanted.connect(self.add_class)
-        form.tool_wanted.connect(self.use_tool)
-        form.status_wanted.connect(self.set_status)
+        form.classes.newClassEntered.connect(self.add_class)
+        form.tool_chosen.connect(self.use_tool)
+        form.status_chosen.connect(self.set_status)
         form.colour.currentIndexChanged.connect(lambda *_: self._canvas.colour_by(form.colour.currentData()))
         form.propose.clicked.connect(lambda *_: self.propose())
         form.propose_all.clicked.connect(lambda *_: self.propose(all_untouched=True))
@@ -163,7 +169,7 @@ class AnnotateWidget(QWidget):
             (form.gallery, self.show_gallery),
             (form.done, self.toggle_done),
         ):
-            button.clicked.connect(_plainly(act))
+            button.clicked.connect(_ignoring_arguments(act))
 
     def _connect_parts(self) -> None:
         line, canvas, gallery = self._form.line, self._canvas, self._gallery_dock
@@ -172,34 +178,38 @@ class AnnotateWidget(QWidget):
         canvas.edited.connect(self._on_edited)
         canvas.selectionChanged.connect(self._overview.refresh)
         canvas.sizeChanged.connect(self._form.extent.setText)
-        gallery.wanted.connect(self.go_to)
+        gallery.slideRequested.connect(self.go_to)
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.image_opened.connect(self._review.begin)
+        self._images.removed.connect(self._proposer.skip)
+        self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
 
-    def _end_well(self, viewer: Viewer) -> None:
-        """See to it that nothing is lost, whichever way the dock, the window or the program ends."""
+    def _save_on_exit(self, viewer: Viewer) -> None:
+        """Save everything, however the dock, the window or the program ends."""
         guard(viewer)
-        delete_when_closed(self, viewer, self._session.let_go)
+        delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
-        # Qt may be rid of the widget before Python is; what is written then must not need it.
+        # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
-        when_destroyed(self, write_at_last, self._opened)
+        when_destroyed(self, save_on_exit, self._opened)
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
             for key in key_bindings.KEYS:
                 act: Callable[..., object] = getattr(self, key.action)
-                layer.bind_key(key.name, _plainly(act, *([key.argument] if key.argument else [])), overwrite=True)
+                layer.bind_key(
+                    key.name, _ignoring_arguments(act, *([key.argument] if key.argument else [])), overwrite=True
+                )
 
     def _on_class(self, name: str) -> None:
         self._canvas.new_class = name
 
     def _on_edited(self, edit: Edit) -> None:
-        self._opened.given_up = None
-        self._saving.soon()
+        self._opened.discarded = None
+        self._saving.schedule()
         if self._opened.image is not None:
             self._overview.count(self._opened.image.id)
             self._gallery_dock.refresh(self._opened.image.id)
@@ -207,13 +217,13 @@ class AnnotateWidget(QWidget):
 
     def _on_gallery_edited(self, image_ids: list[str]) -> None:
         if self._opened.project is not None:
-            self._saving.soon()
+            self._saving.schedule()
             self._overview.count(*image_ids)
 
     def _say_classless(self) -> None:
         self._form.line.warn(
-            "This project has no classes yet: type a name into the field above the list of classes and press Enter, "
-            "then draw again."
+            "This project does not have any classes yet. To add one, type a name into the field above the list of "
+            "classes and press Enter. Then draw again."
         )
 
     def _ask_for_project(self) -> None:
@@ -221,14 +231,19 @@ class AnnotateWidget(QWidget):
         if folder is not None:
             self.open_project(folder)
 
+    def _ask_for_moved(self) -> None:
+        folder = questions.folder_of_moved(self)
+        if folder is not None:
+            self.find_moved(folder)
+
     def _ask_for_new(self) -> None:
         new = questions.new_project(self)
         if new is not None:
             self.new_project(new.folder, new.images, new.taxa)
 
 
-def _plainly(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
-    """Return what does this, whatever it is called with; napari asks for a function with a name."""
+def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
+    """Return a function that ignores its arguments. napari needs a function with a name, not a partial."""
 
     def do(*_: object) -> None:
         act(*arguments)

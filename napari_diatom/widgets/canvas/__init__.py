@@ -1,1 +1,1 @@
-"""What all docks that draw in the viewer stand on: shapes, clicks and the camera."""
+"""What all docks that draw in the viewer use: shapes, clicks and the camera."""

@@ -1,4 +1,4 @@
-"""What a click leaves in a layer of shapes where a drag would have drawn a specimen."""
+"""Tells a click from a drag in a layer of shapes: only a drag draws a specimen."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from napari.layers import Shapes
 from numpy.typing import ArrayLike
 
 _POINT_PX: Final = 2.0
-"""A shape shorter than this, in pixels of the image, is no specimen and is taken away again."""
+"""A shape shorter than this, in pixels of the image, is not a specimen and is removed again."""
 _CLICK_ON_SCREEN: Final = 5.0
-"""Pixels of the screen between the 2.5 of napari's shapes of a click and the 7 of the smallest that can be dragged."""
+"""Screen pixels. napari's shape of a click has 2.5; the smallest shape that can be dragged has 7."""
 
 
 def is_click(layer: Shapes, shape: ArrayLike, new: bool) -> bool:
-    """Return whether a shape comes from a click without a drag, and is no specimen.
+    """Return whether a shape comes from a click without a drag, and is not a specimen.
 
-    napari's tools make a shape of a fixed size on the screen at the press of a button. What is drawn by a drag is
-    larger; so the screen's pixels tell them apart, however far the view is zoomed out.
+    When the mouse button is pressed, napari's tools make a shape of a fixed size on the screen. A drag makes it larger.
+    The size in screen pixels therefore separates the two, however far the view is zoomed out.
 
     Parameters
     ----------
     layer : napari.layers.Shapes
-        The layer that it was drawn in.
+        The layer of the shape.
     shape : array-like, shape (M, D)
-        Its points.
+        The points of the shape.
     new : bool
-        Whether it was just drawn; what was moved or pasted may look small.
+        Whether it was just drawn. A shape that was moved or pasted may be small.
     """
     extent = float(np.ptp(np.asarray(shape, dtype=np.float64)[:, -2:], axis=0).max())
     if extent < _POINT_PX:

@@ -1,8 +1,8 @@
-"""Thousands of shapes in one layer, and changes of single ones among them.
+"""Edits of single shapes in a layer that has thousands.
 
-napari's public ways (``data``, ``edge_color``, ``features``, removing and adding) touch all shapes of a layer at each
-change; with 5,000 boxes that is 100 to 300 ms. Here, and nowhere else, the layer's list of shapes is changed in place,
-and what napari does for each shape in Python is done for all of them at once.
+napari's public interface (``data``, ``edge_color``, ``features``, removing and adding) processes all shapes of a layer
+at each change. With 5,000 boxes that takes 100 to 300 ms. Here, and nowhere else, the layer's list of shapes is changed
+in place, and numpy does for all shapes at once what napari does for each shape in Python.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from numpy.typing import ArrayLike, NDArray
 from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
 from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
 
-_OF_EDITS: Final = (
+_EDIT_EVENTS: Final = (
     *("data", "set_data", "features", "highlight", "edge_color", "edge_width", "face_color", "_extent_augmented"),
     *("current_edge_color", "current_face_color", "feature_defaults", "current_properties", "properties"),
 )
-"""What a layer tells at each edit or selection, and the list of layers has nothing to show of."""
+"""Events of a layer at each edit or selection. The layer list does not show any of them."""
 
-MOST_LABELS: Final = 300
-"""Specimens up to which each has a label. napari needs time by the square of the shapes to place text, half a second
-for 2,000, again at each change; of more specimens it shows the features of the one under the cursor."""
+MAX_LABELS: Final = 300
+"""Number of specimens up to which each has a label. napari's time to place text grows with the square of their number:
+half a second for 2,000, at each change. With more specimens, only the one under the cursor shows its features."""
 
 _DATA: Final = attrgetter("_data")
 
 
 class _ShapeList(ShapeList):  # type: ignore[misc]  # napari's lists have no types
-    """Shapes of a layer; what is done for all at each change is done by numpy."""
+    """Shapes of a layer. numpy does what has to be done for all shapes at each change."""
 
     @property
     def data(self) -> list[NDArray[np.float32]]:
@@ -68,14 +68,14 @@ class _ShapeList(ShapeList):  # type: ignore[misc]  # napari's lists have no typ
 
 
 class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
-    """A layer of thousands of shapes without fill, empty at first, in which single ones are changed.
+    """A layer of thousands of shapes without fill, in which single shapes are edited. It starts empty.
 
-    It has no thumbnail, which would be black.
+    It does not have a thumbnail, which would be black.
 
     Parameters
     ----------
     **look
-        Keyword arguments of :class:`napari.layers.Shapes` other than shapes and what they look like.
+        Keyword arguments of :class:`napari.layers.Shapes`, except the shapes and their looks.
     """
 
     _data_view: ShapeList
@@ -98,14 +98,14 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
         return np.stack([view._vertices.min(axis=0), view._vertices.max(axis=0)])
 
     def _clear_extent(self) -> None:
-        # The viewer goes through all layers for another extent, which an edit seldom makes.
+        # The viewer processes all layers when an extent changes, and an edit seldom changes it.
         now = Layer._extent_augmented.func(self)
         known = [self.__dict__[name] for name in ("extent", "_extent_augmented") if name in self.__dict__]
         if not all(np.array_equal(was, is_now) for one in known for was, is_now in zip(one, now, strict=True)):
             super()._clear_extent()
 
     def _on_selection_changed(self, added: Any, removed: Any) -> None:
-        # The width of lines for what is drawn next is told as if all lines had another one.
+        # napari emits a new width for the next shape as if the width of all lines had changed.
         with self.events.edge_width.blocker():
             super()._on_selection_changed(added, removed)
 
@@ -114,10 +114,10 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
 
 
 class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has no types
-    """Draws :class:`ManyShapes`: what can be seen of them, of which only what differs is sent to the graphics card."""
+    """Draws the visible triangles of :class:`ManyShapes`. Only rows that differ are sent to the graphics card."""
 
     def reset(self) -> None:
-        # Else vispy would compile the programs of the card anew at each change.
+        # Otherwise vispy would compile the shaders again at each change.
         as_it_is = Function("vec4 as_it_is(vec4 colour) { return colour; }")
         for visual in (self.node.shape_faces, self.node.shape_highlights):
             visual.unfreeze()
@@ -154,7 +154,7 @@ class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has 
         self._update_text()
 
     def _send_triangles(self, vertices: int) -> None:
-        """Send the triangles that can be seen, and the colours of their corners."""
+        """Send the visible triangles and the colours of their corners."""
         faces, colours = self._triangles
         seen = (colours[:, 3] > 0) & (faces[:, 0] != faces[:, 1])
         self.node.shape_faces.visible = bool(seen.any())
@@ -168,7 +168,7 @@ class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has 
             self._send("base_color", base_color)
 
     def _send(self, name: str, values: NDArray[Any]) -> None:
-        """Send the rows that differ from what was sent last."""
+        """Send the rows that differ from those sent last."""
         last = self._sent.get(name)
         if last is None or last.shape != values.shape:
             self._buffers[name].set_data(values)
@@ -185,9 +185,9 @@ class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has 
 layer_to_visual[ManyShapes] = _Drawing
 
 
-def keep_from_list(layer: Shapes) -> None:
-    """Keep edits of a layer from the viewer's list of layers, which would paint the window once more for each."""
-    for name in _OF_EDITS:
+def disconnect_from_layer_list(layer: Shapes) -> None:
+    """Disconnect edits of a layer from the viewer's layer list, which would paint the window again for each."""
+    for name in _EDIT_EVENTS:
         layer.events[name].disconnect(layer.events)
 
 
@@ -207,11 +207,11 @@ def change(
     rows : sequence of int
         The N shapes.
     moved : mapping
-        Corners, shape (M, D), and kind (``rectangle``, ``polygon``) of those of them that have others now.
+        New corners, shape (M, D), and kind (``rectangle``, ``polygon``) of those of them that change.
     colours : array-like, shape (N, 4)
         Red to alpha of 0..1 of their lines.
     features : mapping
-        N values of each column; text that is made of features does not follow.
+        N values of each column. Text that is made of features is not updated.
     """
     view, wanted = layer._data_view, np.asarray(colours, dtype=np.float32)
     recoloured = len(rows) > 0 and not np.allclose(view.edge_color[list(rows)], wanted, atol=1e-3)
@@ -234,7 +234,7 @@ def add(
     colours: ArrayLike,
     features: Mapping[str, Sequence[Any]],
 ) -> None:
-    """Add N shapes without fill after those that are there.
+    """Add N shapes without fill after the existing ones.
 
     Parameters
     ----------
@@ -243,14 +243,14 @@ def add(
     shapes : sequence
         Corners, shape (M, D), and kind (``rectangle``, ``polygon``) of each.
     width : float
-        Of their lines, in pixels of the image.
+        Width of their lines, in pixels of the image.
     colours : array-like, shape (N, 4)
         Red to alpha of 0..1 of their lines.
     features : mapping
         N values of each column.
     """
     before = layer.nshapes
-    with _untold(layer):
+    with _without_data_events(layer):
         layer.add(
             [points for points, _ in shapes],
             shape_type=[kind for _, kind in shapes],
@@ -265,14 +265,14 @@ def add(
 
 
 def remove(layer: Shapes, rows: Sequence[int]) -> None:
-    """Take shapes away."""
-    with _untold(layer):
+    """Remove shapes."""
+    with _without_data_events(layer):
         layer.remove(list(rows))
 
 
 @contextlib.contextmanager
-def _untold(layer: Shapes) -> Iterator[None]:
-    """Tell of other shapes only where the layer has another extent by them: the viewer goes through all layers then."""
+def _without_data_events(layer: Shapes) -> Iterator[None]:
+    """Emit the layer's data event only if its extent changes: the viewer processes all layers at each such event."""
     before = layer.extent.data
     with layer.events.data.blocker():
         yield
@@ -282,16 +282,16 @@ def _untold(layer: Shapes) -> Iterator[None]:
 
 
 def show_alone(layer: Shapes, rectangle: NDArray[np.float64] | None, colour: Sequence[float]) -> None:
-    """Show a layer's only shape as a rectangle, shape (4, D), in a colour of red, green and blue; None hides it.
+    """Show a layer's only shape as a rectangle, shape (4, D), in a colour of red, green and blue. None hides it.
 
-    To hide the layer itself would have napari go through all layers at each click.
+    If the layer itself were hidden, napari would process all layers at each click.
     """
     moved = {} if rectangle is None else {0: (rectangle, "rectangle")}
     change(layer, [0], moved, [[*colour, 0.0 if rectangle is None else 1.0]], {})
 
 
 def write_features(layer: Shapes, rows: Sequence[int], features: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns of the features of the shapes in ``rows``; text that is made of features does not follow."""
+    """Write columns of the features of the shapes in ``rows``. Text that is made of features is not updated."""
     table = layer.features
     for name, values in features.items():
         column = table.columns.get_loc(name)
@@ -300,16 +300,16 @@ def write_features(layer: Shapes, rows: Sequence[int], features: Mapping[str, Se
 
 
 def shape(layer: Shapes, row: int) -> tuple[NDArray[np.float64], str]:
-    """Return the corners of one shape, shape (M, D), and its kind; ``layer.data`` makes a list of all at each call."""
+    """Return corners, shape (M, D), and kind of one shape. ``layer.data`` would make a list of all shapes."""
     found = layer._data_view.shapes[row]
     return np.asarray(found.data, dtype=np.float64), str(found.name)
 
 
-def thicken(layer: Shapes, width: float) -> None:
-    """Give all lines of a small layer another width, in pixels of the image."""
+def set_edge_width(layer: Shapes, width: float) -> None:
+    """Set the width of all lines of a small layer, in pixels of the image."""
     layer.edge_width = [width] * layer.nshapes
 
 
 def is_drawing(layer: Shapes) -> bool:
-    """Tell whether a polygon is being drawn that has not been closed yet."""
+    """Return whether a polygon is being drawn that is not closed yet."""
     return bool(layer._is_creating)

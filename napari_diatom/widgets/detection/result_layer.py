@@ -19,7 +19,7 @@ from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.canvas.clicks import is_click
-from napari_diatom.widgets.canvas.shape_edits import MOST_LABELS, is_drawing
+from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
@@ -65,7 +65,7 @@ class ResultLayer(QObject):
         self.layer = layer
         self._names = TaxonNames(layer)
         self._rows = LayerRows(layer, facts, self._names)
-        self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MOST_LABELS)
+        self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MAX_LABELS)
         found = FoundSpecimens(candidates, measured, self._rows.drawn)
         self._filter = ThresholdFilter(self, found, self._rows, self._labels)
         self._filter.added.connect(self._content_changed)

@@ -109,9 +109,9 @@ def test_what_is_selected_stays_so_in_another_order(gallery):
 
 
 def test_pictures_of_one_source_are_read_together(qtbot):
-    from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures
+    from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader
 
-    pictures, order, begin = LazyPictures(), [], threading.Event()
+    pictures, order, begin = ThumbnailLoader(), [], threading.Event()
 
     def reads(name):
         def read():
@@ -137,9 +137,9 @@ def test_pictures_of_one_source_are_read_together(qtbot):
 
 
 def test_pictures_that_arrive_after_they_were_forgotten_are_dropped(qtbot):
-    from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures
+    from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader
 
-    pictures, begin, ended = LazyPictures(), threading.Event(), threading.Event()
+    pictures, begin, ended = ThumbnailLoader(), threading.Event(), threading.Event()
 
     def read():
         begin.wait(5)

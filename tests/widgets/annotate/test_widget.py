@@ -86,7 +86,7 @@ def test_a_click_can_be_taken_back_and_a_box_given_up(annotate):
     assert child_of(annotate, "size").text() != ""
     annotate.undo()
     assert tool.clicks == 1
-    annotate.give_up()
+    annotate.cancel()
     assert tool.clicks == 0
     assert not annotate.document().specimens
     assert child_of(annotate, "size").text() == ""

@@ -108,7 +108,7 @@ def test_filled_shapes_and_other_orders_are_drawn_too(viewer, layer):
 
 
 def test_an_edit_is_drawn_once_and_the_list_of_layers_is_not_told(viewer, layer):
-    shape_edits.keep_from_list(layer)
+    shape_edits.disconnect_from_layer_list(layer)
     drawn, told = [], []
     layer.events.set_data.connect(drawn.append)
     viewer.layers.events.connect(told.append)
