@@ -86,7 +86,10 @@ def _run(options: argparse.Namespace) -> int:
     threshold = model.card.threshold() if options.threshold is None else options.threshold
     figures: dict[str, dict[str, dict[str, float]]] = {}
     print(f"{model.card.name} {model.card.version}, threshold {threshold:.2f}\n")
-    print(f"{'fields':16}{'rule':10}{'specimens':>10}{'found':>7}{'halves':>8}{'per 100':>9}{'precision':>11}{'recall':>8}")
+    print(
+        f"{'fields':16}{'rule':10}{'specimens':>10}{'found':>7}{'halves':>8}{'per 100':>9}"
+        f"{'precision':>11}{'recall':>8}"
+    )
     for kind in SHARES:
         tallies = {"without": Tally(), "with": Tally()}
         for number, field in enumerate(_fields(kind, options.fields, options.seed, options.side)):
