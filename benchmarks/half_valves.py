@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from unittest import mock
 
 import numpy as np
@@ -32,7 +32,7 @@ from napari_diatom.models import library
 
 INSIDE, LONG, ONE_AXIS, ROUND = 0.75, 0.55, np.deg2rad(12.0), 1.2
 """Of a half: least share of its area and length in a specimen, most angle; specimens rounder than that have no axis."""
-SHARES: Final = {
+SHOWN: Final[dict[str, dict[str, Any]]] = {
     "single valves": {"chain_share": 0.0, "needle_share": 0.0, "specimens": (3, 6)},
     "ribbons": {"chain_share": 1.0, "needle_share": 0.0, "specimens": (6, 12)},
 }
@@ -61,7 +61,7 @@ class Tally:
             "specimens": self.specimens,
             "found": self.found,
             "halves": self.halves,
-            "halves per 100 valves": 100 * self.halves / max(self.specimens, 1),
+            "halves per 100": 100 * self.halves / max(self.specimens, 1),
             "precision": self.right / max(self.found, 1),
             "recall": self.right / max(self.specimens, 1),
         }
@@ -83,29 +83,29 @@ def _run(options: argparse.Namespace) -> int:
     if isinstance(engine, MapEngine):
         print(f"{model.card.name} gives maps; choose a model that finds specimens.", file=sys.stderr)
         return 2
-    threshold = model.card.threshold() if options.threshold is None else options.threshold
-    figures: dict[str, dict[str, dict[str, float]]] = {}
-    print(f"{model.card.name} {model.card.version}, threshold {threshold:.2f}\n")
+    thresholds = options.threshold or [model.card.threshold()]
+    rows: list[dict[str, float | str]] = []
+    print(f"{model.card.name} {model.card.version}\n")
     print(
-        f"{'fields':16}{'rule':10}{'specimens':>10}{'found':>7}{'halves':>8}{'per 100':>9}"
+        f"{'fields':16}{'threshold':>10} {'rule':9}{'specimens':>10}{'found':>7}{'halves':>8}{'per 100':>9}"
         f"{'precision':>11}{'recall':>8}"
     )
-    for kind in SHARES:
-        tallies = {"without": Tally(), "with": Tally()}
+    for kind in SHOWN:
+        tallies = {(at, rule): Tally() for at in thresholds for rule in ("without", "with")}
         for number, field in enumerate(_fields(kind, options.fields, options.seed, options.side)):
-            before, after = _found(field, engine, threshold)
-            tallies["without"].add(field.truth, before)
-            tallies["with"].add(field.truth, after)
+            before, after = _found(field, engine, min(thresholds))
+            for (at, rule), tally in tallies.items():
+                tally.add(field.truth, (before if rule == "without" else after).above(at))
             if options.overlays:
-                _draw(options.overlays / f"{kind.replace(' ', '-')}-{number:03d}.jpg", field, before, after)
-        figures[kind] = {rule: tally.to_json() for rule, tally in tallies.items()}
-        for rule, row in figures[kind].items():
+                _draw(options.overlays / f"{kind.replace(' ', '-')}-{number:03d}.png", field, before, after)
+        for (at, rule), tally in tallies.items():
+            rows.append({"fields": kind, "threshold": at, "rule": rule} | tally.to_json())
             print(
-                f"{kind:16}{rule:10}{row['specimens']:10d}{row['found']:7d}{row['halves']:8d}"
-                f"{row['halves per 100 valves']:9.2f}{row['precision']:11.3f}{row['recall']:8.3f}"
+                f"{kind:16}{at:10.2f} {rule:9}{tally.specimens:10d}{tally.found:7d}{tally.halves:8d}"
+                f"{rows[-1]['halves per 100']:9.2f}{rows[-1]['precision']:11.3f}{rows[-1]['recall']:8.3f}"
             )
     if options.json:
-        data = {"model": model.card.name, "version": model.card.version, "threshold": threshold, "figures": figures}
+        data = {"model": model.card.name, "version": model.card.version, "figures": rows}
         options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return 0
 
@@ -118,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", default=library.DEFAULT, help="name, folder or file of a model (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
-    parser.add_argument("--threshold", type=float, help="score from which detections count (the model's own)")
+    parser.add_argument(
+        "--threshold", type=float, nargs="+", help="scores from which detections count (the model's own)"
+    )
     parser.add_argument("--fields", type=int, default=30, help="how many of each kind (%(default)s)")
     parser.add_argument("--seed", type=int, default=2026, help="another seed gives other fields (%(default)s)")
     parser.add_argument("--side", type=int, default=896, help="of a field, in pixels (%(default)s)")
@@ -133,12 +135,12 @@ def _fields(kind: str, count: int, seed: int, side: int) -> Iterator[RenderedFie
         rng = np.random.default_rng((seed, index))
         drawn = draw_options(rng, side, side, needle_weight=0.0)
         lengths = (0.06 * side, 0.45 * side)
-        options = replace(drawn, length_px=lengths, **SHARES[kind])
+        options = replace(drawn, length_px=lengths, **SHOWN[kind])
         yield render_field(options, seed=int(rng.integers(2**31)))
 
 
 def _found(field: RenderedField, engine: AnyEngine, threshold: float) -> tuple[Detections, Detections]:
-    """Return the specimens above the threshold before the rule and after it."""
+    """Return the specimens before the rule and after it, down to the threshold or lower."""
     before: list[Detections] = []
     rule = pipeline.without_parts
 
@@ -149,7 +151,7 @@ def _found(field: RenderedField, engine: AnyEngine, threshold: float) -> tuple[D
     with mock.patch.object(pipeline, "without_parts", recorded):
         image = from_array(field.image, f"field {field.seed}")
         analysis = pipeline.analyse(image, engine, pipeline.AnalysisOptions(threshold=threshold))
-    return (before[0] if before else analysis.detections).above(threshold), analysis.kept
+    return before[0] if before else analysis.detections, analysis.detections
 
 
 def halves(truth: Detections, found: Detections) -> NDArray[np.bool_]:
@@ -183,7 +185,7 @@ def _draw(path: Path, field: RenderedField, before: Detections, after: Detection
     ):
         rings = [np.rint(ring).astype(np.int32) for ring in geometry.corners(boxes)]
         cv2.polylines(picture, rings, True, colour, 2 if colour[2] == 60 else 1, cv2.LINE_AA)
-    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    cv2.imwrite(str(path), picture)
 
 
 if __name__ == "__main__":
