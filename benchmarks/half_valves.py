@@ -144,9 +144,9 @@ def _found(field: RenderedField, engine: AnyEngine, threshold: float) -> tuple[D
     before: list[Detections] = []
     rule = pipeline.without_parts
 
-    def recorded(found: Detections) -> Detections:
+    def recorded(found: Detections, counts_from: float) -> Detections:
         before.append(found)
-        return rule(found)
+        return rule(found, counts_from)
 
     with mock.patch.object(pipeline, "without_parts", recorded):
         image = from_array(field.image, f"field {field.seed}")

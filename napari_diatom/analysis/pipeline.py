@@ -347,7 +347,7 @@ def _detect(
     at = np.array(seen_at)
     specimens = supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
     # The upright box of a slanted valve holds its neighbours too.
-    return specimens if engine.card.task == "boxes" else without_parts(specimens)
+    return specimens if engine.card.task == "boxes" else without_parts(specimens, FLOOR)
 
 
 def _boxed(found: Detections) -> Detections:
