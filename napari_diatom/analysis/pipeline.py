@@ -23,8 +23,9 @@ from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.tiling.instance_splitting import SplitOptions, split
 from napari_diatom.tiling.map_blending import Blender, ClassMap, merge_scales, plan_map_tiles
 from napari_diatom.tiling.scale_consensus import supported
-from napari_diatom.tiling.stitching import stitch, without_parts
+from napari_diatom.tiling.stitching import stitch
 from napari_diatom.tiling.tiles import Window, plan_tiles, prefetch, to_image_coordinates
+from napari_diatom.tiling.valve_parts import without_parts
 
 _Item = TypeVar("_Item")
 
@@ -346,7 +347,9 @@ def _detect(
                 check(should_stop)
     copies = Detections.concatenate(found, engine.card.classes)
     at = np.array(seen_at)
-    return without_parts(supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor))
+    specimens = supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
+    # The upright box of a slanted valve holds its neighbours too.
+    return specimens if engine.card.task == "boxes" else without_parts(specimens, FLOOR)
 
 
 def _boxed(found: Detections) -> Detections:

@@ -40,8 +40,8 @@ class Pairs:
 
     ``turn`` is the angle between their axes; ``offset`` the distance between their axes, in mean widths, in the middle
     of what they share along the axis; ``shared`` the length of that (negative: the gap), in pixels; ``width_ratio``
-    is the narrower over the wider; ``larger`` tells whether i is at least as large as j, and ``inside``
-    is the share of the smaller mask that lies in the other, where there are masks: those of both sets.
+    is the narrower over the wider; ``larger`` tells whether i is at least as large as j, and ``inside`` is the share of
+    the smaller one's area that lies in the other. Areas are those of ``masks`` where both sets have masks.
     """
 
     i: Indices
@@ -54,7 +54,7 @@ class Pairs:
     shared: Floats
     width_ratio: Floats
     larger: Bools
-    inside: Floats | None
+    inside: Floats
     masks: tuple[tuple[CroppedMask, ...], tuple[CroppedMask, ...]] | None
 
     @classmethod
@@ -63,11 +63,10 @@ class Pairs:
         a, b = first.boxes[i].astype(np.float64), second.boxes[j].astype(np.float64)
         area_a, area_b = geometry.box_areas(a), geometry.box_areas(b)
         common = geometry.intersections(a, b)
-        share, both = None, None
+        both = None
         if first.masks is not None and second.masks is not None:
             area_a, area_b, common = _mask_areas(first.masks, second.masks, i, j)
             both = first.masks, second.masks
-            share = common / np.maximum(np.minimum(area_a, area_b), 1)
         # All is measured along the longer box's axis: it knows the direction best.
         long_, short = np.where(a[:, 2:3] >= b[:, 2:3], (a, b), (b, a))
         dx, dy = short[:, 0] - long_[:, 0], short[:, 1] - long_[:, 1]
@@ -90,7 +89,7 @@ class Pairs:
             shared=end - begin,
             width_ratio=np.minimum(a[:, 3], b[:, 3]) / np.maximum(a[:, 3], b[:, 3]),
             larger=area_a >= area_b,
-            inside=share,
+            inside=common / np.maximum(np.minimum(area_a, area_b), geometry.TINY),
             masks=both,
         )
 
@@ -116,7 +115,7 @@ class Pairs:
         grown, piece = self.boxes_i[some] * NEARBY, self.boxes_j[some]
         held = np.zeros(len(self.i), dtype=bool)
         held[some] = geometry.intersections(piece, grown) > inside * geometry.box_areas(piece)
-        if self.masks is not None and self.inside is not None:
+        if self.masks is not None:
             for k in some[held[some] & (self.inside[some] <= inside)].tolist():
                 whole, part = self.masks[0][self.i[k]], self.masks[1][self.j[k]]
                 reach = math.ceil(BRINK * self.boxes_i[k, 3])

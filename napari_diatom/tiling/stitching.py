@@ -37,8 +37,6 @@ ENDS, AXIS = 8, 2
 """Powers of the score that weigh the copies of a specimen: for where its ends lie, and for its axis and width."""
 ABOUT_AS_SURE: Final = 0.7
 """Share of the best copy's score from which a copy seen at a finer scale lends it its mask."""
-PART: Final = 0.8
-"""Share of a specimen in a larger and surer one from which it is a piece of that."""
 SEAM_GAP: Final = 0.5
 """Widths by which two pieces may miss each other at a seam."""
 
@@ -85,21 +83,6 @@ def stitch(
     found = _without_lesser_pieces(found, iou, inside)
     found = replace(found, scores=_worth(found), cut=found.cut & np.uint8(0xFF ^ CUT_SIDES))
     return found[_order(found, by_worth=False)]
-
-
-def without_parts(found: Detections, inside: float = PART) -> Detections:
-    """Return specimens with masks without those of which at least ``inside`` lies in a larger and surer one.
-
-    A network that outlines specimens one by one takes a piece of a valve for a valve now and then, beside the whole.
-    ``found`` goes from the surest down; the order stays. Without masks all stay.
-    """
-    if found.masks is None:
-        return found
-    alive = np.ones(len(found), dtype=bool)
-    for pairs in overlaps(found):
-        if pairs.inside is not None:
-            alive[pairs.j[pairs.larger & (pairs.inside >= inside)]] = False
-    return found[alive]
 
 
 def _order(detections: Detections, by_worth: bool = True) -> Indices:
@@ -258,7 +241,7 @@ def _joined(found: Detections, iou: float, inside: float) -> Detections:
             meet = _masks_meet(some, pair, meet) & one_class
         facing += pair.i[meet].tolist()
         # Pieces that repeat each other belong together even where no cut ends face.
-        if pair.inside is None:
+        if pair.masks is None:
             meet |= (pair.are_copies(iou) | pair.holds(inside)) & one_line
         else:
             meet |= (pair.inside > inside) & one_class
@@ -277,7 +260,6 @@ def _joined(found: Detections, iou: float, inside: float) -> Detections:
 def _masks_meet(some: Detections, pair: Pairs, in_line: Bools) -> Bools:
     """Tell which pieces' masks meet at a seam; of pieces ``in_line``, thin as they may be, a shared pixel will do."""
     assert some.masks is not None
-    assert pair.inside is not None
     found = in_line & (pair.inside > 0)
     for k in np.flatnonzero(~found):
         i, j = pair.i[k], pair.j[k]

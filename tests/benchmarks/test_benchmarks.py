@@ -28,6 +28,7 @@ def run(name: str, *arguments: str) -> int:
 NAMES = [
     "accuracy.py",
     "finetuning.py",
+    "half_valves.py",
     "instances.py",
     "kills.py",
     "measurement.py",
@@ -59,6 +60,26 @@ def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("accuracy.py", "--model", "no-such-model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_half_valves(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from helpers.fakes import BlobEngine, ShadeEngine
+    from napari_diatom import engines
+
+    monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
+    arguments = ("--fields", "1", "--side", "280", "--threshold", "0.2", "0.6")
+    drawn = ("--overlays", str(tmp_path), "--json", str(tmp_path / "figures.json"))
+    assert run("half_valves.py", *arguments, *drawn) == 0
+    rows = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["figures"]
+    assert len(rows) == 8
+    for without, with_rule in zip(rows[::2], rows[1::2], strict=True):
+        assert (without["rule"], with_rule["rule"]) == ("without", "with")
+        assert with_rule["found"] <= without["found"]
+        assert with_rule["specimens"] == without["specimens"]
+    assert len(list(tmp_path.glob("*.png"))) == 2
+    monkeypatch.setattr(engines, "load", lambda model, device: ShadeEngine())
+    assert run("half_valves.py", *arguments) == 2
+    assert "finds specimens" in capsys.readouterr().err
 
 
 def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.detections import CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.tiling.stitching import stitch, without_parts
+from napari_diatom.tiling.stitching import stitch
 from napari_diatom.tiling.tiles import plan_tiles, to_image_coordinates
+from napari_diatom.tiling.valve_parts import without_parts
 
 
 def ellipse(x: float, y: float, length: float, width: float, angle: float) -> CroppedMask:
