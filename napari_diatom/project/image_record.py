@@ -49,7 +49,7 @@ class _File:
 
 
 class Record:
-    """The files of one image, as a document's log of edits.
+    """The files of one image, as a document's edit log.
 
     A file says which edits it has: of each window the number of the last. So an edit is made once, whether it comes
     from a journal that was left between writing the files and emptying it, from one that was taken from a window that

@@ -22,7 +22,7 @@ NOON = "2026-05-01T12:00:00+00:00"
 
 
 class Shelf:
-    """A log that remembers the edits, and may have no room."""
+    """An edit log that remembers the edits, and may have no room."""
 
     def __init__(self, contents: Contents | None = None) -> None:
         self.edits: list[Edit] = []
@@ -41,8 +41,8 @@ class Shelf:
         self.edits = [edit]
 
 
-def document(*specimens: Specimen, log: Shelf | None = None) -> Document:
-    return Document(Contents(specimens, (), "untouched"), "Ada", log, lambda: NOON)
+def document(*specimens: Specimen, edit_log: Shelf | None = None) -> Document:
+    return Document(Contents(specimens, (), "untouched"), "Ada", edit_log, lambda: NOON)
 
 
 def text(doc: Document) -> str:
@@ -127,7 +127,7 @@ def test_files_without_ids_are_as_ever():
 
 def test_edits_are_stamped_kept_and_told():
     shelf = Shelf()
-    doc = document(log=shelf)
+    doc = document(edit_log=shelf)
     told: list[tuple[Edit, int]] = []
     doc.edited.connect(lambda edit: told.append((edit, len(shelf.edits))))
     one = box()
@@ -217,7 +217,7 @@ def test_unknown_ids_and_repeated_ones():
 
 def test_an_edit_without_room_is_made_and_told():
     shelf = Shelf()
-    doc = document(log=shelf)
+    doc = document(edit_log=shelf)
     told: list[Edit] = []
     doc.edited.connect(told.append)
     shelf.full = True
@@ -282,7 +282,7 @@ def test_any_edits_can_be_undone_and_done_again(sequence, back):
 def test_the_journal_alone_gives_the_same_document(sequence, turns):
     start = (box(1), blob(), polygon())
     shelf = Shelf()
-    doc = document(*start, log=shelf)
+    doc = document(*start, edit_log=shelf)
     for step in sequence:
         play(doc, step)
     for back in turns:
@@ -320,7 +320,7 @@ def test_damaged_lines_are_refused(damage):
 def test_rebase_merges_other_specimens_and_asks_about_the_same():
     one, two, three = box(1), box(2), box(3)
     shelf = Shelf(Contents((one, two), (), "work"))
-    doc = document(one, two, log=shelf)
+    doc = document(one, two, edit_log=shelf)
     doc.set_class([one.id], "mine")
     doc.add([three])
     view = doc.specimens
@@ -356,7 +356,7 @@ def test_rebase_merges_other_specimens_and_asks_about_the_same():
 def test_rebase_keeps_mine_where_that_is_asked_for():
     one = box(1)
     shelf = Shelf(Contents((one,), (), "work"))
-    doc = document(one, log=shelf)
+    doc = document(one, edit_log=shelf)
     doc.remove([one.id])
     shelf.contents = Contents((one.replace(name="theirs"),), (), "done")
     doc.rebase("mine")

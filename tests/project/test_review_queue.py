@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.project.review_queue import ReviewRound, review_items, unmatched
+from napari_diatom.project.review_queue import ReviewQueue, review_items, unmatched
 from napari_diatom.project.specimen import Specimen
 
 FIRST, SECOND = "diatom-obb 1.0", "diatom-box 1.0"
@@ -96,13 +96,13 @@ def test_no_specimen_is_accepted_twice():
 
 def test_nothing_is_doubtful_when_nothing_is_proposed():
     assert review_items(by_id(drawn()), {}) == []
-    assert ReviewRound().next(by_id(drawn()), {}) is None
-    assert ReviewRound().next({}, {}) is None
+    assert ReviewQueue().next(by_id(drawn()), {}) is None
+    assert ReviewQueue().next({}, {}) is None
 
 
 def test_a_round_shows_each_once_and_begins_anew():
     specimens, proposals = by_id(drawn(500)), by_id(*(proposed(100.0 * k, 0.2 + 0.1 * k) for k in range(3)))
-    walk = ReviewRound()
+    walk = ReviewQueue()
     first = [walk.next(specimens, proposals).specimen.id for _ in range(4)]
     assert first == [*specimens, *proposals]
     del proposals[first[1]]
@@ -111,7 +111,7 @@ def test_a_round_shows_each_once_and_begins_anew():
 
 def test_a_specimen_whose_proposal_was_rejected_was_not_missed():
     own, copy, other = drawn(100), proposed(101), proposed(400)
-    walk = ReviewRound()
+    walk = ReviewQueue()
     walk.note(by_id(own), by_id(copy, other))
     found = [walk.next(by_id(own), by_id(other)) for _ in range(2)]
     assert [entry.specimen.id for entry in found] == [other.id, other.id]
@@ -132,7 +132,7 @@ def test_every_proposal_is_looked_at_once_a_round(own, found):
     ids = [entry.specimen.id for entry in listed]
     assert len(ids) == len(set(ids))
     assert proposals.keys() <= set(ids) <= proposals.keys() | specimens.keys()
-    walk = ReviewRound()
+    walk = ReviewQueue()
     assert [walk.next(specimens, proposals).specimen.id for _ in listed] == ids
     assert all(entry.reason == "missed" for entry in listed if entry.specimen.id in specimens)
     calm = [entry.specimen.score for entry in listed if entry.reason == "score"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from napari_diatom.core.text import either, many
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
-from napari_diatom.project.review_queue import ReviewRound, unmatched
+from napari_diatom.project.review_queue import ReviewQueue, unmatched
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
@@ -41,7 +41,7 @@ class ProposalReview:
         self._canvas = canvas
         self._toolbox = toolbox
         self._overview = overview
-        self._round = ReviewRound()
+        self._queue = ReviewQueue()
 
     @property
     def is_active(self) -> bool:
@@ -53,7 +53,7 @@ class ProposalReview:
 
     def begin(self) -> None:
         """Start again, with another image."""
-        self._round = ReviewRound()
+        self._queue = ReviewQueue()
 
     def accept(self) -> None:
         """Accept the selected proposals, and go to the next one."""
@@ -84,7 +84,7 @@ class ProposalReview:
     def next_uncertain(self) -> None:
         """Go to the least certain proposal: disagreements of models and people first, then the lowest score."""
         document = self._opened.document
-        entry = None if document is None else self._round.next(document.specimens, document.proposals)
+        entry = None if document is None else self._queue.next(document.specimens, document.proposals)
         if entry is not None:
             self._canvas.select([entry.specimen.id])
             self._toolbox.stop_drawing()
@@ -96,7 +96,7 @@ class ProposalReview:
         self._canvas.flush()
         document, ids = self._opened.document, list(self._canvas.proposals.selection())
         if document is not None and ids:
-            self._round.note(document.specimens, document.proposals)
+            self._queue.note(document.specimens, document.proposals)
             with self._line.showing_errors():
                 decide(document, ids)
         self.next_uncertain()

@@ -30,6 +30,7 @@ from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
 from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.opengl import guard
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class AnnotateWidget(QWidget):
         super().__init__()
         self._opened = opened = Opened()
         self._canvas = canvas = AnnotationCanvas(napari_viewer)
+        self._open_project = OpenProject.of(napari_viewer)
         self._proposer = Proposer(worker_process.analyse if analyse is None else analyse)
         self._form = form = AnnotateForm()
         layout = QVBoxLayout(self)
@@ -181,7 +183,7 @@ class AnnotateWidget(QWidget):
         gallery.slideRequested.connect(self.go_to)
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
-        self._session.project_changed.connect(lambda: gallery.set_project(self._opened.project))
+        self._session.project_changed.connect(self._on_project)
         self._session.closing.connect(self._proposer.stop)
         self._session.image_opened.connect(self._review.begin)
         self._images.removed.connect(self._proposer.skip)
@@ -195,6 +197,7 @@ class AnnotateWidget(QWidget):
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
         when_destroyed(self, save_on_exit, self._opened)
+        when_destroyed(self, self._open_project.close)
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
@@ -203,6 +206,11 @@ class AnnotateWidget(QWidget):
                 layer.bind_key(
                     key.name, _ignoring_arguments(act, *([key.argument] if key.argument else [])), overwrite=True
                 )
+
+    def _on_project(self) -> None:
+        project = self._opened.project
+        self._open_project.folder = None if project is None else project.folder
+        self._gallery_dock.set_project(project)
 
     def _on_class(self, name: str) -> None:
         self._canvas.new_class = name

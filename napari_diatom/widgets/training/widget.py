@@ -22,6 +22,7 @@ from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
@@ -248,11 +249,9 @@ class FineTuneWidget(QWidget):
 
     def _take_open_project(self) -> None:
         """Begin with the project that is being annotated."""
-        from napari_diatom.widgets.annotate.widget import AnnotateWidget
-
-        for widget in self._viewer.window.dock_widgets.values():
-            if isinstance(widget, AnnotateWidget) and (project := widget.project()) is not None:
-                self._slides.set_data(project.folder)
+        folder = OpenProject.of(self._viewer).folder
+        if folder is not None:
+            self._slides.set_data(folder)
 
     def _look_for_devices(self) -> None:
         worker = create_worker(worker_process.devices, _ignore_errors=True)

@@ -107,17 +107,17 @@ def test_filled_shapes_and_other_orders_are_drawn_too(viewer, layer):
     assert_as_napari(viewer, layer)
 
 
-def test_an_edit_is_drawn_once_and_the_list_of_layers_is_not_told(viewer, layer):
+def test_an_edit_is_drawn_once_and_nothing_reaches_the_list_of_layers(viewer, layer):
     shape_edits.disconnect_from_layer_list(layer)
-    drawn, told = [], []
+    drawn, events = [], []
     layer.events.set_data.connect(drawn.append)
-    viewer.layers.events.connect(told.append)
+    viewer.layers.events.connect(events.append)
     layer.selected_data = {2}
     shape_edits.change(layer, [2], {2: (quad(30, 30), "rectangle")}, [BLUE], {"id": ["c"]})
     assert len(drawn) == 1
-    assert [event.type for event in told if event.source is layer] == []
+    assert [event.type for event in events if event.source is layer] == []
     layer.visible = False
-    assert any(event.type == "visible" for event in told)
+    assert any(event.type == "visible" for event in events)
 
 
 def test_selecting_sends_no_shapes_again(layer):
@@ -130,15 +130,15 @@ def test_selecting_sends_no_shapes_again(layer):
 
 
 def test_the_viewer_learns_of_another_extent_and_of_no_other_edit(viewer, layer):
-    told = []
-    layer.events.data.connect(told.append)
-    layer.events._extent_augmented.connect(told.append)
+    events = []
+    layer.events.data.connect(events.append)
+    layer.events._extent_augmented.connect(events.append)
     shape_edits.add(layer, [(quad(40, 20), "rectangle")], 2.0, [BLUE], {"id": ["g"]})
     shape_edits.remove(layer, [6])
     shape_edits.change(layer, [2], {2: (quad(42, 22), "rectangle")}, [ORANGE], {"id": ["c"]})
-    assert not told
+    assert not events
     shape_edits.add(layer, [(quad(500, 20), "rectangle")], 2.0, [BLUE], {"id": ["g"]})
-    assert told
+    assert events
     assert viewer.dims.range[-1].stop == pytest.approx(520)
 
 

@@ -1,0 +1,36 @@
+"""The project that is open in a viewer, for all its docks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class OpenProject:
+    """Which project is open in a viewer; :meth:`of` returns the same object to all docks.
+
+    Attributes
+    ----------
+    folder : Path or None
+        The folder of the project, None while no project is open.
+    """
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> OpenProject:
+        """Return the object that all docks of a viewer share."""
+        # Each plugin gets its own proxy of the viewer.
+        return _of_viewers.setdefault(getattr(viewer, "__wrapped__", viewer), cls())
+
+    def close(self) -> None:
+        """Note that no project is open."""
+        self.folder = None
+
+
+_of_viewers: Final[WeakKeyDictionary[Any, OpenProject]] = WeakKeyDictionary()
