@@ -16,7 +16,7 @@ API = ROOT / "napari_diatom" / "api.py"
 
 MOST_LINES = {"elsewhere": 576, "api": 799, "widgets": 419}
 """Lines of the longest module: to be lowered when it is divided, never raised. The aim is about 400."""
-MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 29}
+MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 27}
 """Methods of the largest class, with properties: to be lowered likewise. The aim is about 25."""
 
 BASENAMES = {
@@ -118,7 +118,6 @@ DOUBLES = {
     "shape_of",
     "shown",
     "spread",
-    "state_of",
     "stem_of",
     "survey",
     "to_detections",

@@ -23,7 +23,7 @@ _STEPS: Final = 40
 """Steps over which speed is told."""
 
 
-class Watch(QObject):
+class RunMonitor(QObject):
     """Follows the run that it is given, and starts and stops it."""
 
     progressed = Signal(object)
@@ -55,7 +55,7 @@ class Watch(QObject):
         from diatom_training.finetune.training_process import Elsewhere
 
         self._follow(folder)
-        if state_of(folder).stage == "running":
+        if run_state(folder).stage == "running":
             self._process = Elsewhere(folder)
             self._timer.start()
         events, self._offset = folder.events()
@@ -167,7 +167,7 @@ def _last_attempt(events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     return events[begin:]
 
 
-def state_of(folder: RunFolder) -> State:
+def run_state(folder: RunFolder) -> State:
     """Return how far a run is; one that cannot be read has failed."""
     from diatom_training.finetune.run_folder import State
 

@@ -16,7 +16,7 @@ from napari_diatom.core.processes import start
 _ADDRESS: Final = re.compile(rb"http://localhost:\d+/\S*")
 
 
-class BoardServer(QObject):
+class TensorBoardServer(QObject):
     """Runs TensorBoard for one folder at a time."""
 
     ready = Signal(str)

@@ -228,7 +228,7 @@ class FineTuneWidget(QWidget):
                 self.config()
             except DiatomError as error:
                 problem = str(error)
-        if self._progress.watch.is_running:
+        if self._progress.monitor.is_running:
             problem = "A training is running; stop it first."
         for button in (self._start, self._measure):
             button.setEnabled(problem is None)
@@ -237,10 +237,10 @@ class FineTuneWidget(QWidget):
     def _find_running(self) -> None:
         """Follow a run that is still going, otherwise show the latest."""
         from diatom_training.finetune import recent_runs
-        from napari_diatom.widgets.training.run_monitor import state_of
+        from napari_diatom.widgets.training.run_monitor import run_state
 
         runs = recent_runs.runs()
-        going = [run for run in runs if state_of(run).stage == "running"]
+        going = [run for run in runs if run_state(run).stage == "running"]
         if going or runs:
             self._progress.show_run((going or runs)[0])
         if going:
