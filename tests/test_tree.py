@@ -124,7 +124,6 @@ DOUBLES = {
     "together",
     "told",
     "truth_of",
-    "versions",
     "words",
     "write_model",
 }
