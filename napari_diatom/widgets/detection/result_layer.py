@@ -217,7 +217,7 @@ class ResultLayer(QObject):
         return tuple(int(numbers[i]) for i in sorted(self.layer.selected_data) if i < len(numbers))
 
     def shape(self, number: int) -> NDArray[np.float64] | None:
-        """Return the corners of a specimen in the layer's data coordinates, None where it is gone."""
+        """Return the corners of a specimen in the layer's data coordinates, None if it does not exist."""
         rows = np.flatnonzero(self.specimens() == number)
         return np.asarray(self.layer.data[rows[0]], dtype=np.float64) if len(rows) else None
 

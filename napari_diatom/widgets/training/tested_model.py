@@ -28,7 +28,7 @@ _FIGURES: Final = {
 
 
 def trained_model(folder: RunFolder) -> ModelFolder | None:
-    """Return the model of a run, None where it does not exist or cannot be read."""
+    """Return the model of a run, None if it does not exist or cannot be read."""
     if not (folder / "model" / "model.yaml").is_file():
         return None
     try:
