@@ -186,7 +186,7 @@ def _in_window(config: TrainConfig, path: Path) -> tuple[RunFolder, float, float
     before = _resident()
     folder = RunFolder.create(path, config)
     widget.progress.start(folder)
-    turn(lambda: not widget.progress.watch.is_running)
+    turn(lambda: not widget.progress.monitor.is_running)
     began = time.monotonic()
     turn(lambda: time.monotonic() > began + 2)
     after = _resident()

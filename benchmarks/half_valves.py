@@ -78,7 +78,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    model = library.find(options.model)
+    model = library.resolve_model(options.model)
     engine = engines.load(model, options.device)
     if isinstance(engine, MapEngine):
         print(f"{model.card.name} gives maps; choose a model that finds specimens.", file=sys.stderr)

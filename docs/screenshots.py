@@ -223,13 +223,13 @@ def finetune(out: Path) -> None:
         assert spin_box is not None
         spin_box.setValue(value)
     click(widget, "start_training")
-    watch = widget.progress.watch
-    spin(until=lambda: not watch.is_running or (watch.folder is not None and len(watch.folder.history()) >= 6))
+    monitor = widget.progress.monitor
+    spin(until=lambda: not monitor.is_running or (monitor.folder is not None and len(monitor.folder.history()) >= 6))
     spin(2)
     take(widget, out / "finetune-curves.png")
-    spin(until=lambda: not watch.is_running)
+    spin(until=lambda: not monitor.is_running)
     spin(1)
-    print(watch.folder.state() if watch.folder else "")
+    print(monitor.folder.state() if monitor.folder else "")
     viewer.close()
 
 

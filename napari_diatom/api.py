@@ -747,7 +747,7 @@ def evaluate(
 
 
 def show_versions() -> None:
-    """Print versions, devices, models, folders, and known problems with their remedies, as ``napari-diatom doctor``.
+    """Print versions, devices, models, folders, notes and problems with their remedies, as ``napari-diatom doctor``.
 
     Paste it into a bug report.
 

@@ -287,7 +287,7 @@ def _spooled(job: Job, should_stop: ShouldStop) -> Iterator[Path]:
                     band = np.ascontiguousarray(job.pixels[(*job.plane, slice(y, y + rows))], dtype=dtype)
                     stream.write(band.data)
         except OSError as error:
-            raise OutputError(f"{job.name} cannot be handed over through {folder}: {error}") from error
+            raise OutputError(f"{job.name} cannot be written to the temporary folder {folder}: {error}") from error
         yield file
 
 
@@ -301,7 +301,7 @@ def _left(analysis: Analysis, folder: Path) -> Analysis:
                 np.save(file, values)
             except OSError as error:
                 raise OutputError(
-                    f"The {name.replace('_', ' ')} cannot be handed over through {folder}: {error}"
+                    f"The {name.replace('_', ' ')} cannot be written to the temporary folder {folder}: {error}"
                 ) from error
     return replace(analysis, class_map=None, probability=None)
 

@@ -17,7 +17,7 @@ OK: Final = 0
 BAD_INPUT: Final = 2
 SOME_SKIPPED: Final = 3
 PROBLEMS: Final = 3
-"""Of `doctor`: something is not as it should be."""
+"""Of `doctor`: something does not work."""
 INTERRUPTED: Final = 130
 CODES: Final = "exit codes: 0 success; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
 Loader = Callable[["ModelFolder", str], "AnyEngine"]

@@ -9,7 +9,7 @@ from napari_diatom.cli.console import OK, PROBLEMS
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
-    """Print what is installed and what is known to go wrong, and return the exit code."""
+    """Print the installation with its problems and notes, and return the exit code."""
     from napari_diatom.diagnostics.checkup import examine
 
     found = examine()
@@ -22,8 +22,8 @@ def add_doctor(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check the installation",
-        description="Print versions, devices, models and folders, and known problems with their remedies. Paste it "
+        description="Print versions, devices, models and folders, and notes and problems with their remedies. Paste it "
         "into a bug report.",
-        epilog="exit codes: 0 no problems; 3 problems were found",
+        epilog="exit codes: 0 no problems, with or without notes; 3 problems were found",
     )
     parser.set_defaults(run=run_doctor)

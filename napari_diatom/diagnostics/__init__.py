@@ -1,1 +1,1 @@
-"""What is installed, what the machine has, and what is known to go wrong."""
+"""Installed packages, the machine, and what to know about them: problems and notes."""

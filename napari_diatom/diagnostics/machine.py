@@ -16,17 +16,17 @@ from platformdirs import user_cache_dir, user_config_dir, user_data_dir
 
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.processes import run
-from napari_diatom.diagnostics.problem import Problem
+from napari_diatom.diagnostics.advice import Advice
 from napari_diatom.models import library
 
 LITTLE_GB: Final = 2.0
-"""Free space below which a long count, or a training, may not end well."""
+"""Free space below which a long count or a training may fail."""
 SOFTWARE: Final = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "gdi generic", "basic render")
-"""What names of OpenGL's renderers hold that draw on the processor."""
+"""Parts of the names of OpenGL renderers that draw on the processor."""
 _PATIENCE_SECONDS: Final = 60
 _MARK: Final = "OpenGL:"
 RENDERER: Final = "napari_diatom.diagnostics.machine:print_renderer"
-"""The function that is asked in a separate process what draws OpenGL."""
+"""The function that finds the OpenGL renderer, in a separate process."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Folder:
     title : str
         What is in it.
     path : Path
-        Where it is; made when it is needed.
+        Where it is. It is made when it is needed.
     fault : str
-        Why it cannot be written to; empty where it can.
+        Why it cannot be written to, empty if it can.
     free_gb : float
         Free space on its disk in GB.
     """
@@ -60,15 +60,15 @@ def folders() -> list[Folder]:
         "settings": user_config_dir("napari-diatom", appauthor=False),
         "temporary files": tempfile.gettempdir(),
     }
-    return [_looked_at(title, Path(path)) for title, path in own.items()]
+    return [_inspect(title, Path(path)) for title, path in own.items()]
 
 
-def folder_problems(known: list[Folder]) -> Iterator[Problem]:
-    """Yield what is wrong with folders; a full disk is named once."""
+def folder_problems(known: list[Folder]) -> Iterator[Advice]:
+    """Yield what is wrong with folders, and a full disk once."""
     little: dict[float, Folder] = {}
     for folder in known:
         if folder.fault:
-            yield Problem(
+            yield Advice(
                 f"The folder for {folder.title}, {folder.path}, cannot be written to: {folder.fault}",
                 "Give yourself permission to write there, or remove what is in the way."
                 + (" NAPARI_DIATOM_MODELS names another folder." if folder.title == "models" else ""),
@@ -76,14 +76,14 @@ def folder_problems(known: list[Folder]) -> Iterator[Problem]:
         elif folder.free_gb < LITTLE_GB:
             little.setdefault(round(folder.free_gb, 1), folder)
     for folder in little.values():
-        yield Problem(
+        yield Advice(
             f"The disk of {folder.path} has {folder.free_gb:.1f} GB left.",
             "Free some space: large images, trainings and models need several GB.",
         )
 
 
 def print_renderer() -> None:
-    """Print the name of what draws OpenGL behind a mark, and end this process."""
+    """Print a mark and the name of the OpenGL renderer, and end this process."""
     from qtpy.QtGui import QOffscreenSurface, QOpenGLContext
     from qtpy.QtWidgets import QApplication
 
@@ -101,12 +101,18 @@ def print_renderer() -> None:
     os._exit(0)
 
 
-def renderer(target: str = RENDERER) -> str | None:
-    """Return the name of what draws OpenGL, empty where nothing does, and None where that cannot be found out.
+def has_display() -> bool:
+    """Return whether this process can expect a display. On macOS and Windows it always can."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return not sys.platform.startswith("linux") or any(os.environ.get(name) for name in names)
 
-    It is asked in a separate process, that ends at once, since a fault of a driver ends the process that asks.
+
+def renderer(target: str = RENDERER) -> str | None:
+    """Return the name of the OpenGL renderer, empty if OpenGL is missing, None if that cannot be found out.
+
+    A separate process finds it, because a display that cannot be opened, or a faulty driver, ends the process.
     """
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_display():
         return None
     try:
         done = run(target, timeout=_PATIENCE_SECONDS)
@@ -116,22 +122,40 @@ def renderer(target: str = RENDERER) -> str | None:
     return lines[-1].removeprefix(_MARK).strip() if lines else None
 
 
-def renderer_problems(name: str | None) -> Iterator[Problem]:
-    """Yield what is wrong with OpenGL."""
-    if name == "":
-        yield Problem(
+def renderer_text(name: str | None) -> str:
+    """Return the OpenGL renderer as the checkup shows it."""
+    if name is None:
+        return "not known" if has_display() else "not known: there is no screen"
+    return name or "none"
+
+
+def renderer_advice(name: str | None) -> Iterator[Advice]:
+    """Yield what the user should know about OpenGL."""
+    if name is None and has_display():
+        yield Advice(
+            "OpenGL cannot be checked: the display cannot be opened, or the graphics driver does not answer. Without a "
+            "display napari cannot open its window. The command line and Python work without it.",
+            "If napari opens, do nothing. Otherwise check the environment variable DISPLAY, or install the driver of "
+            "your graphics card.",
+            "note",
+        )
+    elif name == "":
+        yield Advice(
             "OpenGL is missing, so napari cannot show images.",
             "Install the driver of your graphics card. Over Remote Desktop, set QT_OPENGL=software.",
         )
     elif name is not None and any(word in name.lower() for word in SOFTWARE):
-        yield Problem(
-            f"OpenGL is drawn in software ({name}): large images move slowly in the window. Results are the same.",
-            "Install the driver of your graphics card. On a virtual or a remote machine there may be none to install.",
+        yield Advice(
+            f"OpenGL runs in software ({name}), on the processor. The window is slower with large images. Results are "
+            "the same.",
+            "On your own computer, install the driver of your graphics card. On a server, on a virtual machine or "
+            "under Xvfb this is normal: do nothing.",
+            "note",
         )
 
 
-def _looked_at(title: str, path: Path) -> Folder:
-    """Return what is known of a folder, without making it."""
+def _inspect(title: str, path: Path) -> Folder:
+    """Check whether a folder can be written to, without making it."""
     there = path
     fault, free = "", 0.0
     try:

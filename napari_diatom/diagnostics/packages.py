@@ -1,4 +1,4 @@
-"""Installed packages, and those of them that do not go together. Nothing is imported to find that out."""
+"""Installed packages, and those that conflict. Nothing is imported to find that out."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Final
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_lines
-from napari_diatom.diagnostics.problem import Problem
+from napari_diatom.diagnostics.advice import Advice
 
 BINDINGS: Final = {"PyQt6": "pyqt6-qt6", "PySide6": "pyside6", "PyQt5": "pyqt5-qt5", "PySide2": "pyside2"}
-"""Bindings of Qt, and the package whose version is that of Qt itself."""
+"""Bindings of Qt, each with the package that has the version of Qt itself."""
 ULTRALYTICS: Final = ("ultralytics-opencv-headless", "ultralytics")
-"""Distributions of one package: both own the same files. The first is the one that napari-diatom needs."""
+"""Distributions of one package, which own the same files. napari-diatom needs the first."""
 OPENCV: Final = (
     *("opencv-python-headless", "opencv-python"),
     *("opencv-contrib-python-headless", "opencv-contrib-python"),
 )
-"""The same of OpenCV."""
+"""Distributions of OpenCV, which own the same files. napari-diatom needs the first."""
 LIBRARIES: Final = (
     *("napari", "npe2", "qtpy", "vispy", "numpy", "scipy", "pandas", "scikit-image", "shapely", "torch", "torchvision"),
     *("pytorch-lightning", "openvino", "tifffile", "imagecodecs", "pillow"),
@@ -29,15 +29,15 @@ LIBRARIES: Final = (
 
 
 def normalized(name: str) -> str:
-    """Return the name of a distribution as all its spellings have it."""
+    """Return the one name that stands for all spellings of a distribution."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed() -> dict[str, metadata.Distribution]:
-    """Return all distributions by their normalized names; of several of a name, the one that Python imports."""
+    """Return all distributions by their normalized names. Of several with one name, Python imports this one."""
     found: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
-        # What an interrupted removal has left has no name.
+        # An interrupted removal leaves a distribution without a name.
         name: str | None = distribution.metadata["Name"]
         if name:
             found.setdefault(normalized(name), distribution)
@@ -45,13 +45,13 @@ def installed() -> dict[str, metadata.Distribution]:
 
 
 def bindings(found: Mapping[str, metadata.Distribution]) -> list[str]:
-    """Return the bindings of Qt that are installed, as names of packages."""
+    """Return the names of the installed bindings of Qt."""
     # conda installs some of them without the data of a distribution.
     return [name for name in BINDINGS if name.lower() in found or util.find_spec(name) is not None]
 
 
-def installed_versions(found: Mapping[str, metadata.Distribution]) -> Iterator[tuple[str, str]]:
-    """Yield what is installed, with its version; a group of distributions in one line."""
+def package_rows(found: Mapping[str, metadata.Distribution]) -> Iterator[tuple[str, str]]:
+    """Yield names and versions, with one row for each group of distributions."""
     for name in LIBRARIES:
         yield name, found[name].version if name in found else "not installed"
     for title, names in (("ultralytics", ULTRALYTICS), ("OpenCV", OPENCV)):
@@ -73,59 +73,59 @@ def installed_versions(found: Mapping[str, metadata.Distribution]) -> Iterator[t
     yield "other plugins", ", ".join(plugins) or "none"
 
 
-def problems(found: Mapping[str, metadata.Distribution]) -> Iterator[Problem]:
-    """Yield what does not go together, or is missing."""
+def problems(found: Mapping[str, metadata.Distribution]) -> Iterator[Advice]:
+    """Yield packages that conflict, or are missing."""
     both = [name for name in ULTRALYTICS if name in found]
     if len(both) > 1:
-        yield Problem(
+        yield Advice(
             "ultralytics and ultralytics-opencv-headless are installed side by side, for instance because another "
-            "plugin brought the first. Both own the same files: removing or updating one breaks the other.",
+            "plugin needs the first. Both own the same files: removing or updating one breaks the other.",
             f"Keep the headless one: {pip('uninstall ultralytics')}, then {_again('ultralytics-opencv-headless')}",
         )
     several = [name for name in OPENCV if name in found]
     if len(several) > 1:
         kept = several[0]
-        yield Problem(
+        yield Advice(
             f"Several distributions of OpenCV are installed ({', '.join(several)}). They own the same files, and their "
             "copies of Qt can keep napari from starting.",
             f"Keep one: {pip('uninstall ' + ' '.join(several[1:]))}, then {_again(kept)}",
         )
     if not both:
-        yield Problem("Ultralytics is not installed, so no YOLO model can run.", pip(f"install {ULTRALYTICS[0]}"))
+        yield Advice("Ultralytics is not installed, so no YOLO model can run.", pip(f"install {ULTRALYTICS[0]}"))
     if not several:
-        yield Problem("OpenCV is not installed, so no image can be analysed.", pip(f"install {OPENCV[0]}"))
+        yield Advice("OpenCV is not installed, so no image can be analysed.", pip(f"install {OPENCV[0]}"))
     for name in (*both[:1], *several[:1]):
         if gone := _missing(found[name]):
-            yield Problem(
+            yield Advice(
                 f"{name} is installed, but {gone} of its files are missing, for instance because a package that owns "
                 "the same files was removed.",
                 _again(name),
             )
     qt = bindings(found)
     if not qt:
-        yield Problem("No Qt binding is installed, so napari cannot open a window.", pip('install "napari[pyqt6]"'))
+        yield Advice("No Qt binding is installed, so napari cannot open a window.", pip('install "napari[pyqt6]"'))
     elif len(qt) > 1 and not os.environ.get("QT_API"):
-        yield Problem(
-            f"Several Qt bindings are installed ({', '.join(qt)}), and it is not certain which one napari uses. A "
+        yield Advice(
+            f"Several Qt bindings are installed ({', '.join(qt)}), and it is unclear which one napari uses. A "
             "program that loads two of them can crash.",
             f"Keep one, such as {qt[0]}: {pip('uninstall ' + ' '.join(qt[1:]))}. Or set QT_API={qt[0].lower()}.",
         )
 
 
 def pip(arguments: str) -> str:
-    """Return a command for this Python's pip."""
+    """Return a pip command for this Python."""
     python = "python" if sys.prefix != sys.base_prefix or os.environ.get("CONDA_PREFIX") else sys.executable
     return f"{python} -m pip {arguments}"
 
 
 def _again(name: str) -> str:
-    """Return the command that installs a package again, without what it depends on."""
+    """Return the command that installs a package again, without its dependencies."""
     return pip(f"install --force-reinstall --no-deps {name}")
 
 
 def _missing(distribution: metadata.Distribution) -> int:
-    """Return how many files of a distribution are gone; files that Python compiles by itself do not count."""
-    # What is gone is left out of the files that importlib lists.
+    """Return how many files of a distribution are missing. Files that Python compiles do not count."""
+    # importlib lists only the files that exist.
     try:
         lines = parse_lines(distribution.read_text("RECORD") or "", distribution.metadata["Name"], "a list of files")
     except InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from napari_diatom.analysis import worker_process
 from napari_diatom.cli import main
 from napari_diatom.diagnostics import machine, packages
 from napari_diatom.models import library
+
+renderer = machine.renderer
 
 
 @pytest.fixture
@@ -103,28 +106,59 @@ def test_packages_that_are_not_there_are_problems(monkeypatch, capsys, quick):
     assert code == 3
     for what in ("No Qt binding", 'pip install "napari[pyqt6]"', "OpenCV is not installed", "Ultralytics is not"):
         assert what in text
+    assert "Notes" not in text
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("llvmpipe (LLVM 15)", "in software"),
-        ("Microsoft Basic Render Driver", "in software"),
-        ("", "OpenGL is missing"),
-    ],
-)
-def test_graphics_that_are_slow_or_missing_are_problems(quick, monkeypatch, capsys, name, words):
+@pytest.mark.parametrize("name", ["llvmpipe (LLVM 15)", "Microsoft Basic Render Driver", "Google SwiftShader"])
+def test_graphics_in_software_are_a_note_with_the_remedy(quick, monkeypatch, capsys, name):
     monkeypatch.setattr(machine, "renderer", lambda: name)
     code, text = doctor(capsys)
-    assert code == 3
-    assert words in text
-
-
-def test_without_a_screen_nothing_is_said_against_opengl(quick, monkeypatch, capsys):
-    monkeypatch.setattr(machine, "renderer", lambda: None)
-    code, text = doctor(capsys)
     assert code == 0
-    assert "there is no screen" in text
+    assert f"OpenGL runs in software ({name})" in text
+    assert "The window is slower" in text
+    assert "Remedy: On your own computer, install the driver of your graphics card." in text
+    assert text.endswith("No problems found, 1 note.\n")
+
+
+def test_missing_graphics_are_a_problem(quick, monkeypatch, capsys):
+    monkeypatch.setattr(machine, "renderer", lambda: "")
+    code, text = doctor(capsys)
+    assert code == 3
+    assert "OpenGL is missing" in text
+    assert text.endswith("1 problem found.\n")
+
+
+def test_a_note_beside_a_problem_leaves_the_exit_code_of_the_problem(quick, site, monkeypatch, capsys):
+    install(site, "opencv-python", "4.9.0")
+    monkeypatch.setattr(machine, "renderer", lambda: "llvmpipe")
+    code, text = doctor(capsys)
+    assert code == 3
+    assert (
+        text.index("\nNotes\n")
+        < text.index("in software")
+        < text.index("\nProblems\n")
+        < text.index("distributions of OpenCV")
+    )
+    assert text.endswith("1 problem found, 1 note.\n")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
+@pytest.mark.parametrize(
+    ("display", "said"),
+    [
+        ("", "not known: there is no screen"),
+        (":4711", "OpenGL cannot be checked: the display cannot be opened"),
+    ],
+)
+def test_without_a_display_there_is_no_problem_and_no_traceback(quick, monkeypatch, capfd, display, said):
+    monkeypatch.setattr(machine, "renderer", renderer)
+    monkeypatch.setenv("DISPLAY", display)
+    for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["doctor"]) == 0
+    printed = capfd.readouterr()
+    assert said in printed.out
+    assert printed.err == ""
 
 
 def test_the_graphics_card_is_asked_in_another_process(monkeypatch, tmp_path):

@@ -9,7 +9,6 @@ from qtpy.QtGui import QFontDatabase, QGuiApplication
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom import __version__
-from napari_diatom.core.text import many
 from napari_diatom.diagnostics import checkup
 from napari_diatom.diagnostics.checkup import Checkup
 from napari_diatom.widgets.common.object_names import named
@@ -18,7 +17,7 @@ _LOOKING: Final = "Checking the installation..."
 
 
 class AboutWidget(QWidget):
-    """Shows versions, devices, models, folders, and known problems with their remedies."""
+    """Shows versions, devices, models, folders, and notes and problems with their remedies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,10 +61,7 @@ class AboutWidget(QWidget):
 
     def _show(self, found: Checkup) -> None:
         """Show what was found."""
-        number = len(found.problems)
-        self._state.setText(
-            "No problems found." if not number else f"{many(number, 'problem')} found: see the end of the text."
-        )
+        self._state.setText(found.verdict() + (" See the end of the text." if found.advice else ""))
         self._text.setPlainText(found.text())
         self._copy.setEnabled(True)
 

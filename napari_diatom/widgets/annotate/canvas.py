@@ -19,7 +19,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
 from napari_diatom.widgets.canvas import shape_edits
-from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -99,7 +99,7 @@ class AnnotationCanvas(QObject):
         height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
         state.edge_width = shapes_layer.edge_width(height, width)
         for layer in self.layers():
-            for name, value in place_of(image).items():
+            for name, value in layer_placement(image).items():
                 if name != "axis_labels":
                     setattr(layer, name, value)
             if layer in self.viewer.layers:

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -72,7 +72,7 @@ class MaskPainter:
             seen = mask.within(x0, y0, x1, y1)
             rows, columns = seen.pixels.shape
             canvas[seen.y0 - y0 : seen.y0 - y0 + rows, seen.x0 - x0 : seen.x0 - x0 + columns][seen.pixels] = 1
-        place = place_of(image)
+        place = layer_placement(image)
         place["translate"] = np.asarray(place["translate"]) + np.array([y0, x0]) * np.asarray(place["scale"])
         layer = Labels(canvas, name=NAME, opacity=0.5, **place)
         layer.selected_label, layer.brush_size, layer.mode = 1, _BRUSH, "paint"

@@ -1,1 +1,1 @@
-"""What several widgets need."""
+"""The common parts of the widgets."""

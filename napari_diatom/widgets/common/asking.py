@@ -1,11 +1,11 @@
-"""Questions to the person at the window, with buttons that say what they do."""
+"""Questions to the user, with buttons that name the action."""
 
 from __future__ import annotations
 
 from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
 _UNSEEN = ("offscreen", "minimal")
-"""Qt's platforms without a screen."""
+"""Qt platforms without a screen."""
 
 
 def ask(parent: QWidget | None, title: str, text: str, *answers: str) -> int:
@@ -14,11 +14,11 @@ def ask(parent: QWidget | None, title: str, text: str, *answers: str) -> int:
     Parameters
     ----------
     parent : QWidget or None
-        The window over which it is asked.
+        The window in front of which the question appears.
     title, text : str
-        Of the question.
+        Title and text of the question.
     *answers : str
-        What the buttons say. Enter, Escape and closing the question mean the first.
+        Labels of the buttons. Enter, Escape and closing the question choose the first.
     """
     box = QMessageBox(QMessageBox.Icon.Question, title, text, QMessageBox.StandardButton.NoButton, parent)
     buttons: list[QPushButton | None] = [box.addButton(answer, QMessageBox.ButtonRole.ActionRole) for answer in answers]
@@ -30,5 +30,5 @@ def ask(parent: QWidget | None, title: str, text: str, *answers: str) -> int:
 
 
 def can_answer(window: QWidget | None) -> bool:
-    """Return whether a person sees a window and can answer a question about it."""
+    """Return whether a person sees the window and can answer a question."""
     return window is not None and window.isVisible() and QApplication.platformName() not in _UNSEEN

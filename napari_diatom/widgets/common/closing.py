@@ -1,4 +1,4 @@
-"""How widgets end: in an order in which nothing is called that is gone already."""
+"""The end of widgets, in an order in which no deleted object is called."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _AREAS: Final = {
     Qt.DockWidgetArea.TopDockWidgetArea: "top",
     Qt.DockWidgetArea.BottomDockWidgetArea: "bottom",
 }
-"""What napari calls the sides of its window."""
+"""napari's names of the sides of its window."""
 
 
 def when_destroyed(thing: QObject, call: Callable[..., object], *args: object) -> None:
-    """Call ``call(*args)`` when Qt destroys ``thing``; neither may need it then.
+    """Call ``call(*args)`` when Qt destroys ``thing``. Function and arguments must not need ``thing``.
 
-    The call is held until then. Else Python's garbage collector, which comes upon a widget that nobody needs any more,
-    may empty the call before it destroys the widget, and what is empty is called all the same: the program ends.
+    A reference keeps the call alive until then. Without it, Python's garbage collector may clear the call before it
+    destroys the widget. Qt then calls the cleared object, and the program crashes.
     """
     number = next(_numbers)
     _calls[number] = partial(_call, number, call, args)
@@ -41,25 +41,24 @@ def _call(number: int, call: Callable[..., object], args: tuple[Any, ...], *_: o
 
 
 def delete_when_closed(widget: QWidget, viewer: Viewer | None = None, may_go: Callable[[], bool] | None = None) -> None:
-    """Have Qt delete a dock's widget once the dock is closed by its cross: napari but takes it out and forgets it.
+    """Delete the widget of a dock when the user closes the dock. napari only removes and forgets it.
 
     Parameters
     ----------
     widget : QWidget
         The widget.
     viewer : napari.viewer.Viewer, optional
-        Where it is docked.
+        The viewer of the dock.
     may_go : callable, optional
-        Called before; where it returns false, the widget gets a dock in the viewer again.
+        Called before the deletion. If it returns false, the widget is docked again.
     """
     widget.installEventFilter(_Closing(widget, viewer, may_go))
 
 
 def ask_before_closing(widget: QWidget, viewer: Viewer, may_close: Callable[[], bool]) -> None:
-    """Have the viewer's window stay open where ``may_close()`` returns false, for as long as there is the widget.
+    """Keep the window of a viewer open while ``may_close()`` returns false, as long as the widget exists.
 
-    A program that calls ``viewer.close()`` is not asked: the viewer has taken itself apart by the time the window
-    hears of it.
+    ``viewer.close()`` in a program does not ask: the viewer is already dismantled when the window gets the event.
     """
     window = window_of(viewer)
     if window is not None:
@@ -67,25 +66,25 @@ def ask_before_closing(widget: QWidget, viewer: Viewer, may_close: Callable[[], 
 
 
 def window_of(viewer: Viewer) -> QWidget | None:
-    """Return the main window of a viewer, None where it is closed."""
+    """Return the main window of a viewer, None if it is closed."""
     window: QWidget | None = getattr(_bare_window(viewer), "_qt_window", None)
     return window
 
 
 def _bare_window(viewer: Viewer) -> Any:
-    # Plugins get a proxy that warns of what is not public.
+    # Plugins get a proxy that warns about private attributes.
     return getattr(getattr(viewer, "__wrapped__", viewer), "window", None)
 
 
 def _place_of(dock: QDockWidget) -> dict[str, str]:
-    """Return the name of a dock, and the side of the window that it is on."""
+    """Return the name of a dock, and its side of the window."""
     main = dock.parent()
     area = _AREAS.get(main.dockWidgetArea(dock), "right") if isinstance(main, QMainWindow) else "right"
     return {"name": str(getattr(dock, "name", dock.windowTitle())), "area": area}
 
 
 class _Closing(QObject):
-    """Deletes its widget when that is taken out of its dock and not put into another one at once."""
+    """Deletes its widget when it is removed from its dock and not added to another one."""
 
     def __init__(self, widget: QWidget, viewer: Viewer | None, may_go: Callable[[], bool] | None) -> None:
         super().__init__(widget)
@@ -96,14 +95,14 @@ class _Closing(QObject):
         self._place = {"name": "", "area": "right"}
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Notice that the widget is taken out of its dock."""
+        """Handle the removal of the widget from its dock."""
         if event is None or event.type() != QEvent.Type.ParentChange:
             return False
         parent = self._widget.parent()
         if parent is None:
             if self._dock is not None:
                 self._place = _place_of(self._dock)
-            # napari is still in the middle of taking the dock away.
+            # napari is still removing the dock.
             QTimer.singleShot(0, self._delete)
         self._dock = parent if isinstance(parent, QDockWidget) else None
         return False
@@ -128,7 +127,7 @@ class _Staying(QObject):
         self._may_close = may_close
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Notice that the window is about to be closed."""
+        """Handle the closing of the window."""
         if event is None or event.type() != QEvent.Type.Close or watched is not window_of(self._viewer):
             return False
         if _bare_window(self._viewer)._qt_viewer.isHidden() or self._may_close():

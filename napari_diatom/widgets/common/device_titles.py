@@ -1,4 +1,4 @@
-"""What devices are called in forms."""
+"""The names of devices in forms."""
 
 from __future__ import annotations
 

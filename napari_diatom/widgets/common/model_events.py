@@ -1,4 +1,4 @@
-"""Tells all widgets when there is a new model."""
+"""Informs all widgets about new models."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class ModelNews(QObject):
     """Signals about the user's models."""
 
     changed = Signal()
-    """There is another one."""
+    """A model was added."""
 
 
 @cache
 def news() -> ModelNews:
-    """Return the one that all widgets share."""
+    """Return the one object that all widgets share."""
     return ModelNews()

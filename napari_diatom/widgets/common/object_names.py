@@ -1,4 +1,4 @@
-"""Names of the parts of a widget, by which tests and style sheets find them."""
+"""Object names of the parts of a widget. Tests and style sheets use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps napari from crashing when a layer is taken away."""
+"""Keeps napari from crashing when a layer is removed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _guarded: Final[WeakSet[Any]] = WeakSet()
 
 
 def guard(viewer: Viewer) -> None:
-    """Have the viewer's own OpenGL context current whenever a layer is taken away from it.
+    """Make the OpenGL context of a viewer current before a layer is removed from it.
 
-    napari then frees the layer's buffers and programs at once, in whatever context is current. After a drawing that is
-    one of Qt's own: the canvas then draws with what is gone, which ends the program. See
+    napari frees the buffers and programs of a removed layer immediately, in the current context. After a drawing, that
+    is a context of Qt. The canvas then draws with freed objects, and the program crashes. See
     docs/reference/known-problems.md.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Any viewer, as often as one likes.
+        Any viewer. Repeated calls do nothing.
     """
-    # Plugins get a proxy that warns of the canvas, which is not public.
+    # Plugins get a proxy that warns about the canvas, which is private.
     window = getattr(getattr(viewer, "__wrapped__", viewer), "window", None)
     canvas = getattr(getattr(getattr(window, "_qt_viewer", None), "canvas", None), "_scene_canvas", None)
     if canvas is None or canvas in _guarded:

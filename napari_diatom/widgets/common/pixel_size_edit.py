@@ -1,4 +1,4 @@
-"""Editing a pixel size: a number in µm, 0 for unknown, or a preset of objective and camera."""
+"""Edits a pixel size: a number in µm, 0 for unknown, or a preset of objective and camera."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PixelSizeEdit(QWidget):
     Parameters
     ----------
     presets : Presets, optional
-        Where presets are kept; the user's own by default.
+        The presets to choose from, by default the user's own.
     parent : QWidget, optional
         Parent widget.
     """
@@ -49,7 +49,7 @@ class PixelSizeEdit(QWidget):
         self._spin.setDecimals(4)
         self._spin.setRange(0, LARGEST_UM)
         self._spin.setSingleStep(0.01)
-        self._spin.setSpecialValueText("unknown")
+        self._spin.setSpecialValueText("Unknown")
         self._spin.setSuffix(" µm")
         self._spin.setKeyboardTracking(False)
         self._spin.setToolTip("Micrometres per pixel. 0 means unknown: lengths are in pixels.")
@@ -71,7 +71,7 @@ class PixelSizeEdit(QWidget):
         return self._spin.value() or None
 
     def setValue(self, value: float | None) -> None:
-        """Show a pixel size; ``valueChanged`` follows where it differs from the one before."""
+        """Show a pixel size, and send ``valueChanged`` if it differs from the last one."""
         before = self.value()
         with signals_blocked(self._spin):
             self._spin.setValue(value or 0)
@@ -80,13 +80,13 @@ class PixelSizeEdit(QWidget):
             self.valueChanged.emit(self.value())
 
     def _on_spin(self, _: float) -> None:
-        """Tell what was typed; what no light microscope has is asked about first."""
+        """Send the typed size. Ask first if no light microscope has it."""
         size = self.value()
         question = "" if size is None else unusual(size)
         if question and SMALLEST_UM <= (size or 0) <= LARGEST_UM:
             kinds = QMessageBox.StandardButton
             answer = QMessageBox.question(
-                self, "Pixel size", f"{question}\n\nIs it right?", kinds.Yes | kinds.No, kinds.No
+                self, "Pixel size", f"{question}\n\nIs this correct?", kinds.Yes | kinds.No, kinds.No
             )
             if answer != kinds.Yes:
                 with signals_blocked(self._spin):
@@ -96,12 +96,12 @@ class PixelSizeEdit(QWidget):
         self.valueChanged.emit(size)
 
     def setHint(self, hint: str) -> None:
-        """Show where the value came from as the tooltip's second line."""
+        """Show the source of the value in the second line of the tooltip."""
         first = "Micrometres per pixel. 0 means unknown: lengths are in pixels."
         self._spin.setToolTip(f"{first}\n{hint}" if hint else first)
 
     def presetNames(self) -> list[str]:
-        """Return what the menu offers, filled from the file as it is now."""
+        """Return the entries of the menu, read from the present file."""
         self._fill_menu()
         return [action.text() for action in self._menu.actions() if action.text()]
 
@@ -141,7 +141,7 @@ class PixelSizeEdit(QWidget):
             self.addPreset(dialog.value())
 
     def addPreset(self, preset: Optics) -> None:
-        """Keep a preset (in place of one of the same name) and take its pixel size."""
+        """Save a preset, in place of one with the same name, and use its pixel size."""
         others = [known for known in self._load() if known.name != preset.name]
         self._save([*others, preset])
         self._spin.setValue(preset.pixel_size_um)
@@ -161,7 +161,7 @@ class OpticsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Objective and camera")
         self._name = named(QLineEdit(), "optics_name")
-        self._name.setPlaceholderText("your name for it, such as “Axio 100x”")
+        self._name.setPlaceholderText("Your name for it, such as “Axio 100x”")
         self._magnification = self._number("optics_magnification", 1, 200, 100, "x", 1)
         self._camera = self._number("optics_camera", 0.1, 50, 3.45, " µm", 2)
         self._adapter = self._number("optics_adapter", 0.1, 10, 1, "x", 2)
@@ -185,7 +185,7 @@ class OpticsDialog(QDialog):
         self._refresh()
 
     def value(self) -> Optics:
-        """Return the preset; a nameless one is named after its numbers."""
+        """Return the preset. If it has no name, its numbers are its name."""
         numbers = f"{self._magnification.value():g}x, {self._camera.value():g} µm camera"
         return Optics(
             self._name.text().strip() or numbers,

@@ -1,4 +1,4 @@
-"""The example slides of napari's menu, rendered on first use while the window stays alive; Qt is loaded only then."""
+"""The example slides in napari's menu, rendered on first use. Qt is imported only when a window is open."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def render_aside(name: str, file: Path) -> None:
-    """Render an example slide into ``file`` in a separate process, and go on with the window's events meanwhile.
+def render_in_process(name: str, file: Path) -> None:
+    """Render an example slide into ``file`` in a separate process, while the window responds.
 
-    napari wants a sample's data as the return value of a call, so the call waits in an event loop of its own.
+    napari needs the data of a sample as a return value, so this function waits in its own event loop.
 
     Raises
     ------
     OutputError
-        When the process failed.
+        When the process fails.
     """
     from napari.utils import progress
     from qtpy.QtCore import QEventLoop, QProcess
@@ -43,7 +43,7 @@ def render_aside(name: str, file: Path) -> None:
 
 
 def _sample(name: str) -> list[LayerData]:
-    """Return an example slide as an image layer; rendered on first use, which takes some seconds."""
+    """Return an example slide as an image layer. The first use renders it, which takes some seconds."""
     from platformdirs import user_cache_dir
 
     from diatom_training.synthesis.sample_slides import SAMPLES, render_to
@@ -52,7 +52,7 @@ def _sample(name: str) -> list[LayerData]:
     file = Path(user_cache_dir("napari-diatom", appauthor=False)) / "samples" / __version__ / f"{name}.npy"
     if not file.exists():
         if window_is_open():
-            render_aside(name, file)
+            render_in_process(name, file)
         else:
             render_to(name, file)
     image: NDArray[np.uint8] | NDArray[np.uint16] = np.load(file)
@@ -68,7 +68,7 @@ def _sample(name: str) -> list[LayerData]:
 
 
 def window_is_open() -> bool:
-    """Return whether a Qt application runs, without loading Qt."""
+    """Return whether a Qt application runs, without importing Qt."""
     if "qtpy" not in sys.modules:
         return False
     from qtpy.QtWidgets import QApplication

@@ -1,4 +1,4 @@
-"""A dock's content that scrolls where the window is low."""
+"""Scrolls the content of a dock in a low window."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 _LEAST_HEIGHT: Final = 240
-"""Height, in pixels of the screen, down to which a dock can be made smaller."""
+"""Smallest height of a dock, in pixels of the screen."""
 
 
 class Scrolled(QScrollArea):
-    """Scrolls in height alone: two docks, one above the other, fit on a small screen.
+    """Scrolls only vertically, so that two docks, one above the other, fit on a small screen.
 
     Parameters
     ----------
     content : QWidget
-        What is scrolled.
+        The widget to scroll.
     """
 
     def __init__(self, content: QWidget) -> None:
@@ -28,20 +28,20 @@ class Scrolled(QScrollArea):
         self.setWidget(content)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Tell the dock when the content needs another width."""
+        """Update the dock when the content needs another width."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)
 
     def sizeHint(self) -> QSize:
-        """Return the room that all of it takes."""
+        """Return the size of the whole content."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
         return content.sizeHint() + QSize(bar.sizeHint().width(), 0)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the width that all of it takes, and the height of a few rows."""
+        """Return the width of the whole content, and the height of a few rows."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None

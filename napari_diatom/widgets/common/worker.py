@@ -1,4 +1,4 @@
-"""Long work in a thread that reports to the window."""
+"""Long tasks in a thread, with progress in the window."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ _SECONDS_BETWEEN_REPORTS: Final = 0.05
 
 
 class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
-    """What a :class:`ReportingWorker` tells."""
+    """The signals of a :class:`ReportingWorker`."""
 
     progressed = Signal(object)
     stopped = Signal()
 
 
 class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
-    """Runs ``fn(*args, report=..., should_stop=...)``; ``quit()`` is what makes ``should_stop()`` true.
+    """Runs ``fn(*args, report=..., should_stop=...)``. After ``quit()``, ``should_stop()`` returns true.
 
-    Signals beside the usual ones: ``progressed(Progress)``, at most twenty a second, and ``stopped()`` in place of
-    ``errored`` when the function raised :class:`~napari_diatom.core.errors.Stopped`. ``finished`` follows in every
-    case.
+    It has two more signals: ``progressed(Progress)``, at most twenty times per second, and ``stopped()`` in place of
+    ``errored`` when the function raises :class:`~napari_diatom.core.errors.Stopped`. ``finished`` always follows.
     """
 
     def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -36,7 +35,7 @@ class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
         self._last_report = -1.0
 
     def work(self) -> Any:
-        """Run the function; called in the thread."""
+        """Run the function in the thread."""
         try:
             return self._func(
                 *self._args, report=self._report, should_stop=lambda: bool(self.abort_requested), **self._kwargs

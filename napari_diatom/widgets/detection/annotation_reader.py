@@ -1,4 +1,4 @@
-"""Opening files of annotations in napari: their specimens are those of the docks, open already or opened later."""
+"""Opens annotation files in napari, and lets the docks work on their specimens, whichever is opened first."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
 
 
 def read_shapes(path: str | Sequence[str]) -> list[LayerData]:
-    """Read annotations as :func:`napari_diatom.napari_layers.reader_writer.read_shapes`, and watch over the viewer.
+    """Read annotations as :func:`napari_diatom.napari_layers.reader_writer.read_shapes`, and watch the viewer.
 
     Raises
     ------
     InputError
-        When a file is no GeoJSON, or holds bad annotations.
+        When a file is not GeoJSON, or holds bad annotations.
     """
     if window_is_open():
         from napari_diatom.widgets.detection.viewer_state import watch_current

@@ -1,4 +1,4 @@
-"""The dock widget *Detect diatoms*: oriented or upright boxes by YOLO."""
+"""The dock widget *Detect diatoms*: rotated or upright boxes by YOLO."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_diatom.models.card import Task
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.detection.run_widget import RunWidget
 
-_TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Oriented", "boxes": "Upright"}
+_TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Rotated", "boxes": "Upright"}
 
 
 class DetectWidget(RunWidget):
@@ -21,7 +21,7 @@ class DetectWidget(RunWidget):
     VERB = "Detect"
 
     def _add_model_rows(self, form: QFormLayout) -> None:
-        """Add the kind of box, and the model."""
+        """Add the choice of boxes and the choice of the model."""
         boxes = QWidget()
         row = QHBoxLayout(boxes)
         row.setContentsMargins(0, 0, 0, 0)
@@ -38,7 +38,7 @@ class DetectWidget(RunWidget):
         self._follow_model()
 
     def _follow_model(self) -> None:
-        """Let oriented or upright follow the model."""
+        """Select rotated or upright boxes to match the model."""
         model = self._models.chosen_model()
         tasks = {known.card.task for known in self._models.offered()}
         with signals_blocked(self._tasks):
@@ -51,7 +51,7 @@ class DetectWidget(RunWidget):
                     button.setChecked(True)
 
     def _choose_task(self, index: int) -> None:
-        """Let the model follow oriented or upright."""
+        """Select a model to match rotated or upright boxes."""
         current = self._models.chosen_model()
         if current is not None and current.card.task == self.TASKS[index]:
             return

@@ -1,4 +1,4 @@
-"""The state of the forms that start a run, or the naming of taxa, and what is wrong with it, without Qt."""
+"""The state of the forms that find specimens and name taxa, and why they cannot start, without Qt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_diatom.widgets.common.image_layers import ImageChoice
 
 @dataclass(frozen=True)
 class RunForm:
-    """Everything that can be set before a run.
+    """The settings of a run.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class RunForm:
     device : str
         Where the network runs.
     running : bool
-        Whether a run is under way.
+        Whether a run is in progress.
     """
 
     image: ImageChoice | None = None
@@ -33,60 +33,60 @@ class RunForm:
     running: bool = False
 
     def validation_error(self) -> str | None:
-        """Return why a run cannot start, in one line, or None where it can."""
+        """Return why a run cannot start, in one line, or None if it can."""
         if self.running:
-            return "A run is under way; cancel it first."
+            return "A run is in progress; cancel it first."
         if self.image is None:
             return "Open an image first: drop a micrograph onto the viewer."
         if not self.image.flat:
-            return f"{self.image.name} is shown as a volume or with turned axes; show its planes in 2-D."
+            return f"{self.image.name} is shown in 3D or with other axes; show its planes in 2D."
         if self.image.height < 1 or self.image.width < 1:
             return f"{self.image.name} has no pixels."
         if self.model is None:
-            return "No model for this is installed."
+            return "No model for this task is installed."
         if self.pixel_size_um is not None and not SMALLEST_UM <= self.pixel_size_um <= LARGEST_UM:
             return (
-                f"A pixel size of {self.pixel_size_um:g} µm cannot be right; "
-                f"give {SMALLEST_UM:g} to {LARGEST_UM:g} µm per pixel, or 0 for unknown."
+                f"A pixel size of {self.pixel_size_um:g} µm is not possible; "
+                f"enter {SMALLEST_UM:g} to {LARGEST_UM:g} µm per pixel, or 0 if it is unknown."
             )
         return None
 
 
 @dataclass(frozen=True)
 class NamingForm:
-    """Everything that matters before specimens are named.
+    """The settings and the specimens of a naming.
 
     Attributes
     ----------
-    namer : str or None
-        Name of the chosen model.
+    classifier : str or None
+        Name of the chosen classifier.
     image : str or None
-        Name of the image of the result that is shown; None without a result.
+        Name of the image of the shown result, None without a result.
     opened : bool
         Whether that image is open in the viewer.
     specimens : int
-        Of the result.
+        Number of specimens of the result.
     running : bool
-        Whether a run is under way.
+        Whether a run is in progress.
     """
 
-    namer: str | None = None
+    classifier: str | None = None
     image: str | None = None
     opened: bool = True
     specimens: int = 0
     running: bool = False
 
     def validation_error(self) -> str | None:
-        """Return why taxa cannot be named, in one line, or None where they can."""
+        """Return why taxa cannot be named, in one line, or None if they can."""
         if self.running:
-            return "A run is under way; cancel it first."
-        if self.namer is None:
+            return "A run is in progress; cancel it first."
+        if self.classifier is None:
             return (
-                "No model that names taxa is installed, and none is bundled: train one on your own specimens "
-                "(Fine-tune a model, or napari-diatom train, with task: classes), or choose the folder of one."
+                "No classifier is installed, and none is bundled. Train one on your own specimens (Fine-tune a model, "
+                "or napari-diatom train, with task: classes), or choose the folder of one."
             )
         if self.image is None or not self.specimens:
-            return "There are no specimens to name: find some first."
+            return "There are no specimens to name; run a detection first."
         if not self.opened:
-            return f"Open {self.image} first: taxa are told by its pixels."
+            return f"Open {self.image} first; the classifier needs its pixels."
         return None

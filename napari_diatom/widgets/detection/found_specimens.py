@@ -1,4 +1,4 @@
-"""What a run has found, down to its lowest score: the candidates behind a layer of specimens."""
+"""All candidates of a run, down to the lowest score. A layer shows those that count."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from napari_diatom.napari_layers.labels_layer import Drawn
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 
 UNMOVED: Final = 0.01
-"""Pixels, and radians, within which a box is where it was."""
+"""Pixels and radians within which a box counts as unmoved."""
 
 
 @dataclass(frozen=True)
 class FoundSpecimens:
-    """The candidates of a model, numbered from 1 in their order, and what is known of them.
+    """The candidates of a model, numbered from 1 in their order.
 
     Attributes
     ----------
     candidates : Detections
-        All that the model found; none where the specimens were opened from a file.
+        All that the model found, empty where the specimens were opened from a file.
     measured : Measurements or None
-        Of the candidates, in their order, where they are known already.
+        Of the candidates, in their order. None while they are not measured.
     drawn : mapping of int to Drawn, or None
-        The outlines of specimens with masks, by their numbers; None where all are boxes.
+        The outlines of specimens with masks, by their numbers; None if all are boxes.
     """
 
     candidates: Detections
@@ -46,23 +46,23 @@ class FoundSpecimens:
         return np.flatnonzero(self.candidates.scores >= np.float32(threshold)) + 1
 
     def best_first(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return candidates' numbers in the order of their scores."""
+        """Return the numbers of candidates, the highest score first."""
         return numbers[np.argsort(-self.candidates.scores[numbers - 1], kind="stable")]
 
     def features(self, numbers: NDArray[np.int64], facts: ResultFacts) -> dict[str, NDArray[Any]]:
-        """Return candidates' features in the layer."""
+        """Return the features of candidates in the layer."""
         measured = None if self.measured is None else self.measured[numbers - 1]
         found = self.candidates[numbers - 1]
         return shapes_layer.to_features(found, numbers, facts.model or PERSON, facts.pixel_size_um, measured)
 
     def shapes(self, numbers: NDArray[np.int64], facts: ResultFacts) -> list[NDArray[np.float64]]:
-        """Return candidates as the layer shows them, in its data coordinates."""
+        """Return the shapes of candidates in the data coordinates of the layer."""
         if self.drawn is None:
             return list(shapes_layer.to_quads(self.candidates.boxes[numbers - 1], facts.plane))
         return [self.drawn[number].shape for number in numbers.tolist()]
 
     def exact(self, specimens: Detections, numbers: NDArray[np.int64]) -> Detections:
-        """Return specimens with the model's very boxes where they still lie there; a layer rounds corners."""
+        """Return specimens, with the model's exact boxes for those that have not moved. A layer rounds corners."""
         boxes = specimens.boxes.copy()
         rows = np.flatnonzero(numbers <= len(self))
         own = self.candidates.boxes[numbers[rows] - 1]
@@ -71,9 +71,9 @@ class FoundSpecimens:
         return replace(specimens, boxes=boxes)
 
     def measurements(self, annotations: Annotations, numbers: NDArray[np.int64]) -> Measurements | None:
-        """Return what is known of specimens, measuring only those that do not show their own masks.
+        """Return the measurements of specimens, and measure only those that do not show their own masks.
 
-        None where nothing was measured before, or boxes are all there is.
+        None if nothing was measured before, or all are boxes.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The choice of the image to search, among those that are open in the viewer."""
+"""The choice of the image to search, among the image layers of the viewer."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
 from superqt.utils import signals_blocked
 
-from napari_diatom.widgets.common.image_layers import is_input, path_of
+from napari_diatom.widgets.common.image_layers import is_input, layer_path
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
 class ImageChooser(QComboBox):
-    """Offers the viewer's image layers, and keeps the choice whatever comes, goes, or gets another name.
+    """Offers the viewer's image layers. The choice stays while layers are added, removed or renamed.
 
-    An image that comes while the viewer is followed is chosen.
+    A newly added image is chosen.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class ImageChooser(QComboBox):
     """
 
     chosen = Signal()
-    """Another image is chosen, by whomever; or none."""
+    """Another image is chosen, by the user or the program, or none is."""
     listed = Signal()
-    """The images that are open were listed anew."""
+    """The list of images has changed."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class ImageChooser(QComboBox):
         self._list()
 
     def detach(self) -> None:
-        """Follow the viewer's layers no more."""
+        """Stop following the viewer's layers."""
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._on_inserted)
         layers.events.removed.disconnect(self._on_removed)
@@ -68,14 +68,14 @@ class ImageChooser(QComboBox):
             layer.events.name.disconnect(self._list)
 
     def _list(self) -> None:
-        """List the images that are open, and keep the choice."""
+        """List the open images, and keep the choice."""
         before = self.image()
         images = [layer for layer in self._viewer.layers if is_input(layer)]
         with signals_blocked(self):
             self.clear()
             for layer in images:
                 self.addItem(layer.name, layer)
-                path = path_of(layer)
+                path = layer_path(layer)
                 hint = layer.name if path is None else str(path)
                 self.setItemData(self.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
             if before in images:

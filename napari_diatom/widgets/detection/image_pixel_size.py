@@ -1,4 +1,4 @@
-"""The pixel size of the chosen image: what it states, what a person typed, or what was typed for another image."""
+"""The pixel size of the chosen image: typed for it, stated by it, or typed for another image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 from superqt.utils import signals_blocked
 
-from napari_diatom.widgets.common.image_layers import name_of, stated_by
+from napari_diatom.widgets.common.image_layers import image_name, stated_pixel_size
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pixel_size_edit import PixelSizeEdit
 from napari_diatom.widgets.detection.viewer_state import can_be
@@ -24,44 +24,44 @@ if TYPE_CHECKING:
     from napari_diatom.widgets.detection.viewer_state import Shared
 
 _LINK: Final = "#3a9bdc"
-"""A colour of links that can be read on a dark window and on a bright one."""
+"""A colour of links that is legible in the dark and in the light theme."""
 
 
 class ImagePixelSize(QObject):
-    """Shows the pixel size of the chosen image, and takes in what the user says of it.
+    """Shows the pixel size of the chosen image, and lets the user change it.
 
-    The one that was typed for the image goes first, then its own, then the one typed last for another image. The last
-    is borrowed: a note says so, and the user is asked before it is used.
+    The size that the user typed for the image comes first, then the size that the image states, then the size that was
+    typed last for another image. The last one is borrowed: a note says so, and a run asks before it uses it.
 
     Parameters
     ----------
     parent : QWidget
-        The dock, which questions are asked in front of.
+        The dock. Questions appear in front of it.
     viewer : napari.viewer.Viewer
         Whose images they are.
     shared : Shared
-        Knows what was typed for each image.
+        Has the pixel sizes that were typed for images.
     images : ImageChooser
         The choice of the image.
     panel : ResultsPanel
-        Holds the result whose pixel size counts where no image is open.
+        Its result gives the pixel size while no image is open.
     presets : Presets, optional
-        The optics to choose from; the user's own by default.
+        The optics to choose from, by default the user's own.
 
     Attributes
     ----------
     edit : PixelSizeEdit
-        Where the pixel size is shown and typed.
+        Shows the pixel size and lets the user type it.
     note : QLabel
-        Says that it is borrowed, with a link that takes it over.
+        Says that the size is borrowed, with a link to keep it.
     borrowed : bool
-        Whether what is shown was typed for another image.
+        Whether the shown size was typed for another image.
     """
 
     changed = Signal()
-    """Another pixel size is shown, or counts now."""
+    """The pixel size has changed."""
     noticed = Signal(str)
-    """What is odd about the pixel size that an image states."""
+    """A warning about the pixel size that an image states."""
 
     def __init__(
         self,
@@ -87,19 +87,19 @@ class ImagePixelSize(QObject):
         self.note.linkActivated.connect(lambda _: self.take(self.edit.value()))
 
     def value(self) -> float | None:
-        """Return micrometres per pixel as they are shown, None while unknown."""
+        """Return the shown micrometres per pixel, None while unknown."""
         return self.edit.value()
 
     def attach(self) -> None:
-        """Follow what is typed, here or in another dock."""
+        """Follow the sizes that are typed here or in another dock."""
         self._shared.typed.connect(self._on_typed)
 
     def detach(self) -> None:
-        """Follow what is typed no more."""
+        """Stop following the typed sizes."""
         self._shared.typed.disconnect(self._on_typed)
 
     def show(self, image: Image | None) -> None:
-        """Show the pixel size of an image; without one, of the result that is shown."""
+        """Show the pixel size of an image, or without an image that of the shown result."""
         result = self._panel.result()
         size, hint, self.borrowed = None, "", False
         if image is None:
@@ -108,41 +108,43 @@ class ImagePixelSize(QObject):
             try:
                 size = self._shared.pixel_size(image)
             except KeyError:
-                stated = stated_by(image)
+                stated = stated_pixel_size(image)
                 size, last = stated.um, self._shared.last_typed
                 hint = " ".join([*(["Taken from the image."] if size is not None else []), *stated.notices])
                 if stated.notices:
                     self.noticed.emit(" ".join(stated.notices))
                 if size is None and last is not None:
                     size, self.borrowed = last.size_um, True
-                    hint = f"Typed for {self._typed_for()}; this image does not state its own."
+                    hint = f"Typed for {self._typed_for()}; this image does not state its pixel size."
         with signals_blocked(self.edit):
             self.edit.setValue(size)
         self.edit.setHint(hint)
         self.note.setText(
-            f"{escape(hint)} <a href='keep' style='color: {_LINK}'>Use it here too</a>" if self.borrowed else ""
+            f"{escape(hint)} <a href='keep' style='color: {_LINK}'>Use it for this image too</a>"
+            if self.borrowed
+            else ""
         )
         self.note.setVisible(self.borrowed)
 
     def take(self, size: float | None) -> None:
-        """Take in what the user says of the pixel size of the chosen image; without images, of the result shown."""
+        """Set the pixel size of the chosen image, or without an image that of the shown result."""
         image, result = self._images.image(), self._panel.result()
         if image is not None:
-            self._shared.type_pixel_size(image, name_of(image, self._viewer.layers), size)
+            self._shared.type_pixel_size(image, image_name(image, self._viewer.layers), size)
         elif result is not None and can_be(size):
             result.set_pixel_size(size)
         self.changed.emit()
 
     def ask_about_borrowed(self, image: Image) -> bool:
-        """Ask, once an image, whether the pixel size of another one is right here; return whether to go on."""
+        """Ask whether a borrowed pixel size is right, once for each image. Return whether to start the run."""
         size, last = self.value(), self._shared.last_typed
         other = "" if last is None else f", as you typed for {self._typed_for()}"
         kinds = QMessageBox.StandardButton
         answer = QMessageBox.question(
             self._parent,
             "Pixel size",
-            f"{name_of(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
-            "With No it stays unknown, and lengths are given in pixels.",
+            f"{image_name(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            "If you choose No, it stays unknown and lengths are in pixels.",
             kinds.Yes | kinds.No | kinds.Cancel,
             kinds.Yes,
         )
@@ -152,11 +154,11 @@ class ImagePixelSize(QObject):
         return True
 
     def _typed_for(self) -> str:
-        """Return what the image is called that a pixel size was typed for last, told apart from those open now."""
+        """Return the name of the image that a pixel size was typed for last."""
         last = self._shared.last_typed
         image = None if last is None else last.image()
         if image is not None and image in self._viewer.layers:
-            return name_of(image, self._viewer.layers)
+            return image_name(image, self._viewer.layers)
         return "" if last is None else last.name
 
     def _on_typed(self, image: Image) -> None:

@@ -1,4 +1,4 @@
-"""The dock widget *Diatom instances (Mask R-CNN)*: a mask for each specimen, those that lie upon others too."""
+"""The dock widget *Diatom instances (Mask R-CNN)*: a mask for each specimen, even if specimens overlap."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class InstancesWidget(RunWidget):
     TASKS: ClassVar[tuple[Task, ...]] = ("instances",)
     VERB = "Find instances"
 
-    # napari gives its viewer to an argument of this name only.
+    # napari passes its viewer only to an argument with this name.
     def __init__(self, napari_viewer: Viewer, *args: Any, **kwargs: Any) -> None:
         self._views: dict[ResultLayer, MaskView] = {}
         super().__init__(napari_viewer, *args, **kwargs)
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
-        """Show the masks, in a layer that follows the result."""
+        """Show the masks in a layer that follows the result."""
         self._views = {known: view for known, view in self._views.items() if view.layer in self._viewer.layers}
         if result not in self._views:
             self._views[result] = view = MaskView(result, layer)

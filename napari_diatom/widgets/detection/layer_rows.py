@@ -1,4 +1,4 @@
-"""The rows of a layer of specimens: each is a shape with its features, and both change together."""
+"""The rows of a layer of specimens. Each is a shape with its features, and both change together."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowChanges:
-    """What the user has done to the rows of a layer.
+    """The user's changes to the rows of a layer.
 
     Attributes
     ----------
     changed : tuple of int
-        Rows of shapes that look different or are new.
+        Rows of shapes that are reshaped or new.
     new : frozenset of int
-        Those of them that were drawn, not pasted or moved.
+        Those of them that the user drew, not pasted or moved ones.
     gone : frozenset of int
-        Numbers of specimens that were deleted.
+        Numbers of the deleted specimens.
     """
 
     changed: tuple[int, ...]
@@ -44,23 +44,23 @@ class RowChanges:
 
 
 class LayerRows:
-    """Changes the rows of a layer for the program, and tells what a person has changed in them.
+    """Changes the rows of a layer for the program, and finds what the user has changed in them.
 
     Parameters
     ----------
     layer : napari.layers.Shapes
         The layer.
     facts : ResultFacts
-        What its metadata says.
+        The facts in its metadata.
     names : TaxonNames
-        What its specimens are called.
+        The taxa of its specimens.
 
     Attributes
     ----------
     facts : ResultFacts
-        What the layer is of.
+        Image, model and classes of the layer.
     taken : ndarray of int64, shape (N,)
-        The specimens' numbers in the order of the rows, as they were taken in last.
+        The specimens' numbers in the order of the rows, at the last synchronization.
     """
 
     def __init__(self, layer: Shapes, facts: ResultFacts, names: TaxonNames) -> None:
@@ -74,7 +74,7 @@ class LayerRows:
 
     @property
     def changing(self) -> bool:
-        """Whether what changes in the layer just now is the program's doing, not the user's."""
+        """Whether the program, not the user, is changing the layer."""
         return self._depth > 0
 
     @contextlib.contextmanager
@@ -88,28 +88,28 @@ class LayerRows:
 
     @property
     def drawn(self) -> Mapping[int, Drawn] | None:
-        """The outlines of specimens with masks, by their numbers; None where all are boxes."""
+        """The outlines of specimens with masks, by their numbers; None if all are boxes."""
         return labels_layer.drawn_in(self._layer.metadata)
 
     def numbers(self) -> NDArray[np.int64]:
-        """Return the specimens' numbers as the features have them, 0 where they have none."""
+        """Return the specimens' numbers in the features, 0 where a number is missing."""
         if shapes_layer.SPECIMEN not in self._layer.features:
             return np.zeros(len(self._layer.data), dtype=np.int64)
         return numbers_in(self._layer.features)
 
     def detections(self, rows: Sequence[int]) -> Detections:
-        """Return the specimens of rows, each with its own mask where nobody has changed it."""
+        """Return the specimens of rows, each with its own mask unless the user has changed it."""
         data = self._layer.data
         return labels_layer.masked_detections_from_shapes(
             [data[row] for row in rows], self._layer.features.iloc[list(rows)], self.facts, self.drawn
         )
 
     def number_from(self, number: int) -> None:
-        """Give new specimens numbers from here on."""
+        """Start the numbers of new specimens here."""
         self._next = number
 
     def number_all(self) -> None:
-        """Give numbers and sizes to the shapes of a layer that was opened, which may lack features or hold polygons."""
+        """Give numbers and sizes to all shapes of an opened layer, which may lack features or hold polygons."""
         n = len(self._layer.data)
         if not n:
             return
@@ -125,14 +125,14 @@ class LayerRows:
         self.measure(range(n))
 
     def remember(self) -> None:
-        """Keep the rows as they are, against which the user's changes are told."""
+        """Remember the rows, to find the user's later changes."""
         self.taken = self.numbers()
         self._shapes = [np.array(shape, dtype=np.float64) for shape in self._layer.data]
 
     def drop_spare_features(self) -> bool:
-        """Take away features without shapes; return whether there were any.
+        """Remove features without shapes; return whether there were any.
 
-        napari takes a polygon of too few points away, and leaves its features, the last ones, behind.
+        napari removes a polygon with too few points, but leaves its features at the end.
         """
         n = len(self._layer.data)
         spare = len(self._layer.features) > n
@@ -141,16 +141,16 @@ class LayerRows:
         return spare
 
     def take_changes(self) -> RowChanges:
-        """Return what the user has changed since the rows were remembered, and give what is new its numbers."""
+        """Return the user's changes since the rows were remembered, and number the new specimens."""
         before = {int(number): shape for number, shape in zip(self.taken, self._shapes, strict=True)}
-        # The layer makes its list of shapes anew each time it is asked for it.
+        # The layer builds this list at every access.
         data = self._layer.data
         numbers = self.numbers()
         changed: list[int] = []
         new: set[int] = set()
         seen: set[int] = set()
         for row, number in enumerate(numbers.tolist()):
-            # A drawn or pasted shape carries the number of the one selected last; new shapes are always behind.
+            # A drawn or pasted shape has the number of the shape selected last. New shapes are always at the end.
             if number < 1 or number in seen or number not in before:
                 if number not in before or not _is_copy(data[row], before[number]):
                     new.add(row)
@@ -180,29 +180,29 @@ class LayerRows:
         self.set_features(table)
 
     def remove(self, rows: Sequence[int]) -> None:
-        """Take specimens away."""
+        """Remove specimens."""
         with self.own():
             self._layer.remove(list(rows))
 
     def clear(self) -> None:
-        """Take all specimens away."""
+        """Remove all specimens."""
         with self.own():
             self._layer.selected_data = set()
             self._layer.remove(list(range(len(self._layer.data))))
 
     def set_features(self, table: Any) -> None:
-        """Give the layer other features, with the taxa as they are now."""
+        """Set the features of the layer, with the present taxa."""
         with self.own():
             self._layer.features = self._names.with_taxa(table)
 
     def colour(self) -> None:
-        """Give all specimens the colours of their classes."""
+        """Colour all specimens by class."""
         classes = list(self._layer.features[shapes_layer.CLASS])
         with self.own():
             self._layer.edge_color = shapes_layer.edge_colours(classes, self.facts.classes)
 
     def refit(self, rows: Iterable[int], drop: Sequence[int] = ()) -> None:
-        """Put the rotated box of least area in the place of shapes that are none; take away those in ``drop``."""
+        """Replace shapes that are not boxes by their rotated box of least area; remove the rows in ``drop``."""
         rows = self._not_boxes(rows)
         leaving = [*rows, *drop]
         if not leaving:
@@ -229,7 +229,7 @@ class LayerRows:
             layer.selected_data = set(np.flatnonzero(np.isin(self.taken, list(selected))).tolist())
 
     def measure(self, rows: Sequence[int], by_person: bool = False) -> None:
-        """Write number and sizes of shapes into the features, and whose they are."""
+        """Write number, sizes and origin of shapes into the features."""
         table = self._layer.features.copy()
         rows = list(rows)
         found = self.detections(rows)
@@ -249,7 +249,7 @@ class LayerRows:
         self.set_features(table)
 
     def _not_boxes(self, rows: Iterable[int]) -> list[int]:
-        """Return those of the rows that are neither rectangles nor, among specimens with masks, polygons."""
+        """Return the rows that are neither rectangles nor, if the specimens have masks, polygons."""
         data, kinds = self._layer.data, self._layer.shape_type
         if self.drawn is not None:
             return [row for row in rows if kinds[row] not in ("rectangle", "polygon")]
@@ -257,6 +257,6 @@ class LayerRows:
 
 
 def _is_copy(shape: ArrayLike, other: ArrayLike) -> bool:
-    """Return whether a shape is another one somewhere else, as a pasted one is."""
+    """Return whether a shape is another one at another place, as a pasted shape is."""
     points, others = np.asarray(shape, dtype=np.float64), np.asarray(other, dtype=np.float64)
     return points.shape == others.shape and bool(np.allclose(points - points[0], others - others[0], atol=UNMOVED))

@@ -1,4 +1,4 @@
-"""A small histogram, stacked by class, painted without a plotting library."""
+"""A small histogram, stacked by class. It needs no plotting library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICKS: Final = 4
 
 
 class Histogram(QWidget):
-    """How often sizes occur; one colour per class, stacked."""
+    """Shows how many specimens there are of each length, stacked by class."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,11 +61,11 @@ class Histogram(QWidget):
         self.update()
 
     def counts(self) -> NDArray[np.int64]:
-        """Return what is shown, shape (classes, bins)."""
+        """Return the shown counts, shape (classes, bins)."""
         return self._counts
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Paint bars, axis and ticks in the colours of the window."""
+        """Paint bars, axis and ticks in the colours of the theme."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().color(QPalette.ColorRole.WindowText)
@@ -106,7 +106,7 @@ class Histogram(QWidget):
 
 
 def bin_edges(values: NDArray[np.float64], most: int = 30) -> NDArray[np.float64]:
-    """Return the edges of bins of a round width that hold all values, at most ``most`` bins."""
+    """Return the edges of at most ``most`` bins with a round width that hold all values."""
     low, high = float(values.min()), float(values.max())
     width = nice(max(high - low, abs(high) * 0.05, 1e-6) / min(most, max(6, math.isqrt(len(values)) * 2)))
     first = math.floor(low / width)

@@ -1,4 +1,4 @@
-"""Layers of the maps that runs make of images, each right over its image."""
+"""Layers of class maps and probabilities, each right above its image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from napari.layers import Image, Labels
 
-from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
 class MapLayers:
-    """Puts maps into the viewer, and knows those that earlier runs put there.
+    """Adds maps to the viewer, and updates those that earlier runs added.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ class MapLayers:
     def put(
         self, kind: type[Image] | type[Labels], kwargs: dict[str, Any], over: Image, plane: tuple[int, ...]
     ) -> None:
-        """Show a map right over its image: in the layer that an earlier run made for it, or in a new one."""
+        """Show a map right above its image, in the layer of an earlier run or in a new one."""
         made = self._made.setdefault(over, WeakSet())
         for layer in self._viewer.layers:
             bare = getattr(layer, "__wrapped__", layer)
             if bare in made and layer.name == kwargs["name"] and layer.metadata == kwargs["metadata"]:
                 layer.data = kwargs["data"]
                 return
-        layer = kind(**kwargs, **place_of(over, plane))
+        layer = kind(**kwargs, **layer_placement(over, plane))
         made.add(layer)
         self._viewer.layers.insert(self._viewer.layers.index(over) + 1, layer)

@@ -1,4 +1,4 @@
-"""A Labels layer that shows the masks of a result: each pixel holds the number of the specimen that lies there."""
+"""A Labels layer that shows the masks of a result. Each pixel holds the number of its specimen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer
 
 from napari_diatom.napari_layers import labels_layer
-from napari_diatom.widgets.common.image_layers import place_of
+from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_diatom.widgets.detection.result_layer import ResultLayer
 
 _REST_MS: Final = 150
-"""Painting follows when the hand rests."""
+"""Delay of painting after the last change."""
 
 
 class MaskView(QObject):
@@ -26,9 +26,9 @@ class MaskView(QObject):
     Parameters
     ----------
     result : ResultLayer
-        Whose specimens are shown; the layer of masks goes with it.
+        The specimens. The layer of masks is removed together with their layer.
     image : napari.layers.Image
-        What they lie on.
+        The image of the specimens.
     """
 
     def __init__(self, result: ResultLayer, image: Image) -> None:
@@ -40,11 +40,11 @@ class MaskView(QObject):
             np.zeros((*(1 for _ in facts.plane), *size), dtype=np.uint16),
             name=f"{facts.image} masks",
             opacity=0.45,
-            **place_of(image, facts.plane, facts),
+            **layer_placement(image, facts.plane, facts),
         )
-        # Masks are changed as outlines in the other layer: there a class, a status and a number go with them.
+        # Users edit masks as outlines in the Shapes layer, where each has a class, a status and a number.
         self._lock()
-        # napari takes every layer for editable anew when its data or the viewer's axes change.
+        # napari makes a layer editable again when its data or the axes of the viewer change.
         self.layer.events.editable.connect(self._lock)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -56,7 +56,7 @@ class MaskView(QObject):
         self.layer.editable = False
 
     def paint(self) -> None:
-        """Paint the specimens as they are now, or when the user has drawn what is half drawn."""
+        """Paint the specimens, or wait while the user is drawing."""
         if self._result.drawing():
             self._timer.start()
             return
@@ -70,5 +70,5 @@ class MaskView(QObject):
         self.layer.data = labels_layer.to_labels(found, height, width, numbers).reshape(self.layer.data.shape)
         self.layer.features = kwargs["features"]
         if len(facts.classes) > 1:
-            # Of one class, specimens that touch are told apart by napari's own colours.
+            # If there is only one class, napari's own colours distinguish specimens that touch.
             self.layer.colormap = kwargs["colormap"]

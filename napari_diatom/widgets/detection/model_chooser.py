@@ -1,4 +1,4 @@
-"""The choice of the model that searches, among those that are installed."""
+"""The choice of the model, among the installed models."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class ModelChooser(QComboBox):
-    """Offers the installed models of some tasks, and keeps the choice when another one is installed.
+    """Offers the installed models for some tasks. The choice stays when another model is installed.
 
     Parameters
     ----------
     tasks : tuple of Task
-        What the models that are offered are for.
+        The tasks of the offered models.
     """
 
     chosen = Signal()
-    """Another model is chosen, or the models were listed anew."""
+    """Another model is chosen, or the list of models has changed."""
 
     def __init__(self, tasks: tuple[Task, ...]) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class ModelChooser(QComboBox):
         news().changed.connect(self._list)
 
     def chosen_model(self) -> ModelFolder | None:
-        """Return the chosen model, None where none is installed."""
+        """Return the chosen model, None if no model is installed."""
         return self._models.get(self.currentData() or "")
 
     def offered(self) -> tuple[ModelFolder, ...]:
-        """Return the models that are offered."""
+        """Return the offered models."""
         return tuple(self._models.values())
 
     def choose(self, name: str) -> bool:

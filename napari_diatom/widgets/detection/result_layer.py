@@ -1,4 +1,4 @@
-"""A Shapes layer of specimens, what the threshold does to it, and what the user does to it."""
+"""A Shapes layer of specimens, its threshold, and the user's changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
-from napari_diatom.widgets.detection.specimen_layer import empty_layer, remembered
+from napari_diatom.widgets.detection.specimen_layer import empty_layer, layer_metadata
 from napari_diatom.widgets.detection.taxon_names import TaxonNames
 from napari_diatom.widgets.detection.threshold_filter import ThresholdFilter
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 
 class ResultLayer(QObject):
-    """Watches over one layer of specimens.
+    """Watches one layer of specimens.
 
-    The layer holds exactly the specimens that count: candidates of the model at or above the threshold, plus all that
-    the user drew or changed, less those the user deleted. Specimens are known by their number, which never changes.
-    Specimens with masks are polygons, whose masks the layer's metadata holds; the others are rotated rectangles.
+    The layer holds exactly the specimens that count: the candidates of the model at or above the threshold, and all
+    that the user drew or changed, without those that the user deleted. Each specimen has a number that never changes.
+    Specimens with masks are polygons, with their masks in the metadata of the layer. The others are rotated rectangles.
 
-    What specimens are called is kept by :class:`~napari_diatom.widgets.detection.taxon_names.TaxonNames`.
+    :class:`~napari_diatom.widgets.detection.taxon_names.TaxonNames` keeps the taxa of the specimens.
 
     Parameters
     ----------
     layer : napari.layers.Shapes
         A layer whose metadata holds :class:`~napari_diatom.napari_layers.shapes_layer.ResultFacts`.
     candidates : Detections, optional
-        All that the model found down to its lowest score, numbered from 1 in this order. Without them the layer is
-        as the user opened it, and a threshold changes nothing.
+        All that the model found, down to the lowest score, numbered from 1 in this order. Without candidates the
+        layer is as the user opened it, and a threshold changes nothing.
     measured : Measurements, optional
-        Of the candidates, in their order, where they are known already.
+        Of the candidates, in their order. None if they are not measured.
     """
 
     changed = Signal()
@@ -75,10 +75,10 @@ class ResultLayer(QObject):
         self._rows.number_from(len(candidates) + 1)
         self._rows.number_all()
         numbers = self._rows.taken
-        # What was there when the layer was opened is the user's.
+        # All specimens of an opened layer are the user's own.
         self._touched = set(numbers.tolist())
         people = [origin == PERSON for origin in shapes_layer.origins_of(layer.features, len(numbers))]
-        self._names.classed_by_people(numbers[people].tolist())
+        self._names.add_manual_classes(numbers[people].tolist())
         self._rows.remember()
         layer.events.data.connect(self._on_data)
         layer.selected_data.events.items_changed.connect(self._on_selection)
@@ -87,17 +87,17 @@ class ResultLayer(QObject):
     def create(
         cls, image: Image, facts: ResultFacts, candidates: Detections, measured: Measurements | None = None
     ) -> Self:
-        """Make an empty, hidden layer that fits over ``image`` and watch over it; a threshold then fills it."""
+        """Make an empty, hidden layer for ``image`` and watch it. A threshold then fills it."""
         return cls(empty_layer(image, facts, candidates), candidates, measured)
 
     @property
     def facts(self) -> ResultFacts:
-        """What the layer is of."""
+        """Image, model and classes of the layer."""
         return self._rows.facts
 
     @property
     def candidates(self) -> Detections:
-        """All that the model found, numbered from 1; none where the layer was opened from a file."""
+        """All that the model found, numbered from 1; empty if the layer was opened from a file."""
         return self._filter.found.candidates
 
     @property
@@ -106,12 +106,12 @@ class ResultLayer(QObject):
         return self._filter.threshold
 
     def renew(self, facts: ResultFacts, candidates: Detections, measured: Measurements | None = None) -> None:
-        """Empty the layer for what another run has found; a threshold then fills it."""
+        """Empty the layer for the results of another run. A threshold then fills it."""
         self.flush_edits()
         self._filter.stop()
         self._labels.remove()
         self._rows.clear()
-        self.layer.metadata = remembered(facts, candidates)
+        self.layer.metadata = layer_metadata(facts, candidates)
         with self._rows.own():
             self._names.restart()
         self._rows.facts = facts
@@ -134,7 +134,7 @@ class ResultLayer(QObject):
         return self._rows.numbers()
 
     def annotations(self) -> Annotations:
-        """Return what the layer holds, in the order of the specimens' numbers."""
+        """Return the specimens, in the order of their numbers."""
         self.flush()
         numbers = self.specimens()
         order = np.argsort(numbers, kind="stable")
@@ -153,47 +153,47 @@ class ResultLayer(QObject):
         )
 
     def to_be_named(self) -> tuple[tuple[int, ...], Detections]:
-        """Return the numbers of all specimens, in their order, and the specimens, for a classifier to name.
+        """Return the sorted numbers of all specimens, and the specimens, for a classifier to name.
 
-        Those that lie where the model found them have its very boxes, so that names do not depend on how a layer rounds
-        corners. What is changed from now on keeps out of the next :meth:`set_names`.
+        Specimens that have not moved have the model's exact boxes, because a layer rounds corners and names must not
+        depend on that. The next :meth:`set_names` leaves out specimens that the user reshapes from now on.
         """
         specimens = self.annotations().detections
-        self._names.ask()
+        self._names.begin_naming()
         numbers = np.sort(self.specimens())
         return tuple(numbers.tolist()), self._filter.found.exact(specimens, numbers)
 
     def set_names(self, names: Mapping[int, Name], taxa: Sequence[str]) -> None:
-        """Take over what a classifier calls specimens, by their numbers, in place of what another one called them.
+        """Set the names that a classifier gives, in place of those of an earlier classifier.
 
         Parameters
         ----------
         names : Mapping of int to Name
-            What it calls them; what people call them stays.
+            The names by the numbers of the specimens. Names that people gave stay.
         taxa : sequence of str
-            All that it may call them.
+            All taxa that the classifier knows.
         """
         self.flush_edits()
-        self._names.take(names, taxa)
+        self._names.set_names(names, taxa)
         self._rows.set_features(self.layer.features.copy())
         self._content_changed()
 
     def taxa(self) -> tuple[str, ...]:
-        """Return what a specimen may be called; nothing where taxa were not named."""
+        """Return the taxa that the user can choose from, empty before taxa are named."""
         return self._names.offered()
 
     def measurements(self, annotations: Annotations) -> Measurements | None:
-        """Return what is known of the specimens in :meth:`annotations`, measuring only what the user drew.
+        """Return the measurements of the specimens in :meth:`annotations`, and measure only what the user drew.
 
-        None where nothing was measured before, or boxes are all there is.
+        None if nothing was measured before, or all are boxes.
         """
         return self._filter.found.measurements(annotations, np.sort(self.specimens()))
 
     def set_threshold(self, threshold: float, at_once: bool = True) -> None:
         """Show the untouched candidates at or above a score, and those only.
 
-        The best are there when this returns, unless ``at_once`` is false, the others in the next turns of the event
-        loop.
+        The best are there when this returns, unless ``at_once`` is false. The others follow in the next turns of the
+        event loop.
         """
         self.flush_edits()
         self._filter.apply(threshold, self._touched, at_once)
@@ -204,7 +204,7 @@ class ResultLayer(QObject):
         return bool(self._touched)
 
     def drawing(self) -> bool:
-        """Return whether the user is in the middle of drawing or moving something."""
+        """Return whether the user is drawing or moving something."""
         return is_drawing(self.layer) or QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
     def select(self, numbers: Collection[int]) -> None:
@@ -217,27 +217,27 @@ class ResultLayer(QObject):
         return tuple(int(numbers[i]) for i in sorted(self.layer.selected_data) if i < len(numbers))
 
     def shape(self, number: int) -> NDArray[np.float64] | None:
-        """Return the corners of a specimen in the layer's data coordinates, None where it is gone."""
+        """Return the corners of a specimen in the layer's data coordinates, None if it does not exist."""
         rows = np.flatnonzero(self.specimens() == number)
         return np.asarray(self.layer.data[rows[0]], dtype=np.float64) if len(rows) else None
 
     def set_feature(self, number: int, name: str, value: str) -> None:
-        """Give a specimen another class, taxon or status; from then on it is the user's."""
+        """Give a specimen another class, taxon or status. From then on it is the user's own."""
         table = self.layer.features.copy()
         self._touched.add(number)
         if name == shapes_layer.TAXON:
-            self._names.call(number, value)
+            self._names.set_taxon(number, value)
         else:
             table.loc[table[shapes_layer.SPECIMEN] == number, name] = value
         if name == shapes_layer.CLASS:
-            self._names.give_class(number, value)
+            self._names.set_class(number, value)
         self._rows.set_features(table)
         if name == shapes_layer.CLASS:
             self._rows.colour()
         self._content_changed()
 
     def set_pixel_size(self, pixel_size_um: float | None) -> None:
-        """Measure in another pixel size."""
+        """Convert all sizes to another pixel size."""
         self.flush()
         self._rows.facts = replace(self.facts, pixel_size_um=pixel_size_um)
         self.layer.metadata = {**self.layer.metadata, **self.facts.to_metadata()}
@@ -248,15 +248,15 @@ class ResultLayer(QObject):
         self._content_changed()
 
     def flush(self) -> None:
-        """Do at once what waits for the next turns of the event loop."""
+        """Do now what waits for the next turns of the event loop."""
         self.flush_edits()
         self._filter.flush()
         self._labels.flush()
 
     def flush_edits(self) -> None:
-        """Take in at once what the user has drawn, moved or deleted; what is half drawn ends here."""
+        """Apply now what the user has drawn, moved or deleted. This ends a drawing."""
         if is_drawing(self.layer):
-            # napari goes on by the shape's index, and fails when shapes before it are taken away.
+            # napari continues with the index of the shape, and fails if shapes before it are removed.
             self.layer._finish_drawing()
         if self._sync_timer.isActive():
             self._sync_timer.stop()
@@ -264,7 +264,7 @@ class ResultLayer(QObject):
 
     def _on_data(self, event: Any) -> None:
         if not self._rows.changing:
-            # napari is still in the middle of its own handling; shapes are exchanged when it is done.
+            # napari is still handling the event; shapes are replaced when it is done.
             self._sync_timer.start(0)
 
     def _on_selection(self, *_: Any) -> None:
@@ -277,7 +277,7 @@ class ResultLayer(QObject):
         self.changed.emit()
 
     def _sync(self) -> None:
-        """Take in what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
+        """Apply what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
         if self.drawing():
             self._sync_timer.start(50)
             return

@@ -1,4 +1,4 @@
-"""What was found: threshold, taxa, counts, sizes, table and export of one result layer."""
+"""The results of one layer: threshold, taxa, counts, sizes, table and export."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ if TYPE_CHECKING:
 
 _HIGHEST: Final = 0.95
 _SMALL_ON_SCREEN: Final = 40.0
-"""A specimen shorter than this on the screen (px) is zoomed in on when it is chosen in the table."""
+"""Length on the screen in pixels below which the viewer zooms in on a specimen chosen in the table."""
 _COMFORTABLE_ON_SCREEN: Final = 160.0
 
 
 class ResultsPanel(QWidget):
-    """Shows a :class:`~napari_diatom.widgets.detection.result_layer.ResultLayer`, which can be filtered and exported.
+    """Shows, filters and exports a :class:`~napari_diatom.widgets.detection.result_layer.ResultLayer`.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where chosen specimens are shown.
+        Shows the chosen specimens.
     parent : QWidget, optional
         Parent widget.
 
     Attributes
     ----------
     taxa : TaxaRow
-        What names the specimens; the work is for others to do.
+        The choice of a classifier, and the button that asks for names.
     """
 
     exported = Signal(str)
     failed = Signal(str)
-    """An export could not be written: what, where and why."""
+    """Why an export could not be written."""
     summarised = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
@@ -76,7 +76,7 @@ class ResultsPanel(QWidget):
         self._slider.setSingleStep(0.01)  # type: ignore[arg-type]
         self._slider.setValue(0.25)
         self._slider.valueChanged.connect(lambda _: self._threshold_timer.start())
-        # A dragged slider tells more values than can be drawn; the last one of a turn counts.
+        # A dragged slider sends more values than can be drawn. Only the last one of a turn counts.
         self._threshold_timer = QTimer(self)
         self._threshold_timer.setSingleShot(True)
         self._threshold_timer.setInterval(15)
@@ -85,7 +85,7 @@ class ResultsPanel(QWidget):
         self._counts = named(QLabel(), "counts")
         self._counts.setWordWrap(True)
         self._counts.setTextFormat(Qt.TextFormat.RichText)
-        self._counts.setToolTip(f"Counted are specimens with the status {', '.join(DEFAULT_COUNTED)}.")
+        self._counts.setToolTip(f"Specimens with these statuses are counted: {', '.join(DEFAULT_COUNTED)}")
         self._histogram = Histogram()
         self._table = SpecimenTable()
         self._table.selected.connect(self._show_specimens)
@@ -93,7 +93,7 @@ class ResultsPanel(QWidget):
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
-        # The summary follows when the hand rests; the boxes come first.
+        # The boxes come first. The summary follows when the user pauses.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
         self._summary_timer.setInterval(60)
@@ -111,14 +111,14 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._histogram)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._export)
-        # Its place is kept while it is hidden: another width of the dock would make the viewer draw all anew.
+        # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
         self.setResult(None)
 
     def result(self) -> ResultLayer | None:
-        """Return what is shown."""
+        """Return the shown result."""
         return self._result
 
     def setResult(self, result: ResultLayer | None) -> None:
@@ -130,9 +130,9 @@ class ResultsPanel(QWidget):
         filters = result is not None and len(result.candidates) > 0
         self._slider.setEnabled(filters)
         self._slider.setToolTip(
-            "Hide what the model is less sure of; what you drew or changed stays"
+            "Hide specimens with a lower score; specimens that you drew or changed stay"
             if filters
-            else "There is nothing to filter: run the detection first"
+            else "Nothing to filter; run a detection first"
         )
         self.setVisible(result is not None)
         if result is not None:
@@ -144,7 +144,7 @@ class ResultsPanel(QWidget):
         self._summarise()
 
     def threshold(self) -> float:
-        """Return the threshold as the slider shows it."""
+        """Return the threshold of the slider."""
         return float(self._slider.value())
 
     def setThreshold(self, threshold: float) -> None:
@@ -152,7 +152,7 @@ class ResultsPanel(QWidget):
         self._slider.setValue(threshold)
 
     def exportTo(self, path: Path) -> bool:
-        """Write what the layer holds, in the format of the suffix, and show failures; return whether it worked."""
+        """Export the specimens in the format of the suffix, and show failures; return whether it worked."""
         if self._result is None:
             return False
         annotations = self._result.annotations()
@@ -179,7 +179,7 @@ class ResultsPanel(QWidget):
 
     def _ask_and_export(self) -> None:
         assert self._result is not None
-        # The folders and pages that tell images of one name apart tell their tables apart, too.
+        # Folders and pages distinguish images with one name, and so they distinguish their tables.
         file, page = split_page(self._result.facts.image)
         stem = "_".join(Path(file).with_suffix("").parts) or "specimens"
         stem += "" if page is None else f"#{page}"
@@ -196,7 +196,7 @@ class ResultsPanel(QWidget):
             self._result.set_threshold(self.threshold())
 
     def _summarise(self) -> None:
-        """Show counts, sizes and rows as they are in the layer now."""
+        """Show the present counts, sizes and rows of the layer."""
         self._show_summary()
         self.summarised.emit()
 
@@ -220,8 +220,8 @@ class ResultsPanel(QWidget):
         taxa = result.taxa()
         colours = [class_colour(i) for i in range(len(classes))]
         if taxa:
-            called = np.asarray(features[shapes_layer.TAXON], dtype=object)
-            found, counted = taxa_counts(called), taxa_counts(called[counting])
+            named_taxa = np.asarray(features[shapes_layer.TAXON], dtype=object)
+            found, counted = taxa_counts(named_taxa), taxa_counts(named_taxa[counting])
             self._counts.setText(counts_text(found, counted, (), people))
         else:
             found = dict(zip(classes, map(len, by_class), strict=True))
@@ -230,7 +230,7 @@ class ResultsPanel(QWidget):
         unit = "µm" if in_um else "px (pixel size unknown)"
         self._histogram.setValues(by_class, colours, unit)
         self._table.setFeatures(features, classes, in_um, taxa)
-        # A shape that was drawn just now has got its number since it was selected.
+        # A newly drawn shape gets its number after it is selected.
         self._table.select(result.selection(), scroll=False)
 
     def _edit(self, number: int, feature: str, value: str) -> None:
@@ -238,7 +238,7 @@ class ResultsPanel(QWidget):
             self._result.set_feature(number, feature, value)
 
     def _show_specimens(self, numbers: Sequence[int]) -> None:
-        """Select specimens in the layer and bring the first into view."""
+        """Select specimens in the layer and show the first."""
         if self._result is None:
             return
         layer = self._result.layer
@@ -251,7 +251,7 @@ class ResultsPanel(QWidget):
             self._centre(np.array([layer.data_to_world(point) for point in shape]))
 
     def _centre(self, corners: NDArray[np.float64]) -> None:
-        """Bring a specimen, given by its corners in world coordinates, to the middle, near enough to be seen."""
+        """Centre a specimen, given by its corners in world coordinates, and zoom in if it is small."""
         camera = camera_of(self._viewer)
         low, high = corners[:, -2:].min(axis=0), corners[:, -2:].max(axis=0)
         camera.center = (*camera.center[:-2], *((low + high) / 2))
@@ -261,7 +261,7 @@ class ResultsPanel(QWidget):
 
 
 def taxa_counts(taxa: Iterable[str]) -> dict[str, int]:
-    """Return how many specimens each taxon has, the most frequent first; what has no certain name comes last."""
+    """Return the number of specimens of each taxon, the most frequent first and uncertain names last."""
     counts = Counter(taxon or UNNAMED for taxon in taxa)
     order = sorted(counts, key=lambda taxon: (taxon in (UNKNOWN, UNNAMED), -counts[taxon], taxon))
     return {taxon: counts[taxon] for taxon in order}
@@ -272,8 +272,8 @@ def counts_text(
 ) -> str:
     """Return the counts as rich text: the total, each class or taxon, and how many a person drew.
 
-    Where some of what was found does not count, such as broken valves, both numbers are given. Where there are
-    colours, each class has its own; the only one then needs no count beside the total.
+    If some specimens do not count, such as broken valves, the text has both numbers. If there are colours, each class
+    has its own. A single class needs no count beside the total.
     """
     total, counting = sum(found.values()), sum(counted.values())
     parts = [f"<b>{total:,}</b> {'specimen' if total == 1 else 'specimens'}"]

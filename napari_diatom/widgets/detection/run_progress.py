@@ -1,4 +1,4 @@
-"""A run: work in a thread, how far it is, how it is stopped, what went wrong, and the steps that show its result."""
+"""A run: work in a thread with progress, a way to cancel it, errors, and the steps that show its result."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from napari_diatom.widgets.common.worker import ReportingWorker
 _BREATH_MS: Final = 30
 """Time for the viewer to draw between two steps."""
 _UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
-"""What the stages of a run are counted in."""
+"""The unit of each stage of a run."""
 
 
 class RunProgress(QObject):
-    """Does one long work at a time, and says how it goes.
+    """Does one long task at a time, and shows its progress.
 
     Parameters
     ----------
     parent : QWidget
-        The dock that runs are started from.
+        The dock that starts the runs.
 
     Attributes
     ----------
     workers : list of ReportingWorker
-        The one that works, or none. The list stays the same object.
+        The active worker, or none. The list stays the same object.
     bar : QProgressBar
-        How far the run is.
+        The progress of the run.
     message : QLabel
-        What is said in one line.
+        A message in one line.
     cancel_button : QPushButton
         Stops the run.
     """
 
     started = Signal()
     ended = Signal()
-    """The run is over, and all that it led to is shown."""
+    """The run is over, and its result is shown."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -61,7 +61,7 @@ class RunProgress(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a run is under way, or its result is being shown."""
+        """Whether a run is in progress, or its result is being shown."""
         return bool(self.workers)
 
     @property
@@ -70,7 +70,7 @@ class RunProgress(QObject):
         return bool(self._steps)
 
     def start(self, then: Callable[[Any], object], work: Callable[..., Any], *args: Any) -> None:
-        """Do long work in a thread, and then something with what it returns."""
+        """Do a long task in a thread, and then call ``then`` with its result."""
         worker = create_worker(work, *args, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.progressed.connect(self._on_progress)
         worker.returned.connect(then)
@@ -85,7 +85,7 @@ class RunProgress(QObject):
         worker.start()
 
     def show_in_steps(self, steps: Sequence[Callable[[], object]]) -> None:
-        """Do these when the work is over; each has a turn of the event loop, lest they add up to a stall."""
+        """Do these steps after the task, each in its own turn of the event loop, so that the window responds."""
         self._steps = list(steps)
 
     def cancel(self) -> None:
@@ -96,15 +96,15 @@ class RunProgress(QObject):
             self.say("Cancelling")
 
     def say(self, message: str, error: bool = False) -> None:
-        """Say something in the dock, in place of what was said before."""
+        """Show a message in the dock, in place of the last one."""
         self.message.setText(message)
-        # Setting a style takes far longer than setting a text, even the same style again.
+        # Setting a style, even the same one, takes far longer than setting a text.
         style = "color: #ff6b6b;" if error else ""
         if self.message.styleSheet() != style:
             self.message.setStyleSheet(style)
 
     def complain(self, message: str) -> None:
-        """Say what is wrong."""
+        """Show an error."""
         self.say(message, error=True)
 
     def _on_progress(self, progress: Progress) -> None:
@@ -123,7 +123,7 @@ class RunProgress(QObject):
         self.complain(" ".join(str(error).split()) or type(error).__name__)
 
     def _on_stopped(self) -> None:
-        self.say("Cancelled; nothing was changed.")
+        self.say("Cancelled; nothing has changed.")
 
     def _on_finished(self) -> None:
         self._steps.append(self._end)

@@ -1,4 +1,4 @@
-"""What the dock widgets that find specimens share: from the image in the viewer to counted, measured specimens."""
+"""The common part of the dock widgets that find specimens: from an image to counted, measured specimens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ from napari_diatom.images.optics_presets import Presets
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
-from napari_diatom.widgets.common.image_layers import choice_of, name_of, path_of, pixels_of, plane_of, turn_of
+from napari_diatom.widgets.common.image_layers import (
+    choice_of,
+    image_name,
+    layer_path,
+    layer_pixels,
+    plane_of,
+    stored_orientation,
+)
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -60,32 +67,32 @@ class RunWidget(QWidget):
     napari_viewer : napari.viewer.Viewer
         The viewer it belongs to.
     analyse : callable, optional
-        Does the work, in a thread; :func:`napari_diatom.analysis.worker_process.analyse` by default.
+        Finds specimens, in a thread; by default :func:`napari_diatom.analysis.worker_process.analyse`.
     list_devices : callable, optional
-        Names the devices, in a thread; :func:`napari_diatom.analysis.worker_process.devices` by default.
+        Lists the devices, in a thread; by default :func:`napari_diatom.analysis.worker_process.devices`.
     presets : Presets, optional
-        The optics to choose from; the user's own by default.
+        The optics to choose from, by default the user's own.
     name_taxa : callable, optional
-        Names specimens, in a thread; :func:`napari_diatom.analysis.worker_process.name` by default.
+        Names specimens, in a thread; by default :func:`napari_diatom.analysis.worker_process.name`.
 
     Attributes
     ----------
     shared : Shared
-        What all docks of the viewer share.
+        The results and pixel sizes of the viewer, for all its docks.
     panel : ResultsPanel
         Shows the result.
     progress : RunProgress
-        The run that is under way.
+        The run in progress.
     shown : ShownResult
-        Which result is shown.
+        Chooses the shown result.
     """
 
     TASKS: ClassVar[tuple[Task, ...]] = ()
-    """Tasks of the models that are offered."""
+    """The tasks of the offered models."""
     VERB: ClassVar[str] = "Run"
-    """What the button says."""
+    """The label of the button."""
     HINT: ClassVar[str] = "Find the diatoms in this image"
-    """What the button's tool tip says where a run can start."""
+    """The tooltip of the button while a run can start."""
 
     def __init__(
         self,
@@ -119,7 +126,7 @@ class RunWidget(QWidget):
         QTimer.singleShot(0, self._look_for_devices)
 
     def value(self) -> RunForm:
-        """Return the form as it stands."""
+        """Return the form."""
         image, model = self._images.image(), self._models.chosen_model()
         return RunForm(
             image=None if image is None else choice_of(image, self._viewer),
@@ -130,20 +137,20 @@ class RunWidget(QWidget):
         )
 
     def result(self) -> ResultLayer | None:
-        """Return the result that is shown."""
+        """Return the shown result."""
         return self.panel.result()
 
     def choose_model(self, name: str) -> None:
-        """Choose a model by its name; where it is not offered here, the choice stays and that is shown."""
+        """Choose a model by its name. If the widget does not offer it, keep the choice and show an error."""
         if not self._models.choose(name):
-            self.progress.complain(f"The model {name} is not among those that this widget offers.")
+            self.progress.complain(f"This widget does not offer the model {name}.")
 
-    def choose_namer(self, folder: Path) -> None:
-        """Choose the model that names taxa by its folder."""
+    def choose_classifier(self, folder: Path) -> None:
+        """Choose the classifier by its folder."""
         self.panel.taxa.choose(folder)
 
     def run(self) -> None:
-        """Start a run with the form as it stands; what is wrong with it is shown instead."""
+        """Start a run, or show why it cannot start."""
         form, image, model = self.value(), self._images.image(), self._models.chosen_model()
         problem = form.validation_error()
         if problem is not None or image is None or model is None:
@@ -155,8 +162,8 @@ class RunWidget(QWidget):
             form = self.value()
         plane = plane_of(image, self._viewer)
         job = worker_process.Job(
-            name=name_of(image, self._viewer.layers, plane),
-            pixels=pixels_of(image),
+            name=image_name(image, self._viewer.layers, plane),
+            pixels=layer_pixels(image),
             model=model.folder,
             plane=plane,
             rgb=image.rgb,
@@ -172,10 +179,10 @@ class RunWidget(QWidget):
         self.progress.cancel()
 
     def naming(self) -> NamingForm:
-        """Return what matters before the specimens that are shown are named."""
-        namer, result = self.panel.taxa.namer(), self.result()
+        """Return the form that names the shown specimens."""
+        classifier, result = self.panel.taxa.classifier(), self.result()
         return NamingForm(
-            namer=None if namer is None else namer.card.name,
+            classifier=None if classifier is None else classifier.card.name,
             image=None if result is None else result.facts.image,
             opened=result is not None and self.shared.image_of(result) is not None,
             specimens=0 if result is None else len(result.layer.data),
@@ -183,17 +190,17 @@ class RunWidget(QWidget):
         )
 
     def name_taxa(self) -> None:
-        """Name all specimens of the result that is shown; what is in the way is shown instead."""
+        """Name all specimens of the shown result, or show why they cannot be named."""
         problem = self.naming().validation_error()
-        namer, result = self.panel.taxa.namer(), self.result()
+        classifier, result = self.panel.taxa.classifier(), self.result()
         image = None if result is None else self.shared.image_of(result)
-        if problem is not None or namer is None or result is None or image is None:
+        if problem is not None or classifier is None or result is None or image is None:
             self.progress.complain(problem or "")
             return
         job = worker_process.Job(
             name=result.facts.image,
-            pixels=pixels_of(image, result.facts),
-            model=namer.folder,
+            pixels=layer_pixels(image, result.facts),
+            model=classifier.folder,
             plane=result.facts.plane,
             rgb=image.rgb,
             device=self._devices.currentData() or "auto",
@@ -201,17 +208,16 @@ class RunWidget(QWidget):
         started = time.monotonic()
         numbers, found = result.to_be_named()
 
-        def named_(names: Names) -> None:
+        def show(names: Names) -> None:
             result.set_names(dict(zip(numbers, names.verdicts, strict=True)), names.taxa())
             unknown = sum(verdict.taxon == UNKNOWN for verdict in names.verdicts)
-            self.progress.say(
-                f"{len(names)} looked at in {time.monotonic() - started:.1f} s, {unknown} of them unknown."
-            )
+            seconds = time.monotonic() - started
+            self.progress.say(f"{many(len(names), 'specimen')} classified in {seconds:.1f} s, {unknown:,} unknown.")
 
-        self.progress.start(named_, self._name_taxa, job, found)
+        self.progress.start(show, self._name_taxa, job, found)
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Leave the viewer when the dock is closed by its cross: napari takes the widget out of it then."""
+        """Detach from the viewer when the user closes the dock, because napari then removes the widget from it."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             docked = self.parent() is not None
@@ -221,18 +227,18 @@ class RunWidget(QWidget):
                 self._detach()
 
     def _add_model_rows(self, form: QFormLayout) -> None:
-        """Add what a model is chosen by."""
+        """Add the choice of the model."""
         form.addRow("Model", self._models)
 
     def _add_option_rows(self, form: QFormLayout) -> None:
-        """Add what can be set beside the model; nothing here."""
+        """Add further options. There are none here."""
 
     def _options(self) -> AnalysisOptions:
         """Return the options of the analysis."""
         return AnalysisOptions(measure=True)
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
-        """Show what was found beside the boxes; nothing here."""
+        """Show maps beside the boxes. There are none here."""
 
     def _build(self) -> None:
         form = QFormLayout()
@@ -276,7 +282,7 @@ class RunWidget(QWidget):
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
         delete_when_closed(self)
-        # Qt may be rid of the widget before Python is; the slot must not need it.
+        # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self.progress.workers, self.shared, self.shown.owner)
 
     def _attach(self) -> None:
@@ -289,7 +295,7 @@ class RunWidget(QWidget):
         self._images.attach()
 
     def _detach(self) -> None:
-        """Stop what goes on and follow the viewer no more."""
+        """Stop the run, and stop following the viewer."""
         self._attached = False
         _leave(self.progress.workers, self.shared, self.shown.owner)
         self._viewer.dims.events.ndisplay.disconnect(self._refresh)
@@ -299,7 +305,7 @@ class RunWidget(QWidget):
         self.shown.detach()
 
     def _on_image(self) -> None:
-        """Show the pixel size and the results of the image that is chosen now."""
+        """Show the pixel size and the results of the chosen image."""
         image = self._images.image()
         if not self.progress.running:
             self.progress.say("")
@@ -321,7 +327,7 @@ class RunWidget(QWidget):
             self._devices.setCurrentIndex(max(self._devices.findData(chosen), 0))
 
     def _refresh(self, *_: object) -> None:
-        """Enable what can be done, and say why where it cannot."""
+        """Enable the buttons, or show in their tooltips why they are disabled."""
         problem, running = self.value().validation_error(), self.progress.running
         self._run_button.setEnabled(problem is None)
         self._run_button.setToolTip(problem or self.HINT)
@@ -331,17 +337,17 @@ class RunWidget(QWidget):
         self._refresh_naming()
 
     def _refresh_naming(self) -> None:
-        """Let taxa be named, or say why they cannot be."""
+        """Enable the naming of taxa, or show why it is disabled."""
         self.panel.taxa.setProblem(self.naming().validation_error())
 
     def _on_result(self, analysis: Analysis, image: Image, plane: tuple[int, ...], started: float) -> None:
-        """Plan how to show what was found."""
+        """Plan the steps that show the result."""
         if image not in self._viewer.layers:
-            self.progress.complain(f"{analysis.image} was closed during the run, so its result was dropped.")
+            self.progress.complain(f"{analysis.image} was closed during the run. Its result is discarded.")
             return
-        path = path_of(image) if image.ndim == 2 else None
+        path = layer_path(image) if image.ndim == 2 else None
         try:
-            # It may have been typed while the run went on.
+            # The user may have typed it during the run.
             pixel_size = self.shared.pixel_size(image)
         except KeyError:
             pixel_size = analysis.pixel_size_um
@@ -353,7 +359,7 @@ class RunWidget(QWidget):
             pixel_size_um=pixel_size,
             model=analysis.origin,
             plane=plane,
-            orientation=turn_of(image),
+            orientation=stored_orientation(image),
             path="" if path is None else str(path),
         )
         n, seconds = len(analysis.kept), time.monotonic() - started
@@ -365,7 +371,7 @@ class RunWidget(QWidget):
             if result is earlier:
                 result.renew(facts, *found)
                 return
-            # Known before the viewer tells of it, or it would be taken for one that was opened from a file.
+            # It is added first, because the viewer would take an unknown layer for an opened file.
             self.shared.add(result, image, self.shown.owner)
             self._viewer.add_layer(result.layer)
 
@@ -377,16 +383,16 @@ class RunWidget(QWidget):
             self.shown.choose(result)
             self.progress.say(f"{many(n, 'specimen')} in {seconds:.1f} s.")
 
-        # Collecting the garbage of a large program takes a tenth of a second: not in the middle of drawing, please.
+        # Garbage collection in a large program takes a tenth of a second, too long for the middle of drawing.
         self.progress.show_in_steps([gc.collect, add, partial(self._show_maps, analysis, image, result), show])
 
     def _on_ended(self) -> None:
-        # The viewer may have gone to another plane while the run came to its end.
+        # The viewer may show another plane by now.
         self.shown.show_of_plane()
         self._refresh()
 
 
 def _leave(workers: Sequence[ReportingWorker], shared: Shared, owner: object) -> None:
-    """Ask a dock's workers to stop, and leave its results to the others."""
+    """Ask the workers of a dock to stop, and leave its results to the other docks."""
     quit_all(workers)
     shared.release(owner)

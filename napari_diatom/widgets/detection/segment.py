@@ -1,4 +1,4 @@
-"""The dock widget *Segment diatoms (DeepLabV3+)*: a map of classes, and the specimens in it."""
+"""The dock widget *Segment diatoms (DeepLabV3+)*: a class map, and the specimens in it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LARGEST_AREA: Final = 1e6
 
 
 class SegmentWidget(RunWidget):
-    """Finds diatoms as a map of classes; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
+    """Finds diatoms as a class map; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
 
     TASKS: ClassVar[tuple[Task, ...]] = ("semantic",)
     VERB = "Segment"
 
     def _add_option_rows(self, form: QFormLayout) -> None:
-        """Add how the map becomes specimens."""
+        """Add the options that divide the map into specimens."""
         default = SplitOptions()
         self._separate = named(QCheckBox("Separate touching valves"), "separate")
         self._separate.setToolTip("Cut regions where they are much narrower than the valves on either side")
@@ -38,16 +38,16 @@ class SegmentWidget(RunWidget):
         self._smallest.setDecimals(0)
         self._smallest.setSuffix(" px²")
         self._smallest.setValue(default.min_area_px)
-        self._smallest.setToolTip("Regions of a smaller area are left out")
-        self._drop_edge = named(QCheckBox("Leave out what the edge cuts"), "drop_edge")
-        self._show_probability = named(QCheckBox("Show the probability"), "probability")
+        self._smallest.setToolTip("Smaller regions are left out")
+        self._drop_edge = named(QCheckBox("Leave out specimens cut by the edge"), "drop_edge")
+        self._show_probability = named(QCheckBox("Show the probability map"), "probability")
         form.addRow("", self._separate)
         form.addRow("Smallest area", self._smallest)
         form.addRow("", self._drop_edge)
         form.addRow("", self._show_probability)
 
     def _options(self) -> AnalysisOptions:
-        """Return the options as they stand."""
+        """Return the chosen options."""
         default = SplitOptions()
         return AnalysisOptions(
             split=SplitOptions(
@@ -60,7 +60,7 @@ class SegmentWidget(RunWidget):
         )
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
-        """Show the map of classes, and its probability where that was asked for."""
+        """Show the class map, and its probability if the user wants it."""
         facts = result.facts
         if analysis.class_map is not None:
             name = f"{facts.image} class map"

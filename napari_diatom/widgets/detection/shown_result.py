@@ -1,4 +1,4 @@
-"""Which result a dock shows: that of the chosen image, on the plane of it that the viewer shows."""
+"""Chooses the result that a dock shows: that of the chosen image, on the plane that the viewer shows."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 
 class ShownResult(QObject):
-    """Keeps the panel of results, the chosen image, and the viewer's plane and active layer together.
+    """Keeps the shown result, the chosen image, the plane of the viewer and its active layer consistent.
 
     Parameters
     ----------
     parent : QWidget
-        The dock, which owns what its runs have made.
+        The dock, which owns the results of its runs.
     viewer : napari.viewer.Viewer
-        Where images and results lie.
+        Holds images and results.
     shared : Shared
-        Knows the results of the viewer.
+        Has the results of the viewer.
     images : ImageChooser
         The choice of the image.
     panel : ResultsPanel
         Shows one result.
     progress : RunProgress
-        While it shows the result of a run, nothing else is chosen.
+        While it shows the result of a run, the choice stays.
 
     Attributes
     ----------
     owner : object
-        Stands for the dock where results are told apart by who made them.
+        Stands for the dock as the maker of results.
     """
 
     without_image = Signal()
-    """A result is shown whose image is not open, as no other is."""
+    """A result is shown, and no image is open."""
     unsearched = Signal(str)
-    """The viewer shows another plane; what is to be said of it, which is empty where there is a result."""
+    """The viewer shows another plane. The message about it is empty if the plane has a result."""
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class ShownResult(QObject):
         self.owner = object()
 
     def attach(self) -> None:
-        """Follow the viewer, and what the docks of it share."""
+        """Follow the viewer and its results."""
         self._viewer.layers.selection.events.active.connect(self._on_active)
         self._viewer.dims.events.point.connect(self.show_of_plane)
         self._shared.opened.connect(self.choose)
         self._shared.closed.connect(self._on_closed)
 
     def detach(self) -> None:
-        """Follow them no more, and show nothing."""
+        """Stop following them, and show nothing."""
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._viewer.dims.events.point.disconnect(self.show_of_plane)
         self._shared.opened.disconnect(self.choose)
@@ -82,7 +82,7 @@ class ShownResult(QObject):
         self._panel.setResult(None)
 
     def choose(self, result: ResultLayer) -> None:
-        """Show a result, and choose the image and the plane that it lies on."""
+        """Show a result, and choose its image and plane."""
         image = self._shared.image_of(result)
         if image is not None:
             show_plane(image, result.facts.plane, self._viewer)
@@ -94,13 +94,13 @@ class ShownResult(QObject):
             self.without_image.emit()
 
     def choose_newest(self) -> None:
-        """Show the newest result where none is shown."""
+        """Show the newest result if none is shown."""
         found = self._shared.results(self.owner)
         if found and self._panel.result() is None:
             self.choose(found[-1])
 
     def show_of(self, image: Image | None) -> None:
-        """Show what lies on an image, the newest of several, and nothing where there is nothing."""
+        """Show the newest result of an image, or nothing if it has no result."""
         shown = self._panel.result()
         if image is None or self._progress.showing or (shown is not None and self._is_on_screen(shown, image)):
             return
@@ -108,7 +108,7 @@ class ShownResult(QObject):
         self._panel.setResult(found[-1] if found else None)
 
     def show_of_plane(self, *_: Any) -> None:
-        """Show the result of the plane of a stack that the viewer shows now."""
+        """Show the result of the plane that the viewer shows."""
         image = self._images.image()
         if image is None or image.ndim <= 2 or self._progress.showing:
             return
@@ -119,17 +119,15 @@ class ShownResult(QObject):
             return
         active = self._shared.get(self._viewer.layers.selection.active)
         if active is not None and self._shared.image_of(active) is image and not self._is_on_screen(active, image):
-            # What is drawn now belongs to this plane, not to the one before.
+            # The user draws on this plane now, not on the one before.
             self._viewer.layers.selection.active = image if now is None else now.layer
         if not self._progress.running:
             there = [result for result in self._shared.results(self.owner) if self._shared.image_of(result) is image]
             names = ", ".join(dict.fromkeys(result.facts.image for result in there))
-            self.unsearched.emit(
-                f"This plane was not searched yet. There are results for {names}." if now is None else ""
-            )
+            self.unsearched.emit(f"No run on this plane yet. There are results for {names}." if now is None else "")
 
     def untouched(self, image: Image, plane: tuple[int, ...]) -> ResultLayer | None:
-        """Return an earlier result of this dock for the same plane, one that the user has not worked on."""
+        """Return an earlier result of this dock for the same plane that the user has not changed."""
         for result in self._shared.made_by(self.owner):
             same = self._shared.image_of(result) is image and result.facts.plane == plane
             if same and len(result.candidates) and not result.touched():
@@ -137,12 +135,12 @@ class ShownResult(QObject):
         return None
 
     def _is_on_screen(self, result: ResultLayer, image: Image) -> bool:
-        """Return whether a result lies on an image, on the plane of it that the viewer shows."""
+        """Return whether a result belongs to an image and to the plane that the viewer shows."""
         plane = result.facts.plane
         return self._shared.image_of(result) is image and (not plane or plane == plane_of(image, self._viewer))
 
     def _on_closed(self, result: ResultLayer) -> None:
-        """Show what else there is of the image when the layer of a result was taken away."""
+        """Show another result of the image when the layer of the shown one is removed."""
         if self._panel.result() is result:
             self._panel.setResult(None)
             self.show_of(self._images.image())

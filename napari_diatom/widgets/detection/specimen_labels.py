@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari.layers import Shapes
 
 _REST_MS: Final = 60
-"""Labels follow when the hand rests: the first ones of a layer take as long to draw as thousands of boxes."""
+"""Delay of the labels after the last change: drawing the first labels takes as long as thousands of boxes."""
 
 
 class SpecimenLabels(QObject):
@@ -21,13 +21,13 @@ class SpecimenLabels(QObject):
     Parameters
     ----------
     parent : QObject
-        Who watches over the layer.
+        The object that watches the layer.
     layer : napari.layers.Shapes
         The layer.
     many_classes : bool
-        Whether there are several classes, which labels then name.
+        Whether there are several classes. Labels then name the class.
     most : int
-        Specimens up to which each has a label.
+        Largest number of specimens with labels.
     """
 
     def __init__(self, parent: QObject, layer: Shapes, many_classes: bool, most: int) -> None:
@@ -42,26 +42,26 @@ class SpecimenLabels(QObject):
         self._timer.timeout.connect(self._write)
 
     def write_soon(self) -> None:
-        """Write the labels anew when the hand rests."""
+        """Write the labels again when the user pauses."""
         self._timer.start()
 
     def flush(self) -> None:
-        """Write at once what waits to be written."""
+        """Write waiting labels now."""
         if self._timer.isActive():
             self._timer.stop()
             self._write()
 
     def stop(self) -> None:
-        """Write nothing more."""
+        """Stop writing labels."""
         self._timer.stop()
 
     def make_room(self, n: int) -> None:
-        """Take the labels away before the layer gets ``n`` specimens, where those are too many."""
+        """Remove the labels if ``n`` specimens, which the layer is about to get, are too many."""
         if n > self._most:
             self.remove()
 
     def remove(self) -> None:
-        """Take the labels away."""
+        """Remove the labels."""
         if self._written:
             self._layer.text.string = {"constant": ""}
             self._written = False

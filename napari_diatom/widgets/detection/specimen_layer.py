@@ -1,4 +1,4 @@
-"""A layer for specimens: where it lies, how it looks while it is empty, and what it remembers."""
+"""A layer for specimens: its place, its look, and its metadata."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-from napari_diatom.widgets.common.image_layers import belongs, place_of
+from napari_diatom.widgets.common.image_layers import belongs, layer_placement
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def empty_layer(image: Image, facts: ResultFacts, candidates: Detections) -> Shapes:
-    """Return an empty, hidden layer that fits over an image, and that remembers what candidates it is for."""
+    """Return an empty, hidden layer for candidates on an image."""
     layer = Shapes(
         ndim=image.ndim,
         name=f"{facts.image} diatoms",
-        **place_of(image, facts=facts),
+        **layer_placement(image, facts=facts),
         visible=False,
-        metadata=remembered(facts, candidates),
+        metadata=layer_metadata(facts, candidates),
         features=shapes_layer.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
         **shapes_layer.LOOK.layer_kwargs(bright=_is_bright(image)),
     )
@@ -36,13 +36,13 @@ def empty_layer(image: Image, facts: ResultFacts, candidates: Detections) -> Sha
 
 
 def lay_over(layer: Shapes, facts: ResultFacts, image: Image) -> None:
-    """Give a layer an image's place in the world, unless its specimens are for an image of another size.
+    """Move a layer to the place of its image, unless the image has another size.
 
-    What was hidden when it was opened, for want of its own image, is shown then.
+    A layer that was hidden because its image was missing becomes visible.
     """
     if not belongs(facts, image):
         return
-    for name, value in place_of(image, facts=facts).items():
+    for name, value in layer_placement(image, facts=facts).items():
         if name != "axis_labels":
             setattr(layer, name, value)
     if layer.metadata.get(shapes_layer.WAITING_KEY):
@@ -50,8 +50,8 @@ def lay_over(layer: Shapes, facts: ResultFacts, image: Image) -> None:
         layer.visible = True
 
 
-def remembered(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:
-    """Return what a layer of these candidates remembers in its metadata."""
+def layer_metadata(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:
+    """Return the metadata of a layer for candidates."""
     if candidates.masks is None:
         return facts.to_metadata()
     drawn = labels_layer.draw_polygons(candidates, np.arange(len(candidates)) + 1, facts.plane)
@@ -59,12 +59,12 @@ def remembered(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:
 
 
 def numbers_in(features: Any) -> NDArray[np.int64]:
-    """Return the specimens' numbers in a table of features, 0 where they have none."""
+    """Return the specimens' numbers in a table of features, 0 where a number is missing."""
     return np.nan_to_num(np.asarray(features[shapes_layer.SPECIMEN], dtype=np.float64)).astype(np.int64)
 
 
 def _is_bright(image: Image) -> bool:
-    """Return whether an image is shown rather bright than dark, as in bright field."""
+    """Return whether an image looks bright, as in bright field."""
     thumbnail = np.asarray(image.thumbnail, dtype=np.float64)
     shown = thumbnail[thumbnail[..., 3] > 0]
     return bool(len(shown) and shown[:, :3].mean() > 127)

@@ -17,7 +17,7 @@ from napari_diatom.napari_layers import shapes_layer
 
 
 class _Column:
-    """A column of the table: which feature it shows, under which title, how wide; the rest the feature itself says."""
+    """A column of the table: its feature, title, width and tooltip."""
 
     def __init__(self, feature: str, title: str, width: int, hint: str = "") -> None:
         known = columns.column(feature)
@@ -31,11 +31,11 @@ _HEAD: Final = (
     _Column(shapes_layer.CLASS, "Class", 92, "Double-click to change"),
 )
 _TAXA: Final = (
-    _Column(shapes_layer.TAXON, "Taxon", 138, "Double-click to change; empty where nothing was named"),
-    _Column(shapes_layer.TAXON_CONFIDENCE, "Conf.", 48, "Probability of the taxon; 1 for what a person says"),
+    _Column(shapes_layer.TAXON, "Taxon", 138, "Double-click to change; empty if not named"),
+    _Column(shapes_layer.TAXON_CONFIDENCE, "Conf.", 48, "Probability of the taxon; 1 if a person named it"),
     _Column(shapes_layer.GENUS, "Genus", 92),
-    _Column(shapes_layer.TAXON_2, "Or", 150, "The most probable other taxon"),
-    _Column(shapes_layer.TAXON_3, "Or", 150, "The next"),
+    _Column(shapes_layer.TAXON_2, "2nd taxon", 150, "The second most probable taxon"),
+    _Column(shapes_layer.TAXON_3, "3rd taxon", 150, "The third most probable taxon"),
     _Column(shapes_layer.NAMED_BY, "Named by", 120),
 )
 _SIZES_UM: Final = (
@@ -57,7 +57,7 @@ _TAIL: Final = (
 
 
 class SpecimenModel(QAbstractTableModel):
-    """The features of a layer of specimens as a Qt table; class, taxon and status can be edited."""
+    """The features of specimens as a Qt table. Class, taxon and status can be edited."""
 
     edited = Signal(int, str, str)
 
@@ -71,7 +71,7 @@ class SpecimenModel(QAbstractTableModel):
         self._taxa: tuple[str, ...] = ()
 
     def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
-        """Show a layer's features, with sizes in µm or in pixels, and with taxa where there are any to choose from."""
+        """Show the features of a layer, with sizes in µm or in pixels, and with taxa if there are any."""
         self.beginResetModel()
         self._columns = (*_HEAD, *(_TAXA if taxa else ()), *(_SIZES_UM if in_um else _SIZES_PX), *_TAIL)
         self._classes, self._taxa = tuple(classes), tuple(taxa)
@@ -81,7 +81,7 @@ class SpecimenModel(QAbstractTableModel):
         self.endResetModel()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Order the rows by a column."""
+        """Sort the rows by a column."""
         self._sorting = column, order == Qt.SortOrder.DescendingOrder
         self.layoutAboutToBeChanged.emit()
         before = [self.number(index.row()) for index in self.persistentIndexList()]
@@ -91,12 +91,12 @@ class SpecimenModel(QAbstractTableModel):
         self.layoutChanged.emit()
 
     def _arrange(self) -> None:
-        """Put the cells in the order that was asked for."""
+        """Sort the cells by the chosen column."""
         column, descending = self._sorting
         if not self._cells:
             self._rows = {}
             return
-        # What is unknown is not a number, and has no place in an order of its own.
+        # Unknown values are NaN, which cannot be sorted.
         keys = [-math.inf if isinstance(cell, float) and math.isnan(cell) else cell for cell in self._cells[column]]
         order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
         self._cells = [[cells[i] for i in order] for cells in self._cells]
@@ -107,18 +107,18 @@ class SpecimenModel(QAbstractTableModel):
         return int(self._cells[0][row])
 
     def row(self, number: int) -> int | None:
-        """Return the row of a specimen, None where it is not there."""
+        """Return the row of a specimen, None if it is not in the table."""
         return self._rows.get(number)
 
     def choices(self, column: int) -> tuple[str, ...]:
-        """Return what may stand in a column, nothing where it cannot be edited."""
+        """Return the values that a column can have, empty if it cannot be edited."""
         feature = self._columns[column].feature
         return {shapes_layer.CLASS: self._classes, shapes_layer.TAXON: self._taxa, shapes_layer.STATUS: STATUSES}.get(
             feature, ()
         )
 
     def widths(self) -> tuple[int, ...]:
-        """Return how wide the columns are to be, in pixels."""
+        """Return the widths of the columns in pixels."""
         return tuple(column.width for column in self._columns)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
@@ -130,7 +130,7 @@ class SpecimenModel(QAbstractTableModel):
         return len(self._columns)
 
     def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return a column's title or hint."""
+        """Return the title or the tooltip of a column."""
         if orientation != Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
@@ -138,7 +138,7 @@ class SpecimenModel(QAbstractTableModel):
         return self._columns[section].hint or None if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows or edits."""
+        """Return the value of a cell for a role."""
         column = self._columns[index.column()]
         value = self._cells[index.column()][index.row()]
         if role == Qt.ItemDataRole.EditRole:
@@ -157,7 +157,7 @@ class SpecimenModel(QAbstractTableModel):
         return flags | Qt.ItemFlag.ItemIsEditable if self.choices(index.column()) else flags
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Ask for another class, taxon or status; the layer changes, and this table follows it."""
+        """Request another class, taxon or status. The layer changes, and this table follows it."""
         if role != Qt.ItemDataRole.EditRole or str(value) not in self.choices(index.column()):
             return False
         if str(value) != str(self._cells[index.column()][index.row()]):
@@ -166,7 +166,7 @@ class SpecimenModel(QAbstractTableModel):
 
 
 def _shown(value: Any, column: _Column) -> str:
-    """Return a cell's text."""
+    """Return the text of a cell."""
     if isinstance(value, bool):
         return "cut" if value else ""
     if column.decimals is not None:
@@ -175,10 +175,10 @@ def _shown(value: Any, column: _Column) -> str:
 
 
 class _ChoiceDelegate(QStyledItemDelegate):
-    """Edits a cell by choosing from the model's choices."""
+    """Edits a cell with a list of choices."""
 
     def createEditor(self, parent: QWidget | None, option: Any, index: QModelIndex) -> QWidget:
-        """Return a combo box that is done as soon as something is chosen."""
+        """Return a combo box that closes when the user chooses something."""
         combo = QComboBox(parent)
         model = index.model()
         assert isinstance(model, SpecimenModel)
@@ -191,18 +191,18 @@ class _ChoiceDelegate(QStyledItemDelegate):
         self.closeEditor.emit(combo)
 
     def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
-        """Start from the cell's value."""
+        """Show the value of the cell."""
         assert isinstance(editor, QComboBox)
         editor.setCurrentText(index.data(Qt.ItemDataRole.EditRole))
 
     def setModelData(self, editor: QWidget | None, model: Any, index: QModelIndex) -> None:
-        """Hand the choice over."""
+        """Set the chosen value."""
         assert isinstance(editor, QComboBox)
         model.setData(index, editor.currentText())
 
 
 class SpecimenTable(QTableView):
-    """Rows of specimens; selecting rows tells their numbers, and numbers can be selected."""
+    """A table of specimens. It sends the numbers of selected rows, and selects rows by number."""
 
     selected = Signal(object)
 
@@ -230,7 +230,7 @@ class SpecimenTable(QTableView):
         self._selection().selectionChanged.connect(self._on_selection)
 
     def setFeatures(self, features: Any, classes: Sequence[str], in_um: bool, taxa: Sequence[str] = ()) -> None:
-        """Show a layer's features; the selection stays with its specimens."""
+        """Show the features of a layer, and keep the selected specimens."""
         chosen, columns = self.numbers(), self.specimens.columnCount()
         self._quiet = True
         try:
@@ -246,7 +246,7 @@ class SpecimenTable(QTableView):
         return tuple(self.specimens.number(index.row()) for index in self._selection().selectedRows())
 
     def select(self, numbers: Collection[int], scroll: bool = True) -> None:
-        """Select the rows of specimens without telling."""
+        """Select the rows of specimens without a signal."""
         self._quiet = True
         try:
             selection = self._selection()

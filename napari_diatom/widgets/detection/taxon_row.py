@@ -1,4 +1,4 @@
-"""The row that names taxa: a choice of classifiers, and a button."""
+"""The row that names taxa: the choice of a classifier, and a button."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 
 _CHOOSE: Final = "Choose a folder…"
-_HINT: Final = "Call each specimen by its taxon; what you have called it yourself stays"
+_HINT: Final = "Name the taxon of each specimen; names that you gave stay"
 
 
 class TaxaRow(QWidget):
-    """Offers the installed models for classes, and any other by its folder.
+    """Offers the installed classifiers, and any other by its folder.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TaxaRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models: dict[str, ModelFolder] = {}
-        self._combo = named(QComboBox(), "namer")
+        self._combo = named(QComboBox(), "classifier")
         self._combo.setPlaceholderText("None installed")
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._combo.setMinimumContentsLength(10)
@@ -52,41 +52,39 @@ class TaxaRow(QWidget):
         row.addWidget(self._combo, 1)
         row.addWidget(self._button)
 
-    def namer(self) -> ModelFolder | None:
-        """Return the chosen model, None while there is none."""
+    def classifier(self) -> ModelFolder | None:
+        """Return the chosen classifier, None if there is none."""
         return self._models.get(self._combo.currentData() or "")
 
     def choose(self, folder: Path) -> bool:
-        """Offer and choose the model in a folder, and show what is wrong with it; return whether it is one."""
+        """Offer and choose the classifier in a folder, or show why that fails; return whether it worked."""
         try:
             model = library.resolve_model(folder)
         except DiatomError as error:
             show_error(str(error))
             return False
         if model.card.task != NAMING_TASK:
-            show_error(
-                f"Model {model.card.name} is for {model.card.task} and names no taxa; choose one for {NAMING_TASK}."
-            )
+            show_error(f"Model {model.card.name} is for {model.card.task}, not for taxa; choose one for {NAMING_TASK}.")
             return False
         self._offer(model)
         self._choose(self._combo.findData(str(model.folder)))
         return True
 
     def setProblem(self, problem: str | None) -> None:
-        """Let the button be pressed, or say why it cannot be."""
+        """Enable the button, or show in its tooltip why it is disabled."""
         self._button.setEnabled(problem is None)
         self._button.setToolTip(problem or _HINT)
 
     def _fill(self) -> None:
-        """Offer the installed models, and choose the first while none is chosen."""
+        """Offer the installed classifiers, and choose the first if none is chosen."""
         for model in library.available():
             if model.card.task == NAMING_TASK:
                 self._offer(model)
-        if self.namer() is None and self._models:
+        if self.classifier() is None and self._models:
             self._choose(0)
 
     def _offer(self, model: ModelFolder) -> None:
-        """Offer a model, the present one of its folder."""
+        """Offer a classifier, in place of an earlier one from the same folder."""
         key = str(model.folder)
         if key not in self._models:
             self._combo.insertItem(self._combo.count() - 1, "", key)
@@ -105,6 +103,6 @@ class TaxaRow(QWidget):
             self._choose(index)
             return
         self._combo.setCurrentIndex(self._chosen)
-        folder = QFileDialog.getExistingDirectory(self, "Folder of a model that names taxa")
+        folder = QFileDialog.getExistingDirectory(self, "Choose the folder of a classifier")
         if folder:
             self.choose(Path(folder))

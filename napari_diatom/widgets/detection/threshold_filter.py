@@ -1,4 +1,4 @@
-"""What a threshold does to a layer: the candidates at or above it come, the others go."""
+"""The threshold of a layer: it adds the candidates at or above the threshold and removes the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
 
 _BATCH: Final = 700
-"""Boxes added in one turn of the event loop, so that thousands of them do not hold up the window."""
+"""Boxes added in one turn of the event loop, so that thousands of them do not block the window."""
 _BREATH_MS: Final = 30
 """Time for the viewer to draw in between."""
 
@@ -26,24 +26,24 @@ class ThresholdFilter(QObject):
     Parameters
     ----------
     parent : QObject
-        Who watches over the layer.
+        The object that watches the layer.
     found : FoundSpecimens
         The candidates.
     rows : LayerRows
         The rows of the layer.
     labels : SpecimenLabels
-        The labels, which make room for thousands of specimens.
+        The labels, which are removed before thousands of specimens are added.
 
     Attributes
     ----------
     found : FoundSpecimens
         The candidates.
     threshold : float
-        The score.
+        The lowest score shown.
     """
 
     added = Signal()
-    """The layer holds more specimens than before, or all that it is to hold."""
+    """More specimens are in the layer, or all of them are."""
 
     def __init__(self, parent: QObject, found: FoundSpecimens, rows: LayerRows, labels: SpecimenLabels) -> None:
         super().__init__(parent)
@@ -57,16 +57,16 @@ class ThresholdFilter(QObject):
         self._timer.timeout.connect(self._add)
 
     def apply(self, threshold: float, touched: Collection[int], at_once: bool) -> None:
-        """Show the candidates at or above a score, and those only.
+        """Show only the candidates at or above a score.
 
         Parameters
         ----------
         threshold : float
             The score.
         touched : collection of int
-            Numbers of specimens that are the user's: they neither come nor go.
+            Numbers of the user's own specimens, which are neither added nor removed.
         at_once : bool
-            Whether the best are to be there when this returns.
+            Whether the best are in the layer when this returns.
         """
         self.threshold = threshold
         shown, kept = self._rows.numbers(), np.fromiter(touched, dtype=np.int64)
@@ -82,18 +82,18 @@ class ThresholdFilter(QObject):
             self._timer.start(_BREATH_MS)
 
     def flush(self) -> None:
-        """Add at once what waits for the next turns of the event loop."""
+        """Add now what waits for the next turns of the event loop."""
         while len(self._pending):
             self._add()
 
     def restart(self, found: FoundSpecimens) -> None:
-        """Filter what another run has found, from the next threshold on."""
+        """Filter the candidates of another run, from the next threshold on."""
         self.stop()
         self._pending = np.empty(0, dtype=np.int64)
         self.found = found
 
     def stop(self) -> None:
-        """Add nothing more by itself."""
+        """Stop adding."""
         self._timer.stop()
 
     def _add(self) -> None:

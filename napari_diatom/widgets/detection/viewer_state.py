@@ -1,4 +1,4 @@
-"""What the docks of one viewer share: who watches over which layer of specimens, and what pixel sizes were typed."""
+"""The results and the typed pixel sizes of one viewer, shared by its docks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
-from napari_diatom.widgets.common.image_layers import called, is_input, path_of
+from napari_diatom.widgets.common.image_layers import find_image, is_input, layer_path
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.specimen_layer import lay_over
@@ -27,9 +27,10 @@ _of_viewers: Final[WeakKeyDictionary[Any, Shared]] = WeakKeyDictionary()
 
 @dataclass
 class _Entry:
-    """A result, the dock that made it (None where it was opened, or the dock is closed), and the image it lies on.
+    """A result, the dock that made it, and its image.
 
-    The image of a result that was opened is found by its name.
+    The owner is None if the result was opened from a file, or the dock is closed. The image of an opened result is
+    found by its name.
     """
 
     result: ResultLayer
@@ -40,7 +41,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class LastTyped:
-    """The pixel size that was typed last, in µm, the image that it was typed for, and what that was called then."""
+    """The pixel size that was typed last, in µm, with its image and the name of the image at that time."""
 
     size_um: float
     image: Callable[[], Image | None]
@@ -48,18 +49,18 @@ class LastTyped:
 
 
 class Shared(QObject):
-    """The results of a viewer and its pixel sizes, whichever docks are open.
+    """The results and the pixel sizes of a viewer, for all its docks.
 
-    A layer of specimens has one watcher, be there one dock or three: what one of them changes is a change of the
-    program, for the others too. Results and pixel sizes belong to an image layer, never to a name.
+    Each layer of specimens has one watcher, so that a change by one dock is a change by the program for all docks.
+    Results and pixel sizes belong to an image layer, not to a name.
     """
 
     opened = Signal(object)
-    """A layer of specimens came that no dock has made; with its result."""
+    """A layer of specimens was opened from a file; with its result."""
     closed = Signal(object)
-    """The layer of a result is gone."""
+    """The layer of a result was removed."""
     typed = Signal(object)
-    """Another pixel size was given for an image layer."""
+    """A pixel size was set for an image layer."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -75,7 +76,7 @@ class Shared(QObject):
 
     @classmethod
     def of(cls, viewer: Viewer) -> Self:
-        """Return what all docks of a viewer share."""
+        """Return the one object of a viewer."""
         bare = getattr(viewer, "__wrapped__", viewer)
         found = _of_viewers.get(bare)
         if found is None:
@@ -84,34 +85,34 @@ class Shared(QObject):
         return found
 
     def add(self, result: ResultLayer, image: Image, owner: object) -> None:
-        """Take in a result that a dock has made for an image, before its layer comes into the viewer."""
+        """Add a result that a dock has made for an image, before its layer is added to the viewer."""
         self._entries[result.layer] = _Entry(result, owner, ref(image))
 
     def release(self, owner: object) -> None:
-        """Leave what a dock has made to the other docks, as it goes."""
+        """Leave the results of a closing dock to the other docks."""
         for entry in self._entries.values():
             if entry.owner is owner:
                 entry.owner = None
 
     def get(self, layer: Any) -> ResultLayer | None:
-        """Return the result of a layer, None where it is not a layer of specimens."""
+        """Return the result of a layer, None if it is not a layer of specimens."""
         entry = self._entries.get(layer) if isinstance(layer, Shapes) else None
         return None if entry is None else entry.result
 
     def results(self, owner: object) -> list[ResultLayer]:
-        """Return what a dock has made, and what no other dock has, the newest last."""
+        """Return the results of a dock, and those without a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner in (owner, None)]
 
     def made_by(self, owner: object) -> list[ResultLayer]:
-        """Return what a dock has made, the newest last."""
+        """Return the results of a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner is owner]
 
     def results_on(self, image: Image) -> list[ResultLayer]:
-        """Return all results that lie on an image layer."""
+        """Return all results of an image layer."""
         return [entry.result for entry in self._entries.values() if self.image_of(entry.result) is image]
 
     def image_of(self, result: ResultLayer) -> Image | None:
-        """Return the image layer that a result lies on, None where it is not open."""
+        """Return the image layer of a result, None if it is not open."""
         entry = self._entries.get(result.layer)
         if entry is None:
             return None
@@ -123,7 +124,7 @@ class Shared(QObject):
         if facts.path:
             found = next((image for image in reversed(images) if _path_text(image) == facts.path), None)
         elif entry.opened:
-            found = called(images, facts, path_of(result.layer))
+            found = find_image(images, facts, layer_path(result.layer))
         else:
             found = None
         if found is not None:
@@ -134,17 +135,17 @@ class Shared(QObject):
         return found
 
     def pixel_size(self, image: Image) -> float | None:
-        """Return the pixel size in µm that a person gave for an image; None where it was said to be unknown.
+        """Return the pixel size in µm that a person set for an image, None if the person said that it is unknown.
 
         Raises
         ------
         KeyError
-            When nobody has said anything.
+            When no person has set it.
         """
         return self._sizes[image]
 
     def type_pixel_size(self, image: Image, name: str, size_um: float | None) -> None:
-        """Take in what a person says of an image's pixel size, and measure what lies on it in that."""
+        """Set the pixel size of an image, and convert the sizes of its specimens."""
         self._sizes[image] = size_um
         if can_be(size_um):
             if size_um is not None:
@@ -164,7 +165,7 @@ class Shared(QObject):
                 self.image_of(entry.result)
 
     def _adopt(self, layer: Any) -> None:
-        """Watch over a layer of specimens that no dock has made."""
+        """Watch a layer of specimens that was opened from a file."""
         if not isinstance(layer, Shapes) or layer in self._entries or not ResultFacts.from_metadata(layer.metadata):
             return
         result = ResultLayer(layer)
@@ -180,7 +181,7 @@ class Shared(QObject):
 
 
 def watch_current() -> None:
-    """Watch over the viewer that is in use, if there is one: annotations may come without a dock of ours."""
+    """Watch the current viewer, if there is one: users can open annotations without a dock."""
     from napari import current_viewer
 
     viewer = current_viewer()
@@ -189,15 +190,15 @@ def watch_current() -> None:
 
 
 def can_be(size_um: float | None) -> bool:
-    """Return whether a pixel size is unknown, or one that a person may give."""
+    """Return whether a pixel size is unknown or within the possible range."""
     return size_um is None or SMALLEST_UM <= size_um <= LARGEST_UM
 
 
 def _nothing() -> None:
-    """Stand for an image that is not known."""
+    """Stand for an unknown image."""
 
 
 def _path_text(image: Image) -> str:
-    """Return the path of an image's file as facts have it."""
-    path: Path | None = path_of(image)
+    """Return the path of the file of an image, empty if it has none."""
+    path: Path | None = layer_path(image)
     return "" if path is None else str(path)

@@ -1,4 +1,4 @@
-"""A part of the settings of *Fine-tune a model*: slides composed of the own ones, to learn from first."""
+"""The settings of *Fine-tune a model* for composed slides, which a training can start with."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ LABELS: Final = "Composed slides: specimens"
 
 
 class ComposedPart(QWidget):
-    """Whether, and how, slides are composed of cut-outs of the training slides."""
+    """Edits whether and how to compose slides from cut-outs of the training slides."""
 
     changed = Signal()
-    """Something is set otherwise."""
+    """A setting has changed."""
     previewed = Signal()
-    """The first of them are to be shown."""
+    """The user wants a preview."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._on = named(QCheckBox("Train on composed slides first"), "composed")
-        self._on.setToolTip("Cut-outs from your training slides on empty backgrounds; helps most with few slides")
+        self._on.setToolTip("Cut-outs from your training slides on empty backgrounds. This helps most with few slides.")
         self._count = named(QSpinBox(), "composed_count")
         self._count.setRange(1, 100_000)
         self._count.setValue(200)
@@ -59,7 +59,7 @@ class ComposedPart(QWidget):
         self._overlap.setValue(0.2)
         self._atlas = named(QLineEdit(), "atlas")
         self._atlas.setPlaceholderText("None")
-        self._atlas.setToolTip("Folder of images with one valve each; one subfolder per taxon")
+        self._atlas.setToolTip("Folder of images with one valve each, in one subfolder per taxon")
         self._choose = named(QPushButton("…"), "choose_atlas")
         self._preview = named(QPushButton("Preview"), "preview_composed")
         self._preview.setToolTip("Show the first composed slides in the viewer, with their specimens")
@@ -93,7 +93,7 @@ class ComposedPart(QWidget):
         self._atlas.textChanged.connect(self.changed)
 
     def entries(self) -> dict[str, Any] | None:
-        """Return the entries of :class:`~diatom_training.finetune.config.ComposedConfig`, None where it is left out."""
+        """Return the entries of :class:`~diatom_training.finetune.config.ComposedConfig`, None if switched off."""
         if not self._on.isChecked():
             return None
         atlas = self._atlas.text().strip()

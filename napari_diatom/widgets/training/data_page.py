@@ -1,4 +1,4 @@
-"""The first page of *Fine-tune a model*: which slides, what is on them, and warnings about training on them."""
+"""The first page of *Fine-tune a model*: the slides, their specimens, and warnings about your data."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from diatom_training.finetune.dataset import Dataset
 
 _LATER_MS: Final = 600
-"""Time after the last key press when what was typed is looked at."""
+"""Time from the last key press to reading the slides."""
 _SHARES: Final = ("70-15-15", "80-10-10")
 _COLUMNS: Final = ("", "Training", "Validation", "Test")
 
 
 class SlidesPage(QWidget):
-    """Chooses annotated slides, and shows how many specimens of each class are in which part."""
+    """Chooses annotated slides, and shows the number of specimens of each class in each part."""
 
     changed = Signal()
-    """Something is chosen otherwise, or was looked at."""
+    """The choice has changed, or the slides were read."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,7 +59,7 @@ class SlidesPage(QWidget):
         self._build()
 
     def entries(self) -> dict[str, Any]:
-        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` that are chosen here."""
+        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page."""
         images = self._images.text().strip()
         return {
             "data": Path(self._data.text().strip()),
@@ -76,20 +76,20 @@ class SlidesPage(QWidget):
         }
 
     def set_data(self, path: Path) -> None:
-        """Choose a project, or a file or folder of annotations, and look at it."""
+        """Choose a project, or a file or folder of annotations, and read it."""
         self._data.setText(str(path))
         self.look()
 
     def dataset(self) -> Dataset | None:
-        """Return the slides as they were read, None while they are not, or cannot be."""
+        """Return the slides, None while they are not read or if they cannot be read."""
         return self._dataset
 
     def problem(self) -> str | None:
-        """Return why these slides cannot be used for training."""
+        """Return why these slides cannot be used for training, None if they can."""
         return self._problem or None
 
     def look(self) -> None:
-        """Read the slides, in a thread."""
+        """Read the slides in a thread."""
         self._timer.stop()
         self.stop()
         self._dataset = None
@@ -132,8 +132,8 @@ class SlidesPage(QWidget):
         self._group = named(QLineEdit(), "group")
         self._group.setPlaceholderText("The image's folder, or each image")
         self._group.setToolTip(
-            "Regular expression; its part in parentheses is the slide in an image's name, such as ^(S\\d+)_. For "
-            "annotations without slide names"
+            "Regular expression whose part in parentheses is the name of the slide in the name of an image, such as "
+            "^(S\\d+)_. Only for annotations without slide names."
         )
         self._without = named(QLineEdit(), "without")
         self._without.setPlaceholderText("None")
@@ -144,7 +144,9 @@ class SlidesPage(QWidget):
         self._shares = named(QComboBox(), "shares")
         self._shares.setEditable(True)
         self._shares.addItems(_SHARES)
-        self._shares.setToolTip("Percent of training, validation and test; a slide's images stay together")
+        self._shares.setToolTip(
+            "Percentage of training, validation and test slides; the images of a slide stay together"
+        )
         self._by = named(QComboBox(), "by")
         self._by.addItem("Keep slides together", "slide")
         self._by.addItem("Keep samples together", "sample")
@@ -228,7 +230,7 @@ class SlidesPage(QWidget):
         self._show(" ".join(str(error).split()) or type(error).__name__)
 
     def _show(self, problem: str) -> None:
-        """Show what was read, or why nothing was."""
+        """Show the slides, or why they cannot be read."""
         self._problem = problem
         dataset = self._dataset
         rows: list[tuple[str, list[int]]] = []

@@ -1,4 +1,4 @@
-"""A training in another process, as Qt sees it."""
+"""Follows a training in another process with Qt signals."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LOOK_MS: Final = 250
 _STEP_STAGES: Final = ("step", "composed-step")
 _LAST_STAGES: Final = ("stopped", "failed", "finished")
 _STEPS: Final = 40
-"""Steps over which speed is told."""
+"""Number of steps for the mean speed."""
 
 
-class Watch(QObject):
-    """Follows the run that it is given, and starts and stops it."""
+class RunMonitor(QObject):
+    """Follows a run, and starts and stops it."""
 
     progressed = Signal(object)
     """A :class:`~napari_diatom.core.progress.Progress` of the run."""
@@ -44,24 +44,24 @@ class Watch(QObject):
 
     @property
     def is_running(self) -> bool:
-        """Whether the run is being worked on."""
+        """Whether the run is in progress."""
         return self._process is not None
 
     def show(self, folder: RunFolder) -> None:
-        """Follow a run, wherever it was started; of what happened before, the last attempt's warnings are passed on.
+        """Follow a run, wherever it was started, and send the warnings of its last attempt.
 
-        Beside them the last event is, unless that is an epoch: those stand in the run's history.
+        The last event follows, unless it is an epoch. Epochs are in the history of the run.
         """
         from diatom_training.finetune.training_process import AttachedTraining
 
         self._follow(folder)
-        if state_of(folder).stage == "running":
+        if run_state(folder).stage == "running":
             self._process = AttachedTraining(folder)
             self._timer.start()
         events, self._offset = folder.events()
         attempt = _last_attempt(events)
-        told = [event for event in attempt[:-1] if event["stage"] in ("warning", *_STEP_STAGES)]
-        self._pass_on([*told, *(event for event in attempt[-1:] if event["stage"] != "epoch")])
+        earlier = [event for event in attempt[:-1] if event["stage"] in ("warning", *_STEP_STAGES)]
+        self._pass_on([*earlier, *(event for event in attempt[-1:] if event["stage"] != "epoch")])
 
     def start(self, folder: RunFolder) -> None:
         """Start a run, or continue it.
@@ -81,12 +81,12 @@ class Watch(QObject):
         self._timer.start()
 
     def stop(self) -> None:
-        """Ask the run to stop; within three seconds it has ended."""
+        """Ask the run to stop. It ends within three seconds."""
         if self._process is not None:
             self._process.stop()
 
     def leave(self) -> None:
-        """Go away: a run that must not continue without this program is ended now, and keeps its best weights."""
+        """Stop following. A run that must not continue without this program stops, and keeps its best weights."""
         self._timer.stop()
         process, self._process = self._process, None
         if process is None or process.folder.keeps_going():
@@ -99,7 +99,7 @@ class Watch(QObject):
                 time.sleep(0.05)
 
     def look(self) -> None:
-        """Pass on what happened since the last time."""
+        """Send the events since the last look."""
         folder, process = self.folder, self._process
         if folder is None:
             return
@@ -108,7 +108,7 @@ class Watch(QObject):
             try:
                 state = process.poll()
             except DiatomError:
-                # The file is being replaced, or the folder has gone; the next look tells.
+                # The file is being replaced, or the folder is missing. The next look shows which.
                 return
         events, self._offset = folder.events(self._offset)
         self._pass_on(events)
@@ -118,7 +118,7 @@ class Watch(QObject):
             self.ended.emit(state)
 
     def seconds_left(self) -> float | None:
-        """Return how long the steps that are left will take at the speed of the last ones."""
+        """Return the time for the remaining steps at the speed of the last steps."""
         speed = self.steps_per_second()
         return None if speed is None else (self._total - self._times[-1][1]) / speed
 
@@ -130,13 +130,13 @@ class Watch(QObject):
         return (more - done) / (last - first)
 
     def _follow(self, folder: RunFolder) -> None:
-        """Take a run in place of the one before."""
+        """Replace the followed run."""
         self._timer.stop()
         self.folder, self._process, self._offset, self._total = folder, None, 0, 0
         self._times.clear()
 
     def _pass_on(self, events: Sequence[dict[str, Any]]) -> None:
-        """Tell what happened; of steps in a row, the last."""
+        """Send events. Of several steps in a row, send the last."""
         from diatom_training.finetune.training_process import progress_of
 
         last: Progress | None = None
@@ -155,9 +155,9 @@ class Watch(QObject):
 
 
 def _last_attempt(events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """Return what happened since a run was begun or resumed last.
+    """Return the events since the run was last started or resumed.
 
-    Every attempt reads the slides first, and alone then; one that failed before that has said so itself.
+    Every attempt reads the slides first. An attempt that fails before that is a single event.
     """
     begin = 0
     for place in range(1, len(events)):
@@ -167,8 +167,8 @@ def _last_attempt(events: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     return events[begin:]
 
 
-def state_of(folder: RunFolder) -> State:
-    """Return how far a run is; one that cannot be read has failed."""
+def run_state(folder: RunFolder) -> State:
+    """Return the state of a run. A run that cannot be read counts as failed."""
     from diatom_training.finetune.run_folder import State
 
     try:
@@ -178,7 +178,7 @@ def state_of(folder: RunFolder) -> State:
 
 
 def history_of(folder: RunFolder) -> list[dict[str, float]]:
-    """Return the figures of a run's finished epochs, none where they cannot be read."""
+    """Return the figures of the finished epochs, empty if they cannot be read."""
     try:
         return folder.history()
     except DiatomError:

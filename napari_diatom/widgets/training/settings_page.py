@@ -1,4 +1,4 @@
-"""The second page of *Fine-tune a model*: what to learn, from which start, and how."""
+"""The second page of *Fine-tune a model*: the task, the starting weights, and the settings."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _FILE: Final = "…"
 
 
 class SettingsPage(QWidget):
-    """Chooses the start, the preset, and, folded away, everything else."""
+    """Chooses the start and the preset, with all other settings in a folded section."""
 
     changed = Signal()
-    """Something is set otherwise."""
+    """A setting has changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,7 +57,7 @@ class SettingsPage(QWidget):
         self._connect()
 
     def entries(self) -> dict[str, Any]:
-        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` that are set here."""
+        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page."""
         from diatom_training.finetune.config import LOSSES, VARIATIONS
         from diatom_training.learning.options import AugmentOptions
 
@@ -91,7 +91,7 @@ class SettingsPage(QWidget):
             self._device.setCurrentIndex(max(self._device.findData(chosen), 0))
 
     def list_starts(self) -> None:
-        """Offer what a training of the task can start from, and keep the choice as far as it can."""
+        """Offer the starts for the task, and keep the choice if it is among them."""
         from diatom_training.finetune import recent_runs
         from diatom_training.finetune.config import BUNDLED, IMAGENET, SCRATCH
 
@@ -150,28 +150,26 @@ class SettingsPage(QWidget):
 
         self._network = named(QLineEdit(), "network")
         self._network.setPlaceholderText("Same as the start")
-        self._network.setToolTip("Another network, such as yolo11s-obb or deeplabv3plus/tu-resnet50/256")
+        self._network.setToolTip("Another architecture, such as yolo11s-obb or deeplabv3plus/tu-resnet50/256")
         self._pixel_size = named(QDoubleSpinBox(), "learn_pixel_size")
         self._pixel_size.setRange(0, 100)
         self._pixel_size.setDecimals(4)
         self._pixel_size.setSuffix(" µm")
         self._pixel_size.setSpecialValueText("All scales")
-        self._pixel_size.setToolTip(
-            "Micrometres per pixel that the network learns at, if those of the images are known"
-        )
+        self._pixel_size.setToolTip("Micrometres per pixel for the training, if the pixel size of the images is known")
         self._numbers: dict[str, QSpinBox | QDoubleSpinBox] = {
-            "epochs": _whole(1, 10_000, "Training rounds; the model is checked on the validation slides after each"),
+            "epochs": _whole(1, 10_000, "Number of epochs; the model is tested on the validation slides after each"),
             "crops": _whole(1, 1_000_000, "Number of crops from the slides in an epoch"),
             "size": _whole(64, 2048, "Side of the crops in pixels, a multiple of 32", step=32),
-            "batch": _whole(1, 512, "Crops per step; fewer need less memory"),
+            "batch": _whole(1, 512, "Crops per step; a smaller batch needs less memory"),
             "rate": _decimal(1e-6, 1.0, 6, "Highest learning rate"),
             "frozen_epochs": _whole(0, 10_000, "Epochs in which the backbone does not change"),
             "backbone_rate": _decimal(
                 0.0, 1.0, 2, "The backbone's learning rate after that, as a share of the learning rate"
             ),
-            "weight_decay": _decimal(0.0, 1.0, 5, "L2 regularization: how fast unneeded weights shrink"),
+            "weight_decay": _decimal(0.0, 1.0, 5, "L2 regularization: how fast unused weights shrink"),
             "l1": _decimal(0.0, 1.0, 7, "L1 regularization: weight of the sum of all weights in the loss"),
-            "dropout": _decimal(0.0, 0.9, 2, "Share of the head's inputs that are dropped at random"),
+            "dropout": _decimal(0.0, 0.9, 2, "Share of the inputs of the head that are dropped at random"),
             "seed": _whole(0, 2**31 - 1, "Random seed; the same seed gives the same model"),
         }
         self._choices = {
@@ -189,7 +187,7 @@ class SettingsPage(QWidget):
 
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Learn", self._combo_task)
+        form.addRow("Task", self._combo_task)
         form.addRow("Start from", self._start)
         form.addRow("Preset", self._preset)
         form.addRow("", self._preset_text)
@@ -204,7 +202,7 @@ class SettingsPage(QWidget):
             "epochs": "Epochs",
             "crops": "Crops per epoch",
             "size": "Crop size",
-            "batch": "Batch",
+            "batch": "Batch size",
             "rate": "Learning rate",
             "frozen_epochs": "Frozen epochs",
             "backbone_rate": "Backbone rate",
@@ -247,7 +245,7 @@ class SettingsPage(QWidget):
         self._take_preset()
 
     def _take_preset(self) -> None:
-        """Show what preset and task stand for."""
+        """Show the settings of the preset for the task."""
         from diatom_training.finetune.config import VARIATIONS, TrainConfig
         from diatom_training.learning.options import AugmentOptions
 
@@ -270,7 +268,7 @@ class SettingsPage(QWidget):
         self.changed.emit()
 
     def _offer(self, start: str) -> None:
-        """Choose a start, which is added where it is not known."""
+        """Choose a start, and add it if it is not in the list."""
         if self._start.findData(start) < 0:
             self._start.addItem(Path(start).name, start)
         self._start.setCurrentIndex(self._start.findData(start))
@@ -286,7 +284,7 @@ class SettingsPage(QWidget):
 
 
 def _task_of(run: RunFolder) -> Task | None:
-    """Return what a run learns, None where that cannot be read."""
+    """Return the task of a run, None if it cannot be read."""
     try:
         return run.config().task
     except DiatomError:
@@ -313,7 +311,7 @@ def _decimal(least: float, most: float, decimals: int, tip: str) -> QDoubleSpinB
 
 
 def _choice(options: tuple[str, ...], tip: str) -> QComboBox:
-    """Return a choice of texts."""
+    """Return a combo box with these options."""
     combo = QComboBox()
     combo.addItems(options)
     combo.setToolTip(tip)

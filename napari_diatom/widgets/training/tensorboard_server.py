@@ -1,4 +1,4 @@
-"""TensorBoard beside the window."""
+"""Runs TensorBoard in another process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from napari_diatom.core.processes import start
 _ADDRESS: Final = re.compile(rb"http://localhost:\d+/\S*")
 
 
-class BoardServer(QObject):
+class TensorBoardServer(QObject):
     """Runs TensorBoard for one folder at a time."""
 
     ready = Signal(str)
-    """The address that a browser opens."""
+    """The address for the browser."""
     failed = Signal(str)
-    """Why it did not start."""
+    """Why TensorBoard did not start."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._process: subprocess.Popen[bytes] | None = None
 
     def open(self, folder: Path) -> None:
-        """Start it for a folder; ``ready`` or ``failed`` follow."""
+        """Start TensorBoard for a folder; ``ready`` or ``failed`` follows."""
         self.close()
         options = ["--logdir", str(folder), "--host", "localhost", "--port", "0"]
         self._process = process = start(
@@ -43,20 +43,20 @@ class BoardServer(QObject):
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
 
     def close(self) -> None:
-        """End it."""
+        """Stop TensorBoard."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the address; then read on, so that the process never waits for a reader."""
+        """Wait for the address. Then keep reading, so that the process is never blocked."""
         assert process.stdout is not None
-        last, told = b"", False
+        last, is_ready = b"", False
         for line in process.stdout:
             last, found = line, _ADDRESS.search(line)
-            if found is not None and not told:
-                told = True
+            if found is not None and not is_ready:
+                is_ready = True
                 self.ready.emit(found[0].decode())
-        if not told and self._process is process:
+        if not is_ready and self._process is process:
             self.failed.emit(f"TensorBoard did not start: {last.decode(errors='replace').strip()}")

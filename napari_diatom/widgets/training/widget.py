@@ -1,4 +1,4 @@
-"""The dock widget *Fine-tune a model*: see the slides, choose a start, train, watch, stop, test, use."""
+"""The dock widget *Fine-tune a model*: slides, settings and training."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _WIDGETS: Final = {
     "semantic": "Segment diatoms (DeepLabV3+)",
     "instances": "Diatom instances (Mask R-CNN)",
 }
-"""Where models of a task are used."""
+"""The dock widget for models of a task."""
 
 
 class FineTuneWidget(QWidget):
@@ -68,39 +68,39 @@ class FineTuneWidget(QWidget):
 
     @property
     def slides(self) -> SlidesPage:
-        """The page of the slides."""
+        """The page with the slides."""
         return self._slides
 
     @property
     def settings(self) -> SettingsPage:
-        """The page of the settings."""
+        """The page with the settings."""
         return self._settings
 
     @property
     def progress(self) -> ProgressPage:
-        """The page of the run."""
+        """The page with the run."""
         return self._progress
 
     def config(self) -> TrainConfig:
-        """Return what is to be trained.
+        """Return the configuration of the training.
 
         Raises
         ------
         InputError
-            With all that is wrong with it.
+            With all problems of the configuration.
         """
         from diatom_training.finetune.config import TrainConfig
 
         return TrainConfig.of(**self._slides.entries(), **self._settings.entries())
 
     def start(self) -> None:
-        """Train as it is set; what is wrong is shown instead."""
+        """Start the training, or show why it cannot start."""
         from diatom_training.finetune.run_folder import RunFolder
 
         try:
             config = self.config()
             path = free_folder(config)
-            # Its model is called as the run: of two with one name nobody would know which is which.
+            # The model has the name of its run, because users cannot distinguish two models with one name.
             folder = RunFolder.create(path, config.replace(name=path.name))
         except DiatomError as error:
             self._say(str(error), error=True)
@@ -111,7 +111,7 @@ class FineTuneWidget(QWidget):
         self._tabs.setCurrentIndex(2)
 
     def use(self, model: ModelFolder) -> None:
-        """Make a model one of the user's own, and choose it where it is used."""
+        """Install a model, and select it in its dock widget."""
         named = _named_as_its_run(model)
         try:
             known = library.install(named)
@@ -122,7 +122,7 @@ class FineTuneWidget(QWidget):
         title = _WIDGETS[known.card.task]
         _, widget = self._viewer.window.add_plugin_dock_widget("napari-diatom", title, tabify=True)
         if known.card.task == NAMING_TASK:
-            widget.choose_namer(known.folder)
+            widget.choose_classifier(known.folder)
         else:
             widget.choose_model(known.card.name)
         taken = f" Another model is already called {named.card.name}." if known.card.name != named.card.name else ""
@@ -138,8 +138,8 @@ class FineTuneWidget(QWidget):
             area.setWidget(page)
             self._tabs.addTab(area, title)
         self._start = named(QPushButton("Train"), "start_training")
-        self._measure = named(QPushButton("How long?"), "estimate")
-        self._measure.setToolTip("Run a few steps to estimate the time and memory that the training will need")
+        self._measure = named(QPushButton("Estimate time"), "estimate")
+        self._measure.setToolTip("Run a few steps to estimate the time and the memory of the training")
         self._message = named(QLabel(), "finetune_message")
         self._message.setWordWrap(True)
         row = QHBoxLayout()
@@ -161,29 +161,29 @@ class FineTuneWidget(QWidget):
         self._measure.clicked.connect(self.measure)
         self._settings.composed.previewed.connect(self.preview)
         delete_when_closed(self)
-        # Qt may be rid of the widget before Python is; the slot must not need it.
+        # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self._progress, self._slides, self._running)
 
     def measure(self) -> None:
-        """Tell how long the training will take, measured on a few steps in another process."""
+        """Show the time that the training needs, from a few steps in another process."""
 
-        def show(told: Estimate, config: TrainConfig) -> None:
-            self._say(told.text(config))
+        def show(estimate: Estimate, config: TrainConfig) -> None:
+            self._say(estimate.text(config))
 
-        self._aside("diatom_training.finetune.resource_estimate", "measure_steps", show, "Measuring a few steps")
+        self._in_process("diatom_training.finetune.resource_estimate", "measure_steps", show, "Measuring a few steps")
 
     def preview(self) -> None:
-        """Show the first composed slides of the training, made in another process."""
+        """Show the first composed slides of the training, composed in another process."""
 
         def show(fields: Any, config: TrainConfig) -> None:
             show_composed(self._viewer, fields)
             count = config.composed.count if config.composed else 0
             self._say(f"The first {len(fields)} of {many(count, 'composed slide')}.")
 
-        self._aside("diatom_training.finetune.composed_pretraining", "preview", show, "Composing slides")
+        self._in_process("diatom_training.finetune.composed_pretraining", "preview", show, "Composing slides")
 
-    def _aside(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
-        """Call a function of the configuration in another process, and show what it gives."""
+    def _in_process(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
+        """Call a function with the configuration in another process, and show its result."""
         from diatom_training.finetune.subprocess_call import call_in_subprocess
 
         try:
@@ -204,8 +204,8 @@ class FineTuneWidget(QWidget):
         self._say(what)
         worker.start()
 
-    def _on_returned(self, tell: Callable[[], None]) -> None:
-        tell()
+    def _on_returned(self, show: Callable[[], None]) -> None:
+        show()
 
     def _on_error(self, error: Exception) -> None:
         self._say(" ".join(str(error).split()), error=True)
@@ -222,33 +222,33 @@ class FineTuneWidget(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        """Enable what can be done, and say why where it cannot."""
+        """Enable the buttons, or show in a tooltip why they are disabled."""
         problem = self._slides.problem()
         if problem is None:
             try:
                 self.config()
             except DiatomError as error:
                 problem = str(error)
-        if self._progress.watch.is_running:
-            problem = "A training is running; stop it first."
+        if self._progress.monitor.is_running:
+            problem = "A training is in progress; stop it first."
         for button in (self._start, self._measure):
             button.setEnabled(problem is None)
-        self._start.setToolTip(problem or "Train in the background; napari stays free")
+        self._start.setToolTip(problem or "Train in the background while you work in napari")
 
     def _find_running(self) -> None:
-        """Follow a run that is still going, otherwise show the latest."""
+        """Follow a run that is in progress, or show the latest run."""
         from diatom_training.finetune import recent_runs
-        from napari_diatom.widgets.training.run_monitor import state_of
+        from napari_diatom.widgets.training.run_monitor import run_state
 
         runs = recent_runs.list_runs()
-        going = [run for run in runs if state_of(run).stage == "running"]
+        going = [run for run in runs if run_state(run).stage == "running"]
         if going or runs:
             self._progress.show_run((going or runs)[0])
         if going:
             self._tabs.setCurrentIndex(2)
 
     def _take_open_project(self) -> None:
-        """Begin with the project that is being annotated."""
+        """Choose the project that is open in the annotation widget."""
         folder = OpenProject.of(self._viewer).folder
         if folder is not None:
             self._slides.set_data(folder)
@@ -264,7 +264,7 @@ class FineTuneWidget(QWidget):
 
 
 def free_folder(config: TrainConfig) -> Path:
-    """Return a folder for a new run: ``runs/NAME`` in the project or beside the annotations, with a number if taken."""
+    """Return a folder for a new run: ``runs/NAME`` beside the data, with a number if it exists."""
     home = config.data if config.data.is_dir() else config.data.parent
     path, number = home.absolute() / "runs" / config.name, 1
     while path.exists() and any(path.iterdir()):
@@ -274,7 +274,7 @@ def free_folder(config: TrainConfig) -> Path:
 
 
 def _named_as_its_run(model: ModelFolder) -> ModelFolder:
-    """Return a model under the name of its run, where several runs were begun with one name and numbered."""
+    """Return a model with the name of its run, if several runs have the same name and a number."""
     from diatom_training.finetune.run_folder import run_of
 
     run, name = run_of(model), model.card.name
@@ -284,7 +284,7 @@ def _named_as_its_run(model: ModelFolder) -> ModelFolder:
 
 
 def _leave(progress: ProgressPage, slides: SlidesPage, workers: list[ReportingWorker], *_: object) -> None:
-    """End what must not outlive the window."""
+    """Stop what must end with the window."""
     for worker in workers:
         worker.quit()
     slides.stop()

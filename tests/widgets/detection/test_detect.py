@@ -112,7 +112,7 @@ def test_buttons_while_running_and_cancel(widget, image, analysis, qtbot, viewer
     analysis.tiles, analysis.seconds = 500, 0.01
     child_of(widget, "run").click()
     assert not child_of(widget, "run").isEnabled()
-    assert "under way" in child_of(widget, "run").toolTip()
+    assert "in progress" in child_of(widget, "run").toolTip()
     assert child_of(widget, "cancel").isEnabled()
     qtbot.waitUntil(lambda: child_of(widget, "message").text().startswith("Tile"))
     assert child_of(widget, "progress").maximum() == 500

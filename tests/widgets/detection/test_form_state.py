@@ -22,11 +22,11 @@ def test_a_complete_form_can_run_with_and_without_a_pixel_size():
     [
         ({"image": None}, "Open an image"),
         ({"image": ImageChoice("a", 0, 200)}, "no pixels"),
-        ({"image": ImageChoice("a", 100, 200, flat=False)}, "2-D"),
+        ({"image": ImageChoice("a", 100, 200, flat=False)}, "2D"),
         ({"model": None}, "No model"),
-        ({"pixel_size_um": 0.0001}, "cannot be right"),
-        ({"pixel_size_um": float("nan")}, "cannot be right"),
-        ({"running": True}, "under way"),
+        ({"pixel_size_um": 0.0001}, "is not possible"),
+        ({"pixel_size_um": float("nan")}, "is not possible"),
+        ({"running": True}, "in progress"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(change, word):
@@ -77,14 +77,14 @@ def test_presets_that_cannot_be_written_say_so(tmp_path):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"running": True}, "under way"),
-        ({"namer": None}, "task: classes"),
-        ({"image": None}, "find some first"),
-        ({"specimens": 0}, "find some first"),
+        ({"running": True}, "in progress"),
+        ({"classifier": None}, "task: classes"),
+        ({"image": None}, "run a detection first"),
+        ({"specimens": 0}, "run a detection first"),
         ({"opened": False}, "Open a first"),
     ],
 )
 def test_what_is_in_the_way_of_naming_is_said(change, word):
-    form = NamingForm(namer="flora", image="a", specimens=3)
+    form = NamingForm(classifier="flora", image="a", specimens=3)
     assert form.validation_error() is None
     assert word in replace(form, **change).validation_error()

@@ -40,7 +40,7 @@ def test_the_panel_table_and_export_follow_the_plane_of_a_stack(viewer, widget, 
     viewer.dims.set_current_step(0, 0)
     assert widget.result() is None
     assert not child_of(widget, "export").isVisibleTo(widget)
-    assert child_of(widget, "message").text() == ("This plane was not searched yet. There are results for stack.tif#3.")
+    assert child_of(widget, "message").text() == "No run on this plane yet. There are results for stack.tif#3."
     assert viewer.layers.selection.active == stack
     run()
     first = widget.result()

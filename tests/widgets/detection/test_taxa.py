@@ -82,7 +82,7 @@ def test_named_specimens_are_shown_counted_and_exported(widget, named, viewer, n
     assert naming.jobs[0].pixels.shape == (300, 400)
     np.testing.assert_array_equal(naming.specimens[0].boxes, result.candidates.boxes[:n])
     assert taxa(layer) == {number: CALLED[(number - 1) % 4] for number in range(1, n + 1)}
-    assert f"{n} looked at" in child_of(widget, "message").text()
+    assert f"{n} specimens classified in" in child_of(widget, "message").text()
     assert layer.text.values[0].startswith(f"1 {FLORA[0]} ")
     table = child_of(widget, "specimen_table")
     qtbot.waitUntil(lambda: table.model().columnCount() == 16)
@@ -148,7 +148,7 @@ def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
     naming.go_on.clear()
     widget.name_taxa()
     assert not child_of(widget, "name_taxa").isEnabled()
-    assert "under way" in child_of(widget, "name_taxa").toolTip()
+    assert "in progress" in child_of(widget, "name_taxa").toolTip()
     moved = [np.array(shape) for shape in layer.data]
     moved[list(layer.features["specimen"]).index(7)] += 3
     layer.data = moved
@@ -187,7 +187,7 @@ def test_taxa_and_classes_of_a_file_are_kept(widget, viewer, image, qtbot, tmp_p
 
 
 def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, naming, qtbot, tmp_path, monkeypatch):
-    button, combo = child_of(widget, "name_taxa"), child_of(widget, "namer")
+    button, combo = child_of(widget, "name_taxa"), child_of(widget, "classifier")
     assert [combo.itemText(i) for i in range(combo.count())] == ["flora 1.0", "Choose a folder…"]
     assert "no specimens" in button.toolTip()
     run()
@@ -210,16 +210,16 @@ def test_the_button_says_why_it_cannot_be_pressed(widget, viewer, image, run, na
     (tmp_path / "other").mkdir()
     namer_card(task="boxes", engine="yolo", architecture="yolo11n").write(tmp_path / "other")
     assert not row.choose(tmp_path / "other")
-    assert "names no taxa" in shown[1]
+    assert "not for taxa" in shown[1]
     namer_card(name="own").write(tmp_path / "other")
     assert row.choose(tmp_path / "other")
-    assert row.namer().card.name == "own"
+    assert row.classifier().card.name == "own"
     monkeypatch.setattr(library, "available", lambda: [])
     bare = type(row)()
     qtbot.addWidget(bare)
-    assert bare.namer() is None
-    assert child_of(bare, "namer").currentIndex() == -1
+    assert bare.classifier() is None
+    assert child_of(bare, "classifier").currentIndex() == -1
     monkeypatch.setattr(library, "available", lambda: [ModelFolder(namer_card(name="trained"), tmp_path)])
     news().changed.emit()
-    assert bare.namer().card.name == "trained"
-    assert row.namer().card.name == "own"
+    assert bare.classifier().card.name == "trained"
+    assert row.classifier().card.name == "own"

@@ -28,7 +28,7 @@ from napari_diatom.models import library
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.detection.detect import DetectWidget
 from napari_diatom.widgets.training.progress_page import ProgressPage
-from napari_diatom.widgets.training.run_monitor import Watch
+from napari_diatom.widgets.training.run_monitor import RunMonitor
 from napari_diatom.widgets.training.settings_page import SettingsPage
 from napari_diatom.widgets.training.widget import FineTuneWidget
 
@@ -69,11 +69,11 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     warnings: QLabel = child_of(widget, "slides_message")
     assert "Fewer than 20 training specimens" in warnings.text()
     child_of(widget, "start_training").click()
-    watch = widget.progress.watch
-    assert watch.is_running
+    monitor = widget.progress.monitor
+    assert monitor.is_running
     assert not child_of(widget, "start_training").isEnabled()
     assert not child_of(widget, "runs").isEnabled()
-    qtbot.waitUntil(lambda: not watch.is_running, timeout=120_000)
+    qtbot.waitUntil(lambda: not monitor.is_running, timeout=120_000)
     assert child_of(widget, "train_message").text().startswith("Finished.")
     assert child_of(widget, "curves").isVisibleTo(widget.progress)
     assert not child_of(widget, "example").pixmap().isNull()
@@ -82,10 +82,10 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     assert child_of(widget, "runs").isEnabled()
     assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
-    alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
+    alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(monitor.folder / "config.yaml"))
     training_process.run(alone, silent, never)
-    assert alone.history() == watch.folder.history()
-    theirs, ours = (library.resolve_model(folder / "model").card for folder in (alone, watch.folder))
+    assert alone.history() == monitor.folder.history()
+    theirs, ours = (library.resolve_model(folder / "model").card for folder in (alone, monitor.folder))
     assert (ours.metrics, ours.thresholds, ours.sha256) == (theirs.metrics, theirs.thresholds, theirs.sha256)
 
     viewer.add_image(imread(slides.parent / "images" / "s0_0.png"), name="slide")
@@ -102,7 +102,7 @@ def test_a_training_outlives_the_window_only_when_asked(viewer, slides, qtbot):
     first = opened(viewer, slides, qtbot, epochs=500)
     child_of(first, "keep_going").setChecked(True)
     first.start()
-    run = first.progress.watch.folder
+    run = first.progress.monitor.folder
     qtbot.waitUntil(lambda: len(run.history()) > 0, timeout=60_000)
     viewer.window.remove_dock_widget(first)
     first.deleteLater()
@@ -112,11 +112,11 @@ def test_a_training_outlives_the_window_only_when_asked(viewer, slides, qtbot):
 
     second = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(second, name="Fine-tune again")
-    assert second.progress.watch.is_running
+    assert second.progress.monitor.is_running
     assert recent_runs.list_runs()[0].path == run.path
     child_of(second, "stop_training").click()
     began = time.monotonic()
-    qtbot.waitUntil(lambda: not second.progress.watch.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not second.progress.monitor.is_running, timeout=10_000)
     assert time.monotonic() - began < 4
     assert child_of(second, "resume_training").isEnabled()
     child_of(second, "keep_going").setChecked(False)
@@ -158,7 +158,7 @@ def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp
     starts = child_of(widget, "start")
     assert starts.findData(str(good.path)) >= 0
     assert starts.findData(str(bad.path)) < 0
-    assert widget.progress.watch.folder.path == bad.path
+    assert widget.progress.monitor.folder.path == bad.path
     assert "damaged" in child_of(widget, "train_message").text()
     assert not child_of(widget, "curves").isVisibleTo(widget.progress)
 
@@ -264,14 +264,14 @@ def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbo
             return None
 
     learn(1, 1000)
-    monkeypatch.setattr(training_process, "TrainingProcess", Resumed)
-    watch = Watch()
-    watch.start(run)
+    monkeypatch.setattr(training_process, "Child", Resumed)
+    monitor = RunMonitor()
+    monitor.start(run)
     learn(11, 9000)
-    watch.look()
-    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
-    watch.show(run)
-    assert (watch.steps_per_second(), watch.seconds_left()) == (1, 10)
+    monitor.look()
+    assert (monitor.steps_per_second(), monitor.seconds_left()) == (1, 10)
+    monitor.show(run)
+    assert (monitor.steps_per_second(), monitor.seconds_left()) == (1, 10)
 
 
 def test_tensorboard_does_not_outlive_a_program_that_crashed(tmp_path):
@@ -280,8 +280,8 @@ def test_tensorboard_does_not_outlive_a_program_that_crashed(tmp_path):
         + """
 import time
 from pathlib import Path
-from napari_diatom.widgets.training.tensorboard_server import BoardServer
-server = BoardServer()
+from napari_diatom.widgets.training.tensorboard_server import TensorBoardServer
+server = TensorBoardServer()
 server._listen = lambda process: [print(process.pid, line, flush=True) for line in process.stdout]
 server.open(Path(sys.argv[1]))
 time.sleep(600)

@@ -333,7 +333,7 @@ class RunFolder:
 
 
 def find_model(name_or_path: str) -> ModelFolder:
-    """Return the model of a name or folder, or the one in the folder of a run. Raises as `library.find`."""
+    """Return the model of a name or folder, or the one in the folder of a run. Raises as `library.resolve_model`."""
     model = Path(name_or_path) / MODEL
     return library.resolve_model(str(model) if model.is_dir() else name_or_path)
 

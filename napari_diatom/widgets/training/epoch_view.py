@@ -1,0 +1,106 @@
+"""The finished epochs of a run: curves, what the curves mean, and example crops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QPixmap, QResizeEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
+
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.training.run_monitor import history_of
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.run_folder import RunFolder
+
+_CURVES_PX: Final = 320
+_MARGINS_PX: Final = 4
+"""Width of the page that the picture leaves free."""
+_NARROWEST_PX: Final = 64
+
+
+class EpochView(QWidget):
+    """Shows the curves of one run, and validation crops after the epoch that the slider is at."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._folder: RunFolder | None = None
+        self._picture = QPixmap()
+        self._build()
+        self._epoch.valueChanged.connect(self._show_example)
+
+    def follow_latest(self) -> None:
+        """Show the crops after the latest epoch, until the slider is moved."""
+        with signals_blocked(self._epoch):
+            self._epoch.setValue(self._epoch.maximum())
+
+    def show_run(self, folder: RunFolder | None) -> None:
+        """Show the finished epochs of a run."""
+        from diatom_training.finetune import curves
+
+        self._folder = folder
+        history = [] if folder is None else history_of(folder)
+        explanation = ""
+        if folder is not None and history:
+            reading = folder.reading(history)
+            curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
+            self._canvas.draw_idle()
+            explanation = reading.text
+        self._explanation.setText(explanation)
+        for widget in (self._canvas, self._epoch, self._example, self._example_title):
+            widget.setVisible(bool(history))
+        follows = self._epoch.value() == self._epoch.maximum()
+        with signals_blocked(self._epoch):
+            self._epoch.setRange(1, max(len(history), 1))
+            if follows:
+                self._epoch.setValue(len(history))
+        self._show_example()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the picture to the new width."""
+        super().resizeEvent(event)
+        self._fit_picture()
+
+    def _build(self) -> None:
+        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
+        from matplotlib.figure import Figure
+
+        self._explanation = text_label("reading")
+        self._figure = Figure(layout="constrained")
+        self._figure.patch.set_alpha(0)
+        canvas_of: Any = FigureCanvasQTAgg
+        self._canvas = canvas_of(self._figure)
+        self._canvas.setObjectName("curves")
+        self._canvas.setMinimumHeight(_CURVES_PX)
+        self._canvas.setStyleSheet("background: transparent;")
+        self._example = named(QLabel(), "example")
+        self._example.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._example.setToolTip("Crops of validation slides. Blue: annotated. Orange: found.")
+        self._epoch = named(QSlider(Qt.Orientation.Horizontal), "example_epoch")
+        self._example_title = text_label("example_title")
+        row = QHBoxLayout()
+        row.addWidget(self._example_title)
+        row.addWidget(self._epoch, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._explanation)
+        layout.addWidget(self._canvas)
+        layout.addLayout(row)
+        layout.addWidget(self._example)
+
+    def _show_example(self) -> None:
+        """Show what the network finds in a few validation crops after the chosen epoch."""
+        if self._folder is not None:
+            self._picture = QPixmap(str(self._folder.example(self._epoch.value())))
+            self._example_title.setText(f"After epoch {self._epoch.value()}")
+            self._fit_picture()
+
+    def _fit_picture(self) -> None:
+        if not self._picture.isNull():
+            width = max(self.width() - _MARGINS_PX, _NARROWEST_PX)
+            fitted = self._picture.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
+            self._example.setFixedHeight(fitted.height())
+            self._example.setPixmap(fitted)

@@ -1,0 +1,105 @@
+"""How far a run is: a progress bar, a message, and the warnings of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+
+from napari_diatom.core.text import many, sentence
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.run_folder import State
+    from napari_diatom.core.progress import Progress
+    from napari_diatom.widgets.training.run_monitor import RunMonitor
+
+_STAGES: Final = {
+    "images": "Reading the slides",
+    "start": "Starting",
+    "step": "Training",
+    "epoch": "Training",
+    "slides": "Cutting out specimens",
+    "atlas": "Cutting out the valves of the atlas",
+    "fields": "Composing slides",
+    "composed-step": "Training on composed slides",
+    "composed-epoch": "Training on composed slides",
+    "validation": "Tuning the threshold on the validation slides",
+    "test": "Testing on the test slides",
+}
+"""What the user reads while a run is at a stage."""
+_BAR_PX: Final = 6
+_LEAST_MINUTES_S: Final = 90
+"""Time from which on the time left is shown in minutes."""
+
+
+class RunStatus(QWidget):
+    """Shows the progress of one run."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._warnings: list[str] = []
+        self._batch: int | None = None
+        self._bar = named(QProgressBar(), "train_progress")
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(_BAR_PX)
+        self._message = text_label("train_message")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._message)
+        self._bar.hide()
+
+    def restart(self, batch: int | None) -> None:
+        """Forget the warnings of the run before.
+
+        Parameters
+        ----------
+        batch : int or None
+            Crops per step of the next run, None where its settings cannot be read.
+        """
+        self._warnings.clear()
+        self._batch = batch
+
+    def setRunning(self, running: bool) -> None:
+        """Show the bar while a run goes on."""
+        self._bar.setVisible(running)
+
+    def warn(self, warning: str) -> None:
+        """Add a warning; it is in the tooltip from the next message on."""
+        self._warnings.append(warning)
+
+    def show_progress(self, progress: Progress, monitor: RunMonitor) -> None:
+        """Show a step of a run that goes on."""
+        self._bar.setRange(0, progress.total)
+        self._bar.setValue(progress.done)
+        title = _STAGES.get(progress.stage, "")
+        if progress.stage.endswith(("step", "epoch")):
+            self.say(f"{title}{self._pace(monitor)}")
+        elif progress.stage in ("start", "memory"):
+            self.say(progress.message)
+        elif title:
+            self.say(f"{title}: {progress.message}" if progress.message else title)
+
+    def show_end(self, state: State) -> None:
+        """Show how a run ended."""
+        self.say("Finished." if state.stage == "finished" else state.message, error=state.stage == "failed")
+
+    def say(self, message: str, error: bool = False) -> None:
+        """Show a message, and below it the number of warnings."""
+        number = len(self._warnings)
+        warned = f"{many(number, 'warning')} (hold the mouse here to read)." if number else ""
+        self._message.setText("\n".join(line for line in (message, warned) if line))
+        self._message.setToolTip("\n".join(map(sentence, self._warnings)))
+        style = "color: #d55e00" if error else ""
+        if self._message.styleSheet() != style:
+            self._message.setStyleSheet(style)
+
+    def _pace(self, monitor: RunMonitor) -> str:
+        """Return the speed and the time left, empty while they are not known."""
+        speed, left = monitor.steps_per_second(), monitor.seconds_left()
+        if speed is None or left is None or self._batch is None:
+            return ""
+        time_left = f"{left / 60:.0f} min" if left >= _LEAST_MINUTES_S else f"{left:.0f} s"
+        return f": {speed * self._batch:.1f} images per second, at most {time_left} left"

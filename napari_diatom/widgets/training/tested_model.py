@@ -1,0 +1,51 @@
+"""The model of a run, and its test results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.text import many
+from napari_diatom.models import library
+
+if TYPE_CHECKING:
+    from diatom_training.finetune.run_folder import RunFolder
+    from napari_diatom.models.library import ModelFolder
+
+_FIGURES: Final = {
+    "ap50": "Average precision, overlap of 0.5 or more",
+    "ap50_95": "Average precision, mean over overlaps of 0.5 to 0.95",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "dice": "Dice",
+    "miou": "mIoU",
+    "accuracy": "Accuracy",
+    "macro_f1": "Mean F1 of the classes",
+    "relative_count_error": "Count error",
+}
+"""Figures of the test that the window shows; the report has all."""
+
+
+def trained_model(folder: RunFolder) -> ModelFolder | None:
+    """Return the model of a run, None if it does not exist or cannot be read."""
+    if not (folder / "model" / "model.yaml").is_file():
+        return None
+    try:
+        return library.resolve_model(folder / "model")
+    except DiatomError:
+        return None
+
+
+def figures_text(folder: RunFolder, model: ModelFolder) -> str:
+    """Return the test figures with their intervals, one a line in HTML; empty where the model was not tested."""
+    from diatom_training.evaluation.card_figures import card_figures
+
+    rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
+    if not rows:
+        return ""
+    number = int(model.card.metrics.get("specimens", 0))
+    few = ", <b>too few to tell</b>" if any(row.of == number and row.few for row in rows) else ""
+    lines = [f"On the test slides: {many(number, 'specimen')}{few} (95 % intervals in brackets)"]
+    lines += [f"{_FIGURES[row.name]}: <b>{row.value:.3f}</b>" + (f" ({row.sure})" if row.sure else "") for row in rows]
+    return "<br>".join(lines)
