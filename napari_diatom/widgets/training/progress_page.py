@@ -229,7 +229,7 @@ class ProgressPage(QWidget):
 
     def _draw(self) -> None:
         """Show the finished epochs."""
-        from diatom_training.finetune import curves
+        from diatom_training.evaluation import training_curves
 
         folder = self.watch.folder
         history = [] if folder is None else history_of(folder)
@@ -238,7 +238,7 @@ class ProgressPage(QWidget):
         if history:
             assert folder is not None
             reading = folder.reading(history)
-            curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
+            training_curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
             self._canvas.draw_idle()
             said = reading.text
         self._reading.setText(said)
