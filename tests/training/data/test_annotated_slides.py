@@ -201,8 +201,8 @@ def test_a_file_that_is_cut_off_is_found_before_the_training(tmp_path: Path) -> 
 
 def test_looking_whether_files_are_whole_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = draw_slides(tmp_path)
-    monkeypatch.setattr(annotated_slides, "_BAND", 0)
-    monkeypatch.setattr(annotated_slides, "_ROWS", 32)
+    monkeypatch.setattr(annotated_slides, "BAND_PIXELS", 0)
+    monkeypatch.setattr(annotated_slides, "BAND_ROWS", 32)
     asks = iter([False] * 3 + [True])
     with pytest.raises(Stopped):
         read_slides(data, report=silent, should_stop=lambda: next(asks))

@@ -114,9 +114,9 @@ def test_a_run_is_judged_again_on_its_own_test_part(tmp_path: Path, run: Path, c
 class DarkEngine(BlobEngine):
     """Finds what is dark, needles and squares, and calls by its first name what it does not know."""
 
-    def _blobs(self, pixels: np.ndarray) -> Detections:
+    def blobs(self, pixels: np.ndarray) -> Detections:
         both = BlobEngine(self.card.model_copy(update={"classes": ("needle", "square")}))
-        return renamed(both._blobs(np.where(pixels < 120, 255, 0).astype(np.uint8)), self.card.classes)
+        return renamed(both.blobs(np.where(pixels < 120, 255, 0).astype(np.uint8)), self.card.classes)
 
 
 @pytest.mark.parametrize(
