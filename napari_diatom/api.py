@@ -723,9 +723,10 @@ def evaluate(
     >>> import napari_diatom as nd
     >>> nd.evaluate("diatom-obb", "my-project").figures()["f1"]  # doctest: +SKIP
     """
-    from diatom_training.cli.evaluate import leaks, read_test_set
     from diatom_training.evaluation.evaluate import evaluate_model
     from diatom_training.evaluation.test_set import TestImage
+    from diatom_training.evaluation.test_slides import leaks
+    from diatom_training.finetune.run_test_set import read_test_set
     from napari_diatom.core.text import sentence
 
     folder = model.folder if isinstance(model, Model) else _model_folder(model)

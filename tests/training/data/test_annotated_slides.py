@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from diatom_training.cli.evaluate import read_test_set
 from diatom_training.data import annotated_slides, crops
 from diatom_training.data.annotated_slides import read_slides
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.run_test_set import read_test_set
 from helpers.tiny import configured, draw_slides
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError, Stopped
