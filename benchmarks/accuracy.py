@@ -26,7 +26,7 @@ from diatom_training.metrics.detection_metrics import (
     length_errors,
     match,
 )
-from diatom_training.metrics.mask_metrics import MapMetrics, class_map, confusion, map_metrics
+from diatom_training.metrics.mask_metrics import MapMetrics, confusion, draw_class_map, map_metrics
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    model = library.find(options.model)
+    model = library.resolve_model(options.model)
     engine = engines.load(model, options.device)
     settings = AnalysisOptions(threshold=options.threshold)
     threshold = model.card.threshold() if options.threshold is None else options.threshold
@@ -159,7 +159,7 @@ def _evaluate(outcomes: Sequence[Outcome], threshold: float, masks: bool) -> Met
 
 def _table(truth: Detections, analysis: Analysis) -> NDArray[np.int64]:
     """Count pixels by what they are and what they were found to be: background or diatom."""
-    true = class_map(truth, analysis.height, analysis.width) > 0
+    true = draw_class_map(truth, analysis.height, analysis.width) > 0
     return confusion(true.astype(np.uint8), (analysis.class_map > 0).astype(np.uint8), 1)
 
 

@@ -151,7 +151,7 @@ def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model
             continue
         [id_] = chosen
         box = np.array([document.proposals[id_].box])
-        overlaps = geometry.ious(np.repeat(box, len(valves), axis=0), valves.boxes)
+        overlaps = geometry.box_ious(np.repeat(box, len(valves), axis=0), valves.boxes)
         best = int(overlaps.argmax())
         number = len(document.proposals)
         if overlaps[best] >= MATCH_IOU and best not in taken:
@@ -181,7 +181,7 @@ def check(widget: AnnotateWidget, valves: Detections) -> None:
     assert document is not None
     items = list(document.specimens.values())
     for k, box in enumerate(valves.boxes):
-        same = geometry.ious(np.array([item.box for item in items]), np.repeat(box[None], len(items), axis=0))
+        same = geometry.box_ious(np.array([item.box for item in items]), np.repeat(box[None], len(items), axis=0))
         best = items[int(same.argmax())]
         if same.max() < MATCH_IOU or best.name != valves.classes[valves.class_ids[k]]:
             sys.exit(f"Valve {k} was not annotated: {same.max():.2f} {best.name}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import from_coco, truth_of
+from diatom_training.data.examples import example_truth, from_coco
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.mask_polygons import fill
@@ -67,7 +67,7 @@ def photographs(annotations: Path, images: Path, station: str | None) -> Iterato
         upright = [[*(low + high) / 2, *(high - low), 0] for low, high in corners]
         [image] = open_images(example.image)
         masks = tuple(_mask(outline, image.width, image.height) for outline in example.outlines)
-        yield Field(image, replace(truth_of(example), masks=masks), Detections.of(upright), example.group)
+        yield Field(image, replace(example_truth(example), masks=masks), Detections.of(upright), example.group)
 
 
 def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:

@@ -23,7 +23,7 @@ from fields import SET_UP
 
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
-from diatom_training.finetune.training_process import Child
+from diatom_training.finetune.training_process import TrainingProcess
 from napari_diatom.core import geometry
 from napari_diatom.core.processes import command_of
 from napari_diatom.models import library
@@ -98,7 +98,7 @@ def _on_command_line(config: TrainConfig, home: Path) -> RunFolder:
 def _killed(folder: RunFolder, chance: random.Random, options: argparse.Namespace) -> tuple[RunFolder, str]:
     """Kill a training at a moment that chance chooses, have it go on, and return it and the moment."""
     epochs = chance.randrange(options.epochs)
-    process = Child(folder)
+    process = TrainingProcess(folder)
     _wait(process, lambda: bool(folder.events()[0]) and len(folder.history()) >= epochs)
     time.sleep(chance.uniform(0, options.longest))
     if process.poll() is None:
@@ -107,7 +107,7 @@ def _killed(folder: RunFolder, chance: random.Random, options: argparse.Namespac
         time.sleep(0.05)
     done = f"after {len(folder.history())} of {options.epochs} epochs"
     if folder.state().stage != "finished":
-        _wait(Child(folder), lambda: False)
+        _wait(TrainingProcess(folder), lambda: False)
     return folder, done
 
 
@@ -116,7 +116,7 @@ def _stop(config: TrainConfig, home: Path, chance: random.Random, options: argpa
     times = []
     for number in range(options.stops):
         stopped = RunFolder.create(home / f"{number}", config.replace(learning=_endless(config)))
-        process = Child(stopped)
+        process = TrainingProcess(stopped)
         time.sleep(chance.uniform(0, options.longest))
         began = time.monotonic()
         process.stop()
@@ -199,7 +199,7 @@ def _resident() -> float:
     return float(psutil.Process().memory_info().rss)
 
 
-def _wait(process: Child, enough: Callable[[], bool]) -> None:
+def _wait(process: TrainingProcess, enough: Callable[[], bool]) -> None:
     """Wait until a training has ended, or until it is enough."""
     while process.poll() is None and not enough():
         time.sleep(0.05)
@@ -207,7 +207,7 @@ def _wait(process: Child, enough: Callable[[], bool]) -> None:
 
 def _told(what: str, one: RunFolder, other: RunFolder) -> int:
     """Say whether two runs have the same figures in every epoch and on the test slides, and the same weights."""
-    cards = [library.find(run / "model").card for run in (one, other)]
+    cards = [library.resolve_model(run / "model").card for run in (one, other)]
     figures = one.history() == other.history() and cards[0].metrics == cards[1].metrics
     weights = cards[0].sha256 == cards[1].sha256
     print(

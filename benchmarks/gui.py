@@ -88,9 +88,9 @@ def untrained(folder: Path) -> None:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_checkpoint import write_model
+    from napari_diatom.engines.yolo_checkpoint import write_yolo_model
 
-    write_model(
+    write_yolo_model(
         folder / "untrained",
         yolo_net.build("yolo11n-obb", 1),
         name="untrained",

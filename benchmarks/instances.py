@@ -18,13 +18,13 @@ from memory import peak_mb
 from napari_diatom.analysis.pipeline import LEAST_SPAN, REACH
 from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.formats.label_image.painting import Painter
+from napari_diatom.formats.label_image.painting import LabelPainter
 from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.napari_layers import labels_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.tiling.scale_consensus import supported
 from napari_diatom.tiling.stitching import stitch
-from napari_diatom.tiling.tiles import place, plan_tiles
+from napari_diatom.tiling.tiles import plan_tiles, to_image_coordinates
 
 ALIKE = 0.9
 """Intersection over union from which a specimen was found as it is."""
@@ -72,9 +72,9 @@ def main() -> int:
     figures["numbers that agree"] = _agreeing(labels, kwargs, found)
     began = time.process_time()
     drawn = labels_layer.drawn_in(kwargs["metadata"])
-    _, back, _ = labels_layer.from_labels(labels, kwargs["features"], facts, drawn)
+    _, back, _ = labels_layer.detections_from_labels_layer(labels, kwargs["features"], facts, drawn)
     figures["back from the layer, s"] = time.process_time() - began
-    same = [cropped_masks.iou(a, b) == 1 for a, b in zip(back.masks or (), found.masks or (), strict=True)]
+    same = [cropped_masks.mask_iou(a, b) == 1 for a, b in zip(back.masks or (), found.masks or (), strict=True)]
     figures["masks back without loss"] = sum(same)
     figures["at the end, MB"] = peak_mb()
     for name, value in figures.items():
@@ -126,14 +126,18 @@ def _copies(
             meet = (bounds[:, 0] < x1) & (bounds[:, 2] > x0) & (bounds[:, 1] < y1) & (bounds[:, 3] > y0)
             seen = [truth[k].within(x0, y0, x1, y1) for k in np.flatnonzero(meet)]
             tiny = [
-                cropped_masks.resampled(mask, -x0 * scale, -y0 * scale, 1 / scale) for mask in seen if mask.area >= 4
+                cropped_masks.resample_mask(mask, -x0 * scale, -y0 * scale, 1 / scale)
+                for mask in seen
+                if mask.area >= 4
             ]
             tiny = [mask.within(0, 0, tile, tile) for mask in tiny]
             tiny = [mask for mask in tiny if mask.area >= 4]
             boxes = np.reshape([oriented_box(mask) for mask in tiny], (-1, 5))
             found = Detections.of(boxes, scores=rng.uniform(0.6, 0.95, len(boxes)), masks=tiny)
             spans = found.boxes[:, 2]
-            parts.append(place(found[(spans >= shortest) & (spans <= longest)], window, scale, side, side))
+            parts.append(
+                to_image_coordinates(found[(spans >= shortest) & (spans <= longest)], window, scale, side, side)
+            )
             seen_at += [scale] * len(parts[-1])
     return Detections.concatenate(parts), np.array(seen_at)
 
@@ -147,7 +151,7 @@ def _found_again(found: Detections, truth: tuple[CroppedMask, ...]) -> int:
     ours = np.array([mask.bounds for mask in truth], dtype=float)
     theirs = np.array([mask.bounds for mask in found.masks], dtype=float)
     for i, j in geometry.pairs(ours, theirs):
-        alike |= set(i[cropped_masks.ious(truth, found.masks, i, j) >= ALIKE].tolist())
+        alike |= set(i[cropped_masks.mask_ious(truth, found.masks, i, j) >= ALIKE].tolist())
     return len(alike)
 
 
@@ -160,7 +164,7 @@ def _agreeing(labels: np.ndarray, kwargs: dict[str, object], found: Detections) 
     visible = np.zeros(len(found) + 1, dtype=np.int64)
     for row in labels:
         visible += np.bincount(row, minlength=len(visible))
-    total = Painter.of(found, None, *labels.shape).overlap()
+    total = LabelPainter.of(found, None, *labels.shape).overlap()
     good = 0
     hidden_pixels = 0
     for number, mask in enumerate(found.masks, start=1):

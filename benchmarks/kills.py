@@ -153,7 +153,7 @@ def killed(
             break
         done += 1
         waits = [rng.uniform(0, longest) for _ in range(writers)]
-        told = work(project, seed + number, waits, skewed)
+        records = work(project, seed + number, waits, skewed)
         if keep is not None:
             shutil.rmtree(keep / "last", ignore_errors=True)
             shutil.copytree(folder, keep / "last")
@@ -170,7 +170,7 @@ def killed(
             break
         seconds += time.perf_counter() - start
         numbers["left"] += left
-        for writer, (finished, begun, taken, states) in enumerate(told):
+        for writer, (finished, begun, taken, states) in enumerate(records):
             numbers["finished actions"] += finished
             numbers["under way"] += begun
             numbers["taken"] += taken
@@ -209,11 +209,11 @@ def watch(project: Project) -> None:
         time.sleep(sessions.LOOK_SECONDS / 3)
 
 
-Told = tuple[int, bool, int, tuple[Content, Content]]
+WriterRecord = tuple[int, bool, int, tuple[Content, Content]]
 """Finished actions, whether another one was under way, journals that were taken away, and the project after each."""
 
 
-def work(project: Path, seed: int, waits: list[float], skewed: bool) -> list[Told]:
+def work(project: Path, seed: int, waits: list[float], skewed: bool) -> list[WriterRecord]:
     """Let children annotate for a while, kill them one after the other, and return what each had said."""
     command = [sys.executable, __file__, "--child", str(project), "--writers", str(len(waits))]
     with ExitStack() as stack:
@@ -230,10 +230,10 @@ def work(project: Path, seed: int, waits: list[float], skewed: bool) -> list[Tol
         for (child, _), seconds in zip(children, waits, strict=True):
             time.sleep(seconds)
             child.send_signal(signal.SIGKILL)
-    return [told(heard) for _, heard in children]
+    return [read_record(heard) for _, heard in children]
 
 
-def told(heard: Path) -> Told:
+def read_record(heard: Path) -> WriterRecord:
     """Return what a child had said."""
     # Of a line that was cut off nobody heard.
     said = [json.loads(line) for line in heard.read_bytes().split(b"\n")[:-1]]

@@ -68,7 +68,7 @@ def _measure(path: Path, model: str, device: str) -> dict[str, float]:
     from napari_diatom.images.slide_image import open_images
     from napari_diatom.models import library
 
-    engine = engines.load(library.find(model), device)
+    engine = engines.load(library.resolve_model(model), device)
     [image] = open_images(path)
     began = time.perf_counter()
     analysis = analyse(image, engine)

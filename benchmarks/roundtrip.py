@@ -22,8 +22,8 @@ from scipy import ndimage
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.formats.label_image.painting import masks_of
-from napari_diatom.formats.registry import FORMATS, Format, Holds
+from napari_diatom.formats.label_image.painting import masks_or_filled_boxes
+from napari_diatom.formats.registry import FORMATS, Capability, Format
 from napari_diatom.measurement.morphometry import oriented_box
 
 SET_UP = """\
@@ -113,7 +113,11 @@ def _masks(rng: np.random.Generator, count: int, image: str) -> Annotations:
 
 def _trip(format_: Format, written: list[Annotations], folder: Path, images: Path) -> dict[str, Any]:
     """Return how far off specimens are after they were written and read."""
-    taken = written if Holds.BOXES in format_.holds else [part for part in written if part.detections.masks is not None]
+    taken = (
+        written
+        if Capability.BOXES in format_.capabilities
+        else [part for part in written if part.detections.masks is not None]
+    )
     by_file = format_.layout.name == "ONE_FILE"
     path = folder / (format_.name + format_.suffixes[0] if by_file else format_.name)
     began = time.process_time()
@@ -124,19 +128,19 @@ def _trip(format_: Format, written: list[Annotations], folder: Path, images: Pat
     for part in taken:
         back = read[part.image].detections
         if part.detections.masks is None:
-            off, turned = _off(part.detections.boxes, back.boxes, Holds.ROTATION in format_.holds)
+            off, turned = _off(part.detections.boxes, back.boxes, Capability.ROTATION in format_.capabilities)
             px.append(off)
             degrees.append(turned)
-        elif Holds.MASKS in format_.holds:
-            pairs = list(zip(part.detections.masks, masks_of(back), strict=True))
+        elif Capability.MASKS in format_.capabilities:
+            pairs = list(zip(part.detections.masks, masks_or_filled_boxes(back), strict=True))
             equal += sum(_same(mask, other) for mask, other in pairs)
             masks += len(pairs)
-    boxed, turns = Holds.BOXES in format_.holds, Holds.ROTATION in format_.holds
+    boxed, turns = Capability.BOXES in format_.capabilities, Capability.ROTATION in format_.capabilities
     return {
         "specimens": sum(map(len, taken)),
         "px": max(px) if boxed else None,
         "degrees": max(degrees) if boxed and turns else None,
-        "masks": masks if Holds.MASKS in format_.holds else None,
+        "masks": masks if Capability.MASKS in format_.capabilities else None,
         "equal": equal,
         "seconds": seconds,
     }

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    engine = engines.load(library.find(options.model), options.device)
+    engine = engines.load(library.resolve_model(options.model), options.device)
     if not isinstance(engine, MapEngine):
         raise ModelError(f"Model {engine.card.name} finds specimens; seams are those of models that give maps.")
     image = from_array(field(options.side, options.piece, options.seed, options.processes), "field", rgb=True)

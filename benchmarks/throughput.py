@@ -49,7 +49,7 @@ def main() -> int:
     options = _parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        model = library.find(options.model)
+        model = library.resolve_model(options.model)
         from diatom_training.recipes.ultralytics_export import to_ultralytics
 
         weights = to_ultralytics(model, work / "weights.pt")
@@ -165,7 +165,7 @@ def _ours(job: Job) -> Counter:
     from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
     from napari_diatom.images.slide_image import open_images
 
-    engine = engines.load(library.find(job.model), job.device)
+    engine = engines.load(library.resolve_model(job.model), job.device)
 
     def count(path: Path) -> Detections:
         [image] = open_images(path)
@@ -179,7 +179,7 @@ def _sahi(job: Job) -> Counter:
     from sahi import AutoDetectionModel
     from sahi.predict import get_sliced_prediction
 
-    tile = library.find(job.model).card.tile_size
+    tile = library.resolve_model(job.model).card.tile_size
     model = AutoDetectionModel.from_pretrained(
         model_type="ultralytics",
         model_path=str(job.weights),

@@ -25,7 +25,7 @@ from fields import SET_UP
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from diatom_training.data.examples import Example, box_of
+from diatom_training.data.examples import Example, box_along_axis
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.finetune.config import ARCHITECTURES
 from diatom_training.learning.options import LearningOptions
@@ -179,7 +179,9 @@ def _yolo_folder(images: Sequence[Example], folder: Path) -> Path:
         (folder / part).mkdir(parents=True)
     for example in images:
         (folder / "images" / example.image.name).symlink_to(example.image)
-        boxes = [box_of(outline, angle) for outline, angle in zip(example.outlines, example.angles, strict=True)]
+        boxes = [
+            box_along_axis(outline, angle) for outline, angle in zip(example.outlines, example.angles, strict=True)
+        ]
         corners = geometry.corners(np.array(boxes).reshape(-1, 5)).reshape(-1, 8) / _side(example)
         rows = ("0 " + " ".join(f"{value:.6f}" for value in np.clip(row, 0, 1)) for row in corners)
         (folder / "labels" / f"{example.image.stem}.txt").write_text("\n".join(rows) + "\n")

@@ -195,11 +195,11 @@ def _gain(results: Sequence[dict[str, Any]], scratch: str) -> str:
         name: [100 * (by_start["composed"][seed][name] - by_start[scratch][seed][name]) for seed in seeds]
         for name in ("precision", "recall")
     }
-    told = ", ".join(
+    comparisons = ", ".join(
         f"{name} {np.mean(values):+.1f} points ({min(values):+.1f} to {max(values):+.1f})"
         for name, values in gains.items()
     )
-    return f"composed less {scratch} at {FEW} images, {len(seeds)} seeds: {told}"
+    return f"composed less {scratch} at {FEW} images, {len(seeds)} seeds: {comparisons}"
 
 
 def _reduced(real: Path, folder: Path, longest: int) -> list[Example]:
@@ -275,13 +275,13 @@ def _trained(cell: Cell, slides: Sequence[Example], options: argparse.Namespace)
     _train(folder, config)
     for part in (folder, folder / COMPOSED):
         shutil.rmtree(part / CHECKPOINTS, ignore_errors=True)
-    return judged(cell, folder) | {"seconds": round(time.perf_counter() - begun, 1)}
+    return evaluated(cell, folder) | {"seconds": round(time.perf_counter() - begun, 1)}
 
 
-def judged(cell: Cell, folder: Path) -> dict[str, Any]:
+def evaluated(cell: Cell, folder: Path) -> dict[str, Any]:
     """Return how good the training in a folder is on the test station."""
     data = dataset.read(RunFolder.open(folder).config())
-    model = library.find(str(folder / MODEL))
+    model = library.resolve_model(str(folder / MODEL))
     engine = engines.load(model, "cpu")
     tested = data.parts["test"]
     found = [

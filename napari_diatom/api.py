@@ -28,12 +28,12 @@ from napari_diatom.core.taxa import Names
 from napari_diatom.counting import single_image, table_columns
 from napari_diatom.counting.batch_options import Batch
 from napari_diatom.counting.run_output import annotations_of
-from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.formats import conversion
 from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, by_name
 from napari_diatom.images import slide_image
-from napari_diatom.images.array_axes import image_of
+from napari_diatom.images.array_axes import image_from_array
 from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
@@ -234,7 +234,7 @@ class Model:
         The model's card and folder.
     engine : AnyEngine
         The network.
-    namer : Namer or None
+    namer : Classifier or None
         The network that names taxa.
     threads : int
         Number of processor threads; results do not depend on it.
@@ -242,7 +242,7 @@ class Model:
 
     folder: ModelFolder
     engine: AnyEngine = field(repr=False)
-    namer: Namer | None = field(default=None, repr=False)
+    namer: Classifier | None = field(default=None, repr=False)
     threads: int = field(default_factory=usable_threads)
 
     @property
@@ -422,7 +422,7 @@ def load_model(
         raise InputError(f"threads is {threads}; give 1 or more.")
     number = threads or usable_threads()
     folder = _model_folder(name_or_path)
-    naming = None if namer is None else engines.load_namer(_model_folder(namer), device, number)
+    naming = None if namer is None else engines.load_classifier(_model_folder(namer), device, number)
     return Model(folder, engines.load(folder, device, number), naming, number)
 
 
@@ -731,8 +731,8 @@ def evaluate(
 
     folder = model.folder if isinstance(model, Model) else _model_folder(model)
     chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, report=report)
-    told = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
-    for line in told:
+    warnings_found = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
+    for line in warnings_found:
         warnings.warn(line, UserWarning, stacklevel=2)
     with tempfile.TemporaryDirectory(prefix="napari-diatom-") as scratch:
         return evaluate_model(
@@ -743,7 +743,7 @@ def evaluate(
             device,
             report,
             one_class=chosen.one_class,
-            remarks=(f"Tested on {chosen.text}.", *told),
+            remarks=(f"Tested on {chosen.text}.", *warnings_found),
         )
 
 
@@ -782,7 +782,7 @@ def _image(image: Any, pixel_size_um: float | None, axes: str | None, z: str, na
     if isinstance(image, SlideImage):
         return image
     if not isinstance(image, str | PathLike):
-        return image_of(image, name, None, axes, z)
+        return image_from_array(image, name, None, axes, z)
     pages = open_images(image, pixel_size_um, z)
     if len(pages) > 1:
         raise InputError(

@@ -16,7 +16,7 @@ API = ROOT / "napari_diatom" / "api.py"
 
 MOST_LINES = {"elsewhere": 498, "api": 799, "widgets": 419}
 """Lines of the longest module: to be lowered when it is divided, never raised. The aim is about 400."""
-MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 29}
+MOST_METHODS = {"elsewhere": 29, "api": 25, "widgets": 29}
 """Methods of the largest class, with properties: to be lowered likewise. The aim is about 25."""
 
 BASENAMES = {
@@ -63,71 +63,7 @@ ROLES = {
 """Names of classes and functions that play the same part in several modules."""
 
 DOUBLES = {
-    "Canvas",
-    "Checkpoint",
-    "Member",
-    "Name",
-    "Named",
-    "Painter",
-    "Patch",
-    "Readable",
-    "Shown",
     "Specimen",
-    "areas",
-    "beside",
-    "box_of",
-    "called",
-    "checked",
-    "class_map",
-    "class_names",
-    "count",
-    "draw",
-    "features",
-    "filled",
-    "find",
-    "fingerprint",
-    "fit",
-    "from_labels",
-    "group_of",
-    "image_of",
-    "inside",
-    "ious",
-    "jpeg",
-    "masks_of",
-    "measure",
-    "name_of",
-    "named",
-    "names_of",
-    "network_of",
-    "number",
-    "opened",
-    "outline",
-    "outline_of",
-    "overlap",
-    "pack",
-    "page_of",
-    "path_of",
-    "pixel_size_of",
-    "pixels_of",
-    "place",
-    "place_of",
-    "plain",
-    "resampled",
-    "ring_of",
-    "runs",
-    "shape_of",
-    "shown",
-    "spread",
-    "state_of",
-    "stem_of",
-    "survey",
-    "to_detections",
-    "together",
-    "told",
-    "truth_of",
-    "versions",
-    "words",
-    "write_model",
 }
 """Other names that mean several things still: to be taken out when one of the two is renamed; no other is to come."""
 

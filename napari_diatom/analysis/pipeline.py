@@ -16,7 +16,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine
-from napari_diatom.images.pixel_size import checked
+from napari_diatom.images.pixel_size import validate_pixel_size
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement.measurements import Measurements, measure
 from napari_diatom.measurement.morphometry import oriented_box
@@ -24,7 +24,7 @@ from napari_diatom.tiling.instance_splitting import SplitOptions, split
 from napari_diatom.tiling.map_blending import Blender, ClassMap, merge_scales, plan_map_tiles
 from napari_diatom.tiling.scale_consensus import supported
 from napari_diatom.tiling.stitching import stitch, without_parts
-from napari_diatom.tiling.tiles import Window, place, plan_tiles, prefetch
+from napari_diatom.tiling.tiles import Window, plan_tiles, prefetch, to_image_coordinates
 
 _Item = TypeVar("_Item")
 
@@ -39,10 +39,10 @@ COARSEST: Final = 0.75
 """Share of a tile that the image may fill at the coarsest scale, so that what spans the image is seen as a whole."""
 
 REACH: Final = 0.4
-"""Share of a tile up to which a specimen may span and be judged at one scale; a coarser one sees longer ones better."""
+"""Share of a tile up to which a specimen may span and be found at one scale; a coarser one sees longer ones better."""
 
 LEAST_SPAN: Final = 10.0
-"""Tile pixels that a specimen has to span to be judged at a coarse scale; a finer one sees shorter ones better."""
+"""Tile pixels that a specimen has to span to be found at a coarse scale; a finer one sees shorter ones better."""
 
 MOST_MAP_LEVELS: Final = 3
 """Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4."""
@@ -86,7 +86,7 @@ class AnalysisOptions:
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
         if self.pixel_size_um is not None:
-            checked(self.pixel_size_um, "The given pixel size")
+            validate_pixel_size(self.pixel_size_um, "The given pixel size")
         if not 0 <= self.overlap < 1:
             raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
         if self.map_scales is not None and not (
@@ -336,8 +336,10 @@ def _detect(
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
                 spans = detections.boxes[:, 2]
-                judged = (spans >= shortest) & (spans <= longest)
-                found.append(place(detections[judged], windows[index], scale, image.height, image.width))
+                in_range = (spans >= shortest) & (spans <= longest)
+                found.append(
+                    to_image_coordinates(detections[in_range], windows[index], scale, image.height, image.width)
+                )
                 seen_at += [scale] * len(found[-1])
                 done += 1
                 report(Progress("tiles", done, total, image.name))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions
     from napari_diatom.core.detections import Detections
     from napari_diatom.core.taxa import Names
-    from napari_diatom.engines.protocols import AnyEngine, Namer
+    from napari_diatom.engines.protocols import AnyEngine, Classifier
     from napari_diatom.images.slide_image import SlideImage
     from napari_diatom.models.library import ModelFolder
 
@@ -357,7 +357,7 @@ def main() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     engines: dict[tuple[Path, str], AnyEngine] = {}
-    namers: dict[tuple[Path, str], Namer] = {}
+    namers: dict[tuple[Path, str], Classifier] = {}
     while True:
         request = requests.get()
         try:
@@ -374,17 +374,17 @@ def main() -> None:
 def _serve(
     request: _Request,
     engines: dict[tuple[Path, str], AnyEngine],
-    namers: dict[tuple[Path, str], Namer],
+    namers: dict[tuple[Path, str], Classifier],
     report: Report,
     should_stop: ShouldStop,
 ) -> Analysis | Names:
     """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.analysis.pipeline import analyse as analyse_here
-    from napari_diatom.engines import load, load_namer
+    from napari_diatom.engines import load, load_classifier
 
     if request.specimens is not None:
-        namer = _loaded(request, namers, load_namer, report)
+        namer = _loaded(request, namers, load_classifier, report)
         check(should_stop)
         return namer.name(_opened(request), request.specimens, report, should_stop)
     engine = _loaded(request, engines, load, report)
@@ -416,5 +416,5 @@ def _loaded(
     if key not in kept:
         report(Progress("load", message="Loading the model"))
         kept.clear()
-        kept[key] = load(library.find(str(request.model)), request.device)
+        kept[key] = load(library.resolve_model(str(request.model)), request.device)
     return kept[key]

@@ -76,7 +76,7 @@ def _run_models(arguments: argparse.Namespace) -> int:
     from napari_diatom.models import library
 
     if arguments.action == "list":
-        models, wrong = library.survey()
+        models, wrong = library.list_models()
         rows = [(m.card.name, m.card.version, m.card.task, m.card.architecture, m.card.summary) for m in models]
         print_table(("model", "version", "task", "network", "summary"), rows)
         for error in wrong:
@@ -84,7 +84,7 @@ def _run_models(arguments: argparse.Namespace) -> int:
         return OK
     import yaml
 
-    model = library.find(arguments.name)
+    model = library.resolve_model(arguments.name)
     model.verify()
     print(yaml.safe_dump(model.card.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
     print(f"folder: {model.folder}")
@@ -105,7 +105,7 @@ def _run_import(arguments: argparse.Namespace) -> int:
     elif arguments.name or arguments.licence:
         raise InputError(f"{file} has a name and a licence of its own: leave --name and --licence out.")
     else:
-        model = library.install(library.find(file / "model" if (file / "model").is_dir() else file))
+        model = library.install(library.resolve_model(file / "model" if (file / "model").is_dir() else file))
     classes = many(len(model.card.classes), "class", "classes")
     print(f"{model.card.name}: {model.card.task}, {classes}, in {model.folder}")
     return OK
@@ -161,7 +161,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
-    """Judge a model on annotated slides."""
+    """Evaluate a model on annotated slides."""
     from diatom_training.cli import evaluate as command
 
     quiet_libraries()

@@ -64,7 +64,7 @@ class ProgressBar:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print columns, numbers to the right."""
-    text = [[shown(str(cell)) for cell in row] for row in (header, *rows)]
+    text = [[escape_for_terminal(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in text) for i in range(len(header))]
     numeric = [bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
     for row in text:
@@ -81,7 +81,7 @@ def quiet_libraries() -> None:
 
 def complain(message: str) -> int:
     """Print an error as one line and return the exit code for it."""
-    print(f"napari-diatom: {shown(' '.join(message.split()))}", file=sys.stderr)
+    print(f"napari-diatom: {escape_for_terminal(' '.join(message.split()))}", file=sys.stderr)
     return BAD_INPUT
 
 
@@ -99,6 +99,6 @@ def print_notices(result: BatchResult) -> None:
         print(f"{names[0]}{others}: {notice}", file=sys.stderr)
 
 
-def shown(text: str) -> str:
+def escape_for_terminal(text: str) -> str:
     """Return text that a terminal shows as it is: names in files may hold what moves the cursor or sets the title."""
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)

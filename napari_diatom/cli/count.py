@@ -54,8 +54,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         overwrite=arguments.overwrite,
         threads=threads,
     )
-    model = library.find(arguments.model or library.DEFAULT)
-    namer = library.find(arguments.namer) if arguments.namer else None
+    model = library.resolve_model(arguments.model or library.DEFAULT)
+    namer = library.resolve_model(arguments.namer) if arguments.namer else None
     from napari_diatom import engines
 
     loader: Loader = load or partial(engines.load, threads=threads)
@@ -66,7 +66,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
             batch,
             lambda: loader(model, arguments.device),
             bar,
-            load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device, threads),
+            load_namer=None if namer is None else partial(engines.load_classifier, namer, arguments.device, threads),
             tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )
     except KeyboardInterrupt:

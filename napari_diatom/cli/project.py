@@ -104,7 +104,7 @@ def _remove(path: Path) -> None:
 def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Say what is wrong with a project."""
     with Project.open(arguments.folder) as project:
-        found = validation.find(project, report)
+        found = validation.find_problems(project, report)
         images = len(project.images)
     errors = [item for item in found if item.is_error]
     if found:
@@ -121,7 +121,7 @@ def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     """Print what a project has."""
     with Project.open(arguments.folder) as project:
         tallies, settings = project.summary(), project.settings
-        waiting = sorted({journal.image_of(left.path) for left in project.waiting()})
+        waiting = sorted({journal.journal_image(left.path) for left in project.waiting()})
     states = Counter(item.state for item in tallies)
     table(("state", "images"), [(name, states[name]) for name in STATES])
     print()
@@ -191,9 +191,9 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
     unsolved: list[str] = []
     accepted: list[str] = []
     with Project.open(arguments.folder) as project:
-        found = project.find_moved(arguments.places or [project.folder.parent])
+        found = project.linked_images.find_moved(arguments.places or [project.folder.parent])
         for image in project.images:
-            condition = project.condition(image.id)
+            condition = project.linked_images.condition(image.id)
             if condition == "missing":
                 unsolved.append(f"{image.id} was not found: {project.path(image.id)} is missing.")
             elif condition == "changed" and not arguments.accept_changed:
@@ -203,7 +203,7 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
                 )
             elif condition == "changed":
                 try:
-                    project.accept_changed(image.id)
+                    project.linked_images.accept_changed(image.id)
                     accepted.append(image.id)
                 except InputError as error:
                     unsolved.append(f"{image.id} was changed: {error}")
@@ -224,7 +224,7 @@ def _remove_images(arguments: argparse.Namespace, report: Report, table: Table) 
     with Project.open(arguments.folder) as project:
         for id_ in ids:
             project.settings.image(id_)
-        edited = {journal.image_of(left.path) for left in project.waiting()}
+        edited = {journal.journal_image(left.path) for left in project.waiting()}
         if busy := [id_ for id_ in ids if id_ in edited]:
             raise InputError(
                 f"Nothing was removed: another window has edits that are not in the files yet, of {', '.join(busy)}. "

@@ -166,7 +166,7 @@ def class_names(parts: Iterable[Annotations]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in parts for name in part.detections.classes))
 
 
-def told_apart(names: Sequence[tuple[str, str]]) -> list[str]:
+def disambiguated(names: Sequence[tuple[str, str]]) -> list[str]:
     """Return a name for each of several classes: the short one, or the long one where others have the same short one.
 
     Parameters

@@ -82,7 +82,9 @@ class CroppedMask:
         return self.within(*self.bounds)
 
 
-def spread(values: ArrayLike, x0: float, y0: float, x1: float, y1: float) -> tuple[NDArray[np.float32], int, int]:
+def resample_to_pixels(
+    values: ArrayLike, x0: float, y0: float, x1: float, y1: float
+) -> tuple[NDArray[np.float32], int, int]:
     """Resample values over a rectangle onto the whole pixels that it touches; 0 outside.
 
     Bilinear where the pixels are finer than the values, and the mean over a pixel's surroundings where they are
@@ -125,7 +127,7 @@ def of_probabilities(values: ArrayLike, x0: float, y0: float, x1: float, y1: flo
 
     Islands much smaller than the largest part are dropped. Where nothing is likely the mask has no pixels.
     """
-    found, left, top = spread(values, x0, y0, x1, y1)
+    found, left, top = resample_to_pixels(values, x0, y0, x1, y1)
     return _without_islands(CroppedMask(found >= HALF, left, top)).trimmed()
 
 
@@ -160,7 +162,7 @@ def _without_islands(mask: CroppedMask) -> CroppedMask:
     return CroppedMask((areas >= LEAST_ISLAND * areas.max())[labels] & mask.pixels, mask.x0, mask.y0)
 
 
-def resampled(mask: CroppedMask, dx: float, dy: float, scale: float) -> CroppedMask:
+def resample_mask(mask: CroppedMask, dx: float, dy: float, scale: float) -> CroppedMask:
     """Return a mask in other image coordinates: divided by ``scale`` (px per px), then shifted.
 
     Those pixels are inside that the mask covers most, as many as keep its area; that is about half of a pixel. Of a
@@ -174,7 +176,7 @@ def resampled(mask: CroppedMask, dx: float, dy: float, scale: float) -> CroppedM
     tight = mask.trimmed()
     height, width = tight.pixels.shape
     x0, y0 = tight.x0 / scale + dx, tight.y0 / scale + dy
-    cover, left, top = spread(tight.pixels, x0, y0, x0 + width / scale, y0 + height / scale)
+    cover, left, top = resample_to_pixels(tight.pixels, x0, y0, x0 + width / scale, y0 + height / scale)
     cover = np.round(cover, 4)
     wanted = max(round(tight.area / scale**2), 1)
     level = float(np.partition(cover, cover.size - wanted, axis=None)[-wanted]) if wanted < cover.size else 0.0
@@ -209,13 +211,13 @@ def shared_pixels(a: CroppedMask, b: CroppedMask) -> int:
     return int(np.count_nonzero(first & second))
 
 
-def iou(a: CroppedMask, b: CroppedMask) -> float:
+def mask_iou(a: CroppedMask, b: CroppedMask) -> float:
     """Return the intersection over union, 0 where both masks are empty."""
     shared = shared_pixels(a, b)
     return shared / max(a.area + b.area - shared, 1)
 
 
-def inside(a: CroppedMask, b: CroppedMask) -> float:
+def mask_overlap_coefficient(a: CroppedMask, b: CroppedMask) -> float:
     """Return the intersection over the smaller mask's area, 0 where one is empty."""
     return shared_pixels(a, b) / max(min(a.area, b.area), 1)
 
@@ -236,14 +238,16 @@ def share_near(piece: CroppedMask, whole: CroppedMask, reach: int) -> float:
     return shared_pixels(piece, CroppedMask(cv2.dilate(canvas, kernel) > 0, left, top)) / piece.area
 
 
-def ious(
+def mask_ious(
     first: Sequence[CroppedMask],
     second: Sequence[CroppedMask],
     i: NDArray[np.intp],
     j: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """Return the intersection over union of the masks ``i`` of one and ``j`` of another set, pair by pair."""
-    return np.array([iou(first[a], second[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)], dtype=np.float64)
+    return np.array(
+        [mask_iou(first[a], second[b]) for a, b in zip(i.tolist(), j.tolist(), strict=True)], dtype=np.float64
+    )
 
 
 def least_box(mask: CroppedMask) -> NDArray[np.float64]:
@@ -275,7 +279,7 @@ def least_box(mask: CroppedMask) -> NDArray[np.float64]:
     return geometry.min_area_box(points + np.array([mask.x0, mask.y0]))
 
 
-def outline(mask: CroppedMask, tolerance: float = 0.5) -> NDArray[np.float64]:
+def trace_outline(mask: CroppedMask, tolerance: float = 0.5) -> NDArray[np.float64]:
     """Return a simple ring round the largest part of a mask, without its holes, to be looked at.
 
     It runs midway between the centres of pixels inside and outside. :func:`napari_diatom.core.mask_polygons.trace`

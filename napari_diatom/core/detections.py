@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import CroppedMask as CroppedMask
-from napari_diatom.core.cropped_masks import resampled
+from napari_diatom.core.cropped_masks import resample_mask
 from napari_diatom.core.errors import InputError
 
 STATUSES: Final = ("valve", "girdle", "frustule", "broken", "unidentified", "teratological")
@@ -184,7 +184,7 @@ class Detections:
         boxes[:, :4] /= scale
         boxes[:, 0] += dx
         boxes[:, 1] += dy
-        masks = None if self.masks is None else tuple(resampled(mask, dx, dy, scale) for mask in self.masks)
+        masks = None if self.masks is None else tuple(resample_mask(mask, dx, dy, scale) for mask in self.masks)
         return replace(self, boxes=boxes.astype(np.float32), masks=masks)
 
 

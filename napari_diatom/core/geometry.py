@@ -105,7 +105,7 @@ def along_axis(first: ArrayLike, second: ArrayLike, side: ArrayLike, smallest: f
     return np.asarray(canonical([[*(a + b) / 2, length, max(2 * across, smallest), angle]])[0])
 
 
-def areas(boxes: ArrayLike) -> NDArray[np.float64]:
+def box_areas(boxes: ArrayLike) -> NDArray[np.float64]:
     """Return the area of each box in square pixels, shape (N,)."""
     box = np.asarray(boxes, dtype=np.float64).reshape(-1, 5)
     return np.asarray(box[:, 2] * box[:, 3])
@@ -195,18 +195,18 @@ def intersections(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     at_t0, at_t1 = np.clip(from_x + reach * t0, -half_x, half_x), np.clip(from_x + reach * t1, -half_x, half_x)
     mean = (t0 * (at_start + at_t0) + (t1 - t0) * (at_t0 + at_t1) + (1 - t1) * (at_t1 + at_end)) / 2
     shared = (mean * (high - low)).sum(axis=0)
-    return np.asarray(np.clip(shared, 0, np.minimum(areas(a), areas(b))))
+    return np.asarray(np.clip(shared, 0, np.minimum(box_areas(a), box_areas(b))))
 
 
-def ious(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+def box_ious(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Return the oriented intersection over union of paired boxes, shape (N,)."""
     shared = intersections(first, second)
-    return np.asarray(shared / (areas(first) + areas(second) - shared))
+    return np.asarray(shared / (box_areas(first) + box_areas(second) - shared))
 
 
-def inside(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+def box_overlap_coefficients(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Return the intersection of paired boxes over the smaller one's area, shape (N,)."""
-    return np.asarray(intersections(first, second) / np.minimum(areas(first), areas(second)))
+    return np.asarray(intersections(first, second) / np.minimum(box_areas(first), box_areas(second)))
 
 
 def pairs(

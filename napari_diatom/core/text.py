@@ -25,7 +25,7 @@ def shortened(text: str, longest: int = 100) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
-def shown(value: object, longest: int = 100) -> str:
+def quoted(value: object, longest: int = 100) -> str:
     """Return a value that a file has in place of another one, as a message shows it: in quotes where it is text.
 
     Line breaks and similar are written as codes, and no more is shown than a line holds.

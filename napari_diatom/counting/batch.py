@@ -21,10 +21,10 @@ from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Skipped
 from napari_diatom.counting.image_result import ImageResult
-from napari_diatom.counting.result_names import Source, beside, plan_sources
+from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
-from napari_diatom.counting.run_output import Counted, write_image, write_run
-from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.counting.run_output import CountedImages, write_image, write_run
+from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.images.image_files import advice, irregular, search
 from napari_diatom.images.planes import checked_z
 from napari_diatom.images.slide_image import SlideImage, checked_decode_mb, open_images
@@ -36,7 +36,7 @@ def count(
     load: Callable[[], AnyEngine],
     report: Report = silent,
     should_stop: ShouldStop = never,
-    load_namer: Callable[[], Namer] | None = None,
+    load_namer: Callable[[], Classifier] | None = None,
     tell: Callable[[Skipped], None] = lambda skipped: None,
 ) -> BatchResult:
     """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
@@ -81,10 +81,10 @@ def count(
                 "(see `napari-diatom models list`)."
             )
         folder.begin(sources, batch.overwrite)
-        folder.settle(run_record.fingerprint(batch, engine, namer))
+        folder.settle(run_record.result_settings(batch, engine, namer))
         run = _Run(batch, engine, namer, folder, report, should_stop, tell)
         for item in found.passed_over:
-            run.skip(beside(item.path, found.images), item.reason)
+            run.skip(path_below_shared_folder(item.path, found.images), item.reason)
         for number, source in enumerate(sources):
             report(Progress("images", number, len(sources), source.name))
             check(should_stop)
@@ -96,7 +96,7 @@ def count(
         folder.discard_empty()
         raise
     report(Progress("images", len(sources), len(sources)))
-    counted = Counted(run.results, run.outputs, run.parts, run.skipped)
+    counted = CountedImages(run.results, run.outputs, run.parts, run.skipped)
     write_run(folder, batch, engine, namer, counted, began, time.perf_counter() - started)
     return BatchResult(tuple(run.results), tuple(run.skipped))
 
@@ -120,7 +120,7 @@ class _Run:
         self,
         batch: Batch,
         engine: AnyEngine,
-        namer: Namer | None,
+        namer: Classifier | None,
         folder: ResultsFolder,
         report: Report,
         should_stop: ShouldStop,

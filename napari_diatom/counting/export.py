@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write specimens to ``path``, whole or not at all, in the format of :data:`FORMATS` that its suffix names.
 
-    A label image cannot show overlaps: :func:`overlap` says beforehand what it leaves out.
+    A label image cannot show overlaps: :func:`label_image_overlap` says beforehand what it leaves out.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def export(
     workbook.write_xlsx(path, rows, tables.count_rows([result]), named)
 
 
-def overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:
+def label_image_overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:
     """Return what a label image of these specimens would leave out; its text is a sentence for the user.
 
     Raises
@@ -98,7 +98,7 @@ def overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:
     InputError
         When the image's size is unknown, or a mask reaches beyond it.
     """
-    return label_tiff.overlap(annotations.detections, *_size(annotations), numbers)
+    return label_tiff.hidden_pixels(annotations.detections, *_size(annotations), numbers)
 
 
 def write_masks(folder: Path, stem: str, annotations: Annotations, numbers: Sequence[int] | None = None) -> Overlap:
@@ -128,7 +128,7 @@ def write_masks(folder: Path, stem: str, annotations: Annotations, numbers: Sequ
         When a file cannot be written.
     """
     own = list(range(1, len(annotations) + 1)) if numbers is None else list(numbers)
-    left_out = overlap(annotations, own)
+    left_out = label_image_overlap(annotations, own)
     for path in mask_files(folder, stem):
         export(path, annotations, own)
     return left_out

@@ -35,14 +35,14 @@ def write_overlay(path: Path, image: SlideImage, detections: Detections, longest
     """
     import cv2
 
-    picture = draw(image, detections, longest_side)
+    picture = draw_overlay(image, detections, longest_side)
     done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise OutputError(f"{path} cannot be written: the picture could not be encoded.")
     write_atomically(path, data.tobytes())
 
 
-def draw(image: SlideImage, detections: Detections, longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
+def draw_overlay(image: SlideImage, detections: Detections, longest_side: int = LONGEST_SIDE) -> NDArray[np.uint8]:
     """Return the image as RGB, made smaller to ``longest_side`` px, with thin boxes in the colours of the classes.
 
     Where there are masks their outlines are drawn instead, holes and islands too. Beside each is the specimen's number

@@ -76,8 +76,8 @@ def plan_sources(paths: Sequence[Path], sample: str | None = None) -> list[Sourc
     return [Source(*parts) for parts in zip(paths, names, stems, samples, strict=True)]
 
 
-def beside(path: Path, paths: Sequence[Path]) -> str:
-    """Return what a file that is not a source is called beside others: its path below the folder that they share."""
+def path_below_shared_folder(path: Path, paths: Sequence[Path]) -> str:
+    """Return the name of a file that is not a source: its path below the folder that the sources share."""
     absolute = [Path(os.path.abspath(other)).parent for other in paths]
     try:
         return printable(Path(os.path.abspath(path)).relative_to(os.path.commonpath(absolute)).as_posix())

@@ -65,7 +65,7 @@ class Outputs:
     @classmethod
     def of(cls, source: Source, image: SlideImage, overlays: bool, masks: bool) -> Outputs:
         """Return the files of an image's results."""
-        stem = stem_of(source, image)
+        stem = result_stem(source, image)
         return cls(
             f"{ANNOTATIONS}/{stem}{geojson.SUFFIX}",
             f"{OVERLAYS}/{stem}.jpg" if overlays else None,
@@ -86,7 +86,7 @@ class Outputs:
         }
 
 
-def stem_of(source: Source, image: SlideImage) -> str:
+def result_stem(source: Source, image: SlideImage) -> str:
     """Return the name of an image in the folders of results, without ending."""
     return source.stem + image.name.removeprefix(source.name)
 

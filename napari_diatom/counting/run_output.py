@@ -16,15 +16,15 @@ from napari_diatom.counting.export import write_masks
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
-from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, stem_of
+from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, result_stem
 from napari_diatom.counting.written_files import MASKS
-from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedImages:
     """What has come of the images of a run.
 
     Attributes
@@ -104,7 +104,7 @@ def write_image(
     result = ImageResult.of(analysis, source.sample, batch.protocol, seconds, image, names)
     geojson.write(out / outputs.annotations, found, table_columns.measurements(result.specimens, names is not None))
     if batch.masks:
-        write_masks(out / MASKS, stem_of(source, image), found)
+        write_masks(out / MASKS, result_stem(source, image), found)
     if outputs.overlay:
         write_overlay(out / outputs.overlay, image, analysis.kept)
     return result
@@ -114,8 +114,8 @@ def write_run(
     folder: ResultsFolder,
     batch: Batch,
     engine: AnyEngine,
-    namer: Namer | None,
-    counted: Counted,
+    namer: Classifier | None,
+    counted: CountedImages,
     began: datetime,
     seconds: float,
 ) -> None:

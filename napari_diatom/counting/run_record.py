@@ -15,7 +15,7 @@ from napari_diatom.core.processor import processor_name
 from napari_diatom.core.text import printable
 from napari_diatom.counting.batch_options import Batch, Skipped
 from napari_diatom.counting.image_result import ImageResult
-from napari_diatom.engines.protocols import AnyEngine, MapEngine, Namer
+from napari_diatom.engines.protocols import AnyEngine, Classifier, MapEngine
 from napari_diatom.models.card import ModelCard, NamingFacts
 
 _PACKAGES: Final = (
@@ -31,7 +31,7 @@ _PACKAGES: Final = (
 )
 
 
-def fingerprint(batch: Batch, engine: AnyEngine, namer: Namer | None) -> dict[str, Any]:
+def result_settings(batch: Batch, engine: AnyEngine, namer: Classifier | None) -> dict[str, Any]:
     """Return all that the result of an image depends on, beside the image."""
     card = engine.card
     return {
@@ -62,7 +62,7 @@ def _of_maps(options: AnalysisOptions, card: ModelCard) -> dict[str, Any]:
     return {"separation": asdict(options.split), "scales of maps": scales}
 
 
-def _of_names(namer: Namer | None) -> dict[str, Any]:
+def _of_names(namer: Classifier | None) -> dict[str, Any]:
     """Return what the names of specimens depend on besides."""
     if namer is None:
         return {"namer": None}
@@ -79,7 +79,7 @@ def _naming(card: ModelCard) -> dict[str, Any]:
 def record(
     batch: Batch,
     engine: AnyEngine,
-    namer: Namer | None,
+    namer: Classifier | None,
     results: Sequence[ImageResult],
     skipped: Sequence[Skipped],
     began: datetime,

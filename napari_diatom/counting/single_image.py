@@ -15,8 +15,8 @@ from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch
 from napari_diatom.counting.result_names import Source, plan_sources
 from napari_diatom.counting.results_folder import Outputs, ResultsFolder
-from napari_diatom.counting.run_output import Counted, write_image, write_run
-from napari_diatom.engines.protocols import AnyEngine, Namer
+from napari_diatom.counting.run_output import CountedImages, write_image, write_run
+from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.card import MASK_TASKS
 
@@ -26,7 +26,7 @@ def save(
     image: SlideImage,
     analysis: Analysis,
     engine: AnyEngine,
-    namer: Namer | None = None,
+    namer: Classifier | None = None,
     names: Names | None = None,
     seconds: float = 0.0,
 ) -> None:
@@ -40,7 +40,7 @@ def save(
         The image.
     analysis : Analysis
         What was found in it.
-    engine, namer : AnyEngine, Namer or None
+    engine, namer : AnyEngine, Classifier or None
         The networks that found and named it.
     names : Names, optional
         Of the specimens at the threshold, where taxa are named.
@@ -61,7 +61,7 @@ def save(
     folder.prepare(batch.resume, batch.overwrite)
     try:
         folder.begin([source], batch.overwrite)
-        folder.settle(run_record.fingerprint(batch, engine, namer))
+        folder.settle(run_record.result_settings(batch, engine, namer))
         outputs = Outputs.of(source, image, batch.overlays, batch.masks)
         part = folder.part(source, image)
         folder.claim(outputs)
@@ -75,7 +75,7 @@ def save(
         image.release()
     file = None if image.path is None else printable(str(image.path))
     facts = result.facts | {"file": file} | outputs.facts()
-    counted = Counted([replace(result, specimens=(), facts=facts)], [outputs], [part])
+    counted = CountedImages([replace(result, specimens=(), facts=facts)], [outputs], [part])
     write_run(folder, batch, engine, namer, counted, datetime.now(UTC), seconds)
 
 

@@ -62,7 +62,7 @@ def examine() -> Checkup:
             ("Python", f"{platform.python_version()} ({_short(Path(sys.executable))})"),
             ("system", platform.platform()),
         ),
-        "Packages": tuple(packages.versions(found)),
+        "Packages": tuple(packages.installed_versions(found)),
         "Machine": (
             ("processor", processor_name()),
             ("threads", str(usable_threads())),
@@ -87,7 +87,7 @@ def examine() -> Checkup:
 
 def _models() -> tuple[tuple[tuple[str, str], ...], list[Problem]]:
     """Return the models with what they are, and what is wrong with those that cannot be used."""
-    models, damaged = library.survey()
+    models, damaged = library.list_models()
     rows = []
     for model in models:
         home = "bundled" if model.folder.parent == library.BUNDLED else _short(model.folder)

@@ -50,7 +50,7 @@ def bindings(found: Mapping[str, metadata.Distribution]) -> list[str]:
     return [name for name in BINDINGS if name.lower() in found or util.find_spec(name) is not None]
 
 
-def versions(found: Mapping[str, metadata.Distribution]) -> Iterator[tuple[str, str]]:
+def installed_versions(found: Mapping[str, metadata.Distribution]) -> Iterator[tuple[str, str]]:
     """Yield what is installed, with its version; a group of distributions in one line."""
     for name in LIBRARIES:
         yield name, found[name].version if name in found else "not installed"

@@ -8,7 +8,7 @@ from napari_diatom.core.errors import ModelError
 from napari_diatom.models.card import NAMING_TASK
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.protocols import AnyEngine, Namer
+    from napari_diatom.engines.protocols import AnyEngine, Classifier
     from napari_diatom.models.library import ModelFolder
 
 
@@ -18,7 +18,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     Parameters
     ----------
     model : ModelFolder
-        See :func:`napari_diatom.models.library.find`.
+        See :func:`napari_diatom.models.library.resolve_model`.
     device : str
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     threads : int, optional
@@ -54,7 +54,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     )
 
 
-def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Namer:
+def load_classifier(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Classifier:
     """Load the network of a model that names specimens; parameters are those of :func:`load`.
 
     Raises
@@ -68,9 +68,9 @@ def load_namer(model: ModelFolder, device: str = "auto", threads: int | None = N
             f"choose a --namer trained with task: classes."
         )
     _check(model)
-    from napari_diatom.engines.classifier import Classifier
+    from napari_diatom.engines.classifier import TorchClassifier
 
-    return Classifier(model, device, threads)
+    return TorchClassifier(model, device, threads)
 
 
 def _check(model: ModelFolder) -> None:

@@ -167,11 +167,11 @@ class TorchBackend:
     BATCH: Final = 8
 
     def __init__(self, model: ModelFolder, device: str) -> None:
-        from napari_diatom.engines.network_builder import network_of
+        from napari_diatom.engines.network_builder import inference_network
 
         self.device = device
         self._name = model.card.name
-        self._network = network_of(model).to(device)
+        self._network = inference_network(model).to(device)
 
     def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """Yield the outputs in order, computed in batches of equal shape."""

@@ -17,7 +17,7 @@ from napari_diatom.core.progress import Progress, Report, ShouldStop, check, nev
 from napari_diatom.core.taxa import Names
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.parallel_inference import in_streams
-from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.slide_image import ReadableImage
 from napari_diatom.images.specimen_crops import is_outside, upright_cutout
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
@@ -26,8 +26,8 @@ BATCH: Final = 16
 """Specimens at once."""
 
 
-class Classifier:
-    """A loaded model that names specimens; see :class:`napari_diatom.engines.protocols.Namer`.
+class TorchClassifier:
+    """A loaded model that names specimens; see :class:`napari_diatom.engines.protocols.Classifier`.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Classifier:
 
     def name(
         self,
-        image: Readable,
+        image: ReadableImage,
         detections: Detections,
         report: Report = silent,
         should_stop: ShouldStop = never,
@@ -76,7 +76,7 @@ class Classifier:
 
         Parameters
         ----------
-        image : Readable
+        image : ReadableImage
             Read round each specimen only.
         detections : Detections
             The N specimens; those with masks are cut out along them, the others along their boxes.
@@ -117,7 +117,7 @@ class Classifier:
         report(Progress("names", len(seen), len(seen)))
         return Names(self.card.classes, probabilities, self.card.threshold(), self.card.origin)
 
-    def _picture(self, image: Readable, box: ArrayLike, outline: ArrayLike | None) -> NDArray[np.uint8]:
+    def _picture(self, image: ReadableImage, box: ArrayLike, outline: ArrayLike | None) -> NDArray[np.uint8]:
         """Return what the network sees of a specimen."""
         cutout = upright_cutout(image, box, self.side, outline)
         return cutout.masked() if self.facts.masked else cutout.pixels
@@ -136,4 +136,4 @@ def _outline(detections: Detections, k: int) -> NDArray[np.float64] | None:
     """Return the outline of a specimen's mask, None where it has none."""
     if detections.masks is None or not detections.masks[k].area:
         return None
-    return cropped_masks.outline(detections.masks[k])
+    return cropped_masks.trace_outline(detections.masks[k])

@@ -1,8 +1,8 @@
 """Pickles read as data: nothing that a pickle names is looked up, imported or called.
 
-A pickle is a small program that says which functions to call with what. Here a function's name is a :class:`Name`,
-what it would be called with is a :class:`Made`, and what lies outside of the pickle is an :class:`Outside`. Whoever
-reads them decides by their names what they stand for.
+A pickle is a small program that says which functions to call with what. Here a function's name is a
+:class:`GlobalReference`, what a call would return is a :class:`ReducedObject`, and what lies outside of the pickle is a
+:class:`PersistentReference`. Whoever reads them decides by their names what they stand for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LARGEST_KEY: Final = 2**53
 """Of whole numbers as keys: with larger ones a table can be built that takes hours to fill."""
 
 
-class Readable(Protocol):
+class ByteStream(Protocol):
     """Where a pickle is read from."""
 
     def read(self, size: int, /) -> bytes:
@@ -36,7 +36,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Name:
+class GlobalReference:
     """The name of a function or class in a pickle, never looked up."""
 
     module: str
@@ -52,13 +52,13 @@ class Name:
 
 
 @dataclass(eq=False, slots=True)
-class Made:
-    """What a pickle asks to be made, and was not.
+class ReducedObject:
+    """An object that a pickle asks to be built by a call; it is not built.
 
     Attributes
     ----------
     maker : object
-        What would be called, a :class:`Name` where the file is honest.
+        What would be called, a :class:`GlobalReference` where the file is honest.
     args : object
         With what, a tuple where the file is honest.
     state : object
@@ -77,8 +77,8 @@ class Made:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Outside:
-    """What a pickle says of something that lies outside of it, such as the numbers of a tensor."""
+class PersistentReference:
+    """A reference to data outside of the pickle, such as the values of a tensor."""
 
     key: Any
 
@@ -92,18 +92,18 @@ class Pickle:
     content : object
         Numbers, text, lists, tuples, dicts, and the records of this module. Entries of a dict whose keys are neither
         text nor numbers are left out. Lists and dicts may hold themselves: follow them to a bounded depth.
-    names : list of Name
+    names : list of GlobalReference
         All names in it, whether they are used or not.
-    outside : list of Outside
+    outside : list of PersistentReference
         All that lies outside, in the order in which it is named.
     """
 
     content: Any
-    names: list[Name]
-    outside: list[Outside]
+    names: list[GlobalReference]
+    outside: list[PersistentReference]
 
 
-def read_pickle(stream: Readable, source: object) -> Pickle:
+def read_pickle(stream: ByteStream, source: object) -> Pickle:
     """Read the pickle that begins where the stream stands, and leave the stream behind its end.
 
     Raises
@@ -126,7 +126,7 @@ def read_pickle(stream: Readable, source: object) -> Pickle:
 class _Counted:
     """A stream of which no more than a pickle may have is read."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self._left = LARGEST_PICKLE
 
@@ -148,8 +148,8 @@ class _Machine:
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
-        self.names: list[Name] = []
-        self.outside: list[Outside] = []
+        self.names: list[GlobalReference] = []
+        self.outside: list[PersistentReference] = []
         self._below: list[list[Any]] = []
         self._memory: dict[int, Any] = {}
 
@@ -209,27 +209,31 @@ class _Machine:
 
     def _frozenset(self, _: Any) -> None:
         items = self._since_mark()
-        self.stack.append(Made(Name("builtins", "frozenset"), (), items=items))
+        self.stack.append(ReducedObject(GlobalReference("builtins", "frozenset"), (), items=items))
 
     def _add(self, items: list[Any]) -> None:
         """Append to the list, or add to what would be one, on top of the stack."""
         top = self.stack[-1]
-        (top.items if isinstance(top, Made) else top).extend(items)
+        (top.items if isinstance(top, ReducedObject) else top).extend(items)
 
     def _set(self, items: list[Any]) -> None:
         """Put keys and values into the dict, or what would be one, on top of the stack."""
         top = self.stack[-1]
-        entries = top.entries if isinstance(top, Made) else top
+        entries = top.entries if isinstance(top, ReducedObject) else top
         if not isinstance(entries, dict):
             raise TypeError
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if isinstance(key, str | float | Name) or key is None or (type(key) is int and abs(key) < _LARGEST_KEY):
+            if (
+                isinstance(key, str | float | GlobalReference)
+                or key is None
+                or (type(key) is int and abs(key) < _LARGEST_KEY)
+            ):
                 entries[key] = value
 
     def _name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
             raise TypeError
-        self.names.append(Name(module, name))
+        self.names.append(GlobalReference(module, name))
         self.stack.append(self.names[-1])
 
     def _global(self, argument: str) -> None:
@@ -242,29 +246,29 @@ class _Machine:
 
     def _call(self, _: Any) -> None:
         args, maker = self.stack.pop(), self.stack.pop()
-        self.stack.append(Made(maker, args))
+        self.stack.append(ReducedObject(maker, args))
 
     def _call_with_words(self, _: Any) -> None:
         words, args, maker = self.stack.pop(), self.stack.pop(), self.stack.pop()
-        self.stack.append(Made(maker, (args, words)))
+        self.stack.append(ReducedObject(maker, (args, words)))
 
     def _instance(self, argument: str) -> None:
         args = tuple(self._since_mark())
         self._global(argument)
-        self.stack.append(Made(self.stack.pop(), args))
+        self.stack.append(ReducedObject(self.stack.pop(), args))
 
     def _object(self, _: Any) -> None:
         maker, *args = self._since_mark()
-        self.stack.append(Made(maker, tuple(args)))
+        self.stack.append(ReducedObject(maker, tuple(args)))
 
     def _build(self, _: Any) -> None:
         state, top = self.stack.pop(), self.stack[-1]
-        if not isinstance(top, Made):
+        if not isinstance(top, ReducedObject):
             raise TypeError
         top.state = state
 
     def _outside(self, _: Any) -> None:
-        self.outside.append(Outside(self.stack.pop()))
+        self.outside.append(PersistentReference(self.stack.pop()))
         self.stack.append(self.outside[-1])
 
 
@@ -283,7 +287,7 @@ _CONSTANTS: Final[dict[str, Callable[[], Any]]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": lambda: Made(Name("builtins", "set"), ()),
+    "EMPTY_SET": lambda: ReducedObject(GlobalReference("builtins", "set"), ()),
 }
 _WITHOUT_EFFECT: Final = frozenset(("PROTO", "FRAME", "STOP"))
 _STEPS: Final[dict[str, Callable[[_Machine, Any], None]]] = {

@@ -11,7 +11,7 @@ from napari_diatom.engines.weights import loaded, read_weights
 from napari_diatom.models.library import ModelFolder
 
 
-def network_of(model: ModelFolder) -> torch.nn.Module:
+def inference_network(model: ModelFolder) -> torch.nn.Module:
     """Build a model's network, with its weights, for inference.
 
     It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), or to

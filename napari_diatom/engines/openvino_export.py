@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.engines.network_builder import network_of
+from napari_diatom.engines.network_builder import inference_network
 from napari_diatom.engines.openvino_cache import GRAPH_FILE, SEAL_FILE, is_sound, seal
 from napari_diatom.engines.third_party import silence_openvino
 from napari_diatom.models.card import ModelCard
@@ -26,7 +26,7 @@ def convert(folder: Path, dest: Path) -> None:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    network = network_of(ModelFolder(ModelCard.read(folder), folder))
+    network = inference_network(ModelFolder(ModelCard.read(folder), folder))
     graph = openvino.convert_model(network, example_input=torch.zeros(1, 3, 256, 320))
     steps = PrePostProcessor(graph)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))

@@ -15,7 +15,7 @@ from napari_diatom.models.card import ModelCard
 from napari_diatom.tiling.tiles import Tile
 
 if TYPE_CHECKING:
-    from napari_diatom.images.slide_image import Readable
+    from napari_diatom.images.slide_image import ReadableImage
 
 
 class Engine(Protocol):
@@ -54,14 +54,14 @@ AnyEngine = Engine | MapEngine
 """What :func:`napari_diatom.engines.load` returns."""
 
 
-class Namer(Protocol):
+class Classifier(Protocol):
     """A loaded model that names specimens which others have found."""
 
     card: ModelCard
     device: str
 
     def name(
-        self, image: Readable, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
+        self, image: ReadableImage, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
     ) -> Names:
         """Return what the specimens in an image may be called, in their order.
 

@@ -19,7 +19,14 @@ import torch
 from napari_diatom.core.archives import opened_zip, read_entry, regular
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.engines.inert_pickle import LARGEST_PICKLE, Made, Name, Outside, Pickle, read_pickle
+from napari_diatom.engines.inert_pickle import (
+    LARGEST_PICKLE,
+    GlobalReference,
+    PersistentReference,
+    Pickle,
+    ReducedObject,
+    read_pickle,
+)
 from napari_diatom.models.card import LARGEST_WEIGHTS
 
 MOST_PARTS: Final = 100_000
@@ -50,7 +57,7 @@ _HARMLESS: Final = (
 )
 
 
-class Checkpoint:
+class TorchFile:
     """An open PyTorch file.
 
     Parameters
@@ -66,7 +73,7 @@ class Checkpoint:
     ----------
     content : object
         What was saved, as :mod:`napari_diatom.engines.inert_pickle` reads it.
-    names : list of Name
+    names : list of GlobalReference
         All functions and classes that the file names.
     """
 
@@ -85,9 +92,9 @@ class Checkpoint:
         ModelError
             When it describes none, one that does not lie within the file, or one with values that are not numbers.
         """
-        if isinstance(record, Made) and _is(record.maker, *_PARAMETERS) and _is_tuple(record.args, 1):
+        if isinstance(record, ReducedObject) and _is(record.maker, *_PARAMETERS) and _is_tuple(record.args, 1):
             record = record.args[0]
-        if not (isinstance(record, Made) and _is(record.maker, _TENSOR) and _is_tuple(record.args, 4)):
+        if not (isinstance(record, ReducedObject) and _is(record.maker, _TENSOR) and _is_tuple(record.args, 4)):
             raise ModelError(f"{self.path} holds a tensor of an unsupported kind.")
         storage, offset, size, stride = record.args[:4]
         key, dtype, there = self._storage(storage)
@@ -121,7 +128,7 @@ class Checkpoint:
             raise ModelError(f"{self.path} holds no table of tensors.")
         return {name: self.tensor(record) for name, record in entries.items()}
 
-    def state_dict(self, network: Made) -> dict[str, torch.Tensor]:
+    def state_dict(self, network: ReducedObject) -> dict[str, torch.Tensor]:
         """Return the tensors of a saved network by their names, as its ``state_dict`` would.
 
         Raises
@@ -142,13 +149,13 @@ class Checkpoint:
 
     def _parts(self, layer: object, before: str, depth: int) -> Iterator[tuple[str, object]]:
         """Yield the names and records of a layer's tensors and those of its own layers, and each layer as None."""
-        state = layer.state if isinstance(layer, Made) else None
+        state = layer.state if isinstance(layer, ReducedObject) else None
         if depth > DEEPEST or not isinstance(state, dict):
             raise ModelError(f"{self.path} is damaged: {before.rstrip('.')[:100] or 'the network'} is not a layer.")
         yield before, None
         passing = state.get("_non_persistent_buffers_set")
-        unsaved = _texts(passing.args[0] if isinstance(passing, Made) and _is_tuple(passing.args, 1) else ())
-        unsaved |= _texts(passing.items if isinstance(passing, Made) else ())
+        unsaved = _texts(passing.args[0] if isinstance(passing, ReducedObject) and _is_tuple(passing.args, 1) else ())
+        unsaved |= _texts(passing.items if isinstance(passing, ReducedObject) else ())
         for kind in ("_parameters", "_buffers"):
             for name, record in mapping(state.get(kind)).items():
                 if record is not None and not (kind == "_buffers" and name in unsaved):
@@ -159,7 +166,7 @@ class Checkpoint:
 
     def _storage(self, record: object) -> tuple[str, torch.dtype, int]:
         """Return the key, the type and the number of elements of what a tensor lies in."""
-        key: Any = record.key if isinstance(record, Outside) else None
+        key: Any = record.key if isinstance(record, PersistentReference) else None
         if _is_tuple(key, 5) and key[0] == "storage" and isinstance(key[2], str) and _are_counts(key[4:5]):
             dtype = _dtype(key[1])
             if dtype is not None and (len(key) == 5 or key[5] is None):
@@ -168,7 +175,7 @@ class Checkpoint:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Checkpoint]:
+def open_checkpoint(path: Path) -> Iterator[TorchFile]:
     """Open a PyTorch file to read weights from it.
 
     Raises
@@ -196,7 +203,7 @@ def mapping(record: object) -> Mapping[Any, Any]:
     """Return the entries of a saved dict, or of one that keeps its order; none of anything else."""
     if isinstance(record, dict):
         return record
-    if isinstance(record, Made) and _is(record.maker, *_TABLES):
+    if isinstance(record, ReducedObject) and _is(record.maker, *_TABLES):
         return record.entries
     return {}
 
@@ -209,13 +216,13 @@ def check_plain(path: Path) -> None:
     ModelError
         When it names any other class or function, or is no PyTorch file.
     """
-    with opened(path) as checkpoint:
+    with open_checkpoint(path) as checkpoint:
         strange = sorted({str(name) for name in checkpoint.names if not name.is_one_of(*_HARMLESS)})
     if strange:
         raise ModelError(f"{path} asks for code that a file of weights must not need: {', '.join(strange[:5])}.")
 
 
-def _new(path: Path, archive: zipfile.ZipFile) -> Checkpoint:
+def _new(path: Path, archive: zipfile.ZipFile) -> TorchFile:
     """Return what is in the zip of newer versions."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -232,10 +239,10 @@ def _new(path: Path, archive: zipfile.ZipFile) -> Checkpoint:
     def numbers(key: str, size: int) -> bytes:
         return read_entry(archive, f"{home}data/{key}", size)
 
-    return Checkpoint(path, content, numbers)
+    return TorchFile(path, content, numbers)
 
 
-def _old(path: Path, stream: BinaryIO) -> Checkpoint:
+def _old(path: Path, stream: BinaryIO) -> TorchFile:
     """Return what is in a file from before version 1.6, whose stream stands behind its first pickle."""
     version, machine, content, keys = (read_pickle(stream, path) for _ in range(4))
     order = mapping(machine.content).get("little_endian", True)
@@ -260,17 +267,17 @@ def _old(path: Path, stream: BinaryIO) -> Checkpoint:
         stream.seek(place)
         return stream.read(min(size, there))
 
-    return Checkpoint(path, content, numbers)
+    return TorchFile(path, content, numbers)
 
 
 def _dtype(name: object) -> torch.dtype | None:
     """Return the type of the numbers in a storage by the name of its class."""
-    return _TYPES.get(name.name) if isinstance(name, Name) and name.module == "torch" else None
+    return _TYPES.get(name.name) if isinstance(name, GlobalReference) and name.module == "torch" else None
 
 
 def _is(maker: object, *dotted: str) -> bool:
     """Tell whether a record is made by one of these names."""
-    return isinstance(maker, Name) and maker.is_one_of(*dotted)
+    return isinstance(maker, GlobalReference) and maker.is_one_of(*dotted)
 
 
 def _is_tuple(value: object, least: int) -> bool:

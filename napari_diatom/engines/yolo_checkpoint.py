@@ -18,7 +18,7 @@ from napari_diatom.models.card import NAME
 from napari_diatom.models.library import ModelFolder
 
 
-def write_model(
+def write_yolo_model(
     folder: Path,
     network: torch.nn.Module,
     *,
@@ -112,7 +112,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         )
     folder = library.user_folder() / name
     try:
-        return write_model(
+        return write_yolo_model(
             folder,
             network,
             name=name,

@@ -14,7 +14,7 @@ import torch
 
 from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import torch_checkpoint
-from napari_diatom.engines.inert_pickle import Made
+from napari_diatom.engines.inert_pickle import ReducedObject
 from napari_diatom.engines.yolo_layouts import layout
 from napari_diatom.models.architecture_names import YOLO
 from napari_diatom.models.card import MOST_CLASSES
@@ -43,7 +43,7 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
 
 
 @dataclass(frozen=True, eq=False)
-class Checkpoint:
+class UltralyticsCheckpoint:
     """What an Ultralytics ``.pt`` file holds.
 
     Attributes
@@ -73,7 +73,7 @@ class Checkpoint:
         return self.architecture
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> UltralyticsCheckpoint:
     """Read an Ultralytics ``.pt`` file. Nothing in it is run: see :mod:`napari_diatom.engines.torch_checkpoint`.
 
     Raises
@@ -81,14 +81,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
     ModelError
         When the file is not a checkpoint, or holds no Ultralytics model.
     """
-    with torch_checkpoint.opened(path) as file:
+    with torch_checkpoint.open_checkpoint(path) as file:
         content = torch_checkpoint.mapping(file.content)
         network = content.get("ema") or content.get("model")
-        if not isinstance(network, Made) or not isinstance(network.state, dict):
-            asks = f"; it asks for code instead, which is not run: {network.maker}" if isinstance(network, Made) else ""
+        if not isinstance(network, ReducedObject) or not isinstance(network.state, dict):
+            asks = (
+                f"; it asks for code instead, which is not run: {network.maker}"
+                if isinstance(network, ReducedObject)
+                else ""
+            )
             raise ModelError(f"{path} holds no Ultralytics model{asks}.")
         trained = torch_checkpoint.mapping(content.get("train_args")).get("imgsz")
-        return Checkpoint(
+        return UltralyticsCheckpoint(
             tensors={name: value.float() for name, value in file.state_dict(network).items()},
             classes=_classes(network.state.get("names"), path),
             architecture=_architecture(network.state.get("yaml")) or _architecture({"yaml_file": path.name}),

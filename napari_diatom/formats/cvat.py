@@ -21,23 +21,23 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import STATUSES, CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, LARGEST
-from napari_diatom.core.text import shortened, shown
+from napari_diatom.core.text import quoted, shortened
 from napari_diatom.core.text_files import read_xml
 from napari_diatom.formats.coco import rle
-from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
+from napari_diatom.formats.shared.field_values import format_coordinate, parse_number, size_of, xml_text
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
 from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     NO_FACTS,
     Facts,
     NoArea,
+    ParsedSpecimen,
     Problems,
     Sheet,
     Size,
-    Specimen,
     assembled,
 )
-from napari_diatom.formats.shared.polygon_repair import ellipse, ring_of
+from napari_diatom.formats.shared.polygon_repair import ellipse, parse_ring
 from napari_diatom.formats.shared.specimen_shapes import between, mask_of
 
 TITLE: Final = "CVAT XML"
@@ -103,10 +103,10 @@ def _add(image: Element, part: Annotations, i: int) -> None:
     if mask is None:
         cx, cy, length, width, angle = found.boxes[i].astype(np.float64).tolist()
         edges = cx - length / 2, cy - width / 2, cx + length / 2, cy + width / 2
-        places = dict(zip(_EDGES, map(plain, edges), strict=True))
-        shape = SubElement(image, "box", {**common, **places, "rotation": plain(math.degrees(angle) % 360)})
+        places = dict(zip(_EDGES, map(format_coordinate, edges), strict=True))
+        shape = SubElement(image, "box", {**common, **places, "rotation": format_coordinate(math.degrees(angle) % 360)})
     elif outline is not None and len(outline) == 1 and len(outline[0]) == 1:
-        points = ";".join(f"{plain(x)},{plain(y)}" for x, y in outline[0][0])
+        points = ";".join(f"{format_coordinate(x)},{format_coordinate(y)}" for x, y in outline[0][0])
         shape = SubElement(image, "polygon", {**common, "points": points})
     else:
         tight = mask.trimmed()
@@ -129,7 +129,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     """
     root = read_xml(path, TITLE)
     if root.tag != "annotations":
-        raise InputError(f"{path} is not {TITLE}: its root is {shown(root.tag)}, not 'annotations'.")
+        raise InputError(f"{path} is not {TITLE}: its root is {quoted(root.tag)}, not 'annotations'.")
     tracks = len(root.findall("track"))
     if tracks and root.find("image") is None:
         raise InputError(f"{path} is for a video: export it from CVAT as 'CVAT for images'.")
@@ -141,7 +141,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
             if not name:
                 raise InputError("has no name")
             if name in sheets:
-                raise InputError(f"is named {shown(name)}, like an earlier one")
+                raise InputError(f"is named {quoted(name)}, like an earlier one")
             sheets[name] = Sheet(*pictures.known(name, size_of(image.get("height"), image.get("width"))))
             for number_, shape in enumerate(image, start=1):
                 with problems.at(f"{shortened(name)} shape {number_}", sheets[name].left_out):
@@ -153,31 +153,31 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     return assembled(list(sheets.values()), list(dict.fromkeys(name for name in classes if name)))
 
 
-def _specimen(shape: Element, size: Size | None) -> Specimen:
+def _specimen(shape: Element, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of a shape."""
     if shape.tag in _WITHOUT_AREA:
         raise NoArea(_WITHOUT_AREA[shape.tag])
     name = shape.get("label") or DEFAULT_CLASS
     facts = Facts.parsed({item.get("name", ""): (item.text or "").strip() for item in shape.findall("attribute")})
     if shape.tag == "box":
-        x0, y0, x1, y1 = (number(shape.get(key), key) for key in _EDGES)
-        angle = math.radians(number(shape.get("rotation", 0), "rotation"))
-        return Specimen.rectangle(name, between(x0, y0, x1, y1, angle), size, facts)
+        x0, y0, x1, y1 = (parse_number(shape.get(key), key) for key in _EDGES)
+        angle = math.radians(parse_number(shape.get("rotation", 0), "rotation"))
+        return ParsedSpecimen.rectangle(name, between(x0, y0, x1, y1, angle), size, facts)
     if shape.tag == "ellipse":
-        cx, cy, rx, ry = (number(shape.get(key), key) for key in _ROUND)
-        angle = math.radians(number(shape.get("rotation", 0), "rotation"))
-        return Specimen.outlined(name, ((ellipse(cx, cy, 2 * rx, 2 * ry, angle),),), size, facts)
+        cx, cy, rx, ry = (parse_number(shape.get(key), key) for key in _ROUND)
+        angle = math.radians(parse_number(shape.get("rotation", 0), "rotation"))
+        return ParsedSpecimen.outlined(name, ((ellipse(cx, cy, 2 * rx, 2 * ry, angle),),), size, facts)
     if shape.tag == "polygon":
         points = [pair.split(",") for pair in (shape.get("points") or "").split(";")]
-        return Specimen.outlined(name, ((ring_of(points),),), size, facts)
+        return ParsedSpecimen.outlined(name, ((parse_ring(points),),), size, facts)
     if shape.tag == "mask":
-        return Specimen.masked(name, _mask(shape), size, facts)
+        return ParsedSpecimen.masked(name, _mask(shape), size, facts)
     raise InputError(f"is a {shortened(shape.tag)}, which is not a known CVAT shape")
 
 
 def _mask(shape: Element) -> CroppedMask:
     """Return the mask of run lengths along its rows."""
-    left, top, width, height = (number(shape.get(key), key) for key in _PLACE)
+    left, top, width, height = (parse_number(shape.get(key), key) for key in _PLACE)
     if not (0 < width * height <= LARGEST and min(width, height) >= 1 and max(abs(left), abs(top)) <= FARTHEST):
         raise InputError(f"has a mask of {width:g} x {height:g} pixels")
     runs = (shape.get("rle") or "").split(",")

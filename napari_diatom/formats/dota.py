@@ -16,11 +16,11 @@ from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_text
-from napari_diatom.formats.shared.field_values import plain
+from napari_diatom.formats.shared.field_values import format_coordinate
 from napari_diatom.formats.shared.file_sets import read_each, write_each
 from napari_diatom.formats.shared.image_index import Pictures
-from napari_diatom.formats.shared.parsed_specimens import Problems, Sheet, Size, Specimen, assembled
-from napari_diatom.formats.shared.polygon_repair import box_round, ring_of
+from napari_diatom.formats.shared.parsed_specimens import ParsedSpecimen, Problems, Sheet, Size, assembled
+from napari_diatom.formats.shared.polygon_repair import box_round, parse_ring
 
 TITLE: Final = "DOTA"
 SUFFIX: Final = ".txt"
@@ -57,7 +57,9 @@ def _text(part: Annotations) -> str:
     found = part.detections
     lines = ["imagesource:napari-diatom\n", "gsd:null\n"]
     for corners, class_id in zip(geometry.corners(found.boxes), found.class_ids.tolist(), strict=True):
-        lines.append(f"{' '.join(plain(value) for value in corners.ravel())} {word(found.classes[class_id])} 0\n")
+        lines.append(
+            f"{' '.join(format_coordinate(value) for value in corners.ravel())} {word(found.classes[class_id])} 0\n"
+        )
     return "".join(lines)
 
 
@@ -89,7 +91,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     return sheet
 
 
-def _specimen(line: str, size: Size | None) -> Specimen:
+def _specimen(line: str, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of a row."""
     cells = line.split()
     if len(cells) < 9 or cells[0].endswith(","):
@@ -99,4 +101,4 @@ def _specimen(line: str, size: Size | None) -> Specimen:
         raise InputError(f"has {len(cells)} cells; eight coordinates, a class and a difficulty are needed")
     # Difficulty is the last cell, but some programs leave it out.
     name = " ".join(cells[8:-1] if len(cells) > 9 and cells[-1].isdigit() else cells[8:])
-    return Specimen.rectangle(name, box_round(ring_of(np.array(cells[:8], dtype=object))), size)
+    return ParsedSpecimen.rectangle(name, box_round(parse_ring(np.array(cells[:8], dtype=object))), size)

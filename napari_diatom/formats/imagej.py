@@ -28,20 +28,20 @@ from napari_diatom.core.mask_polygons import MOST_POINTS
 from napari_diatom.core.text_files import read_bytes
 from napari_diatom.formats.shared.file_sets import read_each, write_each
 from napari_diatom.formats.shared.image_index import Pictures
-from napari_diatom.formats.shared.name_index import base_name, page_of
+from napari_diatom.formats.shared.name_index import base_name, split_page
 from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     Facts,
     NoArea,
+    ParsedSpecimen,
     Problems,
     Sheet,
     Size,
-    Specimen,
     assembled,
     some_of,
 )
-from napari_diatom.formats.shared.polygon_repair import ellipse, nested, ring_of
-from napari_diatom.formats.shared.specimen_shapes import between, corners_of, outline_of
+from napari_diatom.formats.shared.polygon_repair import ellipse, nested, parse_ring
+from napari_diatom.formats.shared.specimen_shapes import between, corners_of, specimen_polygons
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -98,11 +98,11 @@ def _region(part: Annotations, i: int) -> ImagejRoi:
 
     found = part.detections
     name = found.classes[int(found.class_ids[i])]
-    outline = outline_of(part, i)
+    outline = specimen_polygons(part, i)
     region = ImagejRoi.frompoints(np.concatenate([ring for polygon in outline for ring in polygon])
                                   if outline is not None else corners_of(part, i))  # fmt: skip
     region.name = f"{i + 1:05d}"
-    region.position = page_of(base_name(part.image))[1] or 0
+    region.position = split_page(base_name(part.image))[1] or 0
     region.props = "".join(f"{key}: {_escaped(text)}\n" for key, text in _texts(part, i, name).items())
     if outline is None:
         first, second, third, fourth = corners_of(part, i)
@@ -163,7 +163,7 @@ def _sheets(file: Path, pictures: Pictures) -> list[Sheet]:
     """Read the regions of one file: an image, or the fields of a stack that they lie on."""
     image, size = pictures.known(file.stem, None, file)
     # A file that is itself named after a field holds that field alone.
-    fields = 1 if page_of(file.stem)[1] is not None else pictures.fields(file.stem)
+    fields = 1 if split_page(file.stem)[1] is not None else pictures.fields(file.stem)
     problems = Problems()
     sheets: dict[int, Sheet] = {1: Sheet(image, size)}
     for name, content in _regions(read_bytes(file), file).items():
@@ -258,7 +258,7 @@ def _parsed(content: bytes) -> ImagejRoi:
         raise InputError(f"is damaged: {_short(error)}") from None
 
 
-def _specimen(region: ImagejRoi, content: bytes, size: Size | None) -> Specimen:
+def _specimen(region: ImagejRoi, content: bytes, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of a region, which was read from ``content``."""
     from roifile import ROI_SUBTYPE, ROI_TYPE
 
@@ -274,24 +274,24 @@ def _specimen(region: ImagejRoi, content: bytes, size: Size | None) -> Specimen:
     name = known.get("class") or (named if named and not _AUTOMATIC.fullmatch(named) else DEFAULT_CLASS)
     facts = Facts.parsed(known)
     if region.composite:
-        return Specimen.outlined(name, _outline(path), size, facts)
+        return ParsedSpecimen.outlined(name, _outline(path), size, facts)
     if region.subtype == ROI_SUBTYPE.ROTATED_RECT:
         (width,) = struct.unpack(">f", content[52:56])
         dx, dy = region.x2 - region.x1, region.y2 - region.y1
         box = [(region.x1 + region.x2) / 2, (region.y1 + region.y2) / 2, np.hypot(dx, dy), width, np.arctan2(dy, dx)]
-        return Specimen.rectangle(name, box, size, facts)
+        return ParsedSpecimen.rectangle(name, box, size, facts)
     edges: tuple[float, float, float, float] = (region.left, region.top, region.right, region.bottom)
     if region.subpixelrect:
         edges = (region.xd, region.yd, region.xd + region.widthd, region.yd + region.heightd)
     if region.roitype == ROI_TYPE.RECT:
-        return Specimen.rectangle(name, between(*edges), size, facts)
+        return ParsedSpecimen.rectangle(name, between(*edges), size, facts)
     if region.roitype == ROI_TYPE.OVAL:
         ring = ellipse(*between(*edges))
     elif region.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
-        ring = ring_of(coordinates)
+        ring = parse_ring(coordinates)
     else:
         raise NoArea(region.roitype.name.lower())
-    return Specimen.outlined(name, ((ring,),), size, facts)
+    return ParsedSpecimen.outlined(name, ((ring,),), size, facts)
 
 
 def _properties(text: str) -> dict[str, str]:
@@ -324,4 +324,4 @@ def _outline(steps: list[float]) -> Outline:
         raise InputError("has an empty path")
     if len(steps) > 3 * MOST_POINTS:
         raise InputError(f"has a path of more than {MOST_POINTS:,} points, which is absurdly many")
-    return nested([ring_of(ring) for ring in rings])
+    return nested([parse_ring(ring) for ring in rings])

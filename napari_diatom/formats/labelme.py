@@ -33,14 +33,14 @@ from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     Facts,
     NoArea,
+    ParsedSpecimen,
     Problems,
     Sheet,
     Size,
-    Specimen,
     assembled,
 )
-from napari_diatom.formats.shared.polygon_repair import Ring, box_round, bridged, ellipse, ring_of
-from napari_diatom.formats.shared.specimen_shapes import between, bounds_of, corners_of, is_upright, outline_of
+from napari_diatom.formats.shared.polygon_repair import Ring, box_round, bridged, ellipse, parse_ring
+from napari_diatom.formats.shared.specimen_shapes import between, bounds_of, corners_of, is_upright, specimen_polygons
 
 TITLE: Final = "LabelMe"
 SUFFIX: Final = ".json"
@@ -86,7 +86,7 @@ def _shapes(part: Annotations, i: int) -> list[dict[str, Any]]:
     """Return the shapes of specimen ``i``, one for each of its islands."""
     found = part.detections
     facts = Facts.of(part, i)
-    outline = outline_of(part, i)
+    outline = specimen_polygons(part, i)
     shape: dict[str, Any] = {
         "label": found.classes[int(found.class_ids[i])],
         "score": facts.score,
@@ -147,9 +147,11 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     return sheet
 
 
-def _joined(items: Sequence[Mapping[str, Any]], name: str, size: Size | None) -> Specimen:
+def _joined(items: Sequence[Mapping[str, Any]], name: str, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of several islands."""
-    return Specimen.outlined(name, tuple((ring_of(item.get("points")),) for item in items), size, _facts(items[0]))
+    return ParsedSpecimen.outlined(
+        name, tuple((parse_ring(item.get("points")),) for item in items), size, _facts(items[0])
+    )
 
 
 def _facts(item: Mapping[str, Any]) -> Facts:
@@ -159,7 +161,7 @@ def _facts(item: Mapping[str, Any]) -> Facts:
     return Facts.parsed({**known, "score": item.get("score")})
 
 
-def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen:
+def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of a shape."""
     kind = item.get("shape_type", "polygon")
     if isinstance(kind, str) and kind in _WITHOUT_AREA:
@@ -167,17 +169,17 @@ def _specimen(item: Mapping[str, Any], name: str, size: Size | None) -> Specimen
     facts = _facts(item)
     if kind == "rectangle":
         low, high = _ends(item.get("points"))
-        return Specimen.rectangle(name, between(*low, *high), size, facts)
+        return ParsedSpecimen.rectangle(name, between(*low, *high), size, facts)
     if kind == "rotation":
-        return Specimen.rectangle(name, box_round(ring_of(item.get("points"))), size, facts)
+        return ParsedSpecimen.rectangle(name, box_round(parse_ring(item.get("points"))), size, facts)
     if kind in ("polygon", "quadrilateral"):
-        return Specimen.outlined(name, ((ring_of(item.get("points")),),), size, facts)
+        return ParsedSpecimen.outlined(name, ((parse_ring(item.get("points")),),), size, facts)
     if kind == "circle":
         (x, y), edge = _points(item.get("points"))[:2]
         across = 2 * math.dist((x, y), edge)
-        return Specimen.outlined(name, _circle(x, y, across), size, facts)
+        return ParsedSpecimen.outlined(name, _circle(x, y, across), size, facts)
     if kind == "mask":
-        return Specimen.masked(name, _mask(item), size, facts)
+        return ParsedSpecimen.masked(name, _mask(item), size, facts)
     raise InputError(f"is a {shortened(str(kind))}, which is not a known LabelMe shape")
 
 

@@ -44,8 +44,8 @@ class Layout(StrEnum):
     FOLDER = "a folder with the images"
 
 
-class Holds(StrEnum):
-    """What a format may hold of specimens and images."""
+class Capability(StrEnum):
+    """A property of specimens or images that a format can store."""
 
     BOXES = "boxes"
     ROTATION = "rotation"
@@ -82,19 +82,19 @@ class Format:
         Of its files.
     layout : Layout
         How images and files belong together.
-    holds : frozenset of Holds
+    capabilities : frozenset of Capability
         What of the specimens it can hold.
     reader, writer : callable
         What :meth:`read` and :meth:`write` call.
     spelling : callable
-        Returns a class as the format spells it; formats that hold :attr:`Holds.NAMES` return it as it is.
+        Returns a class as the format spells it; formats that hold :attr:`Capability.NAMES` return it as it is.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
     layout: Layout
-    holds: frozenset[Holds]
+    capabilities: frozenset[Capability]
     reader: Reader
     writer: Writer
     spelling: Callable[[str], str] = _same
@@ -161,21 +161,23 @@ class Format:
         named = with_sizes(annotations, pictures)
         if split is None:
             self.writer(path, named, pictures)
-        elif Holds.SPLITS in self.holds:
+        elif Capability.SPLITS in self.capabilities:
             self.writer(path, named, pictures, split=split)
         else:
             raise InputError(f"{self.title} has no splits.")
 
 
-_ATTRIBUTES: Final = frozenset({Holds.SCORES, Holds.STATUS, Holds.ORIGIN, Holds.CUT})
-_PLAIN: Final = frozenset({Holds.BOXES, Holds.OVERLAPS, Holds.CLASSES, Holds.NAMES, Holds.BEYOND})
-_ALL: Final = frozenset(Holds) - {Holds.SPLITS, Holds.IDS, Holds.TAXA}
-_OUTLINES: Final = frozenset({Holds.ROTATION, Holds.MASKS, Holds.HOLES, Holds.ISLANDS})
-_IMAGES: Final = frozenset({Holds.SIZE, Holds.EMPTY})
-_DATASET: Final = (_PLAIN - {Holds.BEYOND}) | _IMAGES | {Holds.SPLITS}
+_ATTRIBUTES: Final = frozenset({Capability.SCORES, Capability.STATUS, Capability.ORIGIN, Capability.CUT})
+_PLAIN: Final = frozenset(
+    {Capability.BOXES, Capability.OVERLAPS, Capability.CLASSES, Capability.NAMES, Capability.BEYOND}
+)
+_ALL: Final = frozenset(Capability) - {Capability.SPLITS, Capability.IDS, Capability.TAXA}
+_OUTLINES: Final = frozenset({Capability.ROTATION, Capability.MASKS, Capability.HOLES, Capability.ISLANDS})
+_IMAGES: Final = frozenset({Capability.SIZE, Capability.EMPTY})
+_DATASET: Final = (_PLAIN - {Capability.BEYOND}) | _IMAGES | {Capability.SPLITS}
 
 
-def _yolo(name: str, kind: yolo_rows.Kind, more: frozenset[Holds]) -> Format:
+def _yolo(name: str, kind: yolo_rows.Kind, more: frozenset[Capability]) -> Format:
     """Return a format of Ultralytics' datasets."""
     read, write = partial(yolo.read, kind=kind), partial(yolo.write, kind=kind)
     return Format(name, kind.title, (".yaml", ".yml"), Layout.FOLDER, _DATASET | more, read, write)
@@ -187,20 +189,20 @@ FORMATS: Final = (
         geojson_files.TITLE,
         (geojson.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        _ALL | {Holds.IDS, Holds.TAXA},
+        _ALL | {Capability.IDS, Capability.TAXA},
         geojson_files.read,
         geojson_files.write,
     ),
     Format("coco", coco_files.TITLE, (coco.SUFFIX,), Layout.ONE_FILE, _ALL, coco_files.read, coco_files.write),
     _yolo("yolo", yolo_rows.UPRIGHT, frozenset()),
-    _yolo("yolo-obb", yolo_rows.ORIENTED, frozenset({Holds.ROTATION})),
+    _yolo("yolo-obb", yolo_rows.ORIENTED, frozenset({Capability.ROTATION})),
     _yolo("yolo-seg", yolo_rows.POLYGONS, _OUTLINES),
     Format(
         "dota",
         dota.TITLE,
         (dota.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        (_PLAIN - {Holds.NAMES}) | {Holds.ROTATION, Holds.EMPTY},
+        (_PLAIN - {Capability.NAMES}) | {Capability.ROTATION, Capability.EMPTY},
         dota.read,
         dota.write,
         dota.word,
@@ -210,7 +212,7 @@ FORMATS: Final = (
         voc.TITLE,
         (voc.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        (_PLAIN - {Holds.NAMES}) | _IMAGES,
+        (_PLAIN - {Capability.NAMES}) | _IMAGES,
         voc.read,
         voc.write,
         voc.spelling,
@@ -220,7 +222,7 @@ FORMATS: Final = (
         labelme.TITLE,
         (labelme.SUFFIX,),
         Layout.FILE_PER_IMAGE,
-        _ALL - {Holds.PIXEL_SIZE},
+        _ALL - {Capability.PIXEL_SIZE},
         labelme.read,
         labelme.write,
     ),
@@ -238,17 +240,25 @@ FORMATS: Final = (
         biigle_csv.TITLE,
         (biigle_csv.SUFFIX,),
         Layout.ONE_FILE,
-        _PLAIN | _OUTLINES | {Holds.SIZE},
+        _PLAIN | _OUTLINES | {Capability.SIZE},
         biigle_csv.read,
         biigle_csv.write,
     ),
-    Format("cvat", cvat.TITLE, (cvat.SUFFIX,), Layout.ONE_FILE, _ALL - {Holds.PIXEL_SIZE}, cvat.read, cvat.write),
+    Format("cvat", cvat.TITLE, (cvat.SUFFIX,), Layout.ONE_FILE, _ALL - {Capability.PIXEL_SIZE}, cvat.read, cvat.write),
     Format(
         "label-tiff",
         label_files.TITLE,
         label_tiff.SUFFIXES,
         Layout.FILE_PER_IMAGE,
-        _IMAGES | {Holds.MASKS, Holds.HOLES, Holds.ISLANDS, Holds.PIXEL_SIZE, Holds.NAMES, Holds.BEYOND},
+        _IMAGES
+        | {
+            Capability.MASKS,
+            Capability.HOLES,
+            Capability.ISLANDS,
+            Capability.PIXEL_SIZE,
+            Capability.NAMES,
+            Capability.BEYOND,
+        },
         label_files.read,
         label_files.write,
     ),
@@ -257,7 +267,7 @@ FORMATS: Final = (
         imagej.TITLE,
         (imagej.SUFFIX, imagej.SINGLE),
         Layout.FILE_PER_IMAGE,
-        _ALL - {Holds.SIZE, Holds.PIXEL_SIZE},
+        _ALL - {Capability.SIZE, Capability.PIXEL_SIZE},
         imagej.read,
         imagej.write,
     ),

@@ -14,12 +14,19 @@ from xml.etree.ElementTree import Element, SubElement
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import read_xml
-from napari_diatom.formats.shared.field_values import number, plain, size_of, xml_text
+from napari_diatom.formats.shared.field_values import format_coordinate, parse_number, size_of, xml_text
 from napari_diatom.formats.shared.file_sets import read_each, write_each
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
-from napari_diatom.formats.shared.parsed_specimens import DEFAULT_CLASS, Problems, Sheet, Size, Specimen, assembled
+from napari_diatom.formats.shared.parsed_specimens import (
+    DEFAULT_CLASS,
+    ParsedSpecimen,
+    Problems,
+    Sheet,
+    Size,
+    assembled,
+)
 from napari_diatom.formats.shared.specimen_shapes import between, bounds_of
 
 TITLE: Final = "Pascal VOC"
@@ -60,7 +67,7 @@ def _text(part: Annotations) -> str:
         SubElement(item, "difficult").text = "0"
         box = SubElement(item, "bndbox")
         for name, edge in zip(_EDGES, bounds_of(part, i), strict=True):
-            SubElement(box, name).text = plain(edge)
+            SubElement(box, name).text = format_coordinate(edge)
     return xml_text(root)
 
 
@@ -84,7 +91,7 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     """Read the file of one image."""
     root = read_xml(file, TITLE)
     if root.tag != "annotation":
-        raise InputError(f"{file} is not {TITLE}: its root is {shown(root.tag)}, not 'annotation'.")
+        raise InputError(f"{file} is not {TITLE}: its root is {quoted(root.tag)}, not 'annotation'.")
     stated = size_of(root.findtext("size/height"), root.findtext("size/width"))
     image, size = pictures.known((root.findtext("filename") or "").strip() or file.stem, stated, file)
     sheet = Sheet(image, size)
@@ -96,13 +103,13 @@ def _sheet(file: Path, pictures: Pictures) -> Sheet:
     return sheet
 
 
-def _specimen(item: Element, size: Size | None) -> Specimen:
+def _specimen(item: Element, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of an object."""
     name = spelling(item.findtext("name") or "")
     rotated = item.find("robndbox")
     if rotated is not None:
-        return Specimen.rectangle(name, [number(rotated.findtext(key), key) for key in _ROTATED], size)
+        return ParsedSpecimen.rectangle(name, [parse_number(rotated.findtext(key), key) for key in _ROTATED], size)
     box = item.find("bndbox")
     if box is None:
         raise InputError("has no bndbox")
-    return Specimen.rectangle(name, between(*(number(box.findtext(key), key) for key in _EDGES)), size)
+    return ParsedSpecimen.rectangle(name, between(*(parse_number(box.findtext(key), key) for key in _EDGES)), size)

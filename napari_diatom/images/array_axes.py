@@ -23,7 +23,7 @@ LETTERS: Final = "YXCZ"
 _COLOURS: Final = (3, 4)
 
 
-def image_of(
+def image_from_array(
     array: Any, name: str, pixel_size_um: float | None = None, axes: str | None = None, z: str = BEST
 ) -> SlideImage:
     """Return an array as an image.

@@ -27,9 +27,9 @@ _PNG: Final = 34933
 _WEBP: Final = 50001
 _JPEGXL: Final = frozenset({50002, 52546})
 _LERC: Final = 34887
-TOLD: Final = _JPEG | _JPEG2000 | _JPEGXL | {_PNG, _WEBP, _LERC}
+WITH_SIZE: Final = _JPEG | _JPEG2000 | _JPEGXL | {_PNG, _WEBP, _LERC}
 """Compressions of TIFF whose streams say how large they are, ..."""
-TAKEN: Final = TOLD | {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000}
+SUPPORTED: Final = WITH_SIZE | {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000}
 """... and all that are read. The decoder of JPEG XR crashes on damaged data, and nothing is known of others."""
 
 
@@ -61,8 +61,8 @@ class Stream:
         return self.scans > FEWEST_SCANS and self.scans * self.height * self.width > MOST_SCAN_PIXELS
 
 
-def jpeg(data: bytes) -> Stream | None:
-    """Return the size of a JPEG stream, None where it does not tell."""
+def jpeg_size(data: bytes) -> Stream | None:
+    """Return the size of a JPEG stream, None where the stream does not state it."""
     at = 2 if data[:2] == b"\xff\xd8" else 0
     found: Stream | None = None
     progressive = False
@@ -96,7 +96,7 @@ def jpeg(data: bytes) -> Stream | None:
 
 
 def of_tiff(compression: int, data: bytes) -> Stream | None:
-    """Return the size of one tile or strip of a TIFF file in a compression of :data:`TOLD`, None where it tells none.
+    """Return the size of one tile or strip of a TIFF file in a compression of :data:`WITH_SIZE`, None where unknown.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def of_tiff(compression: int, data: bytes) -> Stream | None:
     """
     try:
         if compression in _JPEG:
-            return jpeg(data)
+            return jpeg_size(data)
         if compression in _JPEG2000:
             return _jpeg2000(data)
         if compression == _PNG:

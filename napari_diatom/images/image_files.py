@@ -74,7 +74,7 @@ _KINDS: Final[Sequence[tuple[Callable[[int], bool], str]]] = (
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class SkippedFile:
     """A file or folder that looks like an image, or was named as one, and is not read; ``reason`` is a sentence."""
 
     path: Path
@@ -89,12 +89,12 @@ class FoundImages:
     ----------
     images : tuple of Path
         Image files, each once.
-    passed_over : tuple of PassedOver
+    passed_over : tuple of SkippedFile
         What is not read.
     """
 
     images: tuple[Path, ...]
-    passed_over: tuple[PassedOver, ...]
+    passed_over: tuple[SkippedFile, ...]
 
 
 def search(inputs: Sequence[str]) -> FoundImages:
@@ -109,7 +109,7 @@ def search(inputs: Sequence[str]) -> FoundImages:
         When an input does not exist, cannot be looked into, or holds no image; or when no image is left at all.
     """
     images: dict[str, Path] = {}
-    passed: dict[str, PassedOver] = {}
+    passed: dict[str, SkippedFile] = {}
     roots = [os.path.realpath(text) for text in inputs if "\0" not in text and os.path.isdir(text)]
     for text in inputs:
         try:
@@ -187,7 +187,7 @@ class _Search:
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = roots
         self._images: list[Path] = []
-        self._passed: list[PassedOver] = []
+        self._passed: list[SkippedFile] = []
 
     def __bool__(self) -> bool:
         return bool(self._images or self._passed)
@@ -219,14 +219,14 @@ class _Search:
         except FileNotFoundError:  # a link that leads nowhere: reading it says so
             fault = None
         if fault:
-            self._passed.append(PassedOver(path, fault))
+            self._passed.append(SkippedFile(path, fault))
         elif is_read:
             self._images.append(path)
         else:
             self._pass(path)
 
     def _pass(self, path: Path) -> None:
-        self._passed.append(PassedOver(path, f"{path} has an unsupported format. {advice(path)}"))
+        self._passed.append(SkippedFile(path, f"{path} has an unsupported format. {advice(path)}"))
 
     def _folder(self, folder: Path) -> None:
         """Take the images in a folder and its subfolders, in natural order."""
@@ -238,7 +238,7 @@ class _Search:
         for root, folders, files in os.walk(folder, onerror=refuse):
             if not _ZARR_MARKS.isdisjoint(files):
                 self._passed.append(
-                    PassedOver(Path(root), f"{root} is a Zarr image, which is not supported. {advice(Path('a.zarr'))}")
+                    SkippedFile(Path(root), f"{root} is a Zarr image, which is not supported. {advice(Path('a.zarr'))}")
                 )
                 folders.clear()
                 continue
@@ -257,13 +257,13 @@ class _Search:
             return False
         if name.endswith(_PLANES):
             text = f"{path} holds the planes of an OIF file. {advice(Path('a.oif'))}"
-            self._passed.append(PassedOver(path, text))
+            self._passed.append(SkippedFile(path, text))
             return False
         if path.is_symlink() and not any(_is_within(os.path.realpath(path), root) for root in self._roots):
             text = (
                 f"{path} is a link to another folder, which is not followed. To include that folder, name it as well."
             )
-            self._passed.append(PassedOver(path, text))
+            self._passed.append(SkippedFile(path, text))
         return True
 
 

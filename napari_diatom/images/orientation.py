@@ -68,8 +68,8 @@ def swaps_sides(orientation: int) -> bool:
     return _STEPS[orientation][0]
 
 
-def words(orientation: int) -> str:
-    """Return what is done to the stored image to make it upright, as the end of a sentence; empty for none."""
+def describe_turn(orientation: int) -> str:
+    """Return the turn that makes the stored image upright, as the end of a sentence; empty for none."""
     return _TURNS.get(orientation, "")
 
 

@@ -82,7 +82,7 @@ class PixelSize:
 NOT_STATED: Final = PixelSize()
 
 
-def checked(pixel_size_um: float, source: str) -> float:
+def validate_pixel_size(pixel_size_um: float, source: str) -> float:
     """Return a pixel size that a person may give.
 
     Raises

@@ -27,7 +27,7 @@ from napari_diatom.images.image_files import SUFFIXES as SUFFIXES
 from napari_diatom.images.image_files import find_images as find_images
 from napari_diatom.images.image_files import irregular
 from napari_diatom.images.orientation import AS_STORED, Upright
-from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, checked, unusual
+from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, unusual, validate_pixel_size
 from napari_diatom.images.planes import BEST, EACH, PAGES, Focus, Pixels, Range, checked_z, finite
 from napari_diatom.images.raster_reader import RasterPixels
 from napari_diatom.images.tiff_reader import is_tiff, open_tiff
@@ -232,7 +232,7 @@ def open_images(
     """
     path = Path(path)
     if pixel_size_um is not None:
-        checked(pixel_size_um, "The given pixel size")
+        validate_pixel_size(pixel_size_um, "The given pixel size")
     z = checked_z(z)
     largest = checked_decode_mb(max_decode_mb) << 20
     head = _head(path)
@@ -355,12 +355,14 @@ def _slide(
     """Return an image with the pixel size that was given, else with the one that its file states."""
     size = found
     if given_um is not None:
-        warning = unusual(checked(given_um, name if path is None else str(path)))
+        warning = unusual(validate_pixel_size(given_um, name if path is None else str(path)))
         size = PixelSize(float(given_um), given, (warning,) if warning else ())
     shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
     height, width = shown[0].height, shown[0].width
-    told = size.notices, notices
-    return SlideImage(name, path, height, width, size.um, size.source, shown, *told, orientation, focus, digest)
+    notice_groups = size.notices, notices
+    return SlideImage(
+        name, path, height, width, size.um, size.source, shown, *notice_groups, orientation, focus, digest
+    )
 
 
 class _Array:
@@ -382,7 +384,7 @@ class _Array:
         """Keep the array: it belongs to somebody else."""
 
 
-class Readable(Protocol):
+class ReadableImage(Protocol):
     """An image whose windows can be read, such as :class:`~napari_diatom.images.slide_image.SlideImage`."""
 
     @property

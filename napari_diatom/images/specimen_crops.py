@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import draw_polygon
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.slide_image import ReadableImage
 
 MARGIN: Final = 1.15
 """Sides of a picture over the specimen's length."""
@@ -88,7 +88,7 @@ class Cutout:
         return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
-def upright_crop(image: Readable, box: ArrayLike, size: int, margin: float = MARGIN) -> NDArray[np.uint8]:
+def upright_crop(image: ReadableImage, box: ArrayLike, size: int, margin: float = MARGIN) -> NDArray[np.uint8]:
     """Return a square picture of a specimen with its apical axis from top to bottom.
 
     Only the part of the image round the specimen is read, at about the resolution of the picture. What lies outside the
@@ -96,7 +96,7 @@ def upright_crop(image: Readable, box: ArrayLike, size: int, margin: float = MAR
 
     Parameters
     ----------
-    image : Readable
+    image : ReadableImage
         The image.
     box : array-like, shape (5,)
         The specimen's oriented box, in pixels of the image.
@@ -118,13 +118,13 @@ def upright_crop(image: Readable, box: ArrayLike, size: int, margin: float = MAR
 
 
 def upright_cutout(
-    image: Readable, box: ArrayLike, size: int, outline: ArrayLike | None = None, view: View = UPRIGHT
+    image: ReadableImage, box: ArrayLike, size: int, outline: ArrayLike | None = None, view: View = UPRIGHT
 ) -> Cutout:
     """Return a specimen as a classifier sees it: as :func:`upright_crop`, with a mask of what belongs to it.
 
     Parameters
     ----------
-    image : Readable
+    image : ReadableImage
         The image.
     box : array-like, shape (5,)
         The specimen's oriented box, in pixels of the image.
@@ -153,7 +153,7 @@ def upright_cutout(
     return Cutout(pixels, np.asarray(distance, dtype=np.float32), inside)
 
 
-def is_outside(image: Readable, box: ArrayLike) -> bool:
+def is_outside(image: ReadableImage, box: ArrayLike) -> bool:
     """Tell whether a specimen, by its oriented box, lies wholly outside an image."""
     x0, y0, x1, y1 = geometry.bounds(np.reshape(box, (1, 5)))[0].tolist()
     return bool(x1 <= 0 or y1 <= 0 or x0 >= image.width or y0 >= image.height)
@@ -171,7 +171,7 @@ def _placement(box: ArrayLike, size: int, margin: float, view: View) -> tuple[ND
 
 
 def _picture(
-    image: Readable, placement: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
+    image: ReadableImage, placement: tuple[NDArray[np.float64], NDArray[np.float64]], size: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Read a picture, shape (size, size, 3), and tell which of its pixels lie in the image, shape (size, size)."""
     import cv2

@@ -15,9 +15,9 @@ from napari_diatom.images.tiff_descriptions import of_imagej, of_tifffile
 from napari_diatom.images.tiff_ome import of_ome
 from napari_diatom.images.tiff_scenes import (
     MOST_COMPARED,
+    AmbiguousAxesError,
     Part,
     Scene,
-    Unclear,
     copies_of,
     depth_of,
     pages_of,
@@ -49,7 +49,7 @@ def scenes(path: Path, file: Any) -> list[Scene]:
     notices: tuple[str, ...] = ()
     try:
         found = _named(path, file, first)
-    except Unclear as unclear:
+    except AmbiguousAxesError as unclear:
         found, notices = [], (str(unclear),)
     if found and not all(scene.is_even() for scene in found):
         found = []

@@ -11,9 +11,9 @@ from napari_diatom.core import text_files
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.tiff_scenes import (
     LARGEST_SIZE,
+    AmbiguousAxesError,
     Part,
     Scene,
-    Unclear,
     copies_of,
     grouped,
     outer_axes,
@@ -31,7 +31,7 @@ def of_imagej(path: Path, file: Any) -> list[Scene]:
     metadata = file.imagej_metadata or {}
     counts = [metadata.get(name, 1) for name in ("frames", "slices", "channels")]
     if not all(isinstance(count, int) and 0 < count < LARGEST_SIZE for count in counts):
-        raise Unclear("What ImageJ says of its planes cannot be read, so each page was used as a field.")
+        raise AmbiguousAxesError("What ImageJ says of its planes cannot be read, so each page was used as a field.")
     images = metadata.get("images", 1)
     see_only(file, "imagej")
     series = file.series

@@ -90,7 +90,7 @@ class _Kind:
         return struct.calcsize(self.order + self.entry)
 
 
-def survey(path: Path) -> Directories:
+def scan_directories(path: Path) -> Directories:
     """Look over the directories of a TIFF file.
 
     Raises

@@ -13,9 +13,9 @@ from napari_diatom.core import text_files
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.tiff_scenes import (
     PHOTOGRAPHS,
+    AmbiguousAxesError,
     Part,
     Scene,
-    Unclear,
     copies_of,
     depth_of,
     odds,
@@ -32,12 +32,14 @@ def of_ome(path: Path, file: Any) -> list[Scene]:
     try:
         root = text_files.parse_xml(file.ome_metadata or "", path, "OME-XML")
     except InputError:
-        raise Unclear("Its OME-XML cannot be read, so each page was used as a field.") from None
+        raise AmbiguousAxesError("Its OME-XML cannot be read, so each page was used as a field.") from None
     table = _OmeTable(path, file, root)
     found = [scene for number, image in enumerate(children(root, "Image")) for scene in table.image(number, image)]
     if not found:
         if table.others or next(children(root, "BinaryOnly"), None) is not None:
-            raise Unclear("Its OME-XML is in another file, which was not opened, so each page was used as a field.")
+            raise AmbiguousAxesError(
+                "Its OME-XML is in another file, which was not opened, so each page was used as a field."
+            )
         return []
     whole = [scene for scene, name in zip(found, table.names, strict=True) if not name.startswith(PHOTOGRAPHS)]
     found = whole or found

@@ -128,7 +128,7 @@ class TiffPixels:
             raise InputError(f"{path} holds {kind} pixels, which are not supported; save it as grey or RGB.")
         if key.dtype is None or key.dtype.kind not in "buif":
             raise InputError(f"{path} holds pixels of a kind that is not supported.")
-        if key.compression not in decoded_size.TAKEN:
+        if key.compression not in decoded_size.SUPPORTED:
             try:
                 kind = tifffile.COMPRESSION(key.compression).name
             except ValueError:
@@ -298,7 +298,7 @@ class TiffPixels:
 
     def _check_stream(self, data: bytes) -> None:
         """Raise InputError where a compressed tile or strip says of itself that it is too large."""
-        if self._compression not in decoded_size.TOLD or self._has_own_header:
+        if self._compression not in decoded_size.WITH_SIZE or self._has_own_header:
             return
         stream = decoded_size.of_tiff(self._compression, data)
         if stream is None:

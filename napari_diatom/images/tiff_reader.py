@@ -33,7 +33,7 @@ from napari_diatom.images.planes import (
     Sharpest,
 )
 from napari_diatom.images.tiff_axes import each_page, scenes
-from napari_diatom.images.tiff_directories import survey
+from napari_diatom.images.tiff_directories import scan_directories
 from napari_diatom.images.tiff_pixels import Segments, TiffPixels
 from napari_diatom.images.tiff_scenes import Part, Scene
 
@@ -94,7 +94,7 @@ def open_tiff(path: Path, z: str, largest_bytes: int) -> list[TiffField]:
     import tifffile
 
     with decoding(path, "is a damaged TIFF file"):
-        directories = survey(path)
+        directories = scan_directories(path)
         # A lone page of an LSM file has none of the thumbnails that tifffile looks for.
         flags: dict[str, Any] = {"is_ndpi": directories.is_ndpi, "is_scanimage": False}
         if directories.pages < 2:

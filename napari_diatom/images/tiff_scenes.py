@@ -76,7 +76,7 @@ class Scene:
         return len(kinds) == 1 and len({len(plane) for plane in self.stack}) == 1
 
 
-class Unclear(Exception):
+class AmbiguousAxesError(Exception):
     """What is said of the axes cannot be used, and why."""
 
 
@@ -144,7 +144,7 @@ def outer_axes(axes: str, shape: Sequence[int], page: Any) -> list[tuple[str, in
     for number in range(len(axes) + 1):
         if math.prod(shape[number:]) == inside:
             return list(zip(axes[:number], shape[:number], strict=True))
-    raise Unclear("What it says of its planes does not fit its pages, so each page was used as a field.")
+    raise AmbiguousAxesError("What it says of its planes does not fit its pages, so each page was used as a field.")
 
 
 def grouped(

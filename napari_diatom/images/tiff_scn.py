@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from napari_diatom.core import text_files
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.tiff_scenes import Part, Scene, Unclear, scene_of
+from napari_diatom.images.tiff_scenes import AmbiguousAxesError, Part, Scene, scene_of
 from napari_diatom.images.xml_elements import children, whole_number
 
 _OVERVIEW: Final = 4.0
@@ -19,7 +19,7 @@ def of_scn(path: Path, file: Any) -> list[Scene]:
     try:
         root = text_files.parse_xml(file.pages.first.description, path, "Leica XML")
     except InputError:
-        raise Unclear("Its Leica XML cannot be read, so each page was used as a field.") from None
+        raise AmbiguousAxesError("Its Leica XML cannot be read, so each page was used as a field.") from None
     pages = len(file.pages)
     found: list[Scene] = []
     for image in (item for collection in children(root, "collection") for item in children(collection, "image")):

@@ -9,8 +9,8 @@ from typing import Any, Final
 from napari_diatom.images.tiff_scenes import (
     MOST_COMPARED,
     PHOTOGRAPHS,
+    AmbiguousAxesError,
     Scene,
-    Unclear,
     grouped,
     outer_axes,
     planes_that_fit,
@@ -37,7 +37,7 @@ def of_kind(file: Any, kind: str) -> list[Scene]:
     try:
         series = list(file.series) if len(file.pages) <= MOST_COMPARED or kind in ("lsm", "stk", "fluoview") else ()
     except Exception:
-        raise Unclear(
+        raise AmbiguousAxesError(
             f"What its {kind.upper()} metadata say of planes and channels cannot be read, so each page was used as a "
             f"field."
         ) from None

@@ -58,7 +58,7 @@ def island(mask: CroppedMask) -> CroppedMask:
     return CroppedMask(labels[rows, columns] == best, mask.x0 + columns.start, mask.y0 + rows.start)
 
 
-def outline(mask: CroppedMask) -> Points:
+def trace_contour(mask: CroppedMask) -> Points:
     """Return the outer outline of the largest part of a mask, in image coordinates, not yet smoothed.
 
     Parameters
@@ -92,7 +92,7 @@ def smoothed(points: Points, sigma: float) -> Points:
     Parameters
     ----------
     points : ndarray, shape (M, 2)
-        As :func:`outline` returns them.
+        As :func:`trace_contour` returns them.
     sigma : float
         Standard deviation of the Gaussian in pixels along the outline.
     """

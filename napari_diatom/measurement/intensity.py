@@ -20,7 +20,7 @@ _NEIGHBOURHOOD: Final = 512
 """Side in pixels of the squares that are read one after the other, so that no part of a file is decoded twice."""
 
 
-class Readable(Protocol):
+class IntensitySource(Protocol):
     """What pixels are read from; :class:`~napari_diatom.images.slide_image.SlideImage` is one."""
 
     @property
@@ -56,7 +56,7 @@ class Brightness:
 UNKNOWN: Final = Brightness(math.nan, math.nan, math.nan)
 
 
-def readable(image: Readable | NDArray[Any]) -> Readable:
+def intensity_source(image: IntensitySource | NDArray[Any]) -> IntensitySource:
     """Return an image as something to read windows from; arrays, shape (H, W) or (H, W, channels), keep their values.
 
     Raises
@@ -71,7 +71,7 @@ def readable(image: Readable | NDArray[Any]) -> Readable:
     return _Array(image)
 
 
-def brightness(masks: Sequence[CroppedMask | None], image: Readable | NDArray[Any]) -> list[Brightness]:
+def brightness(masks: Sequence[CroppedMask | None], image: IntensitySource | NDArray[Any]) -> list[Brightness]:
     """Return the brightness inside masks, in their order; unknown where there is no mask.
 
     Parameters
@@ -87,7 +87,7 @@ def brightness(masks: Sequence[CroppedMask | None], image: Readable | NDArray[An
     InputError
         When the image cannot be read, or is an array of another shape.
     """
-    source = readable(image)
+    source = intensity_source(image)
     found = [UNKNOWN] * len(masks)
     present = [(i, mask) for i, mask in enumerate(masks) if mask is not None]
     for i, mask in sorted(present, key=lambda item: (item[1].y0 // _NEIGHBOURHOOD, item[1].x0 // _NEIGHBOURHOOD)):
@@ -95,7 +95,7 @@ def brightness(masks: Sequence[CroppedMask | None], image: Readable | NDArray[An
     return found
 
 
-def _inside(mask: CroppedMask, image: Readable) -> Brightness:
+def _inside(mask: CroppedMask, image: IntensitySource) -> Brightness:
     """Return the brightness inside one mask."""
     height, width = mask.pixels.shape
     left, right = max(mask.x0, 0), min(mask.x0 + width, image.width)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
-from napari_diatom.images.pixel_size import checked
+from napari_diatom.images.pixel_size import validate_pixel_size
 from napari_diatom.measurement.columns import SIZES_PX, sizes_in_um
-from napari_diatom.measurement.intensity import UNKNOWN, Readable, brightness
-from napari_diatom.measurement.morphometry import SHAPE_NAMES, shape_of
+from napari_diatom.measurement.intensity import UNKNOWN, IntensitySource, brightness
+from napari_diatom.measurement.morphometry import SHAPE_NAMES, measure_shape
 
 if TYPE_CHECKING:
     from napari_diatom.core.annotations import Annotations
@@ -134,14 +134,14 @@ class Measurements:
             When the pixel size cannot be right.
         """
         if pixel_size_um is not None:
-            checked(pixel_size_um, "The measurements")
+            validate_pixel_size(pixel_size_um, "The measurements")
         sizes = sizes_in_um({name: getattr(self, name) for name in SIZES_PX}, pixel_size_um)
         changed: dict[str, Any] = {**sizes, "pixel_size_um": pixel_size_um}
         return replace(self, **changed)
 
 
 def measure(
-    detections: Detections, pixel_size_um: float | None, image: Readable | NDArray[Any] | None = None
+    detections: Detections, pixel_size_um: float | None, image: IntensitySource | NDArray[Any] | None = None
 ) -> Measurements:
     """Measure specimens.
 
@@ -163,7 +163,7 @@ def measure(
     return _measure(detections, masks, pixel_size_um, image)
 
 
-def measure_annotations(annotations: Annotations, image: Readable | NDArray[Any] | None = None) -> Measurements:
+def measure_annotations(annotations: Annotations, image: IntensitySource | NDArray[Any] | None = None) -> Measurements:
     """Measure annotated specimens: polygons as the masks that they enclose, rectangles as boxes.
 
     Parameters
@@ -196,19 +196,19 @@ def _measure(
     detections: Detections,
     masks: Sequence[CroppedMask | None],
     pixel_size_um: float | None,
-    image: Readable | NDArray[Any] | None,
+    image: IntensitySource | NDArray[Any] | None,
 ) -> Measurements:
     """Measure specimens with these masks."""
     if pixel_size_um is not None:
-        checked(pixel_size_um, "The measurements")
+        validate_pixel_size(pixel_size_um, "The measurements")
     boxes = detections.boxes.astype(np.float64)
     length, width = boxes[:, 2], boxes[:, 3]
-    area = geometry.areas(boxes)
+    area = geometry.box_areas(boxes)
     for i, mask in enumerate(masks):
         if mask is not None:
             area[i] = mask.area
     filled = [mask if mask is not None and mask.pixels.any() else None for mask in masks]
-    shapes = [None if mask is None else shape_of(mask) for mask in filled]
+    shapes = [None if mask is None else measure_shape(mask) for mask in filled]
     shape = {
         name: np.array([np.nan if item is None else getattr(item, name) for item in shapes], dtype=np.float64)
         for name in SHAPE_NAMES

@@ -99,11 +99,11 @@ def oriented_box(mask: CroppedMask) -> NDArray[np.float64]:
     InputError
         When the mask is empty.
     """
-    points = contour.outline(mask)
+    points = contour.trace_contour(mask)
     return np.asarray(geometry.canonical([_box(contour.tips_kept(points), _direction(points))])[0])
 
 
-def shape_of(mask: CroppedMask) -> Shape:
+def measure_shape(mask: CroppedMask) -> Shape:
     """Measure a mask; the same mask object is measured once.
 
     Parameters
@@ -124,7 +124,7 @@ def shape_of(mask: CroppedMask) -> Shape:
 
 def _measured(mask: CroppedMask) -> Shape:
     """Return the shape of a mask."""
-    rough = contour.outline(mask)
+    rough = contour.trace_contour(mask)
     tips = contour.tips_kept(rough)
     box = _box(tips, _direction(rough))
     smooth = contour.smoothed(rough, _SMOOTHING)

@@ -73,10 +73,10 @@ def user_folder() -> Path:
 
 def available() -> list[ModelFolder]:
     """Return the bundled and the user's models by name; a damaged one hides only itself."""
-    return survey()[0]
+    return list_models()[0]
 
 
-def survey() -> tuple[list[ModelFolder], list[ModelError]]:
+def list_models() -> tuple[list[ModelFolder], list[ModelError]]:
     """Return the bundled and the user's models by name, and what is wrong with those that cannot be used."""
     found: dict[str, ModelFolder] = {}
     wrong: list[ModelError] = []
@@ -99,7 +99,7 @@ def _cards(home: Path) -> list[Path]:
         return []
 
 
-def find(name_or_path: str | Path) -> ModelFolder:
+def resolve_model(name_or_path: str | Path) -> ModelFolder:
     """Return a model by its name, or by the path of its folder or ``.diatom-model`` file.
 
     A name goes before a path: the working folder may well hold results that are called like a model.
@@ -224,7 +224,7 @@ def install(model: ModelFolder) -> ModelFolder:
     return ModelFolder(card, home)
 
 
-def pack(model: ModelFolder, path: Path) -> None:
+def pack_model(model: ModelFolder, path: Path) -> None:
     """Write a model as one ``.diatom-model`` file."""
     model.verify()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:

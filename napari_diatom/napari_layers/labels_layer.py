@@ -19,14 +19,14 @@ from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections, cut_flags
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.formats.label_image import painting
-from napari_diatom.formats.label_image.painting import Labels, Painter
+from napari_diatom.formats.label_image.painting import LabelPainter, Labels
 from napari_diatom.measurement import morphometry
 from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 
 MASKS_KEY: Final = "napari_diatom_masks"
-"""Entry of ``layer.metadata`` with the masks of its specimens; see :func:`draw`."""
+"""Entry of ``layer.metadata`` with the masks of its specimens; see :func:`draw_polygons`."""
 FACTS_KEY: Final = "napari_diatom_labels"
 """Entry of a Labels layer's metadata with its :class:`~napari_diatom.napari_layers.shapes_layer.ResultFacts`."""
 INDEX: Final = "index"
@@ -67,7 +67,7 @@ class Drawn:
         return bool(distances.min() <= _UNMOVED)
 
 
-def draw(detections: Detections, numbers: ArrayLike, plane: Sequence[int] = ()) -> dict[int, Drawn]:
+def draw_polygons(detections: Detections, numbers: ArrayLike, plane: Sequence[int] = ()) -> dict[int, Drawn]:
     """Return the polygons of specimens by their numbers, in their order.
 
     A polygon is the simplified outline of the largest part of a mask, to be added to a Shapes layer as it is; a
@@ -75,9 +75,11 @@ def draw(detections: Detections, numbers: ArrayLike, plane: Sequence[int] = ()) 
     """
     quads = shapes_layer.to_quads(detections.boxes, plane)
     found: dict[int, Drawn] = {}
-    for i, (number, mask) in enumerate(zip(np.asarray(numbers).tolist(), painting.masks_of(detections), strict=True)):
+    for i, (number, mask) in enumerate(
+        zip(np.asarray(numbers).tolist(), painting.masks_or_filled_boxes(detections), strict=True)
+    ):
         as_mask = detections.masks is not None and mask.area
-        shape = shapes_layer.to_points(cropped_masks.outline(mask), plane) if as_mask else quads[i]
+        shape = shapes_layer.to_points(cropped_masks.trace_outline(mask), plane) if as_mask else quads[i]
         found[int(number)] = Drawn(shape, detections.boxes[i], mask)
     return found
 
@@ -95,7 +97,7 @@ def drawn_in(metadata: Mapping[str, Any]) -> Mapping[int, Drawn] | None:
     return entry
 
 
-def to_detections(
+def masked_detections_from_shapes(
     shapes: Sequence[ArrayLike],
     features: Mapping[str, Any],
     facts: ResultFacts,
@@ -103,10 +105,10 @@ def to_detections(
 ) -> Detections:
     """Return the specimens of a Shapes layer, with masks where ``drawn`` is given.
 
-    As :func:`napari_diatom.napari_layers.shapes_layer.to_detections`. A shape that still shows the mask drawn under its
-    number has that mask and its box; any other one has the mask of the pixels whose centres lie in it.
+    As :func:`napari_diatom.napari_layers.shapes_layer.detections_from_shapes`. A shape that still shows the mask drawn
+    under its number has that mask and its box; any other one has the mask of the pixels whose centres lie in it.
     """
-    found = shapes_layer.to_detections(shapes, features, facts)
+    found = shapes_layer.detections_from_shapes(shapes, features, facts)
     if drawn is None:
         return found
     boxes = found.boxes.copy()
@@ -132,7 +134,7 @@ def to_labels(detections: Detections, height: int, width: int, numbers: ArrayLik
     InputError
         When a mask reaches beyond the image, or the numbers are not different and above 0.
     """
-    return Painter.of(detections, numbers, height, width).rows(0, height)
+    return LabelPainter.of(detections, numbers, height, width).rows(0, height)
 
 
 def labels_kwargs(
@@ -152,7 +154,11 @@ def labels_kwargs(
     colours: dict[int | None, Any] = {None: (0.0, 0.0, 0.0, 0.0), 0: (0.0, 0.0, 0.0, 0.0)}
     for number, class_id in zip(np.asarray(numbers).tolist(), detections.class_ids.tolist(), strict=True):
         colours[number] = (*(channel / 255 for channel in class_colour(class_id)), 1.0)
-    known = detections if detections.masks is not None else replace(detections, masks=painting.masks_of(detections))
+    known = (
+        detections
+        if detections.masks is not None
+        else replace(detections, masks=painting.masks_or_filled_boxes(detections))
+    )
     return {
         "name": f"{facts.image} masks",
         "features": label_features(features),
@@ -183,7 +189,7 @@ def label_features(features: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[An
     return table
 
 
-def from_labels(
+def detections_from_labels_layer(
     labels: ArrayLike, features: Mapping[str, Any], facts: ResultFacts, drawn: Mapping[int, Drawn] | None = None
 ) -> tuple[NDArray[np.int64], Detections, tuple[str, ...]]:
     """Return the specimens of a Labels layer, in the order of their numbers.
@@ -213,12 +219,12 @@ def from_labels(
         Per specimen; a person where it was changed.
     """
     array = np.asarray(labels)
-    numbers, found = painting.from_labels(array, "The Labels layer")
+    numbers, found = painting.detections_from_label_image(array, "The Labels layer")
     known = dict(zip(numbers.tolist(), zip(found.boxes, found.masks or (), strict=True), strict=True))
     changed = set(known)
     if drawn:
         before = Detections.of([item.box for item in drawn.values()], masks=[item.mask for item in drawn.values()])
-        painter = Painter.of(before, list(drawn), *array.shape)
+        painter = LabelPainter.of(before, list(drawn), *array.shape)
         painted = painter.rows(0, array.shape[0])
         differs = painted != array
         changed = (set(np.unique(array[differs]).tolist()) | set(np.unique(painted[differs]).tolist())) - {0}

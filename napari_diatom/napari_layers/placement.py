@@ -8,7 +8,6 @@ stored, the way from the upright image there as well.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.formats.shared.name_index import page_of
-from napari_diatom.images.orientation import AS_STORED, swaps_sides, to_stored, upright, words
+from napari_diatom.core.text import folded
+from napari_diatom.formats.shared.name_index import split_page
+from napari_diatom.images.orientation import AS_STORED, describe_turn, swaps_sides, to_stored, upright
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
 from napari_diatom.images.slide_image import open_images
 
@@ -32,7 +32,7 @@ _LARGEST_SHEAR: Final = 0.01
 
 
 @dataclass(frozen=True)
-class Shown:
+class LayerPixels:
     """What an image layer shows of its file.
 
     Attributes
@@ -52,8 +52,8 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """How specimens go with an image layer.
+class Alignment:
+    """How the coordinates of specimens map to an image layer.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Fit:
     of_stored: bool = False
 
 
-def pixels_of(layer: Any) -> Any:
+def stored_pixels(layer: Any) -> Any:
     """Return the stored array of an image layer at full resolution, not computed."""
     return layer.data[0] if layer.multiscale else layer.data
 
@@ -78,12 +78,12 @@ def pixels_of(layer: Any) -> Any:
 def upright_pixels(layer: Any) -> Any:
     """Return the array of an image layer at full resolution, upright and not computed."""
     shown = shown_by(layer)
-    return _turned(layer, shown.orientation or AS_STORED) if shown.is_stored else pixels_of(layer)
+    return _turned(layer, shown.orientation or AS_STORED) if shown.is_stored else stored_pixels(layer)
 
 
 def _turned(layer: Any, orientation: int) -> Any:
     """Return the array of a layer of stored pixels upright, along its last axes of space."""
-    array = pixels_of(layer)
+    array = stored_pixels(layer)
     if not hasattr(array, "swapaxes"):
         from dask.array import from_array
 
@@ -93,23 +93,23 @@ def _turned(layer: Any, orientation: int) -> Any:
     return np.moveaxis(turned, range(-lead, 0), range(lead))
 
 
-def shown_by(layer: Any) -> Shown:
+def shown_by(layer: Any) -> LayerPixels:
     """Return what an image layer shows of its file."""
     height, width = _size_of(layer)
     source = layer.source.path
     images = () if source is None else _described(Path(source))
     turns = {image.orientation for image in images}
     if len(turns) != 1:
-        return Shown(height, width, None)
+        return LayerPixels(height, width, None)
     (orientation,) = turns
     swapped = swaps_sides(orientation)
     image = images[0]
     if (height, width) != (image.height, image.width):
         is_other = not swapped or (height, width) != (image.width, image.height)
-        return Shown(height, width, None) if is_other else Shown(width, height, orientation, True)
+        return LayerPixels(height, width, None) if is_other else LayerPixels(width, height, orientation, True)
     if orientation == AS_STORED or (swapped and height != width):
-        return Shown(height, width, orientation)
-    return Shown(height, width, orientation, _is_stored(layer, image.path, orientation))
+        return LayerPixels(height, width, orientation)
+    return LayerPixels(height, width, orientation, _is_stored(layer, image.path, orientation))
 
 
 def _is_stored(layer: Any, path: Path, orientation: int) -> bool:
@@ -120,14 +120,14 @@ def _is_stored(layer: Any, path: Path, orientation: int) -> bool:
         image = open_images(path)[0].levels[0]
         bottom, right = min(image.height, _PROBE), min(image.width, _PROBE)
         expected = image.window(0, 0, right, bottom)
-        found = np.asarray(pixels_of(layer)[:bottom, :right]).reshape(bottom, right, -1)[..., : expected.shape[2]]
+        found = np.asarray(stored_pixels(layer)[:bottom, :right]).reshape(bottom, right, -1)[..., : expected.shape[2]]
     except (DiatomError, ValueError):
         return True
     return not np.array_equal(expected, found)
 
 
-def fit(layer: Any, height: int | None, width: int | None, orientation: int | None) -> Fit:
-    """Return how specimens go with an image layer.
+def align_to_layer(layer: Any, height: int | None, width: int | None, orientation: int | None) -> Alignment:
+    """Return how the coordinates of specimens map to an image layer.
 
     Parameters
     ----------
@@ -147,33 +147,34 @@ def fit(layer: Any, height: int | None, width: int | None, orientation: int | No
     from_stored = np.eye(3) if is_stored else np.asarray(np.linalg.inv(way), dtype=np.float64)
     if height is None or width is None:
         notice = _doubt(turn, "as the viewer shows it") if turn != AS_STORED else ""
-        return Fit(np.eye(3), notice, is_stored)
+        return Alignment(np.eye(3), notice, is_stored)
     if (height, width) != size:
         if orientation is None and swaps_sides(turn) and (width, height) == size:
-            return Fit(from_stored, of_stored=True)
+            return Alignment(from_stored, of_stored=True)
         H, W = _size_of(layer)
-        return Fit(
+        return Alignment(
             None,
             f"it is for an image of {width} x {height} px, and {layer.name} in the viewer has {W} x {H} px. "
             "It is opened in pixels and hidden, because its shapes would not lie on the specimens. It is shown when "
             "its own image is opened.",
         )
-    told = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
-    return Fit(from_stored @ way, "" if told else _doubt(turn, "upright"))
+    is_known = orientation is not None or turn == AS_STORED or (swaps_sides(turn) and height != width)
+    return Alignment(from_stored @ way, "" if is_known else _doubt(turn, "upright"))
 
 
 def _doubt(turn: int, taken: str) -> str:
     """Return that annotations do not say whether they are for the stored image or the upright one."""
     return (
-        f"the image is to be {words(turn)}, and the annotations do not say whether they are for the image upright or "
-        f"as it is stored. They are assumed to be for the image {taken}: check that they lie on the specimens."
+        f"the image is to be {describe_turn(turn)}, and the annotations do not say whether they are for the image "
+        f"upright or as it is stored. They are assumed to be for the image {taken}: check that they lie on the "
+        "specimens."
     )
 
 
-def place(
+def layer_transform(
     layer: Any, plane: Sequence[int] = (), matrix: NDArray[np.float64] | None = None, flat: bool = False
 ) -> dict[str, Any]:
-    """Return the keyword arguments that give another layer an image's place in the world.
+    """Return the keyword arguments that align another layer with an image in world coordinates.
 
     Parameters
     ----------
@@ -211,7 +212,7 @@ def place(
     }
 
 
-def pixel_size_of(layer: Any) -> PixelSize:
+def layer_pixel_size(layer: Any) -> PixelSize:
     """Return the pixel size of an image layer, as its place in the world or else its file states it."""
     size = _from_place(layer)
     if size != NOT_STATED or layer.source.path is None:
@@ -280,7 +281,7 @@ def _described_once(path: Path, modified: int, size: int) -> tuple[_Described, .
 
 def _size_of(layer: Any) -> tuple[int, int]:
     """Return the height and width of what an image layer shows, in pixels."""
-    shape = pixels_of(layer).shape
+    shape = stored_pixels(layer).shape
     height, width = shape[-3:-1] if layer.rgb else shape[-2:]
     return int(height), int(width)
 
@@ -318,7 +319,9 @@ class Match:
     named: bool = True
 
 
-def find(images: Sequence[Any], name: str, file: Path, size: tuple[int | None, int | None]) -> Match | None:
+def match_image_layer(
+    images: Sequence[Any], name: str, file: Path, size: tuple[int | None, int | None]
+) -> Match | None:
     """Return the image layer that a file of annotations belongs to, None where there is none.
 
     That is the layer of the file that the annotations name, or of that name; else the only image layer.
@@ -334,8 +337,8 @@ def find(images: Sequence[Any], name: str, file: Path, size: tuple[int | None, i
     size : tuple of int
         Height and width of the image, None where unknown.
     """
-    asked, page = page_of(name or file.stem)
-    parts = tuple(_key(part) for part in PurePosixPath(asked.replace("\\", "/")).parts)
+    asked, page = split_page(name or file.stem)
+    parts = tuple(folded(part) for part in PurePosixPath(asked.replace("\\", "/")).parts)
     ranked = sorted(enumerate(images), key=lambda item: (*_rank(item[1], parts, file, size), item[0]))
     if not ranked or not parts:
         return None
@@ -348,7 +351,7 @@ def find(images: Sequence[Any], name: str, file: Path, size: tuple[int | None, i
         return Match(best, (), notice, named=False)
     rivals = [image for image in images if image is not best and _rank(image, parts, file, size) == rank]
     notice = f"several images named {parts[-1]} are open; it lies over the one opened last." if rivals else ""
-    stacked = best.ndim == 3 and page is not None and 1 <= page <= pixels_of(best).shape[0]
+    stacked = best.ndim == 3 and page is not None and 1 <= page <= stored_pixels(best).shape[0]
     return Match(best, (page - 1,) if stacked and page is not None else (), notice)
 
 
@@ -357,7 +360,7 @@ def _rank(
 ) -> tuple[int, bool, bool]:
     """Return how well an image layer goes with annotations; 0 in the first place for one of another name."""
     path = None if layer.source.path is None else Path(os.path.abspath(layer.source.path))
-    own = () if path is None else tuple(_key(part) for part in path.parts)
+    own = () if path is None else tuple(folded(part) for part in path.parts)
     shown = shown_by(layer)
     fitting = size in ((shown.height, shown.width), (shown.width, shown.height))
     near = path is not None and path.parent == Path(os.path.abspath(file)).parent
@@ -365,10 +368,5 @@ def _rank(
     if depth:
         return 1 + depth, fitting, near
     names = [layer.name, *(() if path is None else (path.name,))]
-    stems = {_key(text) for name in names for text in (name, Path(name).stem)}
+    stems = {folded(text) for name in names for text in (name, Path(name).stem)}
     return int(bool(stems & {parts[-1], Path(parts[-1]).stem})), fitting, near
-
-
-def _key(text: str) -> str:
-    """Return a part of a path as it is compared: Unicode writes a letter in several ways, and systems ignore case."""
-    return unicodedata.normalize("NFC", text).casefold()

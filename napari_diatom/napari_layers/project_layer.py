@@ -48,7 +48,7 @@ def to_shape(specimen: Specimen, plane: Sequence[int] = ()) -> tuple[NDArray[np.
     if specimen.shape == "rectangle":
         return shapes_layer.to_quads([specimen.box], plane)[0], "rectangle"
     if specimen.pixels is not None:
-        return shapes_layer.to_points(cropped_masks.outline(specimen.pixels), plane), "polygon"
+        return shapes_layer.to_points(cropped_masks.trace_outline(specimen.pixels), plane), "polygon"
     assert specimen.outline is not None
     largest = max(specimen.outline, key=lambda polygon: geometry.polygon_area(polygon[0]))
     return shapes_layer.to_points(largest[0], plane), "polygon"
@@ -69,11 +69,11 @@ def from_shape(shape: ArrayLike, kind: str, name: str, **known: Any) -> Specimen
     points = shapes_layer.from_points(shape)
     if kind in ("polygon", "path") and len(points) > 2 and geometry.polygon_area(points) > 0:
         return Specimen.polygon(((points,),), name, **known)
-    box = box_of(points)
+    box = bounding_box(points)
     return Specimen.rectangle(geometry.min_area_box(points) if box is None else box, name, **known)
 
 
-def box_of(points: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def bounding_box(points: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the box of corners, shape (M, 2), as x, y; None where they span no area yet."""
     if len(points) < 3 or np.ptp(points, axis=0).max() < 1:
         return None
@@ -86,7 +86,7 @@ def is_same(shape: ArrayLike, kind: str, other: ArrayLike, its: str) -> bool:
     return kind == its and points.shape == others.shape and bool(np.abs(points - others).max() <= 0.01)
 
 
-def features(specimens: Sequence[Specimen], pixel_size_um: float | None) -> dict[str, list[Any]]:
+def feature_columns(specimens: Sequence[Specimen], pixel_size_um: float | None) -> dict[str, list[Any]]:
     """Return the columns of :data:`FEATURES`; sizes in µm are NaN while the pixel size is unknown."""
     boxes = np.array([item.box for item in specimens], dtype=np.float64).reshape(-1, 5)
     sizes = {shapes_layer.LENGTH_PX: boxes[:, 2], shapes_layer.WIDTH_PX: boxes[:, 3]}
@@ -126,9 +126,9 @@ def class_colours(classes: Sequence[ProjectClass]) -> Mapping[str, tuple[float, 
 
 def label(specimen: Specimen, pixel_size_um: float | None, by: By = "class") -> str:
     """Return the text beside a specimen: what ``by`` says, and its length."""
-    told = {"class": specimen.name, "status": specimen.status, "score": f"{specimen.score:.2f}"}[by]
+    text = {"class": specimen.name, "status": specimen.status, "score": f"{specimen.score:.2f}"}[by]
     length = specimen.box[2]
-    return f"{told}  " + (f"{length:.0f} px" if pixel_size_um is None else f"{length * pixel_size_um:.1f} µm")
+    return f"{text}  " + (f"{length:.0f} px" if pixel_size_um is None else f"{length * pixel_size_um:.1f} µm")
 
 
 def size_text(box: ArrayLike, pixel_size_um: float | None) -> str:

@@ -62,7 +62,7 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     features = meta.get("features")
     table = {} if features is None else features
     file = Path(path) if path.lower().endswith(geojson.SUFFIX) else Path(path + geojson.SUFFIX)
-    found = labels_layer.to_detections(data, table, facts, labels_layer.drawn_in(metadata))
+    found = labels_layer.masked_detections_from_shapes(data, table, facts, labels_layer.drawn_in(metadata))
     annotations = Annotations.of(
         found,
         origins=shapes_layer.origins_of(table, len(found)),
@@ -70,7 +70,7 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         height=facts.height,
         width=facts.width,
         pixel_size_um=facts.pixel_size_um,
-        names=shapes_layer.names_of(table, len(found)),
+        names=shapes_layer.taxon_names(table, len(found)),
         orientation=facts.orientation,
     )
     geojson.write(file, annotations)
@@ -117,7 +117,7 @@ def _shapes_layer(path: Path) -> LayerData:
     kwargs["edge_width"] = shapes_layer.edge_width(facts.height, facts.width)
     shapes = list(shapes_layer.to_quads(found.boxes, plane))
     if found.masks is not None:
-        drawn = labels_layer.draw(found, features[shapes_layer.SPECIMEN], plane)
+        drawn = labels_layer.draw_polygons(found, features[shapes_layer.SPECIMEN], plane)
         kwargs["metadata"] = {**kwargs["metadata"], **labels_layer.to_metadata(drawn)}
         polygons = (known.shape for known in drawn.values())
         shapes = [
@@ -133,17 +133,17 @@ def _placed(path: Path, read: Annotations) -> tuple[placement.Match | None, dict
     What the user has to know of it is shown.
     """
     images, tell = _viewer_images()
-    match = placement.find(images, read.image, path, (read.height, read.width))
+    match = placement.match_image_layer(images, read.image, path, (read.height, read.width))
     notices = [] if read.pixel_size_um is None else [unusual(read.pixel_size_um)]
     place: dict[str, Any] = {}
     if match is not None:
-        fit = placement.fit(match.layer, read.height, read.width, read.orientation)
+        fit = placement.align_to_layer(match.layer, read.height, read.width, read.orientation)
         notices += [match.notice, fit.notice]
         if fit.matrix is None:
             match, place = None, {"visible": False, "metadata": {shapes_layer.WAITING_KEY: True}}
         else:
             # The shapes themselves have the plane.
-            place = placement.place(match.layer, (), fit.matrix, flat=not match.plane)
+            place = placement.layer_transform(match.layer, (), fit.matrix, flat=not match.plane)
     for notice in filter(None, notices):
         tell(f"{path.name}: {notice}")
     return match, place

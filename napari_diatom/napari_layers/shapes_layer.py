@@ -315,8 +315,8 @@ def to_taxa(names: Sequence[Name | None]) -> dict[str, NDArray[Any]]:
     }
 
 
-def names_of(features: Mapping[str, Any], n: int) -> tuple[Name | None, ...]:
-    """Return the names of N specimens in a table of features, None of those that it does not tell."""
+def taxon_names(features: Mapping[str, Any], n: int) -> tuple[Name | None, ...]:
+    """Return the names of N specimens in a table of features, None for specimens without a name."""
     parts = zip(*(_column(features, column, NO_CELLS[column], n) for column in COLUMNS), strict=True)
     cells = (dict(zip(COLUMNS, values, strict=True)) for values in parts)
     return tuple(Name.of(cell) if np.isfinite(cell[TAXON_CONFIDENCE]) else None for cell in cells)
@@ -334,7 +334,7 @@ def features_in_um(features: Mapping[str, Any], pixel_size_um: float | None) -> 
     return columns.sizes_in_um({name: np.asarray(features[name], dtype=np.float64) for name in sizes}, pixel_size_um)
 
 
-def to_detections(shapes: Sequence[ArrayLike], features: Mapping[str, Any], facts: ResultFacts) -> Detections:
+def detections_from_shapes(shapes: Sequence[ArrayLike], features: Mapping[str, Any], facts: ResultFacts) -> Detections:
     """Return the specimens of a layer, in the order of their shapes.
 
     Sizes come from the shapes, class, status and score from the features; what a feature table lacks or a person

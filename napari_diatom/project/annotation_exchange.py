@@ -10,7 +10,7 @@ from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.text import printable
 from napari_diatom.formats.shared.name_index import NameIndex
 from napari_diatom.project.document import Document
-from napari_diatom.project.image_record import name_of, path_of
+from napari_diatom.project.image_record import image_name, image_path
 from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.settings_file import SettingsFile
@@ -45,7 +45,7 @@ class AnnotationExchange:
         settings = self._settings.settings
         problems: list[str] = []
         new: dict[str, list[Specimen]] = {}
-        index = NameIndex((path_of(image), image) for image in settings.images)
+        index = NameIndex((image_path(image), image) for image in settings.images)
         for number, item in enumerate(annotations, start=1):
             label = printable(item.image) or f"Number {number} without a name"
             try:
@@ -83,13 +83,13 @@ class AnnotationExchange:
             When the files of an image are damaged.
         """
         settings = self._settings.settings
-        names = [name_of(image) for image in settings.images]
+        names = [image_name(image) for image in settings.images]
         exported: list[Annotations] = []
         for image, name in zip(settings.images, names, strict=True):
             exported.append(
                 to_annotations(
                     self._documents.contents(image.id).specimens,
-                    name if names.count(name) == 1 else path_of(image),
+                    name if names.count(name) == 1 else image_path(image),
                     image.height,
                     image.width,
                     settings.pixel_sizes_um.get(image.slide),
@@ -107,8 +107,8 @@ class AnnotationExchange:
             raise InputError("the project has no image of this name.")
         if len(found) > 1:
             raise InputError(
-                f"{len(found)} images of the project have this name ({', '.join(map(path_of, found[:3]))}): write the "
-                "folder before the name in the annotations, or rename the images."
+                f"{len(found)} images of the project have this name ({', '.join(map(image_path, found[:3]))}): write "
+                "the folder before the name in the annotations, or rename the images."
             )
         size = annotations.height, annotations.width
         if all(size) and size != (found[0].height, found[0].width):

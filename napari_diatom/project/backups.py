@@ -25,7 +25,7 @@ _END: Final = 64
 """Last bytes of a file that show whether it is whole."""
 
 
-def versions(project: Path, file: Path) -> list[Path]:
+def earlier_versions(project: Path, file: Path) -> list[Path]:
     """Return the earlier versions of a file of the project, oldest first."""
     named = (path for path in folder_of(project, file).glob(f"*{file.suffix}") if _NAME.fullmatch(path.stem))
     found = [path for path in named if path.is_file()]
@@ -72,7 +72,7 @@ def _keep(project: Path, file: Path) -> None:
         if not file.exists():
             return
         raise OutputError(f"{file} cannot be written: the old one cannot be kept. {error}") from error
-    known = versions(project, file)
+    known = earlier_versions(project, file)
     folder = folder_of(project, file)
     if known and _holds(known[-1], data):
         return

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.project.image_identity import page_of, place_of
+from napari_diatom.project.image_identity import image_file, open_image_page
 from napari_diatom.project.settings import Division, ProjectImage, Split
 from napari_diatom.project.splits import part_of
 
@@ -82,7 +82,7 @@ def sketch(path: Path, page: int = 1, division: Division = "fields") -> Sketch |
     InputError
         When the file cannot be read.
     """
-    image = page_of(path, page, division)
+    image = open_image_page(path, page, division)
     pixels = image.read(0, 0, image.width, image.height, 2 * SIDE / max(image.height, image.width, 2 * SIDE))
     image.release()
     return of_grey(pixels.mean(axis=2))
@@ -106,7 +106,7 @@ def of_grey(grey: NDArray[np.float64]) -> Sketch | None:
     return Sketch(small, low > np.median(low))
 
 
-def find(
+def find_leaks(
     project: Path,
     images: Sequence[ProjectImage],
     split: Split,
@@ -132,7 +132,7 @@ def find(
         report(Progress("pictures", number, len(placed), image.id))
         check(should_stop)
         try:
-            sketches.append(sketch(place_of(project, image), image.page, image.division))
+            sketches.append(sketch(image_file(project, image), image.page, image.division))
         except InputError:
             sketches.append(None)
     report(Progress("pictures", len(placed), len(placed)))

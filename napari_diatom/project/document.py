@@ -20,7 +20,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.undo_history import UndoHistory
 
 
-class Keeper(Protocol):
+class EditLog(Protocol):
     """Where the edits of a document go: the journal of its project."""
 
     def append(self, edit: Edit) -> None:
@@ -57,8 +57,8 @@ class Keeper(Protocol):
 class Document:
     """The specimens of one image and the proposals of models, changed by undoable edits.
 
-    A method that changes something makes one edit, hands it to the keeper and then emits :attr:`edited`. Where the
-    keeper has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
+    A method that changes something makes one edit, appends it to the edit log and then emits :attr:`edited`. Where
+    the edit log has no room, the edit is made nevertheless, and the ``OutputError`` is raised in the end.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Document:
         What there is to begin with.
     annotator : str
         Who changes it.
-    keeper : Keeper, optional
+    edit_log : EditLog, optional
         Where edits go; without, they stay in memory.
     clock : callable, optional
         Gives the time, ISO 8601 in UTC with seconds.
@@ -80,12 +80,12 @@ class Document:
         self,
         contents: Contents | None = None,
         annotator: str = "",
-        keeper: Keeper | None = None,
+        edit_log: EditLog | None = None,
         clock: Callable[[], str] | None = None,
         numbers: Iterator[int] | None = None,
     ) -> None:
         self.annotator = annotator
-        self._keeper = keeper
+        self._edit_log = edit_log
         self._clock = clock or _now
         self._numbers = itertools.count(1) if numbers is None else numbers
         self._is_stored = True
@@ -270,7 +270,7 @@ class Document:
         return self._content.unsaved(included)
 
     def replay(self, edit: Edit, keep: Side | None = None) -> Edit | None:
-        """Make an edit that was left in a journal, as far as it is not made yet; it is not handed to the keeper.
+        """Make an edit that was left in a journal, as far as it is not made yet; it is not handed to the edit log.
 
         Parameters
         ----------
@@ -315,9 +315,9 @@ class Document:
         OutputError
             When the edits could not be put on disk.
         """
-        if self._keeper is None:
+        if self._edit_log is None:
             return None
-        theirs = self._keeper.latest()
+        theirs = self._edit_log.latest()
         mine = self.unsaved(theirs.included)
         on_disk = LiveContents(theirs)
         on_disk.replay(mine, keep, next(self._numbers))
@@ -325,7 +325,7 @@ class Document:
         self._history.forget({*edit.after, *edit.proposals_after})
         self._is_stored = False
         try:
-            self._keeper.restart(self.unsaved())
+            self._edit_log.restart(self.unsaved())
             self._is_stored = True
         finally:
             if not edit.is_empty:
@@ -370,8 +370,8 @@ class Document:
         self._content.apply(edit)
         self._is_stored = False
         try:
-            if self._keeper is not None:
-                self._keeper.append(edit)
+            if self._edit_log is not None:
+                self._edit_log.append(edit)
             self._is_stored = True
         finally:
             self.edited.emit(edit)

@@ -79,7 +79,7 @@ class Contents:
     saved: Saved = field(default_factory=Saved)
 
 
-def state_of(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> State:
+def annotation_state(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> State:
     """Return how far an image is by what is there, where nobody has said so."""
     if any(item.reviewed or item.origin == PERSON for item in specimens):
         return "work"

@@ -117,12 +117,12 @@ def relative(project: Path, path: Path) -> str:
         return path.as_posix()
 
 
-def place_of(project: Path, image: ProjectImage) -> Path:
+def image_file(project: Path, image: ProjectImage) -> Path:
     """Return where an image is, or should be."""
     return Path(os.path.normpath(project / image.path))
 
 
-def page_of(path: Path, page: int, division: Division = "fields") -> SlideImage:
+def open_image_page(path: Path, page: int, division: Division = "fields") -> SlideImage:
     """Return one page of an image file, counted from 1, of its pages or its fields.
 
     Raises
@@ -155,14 +155,14 @@ def file_digest(path: Path) -> tuple[str, int]:
 
 def condition(project: Path, image: ProjectImage) -> Condition:
     """Return whether the file of an image is the one that was annotated; reads all of it."""
-    path = place_of(project, image)
+    path = image_file(project, image)
     if not path.is_file():
         return "missing"
     if file_digest(path) != (image.sha256, image.size):
         return "changed"
     # The same file may be read otherwise than when it was annotated, such as upright.
     with contextlib.suppress(InputError):
-        found = page_of(path, image.page, image.division)
+        found = open_image_page(path, image.page, image.division)
         if (found.height, found.width) != (image.height, image.width):
             return "changed"
     return "as it was"

@@ -19,8 +19,8 @@ from napari_diatom.project import backups, clock
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
 from napari_diatom.project.edit_conflicts import ConflictError, Saved
-from napari_diatom.project.edits import STATES, Contents, Edit, state_of
-from napari_diatom.project.journal import DAMAGED, Journal, Left, is_taken
+from napari_diatom.project.edits import STATES, Contents, Edit, annotation_state
+from napari_diatom.project.journal import DAMAGED, Journal, LeftoverJournal, is_taken
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage, Settings
 from napari_diatom.project.specimen import Specimen, from_annotations
@@ -49,7 +49,7 @@ class _File:
 
 
 class Record:
-    """The files of one image, as a document's keeper.
+    """The files of one image, as a document's edit log.
 
     A file says which edits it has: of each window the number of the last. So an edit is made once, whether it comes
     from a journal that was left between writing the files and emptying it, from one that was taken from a window that
@@ -90,7 +90,7 @@ class Record:
         self._files = _File(), _File()
         self._latest: tuple[_File, _File] | None = None
         self._written = Contents()
-        self._adopted: list[Left] = []
+        self._adopted: list[LeftoverJournal] = []
         self._replayed: dict[str, int] = {}
         self._last = 0
 
@@ -133,13 +133,13 @@ class Record:
             else:
                 self._journal.restart(self._codec.line(edit))
 
-    def rest(self, left: Left) -> Edit | None:
+    def rest(self, left: LeftoverJournal) -> Edit | None:
         """Return what a journal holds that is neither in the files nor was made again already, as one edit."""
         made = self._replayed.get(left.session, 0)
         annotations, proposals = (max(file.edits.get(left.session, 0), made) for file in self._files)
         return left.rest((annotations, proposals))
 
-    def adopt(self, left: Left) -> None:
+    def adopt(self, left: LeftoverJournal) -> None:
         """Take a journal that another window left as done; it goes when the files are written."""
         self._adopted.append(left)
         if left.session and left.last:
@@ -219,7 +219,7 @@ class Record:
         names = [item.name for item in settings.classes]
         header = {
             "classes": list(dict.fromkeys([*names, *(item.name for item in specimens)])),
-            "image": name_of(self.image),
+            "image": image_name(self.image),
             "height": self.image.height,
             "width": self.image.width,
             "pixel_size_um": settings.pixel_sizes_um.get(self.image.slide),
@@ -243,7 +243,7 @@ class Record:
         if state not in STATES:
             # Another program has written the file.
             done = self.image.state == "done"
-            state = "done" if done else state_of(annotations.specimens, proposals.specimens)
+            state = "done" if done else annotation_state(annotations.specimens, proposals.specimens)
         elif state == "untouched" and proposals.specimens:
             state = "machine"
         own = self._session.presence.session
@@ -306,14 +306,14 @@ def files_of(project: Path, image_id: str) -> tuple[Path, Path]:
     return project / ANNOTATIONS / name, project / PROPOSALS / name
 
 
-def path_of(image: ProjectImage) -> str:
+def image_path(image: ProjectImage) -> str:
     """Return the path of an image from the project's folder, with ``#2`` and so on for other pages than the first."""
     return image.path + (f"#{image.page}" if image.page > 1 else "")
 
 
-def name_of(image: ProjectImage) -> str:
-    """Return the name of an image: that of its file, with the number of its page as in :func:`path_of`."""
-    return path_of(image).rpartition("/")[2]
+def image_name(image: ProjectImage) -> str:
+    """Return the name of an image: that of its file, with the number of its page as in :func:`image_path`."""
+    return image_path(image).rpartition("/")[2]
 
 
 def _same(new: Sequence[Specimen], old: Sequence[Specimen]) -> bool:

@@ -4,7 +4,7 @@ A journal belongs to one window. Its first line says whose it is, each other one
 files were written; when they are written it is removed. What a killed program left is made again when the image is
 opened.
 
-Who makes the edits of another window again first gives its journal a name of its own (:func:`take`). A window that was
+Who makes the edits of another window again first gives its journal a name of its own (:func:`claim`). A window that was
 only silent, on a computer that slept, finds its journal gone by that, and writes its lines to a new one before it
 says that an edit is done. The numbers of the edits tell which of them were made already, see
 :class:`~napari_diatom.project.image_record.Record`.
@@ -191,7 +191,7 @@ class Journal:
 
 
 @dataclass(frozen=True, eq=False)
-class Left:
+class LeftoverJournal:
     """A journal that a window left.
 
     Attributes
@@ -237,12 +237,12 @@ class Left:
         return joined_edits(self.edits, "recover", included)
 
 
-def read(path: Path) -> Left:
+def read(path: Path) -> LeftoverJournal:
     """Read a journal; damaged lines are skipped and named, and a file that cannot be read is too."""
     try:
         data = read_bytes(path)
     except InputError as error:
-        return Left(path, problem=str(error))
+        return LeftoverJournal(path, problem=str(error))
     # What follows the last end of a line was being written when the program was killed: nobody heard of that edit.
     lines = data.split(b"\n")[:-1]
     edits: list[Edit] = []
@@ -253,7 +253,7 @@ def read(path: Path) -> Left:
         except InputError:
             damaged.append(number)
     head = _whose(lines[0]) if lines else {}
-    return Left(
+    return LeftoverJournal(
         path,
         head.get("annotator", ""),
         head.get("begun", ""),
@@ -264,14 +264,14 @@ def read(path: Path) -> Left:
     )
 
 
-def take(path: Path) -> Path:
+def claim(path: Path) -> Path:
     """Give a journal that a window left a name that no window writes to, and return that.
 
     Where it cannot be renamed, as on Windows while a program has it open, its own name is returned.
     """
     if is_taken(path):
         return path
-    taken = path.with_name(f"{image_of(path)}.{_TAKEN}{uuid.uuid4().hex[:11]}{SUFFIX}")
+    taken = path.with_name(f"{journal_image(path)}.{_TAKEN}{uuid.uuid4().hex[:11]}{SUFFIX}")
     try:
         path.rename(taken)
     except OSError:
@@ -289,7 +289,7 @@ def session_of(path: Path) -> str:
     return path.name.removesuffix(DAMAGED).removesuffix(SUFFIX).rpartition(".")[2]
 
 
-def image_of(path: Path) -> str:
+def journal_image(path: Path) -> str:
     """Return the image that a journal belongs to, by its name."""
     # Some file systems take letters and their accents apart.
     name = unicodedata.normalize("NFC", path.name)

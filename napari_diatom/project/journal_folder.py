@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_diatom.project import journal
 from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.folder_lock import HIDDEN
-from napari_diatom.project.journal import Left
+from napari_diatom.project.journal import LeftoverJournal
 from napari_diatom.project.sessions import Session
 
 
@@ -32,20 +32,20 @@ class JournalFolder:
         """Return where this window's journal of an image is."""
         return self._folder / f"{image_id}.{self._session.presence.session}{journal.SUFFIX}"
 
-    def note_clashes(self, left: Left, clashes: tuple[Clash, ...]) -> None:
+    def note_clashes(self, left: LeftoverJournal, clashes: tuple[Clash, ...]) -> None:
         """Note why a journal could not be made again."""
         self._clashes[left.path] = clashes
 
-    def leftovers(self) -> list[Left]:
+    def leftovers(self) -> list[LeftoverJournal]:
         """Return journals of dead windows that could not be made again, or of which lines are damaged."""
-        found: list[Left] = []
+        found: list[LeftoverJournal] = []
         damaged = set(self._folder.glob(f"*{journal.DAMAGED}"))
         for path in sorted(damaged.union(self._all())):
             if path in damaged or self._is_dead(path):
                 found.append(dataclasses.replace(journal.read(path), clashes=self._clashes.get(path, ())))
         return found
 
-    def waiting(self) -> list[Left]:
+    def waiting(self) -> list[LeftoverJournal]:
         """Return journals of other windows that are open, or may be: their edits are not in the files yet."""
         own = self._session.presence.session
         return [
@@ -56,19 +56,19 @@ class JournalFolder:
 
     def abandoned_images(self) -> list[str]:
         """Return the ids of images that dead windows left journals of."""
-        return [journal.image_of(path) for path in self._all() if self._is_dead(path)]
+        return [journal.journal_image(path) for path in self._all() if self._is_dead(path)]
 
-    def abandoned(self, image_id: str, is_locked: bool) -> list[Left]:
+    def abandoned(self, image_id: str, is_locked: bool) -> list[LeftoverJournal]:
         """Return the journals of an image that dead windows left, the earlier one of a window first.
 
         Only who holds the lock may take them.
         """
-        found: list[Left] = []
+        found: list[LeftoverJournal] = []
         for path in self._all():
-            if journal.image_of(path) == image_id and self._is_dead(path):
+            if journal.journal_image(path) == image_id and self._is_dead(path):
                 left = journal.read(path)
                 if is_locked and not left.problem:
-                    left = journal.read(journal.take(path))
+                    left = journal.read(journal.claim(path))
                 if not left.problem:
                     found.append(left)
         return sorted(found, key=lambda left: (left.session, left.last, left.begun, left.path.name))

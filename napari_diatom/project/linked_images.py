@@ -29,7 +29,7 @@ class LinkedImages:
 
     def path(self, image_id: str) -> Path:
         """Return where the file of an image is, or should be."""
-        return image_identity.place_of(self._folder, self._settings.settings.image(image_id))
+        return image_identity.image_file(self._folder, self._settings.settings.image(image_id))
 
     def condition(self, image_id: str) -> Condition:
         """Return whether the file of an image is still the one that was annotated.

@@ -11,7 +11,7 @@ from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import FolderLock
 from napari_diatom.project.image_record import Record
-from napari_diatom.project.journal import Journal, Left
+from napari_diatom.project.journal import Journal, LeftoverJournal
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage
@@ -131,7 +131,7 @@ class OpenDocuments:
                     record.write(document)
         return record, document
 
-    def _recover(self, record: Record, document: Document, journals: Sequence[Left]) -> None:
+    def _recover(self, record: Record, document: Document, journals: Sequence[LeftoverJournal]) -> None:
         """Make the edits of journals again, each of them whole or not at all."""
         waiting = list(journals)
         blocked: set[str] = set()

@@ -22,9 +22,8 @@ from napari_diatom.project.annotation_exchange import AnnotationExchange
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
-from napari_diatom.project.image_identity import Condition
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
-from napari_diatom.project.journal import Left
+from napari_diatom.project.journal import LeftoverJournal
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
 from napari_diatom.project.open_documents import OpenDocuments
@@ -53,6 +52,8 @@ class Project:
         This window among those that have the project open.
     documents : OpenDocuments
         The annotations that are in memory.
+    linked_images : LinkedImages
+        The image files; :meth:`remove_image` takes one out together with its annotations.
     """
 
     def __init__(self, folder: Path, annotator: str) -> None:
@@ -63,7 +64,7 @@ class Project:
         self.session: Final = Session(folder / HIDDEN / "sessions", annotator)
         self._journals = JournalFolder(folder, self.session)
         self.documents: Final = OpenDocuments(self._settings, self.session, self._journals, self._lock)
-        self._images = LinkedImages(self._settings)
+        self.linked_images: Final = LinkedImages(self._settings)
         self._exchange = AnnotationExchange(self._settings, self.documents)
         self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
 
@@ -239,11 +240,11 @@ class Project:
         """Return the other windows that have the project open now."""
         return self.session.others()
 
-    def leftovers(self) -> list[Left]:
+    def leftovers(self) -> list[LeftoverJournal]:
         """Return journals of dead windows that could not be made again, or of which lines are damaged."""
         return self._journals.leftovers()
 
-    def waiting(self) -> list[Left]:
+    def waiting(self) -> list[LeftoverJournal]:
         """Return journals of other windows that are open, or may be: their edits are not in the files yet.
 
         A window on another computer may have died there; that it is gone is known when this window has been open
@@ -253,57 +254,13 @@ class Project:
 
     def path(self, image_id: str) -> Path:
         """Return where the file of an image is, or should be."""
-        return self._images.path(image_id)
-
-    def condition(self, image_id: str) -> Condition:
-        """Return whether the file of an image is still the one that was annotated.
-
-        A file whose time and length are as when this window looked last is not read again.
-
-        Raises
-        ------
-        InputError
-            When the file cannot be read.
-        """
-        return self._images.condition(image_id)
-
-    def find_moved(self, folders: Iterable[Path]) -> dict[str, Path]:
-        """Look for missing and changed images in folders, by length and hash; note where they are, and return it.
-
-        Raises
-        ------
-        InputError
-            When a folder cannot be looked into.
-        OutputError
-            When the settings cannot be written.
-        """
-        return self._images.find_moved(folders)
-
-    def accept_changed(self, image_id: str) -> None:
-        """Say that the annotations of an image belong to the file as it is now.
-
-        Raises
-        ------
-        InputError
-            When the file cannot be read, or has another size in pixels.
-        OutputError
-            When the settings cannot be written.
-        """
-        self._images.accept_changed(image_id)
+        return self.linked_images.path(image_id)
 
     def add_images(
         self, paths: Iterable[Path], report: Report = silent, should_stop: ShouldStop = never
     ) -> tuple[ProjectImage, ...]:
-        """Add image files, all of them or none, and return those that are new.
-
-        Raises
-        ------
-        InputError
-            When a file cannot be read or is not an image.
-        OutputError
-            When the settings cannot be written.
-        """
-        return self._images.add(paths, report, should_stop)
+        """Add image files; see :meth:`napari_diatom.project.linked_images.LinkedImages.add`."""
+        return self.linked_images.add(paths, report, should_stop)
 
     def remove_image(self, image_id: str) -> None:
         """Take an image out of the project; its annotations stay in ``.history``, its file where it is.
@@ -323,7 +280,7 @@ class Project:
         with self._lock.held():
             for path in files_of(self.folder, image_id):
                 backups.retire(self.folder, path)
-        self._images.drop(image_id)
+        self.linked_images.drop(image_id)
 
     def summary(self) -> tuple[Tally, ...]:
         """Return what each image has, without reading outlines; what was counted of the same revision is known."""

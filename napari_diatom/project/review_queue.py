@@ -84,7 +84,7 @@ def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specime
     return [id_ for id_ in proposals if id_ in kept]
 
 
-class Round:
+class ReviewQueue:
     """Goes through the doubts of an image one by one, and starts again when all have been looked at."""
 
     def __init__(self) -> None:

@@ -124,11 +124,11 @@ def plan(
 
 def part_of(split: Split, image: ProjectImage) -> str | None:
     """Return the part that an image is in, None where its slide or sample is in none."""
-    group = group_of(image, split.by)
+    group = split_group(image, split.by)
     return next((name for name, groups in split.parts.items() if group in groups), None)
 
 
-def group_of(image: ProjectImage, by: By) -> str:
+def split_group(image: ProjectImage, by: By) -> str:
     """Return the slide or sample of an image; one that names none is a group of its own."""
     return (image.slide if by == "slide" else image.sample) or image.id
 
@@ -141,7 +141,7 @@ def warnings_of(split: Split, tallies: Sequence[Tally]) -> list[str]:
         found.append(f"All images are of one {split.by}: there is no other {split.by} to test on.")
     elif len(groups.names) < len(split.parts):
         found.append(f"There are only {len(groups.names)} {split.by}s for {len(split.parts)} parts.")
-    outside = sorted({group_of(item.image, split.by) for item in tallies if part_of(split, item.image) is None})
+    outside = sorted({split_group(item.image, split.by) for item in tallies if part_of(split, item.image) is None})
     if outside:
         found.append(f"In no part: {split.by} {_listed(outside)}.")
     members = {name: [item for item in tallies if part_of(split, item.image) == name] for name in split.parts}
@@ -160,7 +160,7 @@ def _groups(tallies: Sequence[Tally], by: By) -> _Groups:
     """Return the slides or samples of images, sorted by name."""
     members: dict[str, list[Tally]] = {}
     for item in tallies:
-        members.setdefault(group_of(item.image, by), []).append(item)
+        members.setdefault(split_group(item.image, by), []).append(item)
     names = tuple(sorted(members))
     classes = tuple(sorted({name for item in tallies for name in item.by_class()}))
     sums = [_sum(members[name]) for name in names]

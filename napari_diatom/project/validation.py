@@ -46,7 +46,7 @@ class Finding:
     is_error: bool = True
 
 
-def find(project: Project, report: Report = silent, should_stop: ShouldStop = never) -> list[Finding]:
+def find_problems(project: Project, report: Report = silent, should_stop: ShouldStop = never) -> list[Finding]:
     """Look for what is wrong; every image is read once.
 
     Parameters
@@ -76,7 +76,7 @@ def _of_file(project: Project, image: ProjectImage) -> Iterator[Finding]:
     """Look at the file of an image."""
     path = project.path(image.id)
     try:
-        condition = project.condition(image.id)
+        condition = project.linked_images.condition(image.id)
     except InputError as error:
         yield Finding("unreadable", image.id, str(error))
         return
@@ -127,7 +127,7 @@ def _of_journals(project: Project) -> Iterator[Finding]:
     for left in project.waiting():
         yield Finding(
             "unsaved edits",
-            journal.image_of(left.path),
+            journal.journal_image(left.path),
             left.problem
             or f"Edits by {_whose(left)} are not in the files yet, and not counted here: close that window, or, "
             "where its computer is off, open this project in a window and leave it open for a few minutes.",
@@ -135,7 +135,7 @@ def _of_journals(project: Project) -> Iterator[Finding]:
         )
 
 
-def _whose(left: journal.Left) -> str:
+def _whose(left: journal.LeftoverJournal) -> str:
     """Return who made the edits of a journal, where and when."""
     host = f" on {left.host}" if left.host else ""
     return f"{left.annotator or 'somebody'}{host} of {clock.in_words(left.begun) or 'some time'}"
@@ -148,7 +148,7 @@ def _of_split(project: Project, report: Report, should_stop: ShouldStop) -> Iter
         return
     for line in splits.warnings_of(split, project.summary()):
         yield Finding("split", "", line, is_error=False)
-    for leak in data_leakage.find(project.folder, project.images, split, report, should_stop):
+    for leak in data_leakage.find_leaks(project.folder, project.images, split, report, should_stop):
         what = "the same file" if leak.same_file else "nearly the same picture"
         yield Finding(
             "leak", leak.second, f"{leak.first} ({leak.parts[0]}) and {leak.second} ({leak.parts[1]}) are {what}."

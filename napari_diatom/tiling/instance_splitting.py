@@ -118,7 +118,7 @@ def split(
                 if foreground is not None:
                     window = foreground[piece.y0 : piece.y0 + rows, piece.x0 : piece.x0 + columns]
                     score = float(window[piece.pixels].mean()) / 255
-                found.append((filled(piece, options.max_hole), class_id, score, cut))
+                found.append((fill_small_holes(piece, options.max_hole), class_id, score, cut))
     found.sort(key=lambda item: (item[0].y0, item[0].x0, item[1], item[0].pixels.shape))
     return Detections.of(
         [oriented_box(mask) for mask, *_ in found],
@@ -236,7 +236,7 @@ def _domes(height: NDArray[np.float32], least: float) -> tuple[NDArray[np.int32]
     return names[labels], int(high.sum())
 
 
-def filled(mask: CroppedMask, max_hole: float) -> CroppedMask:
+def fill_small_holes(mask: CroppedMask, max_hole: float) -> CroppedMask:
     """Fill the holes of up to ``max_hole`` times the mask's area."""
     import cv2
 

@@ -61,7 +61,7 @@ class Pairs:
     def of(cls, first: Detections, second: Detections, i: Indices, j: Indices) -> Pairs:
         """Return how the boxes ``i`` of ``first`` and ``j`` of ``second`` lie to each other."""
         a, b = first.boxes[i].astype(np.float64), second.boxes[j].astype(np.float64)
-        area_a, area_b = geometry.areas(a), geometry.areas(b)
+        area_a, area_b = geometry.box_areas(a), geometry.box_areas(b)
         common = geometry.intersections(a, b)
         share, both = None, None
         if first.masks is not None and second.masks is not None:
@@ -115,7 +115,7 @@ class Pairs:
         some = np.flatnonzero(self.larger if asked is None else self.larger & asked)
         grown, piece = self.boxes_i[some] * NEARBY, self.boxes_j[some]
         held = np.zeros(len(self.i), dtype=bool)
-        held[some] = geometry.intersections(piece, grown) > inside * geometry.areas(piece)
+        held[some] = geometry.intersections(piece, grown) > inside * geometry.box_areas(piece)
         if self.masks is not None and self.inside is not None:
             for k in some[held[some] & (self.inside[some] <= inside)].tolist():
                 whole, part = self.masks[0][self.i[k]], self.masks[1][self.j[k]]
@@ -175,10 +175,10 @@ def overlaps(first: Detections, second: Detections | None = None, margin: float 
         yield Pairs.of(first, other, i[near], j[near])
 
 
-def areas(detections: Detections) -> Floats:
+def specimen_areas(detections: Detections) -> Floats:
     """Return the masks' areas in square pixels, the boxes' where there are none."""
     if detections.masks is None:
-        return geometry.areas(detections.boxes)
+        return geometry.box_areas(detections.boxes)
     return np.array([mask.area for mask in detections.masks], dtype=np.float64)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
-from napari_diatom.core.cropped_masks import ious
+from napari_diatom.core.cropped_masks import mask_ious
 from napari_diatom.core.detections import Detections
 from napari_diatom.tiling.pair_overlaps import NEEDLE
 
@@ -44,7 +44,7 @@ def supported(
     asked : sequence of float
         All scales that the network saw the image at.
     reach : float
-        Tile pixels that a specimen may span to be judged at any but the coarsest scale.
+        Tile pixels that a specimen may span to be compared at any but the coarsest scale.
 
     Returns
     -------
@@ -57,11 +57,11 @@ def supported(
     pairs = list(geometry.pairs(geometry.bounds(found.boxes), geometry.bounds(copies.boxes)))
     specimen = np.concatenate([i for i, _ in pairs]) if pairs else np.empty(0, dtype=np.intp)
     copy = np.concatenate([j for _, j in pairs]) if pairs else np.empty(0, dtype=np.intp)
-    same = geometry.ious(found.boxes[specimen], copies.boxes[copy]) > SAME
+    same = geometry.box_ious(found.boxes[specimen], copies.boxes[copy]) > SAME
     if found.masks is not None and copies.masks is not None:
         # Thin masks of one needle may pass each other by.
         needle = found.boxes[specimen, 2] >= NEEDLE * found.boxes[specimen, 3]
-        same = same & needle | (ious(found.masks, copies.masks, specimen, copy) > SAME)
+        same = same & needle | (mask_ious(found.masks, copies.masks, specimen, copy) > SAME)
     specimen, copy = specimen[same], copy[same]
     spans = found.boxes[:, 2].astype(np.float64)
     total, number = np.zeros(len(found)), np.zeros(len(found))

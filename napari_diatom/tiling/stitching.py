@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.detections import CUT_BY_TILE, Detections
-from napari_diatom.tiling.pair_overlaps import MOST_TURN_OF_PIECES, Bools, Floats, Indices, Pairs, areas, overlaps
+from napari_diatom.tiling.pair_overlaps import (
+    MOST_TURN_OF_PIECES,
+    Bools,
+    Floats,
+    Indices,
+    Pairs,
+    overlaps,
+    specimen_areas,
+)
 from napari_diatom.tiling.seam_matching import meet_at_seam
 from napari_diatom.tiling.tiles import CUT_BOTTOM, CUT_LEFT, CUT_RIGHT, CUT_SIDES, CUT_TOP
 
@@ -53,7 +61,8 @@ def stitch(
     Parameters
     ----------
     detections : Detections
-        Of all tiles and scales, in image pixels, as :func:`~napari_diatom.tiling.tiles.place` returns them.
+        Of all tiles and scales, in image pixels, as :func:`~napari_diatom.tiling.tiles.to_image_coordinates` returns
+        them.
     iou : float
         Intersection over union above which two copies show one specimen.
     inside : float
@@ -220,7 +229,7 @@ def _copies(better: Detections, worse: Detections | None, iou: float, inside: fl
 def _without_lesser_pieces(found: Detections, iou: float, inside: float) -> Detections:
     """Drop the pieces that repeat larger pieces."""
     pieces = np.flatnonzero(found.cut & CUT_BY_TILE)
-    pieces = pieces[np.argsort(-areas(found[pieces]), kind="stable")]
+    pieces = pieces[np.argsort(-specimen_areas(found[pieces]), kind="stable")]
     some = found[pieces]
     lesser: set[int] = set()
     for pair in overlaps(some):

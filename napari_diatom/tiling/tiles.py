@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.slide_image import ReadableImage
 
 NEAR: Final = 2.0
 """Tile pixels from an inner edge within which a box counts as cut by it."""
@@ -28,7 +28,7 @@ CUT_LEFT: Final = 4
 CUT_TOP: Final = 8
 CUT_RIGHT: Final = 16
 CUT_BOTTOM: Final = 32
-"""Which inner edges cut a box; :func:`place` adds these flags to ``cut`` for
+"""Which inner edges cut a box; :func:`to_image_coordinates` adds these flags to ``cut`` for
 :func:`~napari_diatom.tiling.stitching.stitch`, which takes them away again."""
 CUT_SIDES: Final = CUT_LEFT | CUT_TOP | CUT_RIGHT | CUT_BOTTOM
 
@@ -77,7 +77,7 @@ def _starts(size: int, tile: int, step: int) -> list[int]:
     return [(size - tile) * k // gaps for k in range(gaps + 1)] if gaps else [0]
 
 
-def source(window: Window, scale: float, height: int, width: int) -> Window:
+def source_window(window: Window, scale: float, height: int, width: int) -> Window:
     """Return the full-resolution pixels that a window of the scaled image covers.
 
     Parameters
@@ -100,8 +100,8 @@ def source(window: Window, scale: float, height: int, width: int) -> Window:
     return Window(x0, y0, x1, y1)
 
 
-def place(detections: Detections, window: Window, scale: float, height: int, width: int) -> Detections:
-    """Bring a tile's detections to image pixels and flag those that an edge may have cut.
+def to_image_coordinates(detections: Detections, window: Window, scale: float, height: int, width: int) -> Detections:
+    """Convert a tile's detections to image coordinates and flag those that an edge may have cut.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def place(detections: Detections, window: Window, scale: float, height: int, wid
         edge, and ``CUT_BY_TILE``, with the flags of the sides, where it touches an edge of the tile with more of the
         image beyond. Masks end where the tile ends.
     """
-    area = source(window, scale, height, width)
+    area = source_window(window, scale, height, width)
     placed = detections.moved(area.x0, area.y0, scale)
     x0, y0, x1, y1 = geometry.bounds(placed.boxes).T
     near = np.maximum(NEAR / scale, NEAR_SHARE * placed.boxes[:, 2])
@@ -144,12 +144,12 @@ def place(detections: Detections, window: Window, scale: float, height: int, wid
     return replace(placed, cut=cut)
 
 
-def prefetch(image: Readable, windows: Sequence[Window], scale: float, depth: int = 4) -> Iterator[Tile]:
+def prefetch(image: ReadableImage, windows: Sequence[Window], scale: float, depth: int = 4) -> Iterator[Tile]:
     """Read tiles in a thread ahead of their use.
 
     Parameters
     ----------
-    image : Readable
+    image : ReadableImage
         The image.
     windows : sequence of Window
         In pixels of the image scaled by ``scale``.
@@ -166,7 +166,7 @@ def prefetch(image: Readable, windows: Sequence[Window], scale: float, depth: in
     """
 
     def read(window: Window) -> NDArray[np.uint8]:
-        pixels = image.read(*source(window, scale, image.height, image.width), scale)
+        pixels = image.read(*source_window(window, scale, image.height, image.width), scale)
         return pixels[: window.y1 - window.y0, : window.x1 - window.x0]
 
     waiting: deque[Future[NDArray[np.uint8]]] = deque()

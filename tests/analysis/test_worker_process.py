@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_checkpoint import write_model
+    from napari_diatom.engines.yolo_checkpoint import write_yolo_model
 
     torch.manual_seed(3)
     network = yolo_net.build("yolo11n-obb", 1)
@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.nn.init.normal_(branch[-1].weight, std=2.0)
         branch[-1].bias.data[:] = 0.5
     folder = tmp_path_factory.mktemp("models") / "untrained"
-    write_model(
+    write_yolo_model(
         folder,
         network,
         name="untrained",
@@ -67,7 +67,7 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
     reports = []
     job = Job("a", pixels(), model, rgb=True, pixel_size_um=0.1, device="cpu")
     there = worker_process.analyse(job, reports.append, never)
-    engine = load(library.find(model), "cpu")
+    engine = load(library.resolve_model(model), "cpu")
     here = analyse_here(from_array(pixels(), "a", 0.1, rgb=True), engine, AnalysisOptions(pixel_size_um=0.1))
     np.testing.assert_array_equal(there.detections.boxes, here.detections.boxes)
     np.testing.assert_array_equal(there.detections.scores, here.detections.scores)
@@ -115,7 +115,7 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     import torch
 
     from napari_diatom.core.detections import Detections
-    from napari_diatom.engines import classifier_net, load_namer
+    from napari_diatom.engines import classifier_net, load_classifier
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
 
@@ -135,7 +135,7 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
     reports = []
     there = worker_process.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
-    here = load_namer(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
+    here = load_classifier(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
     assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
     np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)

@@ -71,7 +71,7 @@ def test_removed_images_keep_their_files_and_their_annotations_in_the_history(pr
     assert main(["project", "remove", str(project), "s0f1", "s0f1"]) == 0
     assert "1 image left" in capsys.readouterr().out
     assert (project.parent / "images" / "s0" / "s0f1.png").exists()
-    (kept,) = backups.versions(project, project / "annotations" / "s0f1.geojson")
+    (kept,) = backups.earlier_versions(project, project / "annotations" / "s0f1.geojson")
     assert '"two"' in kept.read_text()
     with Project.open(project) as again:
         assert [image.id for image in again.images] == ["s0f0"]
@@ -83,7 +83,7 @@ def test_edits_that_a_killed_window_left_are_in_the_history_of_a_removed_image(p
     killed.document("s0f1").add([box(3, id="late")])
     crashed(killed)
     assert main(["project", "remove", str(project), "s0f1"]) == 0
-    kept = backups.versions(project, project / "annotations" / "s0f1.geojson")
+    kept = backups.earlier_versions(project, project / "annotations" / "s0f1.geojson")
     assert '"late"' in kept[-1].read_text()
     with Project.open(project) as again:
         assert again.leftovers() == []
@@ -93,7 +93,7 @@ def test_an_image_with_damaged_annotations_can_be_removed(project):
     file = project / "annotations" / "s0f1.geojson"
     file.write_text("{")
     assert main(["project", "remove", str(project), "s0f1"]) == 0
-    assert backups.versions(project, file)[-1].read_text() == "{"
+    assert backups.earlier_versions(project, file)[-1].read_text() == "{"
 
 
 def test_nothing_is_removed_where_one_of_the_images_is_unknown(project, capsys):

@@ -12,7 +12,7 @@ from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.detections import CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.tiling.stitching import stitch, without_parts
-from napari_diatom.tiling.tiles import place, plan_tiles
+from napari_diatom.tiling.tiles import plan_tiles, to_image_coordinates
 
 
 def ellipse(x: float, y: float, length: float, width: float, angle: float) -> CroppedMask:
@@ -53,7 +53,7 @@ def test_resampling_keeps_area_and_place(
     length: float, share: float, angle: float, scale: float, shift: tuple[float, float]
 ) -> None:
     mask = ellipse(200.3, 150.7, length, max(length * share, 8), angle)
-    moved = cropped_masks.resampled(mask, *shift, scale)
+    moved = cropped_masks.resample_mask(mask, *shift, scale)
     # Pixels that the edge of an upright mask halves come in or stay out together, along both of its sides.
     ties = length * scale / 2 if scale > 1 else max(5, length * scale)
     assert moved.area * scale**2 == pytest.approx(mask.area, rel=0.05, abs=ties)
@@ -65,18 +65,18 @@ def test_resampling_keeps_area_and_place(
 
 def test_resampling_there_and_back_gives_the_same_rectangle() -> None:
     mask = CroppedMask(np.ones((7, 31), dtype=bool), 12, -3)
-    there = cropped_masks.resampled(mask, 5, 7, 0.25)
+    there = cropped_masks.resample_mask(mask, 5, 7, 0.25)
     assert there.pixels.shape == (28, 124)
-    assert same(cropped_masks.resampled(there, -20 / 16, -28 / 16, 4), mask)
+    assert same(cropped_masks.resample_mask(there, -20 / 16, -28 / 16, 4), mask)
 
 
 def test_thin_masks_do_not_vanish_and_empty_ones_stay_empty() -> None:
     thread = CroppedMask(np.ones((1, 80), dtype=bool), 100, 50)
-    smaller = cropped_masks.resampled(thread, 0, 0, 8)
+    smaller = cropped_masks.resample_mask(thread, 0, 0, 8)
     assert smaller.pixels.shape[0] == 1
     assert smaller.area in (9, 10, 11)
     assert smaller.pixels.all()
-    assert cropped_masks.resampled(CroppedMask(np.zeros((3, 3), dtype=bool), 4, 4), 0, 0, 0.5).area == 0
+    assert cropped_masks.resample_mask(CroppedMask(np.zeros((3, 3), dtype=bool), 4, 4), 0, 0, 0.5).area == 0
 
 
 def test_probabilities_fill_their_box_without_islands() -> None:
@@ -96,8 +96,8 @@ def test_overlaps() -> None:
     a = CroppedMask(np.ones((10, 10), dtype=bool), 0, 0)
     b = CroppedMask(np.ones((4, 10), dtype=bool), 5, 3)
     assert cropped_masks.shared_pixels(a, b) == 20
-    assert cropped_masks.iou(a, b) == pytest.approx(20 / 120)
-    assert cropped_masks.inside(a, b) == pytest.approx(0.5)
+    assert cropped_masks.mask_iou(a, b) == pytest.approx(20 / 120)
+    assert cropped_masks.mask_overlap_coefficient(a, b) == pytest.approx(0.5)
     assert cropped_masks.shared_pixels(a, b.shifted(5, 0)) == 0
     assert cropped_masks.united([a, b.shifted(10, 0)]).area == 140
 
@@ -127,12 +127,12 @@ def test_the_outline_goes_round_the_largest_part() -> None:
     pixels = ellipse(60, 60, 80, 40, 0.5).pixels.copy()
     pixels[pixels.shape[0] // 2, pixels.shape[1] // 2] = False
     pixels[0, 0] = True
-    ring = cropped_masks.outline(CroppedMask(pixels, 10, 20))
+    ring = cropped_masks.trace_outline(CroppedMask(pixels, 10, 20))
     x, y = ring.T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
     assert area == pytest.approx(np.pi * 800, rel=0.03)
     assert ring.mean(axis=0) == pytest.approx([10 + pixels.shape[1] / 2, 20 + pixels.shape[0] / 2], abs=5)
-    assert len(cropped_masks.outline(CroppedMask(np.ones((1, 1), dtype=bool), 3, 4))) >= 3
+    assert len(cropped_masks.trace_outline(CroppedMask(np.ones((1, 1), dtype=bool), 3, 4))) >= 3
 
 
 def blobs(seed: int, size: int) -> list[CroppedMask]:
@@ -156,7 +156,7 @@ def through_tiles(specimens: list[CroppedMask], size: int, tile: int, overlap: f
         seen = [mask.within(*window).trimmed().shifted(-window.x0, -window.y0) for mask in specimens]
         seen = [mask for mask in seen if mask.area]
         boxes = [cropped_masks.least_box(mask) for mask in seen]
-        parts.append(place(Detections.of(boxes, masks=seen), window, 1.0, size, size))
+        parts.append(to_image_coordinates(Detections.of(boxes, masks=seen), window, 1.0, size, size))
     return Detections.concatenate(parts)
 
 

@@ -37,11 +37,11 @@ def test_intersection_is_shapelys(a: NDArray[np.float64], b: NDArray[np.float64]
 
 @given(boxes(), boxes())
 def test_overlap_is_symmetric_and_bounded(a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    one, other = geometry.ious(a, b)[0], geometry.ious(b, a)[0]
+    one, other = geometry.box_ious(a, b)[0], geometry.box_ious(b, a)[0]
     assert one == pytest.approx(other, abs=1e-9)
     assert 0 <= one <= 1
-    assert one <= geometry.inside(a, b)[0] + 1e-12
-    assert geometry.inside(a, b)[0] <= 1
+    assert one <= geometry.box_overlap_coefficients(a, b)[0] + 1e-12
+    assert geometry.box_overlap_coefficients(a, b)[0] <= 1
 
 
 @given(boxes(), floats(-4, 4), floats(-1e5, 1e5))
@@ -49,14 +49,14 @@ def test_overlap_does_not_depend_on_where_and_how_the_pair_lies(
     a: NDArray[np.float64], turn: float, shift: float
 ) -> None:
     b = np.add(a, [a[3] / 3, a[3] / 4, 1, 0, 0.02])
-    before = geometry.ious(a, b)[0]
+    before = geometry.box_ious(a, b)[0]
     cos, sin = np.cos(turn), np.sin(turn)
 
     def moved(box: NDArray[np.float64]) -> list[float]:
         x, y, length, width, angle = box
         return [x * cos - y * sin + shift, x * sin + y * cos - shift, length, width, angle + turn]
 
-    assert geometry.ious(moved(a), moved(b))[0] == pytest.approx(before, abs=1e-6)
+    assert geometry.box_ious(moved(a), moved(b))[0] == pytest.approx(before, abs=1e-6)
 
 
 def test_a_box_in_canonical_form_stays_as_it_is() -> None:
@@ -68,11 +68,11 @@ def test_a_box_in_canonical_form_stays_as_it_is() -> None:
 
 @given(boxes())
 def test_a_box_with_itself_and_its_half(a: NDArray[np.float64]) -> None:
-    assert geometry.ious(a, a)[0] == pytest.approx(1)
+    assert geometry.box_ious(a, a)[0] == pytest.approx(1)
     cos, sin = np.cos(a[4]), np.sin(a[4])
     half = np.add(a, [cos * a[2] / 4, sin * a[2] / 4, -a[2] / 2, 0, 0])
-    assert geometry.ious(a, half)[0] == pytest.approx(0.5)
-    assert geometry.inside(half, a)[0] == pytest.approx(1)
+    assert geometry.box_ious(a, half)[0] == pytest.approx(0.5)
+    assert geometry.box_overlap_coefficients(half, a)[0] == pytest.approx(1)
 
 
 @given(boxes(), st.sampled_from(["end", "side"]))
@@ -102,9 +102,9 @@ def test_canonical_form_keeps_the_rectangle(a: NDArray[np.float64]) -> None:
     assert np.float32(-np.pi / 2) <= np.float32(form[4]) < np.float32(np.pi / 2)
     assert geometry.canonical([form])[0] == pytest.approx(form, abs=1e-9)
     if a[2] >= geometry.ROUND * a[3]:
-        assert geometry.ious(a, form)[0] == pytest.approx(1, abs=1e-3)
+        assert geometry.box_ious(a, form)[0] == pytest.approx(1, abs=1e-3)
         turned = a[[0, 1, 3, 2, 4]] + [0, 0, 0, 0, np.pi / 2]
-        assert geometry.ious(geometry.canonical([turned]), form)[0] == pytest.approx(1, abs=1e-3)
+        assert geometry.box_ious(geometry.canonical([turned]), form)[0] == pytest.approx(1, abs=1e-3)
     else:
         assert form[4] == 0
 
@@ -131,7 +131,7 @@ def test_least_box_of_a_rectangles_corners_is_the_rectangle(a: NDArray[np.float6
     found = geometry.min_area_box(geometry.corners(a)[0], smallest=1e-3)
     assert found[2:4] == pytest.approx(np.sort(a[2:4])[::-1], rel=1e-5, abs=1e-3)
     if found[2] >= geometry.ROUND * found[3]:
-        assert geometry.ious(found, a)[0] == pytest.approx(1, abs=1e-3)
+        assert geometry.box_ious(found, a)[0] == pytest.approx(1, abs=1e-3)
     else:
         assert found[4] == 0
 

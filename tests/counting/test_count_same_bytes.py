@@ -54,7 +54,7 @@ def test_masks_of_specimens_are_the_same_to_the_last_bit(field):
     try:
         for threads in (1, 2):
             torch.set_num_threads(2)
-            engine = engines.load(library.find("diatom-maskrcnn"), "cpu", threads)
+            engine = engines.load(library.resolve_model("diatom-maskrcnn"), "cpu", threads)
             found.append([item for _, item in engine.predict([Tile(k, tile) for k in range(2)], 0.1)])
             assert torch.get_num_threads() == 2
     finally:
@@ -78,7 +78,7 @@ def test_names_of_specimens_are_the_same_to_the_last_bit(tmp_path):
     model = write_model(tmp_path / "flora", network, name="flora", version="1", classes=("a", "b"), **facts)
     image = from_array(np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8), "a")
     found = Detections.of([[20 + 6 * k, 100, 30, 10, 0.1 * k] for k in range(40)], classes=("diatom",))
-    one, other = (engines.load_namer(model, "cpu", threads).name(image, found) for threads in (1, 3))
+    one, other = (engines.load_classifier(model, "cpu", threads).name(image, found) for threads in (1, 3))
     np.testing.assert_array_equal(one.probabilities, other.probabilities)
     assert len(np.unique(one.probabilities[:, 0])) > 30
 

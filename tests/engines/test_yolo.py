@@ -14,7 +14,7 @@ from napari_diatom.engines import openvino_cache, yolo_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo import pad
-from napari_diatom.engines.yolo_checkpoint import import_checkpoint, write_model
+from napari_diatom.engines.yolo_checkpoint import import_checkpoint, write_yolo_model
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.tiling.tiles import Tile
@@ -30,7 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFolder]:
         for branch in network.model[-1].cv3:
             torch.nn.init.normal_(branch[-1].weight, std=2.0)
             branch[-1].bias.data[:] = 0.5
-        made[task] = write_model(
+        made[task] = write_yolo_model(
             tmp_path_factory.mktemp("models") / task,
             network,
             name=task,

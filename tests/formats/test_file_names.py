@@ -14,7 +14,7 @@ from PIL import Image
 
 from napari_diatom.cli import main
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.formats.shared.name_index import NameIndex, stem_of
+from napari_diatom.formats.shared.name_index import NameIndex, image_stem
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 
@@ -73,7 +73,7 @@ def test_an_image_is_found_by_its_name_however_it_is_written(tmp_path: Path, sto
         main(["convert", coco(tmp_path / "a.json", asked), str(out), "--to", "geojson", "--images", str(folder)]) == 0
     )
     [file] = out.iterdir()
-    assert unicodedata.normalize("NFC", file.name) == unicodedata.normalize("NFC", f"{stem_of(stored)}.geojson")
+    assert unicodedata.normalize("NFC", file.name) == unicodedata.normalize("NFC", f"{image_stem(stored)}.geojson")
     assert main(["project", "new", str(tmp_path / "p"), str(folder), "--annotations", str(tmp_path / "a.json")]) == 0
     with Project.open(tmp_path / "p") as project:
         assert len(project.contents(project.images[0].id).specimens) == 1

@@ -22,7 +22,7 @@ from napari_diatom.core.detections import STATUSES, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.lossiness import losses
-from napari_diatom.formats.registry import FORMATS, Holds, Layout, by_name
+from napari_diatom.formats.registry import FORMATS, Capability, Layout, by_name
 
 RING = [[10, 10], [60, 10], [60, 30], [10, 30]]
 FLAT = [value for point in RING for value in point]
@@ -451,7 +451,7 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
 def test_a_class_is_kept_or_said_to_change(format_: Any, name: str, tmp_path: Path) -> None:
-    if Holds.CLASSES not in format_.holds:
+    if Capability.CLASSES not in format_.capabilities:
         return
     images = pictures(tmp_path / "i", "q.png")
     boxes = [[50, 50, 20, 5, 0.3], [90, 50, 20, 5, 0.3]]

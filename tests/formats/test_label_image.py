@@ -14,7 +14,7 @@ from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.label_image import codec as label_tiff
 from napari_diatom.formats.label_image import painting
-from napari_diatom.formats.label_image.painting import Painter
+from napari_diatom.formats.label_image.painting import LabelPainter
 from napari_diatom.measurement.morphometry import oriented_box
 
 
@@ -30,7 +30,7 @@ NESTED = some(rectangle(10, 10, 5, 5), rectangle(0, 0, 40, 30), rectangle(35, 20
 
 
 def test_small_specimens_stay_on_top_and_the_report_counts_what_is_hidden() -> None:
-    painter = Painter.of(NESTED, None, 50, 60)
+    painter = LabelPainter.of(NESTED, None, 50, 60)
     labels = painter.rows(0, 50)
     assert labels.dtype == np.uint16
     assert np.bincount(labels.ravel()).tolist() == [3000 - 1260, 25, 1200 - 25 - 20, 80]
@@ -41,22 +41,22 @@ def test_small_specimens_stay_on_top_and_the_report_counts_what_is_hidden() -> N
 
 
 def test_a_specimen_below_its_twin_is_named() -> None:
-    report = Painter.of(some(rectangle(3, 3, 9, 9), rectangle(3, 3, 9, 9)), [7, 4], 20, 20).overlap()
+    report = LabelPainter.of(some(rectangle(3, 3, 9, 9), rectangle(3, 3, 9, 9)), [7, 4], 20, 20).overlap()
     assert report.hidden == (4,)
     assert "hidden completely: number 4" in str(report)
-    assert "No specimens overlap" in str(Painter.of(NESTED[:1], None, 50, 60).overlap())
+    assert "No specimens overlap" in str(LabelPainter.of(NESTED[:1], None, 50, 60).overlap())
 
 
 def test_boxes_without_masks_are_painted_too() -> None:
-    assert int((Painter.of(Detections.of([[20, 20, 10, 4, 0]]), None, 40, 40).rows(0, 40) == 1).sum()) == 40
+    assert int((LabelPainter.of(Detections.of([[20, 20, 10, 4, 0]]), None, 40, 40).rows(0, 40) == 1).sum()) == 40
 
 
 def test_masks_of_another_image_and_bad_numbers() -> None:
     with pytest.raises(InputError, match="specimen 3 reach beyond the image of 50 x 50"):
-        Painter.of(NESTED, None, 50, 50)
+        LabelPainter.of(NESTED, None, 50, 50)
     for numbers in ([1, 2], [1, 1, 2], [0, 1, 2]):
         with pytest.raises(InputError, match="different numbers"):
-            Painter.of(NESTED, numbers, 50, 60)
+            LabelPainter.of(NESTED, numbers, 50, 60)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 600), st.integers(1, 600))
@@ -71,13 +71,13 @@ def test_files_hold_every_visible_pixel(tmp_path_factory: pytest.TempPathFactory
     found = some(*masks) if masks else Detections.empty(with_masks=True)
     path = tmp_path_factory.mktemp("labels") / "a.tif"
     label_tiff.write(path, found, h, w, numbers, pixel_size_um=0.1)
-    painter = Painter.of(found, numbers, h, w)
+    painter = LabelPainter.of(found, numbers, h, w)
     with tifffile.TiffFile(path) as file:
         page = file.pages.first
         assert page.is_tiled
         np.testing.assert_array_equal(page.asarray(), painter.rows(0, h))
         assert page.resolution == pytest.approx((1e5, 1e5))
-    report = label_tiff.overlap(found, h, w, numbers)
+    report = label_tiff.hidden_pixels(found, h, w, numbers)
     visible = sum(int((painter.rows(0, h) == number).sum()) for number in numbers)
     assert report.pixels == sum(mask.area for mask in masks) - visible
     again, read = label_tiff.read(path, h, w)
@@ -95,13 +95,13 @@ def test_holes_and_islands_belong_to_their_specimen(tmp_path: Path) -> None:
     numbers, found = label_tiff.read(tmp_path / "drawn.tif")
     assert numbers.tolist() == [2, 9]
     assert [mask.area for mask in found.masks or ()] == [200 - 8 + 16, 20]
-    np.testing.assert_array_equal(Painter.of(found, numbers, 40, 50).rows(0, 40), labels)
+    np.testing.assert_array_equal(LabelPainter.of(found, numbers, 40, 50).rows(0, 40), labels)
     huge = labels.astype(np.uint32) * 400_000_000
-    numbers, sparse = painting.from_labels(huge)
+    numbers, sparse = painting.detections_from_label_image(huge)
     assert numbers.tolist() == [800_000_000, 3_600_000_000]
     assert [mask.area for mask in sparse.masks or ()] == [208, 20]
-    assert len(painting.from_labels(np.zeros((4, 4), dtype=bool))[1]) == 0
-    assert painting.from_labels(labels > 0)[1].masks[0].area == 228  # type: ignore[index]
+    assert len(painting.detections_from_label_image(np.zeros((4, 4), dtype=bool))[1]) == 0
+    assert painting.detections_from_label_image(labels > 0)[1].masks[0].area == 228  # type: ignore[index]
 
 
 def test_files_that_are_no_label_images(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_files_that_are_no_label_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"9 x 9 pixels, its image 20 x 10"):
         label_tiff.read(tmp_path / "small.tif", 10, 20)
     with pytest.raises(InputError, match="negative"):
-        painting.from_labels(np.full((2, 2), -1))
+        painting.detections_from_label_image(np.full((2, 2), -1))
     (tmp_path / "text.tif").write_text("no image")
     with pytest.raises(InputError, match="not a readable TIFF"):
         label_tiff.read(tmp_path / "text.tif")

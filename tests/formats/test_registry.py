@@ -18,9 +18,9 @@ from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill, trace
 from napari_diatom.formats.format_detection import detect
-from napari_diatom.formats.label_image.painting import masks_of
+from napari_diatom.formats.label_image.painting import masks_or_filled_boxes
 from napari_diatom.formats.lossiness import losses
-from napari_diatom.formats.registry import FORMATS, Format, Holds, by_name
+from napari_diatom.formats.registry import FORMATS, Capability, Format, by_name
 from napari_diatom.formats.shared.polygon_repair import bridged, nested, repaired
 
 each_format = pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
@@ -42,27 +42,27 @@ def test_what_a_format_holds_comes_back(format_: Format, tmp_path: Path) -> None
     for part in written:
         back = read[part.image]
         assert (back.height, back.width) == (300, 400)
-        if Holds.CLASSES in format_.holds and Holds.NAMES in format_.holds:
+        if Capability.CLASSES in format_.capabilities and Capability.NAMES in format_.capabilities:
             assert names(back) == names(part)
-        if Holds.SCORES in format_.holds:
+        if Capability.SCORES in format_.capabilities:
             np.testing.assert_array_equal(back.detections.scores, part.detections.scores)
-        if Holds.STATUS in format_.holds:
+        if Capability.STATUS in format_.capabilities:
             np.testing.assert_array_equal(back.detections.status, part.detections.status)
-        if Holds.CUT in format_.holds:
+        if Capability.CUT in format_.capabilities:
             np.testing.assert_array_equal(back.detections.cut, part.detections.cut)
-        if Holds.ORIGIN in format_.holds:
+        if Capability.ORIGIN in format_.capabilities:
             assert back.origins == part.origins
             np.testing.assert_array_equal(back.reviewed, part.reviewed)
-    if Holds.ROTATION in format_.holds:
+    if Capability.ROTATION in format_.capabilities:
         np.testing.assert_allclose(read["boxes.png"].detections.boxes, written[0].detections.boxes, atol=1e-3)
-    elif Holds.BOXES in format_.holds:
+    elif Capability.BOXES in format_.capabilities:
         np.testing.assert_allclose(
             geometry.bounds(read["boxes.png"].detections.boxes), geometry.bounds(written[0].detections.boxes), atol=1e-3
         )
-    if Holds.MASKS in format_.holds:
-        found = masks_of(read["masks.png"].detections)
+    if Capability.MASKS in format_.capabilities:
+        found = masks_or_filled_boxes(read["masks.png"].detections)
         assert [pixels_of(mask) for mask in found] == [pixels_of(mask) for mask in written[1].detections.masks or ()]
-        if Holds.BOXES in format_.holds:
+        if Capability.BOXES in format_.capabilities:
             assert read["masks.png"].shapes == written[1].shapes
 
 
@@ -73,7 +73,9 @@ def test_images_without_specimens(format_: Format, tmp_path: Path) -> None:
     path = target(tmp_path, format_)
     format_.write(path, [empty], images)
     read = format_.read(path, images)
-    assert [(part.image, len(part)) for part in read] == ([("e.png", 0)] if Holds.EMPTY in format_.holds else [])
+    assert [(part.image, len(part)) for part in read] == (
+        [("e.png", 0)] if Capability.EMPTY in format_.capabilities else []
+    )
 
 
 @each_format
@@ -118,7 +120,7 @@ def test_losses_are_counted() -> None:
         assert words in text
     found = losses(by_name("yolo-obb"), several)
     status = int((boxes(12).detections.status > 0).sum())
-    assert {item.kind: item.count for item in found.items}[Holds.STATUS] == status
+    assert {item.kind: item.count for item in found.items}[Capability.STATUS] == status
     assert f"status other than valve of {status} specimens" in found.text()
     assert bool(found)
     crossed = Annotations.of(Detections.of([[100, 100, 80, 10, 0.5], [100, 100, 80, 10, -0.5]]), height=300, width=400)

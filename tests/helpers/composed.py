@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.composing.material import Background, CutOut, Material, Specimen
+from diatom_training.composing.material import Background, CutOut, CutoutSpecimen, Material
 from diatom_training.data.examples import Example
 from helpers.shapes import Points, ellipse, mask_of, placed
 
@@ -65,7 +65,7 @@ def cut_out(outline: Points, grey: int = DARK, class_name: str = "diatom", group
     distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
     opacity = np.rint(255 * np.clip(1 - (distance - 1) / 6, 0, 1)).astype(np.uint8)
     shape = points.astype(np.float32)
-    specimens = (Specimen(shape, 0.0, class_name),) if class_name else ()
+    specimens = (CutoutSpecimen(shape, 0.0, class_name),) if class_name else ()
     return CutOut(pixels, opacity, (LIGHT,) * 3, shape, specimens, None, f"{group}.png", group)
 
 

@@ -15,7 +15,7 @@ from helpers.microscopes import FOCUS, SCANNERS, SHARP, SHARPEST, focus_series, 
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.project.image_identity import page_of
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE
 
@@ -221,9 +221,11 @@ def test_sharpness_does_not_depend_on_brightness_of_single_pixels(tmp_path):
 
 def test_a_project_finds_planes_that_came_into_it_as_pages(tmp_path):
     FOCUS["imagej.tif"](tmp_path / "a.tif")
-    np.testing.assert_array_equal(page_of(tmp_path / "a.tif", 3).read(0, 0, 400, 300)[..., 0], focus_series()[2])
+    np.testing.assert_array_equal(
+        open_image_page(tmp_path / "a.tif", 3).read(0, 0, 400, 300)[..., 0], focus_series()[2]
+    )
     with pytest.raises(InputError, match="has 3 pages"):
-        page_of(tmp_path / "a.tif", 4)
+        open_image_page(tmp_path / "a.tif", 4)
 
 
 def test_a_picture_of_samples_that_are_colours_stays_one(tmp_path):
@@ -238,7 +240,7 @@ def test_projects_keep_the_planes_that_they_were_annotated_on(tmp_path):
     FOCUS["imagej.tif"](path)
     with Project.create(tmp_path / "new", [path], ["Navicula"]) as project:
         [image] = project.images
-        shown = page_of(path, image.page, image.division)
+        shown = open_image_page(path, image.page, image.division)
         np.testing.assert_array_equal(shown.read(0, 0, 400, 300), rgb())
         settings = project.settings
     # A project of the version before has an image for each plane, and says nothing of fields.
@@ -249,5 +251,5 @@ def test_projects_keep_the_planes_that_they_were_annotated_on(tmp_path):
     (tmp_path / "old" / PROJECT_FILE).write_text(text, encoding="utf-8")
     with Project.open(tmp_path / "old") as project:
         for image, raw in zip(project.images, open_images(path, z="pages"), strict=True):
-            found = page_of(path, image.page, image.division)
+            found = open_image_page(path, image.page, image.division)
             np.testing.assert_array_equal(found.read(0, 0, 400, 300), raw.read(0, 0, 400, 300))

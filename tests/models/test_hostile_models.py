@@ -32,7 +32,7 @@ from napari_diatom.core.errors import DiatomError, ModelError
 from napari_diatom.core.progress import never, silent
 from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
 from napari_diatom.engines.third_party import silence_ultralytics
-from napari_diatom.engines.yolo_checkpoint import write_model
+from napari_diatom.engines.yolo_checkpoint import write_yolo_model
 from napari_diatom.models import library
 from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
@@ -163,7 +163,7 @@ def test_what_hides_in_the_settings_of_a_sound_network_is_not_run(trap: Trap, ne
     settings = {"imgsz": 320, "project": Call(builtins.eval, trap.code), "hook": CALLS["os.system"](trap)}
     path = saved({"model": network, "train_args": settings}, trap.folder / "x.pt")
     assert cli.main(["models", "import", str(path)]) == 0
-    assert library.find("x").card.tile_size == 320
+    assert library.resolve_model("x").card.tile_size == 320
 
 
 def test_a_resumed_training_calls_nothing_that_its_checkpoint_names(trap: Trap) -> None:
@@ -219,7 +219,7 @@ def test_tensors_that_share_or_skip_numbers_are_read_as_they_are(trap: Trap) -> 
     layer.register_buffer("none", None)
     layer.inner = torch.nn.Sequential(torch.nn.Linear(2, 3, bias=False, dtype=torch.bfloat16))
     path = saved({"model": layer}, trap.folder / "x.pt")
-    with torch_checkpoint.opened(path) as file:
+    with torch_checkpoint.open_checkpoint(path) as file:
         found = file.state_dict(file.content["model"])
     expected = layer.state_dict()
     assert found.keys() == expected.keys()
@@ -381,7 +381,7 @@ def model(trap: Trap, network: torch.nn.Module) -> ModelFolder:
 
 def written(folder: Path, network: torch.nn.Module, name: str = "toy") -> ModelFolder:
     facts: dict[str, Any] = {"name": name, "version": "1", "classes": ("long", "round"), "tile_size": 256}
-    return write_model(folder, network, architecture="yolo11n-obb", summary="", licence="", training={}, **facts)
+    return write_yolo_model(folder, network, architecture="yolo11n-obb", summary="", licence="", training={}, **facts)
 
 
 def with_card(model: ModelFolder, **entries: Any) -> Path:
@@ -566,7 +566,7 @@ def test_one_bad_card_stops_nobody_else(
     assert str(bad) in said.err
     assert cli.main(["models", "show", "bad"]) == 2
     assert cli.main(["models", "show", "toy"]) == 0
-    assert library.find(library.DEFAULT).card.name == library.DEFAULT
+    assert library.resolve_model(library.DEFAULT).card.name == library.DEFAULT
     packed = trap.folder / "bad.diatom-model"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(bad / CARD_FILE, CARD_FILE)
@@ -597,7 +597,7 @@ def packed(trap: Trap, model: ModelFolder, **entries: bytes | Path) -> Path:
 
 def test_only_a_card_and_weights_are_unpacked(trap: Trap, model: ModelFolder) -> None:
     extra = {"../outside.txt": b"x", "/tmp/outside.txt": b"x", "yolo11n-obb.yaml": trap.layout.encode(), "a/b": b"x"}
-    found = library.find(packed(trap, model, **extra))
+    found = library.resolve_model(packed(trap, model, **extra))
     found.verify()
     assert sorted(path.name for path in found.folder.iterdir()) == [CARD_FILE, WEIGHTS_FILE]
     assert not list(trap.folder.rglob("outside.txt"))
@@ -665,7 +665,7 @@ def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap
     facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]
-    load = engines.load_namer if engine == "classifier" else engines.load
+    load = engines.load_classifier if engine == "classifier" else engines.load
     with pytest.raises(ModelError, match="infinite or not numbers"):
         load(ModelFolder(card, folder), "cpu")
 
@@ -719,7 +719,7 @@ def test_a_network_larger_than_its_weights_is_refused_before_it_is_made(
     ):
         card = ModelCard(**facts, task=task, engine=engine, architecture=name, sha256=digest)
         with pytest.raises(ModelError, match=r"of .* numbers"):
-            (engines.load_namer if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")
+            (engines.load_classifier if task == "classes" else engines.load)(ModelFolder(card, folder), "cpu")
 
 
 def test_a_network_that_computes_no_numbers_is_not_an_image_without_specimens(

@@ -53,13 +53,13 @@ def test_models_are_found_by_name_folder_and_archive(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
-    assert library.find("toy").folder == folder
-    assert library.find(folder).card.name == "toy"
+    assert library.resolve_model("toy").folder == folder
+    assert library.resolve_model(folder).card.name == "toy"
     packed = tmp_path / "toy.diatom-model"
-    library.pack(library.find("toy"), packed)
-    found = library.find(packed)
+    library.pack_model(library.resolve_model("toy"), packed)
+    found = library.resolve_model(packed)
     found.verify()
-    assert found.card == library.find("toy").card
+    assert found.card == library.resolve_model("toy").card
 
 
 def test_a_model_becomes_one_of_the_users_own(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,18 +67,18 @@ def test_a_model_becomes_one_of_the_users_own(folder: Path, tmp_path: Path, monk
     run = tmp_path / "run"
     shutil.copytree(folder, run / "model")
     assert cli.main(["models", "import", str(run)]) == 0
-    assert library.find("toy").folder == tmp_path / "own" / "toy"
-    library.find("toy").verify()
-    assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy"
+    assert library.resolve_model("toy").folder == tmp_path / "own" / "toy"
+    library.resolve_model("toy").verify()
+    assert library.install(library.resolve_model(folder)).folder == tmp_path / "own" / "toy"
 
     card = ModelCard.read(folder)
     (folder / WEIGHTS_FILE).write_bytes(b"others")
     card.model_copy(update={"sha256": hashlib.sha256(b"others").hexdigest()}).write(folder)
-    assert library.install(library.find(folder)).card.name == "toy-2"
+    assert library.install(library.resolve_model(folder)).card.name == "toy-2"
     assert {"toy", "toy-2"} <= {model.card.name for model in library.available()}
     (folder / WEIGHTS_FILE).write_bytes(b"damaged")
     with pytest.raises(ModelError, match="damaged"):
-        library.install(library.find(folder))
+        library.install(library.resolve_model(folder))
     assert cli.main(["models", "import", str(run), "--name", "other"]) == 2
 
 
@@ -87,58 +87,58 @@ def test_a_model_that_was_judged_anew_is_installed_with_its_new_card(
 ) -> None:
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
     monkeypatch.setattr(library, "BUNDLED", tmp_path / "bundled")
-    library.install(library.find(folder))
+    library.install(library.resolve_model(folder))
     ModelCard.read(folder).model_copy(update={"thresholds": {"diatom": 0.6}, "metrics": {"f1": 0.9}}).write(folder)
-    assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy"
-    assert library.find("toy").card == ModelCard.read(folder)
+    assert library.install(library.resolve_model(folder)).folder == tmp_path / "own" / "toy"
+    assert library.resolve_model("toy").card == ModelCard.read(folder)
 
     (tmp_path / "own").rename(tmp_path / "bundled")
-    assert library.install(library.find(folder)).folder == tmp_path / "bundled" / "toy"
+    assert library.install(library.resolve_model(folder)).folder == tmp_path / "bundled" / "toy"
     ModelCard.read(folder).model_copy(update={"thresholds": {"diatom": 0.7}}).write(folder)
     for _ in range(2):
-        assert library.install(library.find(folder)).folder == tmp_path / "own" / "toy-2"
-    assert library.find("toy-2").card.threshold() == 0.7
-    assert library.find("toy").card.threshold() == 0.6
+        assert library.install(library.resolve_model(folder)).folder == tmp_path / "own" / "toy-2"
+    assert library.resolve_model("toy-2").card.threshold() == 0.7
+    assert library.resolve_model("toy").card.threshold() == 0.6
 
 
 def test_names_that_differ_in_capitals_alone_are_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
-    library.install(library.find(folder))
+    library.install(library.resolve_model(folder))
     card = ModelCard.read(folder)
     (folder / WEIGHTS_FILE).write_bytes(b"others")
     other = card.model_copy(update={"name": "Toy", "sha256": hashlib.sha256(b"others").hexdigest()})
     other.write(folder)
-    assert library.install(library.find(folder)).card.name == "Toy-2"
+    assert library.install(library.resolve_model(folder)).card.name == "Toy-2"
     # A folder that was named otherwise than its model is not written over.
     (tmp_path / "own" / "Toy-2").rename(tmp_path / "own" / "Pool")
     other.model_copy(update={"name": "pool"}).write(folder)
-    assert library.install(library.find(folder)).folder == tmp_path / "own" / "pool-2"
-    assert library.find("Toy-2").folder == tmp_path / "own" / "Pool"
+    assert library.install(library.resolve_model(folder)).folder == tmp_path / "own" / "pool-2"
+    assert library.resolve_model("Toy-2").folder == tmp_path / "own" / "Pool"
 
 
 def test_an_unknown_name_lists_the_known_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
     with pytest.raises(ModelError, match=r"Did you mean toy\?.*toy"):
-        library.find("toyy")
+        library.resolve_model("toyy")
 
 
 def test_damaged_models_are_named(folder: Path, tmp_path: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(b"tricks")
     with pytest.raises(ModelError, match="damaged or were changed"):
-        library.find(folder).verify()
+        library.resolve_model(folder).verify()
     (folder / WEIGHTS_FILE).unlink()
     with pytest.raises(ModelError, match="no readable weights"):
-        library.find(folder).verify()
+        library.resolve_model(folder).verify()
     broken = tmp_path / "broken.diatom-model"
     broken.write_text("no archive")
     with pytest.raises(ModelError, match=r"broken\.diatom-model cannot be used as a model"):
-        library.find(broken)
+        library.resolve_model(broken)
     shutil.rmtree(folder)
     folder.mkdir()
     with pytest.raises(ModelError, match=r"is not a model: model\.yaml is missing"):
-        library.find(folder)
+        library.resolve_model(folder)
 
 
 def test_a_damaged_archive_is_named(folder: Path, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_damaged_archive_is_named(folder: Path, tmp_path: Path) -> None:
     data[data.index(WEIGHTS_FILE.encode()) + len(WEIGHTS_FILE)] ^= 255
     broken.write_bytes(data)
     with pytest.raises(ModelError, match=r"broken\.diatom-model cannot be used as a model"):
-        library.find(broken)
+        library.resolve_model(broken)
 
 
 def test_a_name_goes_before_a_folder_that_is_called_so(
@@ -159,7 +159,7 @@ def test_a_name_goes_before_a_folder_that_is_called_so(
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(folder.parent))
     (tmp_path / "work" / "toy").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "work")
-    assert library.find("toy").folder == folder
+    assert library.resolve_model("toy").folder == folder
 
 
 def test_a_name_whose_card_is_damaged_says_how(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_name_whose_card_is_damaged_says_how(folder: Path, monkeypatch: pytest
     text = (folder / CARD_FILE).read_text().replace("diatom: 0.4", "diatom: 7.5")
     (folder / CARD_FILE).write_text(text)
     with pytest.raises(ModelError, match=r"thresholds\.diatom"):
-        library.find("toy")
+        library.resolve_model("toy")
 
 
 def test_two_may_unpack_at_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,5 +184,5 @@ def test_two_may_unpack_at_once(folder: Path, tmp_path: Path, monkeypatch: pytes
         return real(partial, home)
 
     monkeypatch.setattr(Path, "replace", late)
-    library.find(packed).verify()
+    library.resolve_model(packed).verify()
     assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1

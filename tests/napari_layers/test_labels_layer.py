@@ -14,7 +14,7 @@ from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.counting import export as exports
 from napari_diatom.counting.export import export, write_masks
-from napari_diatom.counting.overlays import draw
+from napari_diatom.counting.overlays import draw_overlay
 from napari_diatom.formats.coco import codec as coco
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.label_image import codec as label_tiff
@@ -59,7 +59,7 @@ def same(a: CroppedMask, b: CroppedMask) -> bool:
 
 
 def shapes_layer() -> Shapes:
-    drawn = mask_layers.draw(FOUND, NUMBERS)
+    drawn = mask_layers.draw_polygons(FOUND, NUMBERS)
     return Shapes(
         [item.shape for item in drawn.values()],
         shape_type="polygon",
@@ -74,7 +74,9 @@ def labels_layer() -> Labels:
 
 
 def read_shapes(layer: Shapes) -> Detections:
-    return mask_layers.to_detections(layer.data, layer.features, FACTS, mask_layers.drawn_in(layer.metadata))
+    return mask_layers.masked_detections_from_shapes(
+        layer.data, layer.features, FACTS, mask_layers.drawn_in(layer.metadata)
+    )
 
 
 def test_polygons_bring_back_holes_islands_and_overlaps() -> None:
@@ -84,7 +86,9 @@ def test_polygons_bring_back_holes_islands_and_overlaps() -> None:
     np.testing.assert_allclose(back.boxes, FOUND.boxes)
     np.testing.assert_array_equal(back.class_ids, FOUND.class_ids)
     rectangles = [*layers.to_quads(FOUND.boxes[:2]), *layers.to_quads(layers.to_boxes(layer.data[2:]))]
-    boxed = mask_layers.to_detections(rectangles, layer.features, FACTS, mask_layers.drawn_in(layer.metadata))
+    boxed = mask_layers.masked_detections_from_shapes(
+        rectangles, layer.features, FACTS, mask_layers.drawn_in(layer.metadata)
+    )
     assert all(same(a, b) for a, b in zip(boxed.masks or (), MASKS, strict=True))
 
 
@@ -100,7 +104,7 @@ def test_a_changed_polygon_has_the_mask_that_was_drawn() -> None:
     assert back.boxes[0, 0] == pytest.approx(FOUND.boxes[0, 0] + 12, abs=1)
     assert back.masks[3].trimmed().bounds == (10, 10, 30, 20)
     assert same(back.masks[1], MASKS[1])
-    plane = mask_layers.draw(FOUND, NUMBERS, (4,))
+    plane = mask_layers.draw_polygons(FOUND, NUMBERS, (4,))
     assert {item.shape.shape[1] for item in plane.values()} == {3}
     assert mask_layers.drawn_in({mask_layers.MASKS_KEY: {1: "?"}}) is None
 
@@ -125,7 +129,7 @@ def test_the_value_of_a_label_is_its_number_and_its_row() -> None:
 def test_an_untouched_labels_layer_brings_back_overlaps() -> None:
     layer = labels_layer()
     drawn = mask_layers.drawn_in(layer.metadata)
-    numbers, back, origins = mask_layers.from_labels(layer.data, layer.features, FACTS, drawn)
+    numbers, back, origins = mask_layers.detections_from_labels_layer(layer.data, layer.features, FACTS, drawn)
     assert numbers.tolist() == NUMBERS
     assert all(same(a, b) for a, b in zip(back.masks or (), MASKS, strict=True))
     for name in ("class_ids", "scores", "status"):
@@ -140,7 +144,9 @@ def test_what_a_person_paints_is_theirs() -> None:
     data[data == 1] = 0
     data[100:110, 100:130] = 9
     data[72:90, 100:103] = 2
-    numbers, back, origins = mask_layers.from_labels(data, layer.features, FACTS, mask_layers.drawn_in(layer.metadata))
+    numbers, back, origins = mask_layers.detections_from_labels_layer(
+        data, layer.features, FACTS, mask_layers.drawn_in(layer.metadata)
+    )
     assert numbers.tolist() == [2, 3, 4, 9]
     assert origins == ("person", "net 1", "net 1", "person")
     assert back.masks is not None
@@ -153,7 +159,7 @@ def test_what_a_person_paints_is_theirs() -> None:
     assert back.masks[0].area == canvas.sum()
     assert (back.class_ids[3], back.scores[3]) == (0, 1)
     assert same(back.masks[1], MASKS[2])
-    plain = mask_layers.from_labels(data, {}, FACTS)
+    plain = mask_layers.detections_from_labels_layer(data, {}, FACTS)
     assert plain[0].tolist() == [2, 3, 4, 9]
     assert set(plain[2]) == {"person"}
 
@@ -184,7 +190,7 @@ def test_exports_by_suffix(tmp_path: Path) -> None:
     assert all(same(a, b) for a, b in zip(back.detections.masks or (), MASKS, strict=True))
     numbers, read = label_tiff.read(tmp_path / "A.TIFF", 120, 150)
     assert numbers.tolist() == NUMBERS
-    left_out = exports.overlap(annotations(), NUMBERS)
+    left_out = exports.label_image_overlap(annotations(), NUMBERS)
     assert left_out.specimens == 1
     assert sum(mask.area for mask in read.masks or ()) == sum(mask.area for mask in MASKS) - left_out.pixels
     assert write_masks(tmp_path / "masks", "slide.1/a", annotations()) == left_out
@@ -200,7 +206,7 @@ def test_exports_by_suffix(tmp_path: Path) -> None:
 
 def test_overlays_show_outlines() -> None:
     grey = from_array(np.full((120, 150), 128, np.uint8), "grey")
-    picture = draw(grey, FOUND[[1]])
+    picture = draw_overlay(grey, FOUND[[1]])
     changed = (picture != 128).any(axis=2)
     assert changed[60, 50]
     assert changed[55, 75]

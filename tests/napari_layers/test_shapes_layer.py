@@ -28,7 +28,7 @@ def test_boxes_survive_the_way_to_napari_and_back(boxes, plane):
     assert all(shapes_layer.is_rectangle(quad[:, -2:]) for quad in quads)
     back = shapes_layer.to_boxes(list(quads))
     # Nearly round boxes have no direction, so their corners are compared, not their numbers.
-    np.testing.assert_allclose(np.sort(geometry.areas(back)), np.sort(geometry.areas(canonical)), rtol=1e-6)
+    np.testing.assert_allclose(np.sort(geometry.box_areas(back)), np.sort(geometry.box_areas(canonical)), rtol=1e-6)
     oriented = canonical[:, 2] > 1.06 * canonical[:, 3]
     np.testing.assert_allclose(
         geometry.corners(back[oriented]).mean(axis=1), geometry.corners(canonical[oriented]).mean(axis=1), atol=1e-6
@@ -82,7 +82,7 @@ def test_specimens_survive_the_way_through_a_layer():
         status=[1, 0],
     )
     features = shapes_layer.to_features(found, [1, 2], "person", 0.1)
-    back = shapes_layer.to_detections(list(shapes_layer.to_quads(found.boxes)), features, FACTS)
+    back = shapes_layer.detections_from_shapes(list(shapes_layer.to_quads(found.boxes)), features, FACTS)
     np.testing.assert_allclose(back.boxes, found.boxes, rtol=1e-5)
     for name in ("class_ids", "scores", "cut", "status"):
         np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
@@ -90,7 +90,9 @@ def test_specimens_survive_the_way_through_a_layer():
 
 
 def test_a_foreign_layer_without_features_gives_valves_of_the_first_class():
-    back = shapes_layer.to_detections([np.array([[0, 0], [0, 10], [4, 10], [4, 0.0]])], {}, ResultFacts(image="x"))
+    back = shapes_layer.detections_from_shapes(
+        [np.array([[0, 0], [0, 10], [4, 10], [4, 0.0]])], {}, ResultFacts(image="x")
+    )
     assert back.classes == ("diatom",)
     assert back.scores.tolist() == [1.0]
     assert shapes_layer.origins_of({}, 1) == ("person",)
@@ -99,7 +101,7 @@ def test_a_foreign_layer_without_features_gives_valves_of_the_first_class():
 def test_unknown_classes_are_added_behind_the_known_ones():
     features = {"class": ["Eunotia", "Navicula"]}
     quads = list(shapes_layer.to_quads([[10, 10, 9, 3, 0], [30, 30, 9, 3, 0]]))
-    back = shapes_layer.to_detections(quads, features, FACTS)
+    back = shapes_layer.detections_from_shapes(quads, features, FACTS)
     assert back.classes == ("Navicula", "Nitzschia", "Eunotia")
     assert back.class_ids.tolist() == [2, 0]
 
@@ -121,10 +123,10 @@ def test_taxa_survive_the_way_through_features_and_are_written_beside_the_boxes(
     names = (Name("Navicula sp.", 0.75, "Navicula", ("Navicula radiosa",), "flora 1.0"), None)
     taxa = shapes_layer.to_taxa(names)
     assert tuple(taxa) == ("taxon", "taxon_confidence", "genus", "taxon_2", "taxon_3", "named_by")
-    assert shapes_layer.names_of(taxa, 2) == names
+    assert shapes_layer.taxon_names(taxa, 2) == names
     # A shape that napari has given half of another's features.
-    assert shapes_layer.names_of(taxa | {"taxon_confidence": [np.nan, np.nan]}, 2) == (None, None)
-    assert shapes_layer.names_of({}, 2) == (None, None)
+    assert shapes_layer.taxon_names(taxa | {"taxon_confidence": [np.nan, np.nan]}, 2) == (None, None)
+    assert shapes_layer.taxon_names({}, 2) == (None, None)
     found = Detections.of([[50, 50, 100, 20, 0.5]] * 2)
     features = shapes_layer.to_features(found, [3, 4], "m", 0.1) | taxa
     assert shapes_layer.labels(features, True).tolist() == ["3 Navicula sp. 10.0 µm", "4 diatom 10.0 µm"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpers.projects import blob, box, polygon
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.formats.geojson.feature_writer import features
+from napari_diatom.formats.geojson.feature_writer import geojson_features
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec, edit_of
 from napari_diatom.project.edit_conflicts import ConflictError
@@ -23,7 +23,7 @@ NOON = "2026-05-01T12:00:00+00:00"
 
 
 class Shelf:
-    """A keeper that remembers the edits, and may have no room."""
+    """A edit log that remembers the edits, and may have no room."""
 
     def __init__(self, contents: Contents | None = None) -> None:
         self.edits: list[Edit] = []
@@ -42,8 +42,8 @@ class Shelf:
         self.edits = [edit]
 
 
-def document(*specimens: Specimen, keeper: Shelf | None = None) -> Document:
-    return Document(Contents(specimens, (), "untouched"), "Ada", keeper, lambda: NOON)
+def document(*specimens: Specimen, edit_log: Shelf | None = None) -> Document:
+    return Document(Contents(specimens, (), "untouched"), "Ada", edit_log, lambda: NOON)
 
 
 def text(doc: Document) -> str:
@@ -121,14 +121,14 @@ def test_files_without_ids_are_as_ever():
     found = to_annotations([box().replace(annotator="", changed="")])
     plain = geojson.dumps(found)
     assert '"id"' in plain
-    (feature,) = features(type(found).of(found.detections))
+    (feature,) = geojson_features(type(found).of(found.detections))
     assert set(feature) == {"type", "geometry", "properties"}
     assert not {"annotator", "changed"} & set(feature["properties"])
 
 
 def test_edits_are_stamped_kept_and_told():
     shelf = Shelf()
-    doc = document(keeper=shelf)
+    doc = document(edit_log=shelf)
     told: list[tuple[Edit, int]] = []
     doc.edited.connect(lambda edit: told.append((edit, len(shelf.edits))))
     one = box()
@@ -218,7 +218,7 @@ def test_unknown_ids_and_repeated_ones():
 
 def test_an_edit_without_room_is_made_and_told():
     shelf = Shelf()
-    doc = document(keeper=shelf)
+    doc = document(edit_log=shelf)
     told: list[Edit] = []
     doc.edited.connect(told.append)
     shelf.full = True
@@ -283,7 +283,7 @@ def test_any_edits_can_be_undone_and_done_again(sequence, back):
 def test_the_journal_alone_gives_the_same_document(sequence, turns):
     start = (box(1), blob(), polygon())
     shelf = Shelf()
-    doc = document(*start, keeper=shelf)
+    doc = document(*start, edit_log=shelf)
     for step in sequence:
         play(doc, step)
     for back in turns:
@@ -321,7 +321,7 @@ def test_damaged_lines_are_refused(damage):
 def test_rebase_merges_other_specimens_and_asks_about_the_same():
     one, two, three = box(1), box(2), box(3)
     shelf = Shelf(Contents((one, two), (), "work"))
-    doc = document(one, two, keeper=shelf)
+    doc = document(one, two, edit_log=shelf)
     doc.set_class([one.id], "mine")
     doc.add([three])
     view = doc.specimens
@@ -357,7 +357,7 @@ def test_rebase_merges_other_specimens_and_asks_about_the_same():
 def test_rebase_keeps_mine_where_that_is_asked_for():
     one = box(1)
     shelf = Shelf(Contents((one,), (), "work"))
-    doc = document(one, keeper=shelf)
+    doc = document(one, edit_log=shelf)
     doc.remove([one.id])
     shelf.contents = Contents((one.replace(name="theirs"),), (), "done")
     doc.rebase("mine")

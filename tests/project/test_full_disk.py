@@ -51,7 +51,7 @@ def saved(project: Project, number: int) -> Project:
 def counts(project: Project, image_id: str = "s0f0") -> list[int]:
     """Return how many specimens each version has, oldest first."""
     path = project.folder / "annotations" / f"{image_id}.geojson"
-    return [len(geojson.read(version)) for version in backups.versions(project.folder, path)]
+    return [len(geojson.read(version)) for version in backups.earlier_versions(project.folder, path)]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 700, 2000])
@@ -130,7 +130,7 @@ def test_versions_by_an_earlier_release_are_the_older_ones(tmp_path):
     old = versions_by_an_earlier_release(project, *[text] * 9)
     for number in range(2, 5):
         saved(project, number)
-    kept = backups.versions(project.folder, project.folder / "annotations" / "s0f0.geojson")
+    kept = backups.earlier_versions(project.folder, project.folder / "annotations" / "s0f0.geojson")
     assert kept[:8] == old[1:]
     assert counts(project)[-2:] == [2, 3]
     project.close()

@@ -87,7 +87,7 @@ def test_a_file_with_a_specimen_that_cannot_be_is_named(tmp_path):
     with Project.open(project.folder) as again:
         with pytest.raises(InputError, match=r"s0f0\.geojson cannot be used, number 2: .*no class.*Earlier versions"):
             again.document("s0f0")
-        assert [item.kind for item in validation.find(again)] == ["damaged"]
+        assert [item.kind for item in validation.find_problems(again)] == ["damaged"]
         again.document("s0f1").add([box()])
     assert path.read_text() == damaged
 
@@ -144,7 +144,7 @@ def test_half_a_journal_that_was_being_exchanged_is_no_leftover(tmp_path):
         folder.mkdir()
         (folder / ".s0f0.abc.jsonl.part").write_bytes(b'{"annotator"')
         assert project.leftovers() == []
-        assert validation.find(project) == []
+        assert validation.find_problems(project) == []
 
 
 def test_a_merge_without_own_edits_leaves_no_journal(tmp_path):

@@ -289,7 +289,7 @@ def test_ten_versions_are_kept(tmp_path):
         doc.add([box(number)])
         project.flush()
     path = project.folder / "annotations" / "s0f0.geojson"
-    kept = backups.versions(project.folder, path)
+    kept = backups.earlier_versions(project.folder, path)
     assert [len(geojson.read(version)) for version in kept] == list(range(4, 14))
     path.write_bytes(b"{damaged")
     project.close()
@@ -367,7 +367,7 @@ def test_images_of_one_name_get_files_of_their_own(tmp_path):
         project.remove_image("x-3")
         assert [image.id for image in project.images] == ["x", "X-2"]
         assert not (project.folder / "annotations" / "x-3.geojson").exists()
-        assert len(backups.versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
+        assert len(backups.earlier_versions(project.folder, project.folder / "annotations" / "x-3.geojson")) == 1
         with pytest.raises(InputError, match="no image 'x-3'"):
             project.document("x-3")
         with pytest.raises(InputError, match="already contains a project"):
@@ -387,26 +387,26 @@ def test_pages_of_a_file_are_images(tmp_path):
 
 def test_moved_missing_and_changed_images(tmp_path):
     with new_project(tmp_path) as project:
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "as it was"
         place = project.path("s0f0")
         moved = tmp_path / "elsewhere" / "deep" / "renamed.png"
         moved.parent.mkdir(parents=True)
         place.rename(moved)
-        assert project.condition("s0f0") == "missing"
-        assert project.find_moved([tmp_path / "images"]) == {}
-        assert project.find_moved([tmp_path]) == {"s0f0": moved}
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "missing"
+        assert project.linked_images.find_moved([tmp_path / "images"]) == {}
+        assert project.linked_images.find_moved([tmp_path]) == {"s0f0": moved}
+        assert project.linked_images.condition("s0f0") == "as it was"
         assert project.images[0].path == "../elsewhere/deep/renamed.png"
 
         picture(moved, 99)
-        assert project.condition("s0f0") == "changed"
-        project.accept_changed("s0f0")
-        assert project.condition("s0f0") == "as it was"
+        assert project.linked_images.condition("s0f0") == "changed"
+        project.linked_images.accept_changed("s0f0")
+        assert project.linked_images.condition("s0f0") == "as it was"
         picture(moved, 99, height=61)
         with pytest.raises(InputError, match="80 x 60 px"):
-            project.accept_changed("s0f0")
+            project.linked_images.accept_changed("s0f0")
         with pytest.raises(InputError, match="not a folder"):
-            project.find_moved([tmp_path / "nowhere"])
+            project.linked_images.find_moved([tmp_path / "nowhere"])
 
 
 def test_summary_is_counted_once_per_revision(tmp_path, monkeypatch):

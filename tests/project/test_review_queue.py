@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_diatom.project.review_queue import Round, doubts, unmatched
+from napari_diatom.project.review_queue import ReviewQueue, doubts, unmatched
 from napari_diatom.project.specimen import Specimen
 
 FIRST, SECOND = "diatom-obb 1.0", "diatom-box 1.0"
@@ -96,13 +96,13 @@ def test_no_specimen_is_accepted_twice():
 
 def test_nothing_is_doubtful_when_nothing_is_proposed():
     assert doubts(by_id(drawn()), {}) == []
-    assert Round().next(by_id(drawn()), {}) is None
-    assert Round().next({}, {}) is None
+    assert ReviewQueue().next(by_id(drawn()), {}) is None
+    assert ReviewQueue().next({}, {}) is None
 
 
 def test_a_round_shows_each_once_and_begins_anew():
     specimens, proposals = by_id(drawn(500)), by_id(*(proposed(100.0 * k, 0.2 + 0.1 * k) for k in range(3)))
-    walk = Round()
+    walk = ReviewQueue()
     first = [walk.next(specimens, proposals).specimen.id for _ in range(4)]
     assert first == [*specimens, *proposals]
     del proposals[first[1]]
@@ -111,7 +111,7 @@ def test_a_round_shows_each_once_and_begins_anew():
 
 def test_a_specimen_whose_proposal_was_rejected_was_not_missed():
     own, copy, other = drawn(100), proposed(101), proposed(400)
-    walk = Round()
+    walk = ReviewQueue()
     walk.note(by_id(own), by_id(copy, other))
     found = [walk.next(by_id(own), by_id(other)) for _ in range(2)]
     assert [doubt.specimen.id for doubt in found] == [other.id, other.id]
@@ -132,7 +132,7 @@ def test_every_proposal_is_looked_at_once_a_round(own, found):
     ids = [doubt.specimen.id for doubt in listed]
     assert len(ids) == len(set(ids))
     assert proposals.keys() <= set(ids) <= proposals.keys() | specimens.keys()
-    walk = Round()
+    walk = ReviewQueue()
     assert [walk.next(specimens, proposals).specimen.id for _ in listed] == ids
     assert all(doubt.reason == "missed" for doubt in listed if doubt.specimen.id in specimens)
     calm = [doubt.specimen.score for doubt in listed if doubt.reason == "score"]

@@ -128,13 +128,15 @@ def test_leaks(tmp_path):
         project.add_images([copied, smaller, *blank])
         project.path("s2f0").unlink()
         split = Split(parts={"train": ("s0",), "validation": ("s1",), "test": ("s2",)})
-        found = data_leakage.find(project.folder, project.images, split)
+        found = data_leakage.find_leaks(project.folder, project.images, split)
         assert [(leak.first, leak.second, leak.same_file) for leak in found] == [
             ("s0f0", "copy", True),
             ("s0f1", "small", False),
         ]
         assert (
-            data_leakage.find(project.folder, project.images, Split(parts={"all": ("s0", "s1", "s2"), "none": ()}))
+            data_leakage.find_leaks(
+                project.folder, project.images, Split(parts={"all": ("s0", "s1", "s2"), "none": ()})
+            )
             == []
         )
 
@@ -206,7 +208,7 @@ def test_check_names_what_is_wrong(tmp_path):
         assert project.is_open("s0f0")
         project.document("s1f1").add([box()])
         project.flush()
-        found = {(item.kind, item.image) for item in validation.find(project)}
+        found = {(item.kind, item.image) for item in validation.find_problems(project)}
         assert found == {("outside", "s0f0"), ("unknown class", "s0f0")}
         assert project.document("s0f0") is doc
         assert not project.is_open("s0f1")
@@ -215,7 +217,7 @@ def test_check_names_what_is_wrong(tmp_path):
         project.release("s1f1")
         (project.folder / "annotations" / "s1f1.geojson").write_text("{}")
         project.update(project.settings.replace(split=splits.plan(project.summary(), shares=(50, 50)).split))
-        kinds = {(item.kind, item.image): item.is_error for item in validation.find(project)}
+        kinds = {(item.kind, item.image): item.is_error for item in validation.find_problems(project)}
         assert kinds.keys() >= {("missing", "s0f0"), ("changed", "s0f1"), ("damaged", "s1f1"), ("split", "")}
         assert not kinds["split", ""]
 

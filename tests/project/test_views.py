@@ -229,7 +229,7 @@ def test_whatever_is_drawn_becomes_a_specimen():
     line = shapes_layer.to_points([[10.0, 10], [50, 30]])
     found = project_layer.from_shape(line, "line", "a")
     assert found.box[2] == pytest.approx(np.hypot(40, 20), abs=0.01)
-    assert project_layer.box_of(np.array([[1.0, 1], [1.2, 1], [1.1, 1.3]])) is None
+    assert project_layer.bounding_box(np.array([[1.0, 1], [1.2, 1], [1.1, 1.3]])) is None
     flat = shapes_layer.to_points([[10.0, 10], [30, 30], [50, 50]])
     assert project_layer.from_shape(flat, "polygon", "a").shape == "rectangle"
 
@@ -244,7 +244,7 @@ def test_two_shapes_are_the_same_within_a_hundredth_of_a_pixel():
 
 def test_features_have_sizes_where_the_pixel_size_is_known():
     items = [box(), polygon()]
-    known, unknown = project_layer.features(items, 0.5), project_layer.features(items, None)
+    known, unknown = project_layer.feature_columns(items, 0.5), project_layer.feature_columns(items, None)
     assert tuple(known) == tuple(unknown) == project_layer.FEATURES
     assert known[shapes_layer.LENGTH_UM] == [item.box[2] / 2 for item in items]
     assert np.isnan(unknown[shapes_layer.LENGTH_UM]).all()

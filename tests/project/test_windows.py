@@ -293,7 +293,7 @@ def test_a_line_that_is_written_while_its_journal_is_taken_is_kept_once(tmp_path
     def late(descriptor: int, data: bytes) -> int:
         # The other window is just that much faster.
         if not taken:
-            taken.append(journal.take(mine.path))
+            taken.append(journal.claim(mine.path))
         return write(descriptor, data)
 
     with monkeypatch.context() as patch:
@@ -331,7 +331,7 @@ def test_a_journal_closed_after_a_merge_and_then_taken_is_written_anew(tmp_path)
     mine = Journal(path, "Ada", "0123")
     mine.append('{"n": 1}')
     mine.restart('{"n": 2}')
-    journal.take(path)
+    journal.claim(path)
     mine.append('{"n": 3}')
     mine.close()
     assert [json.loads(line).get("n") for line in path.read_text().splitlines()] == [None, 2, 3]
@@ -360,7 +360,7 @@ def test_a_window_that_died_while_it_took_a_journal_over_makes_no_edit_twice(tmp
     slept = new_project(tmp_path)
     doc = slept.document("s0f0")
     doc.add([box(1, id="one"), box(2, id="two")])
-    journal.take(journals(slept.folder)[0])
+    journal.claim(journals(slept.folder)[0])
     doc.set_class(["one"], "Nitzschia")
     doc.remove(["two"])
     assert len(journals(slept.folder)) == 2

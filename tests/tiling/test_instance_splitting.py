@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.tiling.instance_splitting import SplitOptions, filled, regions, separated, split
+from napari_diatom.tiling.instance_splitting import SplitOptions, fill_small_holes, regions, separated, split
 
 
 def painted(*ellipses: tuple[float, float, float, float, float], height: int = 300, width: int = 400) -> np.ndarray:
@@ -113,9 +113,9 @@ def test_holes_are_filled_up_to_a_size():
     canvas[95:105, 95:105] = 0
     canvas[100, 60] = 0
     mask = whole(canvas)
-    assert filled(mask, 0).area == mask.area
-    assert filled(mask, 0.001).area == mask.area + 1
-    assert filled(mask, 0.1).area == mask.area + 101
+    assert fill_small_holes(mask, 0).area == mask.area
+    assert fill_small_holes(mask, 0.001).area == mask.area + 1
+    assert fill_small_holes(mask, 0.1).area == mask.area + 101
     found = split(canvas, np.full(canvas.shape, 255, np.uint8), ("diatom",))
     assert found.masks[0].area == mask.area + 101
 

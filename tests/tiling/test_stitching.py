@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, CroppedMask, Detections
 from napari_diatom.tiling.stitching import stitch
-from napari_diatom.tiling.tiles import Window, place, plan_tiles
+from napari_diatom.tiling.tiles import Window, plan_tiles, to_image_coordinates
 
 NEEDLE = np.array([2000.0, 1500.0, 1500.0, 30.0, 0.4])
 DEGREE = np.pi / 180
@@ -59,7 +59,7 @@ def seen_through_tiles(
                 box += rng.normal(0, noise, 5) * [1, 1, 1, 0.3, 0.5 * DEGREE]
                 boxes.append(box)
             found = Detections.of(boxes, scores=rng.uniform(0.4, 0.9, len(boxes)))
-            parts.append(place(found, window, scale, size, size))
+            parts.append(to_image_coordinates(found, window, scale, size, size))
     return Detections.concatenate(parts)
 
 
@@ -72,7 +72,7 @@ def test_copies_become_one_near_the_best() -> None:
     copies = [[101, 99, 82, 29, 0.52], [100, 100, 80, 30, 0.5], [99, 100, 79, 30, 0.48]]
     found = stitch(whole(*copies, scores=[0.6, 0.9, 0.3]))
     assert found.scores == pytest.approx([0.9])
-    assert geometry.ious(found.boxes, np.array([copies[1]]))[0] > 0.95
+    assert geometry.box_ious(found.boxes, np.array([copies[1]]))[0] > 0.95
     assert (found.boxes[0] >= np.min(copies, axis=0) - 1e-4).all()
     assert (found.boxes[0] <= np.max(copies, axis=0) + 1e-4).all()
 
@@ -99,7 +99,7 @@ def test_crossed_needles_that_share_their_upright_bounds_are_two() -> None:
 @pytest.mark.parametrize("along", [0, 150])
 def test_copies_of_a_needle_at_slightly_different_angles_are_one(turn: float, along: float) -> None:
     other = shifted(NEEDLE, along=along, across=6, turn=turn * DEGREE, stretch=0.95)
-    assert geometry.ious(NEEDLE, other)[0] < 0.5
+    assert geometry.box_ious(NEEDLE, other)[0] < 0.5
     found = stitch(whole(NEEDLE.tolist(), other, scores=[0.5, 0.8]))
     assert len(found) == 1
     # The ends are those of the better copy, the axis lies between both and nearer to it.
@@ -166,7 +166,7 @@ def test_a_needle_longer_than_a_tile_is_joined(angle: float, noise: float) -> No
     found = stitch(seen_through_tiles([needle], 3000, noise=noise))
     assert len(found) == 1
     assert found.cut[0] == 0
-    assert geometry.ious(found.boxes, [needle])[0] > (0.75 if noise else 0.93)
+    assert geometry.box_ious(found.boxes, [needle])[0] > (0.75 if noise else 0.93)
     assert found.boxes[0, 2] == pytest.approx(2500, rel=0.02)
 
 
@@ -257,7 +257,7 @@ def test_joining_unites_the_masks() -> None:
 
     windows = Window(0, 0, 640, 640), Window(480, 0, 1120, 640)
     parts = [
-        place(
+        to_image_coordinates(
             Detections.of(
                 [[(x0 + x1) / 2 - window.x0, 110, x1 - x0, 20, 0]], masks=[bar(x0, x1).shifted(-window.x0, 0)]
             ),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CUT_BY_TILE, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.tiling.tiles import CUT_SIDES, Window, place, plan_tiles, prefetch, source
+from napari_diatom.tiling.tiles import CUT_SIDES, Window, plan_tiles, prefetch, source_window, to_image_coordinates
 
 
 class Picture:
@@ -69,7 +69,7 @@ def test_impossible_plans(height: int, tile: int, overlap: float) -> None:
 @given(st.integers(1, 4000), st.floats(0.05, 1.0), st.floats(0, 0.5))
 def test_the_scaled_images_tiles_cover_the_image(size: int, scale: float, overlap: float) -> None:
     scaled = max(1, round(size * scale))
-    areas = [source(window, scale, size, size) for window in plan_tiles(scaled, scaled, 256, overlap)]
+    areas = [source_window(window, scale, size, size) for window in plan_tiles(scaled, scaled, 256, overlap)]
     spans = sorted({(area.x0, area.x1) for area in areas})
     assert spans[0][0] == 0
     assert max(end for _, end in spans) == size
@@ -80,7 +80,7 @@ def test_the_scaled_images_tiles_cover_the_image(size: int, scale: float, overla
 def test_detections_land_where_they_were(scale: float) -> None:
     window = Window(300, 200, 940, 840)
     found = Detections.of([[100, 150, 80, 20, 0.3]], scores=[0.7])
-    [box] = place(found, window, scale, 10_000, 10_000).boxes
+    [box] = to_image_coordinates(found, window, scale, 10_000, 10_000).boxes
     assert box == pytest.approx([(300 + 100) / scale, (200 + 150) / scale, 80 / scale, 20 / scale, 0.3])
 
 
@@ -97,13 +97,13 @@ def test_detections_land_where_they_were(scale: float) -> None:
     ],
 )
 def test_what_an_edge_cut_is_flagged(box: list[float], cut: int) -> None:
-    placed = place(Detections.of([box]), Window(500, 0, 1140, 640), 1.0, 4000, 4000)
+    placed = to_image_coordinates(Detections.of([box]), Window(500, 0, 1140, 640), 1.0, 4000, 4000)
     assert int(placed.cut[0]) & ~CUT_SIDES == cut
     assert bool(placed.cut[0] & CUT_SIDES) == bool(cut & CUT_BY_TILE)
 
 
 def test_the_last_tile_of_an_image_of_odd_size_ends_at_its_edge() -> None:
-    placed = place(Detections.of([[450, 20, 100, 20, 0]]), Window(0, 0, 500, 500), 0.5, 1001, 1001)
+    placed = to_image_coordinates(Detections.of([[450, 20, 100, 20, 0]]), Window(0, 0, 500, 500), 0.5, 1001, 1001)
     assert placed.cut[0] == CUT_BY_EDGE
 
 

@@ -16,11 +16,11 @@ from napari_diatom.core.annotations import SHAPES, Annotations, class_names
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_json
-from napari_diatom.formats.coco.files import checked
+from napari_diatom.formats.coco.files import parse_coco
 from napari_diatom.formats.shared.field_values import DECIMALS
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
-from napari_diatom.formats.shared.polygon_repair import bridged, rectangle_of, ring_of
-from napari_diatom.formats.shared.specimen_shapes import corners_of, outline_of
+from napari_diatom.formats.shared.polygon_repair import bridged, parse_ring, rectangle_of
+from napari_diatom.formats.shared.specimen_shapes import corners_of, specimen_polygons
 
 TITLE: Final = "BIIGLE COCO"
 SUFFIX: Final = ".json"
@@ -53,7 +53,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
 
 def _item(part: Annotations, i: int, classes: tuple[str, ...]) -> dict[str, Any]:
     """Return specimen ``i`` as an annotation without its numbers; the area is that of its bounds, as BIIGLE has it."""
-    outline = outline_of(part, i)
+    outline = specimen_polygons(part, i)
     ring = np.round(corners_of(part, i) if outline is None else bridged(outline), DECIMALS)
     (x0, y0), (width, height) = ring.min(axis=0).tolist(), np.ptp(ring, axis=0).tolist()
     return {
@@ -73,7 +73,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     InputError
         When it cannot be read, is no COCO, or holds damaged annotations; the first few are named.
     """
-    return checked(read_json(path, TITLE), path, pictures, _with_box)
+    return parse_coco(read_json(path, TITLE), path, pictures, _with_box)
 
 
 def _with_box(item: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _with_box(item: dict[str, Any]) -> dict[str, Any]:
     segmentation = item.get("segmentation")
     if not isinstance(segmentation, list) or len(segmentation) != 1:
         raise InputError("has no polygon")
-    ring = ring_of(segmentation[0])
+    ring = parse_ring(segmentation[0])
     box = rectangle_of(ring)
     item = {**item, "segmentation": [ring.ravel().tolist()]}
     return item if box is None else {**item, "attributes": {"oriented_box": box.tolist(), "shape": SHAPES[0]}}

@@ -18,24 +18,24 @@ from typing import Any, Final
 
 import numpy as np
 
-from napari_diatom.core.annotations import Annotations, class_names, told_apart
+from napari_diatom.core.annotations import Annotations, class_names, disambiguated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import shortened, shown
+from napari_diatom.core.text import quoted, shortened
 from napari_diatom.core.text_files import parse_json, parse_lines, read_text
 from napari_diatom.formats.shared.field_values import DECIMALS, size_of
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
 from napari_diatom.formats.shared.parsed_specimens import (
     DEFAULT_CLASS,
     NoArea,
+    ParsedSpecimen,
     Problems,
     Sheet,
     Size,
-    Specimen,
     assembled,
 )
-from napari_diatom.formats.shared.polygon_repair import bridged, ellipse, rectangle_of, ring_of
-from napari_diatom.formats.shared.specimen_shapes import corners_of, outline_of
+from napari_diatom.formats.shared.polygon_repair import bridged, ellipse, parse_ring, rectangle_of
+from napari_diatom.formats.shared.specimen_shapes import corners_of, specimen_polygons
 
 TITLE: Final = "BIIGLE CSV"
 SUFFIX: Final = ".csv"
@@ -92,7 +92,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
         attributes = json.dumps({"width": part.width, "height": part.height})
         for i, class_id in enumerate(part.detections.class_ids.tolist()):
             number += 1
-            outline = outline_of(part, i)
+            outline = specimen_polygons(part, i)
             name = part.detections.classes[class_id]
             shape = "Rectangle" if outline is None else "Polygon"
             ring = corners_of(part, i) if outline is None else bridged(outline)
@@ -128,7 +128,7 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
         raise InputError(f"{path} is not {TITLE}: it lacks the columns {', '.join(missing)}.")
     rows = [(line, dict(zip(head, cells, strict=False))) for line, cells in lines]
     labels = [row.get("label_name") or DEFAULT_CLASS for _, row in rows]
-    names = told_apart(
+    names = disambiguated(
         [(label, row.get("label_hierarchy") or label) for label, (_, row) in zip(labels, rows, strict=True)]
     )
     problems = Problems()
@@ -161,7 +161,7 @@ def _add(
             return
         if known is not None:
             raise InputError(
-                f"gives annotation {shortened(number)} the label {shown(name)}, but it is {shown(known)} already"
+                f"gives annotation {shortened(number)} the label {quoted(name)}, but it is {quoted(known)} already"
             )
         seen[key] = name
     sheet = sheets.get(filename)
@@ -188,17 +188,17 @@ def _json(text: str | None, column: str) -> Any:
         raise InputError(f"has {column} that are not JSON") from None
 
 
-def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
+def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> ParsedSpecimen:
     """Return the specimen of a row."""
     kind = row.get("shape_name")
     if kind in _WITHOUT_AREA:
         raise NoArea(_WITHOUT_AREA[kind])
     points = _json(row.get("points"), "points")
     if kind in ("Polygon", "Rectangle"):
-        ring = ring_of(points)
+        ring = parse_ring(points)
         box = rectangle_of(ring)
         if box is not None:
-            return Specimen.rectangle(name, box, size)
+            return ParsedSpecimen.rectangle(name, box, size)
     elif kind == "Circle":
         x, y, radius = _numbers(points, 3)
         ring = ellipse(x, y, 2 * radius, 2 * radius, 0.0)
@@ -209,7 +209,7 @@ def _specimen(row: Mapping[str, str], name: str, size: Size | None) -> Specimen:
         ring = ellipse((ax + bx + cx + dx) / 4, (ay + by + cy + dy) / 4, *axes, angle)
     else:
         raise InputError(f"is a {shortened(str(kind))}, which is not a known BIIGLE shape")
-    return Specimen.outlined(name, ((ring,),), size)
+    return ParsedSpecimen.outlined(name, ((ring,),), size)
 
 
 def _numbers(values: Any, count: int) -> list[float]:

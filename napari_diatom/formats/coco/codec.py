@@ -4,8 +4,8 @@ A specimen is an annotation with an upright ``bbox``, an ``area`` and a ``segmen
 ones, or polygons. What COCO has no place for stands beside it in ``attributes``: the oriented box, status, origin,
 whether a person has looked at it, cut flags; and ``score`` as in COCO's results. All of that may be missing. Overlaps
 and holes are kept. CVAT turns a ``bbox`` by ``attributes.rotation``, in degrees and clockwise on the screen. A region
-with ``iscrowd`` is not a specimen but a place that is not to be judged: it is left out, and counted. Categories of one
-name are distinguished by their ``supercategory``.
+with ``iscrowd`` is not a specimen: it marks a place that is not to be evaluated, is left out, and counted. Categories
+of one name are distinguished by their ``supercategory``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
-from napari_diatom.core.annotations import SHAPES, Annotations, Outline, class_names, told_apart
+from napari_diatom.core.annotations import SHAPES, Annotations, Outline, class_names, disambiguated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.cropped_masks import united
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span, fill, trace
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import parse_json, read_json
 from napari_diatom.formats.coco import rle
 from napari_diatom.formats.label_image.painting import check_within
@@ -120,7 +120,7 @@ def _annotation(part: Annotations, i: int, classes: tuple[str, ...], segmentatio
         shown = _segmentation(mask, part.outlines[i], part.height, part.width, segmentation)
     else:
         x0, y0, x1, y1 = np.round(geometry.bounds(box)[0], 3).tolist()
-        area = round(float(geometry.areas(box)[0]), 3)
+        area = round(float(geometry.box_areas(box)[0]), 3)
         shown = [np.round(geometry.corners(box)[0], 3).ravel().tolist()]
     return {
         "category_id": classes.index(found.classes[int(found.class_ids[i])]) + 1,
@@ -147,7 +147,10 @@ def _segmentation(mask: CroppedMask, outline: Outline | None, height: int, width
         if all(len(polygon) == 1 for polygon in polygons):
             return [np.asarray(polygon[0]).ravel().tolist() for polygon in polygons]
     counts = rle.encode(mask, height, width)
-    return {"size": [height, width], "counts": rle.pack(counts) if kind != "uncompressed" else counts.tolist()}
+    return {
+        "size": [height, width],
+        "counts": rle.compress_counts(counts) if kind != "uncompressed" else counts.tolist(),
+    }
 
 
 def read(path: Path) -> list[Annotations]:
@@ -200,7 +203,7 @@ def of_data(data: Any, source: str) -> list[Annotations]:
                 continue
             rows[item["image_id"]].append(_Row(item, images[item["image_id"]], categories))
         except InputError as error:
-            problems.append(f"annotation {shown(name)} {error}")
+            problems.append(f"annotation {quoted(name)} {error}")
     if problems:
         raise InputError(f"{source} has damaged annotations: {some_of(problems, '; ')}.")
     classes = tuple(categories.values()) or ("diatom",)
@@ -208,7 +211,7 @@ def of_data(data: Any, source: str) -> list[Annotations]:
 
 
 def is_crowd(item: Mapping[str, Any]) -> bool:
-    """Tell whether an annotation is a region that is not to be judged, rather than a specimen."""
+    """Tell whether an annotation is a region that is not to be evaluated, rather than a specimen."""
     return item.get("iscrowd") in (1, "1")
 
 
@@ -217,7 +220,7 @@ class _Row:
 
     def __init__(self, item: Mapping[str, Any], image: Mapping[str, Any], categories: Mapping[Any, str]) -> None:
         if not isinstance(item.get("category_id"), int | str) or item.get("category_id") not in categories:
-            raise InputError(f"has the category {shown(item.get('category_id'))}, which the file does not list")
+            raise InputError(f"has the category {quoted(item.get('category_id'))}, which the file does not list")
         self.name = categories[item["category_id"]]
         height, width = int(image["height"]), int(image["width"])
         attributes = item.get("attributes")
@@ -227,10 +230,10 @@ class _Row:
             raise InputError(f"has the score {self.score:g}, which is not within 0 and 1")
         self.status = known.get("status", STATUSES[0])
         if self.status not in STATUSES:
-            raise InputError(f"has the unknown status {shown(self.status)} (known: {', '.join(STATUSES)})")
+            raise InputError(f"has the unknown status {quoted(self.status)} (known: {', '.join(STATUSES)})")
         self.cut = known.get("cut", 0)
         if self.cut not in (0, 1, 2, 3):
-            raise InputError(f"has the cut flags {shown(self.cut)}, which are not within 0 and 3")
+            raise InputError(f"has the cut flags {quoted(self.cut)}, which are not within 0 and 3")
         self.origin = str(known.get("origin", PERSON))
         self.reviewed = bool(known.get("reviewed", False))
         stored = _box(known.get("oriented_box"))
@@ -268,7 +271,9 @@ def _categories(listed: Any, source: str) -> dict[Any, str]:
         raise InputError(f"{source} has a category without an id and a name.")
     if not all(isinstance(item["id"], int | str) for item in items):
         raise InputError(f"{source} has a category whose id is neither a number nor a text.")
-    names = told_apart([(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items])
+    names = disambiguated(
+        [(str(item["name"]), f"{item.get('supercategory') or ''} > {item['name']}") for item in items]
+    )
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise InputError(f"{source} has several categories named {some_of(twice)}; give each a name of its own.")
@@ -280,7 +285,7 @@ def _mask(segmentation: Any, outline: Outline | None, height: int, width: int) -
     if isinstance(segmentation, dict):
         size = segmentation.get("size")
         if size != [height, width]:
-            raise InputError(f"has a mask of the size {shown(size)}, but its image has [{height}, {width}]")
+            raise InputError(f"has a mask of the size {quoted(size)}, but its image has [{height}, {width}]")
         return rle.decode(rle.counts_of(segmentation.get("counts", [])), height, width)
     if outline is None:
         return None
@@ -346,9 +351,9 @@ def _upright(bbox: Any, degrees: float = 0.0) -> NDArray[np.float64]:
 
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise InputError(f"has the {name} {shown(value)}, which is not a number")
+        raise InputError(f"has the {name} {quoted(value)}, which is not a number")
     if abs(value) > FARTHEST:
-        raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
+        raise InputError(f"has the {name} {quoted(value)}, which is absurdly large")
     return float(value)
 
 

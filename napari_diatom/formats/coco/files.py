@@ -11,7 +11,7 @@ import numpy as np
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import read_json
 from napari_diatom.formats.coco import codec as coco
 from napari_diatom.formats.shared.field_values import size_of
@@ -46,10 +46,10 @@ def read(path: Path, pictures: Pictures) -> list[Annotations]:
     InputError
         When it cannot be read, is no COCO, or holds damaged annotations; the first few are named.
     """
-    return checked(read_json(path, TITLE), path, pictures)
+    return parse_coco(read_json(path, TITLE), path, pictures)
 
 
-def checked(
+def parse_coco(
     data: Any,
     path: Path,
     pictures: Pictures,
@@ -74,9 +74,9 @@ def checked(
             number, size = _image(image)
             name = str(image.get("file_name") or "")
             if number in sizes:
-                raise InputError(f"has the id {shown(number)}, like an earlier one")
+                raise InputError(f"has the id {quoted(number)}, like an earlier one")
             if name and name in names:
-                raise InputError(f"is named {shown(name)}, like an earlier one")
+                raise InputError(f"is named {quoted(name)}, like an earlier one")
             sizes[number] = size
             names.add(name)
     for position, category in enumerate(_list(data.get("categories")), start=1):
@@ -113,7 +113,7 @@ def _image(image: Any) -> tuple[int | str, Size]:
     number = _id(image)
     size = size_of(image.get("height"), image.get("width"))
     if size is None or size[0] * size[1] > MOST:
-        raise InputError(f"has the height {shown(image.get('height'))} and the width {shown(image.get('width'))}")
+        raise InputError(f"has the height {quoted(image.get('height'))} and the width {quoted(image.get('width'))}")
     _check_numbers(image.get("pixel_size_um"), "pixel_size_um")
     image["height"], image["width"] = size
     return number, size
@@ -123,14 +123,14 @@ def _annotation(item: Any, sizes: dict[Any, Size], seen: set[Any]) -> None:
     """Check one annotation; ``seen`` has the ids before it."""
     image, _ = _id(item, "image_id"), _id(item, "category_id")
     if image not in sizes:
-        raise InputError(f"is in the image {shown(image)}, which the file does not list")
+        raise InputError(f"is in the image {quoted(image)}, which the file does not list")
     number = item.get("id")
     if isinstance(number, int | str):
         if number in seen:
-            raise InputError(f"has the id {shown(number)}, like an earlier one")
+            raise InputError(f"has the id {quoted(number)}, like an earlier one")
         seen.add(number)
     elif number is not None:
-        raise InputError(f"has the id {shown(number)}")
+        raise InputError(f"has the id {quoted(number)}")
     if coco.is_crowd(item):
         return
     for key in ("segmentation", "bbox", "score"):

@@ -93,7 +93,7 @@ def decode(counts: ArrayLike, height: int, width: int) -> CroppedMask:
     return CroppedMask(pixels, left, top).trimmed()
 
 
-def pack(counts: ArrayLike) -> str:
+def compress_counts(counts: ArrayLike) -> str:
     """Return run lengths as COCO's compressed text.
 
     From the fourth on, a length is written as its difference to the one before last; numbers are cut into groups of
@@ -115,7 +115,7 @@ def pack(counts: ArrayLike) -> str:
 
 
 def unpack(text: str) -> NDArray[np.int64]:
-    """Return the run lengths of a compressed text; inverse of :func:`pack`.
+    """Return the run lengths of a compressed text; inverse of :func:`compress_counts`.
 
     Raises
     ------

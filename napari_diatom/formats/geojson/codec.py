@@ -25,11 +25,11 @@ from napari_diatom.core.annotations import Annotations, repeated
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.formats.geojson.feature_geometry import is_finite_number, outline_of_geometry
 from napari_diatom.formats.geojson.feature_reader import Feature, kind_without_area, parse_feature
-from napari_diatom.formats.geojson.feature_writer import features
+from napari_diatom.formats.geojson.feature_writer import geojson_features
 from napari_diatom.formats.geojson.qupath_classes import DEFAULT_CLASS
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 
@@ -69,7 +69,7 @@ def dumps(annotations: Annotations, measurements: Sequence[Mapping[str, float]] 
         "pixel_size_um": annotations.pixel_size_um,
         **({} if annotations.orientation is None else {"orientation": annotations.orientation}),
     }
-    found = features(annotations)
+    found = geojson_features(annotations)
     for feature, numbers in zip(found, measurements or (), strict=measurements is not None):
         feature["properties"]["measurements"] = dict(numbers)
     return collection(header, [json.dumps(feature, ensure_ascii=False) for feature in found])
@@ -148,7 +148,7 @@ def of_data(data: Any, source: str, masks: bool = True, only_specimens: bool = T
             read.append(parse_feature(feature))
         except InputError as error:
             problems.append(f"feature {number} {error}")
-    problems += [f"{n} features have the id {shown(name)}" for name, n in repeated([item.id for item in read]).items()]
+    problems += [f"{n} features have the id {quoted(name)}" for name, n in repeated([item.id for item in read]).items()]
     if problems:
         more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise InputError(f"{source} has damaged annotations: {'; '.join(problems[:3])}{more}.")

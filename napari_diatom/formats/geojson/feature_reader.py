@@ -14,7 +14,7 @@ from napari_diatom.core.annotations import Outline
 from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Name
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.formats.geojson.feature_geometry import is_finite_number, shape_box_and_outline
 from napari_diatom.formats.geojson.qupath_classes import class_and_status
 
@@ -61,11 +61,11 @@ def parse_feature(feature: Any) -> Feature:
     score = properties.get("score", 1.0)
     cut = properties.get("cut", 0)
     if status not in STATUSES:
-        raise InputError(f"has the unknown status {shown(status)} (known: {', '.join(STATUSES)})")
+        raise InputError(f"has the unknown status {quoted(status)} (known: {', '.join(STATUSES)})")
     if not is_finite_number(score) or not 0 <= score <= 1:
-        raise InputError(f"has the score {shown(score)}, which is not within 0 and 1")
+        raise InputError(f"has the score {quoted(score)}, which is not within 0 and 1")
     if cut not in (0, 1, 2, 3):
-        raise InputError(f"has the cut flags {shown(cut)}, which are not within 0 and 3")
+        raise InputError(f"has the cut flags {quoted(cut)}, which are not within 0 and 3")
     return Feature(
         box=box,
         name=name,

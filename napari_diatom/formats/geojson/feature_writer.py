@@ -15,7 +15,7 @@ from napari_diatom.core.taxa import Name
 from napari_diatom.formats.geojson.qupath_classes import classification
 
 
-def features(annotations: Annotations) -> list[dict[str, Any]]:
+def geojson_features(annotations: Annotations) -> list[dict[str, Any]]:
     """Return every specimen as a GeoJSON feature, plain data."""
     corners = np.round(geometry.corners(annotations.detections.boxes), 4)
     return [_feature(annotations, i, corners[i]) for i in range(len(annotations))]

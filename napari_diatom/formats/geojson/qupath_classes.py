@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 
 DEFAULT_CLASS: Final = "diatom"
 _BETWEEN: Final = ": "
@@ -29,7 +29,7 @@ def class_and_status(properties: Mapping[str, Any]) -> tuple[str, Any]:
     if isinstance(classification, dict):
         names = classification.get("names") or [classification.get("name")]
     if not isinstance(names, list) or any(isinstance(name, list | dict) for name in names):
-        raise InputError(f"has the class {shown(classification)}, which is not a name or a list of names")
+        raise InputError(f"has the class {quoted(classification)}, which is not a name or a list of names")
     parts = [str(name) for name in names if name]
     if "status" in properties:
         status = properties["status"]

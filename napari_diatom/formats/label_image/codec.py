@@ -2,7 +2,7 @@
 
 Each page of a file is an image of its own. 16 bits, or 32 where there are more specimens; tiled and compressed, written
 tile by tile, so that memory does not grow with the image. Fiji, QuPath, CellProfiler and napari read them. Where
-specimens overlap, the smaller one is seen: :func:`overlap` says beforehand what a label image would leave out.
+specimens overlap, the smaller one is seen: :func:`hidden_pixels` says beforehand what a label image would leave out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core.atomic_files import atomic, reason
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.formats.label_image.painting import Overlap, Painter, from_labels
+from napari_diatom.formats.label_image.painting import LabelPainter, Overlap, detections_from_label_image
 
 SUFFIXES: Final = (".tif", ".tiff")
 TILE: Final = 256
@@ -36,15 +36,15 @@ CLASSIC: Final = 2**31
 """Bytes of pixels from which a file is written as BigTIFF."""
 
 
-def overlap(detections: Detections, height: int, width: int, numbers: ArrayLike | None = None) -> Overlap:
+def hidden_pixels(detections: Detections, height: int, width: int, numbers: ArrayLike | None = None) -> Overlap:
     """Return what a label image would leave out.
 
     Raises
     ------
     InputError
-        See :meth:`napari_diatom.formats.label_image.painting.Painter.of`.
+        See :meth:`napari_diatom.formats.label_image.painting.LabelPainter.of`.
     """
-    return Painter.of(detections, numbers, height, width).overlap()
+    return LabelPainter.of(detections, numbers, height, width).overlap()
 
 
 def write(
@@ -81,7 +81,7 @@ def write(
 
     if height * width > MOST:
         raise InputError(f"A label image of {width:,} x {height:,} pixels is absurdly large; {MOST:,} are written.")
-    painter = Painter.of(detections, numbers, height, width)
+    painter = LabelPainter.of(detections, numbers, height, width)
     resolution: dict[str, Any] = (
         {} if pixel_size_um is None else {"resolution": (1e4 / pixel_size_um,) * 2, "resolutionunit": 3}
     )
@@ -102,7 +102,7 @@ def write(
         )
 
 
-def _tiles(painter: Painter) -> Iterator[bytes]:
+def _tiles(painter: LabelPainter) -> Iterator[bytes]:
     """Yield the compressed tiles of an image row by row, each of full size.
 
     Those without a specimen, as nearly all of a large image, are compressed once.
@@ -125,7 +125,9 @@ def _tiles(painter: Painter) -> Iterator[bytes]:
 
 
 def read(path: Path, height: int | None = None, width: int | None = None) -> tuple[NDArray[np.int64], Detections]:
-    """Read the specimens of a label image; see :func:`napari_diatom.formats.label_image.painting.from_labels`.
+    """Read the specimens of a label image.
+
+    See :func:`napari_diatom.formats.label_image.painting.detections_from_label_image`.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def read(path: Path, height: int | None = None, width: int | None = None) -> tup
             f"{path} has {labels.shape[1]} x {labels.shape[0]} pixels, its image {width} x {height}: it belongs to "
             "another image, or one of both was resized."
         )
-    return from_labels(labels, str(path))
+    return detections_from_label_image(labels, str(path))
 
 
 def read_pages(path: Path) -> list[tuple[tuple[int, int], Detections]]:
@@ -161,7 +163,7 @@ def read_pages(path: Path) -> list[tuple[tuple[int, int], Detections]]:
     """
     pages = []
     for number, plane in enumerate(_planes(path), start=1):
-        _, found = from_labels(plane, str(path) if number == 1 else f"{path} page {number}")
+        _, found = detections_from_label_image(plane, str(path) if number == 1 else f"{path} page {number}")
         pages.append(((plane.shape[0], plane.shape[1]), found))
     return pages
 

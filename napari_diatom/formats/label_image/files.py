@@ -9,7 +9,7 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.formats.label_image import codec as label_tiff
-from napari_diatom.formats.label_image.painting import masks_of
+from napari_diatom.formats.label_image.painting import masks_or_filled_boxes
 from napari_diatom.formats.shared.file_sets import each_file, read_each
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
 from napari_diatom.images.slide_image import open_images
@@ -36,7 +36,7 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
 def _write(path: Path, part: Annotations) -> None:
     """Write the file of one image."""
     height, width = part.height or 0, part.width or 0
-    masks = tuple(mask.within(0, 0, width, height) for mask in masks_of(part.detections, (height, width)))
+    masks = tuple(mask.within(0, 0, width, height) for mask in masks_or_filled_boxes(part.detections, (height, width)))
     label_tiff.write(path, replace(part.detections, masks=masks), height, width, pixel_size_um=part.pixel_size_um)
 
 

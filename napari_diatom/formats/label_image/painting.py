@@ -56,7 +56,7 @@ class Overlap:
         )
 
 
-def masks_of(detections: Detections, size: tuple[int, int] | None = None) -> tuple[CroppedMask, ...]:
+def masks_or_filled_boxes(detections: Detections, size: tuple[int, int] | None = None) -> tuple[CroppedMask, ...]:
     """Return the masks of specimens, those of their boxes where they have none.
 
     Parameters
@@ -107,7 +107,7 @@ def check_within(masks: Sequence[CroppedMask], numbers: ArrayLike, height: int, 
 
 
 @dataclass(frozen=True, eq=False)
-class Painter:
+class LabelPainter:
     """Paints a label image in parts, each as large as the caller likes.
 
     Attributes
@@ -126,7 +126,7 @@ class Painter:
     width: int
 
     @classmethod
-    def of(cls, detections: Detections, numbers: ArrayLike | None, height: int, width: int) -> Painter:
+    def of(cls, detections: Detections, numbers: ArrayLike | None, height: int, width: int) -> LabelPainter:
         """Prepare the painting of specimens; they are numbered from 1 unless ``numbers`` says otherwise.
 
         Raises
@@ -140,7 +140,7 @@ class Painter:
             raise InputError(f"A label image needs {count} different numbers from 1 up for {count} specimens.")
         if count and values.max() > np.iinfo(np.uint32).max:
             raise InputError("A label image cannot hold numbers above 4294967295.")
-        masks = masks_of(detections)
+        masks = masks_or_filled_boxes(detections)
         check_within(masks, values, height, width)
         areas = np.array([mask.area for mask in masks], dtype=np.int64)
         order = np.lexsort([values, -areas])
@@ -197,7 +197,9 @@ class Painter:
         return Overlap(pixels, specimens, tuple(sorted(hidden)))
 
 
-def from_labels(labels: ArrayLike, source: str = "The label image") -> tuple[NDArray[np.int64], Detections]:
+def detections_from_label_image(
+    labels: ArrayLike, source: str = "The label image"
+) -> tuple[NDArray[np.int64], Detections]:
     """Return the specimens of a label image, by their numbers.
 
     All pixels of one number are one specimen: holes stay holes, and islands belong to it. Class, score and status are

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 
 DECIMALS: Final = 6
 """Of a coordinate in pixels as it is written: a needle of 10,000 px then keeps its angle within 1e-8 degrees."""
@@ -27,20 +27,20 @@ def xml_text(root: ElementTree.Element) -> str:
     for element in root.iter():
         for text in (element.text or "", *element.attrib.values()):
             if _NO_XML.search(text):
-                raise InputError(f"XML cannot hold the name {shown(text)}: it has a control character.")
+                raise InputError(f"XML cannot hold the name {quoted(text)}: it has a control character.")
     ElementTree.indent(root)
     # A parser takes a bare carriage return for a line feed.
     text = ElementTree.tostring(root, encoding="unicode").replace("\r", "&#13;")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
-def plain(value: float) -> str:
+def format_coordinate(value: float) -> str:
     """Return a coordinate with at most :data:`DECIMALS` decimals, without needless zeros."""
     text = f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
-def number(value: Any, name: str) -> float:
+def parse_number(value: Any, name: str) -> float:
     """Return a number, or the number in a text.
 
     Raises
@@ -53,13 +53,13 @@ def number(value: Any, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         found = float("nan")
     if not abs(found) < float("inf"):
-        raise InputError(f"has the {name} {shown(value)}, which is not a number")
+        raise InputError(f"has the {name} {quoted(value)}, which is not a number")
     if abs(found) > FARTHEST:
-        raise InputError(f"has the {name} {shown(value)}, which is absurdly large")
+        raise InputError(f"has the {name} {quoted(value)}, which is absurdly large")
     return found
 
 
-def count(value: Any) -> int | None:
+def parse_count(value: Any) -> int | None:
     """Return a whole number above 0, or that in a text; None where there is none."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value.strip()) < 10:
         value = int(value)
@@ -70,5 +70,5 @@ def count(value: Any) -> int | None:
 
 def size_of(height: Any, width: Any) -> tuple[int, int] | None:
     """Return an image's height and width as a file states them; None where it does not."""
-    rows, columns = count(height), count(width)
+    rows, columns = parse_count(height), parse_count(width)
     return None if rows is None or columns is None else (rows, columns)

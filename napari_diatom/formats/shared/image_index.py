@@ -9,8 +9,8 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import folded, printable, shown
-from napari_diatom.formats.shared.name_index import NameIndex, base_name, is_plain, page_of, stem_of
+from napari_diatom.core.text import folded, printable, quoted
+from napari_diatom.formats.shared.name_index import NameIndex, base_name, image_stem, is_plain, split_page
 from napari_diatom.formats.shared.parsed_specimens import Size, some_of
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.slide_image import open_images, open_page
@@ -58,8 +58,8 @@ class Pictures:
         """
         if self.folder is None:
             return None
-        found = self._index.find(*dict.fromkeys((name, page_of(name)[0])))
-        whole = shown(printable(base_name(name)), LONGEST_NAME)
+        found = self._index.find(*dict.fromkeys((name, split_page(name)[0])))
+        whole = quoted(printable(base_name(name)), LONGEST_NAME)
         if not found:
             raise InputError(f"{self.folder} has no image named {whole}")
         if len(found) > 1:
@@ -107,7 +107,7 @@ class Pictures:
         if path is None:
             return name, stated
         whole = base_name(name)
-        page = (page_of(whole)[1] if whole != path.name else None) or 1
+        page = (split_page(whole)[1] if whole != path.name else None) or 1
         image = open_page(path, page)
         size = (image.height, image.width)
         if stated is not None and stated != size:
@@ -138,7 +138,7 @@ def with_sizes(annotations: Sequence[Annotations], pictures: Pictures, source: P
             problems.append(str(error).rstrip("."))
             continue
         if pictures.folder is not None and meant.setdefault(name, part.image) != part.image:
-            both = f"{shown(meant[name], LONGEST_NAME)} and {shown(part.image, LONGEST_NAME)}"
+            both = f"{quoted(meant[name], LONGEST_NAME)} and {quoted(part.image, LONGEST_NAME)}"
             problems.append(f"{both} both match the image {name}")
         height, width = size or (None, None)
         out.append(replace(part, image=name, height=height, width=width))
@@ -196,11 +196,11 @@ def names_needed(annotations: Sequence[Annotations], title: str, whole: bool = F
         When an image has no name or, if they have to be ``unique``, two have the same or would have on a disk that
         does not tell capitals apart.
     """
-    names = [base_name(part.image) if whole else stem_of(part.image) for part in annotations]
+    names = [base_name(part.image) if whole else image_stem(part.image) for part in annotations]
     unnamed = [str(position) for position, name in enumerate(names, start=1) if not name.strip(". ")]
     if unnamed:
         raise InputError(f"{title} names files by their images, and image {some_of(unnamed)} has no name.")
-    odd = [shown(printable(name), LONGEST_NAME) for name in names if not is_plain(name)]
+    odd = [quoted(printable(name), LONGEST_NAME) for name in names if not is_plain(name)]
     if odd:
         raise InputError(
             f"{title} names files by their images, and {some_of(odd)} cannot be the name of a file on every system: it "

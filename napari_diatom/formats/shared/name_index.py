@@ -22,7 +22,7 @@ def base_name(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
 
 
-def page_of(name: str) -> tuple[str, int | None]:
+def split_page(name: str) -> tuple[str, int | None]:
     """Return a file's name and the number of its page, as in ``a.tif#2``; None where no page is named."""
     file, mark, page = name.rpartition("#")
     if not (mark and file and page.isascii() and page.isdigit() and len(page) < 7):
@@ -30,9 +30,9 @@ def page_of(name: str) -> tuple[str, int | None]:
     return file, int(page)
 
 
-def stem_of(name: str) -> str:
+def image_stem(name: str) -> str:
     """Return the name of an image without folders and suffix; a page keeps its number."""
-    file, page = page_of(base_name(name))
+    file, page = split_page(base_name(name))
     stem = _SUFFIX.sub("", file) or file
     return stem if page is None else f"{stem}#{page}"
 
@@ -61,7 +61,7 @@ class NameIndex(Generic[Entry]):
             for bare in (False, True):
                 level: dict[str, list[tuple[str, Entry]]] = {}
                 for path, entry in listed:
-                    name = stem_of(path) if bare else base_name(path)
+                    name = image_stem(path) if bare else base_name(path)
                     level.setdefault(fold(name), []).append((fold(path), entry))
                 self._levels.append((fold, bare, level))
 
@@ -84,7 +84,7 @@ class NameIndex(Generic[Entry]):
             for name in asked:
                 matches = level.get(fold(base_name(name)), ())
                 if not matches and bare and any_suffix:
-                    matches = level.get(fold(stem_of(name)), ())
+                    matches = level.get(fold(image_stem(name)), ())
                 found.update({id(match): match for match in matches})
             if found:
                 folded = [fold(name) for name in asked]
@@ -100,7 +100,7 @@ def _ends(path: str, names: Iterable[str]) -> bool:
     parts = PurePosixPath(path).parts
     for name in names:
         asked = PurePosixPath(name).parts
-        if len(asked) > 1 and parts[-len(asked) : -1] == asked[:-1] and asked[-1] in (parts[-1], stem_of(parts[-1])):
+        if len(asked) > 1 and parts[-len(asked) : -1] == asked[:-1] and asked[-1] in (parts[-1], image_stem(parts[-1])):
             return True
     return False
 

@@ -16,9 +16,9 @@ from napari_diatom.core.annotations import SHAPES, Annotations, Outline
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import check_near
-from napari_diatom.core.text import shortened, shown
-from napari_diatom.formats.shared.field_values import number, size_of
-from napari_diatom.formats.shared.polygon_repair import check_angle, check_box, filled, filled_box, repaired
+from napari_diatom.core.text import quoted, shortened
+from napari_diatom.formats.shared.field_values import parse_number, size_of
+from napari_diatom.formats.shared.polygon_repair import check_angle, check_box, fill_outline, filled_box, repaired
 from napari_diatom.measurement.morphometry import oriented_box
 
 Size = tuple[int, int]
@@ -118,13 +118,13 @@ class Facts:
         InputError
             When one cannot be right; the message continues after the specimen's name.
         """
-        score = number(known["score"], "score") if known.get("score") not in (None, "") else 1.0
+        score = parse_number(known["score"], "score") if known.get("score") not in (None, "") else 1.0
         if not 0 <= score <= 1:
             raise InputError(f"has the score {score:g}, which is not within 0 and 1")
         status = str(known.get("status") or STATUSES[0])
         if status not in STATUSES:
-            raise InputError(f"has the unknown status {shown(status)} (known: {', '.join(STATUSES)})")
-        cut = number(known.get("cut") or 0, "cut flags")
+            raise InputError(f"has the unknown status {quoted(status)} (known: {', '.join(STATUSES)})")
+        cut = parse_number(known.get("cut") or 0, "cut flags")
         if cut not in (0, 1, 2, 3):
             raise InputError(f"has the cut flags {cut:g}, which are not within 0 and 3")
         reviewed = known.get("reviewed")
@@ -151,7 +151,7 @@ NO_FACTS: Final = Facts()
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class ParsedSpecimen:
     """One specimen as read.
 
     Attributes
@@ -204,7 +204,7 @@ class Specimen:
             When the polygons have no area, or nothing of them lies in the image.
         """
         lines = repaired(outline)
-        mask = filled(lines, size)
+        mask = fill_outline(lines, size)
         if size is not None and not mask.area:
             low, high = _reach(lines)
             _check_seen((high > 0).all() and low[0] < size[1] and low[1] < size[0], size)
@@ -252,7 +252,7 @@ class Sheet:
 
     image: str
     size: Size | None
-    specimens: list[Specimen] = field(default_factory=list)
+    specimens: list[ParsedSpecimen] = field(default_factory=list)
     pixel_size_um: float | None = None
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -293,7 +293,7 @@ def _annotations(sheet: Sheet, classes: tuple[str, ...]) -> Annotations:
     )
 
 
-def _mask(specimen: Specimen, size: Size | None) -> CroppedMask:
+def _mask(specimen: ParsedSpecimen, size: Size | None) -> CroppedMask:
     """Return a specimen's mask, that of its box where it has none."""
     if specimen.mask is not None:
         return specimen.mask
@@ -326,7 +326,7 @@ def tidy(part: Annotations, source: object) -> Annotations:
                 _check_seen(x1 > 0 and y1 > 0 and x0 < size[1] and y0 < size[0], size)
             if part.detections.masks is None and SHAPES[1] in part.shapes:
                 line = lines[i]
-                masks.append(filled_box(part.detections.boxes[i], size) if line is None else filled(line, size))
+                masks.append(filled_box(part.detections.boxes[i], size) if line is None else fill_outline(line, size))
     problems.check(source)
     found = replace(part.detections, masks=tuple(masks)) if masks else part.detections
     return replace(part, detections=found, outlines=tuple(lines))

@@ -28,7 +28,7 @@ SQUARE: Final = 0.05
 """Pixels that the corners of a rectangle may be off, as where they were rounded to two decimals."""
 
 
-def ring_of(values: Any) -> Ring:
+def parse_ring(values: Any) -> Ring:
     """Return points as a ring of shape (K, 2), without a repeated end point.
 
     Parameters
@@ -190,7 +190,7 @@ def clipped(outline: Outline, height: int, width: int) -> Outline:
     return polygons_of(shapely.clip_by_rect(shape, 0, 0, width, height))
 
 
-def filled(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
+def fill_outline(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
     """Return the mask of polygons within an image of ``size`` (height, width).
 
     Raises

@@ -26,7 +26,7 @@ def mask_of(part: Annotations, i: int) -> CroppedMask | None:
     return mask if mask is not None and mask.area else None
 
 
-def outline_of(part: Annotations, i: int) -> Outline | None:
+def specimen_polygons(part: Annotations, i: int) -> Outline | None:
     """Return the polygons of specimen ``i``, as drawn or round its mask; None where it is a box."""
     drawn = part.outlines[i]
     if drawn is not None and part.shapes[i] != SHAPES[0]:

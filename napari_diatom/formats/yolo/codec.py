@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import either, many, shown
-from napari_diatom.formats.shared.field_values import number
-from napari_diatom.formats.shared.parsed_specimens import Facts, Size, Specimen
+from napari_diatom.core.text import either, many, quoted
+from napari_diatom.formats.shared.field_values import parse_number
+from napari_diatom.formats.shared.parsed_specimens import Facts, ParsedSpecimen, Size
 from napari_diatom.formats.shared.polygon_repair import (
     Ring,
     box_round,
     bridged,
     clipped,
+    parse_ring,
     rectangle_of,
     repaired,
-    ring_of,
 )
-from napari_diatom.formats.shared.specimen_shapes import bounds_of, corners_of, outline_of
+from napari_diatom.formats.shared.specimen_shapes import bounds_of, corners_of, specimen_polygons
 
 BEYOND: Final = 0.009
 """Share of the image by which a label may lie outside of it: Ultralytics skips all labels of an image where one lies
@@ -53,7 +53,7 @@ class Kind:
     title: str
     points: Callable[[Annotations, int], Ring]
     row: Callable[[Ring], Ring]
-    specimen: Callable[[str, NDArray[np.float64], Size, Facts], Specimen]
+    specimen: Callable[[str, NDArray[np.float64], Size, Facts], ParsedSpecimen]
     counts: Callable[[int], bool]
 
 
@@ -65,7 +65,7 @@ def _bounds(part: Annotations, i: int) -> Ring:
 
 def _outline(part: Annotations, i: int) -> Ring:
     """Return a specimen's outline as one ring."""
-    outline = outline_of(part, i)
+    outline = specimen_polygons(part, i)
     return corners_of(part, i) if outline is None else bridged(outline)
 
 
@@ -79,25 +79,25 @@ def _same(ring: Ring) -> Ring:
     return ring
 
 
-def _box(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> Specimen:
+def _box(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> ParsedSpecimen:
     """Return an upright box of its centre and size."""
     if (numbers[2:] <= 0).any():
         raise InputError("has a box without an area")
-    return Specimen.rectangle(name, [*numbers, 0.0], size, facts)
+    return ParsedSpecimen.rectangle(name, [*numbers, 0.0], size, facts)
 
 
-def _oriented(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> Specimen:
+def _oriented(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> ParsedSpecimen:
     """Return the box of its corners, or the smallest one round more or other points, as Ultralytics takes it."""
-    return Specimen.rectangle(name, box_round(ring_of(numbers)), size, facts)
+    return ParsedSpecimen.rectangle(name, box_round(parse_ring(numbers)), size, facts)
 
 
-def _polygon(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> Specimen:
+def _polygon(name: str, numbers: NDArray[np.float64], size: Size, facts: Facts) -> ParsedSpecimen:
     """Return a polygon; four corners at right angles are a box."""
-    ring = ring_of(numbers)
+    ring = parse_ring(numbers)
     box = rectangle_of(ring)
     if box is not None:
-        return Specimen.rectangle(name, box, size, facts)
-    return Specimen.outlined(name, ((ring,),), size, facts)
+        return ParsedSpecimen.rectangle(name, box, size, facts)
+    return ParsedSpecimen.outlined(name, ((ring,),), size, facts)
 
 
 UPRIGHT: Final = Kind("YOLO", _bounds, _centre_and_size, _box, lambda n: n == 4)
@@ -135,7 +135,7 @@ def rows(part: Annotations, kind: Kind, classes: tuple[str, ...], size: Size) ->
     return "".join(lines)
 
 
-def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Specimen:
+def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> ParsedSpecimen:
     """Return the specimen of a row; a number more than there have to be is its score.
 
     Raises
@@ -147,8 +147,8 @@ def parsed(line: str, kind: Kind, classes: tuple[str, ...], size: Size) -> Speci
     index = cells[0]
     if not (index.isascii() and index.isdigit() and len(index) < 10 and int(index) < len(classes)):
         known = f"there {either(len(classes), 'is', 'are')} {many(len(classes), 'class', 'classes')} from 0"
-        raise InputError(f"has the class {shown(index)}, and {known}")
-    values = np.array([number(cell, "coordinate") for cell in cells[1:]])
+        raise InputError(f"has the class {quoted(index)}, and {known}")
+    values = np.array([parse_number(cell, "coordinate") for cell in cells[1:]])
     facts = Facts()
     if kind.counts(len(values) - 1):
         facts = Facts.parsed({"score": values[-1]})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import shown
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import read_text, read_yaml
 from napari_diatom.formats.shared.image_index import Pictures
 from napari_diatom.formats.shared.parsed_specimens import Problems
@@ -28,7 +28,7 @@ _NO_LABELS: Final = re.compile(r"classes|labels|names|notes|predefined_classes|r
 
 
 @dataclass(frozen=True)
-class Member:
+class DatasetImage:
     """An image of a dataset.
 
     Attributes
@@ -99,7 +99,7 @@ def label_files(file: Path) -> list[Path]:
     return sorted({label for label in found if label is not None})
 
 
-def members(path: Path, pictures: Pictures) -> list[Member]:
+def members(path: Path, pictures: Pictures) -> list[DatasetImage]:
     """Return the images of all splits by their names, each of them once.
 
     Parameters
@@ -120,9 +120,9 @@ def members(path: Path, pictures: Pictures) -> list[Member]:
     sources = _sources(data_of(file), file)
     missing = [source for source in sources if pictures.folder is None and not _exists(source.place)]
     if len(missing) == len(sources):
-        raise InputError(f"{file} names the folder or list {shown(missing[0].text)}, which is not there.")
+        raise InputError(f"{file} names the folder or list {quoted(missing[0].text)}, which is not there.")
     pictures.remarks += [
-        f"{file} names {shown(source.text)} for {source.split}, which is not there: nothing was read for "
+        f"{file} names {quoted(source.text)} for {source.split}, which is not there: nothing was read for "
         f"{source.split}."
         for source in missing
     ]
@@ -139,7 +139,7 @@ def members(path: Path, pictures: Pictures) -> list[Member]:
     problems.check(file)
     names = _names(list(found))
     listed = [
-        Member(name, tuple(splits), image, label)
+        DatasetImage(name, tuple(splits), image, label)
         for name, (image, (splits, label)) in zip(names, found.items(), strict=True)
     ]
     return sorted(listed, key=lambda member: member.name)
@@ -256,7 +256,7 @@ def _of_list(source: _Source) -> Iterator[_Entry]:
         if line.strip():
             place = Path(os.path.normpath(source.place.parent / line.strip().replace("\\", "/")))
             label = _labels(place.parent / f"{place.stem}.txt")
-            where = f"{source.place.name} line {number} names the image {shown(line.strip())}, which is not there"
+            where = f"{source.place.name} line {number} names the image {quoted(line.strip())}, which is not there"
             yield _Entry(source.split, where, place, label if _is_file(label) else None)
 
 

@@ -18,10 +18,10 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_text
 from napari_diatom.formats.shared.file_sets import new_folder
 from napari_diatom.formats.shared.image_index import Pictures, names_needed, size_needed
-from napari_diatom.formats.shared.name_index import stem_of
+from napari_diatom.formats.shared.name_index import image_stem
 from napari_diatom.formats.shared.parsed_specimens import Problems, Sheet, assembled, some_of
 from napari_diatom.formats.yolo.codec import Kind, parsed, rows
-from napari_diatom.formats.yolo.dataset_layout import DATA, SPLITS, Member, data_of, file_of, members
+from napari_diatom.formats.yolo.dataset_layout import DATA, SPLITS, DatasetImage, data_of, file_of, members
 from napari_diatom.images.slide_image import open_images
 
 _ALIASES: Final = {"validation": "val", "valid": "val"}
@@ -64,7 +64,7 @@ def write(
     paged = [
         part.image
         for part, file in zip(annotations, files, strict=True)
-        if file is not None and file.stem != stem_of(part.image)
+        if file is not None and file.stem != image_stem(part.image)
     ]
     if paged:
         raise InputError(f"{kind.title} needs a file for each image; {some_of(paged)} is a page of a file of several.")
@@ -139,7 +139,7 @@ def read(path: Path, pictures: Pictures, kind: Kind) -> list[Annotations]:
     return assembled(sheets, classes)
 
 
-def _sheet(member: Member, kind: Kind, classes: tuple[str, ...], problems: Problems) -> Sheet:
+def _sheet(member: DatasetImage, kind: Kind, classes: tuple[str, ...], problems: Problems) -> Sheet:
     """Read the labels of an image; without a file it has none."""
     shown = open_images(member.image)[0]
     size = shown.height, shown.width

@@ -208,7 +208,7 @@ class _Board:
         self.ids: list[str] = []
         self.rows: dict[str, int] = {}
         look = shapes_layer.LOOK.layer_kwargs() | ({} if opacity is None else {"opacity": opacity})
-        empty = pd.DataFrame(project_layer.features([], None))
+        empty = pd.DataFrame(project_layer.feature_columns([], None))
         self.layer = shape_edits.ManyShapes(ndim=2, name=name, features=empty, **look)
         self.layer.current_face_color = "transparent"
         self._own_depth = 0
@@ -254,7 +254,7 @@ class _Board:
         there = {id_: item for id_, item in change.items() if item is not None and id_ in self.rows}
         if there:
             rows, some = [self.rows[id_] for id_ in there], list(there.values())
-            columns = project_layer.features(some, self.canvas.pixel_size_um)
+            columns = project_layer.feature_columns(some, self.canvas.pixel_size_um)
             with self._own():
                 shape_edits.change(self.layer, rows, self._moved(rows, some), self.canvas.colours_of(some), columns)
         self._append([item for id_, item in change.items() if item is not None and id_ not in self.rows])
@@ -296,7 +296,7 @@ class _Board:
         if not some:
             return
         shapes = project_layer.to_shapes(some)
-        columns = project_layer.features(some, self.canvas.pixel_size_um)
+        columns = project_layer.feature_columns(some, self.canvas.pixel_size_um)
         with self._own():
             shape_edits.add(self.layer, shapes, self.canvas.edge_width, self.canvas.colours_of(some), columns)
         for item in some:
@@ -395,7 +395,7 @@ class _Board:
             if len(layer.selected_data) == 1:
                 [row] = layer.selected_data
                 points = shapes_layer.from_points(shape_edits.shape(layer, row)[0])
-                box = project_layer.box_of(points)
+                box = project_layer.bounding_box(points)
                 if box is not None:
                     moved = True
                     self.canvas.sizeChanged.emit(project_layer.size_text(box, self.canvas.pixel_size_um))

@@ -36,7 +36,7 @@ from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
-from napari_diatom.project.image_identity import page_of
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.widgets.annotate.thumbnail_loader import LazyPictures, icon_of
@@ -77,7 +77,7 @@ class _Slides:
     def crop(self, path: Path, image: ProjectImage, box: Sequence[float]) -> NDArray[np.uint8]:
         key = path, image
         if key not in self._open:
-            self._open[key] = page_of(path, image.page, image.division)
+            self._open[key] = open_image_page(path, image.page, image.division)
         self._open.move_to_end(key)
         while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MOST_OPEN:
             self._open.popitem(last=False)[1].release()

@@ -12,7 +12,7 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, QSortFilterProxy
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
 
-from napari_diatom.project.image_identity import page_of
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
@@ -256,7 +256,7 @@ def summary_of(tally: Tally) -> str:
 
 def _thumbnail(project: Project, image: ProjectImage) -> NDArray[np.uint8]:
     """Return a small picture of an image, its longer side :data:`THUMBNAIL` pixels."""
-    page = page_of(project.path(image.id), image.page, image.division)
+    page = open_image_page(project.path(image.id), image.page, image.division)
     try:
         return page.read(0, 0, page.width, page.height, THUMBNAIL / max(page.width, page.height))
     finally:

@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.images.image_files import find_images
-from napari_diatom.project.image_identity import page_of
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.widgets.annotate.canvas import Canvas
@@ -147,9 +147,9 @@ class ProjectSession(QObject):
             return
         with self._form.line.told(), _unswept():
             image = project.settings.image(image_id)
-            if project.condition(image_id) == "changed":
+            if project.linked_images.condition(image_id) == "changed":
                 show_info(f"{image_id} is another file than the one that was annotated. Boxes may lie elsewhere.")
-            data, multiscale = layer_data(page_of(project.path(image_id), image.page, image.division))
+            data, multiscale = layer_data(open_image_page(project.path(image_id), image.page, image.division))
             document = project.show(image_id)
             self._leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from napari_diatom.core.text import many
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
-from napari_diatom.project.review_queue import Round, unmatched
+from napari_diatom.project.review_queue import ReviewQueue, unmatched
 from napari_diatom.widgets.annotate.canvas import Canvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
@@ -39,7 +39,7 @@ class ProposalReview:
         self._canvas = canvas
         self._toolbox = toolbox
         self._overview = overview
-        self._round = Round()
+        self._round = ReviewQueue()
 
     @property
     def is_at_hand(self) -> bool:
@@ -51,7 +51,7 @@ class ProposalReview:
 
     def begin(self) -> None:
         """Begin anew, with another image."""
-        self._round = Round()
+        self._round = ReviewQueue()
 
     def accept(self) -> None:
         """Accept the selected proposals, else the one gone to last, and go to the next."""

@@ -14,7 +14,7 @@ from napari_diatom.analysis import worker_process
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, Report, ShouldStop
-from napari_diatom.project.image_identity import page_of
+from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import from_annotations
@@ -127,7 +127,7 @@ def _analysed(
     should_stop: ShouldStop,
 ) -> Analysis:
     """Analyse a file; runs in a thread."""
-    page = page_of(path, image.page, image.division)
+    page = open_image_page(path, image.page, image.division)
     try:
         pixels = page.read(0, 0, page.width, page.height)
     finally:

@@ -46,8 +46,8 @@ def is_input(layer: Any) -> bool:
 
 def pixels_of(layer: Image, facts: ResultFacts | None = None) -> Any:
     """Return the layer's array at full resolution, not computed: upright, or the way the specimens of ``facts`` lie."""
-    if facts is not None and placement.fit(layer, facts.height, facts.width, facts.orientation).of_stored:
-        return placement.pixels_of(layer)
+    if facts is not None and placement.align_to_layer(layer, facts.height, facts.width, facts.orientation).of_stored:
+        return placement.stored_pixels(layer)
     return placement.upright_pixels(layer)
 
 
@@ -88,7 +88,7 @@ def called(images: Sequence[Image], facts: ResultFacts, file: Path | None) -> Im
     file : Path, optional
         Where they were opened from.
     """
-    match = placement.find(images, facts.image, file or Path(facts.image), (facts.height, facts.width))
+    match = placement.match_image_layer(images, facts.image, file or Path(facts.image), (facts.height, facts.width))
     if match is None or not match.named or not belongs(facts, match.layer):
         return None
     found: Image = match.layer
@@ -107,13 +107,13 @@ def place_of(layer: Image, plane: Sequence[int] = (), facts: ResultFacts | None 
     facts : ResultFacts, optional
         Of the specimens in the other layer; by default it has the coordinates of the upright image.
     """
-    fit = None if facts is None else placement.fit(layer, facts.height, facts.width, facts.orientation)
-    return placement.place(layer, plane, None if fit is None else fit.matrix)
+    fit = None if facts is None else placement.align_to_layer(layer, facts.height, facts.width, facts.orientation)
+    return placement.layer_transform(layer, plane, None if fit is None else fit.matrix)
 
 
 def belongs(facts: ResultFacts, layer: Image) -> bool:
     """Return whether specimens are for an image of the layer's size, as far as that is known."""
-    return placement.fit(layer, facts.height, facts.width, facts.orientation).matrix is not None
+    return placement.align_to_layer(layer, facts.height, facts.width, facts.orientation).matrix is not None
 
 
 def choice_of(layer: Image, viewer: Viewer) -> ImageChoice:
@@ -149,7 +149,7 @@ def pixel_size_of(layer: Image) -> float | None:
 
 def stated_by(layer: Image) -> PixelSize:
     """Return the pixel size of a layer as its place in the world or else its file states it, and what is odd of it."""
-    return placement.pixel_size_of(layer)
+    return placement.layer_pixel_size(layer)
 
 
 def turn_of(layer: Image) -> int | None:

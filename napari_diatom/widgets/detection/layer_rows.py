@@ -100,7 +100,7 @@ class LayerRows:
     def detections(self, rows: Sequence[int]) -> Detections:
         """Return the specimens of rows, each with its own mask where nobody has changed it."""
         data = self._layer.data
-        return labels_layer.to_detections(
+        return labels_layer.masked_detections_from_shapes(
             [data[row] for row in rows], self._layer.features.iloc[list(rows)], self.facts, self.drawn
         )
 

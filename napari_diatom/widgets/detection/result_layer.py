@@ -148,7 +148,7 @@ class ResultLayer(QObject):
             height=self.facts.height,
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
-            names=shapes_layer.names_of(features, len(found)),
+            names=shapes_layer.taxon_names(features, len(found)),
             orientation=self.facts.orientation,
         )
 

@@ -21,8 +21,8 @@ from napari_diatom.core.detections import PERSON
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.taxa import UNKNOWN, UNNAMED
 from napari_diatom.core.text import many
-from napari_diatom.counting.export import FORMATS, LABEL_IMAGES, TABLES, export, overlap
-from napari_diatom.formats.shared.name_index import page_of
+from napari_diatom.counting.export import FORMATS, LABEL_IMAGES, TABLES, export, label_image_overlap
+from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
@@ -161,7 +161,7 @@ class ResultsPanel(QWidget):
         note = ""
         try:
             measured = self._result.measurements(annotations) if table else None
-            if path.suffix.lower() in LABEL_IMAGES and (hidden := overlap(annotations, numbers)).pixels:
+            if path.suffix.lower() in LABEL_IMAGES and (hidden := label_image_overlap(annotations, numbers)).pixels:
                 note = f" {hidden}"
             export(path, annotations, numbers, self._result.facts.model, measured)
         except Exception as error:
@@ -180,7 +180,7 @@ class ResultsPanel(QWidget):
     def _ask_and_export(self) -> None:
         assert self._result is not None
         # The folders and pages that tell images of one name apart tell their tables apart, too.
-        file, page = page_of(self._result.facts.image)
+        file, page = split_page(self._result.facts.image)
         stem = "_".join(Path(file).with_suffix("").parts) or "specimens"
         stem += "" if page is None else f"#{page}"
         filters = ";;".join(f"{title} (*{suffix})" for suffix, title in FORMATS.items())

@@ -54,7 +54,7 @@ def remembered(facts: ResultFacts, candidates: Detections) -> dict[str, Any]:
     """Return what a layer of these candidates remembers in its metadata."""
     if candidates.masks is None:
         return facts.to_metadata()
-    drawn = labels_layer.draw(candidates, np.arange(len(candidates)) + 1, facts.plane)
+    drawn = labels_layer.draw_polygons(candidates, np.arange(len(candidates)) + 1, facts.plane)
     return facts.to_metadata() | labels_layer.to_metadata(drawn)
 
 

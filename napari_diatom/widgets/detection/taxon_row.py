@@ -59,7 +59,7 @@ class TaxaRow(QWidget):
     def choose(self, folder: Path) -> bool:
         """Offer and choose the model in a folder, and show what is wrong with it; return whether it is one."""
         try:
-            model = library.find(folder)
+            model = library.resolve_model(folder)
         except DiatomError as error:
             show_error(str(error))
             return False

@@ -109,7 +109,7 @@ class ProgressPage(QWidget):
         shown = self.watch.folder
         with signals_blocked(self._runs):
             self._runs.clear()
-            for run in recent_runs.runs():
+            for run in recent_runs.list_runs():
                 self._runs.addItem(f"{run.path.name}: {state_of(run).stage}", str(run.path))
                 self._runs.setItemData(self._runs.count() - 1, str(run.path), Qt.ItemDataRole.ToolTipRole)
             self._runs.setCurrentIndex(-1 if shown is None else self._runs.findData(str(shown.path.absolute())))
@@ -200,7 +200,7 @@ class ProgressPage(QWidget):
         if folder is None or self.watch.is_running or not (folder / "model" / "model.yaml").is_file():
             return None
         try:
-            return library.find(folder / "model")
+            return library.resolve_model(folder / "model")
         except DiatomError:
             return None
 
@@ -374,9 +374,9 @@ class ProgressPage(QWidget):
 
 def _tested(folder: RunFolder, model: ModelFolder) -> str:
     """Return the figures of the test as lines, each with its interval and what it is of; nothing without a test."""
-    from diatom_training.evaluation.card_figures import told
+    from diatom_training.evaluation.card_figures import card_figures
 
-    rows = told(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
+    rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
     if not rows:
         return ""
     number = int(model.card.metrics.get("specimens", 0))

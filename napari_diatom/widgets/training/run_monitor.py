@@ -13,7 +13,7 @@ from napari_diatom.core.errors import DiatomError
 
 if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder, State
-    from diatom_training.finetune.training_process import Child, Elsewhere
+    from diatom_training.finetune.training_process import AttachedTraining, TrainingProcess
     from napari_diatom.core.progress import Progress
 
 _LOOK_MS: Final = 250
@@ -34,7 +34,7 @@ class Watch(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.folder: RunFolder | None = None
-        self._process: Child | Elsewhere | None = None
+        self._process: TrainingProcess | AttachedTraining | None = None
         self._offset = 0
         self._times: deque[tuple[float, int]] = deque(maxlen=_STEPS)
         self._total = 0
@@ -52,11 +52,11 @@ class Watch(QObject):
 
         Beside them the last event is, unless that is an epoch: those stand in the run's history.
         """
-        from diatom_training.finetune.training_process import Elsewhere
+        from diatom_training.finetune.training_process import AttachedTraining
 
         self._follow(folder)
         if state_of(folder).stage == "running":
-            self._process = Elsewhere(folder)
+            self._process = AttachedTraining(folder)
             self._timer.start()
         events, self._offset = folder.events()
         attempt = _last_attempt(events)
@@ -72,10 +72,10 @@ class Watch(QObject):
             When it cannot be started.
         """
         from diatom_training.finetune.run_folder import EVENTS
-        from diatom_training.finetune.training_process import Child
+        from diatom_training.finetune.training_process import TrainingProcess
 
         before = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
-        process = Child(folder)
+        process = TrainingProcess(folder)
         self._follow(folder)
         self._process, self._offset = process, before
         self._timer.start()
@@ -91,9 +91,9 @@ class Watch(QObject):
         process, self._process = self._process, None
         if process is None or process.folder.keeps_going():
             return
-        from diatom_training.finetune.training_process import Child
+        from diatom_training.finetune.training_process import TrainingProcess
 
-        if isinstance(process, Child):
+        if isinstance(process, TrainingProcess):
             process.stop()
             while process.poll() is None:
                 time.sleep(0.05)

@@ -110,7 +110,7 @@ class SettingsPage(QWidget):
             for model in models:
                 backbone = " (its backbone)" if task == "classes" and model.card.task != task else ""
                 self._start.addItem(f"{model.card.name} {model.card.version}{backbone}", model.card.name)
-            for run in recent_runs.runs():
+            for run in recent_runs.list_runs():
                 if (run / "model" / "model.yaml").is_file() and _task_of(run) == task:
                     self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
             if task not in ("boxes", "oriented-boxes"):

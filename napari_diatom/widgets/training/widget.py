@@ -169,7 +169,7 @@ class FineTuneWidget(QWidget):
         def show(told: Estimate, config: TrainConfig) -> None:
             self._say(told.text(config))
 
-        self._aside("diatom_training.finetune.resource_estimate", "measure", show, "Measuring a few steps")
+        self._aside("diatom_training.finetune.resource_estimate", "measure_steps", show, "Measuring a few steps")
 
     def preview(self) -> None:
         """Show the first composed slides of the training, made in another process."""
@@ -183,7 +183,7 @@ class FineTuneWidget(QWidget):
 
     def _aside(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
         """Call a function of the configuration in another process, and show what it gives."""
-        from diatom_training.finetune.subprocess_call import aside
+        from diatom_training.finetune.subprocess_call import call_in_subprocess
 
         try:
             config = self.config()
@@ -193,7 +193,7 @@ class FineTuneWidget(QWidget):
         self._stop_workers()
 
         def work(report: Report, should_stop: ShouldStop) -> Callable[[], None]:
-            return partial(show, aside(module, function, config, should_stop), config)
+            return partial(show, call_in_subprocess(module, function, config, should_stop), config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(self._on_returned)
@@ -239,7 +239,7 @@ class FineTuneWidget(QWidget):
         from diatom_training.finetune import recent_runs
         from napari_diatom.widgets.training.run_monitor import state_of
 
-        runs = recent_runs.runs()
+        runs = recent_runs.list_runs()
         going = [run for run in runs if state_of(run).stage == "running"]
         if going or runs:
             self._progress.show_run((going or runs)[0])

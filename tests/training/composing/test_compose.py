@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import shapely
 
-from diatom_training.composing.alpha_blending import Canvas, Patch, blend, tone_curve, with_tone
+from diatom_training.composing.alpha_blending import FieldCanvas, PlacedCutout, blend, tone_curve, with_tone
 from diatom_training.composing.background import ground_of
 from diatom_training.composing.compose import ComposedField, compose_field
 from diatom_training.composing.material import Material, joined
@@ -169,13 +169,13 @@ def test_without_backgrounds_one_is_made_of_the_cut_outs_light() -> None:
 
 
 def test_objects_upon_each_other_are_both_seen() -> None:
-    canvas = Canvas.of(np.full((60, 60, 3), 200, np.uint8))
+    canvas = FieldCanvas.of(np.full((60, 60, 3), 200, np.uint8))
     opacity = np.zeros((60, 60), np.uint8)
     opacity[10:50, 20:30] = 255
     half = np.full((60, 60, 3), 0.5, np.float32)
     rng = np.random.default_rng(0)
-    blend(canvas, Patch(half, opacity, 0, 0), "feather", rng)
-    blend(canvas, Patch(half, np.ascontiguousarray(opacity.T), 0, 0), "feather", rng)
+    blend(canvas, PlacedCutout(half, opacity, 0, 0), "feather", rng)
+    blend(canvas, PlacedCutout(half, np.ascontiguousarray(opacity.T), 0, 0), "feather", rng)
     assert canvas.pixels[25, 25, 0] == pytest.approx(50, abs=2)
     assert canvas.pixels[25, 15, 0] == pytest.approx(100, abs=2)
     assert canvas.pixels[15, 25, 0] == pytest.approx(100, abs=2)

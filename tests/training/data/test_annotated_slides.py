@@ -160,7 +160,7 @@ def test_deep_images_are_learnt_from_as_they_are_counted(tmp_path: Path, kind: s
     ):
         counted = slide.open().read(0, 0, 120, 96)
         assert counted.max() - counted.min() == 255
-        np.testing.assert_array_equal(crops.image_of(example), counted)
+        np.testing.assert_array_equal(crops.read_pixels(example), counted)
         np.testing.assert_array_equal(crops.read_rgb(slide.path), counted) if kind != "tiff" else None
 
 

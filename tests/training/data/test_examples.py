@@ -11,13 +11,13 @@ from shapely import Polygon, box
 from diatom_training.data import crops
 from diatom_training.data.examples import (
     Example,
-    box_of,
+    box_along_axis,
+    example_truth,
     fitted,
     from_coco,
     load_truth,
-    outline_of,
+    pixel_edge_outline,
     save_truth,
-    truth_of,
 )
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.targets import box_batch
@@ -77,7 +77,7 @@ def test_a_crop_s_boxes_lie_on_what_it_shows(example: Example) -> None:
 
 def test_a_needle_cut_by_a_crop_keeps_its_direction(example: Example) -> None:
     image = crops.read_rgb(example.image)
-    crop = crops.place(image, example, np.array([[1.0, 0, -100], [0, 1.0, -60]]), 64)
+    crop = crops.warp_to_crop(image, example, np.array([[1.0, 0, -100], [0, 1.0, -60]]), 64)
     assert len(crop.oriented) == 1
     assert crop.oriented[0, 4] == pytest.approx(0.4, abs=1e-6)
     assert crop.oriented[0, 3] == pytest.approx(12, abs=0.5)
@@ -86,7 +86,7 @@ def test_a_needle_cut_by_a_crop_keeps_its_direction(example: Example) -> None:
 def test_an_outline_has_the_area_of_its_mask() -> None:
     pixels = np.zeros((40, 60), bool)
     pixels[5:30, 10:50] = True
-    outline = outline_of(CroppedMask(pixels, 100, 200))
+    outline = pixel_edge_outline(CroppedMask(pixels, 100, 200))
     np.testing.assert_allclose(outline.min(axis=0), [110, 205])
     np.testing.assert_allclose(outline.max(axis=0), [150, 230])
     assert geometry.polygon_area(outline) == pytest.approx(pixels.sum())
@@ -96,8 +96,8 @@ def test_a_fitted_outline_fills_its_box() -> None:
     pixels = np.zeros((40, 60), bool)
     pixels[5:30, 10:50] = True
     box = np.array([140.0, 220.0, 61.5, 20.25, 0.3])
-    outline = fitted(outline_of(CroppedMask(pixels, 100, 200)), box)
-    np.testing.assert_allclose(box_of(outline, 0.3), box, atol=1e-3)
+    outline = fitted(pixel_edge_outline(CroppedMask(pixels, 100, 200)), box)
+    np.testing.assert_allclose(box_along_axis(outline, 0.3), box, atol=1e-3)
 
 
 def test_truth_survives_its_file(tmp_path: Path, example: Example) -> None:
@@ -105,7 +105,7 @@ def test_truth_survives_its_file(tmp_path: Path, example: Example) -> None:
     save_truth(image.with_suffix(".npz"), example.outlines, example.angles, example.class_ids)
     back = load_truth(image)
     assert all(np.array_equal(a, b) for a, b in zip(back.outlines, example.outlines, strict=True))
-    np.testing.assert_allclose(truth_of(back).boxes, truth_of(example).boxes)
+    np.testing.assert_allclose(example_truth(back).boxes, example_truth(example).boxes)
     save_truth(image.with_suffix(".npz"), [], [], [])
     assert load_truth(image).outlines == ()
 
@@ -120,7 +120,7 @@ def test_coco_polygons_become_examples_by_station(tmp_path: Path) -> None:
     path.write_text(json.dumps(notes))
     (only,) = from_coco(path, tmp_path, groups=["B"])
     assert only.image.name == "x_B_1.jpg"
-    np.testing.assert_allclose(truth_of(only).boxes[0], [50, 40, 60, 10, 0.3], atol=1e-3)
+    np.testing.assert_allclose(example_truth(only).boxes[0], [50, 40, 60, 10, 0.3], atol=1e-3)
     path.write_text("{}")
     with pytest.raises(InputError, match=r"coco\.json"):
         from_coco(path, tmp_path)
@@ -128,7 +128,7 @@ def test_coco_polygons_become_examples_by_station(tmp_path: Path) -> None:
 
 def test_a_box_s_axis_can_be_given() -> None:
     outline = geometry.corners([[10, 20, 30, 6, 0.7]])[0]
-    np.testing.assert_allclose(box_of(outline, 0.7), [10, 20, 30, 6, 0.7])
+    np.testing.assert_allclose(box_along_axis(outline, 0.7), [10, 20, 30, 6, 0.7])
 
 
 def test_targets_keep_angles_within_the_network_s_range(example: Example) -> None:

@@ -20,7 +20,7 @@ from diatom_training.evaluation.training_curves import curves_of, drawn_curves
 from diatom_training.finetune import dataset, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
-from diatom_training.finetune.threshold_tuning import judge
+from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_run import work
 from diatom_training.metrics.test_cases import renamed
 from helpers.fakes import BlobEngine, card
@@ -140,7 +140,7 @@ def test_a_run_has_the_same_figures_in_its_own_report_and_when_it_is_judged_agai
     model.card.write(model.folder)
     (model.folder / WEIGHTS_FILE).touch()
     monkeypatch.setattr(engines, "load", lambda model, device: DarkEngine(model.card))
-    judge(model, data, folder / "report", "cpu", silent, never)
+    tune_and_test(model, data, folder / "report", "cpu", silent, never)
     assert command("evaluate", folder.path, folder.path, "-o", tmp_path / "out")[0] == 0
     ours, theirs = written(tmp_path / "out"), written(folder / "report")
     assert (ours["intervals"], ours["detection"]) == (theirs["intervals"], theirs["detection"])

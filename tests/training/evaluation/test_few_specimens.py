@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.evaluation.card_figures import told
-from diatom_training.evaluation.evaluation import About, evaluate_cases, evaluate_names
+from diatom_training.evaluation.card_figures import card_figures
+from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases, evaluate_names
 from diatom_training.evaluation.report import chief_figures, html, to_json, write_report
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.proportions import FEWEST, wilson
-from helpers.judged import cases
+from helpers.simulated_cases import cases
 
-ABOUT = About("diatom-test", "1.2")
+ABOUT = EvaluatedModel("diatom-test", "1.2")
 QUICK = Bootstrap(resamples=60)
 
 
@@ -85,7 +85,7 @@ def test_many_specimens_are_not_called_few(tmp_path: Path) -> None:
     assert not any("too few" in line for line in evaluation.remarks)
     _, path = write_report(evaluation, tmp_path)
     figures = evaluation.figures()
-    rows = {row.name: row for row in told(figures, ("precision", "recall", "ap50", "none"), path)}
+    rows = {row.name: row for row in card_figures(figures, ("precision", "recall", "ap50", "none"), path)}
     assert list(rows) == ["precision", "recall", "ap50"]
     for name, row in rows.items():
         interval = evaluation.intervals[name]
@@ -102,9 +102,9 @@ def test_without_a_report_shares_have_their_intervals(tmp_path: Path, content: s
     if content is not None:
         path.write_text(content)
     figures = {"specimens": 2, "found": 4, "precision": 0.5, "recall": 1.0, "ap50": 0.7}
-    precision, recall, ap50 = told(figures, ("precision", "recall", "ap50"), path)
+    precision, recall, ap50 = card_figures(figures, ("precision", "recall", "ap50"), path)
     assert precision.sure == "0.150 to 0.850, n = 4: too few to tell"
     assert recall.sure == "0.342 to 1.000, n = 2: too few to tell"
     assert ap50.sure == "n = 2: too few to tell"
     path.write_text(json.dumps({"intervals": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}))
-    assert told(figures, ("recall",), path)[0].sure == recall.sure
+    assert card_figures(figures, ("recall",), path)[0].sure == recall.sure

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diatom_training.evaluation.evaluation import About, Evaluation, evaluate_cases, evaluate_names
+from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, evaluate_cases, evaluate_names
 from diatom_training.evaluation.mistakes import SIDE, picture, worst
 from diatom_training.evaluation.report import html, to_json, write_comparison, write_report
 from diatom_training.evaluation.summary_text import summary
@@ -21,12 +21,14 @@ from diatom_training.metrics.detection_figures import compare, detection_figures
 from diatom_training.metrics.matching import match_cases
 from diatom_training.metrics.paired_test import Comparison, differences, holm, least_units, remarks_of_few, swaps
 from diatom_training.metrics.test_cases import Case, Units, units_of
-from helpers.judged import CLASSES, HEIGHT, WIDTH, cases
+from helpers.simulated_cases import CLASSES, HEIGHT, WIDTH, cases
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import from_array
 
-ABOUT = About("diatom-test", "1.2", "ab" * 32, "oriented-boxes", "the model's own, tuned on its validation images")
+ABOUT = EvaluatedModel(
+    "diatom-test", "1.2", "ab" * 32, "oriented-boxes", "the model's own, tuned on its validation images"
+)
 QUICK = Bootstrap(resamples=60)
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from diatom_training.data.annotated_slides import PARTS, Slide
 from diatom_training.evaluation import evaluate as run
-from diatom_training.evaluation.cross_validation import Fold, cross_validation, words, write_cross_validation
-from diatom_training.evaluation.evaluate_classifier import Named
-from diatom_training.evaluation.evaluation import About, evaluate_cases
+from diatom_training.evaluation.cross_validation import Fold, cross_validation, summarize, write_cross_validation
+from diatom_training.evaluation.evaluate_classifier import ClassifiedSpecimens
+from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases
 from diatom_training.evaluation.report import to_json
 from diatom_training.finetune import threshold_tuning
 from diatom_training.finetune.dataset import Dataset
@@ -23,7 +23,7 @@ from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.detection_figures import figures_of
 from diatom_training.metrics.matching import match_cases
 from helpers.fakes import BlobEngine, ShadeEngine, card, loader, map_card, slide
-from helpers.judged import cases
+from helpers.simulated_cases import cases
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
 from napari_diatom.core.annotations import Annotations
@@ -174,7 +174,7 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
         told: list[Progress] = []
         untuned = ModelFolder(bare, tmp_path)
-        model, evaluation = threshold_tuning.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
+        model, evaluation = threshold_tuning.tune_and_test(untuned, data, tmp_path / "out", "cpu", told.append, never)
         assert model.card == ModelCard.read(tmp_path)
         assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
         warnings = [progress.message for progress in told if progress.stage == "warning"]
@@ -192,13 +192,13 @@ def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
     classes = ("needle", "square")
     truth = np.array([0, 0, 0]) if right else np.array([1, 1, 1])
     sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], np.float32)
-    said = Named(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
+    said = ClassifiedSpecimens(classes, np.zeros(3, np.intp), np.arange(3), truth, sure, {})
     monkeypatch.setattr(threshold_tuning, "name_specimens", lambda *arguments: said)
     update = {"task": "classes", "engine": "classifier", "classes": classes, "thresholds": {}}
     namer = ModelFolder(card().model_copy(update=update), tmp_path)
     told: list[Progress] = []
     data = Dataset(classes, dict.fromkeys(PARTS, ()), ())
-    model, _ = threshold_tuning.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
+    model, _ = threshold_tuning.tune_and_test(namer, data, tmp_path / "out", "cpu", told.append, never)
     assert bool(model.card.thresholds) == right
     assert any("could not be tuned" in progress.message for progress in told) != right
 
@@ -243,7 +243,7 @@ def test_what_a_fold_cannot_tell_is_said() -> None:
         "folds."
     )
     assert result.remarks == (remark,)
-    assert words(result).endswith(remark)
+    assert summarize(result).endswith(remark)
     everywhere = cross_validation("toy", [replace(fold, figures=fold.figures | {"recall": nan}) for fold in folds])
     assert everywhere.remarks[-1] == "Recall has no value in fold-1 and fold-2 and fold-3: no mean."
 
@@ -253,7 +253,7 @@ def test_folds_and_their_spread(tmp_path: Path) -> None:
     folds = []
     for k in range(3):
         out = tmp_path / f"fold-{k + 1}" / "report"
-        evaluation = evaluate_cases(every[k::3], "oriented-boxes", 0.3 + 0.1 * k, About("toy"), QUICK)
+        evaluation = evaluate_cases(every[k::3], "oriented-boxes", 0.3 + 0.1 * k, EvaluatedModel("toy"), QUICK)
         write_atomically(out / "report.html", "")
         write_atomically(out / "report.json", json.dumps(to_json(evaluation)))
         folds.append(Fold.read(f"fold-{k + 1}", [case.slide for case in every[k::3]], out / "report.json"))

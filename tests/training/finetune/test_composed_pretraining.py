@@ -74,7 +74,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     training_run.train(whole, seen.append)
     epochs = [(p.stage, p.done) for p in seen if p.stage.endswith("epoch")]
     assert epochs == [("composed-epoch", 1), ("composed-epoch", 2), ("epoch", 1), ("epoch", 2)]
-    card = library.find(str(whole / "model")).card
+    card = library.resolve_model(str(whole / "model")).card
     before = card.training["composed"]
     assert before | {"of": None} == {
         "slides": 3,
@@ -93,10 +93,10 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     for part in (whole, RunFolder(whole / "composed")):
         assert len(part.history()) == 2
         assert (part / "curves.png").stat().st_size > 5000
-    assert library.find(str(whole / "composed" / "model")).card.sha256 != card.sha256
+    assert library.resolve_model(str(whole / "composed" / "model")).card.sha256 != card.sha256
 
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = training_process.Child(halves)
+    process = training_process.TrainingProcess(halves)
     while not RunFolder(halves / "composed").history():
         time.sleep(0.02)
     os.kill(process.folder.state().pid, signal.SIGKILL)
@@ -106,7 +106,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     training_process.run(halves, silent, never)
     assert halves.history() == whole.history()
     assert RunFolder(halves / "composed").history() == RunFolder(whole / "composed").history()
-    assert library.find(str(halves / "model")).card.sha256 == card.sha256
+    assert library.resolve_model(str(halves / "model")).card.sha256 == card.sha256
 
 
 def test_a_preview_shows_the_first_composed_slides_with_their_truth(slides: Path) -> None:

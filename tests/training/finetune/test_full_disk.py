@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_best_weights_and_a_run_that_goes_on(
     words = said if code == training_process.NO_ROOM else state.message
     assert "cannot be written" in words
     assert "Traceback" not in said
-    library.find(folder / "model").verify()
+    library.resolve_model(folder / "model").verify()
     assert len(folder.history()) in (1, 2)
     assert not [path for path in folder.path.rglob("*") if path.name.endswith((".part", ".partial"))]
     assert (folder / "events.jsonl").read_bytes().endswith(b"\n")
@@ -124,5 +124,5 @@ def test_a_full_disk_leaves_the_best_weights_and_a_run_that_goes_on(
     fill(folder, "")
     assert work(folder) == 0
     assert folder.history() == whole.history()
-    cards = [library.find(run / "model").card for run in (folder, whole)]
+    cards = [library.resolve_model(run / "model").card for run in (folder, whole)]
     assert (cards[0].metrics, cards[0].sha256) == (cards[1].metrics, cards[1].sha256)

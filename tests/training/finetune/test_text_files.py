@@ -106,11 +106,11 @@ def test_a_list_of_trainings_that_is_spoilt_is_no_list(run: RunFolder) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     for content in ANYTHING.values():
         file.write_bytes(content)
-        assert recent_runs.runs() == []
+        assert recent_runs.list_runs() == []
         recent_runs.remember(run)
-        assert [known.path for known in recent_runs.runs()] == [run.path]
+        assert [known.path for known in recent_runs.list_runs()] == [run.path]
     file.write_text(json.dumps(["a" * 5000, "b\0", 3, str(run.path), str(run.path)]))
-    assert [known.path for known in recent_runs.runs()] == [run.path]
+    assert [known.path for known in recent_runs.list_runs()] == [run.path]
 
 
 def test_settings_that_hold_anything_are_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from diatom_training.finetune import (
     training_run,
 )
 from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
-from diatom_training.finetune.data_split import Division
+from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from diatom_training.recipes.ultralytics_export import to_ultralytics
@@ -51,7 +51,7 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     assert [progress.done for progress in seen if progress.stage == "epoch"] == [1, 2]
     assert len(folder.history()) == 2
     assert folder.history()[1]["val_loss"] > 0
-    model = library.find(str(folder / "model"))
+    model = library.resolve_model(str(folder / "model"))
     model.verify()
     assert (model.card.name, model.card.task, model.card.classes) == ("mine", task, ("needle", "square"))
     warned = any("its threshold could not be tuned" in progress.message for progress in seen)
@@ -74,14 +74,14 @@ def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, 
     looked = cv2.imread(str(folder.example(2)))
     assert looked.shape[1] > looked.shape[0] >= 64
     with pytest.raises(InputError, match="finished"):
-        training_process.Child(folder)
+        training_process.TrainingProcess(folder)
 
 
 def test_masks_learnt_with_dropout_become_a_model(tmp_path: Path, slides: Path) -> None:
     settings = tmp_path / "config.yaml"
     configured(slides, "instances", name="mine", learning={"dropout": 0.3}).write(settings)
     assert cli.main(["train", str(settings), "-o", str(tmp_path / "run")]) == 0
-    library.find(str(tmp_path / "run" / "model")).verify()
+    library.resolve_model(str(tmp_path / "run" / "model")).verify()
 
 
 def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     whole = RunFolder.create(tmp_path / "whole", config)
     training_process.run(whole, silent, never)
     halves = RunFolder.create(tmp_path / "halves", config)
-    process = training_process.Child(halves)
+    process = training_process.TrainingProcess(halves)
     while not halves.history():
         time.sleep(0.05)
     os.kill(process.folder.state().pid, signal.SIGKILL)
@@ -98,8 +98,8 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     assert halves.state().stage == "stopped"
     training_process.run(halves, silent, never)
     assert halves.history() == whole.history()
-    theirs = library.find(str(whole / "model")).card.metrics
-    assert library.find(str(halves / "model")).card.metrics == theirs
+    theirs = library.resolve_model(str(whole / "model")).card.metrics
+    assert library.resolve_model(str(halves / "model")).card.metrics == theirs
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -108,13 +108,13 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
     folder.keep_going(keeps)
     code = f"import sys; sys.path[:] = {sys.path!r}\nfrom pathlib import Path\n"
     code += "from diatom_training.finetune import run_folder, training_process\n"
-    code += f"training_process.Child(run_folder.RunFolder(Path({str(folder.path)!r})))"
+    code += f"training_process.TrainingProcess(run_folder.RunFolder(Path({str(folder.path)!r})))"
     subprocess.run([sys.executable, "-c", code], check=True)
     deadline = time.monotonic() + 120
     while folder.state().stage in ("new", "running") and time.monotonic() < deadline:
         time.sleep(0.1)
     assert folder.state().stage == ("finished" if keeps else "stopped")
-    assert recent_runs.runs()[0].path == folder.path
+    assert recent_runs.list_runs()[0].path == folder.path
 
 
 def test_what_a_training_would_learn_from_is_told(
@@ -156,7 +156,7 @@ def test_what_is_done_aside_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "untidy.py").write_text("import tempfile\ndef make(config):\n    return tempfile.mkdtemp()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    made = Path(subprocess_call.aside("untidy", "make", configured(slides)))
+    made = Path(subprocess_call.call_in_subprocess("untidy", "make", configured(slides)))
     assert made.parent.name.startswith("napari-diatom-")
     assert not made.parent.exists()
 
@@ -176,7 +176,7 @@ def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: P
     assert time.monotonic() - asked[0] < 3.5
     assert folder.state().stage == "stopped"
     assert not (folder / "stop").exists()
-    library.find(folder / "model").verify()
+    library.resolve_model(folder / "model").verify()
 
 
 def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_run_goes_on_with_its_slides_in_the_order_that_they_had(slides: Path) 
     config = configured(slides)
     began = dataset.read(config)
     (slides.parent / "split.json").write_text(json.dumps(began.to_json()))
-    division = Division.read(slides.parent / "split.json")
+    division = DataSplit.read(slides.parent / "split.json")
     data = json.loads(slides.read_text())
     data["images"].reverse()
     slides.write_text(json.dumps(data))
@@ -327,18 +327,18 @@ def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -
     said: list[str] = []
     training_process.run(second, lambda progress: said.append(progress.message), never)
     assert any("the starting model was trained on 2 images of the" in line for line in said)
-    seen = library.find(second / "model").card.training["images_seen"]
+    seen = library.resolve_model(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
 
 
 def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides, learning={"epochs": 500}))
-    begun: list[training_process.Child] = []
+    begun: list[training_process.TrainingProcess] = []
     refused: list[str] = []
 
     def begin() -> None:
         try:
-            begun.append(training_process.Child(folder))
+            begun.append(training_process.TrainingProcess(folder))
         except InputError as error:
             refused.append(str(error))
 
@@ -357,9 +357,9 @@ def test_a_run_is_begun_once(tmp_path: Path, slides: Path) -> None:
 
 def test_a_dead_child_is_no_stop(tmp_path: Path, slides: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides))
-    process = training_process.Child(folder)
+    process = training_process.TrainingProcess(folder)
     with pytest.raises(InputError, match="trained already"):
-        training_process.Child(folder)
+        training_process.TrainingProcess(folder)
     os.kill(folder.state().pid, signal.SIGKILL)
     while (state := process.poll()) is None:
         time.sleep(0.05)
@@ -396,7 +396,7 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
     found = initial_weights.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
     assert found.weights is not None
-    upright = to_ultralytics(library.find("diatom-box"), slides.parent / "weights.pt")
+    upright = to_ultralytics(library.resolve_model("diatom-box"), slides.parent / "weights.pt")
     found = initial_weights.resolve(configured(slides, "oriented-boxes", start=str(upright), architecture=None))
     assert found.architecture == "yolo11n-obb"
     assert found.weights is not None

@@ -110,7 +110,7 @@ def test_shapes_are_learnt_and_named(trained: Trained, model: ModelFolder, slide
     assert trained.history[-1]["val_accuracy"] > 0.9
     assert trained.history[-1]["val_f1"] > 0.9
     assert trained.history[-1]["val_loss"] < trained.history[0]["val_loss"]
-    namer = engines.load_namer(model, "cpu")
+    namer = engines.load_classifier(model, "cpu")
     image = from_array(pixels_of(slides[3]), "slide")
     found = Detections.of(np.vstack([BOXES, [[-300, 20, 40, 9, 0.2]]]), classes=("diatom",))
     seen: list[Progress] = []
@@ -221,7 +221,7 @@ def test_a_specimen_outside_the_image_has_no_cutout() -> None:
 
 
 def test_masks_are_what_is_cut_along(model: ModelFolder) -> None:
-    namer = engines.load_namer(model, "cpu")
+    namer = engines.load_classifier(model, "cpu")
     image = from_array(np.full((100, 100, 3), 160, np.uint8), "a")
     image.levels[0].window(0, 0, 100, 100)[20:80, 45:55] = 20
     mask = CroppedMask(np.ones((60, 10), bool), 45, 20)
@@ -315,21 +315,21 @@ def test_temperature_and_mask_of_the_card_are_used(
     trained: Trained, model: ModelFolder, slides: list[Example], tmp_path: Path
 ) -> None:
     image, found = from_array(pixels_of(slides[2]), "slide"), Detections.of(BOXES)
-    sure = engines.load_namer(model, "cpu").name(image, found)
+    sure = engines.load_classifier(model, "cpu").name(image, found)
     hot = write(tmp_path / "hot", trained, naming=NamingFacts(temperature=4.0))
-    calm = engines.load_namer(hot, "cpu").name(image, found)
+    calm = engines.load_classifier(hot, "cpu").name(image, found)
     assert (calm.confidence < sure.confidence).all()
     assert np.array_equal(calm.top(1), sure.top(1))
     np.testing.assert_allclose(name_confidence.tempered(sure.probabilities, 4.0), calm.probabilities, atol=1e-3)
     whole = write(tmp_path / "whole", trained, naming=NamingFacts(masked=False))
-    assert not np.allclose(engines.load_namer(whole, "cpu").name(image, found).probabilities, sure.probabilities)
+    assert not np.allclose(engines.load_classifier(whole, "cpu").name(image, found).probabilities, sure.probabilities)
 
 
 def test_models_are_kept_to_their_task(model: ModelFolder, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not find them"):
         engines.load(model, "cpu")
     with pytest.raises(ModelError, match="does not name specimens"):
-        engines.load_namer(library.find("diatom-obb"), "cpu")
+        engines.load_classifier(library.resolve_model("diatom-obb"), "cpu")
 
 
 @pytest.mark.parametrize("backbone", ["tu-resnet18", "tu-test_vit", "tu-mobilenetv3_small_050"])

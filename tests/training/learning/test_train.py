@@ -131,15 +131,15 @@ def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, e
 
 
 def test_touching_specimens_are_kept_apart_and_crossing_ones_are_one() -> None:
-    touching = targets.class_map(made(rectangle(2, 4, 10, 12), rectangle(10, 4, 20, 12)))
+    touching = targets.semantic_target(made(rectangle(2, 4, 10, 12), rectangle(10, 4, 20, 12)))
     assert touching[6, 2:20].tolist() == [1] * 7 + [0] * 2 + [1] * 9
-    apart = targets.class_map(made(rectangle(2, 4, 10, 12), rectangle(11, 4, 20, 12)))
+    apart = targets.semantic_target(made(rectangle(2, 4, 10, 12), rectangle(11, 4, 20, 12)))
     assert apart[6, 2:20].tolist() == [1] * 8 + [0] + [1] * 9
-    crossing = targets.class_map(made(rectangle(2, 8, 30, 12), rectangle(10, 2, 14, 30)))
+    crossing = targets.semantic_target(made(rectangle(2, 8, 30, 12), rectangle(10, 2, 14, 30)))
     assert crossing[10, 2:30].all()
     assert crossing[2:30, 12].all()
     remnant = replace(made(), remnants=((np.array(rectangle(2, 4, 10, 12)), 1),))
-    assert (targets.class_map(remnant)[4:12, 2:10] == 2).all()
+    assert (targets.semantic_target(remnant)[4:12, 2:10] == 2).all()
 
 
 def test_instances_are_whole_and_their_masks_meet_torchvision_s_sampling() -> None:
@@ -162,7 +162,7 @@ def test_a_crop_s_masks_lie_on_what_it_shows(examples: list[Example]) -> None:
         rng = np.random.default_rng(seed)
         crop = random_crop(examples[0], 96, rng, turn=True, shear=varied.shear_deg)
         dark = crop.pixels.max(axis=2) < 100
-        drawn = targets.class_map(crop) > 0
+        drawn = targets.semantic_target(crop) > 0
         assert (dark & drawn).sum() > 0.93 * max(dark.sum(), drawn.sum()) - 6
         assert len(crop.polygons) == len(crop.oriented) == len(crop.upright)
 

@@ -1,4 +1,4 @@
-"""The figures by which models are judged."""
+"""The figures by which models are evaluated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diatom_training.metrics.detection_metrics import angle_errors_deg, best_threshold, evaluate, match
-from diatom_training.metrics.mask_metrics import class_map, confusion, map_metrics, mask_overlaps
+from diatom_training.metrics.mask_metrics import confusion, draw_class_map, map_metrics, mask_overlaps
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError
 
@@ -156,7 +156,7 @@ def test_a_class_map_shows_small_masks_on_large_ones_and_nothing_beyond_the_imag
         classes=("a", "b"),
         masks=[CroppedMask(np.ones((20, 20), bool), -5, -5), CroppedMask(np.ones((4, 4), bool), 3, 3)],
     )
-    drawn = class_map(truth, 12, 14)
+    drawn = draw_class_map(truth, 12, 14)
     assert drawn.shape == (12, 14)
     assert (drawn == 2).sum() == 16
     assert (drawn == 1).sum() == 12 * 14 - 16

@@ -13,12 +13,12 @@ from diatom_training.metrics.class_map_figures import map_figures, tables_of
 from diatom_training.metrics.coco_evaluator import OVERLAPS
 from diatom_training.metrics.detection_figures import confusion_of, detection_figures
 from diatom_training.metrics.detection_metrics import average_precision, evaluate
-from diatom_training.metrics.mask_metrics import runs
+from diatom_training.metrics.mask_metrics import encode_run_lengths
 from diatom_training.metrics.matching import Matches, average_precisions, match_cases
 from diatom_training.metrics.naming_figures import naming_figures
 from diatom_training.metrics.reliability import calibration
 from diatom_training.metrics.test_cases import Case, ClassNames
-from helpers.judged import CLASSES, HEIGHT, WIDTH, cases
+from helpers.simulated_cases import CLASSES, HEIGHT, WIDTH, cases
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
@@ -127,16 +127,16 @@ def test_precision_and_recall_are_those_of_ultralytics(seed: int) -> None:
     grid = np.linspace(0, 1, 1000)
     free = rng.permutation(np.arange(200, 900))
     taken = 0
-    judged = []
+    rescored = []
     for case in some:
         steps = free[taken : taken + len(case.found)]
         taken += len(steps)
-        judged.append(replace(case, found=replace(case.found, scores=grid[steps].astype(np.float32))))
-    matched = match_cases(judged, "oriented-boxes")
+        rescored.append(replace(case, found=replace(case.found, scores=grid[steps].astype(np.float32))))
+    matched = match_cases(rescored, "oriented-boxes")
     scores = np.concatenate([part.scores for part in matched.classes])
     hits = np.concatenate([part.hits.T for part in matched.classes])
     named = np.concatenate([np.full(len(part.scores), k) for k, part in enumerate(matched.classes)])
-    true = np.concatenate([case.truth.class_ids for case in judged])
+    true = np.concatenate([case.truth.class_ids for case in rescored])
     steps = np.rint(scores * 999).astype(int)
     result = ap_per_class(hits, grid[steps], named, true)
     assert result[6].tolist() == [0, 1, 2]
@@ -251,7 +251,9 @@ def test_more_detections_than_coco_looks_at() -> None:
 def test_masks_beyond_the_image_as_runs() -> None:
     from pycocotools import mask as coco_mask
 
-    codes = runs([CroppedMask(np.ones((4, 6), bool), -3, -1), CroppedMask(np.ones((2, 2), bool), 50, 50)], 10, 20)
+    codes = encode_run_lengths(
+        [CroppedMask(np.ones((4, 6), bool), -3, -1), CroppedMask(np.ones((2, 2), bool), 50, 50)], 10, 20
+    )
     assert coco_mask.area(codes).tolist() == [9, 0]
     assert coco_mask.toBbox(codes[0]).tolist() == [0, 0, 3, 3]
 

@@ -86,14 +86,14 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
     training_process.run(alone, silent, never)
     assert alone.history() == watch.folder.history()
-    theirs, ours = (library.find(folder / "model").card for folder in (alone, watch.folder))
+    theirs, ours = (library.resolve_model(folder / "model").card for folder in (alone, watch.folder))
     assert (ours.metrics, ours.thresholds, ours.sha256) == (theirs.metrics, theirs.thresholds, theirs.sha256)
 
     viewer.add_image(imread(slides.parent / "images" / "s0_0.png"), name="slide")
     child_of(widget, "use_model").click()
     detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
     assert detect.value().model == "my-diatoms"
-    assert library.find("my-diatoms").folder == tmp_path / "models" / "my-diatoms"
+    assert library.resolve_model("my-diatoms").folder == tmp_path / "models" / "my-diatoms"
     detect.run()
     qtbot.waitUntil(lambda: not detect.value().running, timeout=120_000)
     assert any(isinstance(layer, Shapes) for layer in viewer.layers)
@@ -114,7 +114,7 @@ def test_a_training_outlives_the_window_only_when_asked(viewer, slides, qtbot):
     second = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(second, name="Fine-tune again")
     assert second.progress.watch.is_running
-    assert recent_runs.runs()[0].path == run.path
+    assert recent_runs.list_runs()[0].path == run.path
     child_of(second, "stop_training").click()
     began = time.monotonic()
     qtbot.waitUntil(lambda: not second.progress.watch.is_running, timeout=10_000)
@@ -173,7 +173,7 @@ def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, mon
         ended.set()
         raise DiatomError("There is no room.")
 
-    monkeypatch.setattr(subprocess_call, "aside", late)
+    monkeypatch.setattr(subprocess_call, "call_in_subprocess", late)
     monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto",) if closed.wait(20) else ())
     widget = opened(viewer, slides, qtbot)
     widget.measure()
@@ -265,7 +265,7 @@ def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbo
             return None
 
     learn(1, 1000)
-    monkeypatch.setattr(training_process, "Child", Resumed)
+    monkeypatch.setattr(training_process, "TrainingProcess", Resumed)
     watch = Watch()
     watch.start(run)
     learn(11, 9000)
@@ -332,7 +332,7 @@ def test_models_of_two_runs_keep_their_own_names_in_whatever_order_they_are_used
         name = runs[number].path.name
         detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
         assert detect.value().model == name
-        assert library.find(name).card.sha256 == library.find(runs[number] / "model").card.sha256
+        assert library.resolve_model(name).card.sha256 == library.resolve_model(runs[number] / "model").card.sha256
         assert child_of(widget, "finetune_message").text() == f"{name} is now selected in Detect diatoms."
 
 
@@ -349,7 +349,7 @@ def test_a_second_run_and_its_model_are_called_alike(viewer, slides, qtbot, monk
 @pytest.mark.usefixtures("cpu_alone")
 def test_a_name_that_is_taken_is_said_to_be(viewer, slides, qtbot, tmp_path):
     other = trained(slides, 1, b"other")
-    library.install(library.find(other / "model"))
+    library.install(library.resolve_model(other / "model"))
     (slides.parent / "elsewhere").mkdir()
     slides.rename(slides.parent / "elsewhere" / slides.name)
     run = trained(slides.parent / "elsewhere" / slides.name, 1, b"1")

@@ -7,8 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from diatom_training.evaluation.card_figures import told
-from diatom_training.evaluation.cross_validation import words
+from diatom_training.evaluation.card_figures import card_figures
+from diatom_training.evaluation.cross_validation import summarize
 from diatom_training.evaluation.report import HTML, JSON, TITLES
 from diatom_training.finetune import dataset, fold_runs, training_process
 from diatom_training.finetune.config import TrainConfig
@@ -17,7 +17,7 @@ from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, R
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, Report
 from napari_diatom.core.text import many
-from napari_diatom.models.library import ModelFolder, find
+from napari_diatom.models.library import ModelFolder, resolve_model
 
 _SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
@@ -46,7 +46,7 @@ def run(arguments: Namespace, bar: Report) -> int:
         return _run_folds(arguments, bar)
     folder = _folder(arguments)
     _train(folder, bar)
-    _print_result(find(str(folder / MODEL)), folder)
+    _print_result(resolve_model(str(folder / MODEL)), folder)
     return 0
 
 
@@ -79,7 +79,7 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
     result = fold_runs.conclude(out, folders)
     for name, spread in result.spreads.items():
         print(f"{TITLES[name]}: {spread}")
-    print(f"{words(result)}\nreport: {out / HTML}")
+    print(f"{summarize(result)}\nreport: {out / HTML}")
     return 0
 
 
@@ -141,9 +141,9 @@ def _check(config: TrainConfig) -> int:
     data = dataset.read(config)
     for part, slides in data.parts.items():
         counts = data.count(part)
-        told = ", ".join(f"{counts[name]} {name}" for name in data.classes)
+        class_counts = ", ".join(f"{counts[name]} {name}" for name in data.classes)
         groups = {slide.group for slide in slides}
-        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {told}")
+        print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {class_counts}")
     for line in data.warnings:
         print(f"warning: {line}")
     print(estimate(config).text(config))
@@ -160,7 +160,7 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     """Print what came of it."""
     metrics = model.card.metrics
     if metrics:
-        rows = told(metrics, _TESTED, folder / REPORT / JSON)
+        rows = card_figures(metrics, _TESTED, folder / REPORT / JSON)
         print(f"on the test images ({many(int(metrics.get('specimens', 0)), 'specimen')}), with 95 % intervals:")
         for row in rows:
             print(f"  {row.name} {row.value:.3f}" + (f" ({row.sure})" if row.sure else ""))

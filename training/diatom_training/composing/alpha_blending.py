@@ -36,7 +36,7 @@ _GRAIN: Final = 1.5
 
 
 @dataclass(frozen=True, eq=False)
-class Patch:
+class PlacedCutout:
     """A cut-out as it is to lie in a field.
 
     Attributes
@@ -55,7 +55,7 @@ class Patch:
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
+class FieldCanvas:
     """A field in the making; its pixels and what lies in it change as patches are blended in.
 
     Attributes
@@ -75,7 +75,7 @@ class Canvas:
     taken: Area
 
     @classmethod
-    def of(cls, background: Rgb) -> Canvas:
+    def of(cls, background: Rgb) -> FieldCanvas:
         """Return the canvas of an empty background, shape (H, W, 3)."""
         values = background.astype(np.float32)
         grain = values - cv2.GaussianBlur(values, (0, 0), _GRAIN)
@@ -121,14 +121,14 @@ def with_tone(shares: Light, curve: Light) -> Light:
     return np.asarray(np.maximum(inside + beyond, 0), dtype=np.float32)
 
 
-def blend(canvas: Canvas, patch: Patch, blending: Blending, rng: np.random.Generator) -> None:
+def blend(canvas: FieldCanvas, patch: PlacedCutout, blending: Blending, rng: np.random.Generator) -> None:
     """Blend a patch into a canvas, which continues beyond its edges as if mirrored.
 
     Parameters
     ----------
-    canvas : Canvas
+    canvas : FieldCanvas
         Changed in place, nowhere but where the patch is opaque.
-    patch : Patch
+    patch : PlacedCutout
     blending : {"poisson", "feather"}
         ``poisson`` keeps the differences between neighbouring pixels of the patch and takes the level of the canvas
         around it (Perez, Gangnet and Blake 2003, Poisson image editing); ``feather`` keeps the patch's levels and goes
@@ -167,17 +167,17 @@ def blend(canvas: Canvas, patch: Patch, blending: Blending, rng: np.random.Gener
     canvas.taken[target] |= (opacity > 50)[inside]
 
 
-def _near(patch: Patch, shape: tuple[int, ...]) -> Patch:
+def _near(patch: PlacedCutout, shape: tuple[int, ...]) -> PlacedCutout:
     """Return what of a patch lies in a field of ``shape`` (H, W) or a little beyond its edges."""
     height, width = patch.opacity.shape
     top, left = max(-_BEYOND - patch.y0, 0), max(-_BEYOND - patch.x0, 0)
     bottom = max(min(height, shape[0] + _BEYOND - patch.y0), top)
     right = max(min(width, shape[1] + _BEYOND - patch.x0), left)
     part = np.s_[top:bottom, left:right]
-    return Patch(patch.shares[part], patch.opacity[part], patch.x0 + left, patch.y0 + top)
+    return PlacedCutout(patch.shares[part], patch.opacity[part], patch.x0 + left, patch.y0 + top)
 
 
-def _missing_grain(over: Light, opacity: NDArray[np.uint8], canvas: Canvas, rng: np.random.Generator) -> Light:
+def _missing_grain(over: Light, opacity: NDArray[np.uint8], canvas: FieldCanvas, rng: np.random.Generator) -> Light:
     """Return the grain, shape (h, w, 3), that a patch lost when it was scaled and turned, or never had.
 
     It is that of another place of the background, as strong as makes the variances equal.

@@ -16,17 +16,17 @@ from diatom_training.composing.background import (
     Area,
     Ground,
     Rgb,
+    close_holes,
     closed,
     emptied,
-    filled,
     grown,
     light_of,
     salient,
     shrunk,
 )
-from diatom_training.composing.material import NO_SPECIMEN, CutOut, LeftOut, Material, Specimen
+from diatom_training.composing.material import NO_SPECIMEN, CutOut, CutoutSpecimen, LeftOut, Material
 from diatom_training.composing.specimen_cutouts import MARGIN, cut, listed
-from diatom_training.data.examples import outline_of
+from diatom_training.data.examples import pixel_edge_outline
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.errors import InputError
@@ -126,12 +126,12 @@ def _cut(image: SlideImage, class_name: str, margin: float, pixel_size_um: float
     height, width = valve.pixels.shape
     area[valve.y0 : valve.y0 + height, valve.x0 : valve.x0 + width] = valve.pixels
     objects = area | marks | salient(pixels, light, area | marks)
-    outline = outline_of(valve)
+    outline = pixel_edge_outline(valve)
     return cut(
         pixels,
         Ground(light, objects, emptied(pixels, light, objects)),
         valve,
-        [Specimen(outline, float(geometry.min_area_box(outline)[4]), class_name)],
+        [CutoutSpecimen(outline, float(geometry.min_area_box(outline)[4]), class_name)],
         margin,
         pixel_size_um=image.pixel_size_um or pixel_size_um,
         source=image.name,
@@ -170,7 +170,7 @@ def valve_of(pixels: Rgb, light: NDArray[np.float32], marks: Area) -> CroppedMas
     reach = 2 * max(round(side / 60), 3) + 1
     nearby = cv2.dilate(signal, np.ones((reach, reach), dtype=np.uint8))
     edges = (signal > max(quiet, 0.35 * strong)) & (signal > 0.5 * nearby)
-    solid = filled(closed(edges, reach // 2))
+    solid = close_holes(closed(edges, reach // 2))
     parts = sorted(_parts(solid), key=lambda part: -part.area)
     share = parts[0].area / solid.size if parts else 0.0
     if share < _AREA[0]:

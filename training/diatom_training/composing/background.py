@@ -126,10 +126,10 @@ def salient(image: Rgb, light: Light, known: Area) -> Area:
     count, labels = cv2.connectedComponents((highest >= 1).astype(np.uint8), connectivity=8)
     clear = np.zeros(count, dtype=bool)
     clear[labels[highest >= _CLEAR / _FAINT]] = True
-    return filled(closed(clear[labels], 3))
+    return close_holes(closed(clear[labels], 3))
 
 
-def filled(area: Area) -> Area:
+def close_holes(area: Area) -> Area:
     """Return an area with its holes closed."""
     found, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     out = np.zeros(area.shape, dtype=np.uint8)

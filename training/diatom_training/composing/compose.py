@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from diatom_training.composing.alpha_blending import SOLVER_REACH, Canvas, Patch, blend, tone_curve, with_tone
+from diatom_training.composing.alpha_blending import (
+    SOLVER_REACH,
+    FieldCanvas,
+    PlacedCutout,
+    blend,
+    tone_curve,
+    with_tone,
+)
 from diatom_training.composing.background import Light, Rgb, as_pixels
 from diatom_training.composing.material import NO_SPECIMEN, Background, CutOut, Material
 from diatom_training.composing.options import ComposeOptions
-from diatom_training.data.examples import Outline, box_of
+from diatom_training.data.examples import Outline, box_along_axis
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
 
@@ -84,7 +91,7 @@ def compose_field(material: Material, options: ComposeOptions, seed: int | tuple
     scale = _log_uniform(rng, options.scale)
     background = material.backgrounds[rng.integers(len(material.backgrounds))] if material.backgrounds else None
     pixels = _plain(material, options.size, rng) if background is None else _spread(background, options, scale, rng)
-    canvas = Canvas.of(pixels)
+    canvas = FieldCanvas.of(pixels)
     placed: list[_Placed] = []
     for cut in _drawn(material, options, rng):
         found = _room(cut, _scale(cut, background, options, scale, rng), placed, options, rng)
@@ -224,7 +231,7 @@ def _angle(outline: Outline, angle: float, matrix: NDArray[np.float64]) -> float
     """Return the direction of an apical axis after a transformation."""
     axis = matrix[:, :2] @ np.array([np.cos(angle), np.sin(angle)])
     turned = float(np.arctan2(axis[1], axis[0]))
-    length, width = box_of(outline.astype(np.float64) @ matrix[:, :2].T, turned)[2:4]
+    length, width = box_along_axis(outline.astype(np.float64) @ matrix[:, :2].T, turned)[2:4]
     wrapped = (turned + np.pi / 2) % np.pi - np.pi / 2
     return 0.0 if max(length, width) < geometry.ROUND * min(length, width) else float(wrapped)
 
@@ -253,8 +260,8 @@ def _reference(
 
 
 def _patch(
-    placed: _Placed, reference: CutOut | None, canvas: Canvas, options: ComposeOptions, rng: np.random.Generator
-) -> Patch:
+    placed: _Placed, reference: CutOut | None, canvas: FieldCanvas, options: ComposeOptions, rng: np.random.Generator
+) -> PlacedCutout:
     """Turn and scale the pixels of a cut-out, and give them the tone of the field."""
     cut, matrix = placed.cut, placed.matrix
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
@@ -288,7 +295,7 @@ def _patch(
         shares = turned / np.maximum(light, 1)
     if reference is not None:
         shares = _matched(shares, np.asarray(covering), reference)
-    return Patch(shares.astype(np.float32), np.asarray(covering, dtype=np.uint8), x0, y0)
+    return PlacedCutout(shares.astype(np.float32), np.asarray(covering, dtype=np.uint8), x0, y0)
 
 
 def _matched(shares: Light, opacity: NDArray[np.uint8], reference: CutOut) -> Light:

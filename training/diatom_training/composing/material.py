@@ -16,7 +16,7 @@ from napari_diatom.core.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class CutoutSpecimen:
     """One specimen of a cut-out.
 
     Attributes
@@ -46,7 +46,7 @@ class CutOut:
         Grey levels of the light around the object.
     outline : ndarray of float32, shape (K, 2)
         Of the whole object, x and y in pixels of the cut-out.
-    specimens : tuple of Specimen
+    specimens : tuple of CutoutSpecimen
         One, or several that lie upon or at each other as cells of a chain do; none in debris.
     pixel_size_um : float or None
         Micrometres per pixel.
@@ -60,7 +60,7 @@ class CutOut:
     opacity: NDArray[np.uint8]
     light: tuple[float, float, float]
     outline: Outline
-    specimens: tuple[Specimen, ...]
+    specimens: tuple[CutoutSpecimen, ...]
     pixel_size_um: float | None
     source: str
     group: str
@@ -153,7 +153,7 @@ class Material:
         InputError
             With every group that is in both.
         """
-        shared = sorted({group_of(example) for example in examples} & set(self.groups))
+        shared = sorted({example_group(example) for example in examples} & set(self.groups))
         if shared:
             raise InputError(
                 f"Composed slides would show specimens kept for testing, from {', '.join(shared)}; "
@@ -198,6 +198,6 @@ def joined(parts: Sequence[Material]) -> Material:
     )
 
 
-def group_of(example: Example) -> str:
+def example_group(example: Example) -> str:
     """Return an example's group; an image without one is a group of its own."""
     return example.group or example.image.stem

@@ -101,5 +101,5 @@ class ComposeOptions(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            told = "; ".join(faults(error, cls))
-            raise InputError(f"The options for composing are not valid: {told}.") from error
+            problems = "; ".join(faults(error, cls))
+            raise InputError(f"The options for composing are not valid: {problems}.") from error

@@ -11,9 +11,17 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from diatom_training.composing.background import Area, Ground, Rgb, as_pixels, filled, ground_of, grown
-from diatom_training.composing.material import NO_SPECIMEN, Background, CutOut, LeftOut, Material, Specimen, group_of
-from diatom_training.data.examples import Example, Outline, outline_of
+from diatom_training.composing.background import Area, Ground, Rgb, as_pixels, close_holes, ground_of, grown
+from diatom_training.composing.material import (
+    NO_SPECIMEN,
+    Background,
+    CutOut,
+    CutoutSpecimen,
+    LeftOut,
+    Material,
+    example_group,
+)
+from diatom_training.data.examples import Example, Outline, pixel_edge_outline
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import shared_pixels, united
 from napari_diatom.core.detections import CroppedMask
@@ -130,7 +138,7 @@ def cut(
     pixels: Rgb,
     ground: Ground,
     whole: CroppedMask,
-    specimens: Sequence[Specimen],
+    specimens: Sequence[CutoutSpecimen],
     margin: float,
     *,
     pixel_size_um: float | None,
@@ -149,7 +157,7 @@ def cut(
         Of the image.
     whole : CroppedMask
         The object.
-    specimens : sequence of Specimen
+    specimens : sequence of CutoutSpecimen
         What it is, in coordinates of the image.
     margin : float
         Width of the halo as a share of the object's width.
@@ -178,9 +186,9 @@ def cut(
         pixels=as_pixels(np.where(beyond[..., None], level, flat)),
         opacity=as_pixels(255 * opacity * opacity * (3 - 2 * opacity)),
         light=(float(level[0]), float(level[1]), float(level[2])),
-        outline=outline_of(CroppedMask(filled(own), 0, 0)),
+        outline=pixel_edge_outline(CroppedMask(close_holes(own), 0, 0)),
         specimens=tuple(
-            Specimen((one.outline - (x0, y0)).astype(np.float32), one.angle, one.class_name) for one in specimens
+            CutoutSpecimen((one.outline - (x0, y0)).astype(np.float32), one.angle, one.class_name) for one in specimens
         ),
         pixel_size_um=pixel_size_um,
         source=source,
@@ -302,14 +310,14 @@ def _specimens(
                 left_out.append(LeftOut(example.image.name, f"specimen {part[0] + 1} {reason}"))
                 continue
             specimens = [
-                Specimen(slide.outlines[i].astype(np.float32), example.angles[i], classes[example.class_ids[i]])
+                CutoutSpecimen(slide.outlines[i].astype(np.float32), example.angles[i], classes[example.class_ids[i]])
                 for i in part
             ]
             cuts.append(_cut(slide, area, specimens, margin))
     return cuts, left_out
 
 
-def _cut(slide: _Slide, whole: CroppedMask, specimens: Sequence[Specimen], margin: float) -> CutOut:
+def _cut(slide: _Slide, whole: CroppedMask, specimens: Sequence[CutoutSpecimen], margin: float) -> CutOut:
     """Cut an object out of a slide."""
     return cut(
         slide.pixels,
@@ -319,7 +327,7 @@ def _cut(slide: _Slide, whole: CroppedMask, specimens: Sequence[Specimen], margi
         margin,
         pixel_size_um=slide.pixel_size_um,
         source=slide.example.image.name,
-        group=group_of(slide.example),
+        group=example_group(slide.example),
     )
 
 
@@ -377,7 +385,7 @@ def _background(slide: _Slide) -> Background:
         np.ascontiguousarray(slide.ground.empty[y0 : y0 + side[0], x0 : x0 + side[1]]),
         slide.pixel_size_um,
         slide.example.image.name,
-        group_of(slide.example),
+        example_group(slide.example),
     )
 
 

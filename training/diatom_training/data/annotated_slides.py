@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from diatom_training.data.examples import Outline, outline_of
+from diatom_training.data.examples import Outline, pixel_edge_outline
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
@@ -19,12 +19,12 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 from napari_diatom.core.text import either, many
 from napari_diatom.formats.format_detection import detect
-from napari_diatom.formats.registry import Holds
+from napari_diatom.formats.registry import Capability
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import dataset_layout
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.project import splits
-from napari_diatom.project.image_identity import file_digest, page_of
+from napari_diatom.project.image_identity import file_digest, open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Division
 
@@ -36,8 +36,8 @@ _OF_SPLIT: Final[Mapping[str, Part]] = dict(zip(dataset_layout.SPLITS, PARTS, st
 _LAYOUT: Final = frozenset(("images", "labels", "train", "val", "valid", "validation", "test"))
 """Names of folders, in lower case, that say how data are laid out and not which slide they are of."""
 _TOUCHES: Final = 1.0
-"""Pixels from the image's edge within which a specimen is cut by it, as :func:`napari_diatom.tiling.tiles.place` has
-it."""
+"""Pixels from the image's edge within which a specimen is cut by it, as
+:func:`napari_diatom.tiling.tiles.to_image_coordinates` has it."""
 BAND_PIXELS: Final = 4_000_000
 BAND_ROWS: Final = 512
 """About how many pixels are decoded at once to see whether a file is whole, and in steps of how many rows."""
@@ -111,7 +111,7 @@ class Slide:
 
     def open(self) -> SlideImage:
         """Return the image, to be read. Raises InputError when it cannot be."""
-        return page_of(self.path, self.page, self.division)
+        return open_image_page(self.path, self.page, self.division)
 
     def of_classes(self, classes: Sequence[str], one_class: str = "") -> Slide:
         """Return the slide with the specimens of some classes, or with all of them as ``one_class``."""
@@ -191,14 +191,14 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
                 skipped.append(image.id)
                 continue
             path = project.path(image.id)
-            _check_whole(page_of(path, image.page, image.division), path, image.page, should_stop)
+            _check_whole(open_image_page(path, image.page, image.division), path, image.page, should_stop)
             slides.append(
                 Slide(
                     name=annotations.image,
                     path=project.path(image.id),
                     page=image.page,
                     sha256=image.sha256,
-                    group=splits.group_of(image, by),
+                    group=splits.split_group(image, by),
                     annotations=annotations,
                     pixel_size_um=annotations.pixel_size_um,
                     part=(split and splits.part_of(split, image)) or "",
@@ -216,9 +216,9 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
     if not data.exists():
         raise InputError(f"{data} does not exist: name a project's folder, or a file or folder of annotations.")
     format_ = detect(data)
-    members: dict[str, dataset_layout.Member] = {}
+    members: dict[str, dataset_layout.DatasetImage] = {}
     remarks: list[str] = []
-    if Holds.SPLITS in format_.holds:
+    if Capability.SPLITS in format_.capabilities:
         members = {member.name: member for member in dataset_layout.members(data, Pictures(images))}
         found = format_.read(data, images, remarks)
         paths = {name: member.image for name, member in members.items()}
@@ -239,7 +239,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
         path = paths[part.image]
         match = re.search(r"#(\d+)$", part.image)
         page = int(match[1]) if match else 1
-        image = page_of(path, page)
+        image = open_image_page(path, page)
         _check_whole(image, path, page, should_stop)
         size = part.pixel_size_um or image.pixel_size_um
         shown = part if flagged else _with_cuts(part)
@@ -252,7 +252,7 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
     return AnnotatedSlides(tuple(slides), tuple(part for part in PARTS if part in own), (*remarks, *warnings))
 
 
-def _parts(members: Mapping[str, dataset_layout.Member], data: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
+def _parts(members: Mapping[str, dataset_layout.DatasetImage], data: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
     """Return the part of each image by its name, none where all are in one, and what is to be said of them."""
     parts = {name: _OF_SPLIT[member.splits[0]] for name, member in members.items()}
     if len(set(parts.values())) < 2:
@@ -381,5 +381,5 @@ def outline_in(annotations: Annotations, k: int) -> Outline:
             return np.asarray(max(rings, key=geometry.polygon_area), dtype=np.float32)
         masks = annotations.detections.masks
         if masks is not None and masks[k].area:
-            return outline_of(masks[k])
+            return pixel_edge_outline(masks[k])
     return np.asarray(geometry.corners(annotations.detections.boxes[k : k + 1])[0], dtype=np.float32)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import Example, Outline, box_of
+from diatom_training.data.examples import Example, Outline, box_along_axis
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import open_images
@@ -85,12 +85,12 @@ def _read_large(path: Path) -> NDArray[np.uint8]:
     return read_rgb(path)
 
 
-def image_of(example: Example) -> NDArray[np.uint8]:
+def read_pixels(example: Example) -> NDArray[np.uint8]:
     """Return the pixels of an example, shape (H, W, 3). Raises InputError as :func:`read_rgb`."""
     return _read_large(example.image) if example.image.stat().st_size > LARGE else read_rgb(example.image)
 
 
-def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
+def warp_to_crop(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64], size: int) -> Crop:
     """Warp an image by an affine ``matrix``, shape (2, 3), into a crop and take the boxes of what it shows."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     source = image
@@ -120,10 +120,10 @@ def place(image: NDArray[np.uint8], example: Example, matrix: NDArray[np.float64
             continue
         axis = matrix[:, :2] @ np.array([np.cos(angle), np.sin(angle)])
         turned = float(np.arctan2(axis[1], axis[0]))
-        full = box_of(whole, turned)
+        full = box_along_axis(whole, turned)
         if max(full[2:4]) < ROUNDISH * min(full[2:4]):
             turned = 0.0
-        box = box_of(seen, turned)
+        box = box_along_axis(seen, turned)
         share = geometry.polygon_area(seen) / max(geometry.polygon_area(whole), 1e-6)
         if max(box[2:4]) < SMALLEST or min(box[2:4]) < 2 or (share < 0.15 and max(box[2:4]) < 3 * min(full[2:4])):
             remnants.append((seen, class_id))
@@ -168,7 +168,7 @@ def random_crop(
     aimed : float
         How often the crop is placed near a specimen; else it lies anywhere.
     """
-    image = image_of(example)
+    image = read_pixels(example)
     height, width = image.shape[:2]
     low, high = example.scales
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
@@ -181,7 +181,7 @@ def random_crop(
         linear[:, 1] += np.tan(np.deg2rad(rng.uniform(-shear, shear))) * linear[:, 0]
     centre = _centre(example, (width, height), size / scale, turn, rng, aimed)
     matrix = np.column_stack([linear, size / 2 - linear @ centre])
-    return place(image, example, matrix, size)
+    return warp_to_crop(image, example, matrix, size)
 
 
 def _centre(

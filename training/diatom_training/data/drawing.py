@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
-from napari_diatom.core.cropped_masks import outline
+from napari_diatom.core.cropped_masks import trace_outline
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import OutputError
 
@@ -24,10 +24,10 @@ _SUBPIXEL_BITS: Final = 4
 _GAP: Final = 4
 
 
-def ring_of(part: Detections, index: int) -> NDArray[np.float64]:
+def specimen_outline(part: Detections, index: int) -> NDArray[np.float64]:
     """Return the outline of a specimen in image pixels, shape (K, 2): its mask's where there is one, else its box's."""
     if part.masks is not None and part.masks[index].area:
-        return outline(part.masks[index])
+        return trace_outline(part.masks[index])
     return np.asarray(geometry.corners(part.boxes[index : index + 1])[0])
 
 
@@ -45,7 +45,7 @@ def specimens(pixels: NDArray[np.uint8], truth: Detections, found: Detections) -
     picture = pixels.copy()
     for part, colour in ((truth, TRUTH), (found.above(LEAST_SHOWN), FOUND)):
         for k in range(len(part)):
-            draw_ring(picture, ring_of(part, k), colour)
+            draw_ring(picture, specimen_outline(part, k), colour)
     return picture
 
 
@@ -59,7 +59,7 @@ def maps(pixels: NDArray[np.uint8], truth: NDArray[np.int64], found: NDArray[np.
     return picture
 
 
-def named(pixels: NDArray[np.uint8], truth: str, said: str) -> NDArray[np.uint8]:
+def draw_names_below(pixels: NDArray[np.uint8], truth: str, said: str) -> NDArray[np.uint8]:
     """Return a cut-out, shape (H, W, 3), with its name below it, and the one it was given where that is another."""
     line = max(len(pixels) // 10, 12)
     words = [(truth, TRUTH)] + [(said, FOUND)] * (said != truth)
@@ -70,14 +70,14 @@ def named(pixels: NDArray[np.uint8], truth: str, said: str) -> NDArray[np.uint8]
     return np.concatenate([pixels, strip])
 
 
-def beside(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def concatenate_horizontally(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Return pictures of one height, shape (H, W, 3) each, in a row."""
     gap = np.full((len(pictures[0]), _GAP, 3), 255, np.uint8)
     parts: Iterable[NDArray[np.uint8]] = (part for picture in pictures for part in (picture, gap))
     return np.concatenate(list(parts)[:-1], axis=1)
 
 
-def jpeg(picture: NDArray[np.uint8]) -> bytes:
+def encode_jpeg(picture: NDArray[np.uint8]) -> bytes:
     """Return a JPEG file of an RGB picture.
 
     Raises

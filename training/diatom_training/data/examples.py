@@ -51,7 +51,7 @@ class Example:
     group: str = ""
 
 
-def box_of(outline: NDArray[np.floating], angle: float) -> NDArray[np.float64]:
+def box_along_axis(outline: NDArray[np.floating], angle: float) -> NDArray[np.float64]:
     """Return the oriented box, shape (5,), around an outline along the given axis."""
     cos, sin = np.cos(angle), np.sin(angle)
     points = outline.astype(np.float64) @ np.array([[cos, -sin], [sin, cos]])
@@ -60,7 +60,7 @@ def box_of(outline: NDArray[np.floating], angle: float) -> NDArray[np.float64]:
     return np.array([u * cos - v * sin, u * sin + v * cos, length, width, angle])
 
 
-def outline_of(mask: CroppedMask, tolerance: float = 0.5) -> Outline:
+def pixel_edge_outline(mask: CroppedMask, tolerance: float = 0.5) -> Outline:
     """Return the outline, shape (K, 2), of a mask's largest part, simplified within ``tolerance`` pixels."""
     import cv2
     from shapely import Polygon
@@ -150,9 +150,9 @@ def from_coco(
     return examples
 
 
-def truth_of(example: Example, classes: Sequence[str] = ("diatom",)) -> Detections:
+def example_truth(example: Example, classes: Sequence[str] = ("diatom",)) -> Detections:
     """Return the oriented boxes of an example's outlines."""
-    boxes = [box_of(outline, angle) for outline, angle in zip(example.outlines, example.angles, strict=True)]
+    boxes = [box_along_axis(outline, angle) for outline, angle in zip(example.outlines, example.angles, strict=True)]
     return Detections.of(np.array(boxes).reshape(-1, 5), class_ids=example.class_ids, classes=classes)
 
 

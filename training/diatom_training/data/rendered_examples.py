@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from diatom_training.data.examples import Example, fitted, load_truth, outline_of, save_truth
+from diatom_training.data.examples import Example, fitted, load_truth, pixel_edge_outline, save_truth
 from napari_diatom.core.errors import OutputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
 
@@ -25,7 +25,8 @@ def render_example(index: int, folder: Path, seed: int, size: int, needles: floa
     rng = np.random.default_rng((seed, index))
     field = render_field(draw_options(rng, size, size, needle_weight=needles), seed=int(rng.integers(2**31)))
     outlines = [
-        fitted(outline_of(mask), box) for mask, box in zip(field.truth.masks or (), field.truth.boxes, strict=True)
+        fitted(pixel_edge_outline(mask), box)
+        for mask, box in zip(field.truth.masks or (), field.truth.boxes, strict=True)
     ]
     save_truth(path.with_suffix(".npz"), outlines, field.truth.boxes[:, 4].tolist(), [0] * len(outlines))
     image = field.image if field.image.ndim == 2 else field.image[..., ::-1]

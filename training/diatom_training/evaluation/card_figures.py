@@ -22,7 +22,7 @@ _SAME: Final = 1e-3
 
 
 @dataclass(frozen=True)
-class Told:
+class CardFigure:
     """A figure of a test.
 
     Attributes
@@ -57,7 +57,7 @@ class Told:
         return ", ".join(parts) + (": too few to tell" if self.few else "")
 
 
-def told(metrics: Mapping[str, float], names: Sequence[str], report: Path) -> list[Told]:
+def card_figures(metrics: Mapping[str, float], names: Sequence[str], report: Path) -> list[CardFigure]:
     """Return figures of a card by their names, those that it has.
 
     Parameters
@@ -83,7 +83,7 @@ def told(metrics: Mapping[str, float], names: Sequence[str], report: Path) -> li
         found = intervals.get(_IN_REPORT.get(name, name))
         if found is not None and abs(found[0] - value) < _SAME:
             low, high = float(np.fmin(low, found[1])), float(np.fmax(high, found[2]))
-        rows.append(Told(name, value, low, high, of))
+        rows.append(CardFigure(name, value, low, high, of))
     return rows
 
 

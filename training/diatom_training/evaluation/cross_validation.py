@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation import plots
-from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, plain, write_both
-from diatom_training.evaluation.summary_text import number
+from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, to_json_value, write_both
+from diatom_training.evaluation.summary_text import format_figure
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
@@ -97,13 +97,13 @@ class Spread:
     deviation: float
 
     @property
-    def told(self) -> int:
-        """How many folds have it."""
+    def folds(self) -> int:
+        """Number of folds that have it."""
         return sum(value == value for value in self.values)
 
     def __str__(self) -> str:
-        among = f" (of {self.told} of {len(self.values)} folds)" if self.told < len(self.values) else ""
-        return f"{number(self.mean)} ± {number(self.deviation)}{among}"
+        among = f" (of {self.folds} of {len(self.values)} folds)" if self.folds < len(self.values) else ""
+        return f"{format_figure(self.mean)} ± {format_figure(self.deviation)}{among}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,11 +159,11 @@ def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path,
     OutputError
         When a file cannot be written.
     """
-    return write_both(folder, _html(result), plain(result))
+    return write_both(folder, _html(result), to_json_value(result))
 
 
-def words(result: CrossValidation) -> str:
-    """Return what a cross-validation comes to, in a sentence or two."""
+def summarize(result: CrossValidation) -> str:
+    """Return a summary of a cross-validation in one or two sentences."""
     slides = sum(len(fold.slides) for fold in result.folds)
     chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
     lines = [
@@ -181,16 +181,23 @@ def _html(result: CrossValidation) -> str:
     meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
     names = [fold.name for fold in result.folds]
     rows = [
-        (TITLES[name], number(s.mean), number(s.deviation), str(s.told), *map(number, s.values), meanings[name])
+        (
+            TITLES[name],
+            format_figure(s.mean),
+            format_figure(s.deviation),
+            str(s.folds),
+            *map(format_figure, s.values),
+            meanings[name],
+        )
         for name, s in result.spreads.items()
     ]
-    told = [
+    fold_rows = [
         (
             fold.name,
             f"{many(len(fold.slides), 'slide')}: {some_of(fold.slides)}",
             f"{fold.images:,}",
             f"{fold.specimens:,}",
-            number(fold.threshold, 2),
+            format_figure(fold.threshold, 2),
         )
         for fold in result.folds
     ]
@@ -198,16 +205,16 @@ def _html(result: CrossValidation) -> str:
     shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
     body = (
         page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
-        page.paragraphs([words(result)], "summary"),
+        page.paragraphs([summarize(result)], "summary"),
         page.paragraphs([UNDERSTATED] if len(names) > 2 else [], "note"),
         page.section(
             "Figures",
             page.table(("", "mean", "deviation", "of folds", *names, "meaning"), rows, (0, 4 + len(names))),
-            page.figure(plots.spread(shares), "A point per fold; the line is their mean.", 600),
+            page.figure(plots.plot_fold_figures(shares), "A point per fold; the line is their mean.", 600),
         ),
         page.section(
             "Folds",
-            page.table(("fold", "tested on", "images", "specimens", "threshold"), told, (0, 1)),
+            page.table(("fold", "tested on", "images", "specimens", "threshold"), fold_rows, (0, 1)),
             page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
         ),
         page.section(
@@ -223,17 +230,17 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
     few = [fold for fold in folds if fold.specimens < FEWEST]
     lines = []
     if few:
-        told = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
+        sizes = ", ".join(f"{fold.name} with {fold.specimens}" for fold in few)
         lines.append(
-            f"Folds of fewer than {FEWEST} specimens are too few to tell ({told}): use the mean, not single folds."
+            f"Folds of fewer than {FEWEST} specimens are too few to tell ({sizes}): use the mean, not single folds."
         )
     for name, spread in spreads.items():
-        if spread.told == len(folds):
+        if spread.folds == len(folds):
             continue
         without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
         why = ", because the model found nothing" if name == "precision" else ""
         rest = (
-            f"mean and deviation are over the other {spread.told} of {len(folds)} folds" if spread.told else "no mean"
+            f"mean and deviation are over the other {spread.folds} of {len(folds)} folds" if spread.folds else "no mean"
         )
         lines.append(f"{TITLES[name]} has no value in {' and '.join(without)}{why}: {rest}.")
     return lines
@@ -241,9 +248,9 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
 
 def _spread(values: Sequence[float]) -> Spread:
     """Return mean and deviation of the values that are no NaN."""
-    told = [value for value in values if value == value]
+    finite = [value for value in values if value == value]
     return Spread(
         tuple(values),
-        float(np.mean(told)) if told else float("nan"),
-        float(np.std(told, ddof=1)) if len(told) > 1 else float("nan"),
+        float(np.mean(finite)) if finite else float("nan"),
+        float(np.std(finite, ddof=1)) if len(finite) > 1 else float("nan"),
     )

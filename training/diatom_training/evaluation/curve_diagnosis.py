@@ -42,7 +42,7 @@ _FIGURES: Final = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class Diagnosis:
     """What the curves say.
 
     Attributes
@@ -69,7 +69,7 @@ class _Merit:
     poor: bool
 
 
-def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: int = 0) -> Reading:
+def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: int = 0) -> Diagnosis:
     """Read the curves of a training.
 
     Parameters
@@ -90,18 +90,18 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     """
     val = np.array([epoch.get("val_loss", np.nan) for epoch in history], dtype=np.float64)
     train = np.array([epoch.get("train_loss", np.nan) for epoch in history], dtype=np.float64)
-    told = np.isfinite(val)
-    best = int(np.where(told, val, np.inf).argmin()) + 1 if told.any() else 0
+    finite = np.isfinite(val)
+    best = int(np.where(finite, val, np.inf).argmin()) + 1 if finite.any() else 0
     if len(val) < ENOUGH:
         lacking = ENOUGH - len(val)
         needed = f"{many(lacking, 'more epoch')} {either(lacking, 'is', 'are')} needed"
-        return Reading("early", f"Too early to tell: at least {needed}.", best)
+        return Diagnosis("early", f"Too early to tell: at least {needed}.", best)
     if not best:
-        return Reading("early", "Not known: there is no validation loss.", 0)
-    if not told.all():
-        without = [str(k) for k in np.flatnonzero(~told) + 1]
+        return Diagnosis("early", "Not known: there is no validation loss.", 0)
+    if not finite.all():
+        without = [str(k) for k in np.flatnonzero(~finite) + 1]
         which = f"epoch {without[0]}" if len(without) == 1 else f"epochs {', '.join(without[:-1])} and {without[-1]}"
-        return Reading(
+        return Diagnosis(
             "unstable",
             f"Unstable: the validation loss is not a number in {which}. Try a third of the learning rate, and check "
             "the outlines for wrong sizes.",
@@ -120,7 +120,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     by_chance = smooth[-1] - smooth[lowest] <= CHANCE * _noise(val[-max(len(val) - lowest + 1, ENOUGH) :])
     falls = bool(smooth_train[-1] < smooth_train[lowest] - 1e-9)
     if np.median(jumps) > SHAKE and turns > 0.5:
-        return Reading(
+        return Diagnosis(
             "unstable",
             f"Unstable: the validation loss jumps by {100 * float(np.median(jumps)):.0f} % from epoch to epoch. Try a "
             "third of the learning rate, or a larger batch; with very few validation images, random jumps are normal."
@@ -128,7 +128,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
             best,
         )
     if risen > RISE and not by_chance and falls and lowest < len(val) - 2:
-        return Reading(
+        return Diagnosis(
             "overfitting",
             f"Overfitting since epoch {lowest + 1}: the network memorizes the training images, and gets worse on "
             f"the validation images. The weights of epoch {best} are the best. More annotated slides help most; "
@@ -136,7 +136,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
             best,
         )
     if risen > RISE and not by_chance:
-        return Reading(
+        return Diagnosis(
             "worse",
             f"Getting worse since epoch {lowest + 1}: the validation loss has risen by {100 * risen:.0f} %. The "
             f"weights of epoch {best} are the best. Try a third of the learning rate, or wait for a few more epochs "
@@ -144,22 +144,22 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
             best,
         )
     if gain > GAIN and smooth[-recent - 1] - smooth[-1] > CHANCE * _noise(val[-recent - 2 :]):
-        return Reading("learning", f"Still learning: the validation loss is falling. Let it continue.{figures}", best)
+        return Diagnosis("learning", f"Still learning: the validation loss is falling. Let it continue.{figures}", best)
     rise, rest = "", " and does not rise" if risen <= SEEN else ", apart from random jumps"
     if risen > SEEN and not by_chance:
         rise, rest = f" The validation loss has risen by {100 * risen:.1f} % since epoch {lowest + 1}.", ""
     poor = [merit for merit in merits if merit.poor]
     if poor:
         which = " and ".join(f"{merit.name} {merit.value:.2f}" for merit in poor)
-        return Reading(
+        return Diagnosis(
             "underfitting",
             f"Underfitting: training has stopped improving at {which}. {_advice(poor)}{rise}{figures}",
             best,
         )
     if not merits:
-        return Reading("early", f"No longer improving: no figure shows how good the model is.{rise}", best)
+        return Diagnosis("early", f"No longer improving: no figure shows how good the model is.{rise}", best)
     also = ", while the training loss still falls" if _falls(smooth_train, recent) else ""
-    return Reading("good", f"Good fit: the validation loss has levelled off{rest}{also}.{rise}{figures}", best)
+    return Diagnosis("good", f"Good fit: the validation loss has levelled off{rest}{also}.{rise}{figures}", best)
 
 
 def _merits(epoch: Mapping[str, float], classes: int) -> list[_Merit]:

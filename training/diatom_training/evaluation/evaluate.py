@@ -10,17 +10,24 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluate_classifier import compare_names, judge_names
+from diatom_training.evaluation.evaluate_classifier import compare_names, evaluate_classifier
 from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
 from diatom_training.evaluation.report import ready, write_comparison, write_report
-from diatom_training.evaluation.test_set import TestImage, about, called, opened, shown, untuned_remarks
+from diatom_training.evaluation.test_set import (
+    TestImage,
+    about,
+    image_names,
+    mistake_renderer,
+    open_test_images,
+    untuned_remarks,
+)
 from diatom_training.evaluation.training_curves import curves_of
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
 from diatom_training.metrics.detection_figures import compare
-from diatom_training.metrics.mask_metrics import class_map, confusion
+from diatom_training.metrics.mask_metrics import confusion, draw_class_map
 from diatom_training.metrics.paired_test import Comparison, remarks_of_few
-from diatom_training.metrics.test_cases import Case, ClassNames, class_names, renamed, units_of
+from diatom_training.metrics.test_cases import Case, ClassNames, classes_of_truth, renamed, units_of
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
@@ -52,7 +59,7 @@ def evaluate_model(
     one_class: str = "",
     remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """Judge a model on a test set and write its report.
+    """Evaluate a model on a test set and write its report.
 
     A model that finds specimens is given whole images. Average precision looks at scores down to
     :data:`napari_diatom.analysis.pipeline.FLOOR`, as everything that analyses images does. A model that gives masks is
@@ -61,7 +68,7 @@ def evaluate_model(
     Parameters
     ----------
     model : ModelFolder
-        See :func:`napari_diatom.models.library.find`.
+        See :func:`napari_diatom.models.library.resolve_model`.
     images : sequence of TestImage
         The test set.
     out : Path
@@ -75,7 +82,7 @@ def evaluate_model(
     options : Bootstrap, optional
         How to resample.
     one_class : str
-        Judge all that is there, and all that is found, as this one class.
+        Treat all specimens, true and found, as this one class.
     remarks : sequence of str
         What is to be borne in mind besides; a sentence each.
 
@@ -92,21 +99,21 @@ def evaluate_model(
         When a stop was asked for.
     """
     used = AnalysisOptions(threshold=threshold).threshold or model.card.threshold()
-    told = about(model.card, threshold)
+    tested = about(model.card, threshold)
     with ready(out):
-        slides = opened(images)
+        slides = open_test_images(images)
         if model.card.task == "classes":
             if one_class:
                 raise InputError(
                     f"Model {model.card.name} names specimens; with only one class there is nothing to name."
                 )
-            evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+            evaluation = evaluate_classifier(model, images, slides, used, tested, options, device, report, should_stop)
         else:
             images = _as_one(images, one_class)
-            shape = shape_of(model.card, images)
+            shape = comparable_shape(model.card, images)
             cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
-            drawn = shown(slides, images, used, should_stop)
-            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+            drawn = mistake_renderer(slides, images, used, should_stop)
+            evaluation = evaluate_cases(cases, shape, used, tested, options, drawn, should_stop)
             if shape != _SHAPES[model.card.task]:
                 lacking = "Some of the annotations have no masks, so the model is tested by its oriented boxes."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
@@ -147,7 +154,7 @@ def compare_models(
         As :func:`evaluate_model`.
     """
     options = options or Bootstrap()
-    slides = opened(images)
+    slides = open_test_images(images)
     names = about(first.card, None).title, about(second.card, None).title
     naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
     if len(naming) == 1:
@@ -165,7 +172,7 @@ def compare_models(
         else:
             images = _as_one(images, one_class)
             shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
-            shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
+            shape = min((comparable_shape(model.card, images) for model in (first, second)), key=shapes.index)
             one, other = (
                 _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
                 for model in (first, second)
@@ -176,8 +183,8 @@ def compare_models(
             units = units_of(one)
         check(should_stop)
         untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
-        told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
-        comparison = Comparison(names, rows, units, options, told)
+        all_remarks = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
+        comparison = Comparison(names, rows, units, options, all_remarks)
         write_comparison(comparison, out)
     return comparison
 
@@ -196,7 +203,17 @@ def find_specimens(
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, report, should_stop, "")
+    return _cases(
+        model,
+        images,
+        open_test_images(images),
+        comparable_shape(model.card, images),
+        None,
+        device,
+        report,
+        should_stop,
+        "",
+    )
 
 
 def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
@@ -206,8 +223,8 @@ def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
     return [replace(item, truth=renamed(item.truth, (one_class,))) for item in images]
 
 
-def shape_of(card: ModelCard, images: Sequence[TestImage]) -> Shape:
-    """Return what can be compared of a model that finds specimens."""
+def comparable_shape(card: ModelCard, images: Sequence[TestImage]) -> Shape:
+    """Return what of a model's specimens is compared with the truth: boxes, oriented boxes or masks."""
     shape = _SHAPES[card.task]
     if shape == "masks" and any(len(item.truth) and item.truth.masks is None for item in images):
         return "oriented-boxes"
@@ -229,9 +246,9 @@ def _cases(
     engine = engines.load(model, device)
     names = ClassNames((one_class,))
     if not one_class:
-        names = class_names([item.truth for item in images], model.card.classes)
+        names = classes_of_truth([item.truth for item in images], model.card.classes)
     cases = []
-    names_of_images = called(slides, images)
+    names_of_images = image_names(slides, images)
     for number, (item, slide) in enumerate(zip(images, slides, strict=True)):
         report(Progress("images", number, len(images), names_of_images[number]))
         check(should_stop)
@@ -274,7 +291,9 @@ def _table(truth: Detections, analysis: Analysis, names: ClassNames) -> NDArray[
     """Count pixels by true and found class: those of the model's class map, or of its masks drawn as one."""
     found = analysis.class_map
     if found is None:
-        found = class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
+        found = draw_class_map(renamed(analysis.kept, names.every), analysis.height, analysis.width)
     elif len(names.every) == 1:
         found = (found > 0).astype(np.uint8)
-    return confusion(class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every))
+    return confusion(
+        draw_class_map(renamed(truth, names.every), analysis.height, analysis.width), found, len(names.every)
+    )

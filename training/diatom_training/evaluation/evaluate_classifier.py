@@ -8,24 +8,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.evaluation import About, Evaluation, Shown, evaluate_names
+from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, MistakePicture, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.report import TITLES
-from diatom_training.evaluation.test_set import TestImage, called, opened, shown
+from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.naming_figures import figures_of_names
 from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.engines.classifier import Classifier
+from napari_diatom.engines.classifier import TorchClassifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.library import ModelFolder
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
-    """What a classifier says of the S specimens of a test set whose classes it knows.
+class ClassifiedSpecimens:
+    """Class probabilities of the S specimens of a test set whose classes a model knows.
 
     Attributes
     ----------
@@ -55,35 +55,35 @@ def name_specimens(
     device: str = "auto",
     report: Report = silent,
     should_stop: ShouldStop = never,
-) -> Named:
-    """Return what a classifier says of the specimens of the truth.
+) -> ClassifiedSpecimens:
+    """Return the class probabilities that a model gives the specimens of the truth.
 
     Raises
     ------
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _said(model, images, opened(images), device, report, should_stop)
+    return _said(model, images, open_test_images(images), device, report, should_stop)
 
 
-def judge_names(
+def evaluate_classifier(
     model: ModelFolder,
     images: Sequence[TestImage],
     slides: Sequence[SlideImage],
     threshold: float,
-    about: About,
+    about: EvaluatedModel,
     options: Bootstrap | None,
     device: str,
     report: Report,
     should_stop: ShouldStop,
 ) -> Evaluation:
-    """Judge the names that a classifier gives the specimens of the truth."""
+    """Evaluate the names that a classifier gives the specimens of the truth."""
     said = _said(model, images, slides, device, report, should_stop)
     groups = [images[k].slide for k in said.images.tolist()]
     evaluation = evaluate_names(
         said.truth, said.probabilities, said.classes, groups, about, options, threshold, should_stop
     )
-    names, drawn = called(slides, images), shown(slides, images, threshold, should_stop)
+    names, drawn = image_names(slides, images), mistake_renderer(slides, images, threshold, should_stop)
     likely, sure = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
     mistakes = []
     wrong = np.flatnonzero(likely != said.truth)
@@ -94,7 +94,7 @@ def judge_names(
         mistake = Mistake("misnamed", number, specimen, None, words)
         case = Case(names[number], item.slide, item.truth, item.truth[[]], slide.height, slide.width)
         x, y = item.truth.boxes[specimen, :2].tolist()
-        mistakes.append(Shown(mistake, case.image, x, y, drawn(mistake, case)))
+        mistakes.append(MistakePicture(mistake, case.image, x, y, drawn(mistake, case)))
     remarks = evaluation.remarks
     if said.unknown:
         listed = ", ".join(f"{name} ({len(part)})" for name, part in said.unknown.items())
@@ -153,16 +153,16 @@ def _said(
     device: str,
     report: Report,
     should_stop: ShouldStop,
-) -> Named:
+) -> ClassifiedSpecimens:
     """Return what a classifier says of the specimens of the truth."""
     model.verify()
-    namer = Classifier(model, device)
+    namer = TorchClassifier(model, device)
     classes = model.card.classes
     said: list[NDArray[np.float32]] = []
     true: list[str] = []
     whose: list[int] = []
     which: list[int] = []
-    for number, (item, slide, name) in enumerate(zip(images, slides, called(slides, images), strict=True)):
+    for number, (item, slide, name) in enumerate(zip(images, slides, image_names(slides, images), strict=True)):
         report(Progress("images", number, len(images), name))
         check(should_stop)
         try:
@@ -181,7 +181,7 @@ def _said(
             f"Model {model.card.name} knows none of the annotated classes ({', '.join(foreign)}), so its names cannot "
             f"be tested; it knows {', '.join(classes)}."
         )
-    return Named(
+    return ClassifiedSpecimens(
         classes=classes,
         images=np.array(whose, dtype=np.intp)[known],
         specimens=np.array(which, dtype=np.intp)[known],

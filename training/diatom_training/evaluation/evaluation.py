@@ -24,7 +24,7 @@ from napari_diatom.core.text import many
 
 
 @dataclass(frozen=True)
-class About:
+class EvaluatedModel:
     """The tested model, and where its threshold comes from.
 
     Attributes
@@ -52,7 +52,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Shown:
+class MistakePicture:
     """A mistake, where it is, and its picture.
 
     Attributes
@@ -80,7 +80,7 @@ class Evaluation:
 
     Attributes
     ----------
-    about : About
+    about : EvaluatedModel
         The model.
     images : int
         How many; 0 for cut-outs.
@@ -96,7 +96,7 @@ class Evaluation:
         Of their class maps.
     naming : NamingFigures or None
         Of a model that names cut-outs.
-    mistakes : tuple of Shown
+    mistakes : tuple of MistakePicture
         The worst.
     remarks : tuple of str
         What to bear in mind; a sentence each.
@@ -104,7 +104,7 @@ class Evaluation:
         How the model was trained, where its card says so.
     """
 
-    about: About
+    about: EvaluatedModel
     images: int
     units: Units
     bootstrap: Bootstrap
@@ -112,7 +112,7 @@ class Evaluation:
     detection: DetectionFigures | None = None
     maps: MapFigures | None = None
     naming: NamingFigures | None = None
-    mistakes: tuple[Shown, ...] = ()
+    mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
     training: TrainingCurves | None = None
 
@@ -157,12 +157,12 @@ def evaluate_cases(
     cases: Sequence[Case],
     shape: Shape,
     threshold: float,
-    about: About,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     picture: Picture = no_picture,
     should_stop: ShouldStop = never,
 ) -> Evaluation:
-    """Judge what a model found.
+    """Evaluate what a model found.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def evaluate_cases(
         What is compared.
     threshold : float
         Score from which detections count; tuned on the validation set.
-    about : About
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.
@@ -203,7 +203,7 @@ def evaluate_cases(
         case = matched.cases[mistake.case]
         check(should_stop)
         box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
-        shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
+        shown.append(MistakePicture(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
     return Evaluation(
         about=about,
         images=len(cases),
@@ -226,12 +226,12 @@ def evaluate_names(
     probabilities: ArrayLike,
     classes: Sequence[str],
     slides: Sequence[str],
-    about: About,
+    about: EvaluatedModel,
     options: Bootstrap | None = None,
     threshold: float = NAN,
     should_stop: ShouldStop = never,
 ) -> Evaluation:
-    """Judge the names that a model gave to N cut-outs.
+    """Evaluate the names that a model gave to N cut-outs.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def evaluate_names(
         Names of the C classes.
     slides : sequence of str
         The slide that each specimen comes from; of a single slide the specimens are resampled.
-    about : About
+    about : EvaluatedModel
         The model.
     options : Bootstrap, optional
         How to resample.

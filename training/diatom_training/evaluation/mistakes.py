@@ -10,12 +10,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.drawing import FOUND, TRUTH, draw_ring, jpeg, ring_of
+from diatom_training.data.drawing import FOUND, TRUTH, draw_ring, encode_jpeg, specimen_outline
 from diatom_training.metrics.matching import Matched
 from diatom_training.metrics.test_cases import Case
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
-from napari_diatom.images.slide_image import Readable
+from napari_diatom.images.slide_image import ReadableImage
 
 Kind = Literal["missed", "false", "misnamed", "size"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")
@@ -99,14 +99,14 @@ def _nearest(box: NDArray[np.float32], others: Detections, indices: NDArray[np.i
     """Say which of some specimens or detections a box overlaps most; nothing where it meets none."""
     if not len(indices):
         return ""
-    ious = geometry.ious(np.repeat(box[None], len(indices), axis=0), others.boxes[indices])
+    ious = geometry.box_ious(np.repeat(box[None], len(indices), axis=0), others.boxes[indices])
     best = int(ious.argmax())
     if ious[best] < _MEETS:
         return ""
     return f"; overlap with the nearest {_name(others, int(indices[best]))}: {100 * ious[best]:.0f} %"
 
 
-def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> bytes:
+def picture(mistake: Mistake, case: Case, image: ReadableImage, threshold: float) -> bytes:
     """Return a JPEG of a mistake: truth and findings are drawn, those in question with a thicker line.
 
     Raises
@@ -136,9 +136,9 @@ def picture(mistake: Mistake, case: Case, image: Readable, threshold: float) -> 
     )
     for part, indices, meant, colour in drawn:
         for index in indices:
-            ring = (ring_of(part, index) - (x0, y0)) * factor
+            ring = (specimen_outline(part, index) - (x0, y0)) * factor
             draw_ring(canvas, ring, colour, 2 if index == meant else 1)
-    return jpeg(canvas)
+    return encode_jpeg(canvas)
 
 
 def _name(part: Detections, index: int) -> str:

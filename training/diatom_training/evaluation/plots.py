@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.detection_figures import Count, Found, Sizes
+from diatom_training.metrics.detection_figures import Found, ImageCount, Sizes
 from diatom_training.metrics.matching import RECALLS
-from diatom_training.metrics.naming_figures import Named
+from diatom_training.metrics.naming_figures import ClassFigures
 from diatom_training.metrics.reliability import Calibration
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
@@ -39,7 +39,7 @@ def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
         return finish()
 
 
-def roc(classes: Sequence[Named]) -> bytes:
+def roc(classes: Sequence[ClassFigures]) -> bytes:
     """Draw the ROC curve of each class against all others."""
     with _axes(5.2, 4.0) as (axes, finish):
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="by chance")
@@ -94,7 +94,7 @@ def reliability(calibration: Calibration) -> bytes:
         return finish()
 
 
-def counted(counts: Sequence[Count], unit: str) -> bytes:
+def plot_counts(counts: Sequence[ImageCount], unit: str) -> bytes:
     """Draw the counts found against the true ones."""
     truth, found = [count.truth for count in counts], [count.found for count in counts]
     with _axes(4.2, 4.0) as (axes, finish):
@@ -104,7 +104,7 @@ def counted(counts: Sequence[Count], unit: str) -> bytes:
         return finish()
 
 
-def measured(sizes: Sizes) -> bytes:
+def plot_sizes(sizes: Sizes) -> bytes:
     """Draw the sizes found against the true ones."""
     with _axes(4.2, 4.0) as (axes, finish):
         _against(axes, sizes.truth, sizes.found, 3)
@@ -113,14 +113,14 @@ def measured(sizes: Sizes) -> bytes:
         return finish()
 
 
-def spread(figures: Mapping[str, Sequence[float]]) -> bytes:
+def plot_fold_figures(figures: Mapping[str, Sequence[float]]) -> bytes:
     """Draw the values of each figure, 0 to 1, as points with a line at their mean."""
     with _axes(5.2, 0.4 * len(figures) + 0.8) as (axes, finish):
         for row, values in enumerate(figures.values()):
-            told = [value for value in values if value == value]
-            axes.plot(told, [row] * len(told), "o", color=BLUE, alpha=0.6, markersize=6, markeredgewidth=0)
-            if told:
-                axes.plot([float(np.mean(told))] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
+            finite = [value for value in values if value == value]
+            axes.plot(finite, [row] * len(finite), "o", color=BLUE, alpha=0.6, markersize=6, markeredgewidth=0)
+            if finite:
+                axes.plot([float(np.mean(finite))] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
         axes.set_yticks(range(len(figures)), list(figures))
         axes.invert_yaxis()
         axes.set_xlim(-0.01, 1.02)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from diatom_training.evaluation import plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.mistakes import Kind
-from diatom_training.evaluation.summary_text import amount, number, percent, span, summary
+from diatom_training.evaluation.summary_text import amount, format_figure, percent, span, summary
 from diatom_training.evaluation.training_curves import TrainingCurves, drawn_curves
 from diatom_training.metrics.bootstrap import Bootstrap, Interval
 from diatom_training.metrics.class_map_figures import MapFigures
@@ -141,9 +141,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     rows = [
         (
             TITLES.get(row.figure, row.figure),
-            number(row.first),
-            number(row.second),
-            number(row.difference.value),
+            format_figure(row.first),
+            format_figure(row.second),
+            format_figure(row.difference.value),
             span(row.difference),
             chance_text(row.p),
             chance_text(row.p_corrected),
@@ -154,7 +154,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     names, units, options = comparison.names, comparison.units, comparison.bootstrap
     interval = f"{100 * options.level:g} % interval"
     header = ("", *names, "difference", interval, "p", "p, corrected", "more than chance")
-    title = f"{names[0]} and {names[1]} on the same {units.told}"
+    title = f"{names[0]} and {names[1]} on the same {units.description}"
     body = (
         page.heading(title, "Which of two models is better, and whether the difference is more than chance."),
         page.paragraphs([row.words for row in comparison.differences], "summary"),
@@ -165,8 +165,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
     data = {
         "models": list(names),
         "units": {"kind": units.kind, "number": len(units)},
-        "bootstrap": plain(options),
-        "differences": plain(comparison.differences),
+        "bootstrap": to_json_value(options),
+        "differences": to_json_value(comparison.differences),
         "remarks": list(comparison.remarks),
     }
     return write_both(folder, page.document(title, body), data)
@@ -174,7 +174,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as plain data, without the pictures and the single sizes; NaN becomes None."""
-    data: dict[str, Any] = plain(evaluation)
+    data: dict[str, Any] = to_json_value(evaluation)
     data["units"] = {"kind": evaluation.units.kind, "number": len(evaluation.units)}
     data["summary"] = summary(evaluation)
     for shown in data["mistakes"]:
@@ -189,16 +189,16 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     return data
 
 
-def plain(value: Any) -> Any:
-    """Return dataclasses and arrays as what :func:`json.dumps` takes; NaN and infinity become None."""
+def to_json_value(value: Any) -> Any:
+    """Return dataclasses and arrays as values for :func:`json.dumps`; NaN and infinity become None."""
     if is_dataclass(value):
-        return {part.name: plain(getattr(value, part.name)) for part in fields(value)}
+        return {part.name: to_json_value(getattr(value, part.name)) for part in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): to_json_value(item) for name, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        return to_json_value(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_json_value(item) for item in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value
@@ -234,7 +234,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
     """
     meanings = MEANINGS | (NAMING_MEANINGS if evaluation.naming else {})
     rows: list[tuple[str, ...]] = [
-        (TITLES[name], number(interval.value), span(interval), amount(interval), meanings[name])
+        (TITLES[name], format_figure(interval.value), span(interval), amount(interval), meanings[name])
         for name, interval in evaluation.intervals.items()
     ]
     naming = evaluation.naming
@@ -243,18 +243,18 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
         of_genera = sum(part.specimens for part in naming.classes if genus_of(part.name))
         named = round(naming.named * every) if naming.named == naming.named else 0
         sure = f"share that gets a name: probability of at least {naming.threshold:.2f}"
-        told = (
+        cells = (
             ("Top 3", naming.top3, every, "share with the right name among the three most probable"),
             ("Right genera", naming.genus_accuracy, of_genera, "share of the specimens with the right genus"),
             ("Named", naming.named, every, sure),
             ("Right when named", naming.precision_named, named, "share of the given names that are right"),
         )
         if naming.auc == naming.auc:
-            rows.append((TITLES["auc"], number(naming.auc), "-", f"{every:,}", MEANINGS["auc"]))
-        for title, value, of, meaning in told:
+            rows.append((TITLES["auc"], format_figure(naming.auc), "-", f"{every:,}", MEANINGS["auc"]))
+        for title, value, of, meaning in cells:
             if value == value:
                 interval = Interval(value, *wilson(round(value * of), of, evaluation.bootstrap.level), of)
-                rows.append((title, number(value), span(interval), amount(interval), meaning))
+                rows.append((title, format_figure(value), span(interval), amount(interval), meaning))
     return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "meaning"), rows
 
 
@@ -271,7 +271,7 @@ def _of_detection(evaluation: Evaluation, figures: DetectionFigures) -> list[Mar
             f"{part.specimens:,}",
             f"{part.found:,}",
             f"{part.right:,}",
-            *(number(value) for value in (part.precision, part.recall, part.f1, part.ap50, part.ap50_95)),
+            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.ap50, part.ap50_95)),
         )
         for name, part in zip(names, parts, strict=True)
     ]
@@ -320,7 +320,7 @@ def _counts(figures: DetectionFigures, unit: str) -> Markup:
     rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", by) for c, by in zip(worst, off, strict=True)]
     heading = "" if len(worst) == len(figures.counts) else f"The {len(worst)} worst of {len(figures.counts)}"
     return page.side_by_side(
-        page.figure(plots.counted(figures.counts, unit), f"Counts, a point per {unit}.", 430),
+        page.figure(plots.plot_counts(figures.counts, unit), f"Counts, a point per {unit}.", 430),
         page.subsection(heading, page.table((unit, "images", "truth", "found", "off by"), rows)),
     )
 
@@ -331,15 +331,15 @@ def _sizes(figures: DetectionFigures) -> Markup:
         (
             f"{sizes.side} ({sizes.unit})",
             f"{len(sizes.truth):,}",
-            number(sizes.bias, 2),
-            number(sizes.median_error, 2),
-            number(sizes.most_error, 2),
+            format_figure(sizes.bias, 2),
+            format_figure(sizes.median_error, 2),
+            format_figure(sizes.most_error, 2),
             percent(sizes.relative_error),
         )
         for sizes in figures.sizes
     ]
     lengths = [
-        page.figure(plots.measured(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
+        page.figure(plots.plot_sizes(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
         for sizes in figures.sizes
         if sizes.side == "length" and len(sizes.truth)
     ]
@@ -355,7 +355,7 @@ def _calibrated(calibration: Calibration) -> Markup:
         plots.reliability(calibration),
         "How often detections with a given score are right. On the dashed line a score of 0.8 is right in 8 of 10 "
         "cases; below it "
-        f"the model is overconfident. The two are {number(calibration.error)} apart on average (the expected "
+        f"the model is overconfident. The two are {format_figure(calibration.error)} apart on average (the expected "
         "calibration error).",
         430,
     )
@@ -363,8 +363,8 @@ def _calibrated(calibration: Calibration) -> Markup:
 
 def _of_maps(maps: MapFigures) -> Markup:
     """Return the section of class maps."""
-    rows = [(part.name, f"{part.pixels:,}", number(part.iou), number(part.dice)) for part in maps.classes]
-    rows.append(("mean", "", number(maps.miou), number(maps.mean_dice)))
+    rows = [(part.name, f"{part.pixels:,}", format_figure(part.iou), format_figure(part.dice)) for part in maps.classes]
+    rows.append(("mean", "", format_figure(maps.miou), format_figure(maps.mean_dice)))
     return page.section("Pixels", page.table(("class", "annotated pixels", "IoU", "Dice"), rows))
 
 
@@ -375,7 +375,7 @@ def _of_naming(naming: NamingFigures) -> list[Markup]:
             part.name,
             f"{part.specimens:,}",
             f"{part.named:,}",
-            *(number(value) for value in (part.precision, part.recall, part.f1, part.auc)),
+            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.auc)),
         )
         for part in sorted(naming.classes, key=lambda part: -part.specimens)
     ]
@@ -465,8 +465,8 @@ def _method(evaluation: Evaluation) -> list[str]:
         lines.append(
             "Accuracy, precision, recall, F1, AUC-ROC and calibration error are those of torchmetrics; means over "
             "classes give each class the same weight. A specimen counts as the likeliest name, however unsure; below "
-            f"{number(evaluation.naming.threshold, 2)} no name is given when the model is used. That threshold is "
-            f"{about.threshold_from}."
+            f"{format_figure(evaluation.naming.threshold, 2)} no name is given when the model is used. That "
+            f"threshold is {about.threshold_from}."
         )
     if about.sha256:
         lines.append(f"SHA-256 of the model's weights: {about.sha256}")
@@ -479,7 +479,7 @@ def _resampled(units: Units, options: Bootstrap) -> str:
         return "There are no bootstrap intervals: they need at least two images."
     return (
         f"The intervals are {100 * options.level:g} % bootstrap intervals: {options.resamples:,} times, "
-        f"{units.told} were drawn with replacement and all figures computed again "
+        f"{units.description} were drawn with replacement and all figures computed again "
         f"(seed {options.seed})."
     )
 

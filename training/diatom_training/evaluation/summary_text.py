@@ -23,8 +23,8 @@ def summary(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Return a figure as text, a dash where there is nothing to tell."""
+def format_figure(value: float, digits: int = 3) -> str:
+    """Return a figure as text, a dash for NaN."""
     return "-" if value != value else f"{value:.{digits}f}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from diatom_training.data.annotated_slides import Slide
-from diatom_training.evaluation.evaluation import About
+from diatom_training.evaluation.evaluation import EvaluatedModel
 from diatom_training.evaluation.mistakes import Mistake, picture
 from diatom_training.metrics.test_cases import Case, check_truth
 from napari_diatom.core.detections import Detections
@@ -52,16 +52,16 @@ class TestImage:
         return cls(slide.open(), slide.group, slide.truth, slide.pixel_size_um, slide.name, slide.outlines)
 
 
-def opened(images: Sequence[TestImage]) -> list[SlideImage]:
-    """Return the images, opened; nothing is decoded yet."""
+def open_test_images(images: Sequence[TestImage]) -> list[SlideImage]:
+    """Open the images and check their truth; nothing is decoded yet."""
     slides = [_open(item) for item in images]
     # Now, not after hours of analysis.
-    check_truth(called(slides, images), [item.truth for item in images])
+    check_truth(image_names(slides, images), [item.truth for item in images])
     return slides
 
 
-def called(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
-    """Return what images are called."""
+def image_names(slides: Sequence[SlideImage], images: Sequence[TestImage]) -> list[str]:
+    """Return the names of test images."""
     return [item.name or slide.name for item, slide in zip(images, slides, strict=True)]
 
 
@@ -77,11 +77,11 @@ def _open(item: TestImage) -> SlideImage:
     return pages[0]
 
 
-def shown(
+def mistake_renderer(
     slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, should_stop: ShouldStop
 ) -> Callable[[Mistake, Case], bytes]:
-    """Return what draws mistakes on their images."""
-    by_name = dict(zip(called(slides, images), slides, strict=True))
+    """Return a function that draws a mistake on a cut-out of its image."""
+    by_name = dict(zip(image_names(slides, images), slides, strict=True))
 
     def drawn(mistake: Mistake, case: Case) -> bytes:
         check(should_stop)
@@ -104,9 +104,11 @@ def untuned_remarks(card: ModelCard) -> list[str]:
     ]
 
 
-def about(card: ModelCard, threshold: float | None) -> About:
+def about(card: ModelCard, threshold: float | None) -> EvaluatedModel:
     """Describe the tested model."""
     own = (
         "the model's own, tuned on its validation images" if card.thresholds else "the default, because none was tuned"
     )
-    return About(card.name, card.version, card.sha256, card.task, own if threshold is None else "given by the user")
+    return EvaluatedModel(
+        card.name, card.version, card.sha256, card.task, own if threshold is None else "given by the user"
+    )

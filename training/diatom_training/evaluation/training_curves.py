@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from diatom_training.evaluation.curve_diagnosis import Reading, read
+from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from napari_diatom.models.card import ModelCard
 from napari_diatom.plots.style import BLUE, INK, ORANGE, png, styled
 
@@ -29,12 +29,12 @@ class TrainingCurves:
     ----------
     history : tuple of mapping of str to float
         One a finished epoch.
-    reading : Reading
+    reading : Diagnosis
         What they say.
     """
 
     history: tuple[Mapping[str, float], ...]
-    reading: Reading
+    reading: Diagnosis
 
 
 def curves_of(card: ModelCard) -> TrainingCurves | None:
@@ -68,7 +68,7 @@ def _validation_specimens(card: ModelCard) -> int:
     return max(sum(of_classes.values()), 0)
 
 
-def drawn_curves(history: Sequence[Mapping[str, float]], reading: Reading) -> bytes:
+def drawn_curves(history: Sequence[Mapping[str, float]], reading: Diagnosis) -> bytes:
     """Return losses and figures of merit over the epochs as a PNG file, with what they say above."""
     with styled(9, 3.6) as figure:
         plot(history, reading, figure)
@@ -76,7 +76,7 @@ def drawn_curves(history: Sequence[Mapping[str, float]], reading: Reading) -> by
 
 
 def plot(
-    history: Sequence[Mapping[str, float]], reading: Reading, figure: Figure, columns: int = 2, ink: str = INK
+    history: Sequence[Mapping[str, float]], reading: Diagnosis, figure: Figure, columns: int = 2, ink: str = INK
 ) -> None:
     """Draw losses and figures of merit over the epochs into a figure, with what they say above.
 
@@ -84,7 +84,7 @@ def plot(
     ----------
     history : sequence of mapping
         One a finished epoch.
-    reading : Reading
+    reading : Diagnosis
         What they say.
     figure : matplotlib.figure.Figure
         What is in it is replaced.

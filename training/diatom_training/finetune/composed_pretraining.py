@@ -17,7 +17,7 @@ from diatom_training.composing.material import CutOut, Material, joined
 from diatom_training.composing.options import ComposeOptions
 from diatom_training.composing.specimen_cutouts import from_examples
 from diatom_training.data.annotated_slides import PARTS
-from diatom_training.data.examples import box_of
+from diatom_training.data.examples import box_along_axis
 from diatom_training.finetune import dataset, initial_weights
 from diatom_training.finetune.config import ComposedConfig, TrainConfig
 from diatom_training.finetune.dataset import Dataset
@@ -95,13 +95,13 @@ def preview(
     for number in range(min(count, section.count)):
         check(should_stop)
         field = compose_field(material, options, (section.seed, number))
-        shown.append((field.image, truth_of(field, material.classes)))
+        shown.append((field.image, composed_truth(field, material.classes)))
     return shown
 
 
-def truth_of(field: ComposedField, classes: Sequence[str]) -> Detections:
+def composed_truth(field: ComposedField, classes: Sequence[str]) -> Detections:
     """Return the specimens of a composed slide, with oriented boxes and masks."""
-    boxes = [box_of(outline, angle) for outline, angle in zip(field.outlines, field.angles, strict=True)]
+    boxes = [box_along_axis(outline, angle) for outline, angle in zip(field.outlines, field.angles, strict=True)]
     return Detections.of(
         np.array(boxes).reshape(-1, 5),
         field.class_ids,
@@ -124,8 +124,8 @@ def facts(material: Material, section: ComposedConfig) -> dict[str, Any]:
     }
 
 
-def told(known: Mapping[str, Any]) -> str:
-    """Return the facts of composed slides in a few words."""
+def describe_composed_slides(known: Mapping[str, Any]) -> str:
+    """Return a short description of composed slides."""
     return (
         f"{many(known['slides'], 'slide')} composed of {many(known['cut_outs'], 'cut-out')} of specimens, "
         f"{known['debris']} of debris and {many(known['backgrounds'], 'background')}"

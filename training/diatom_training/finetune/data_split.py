@@ -15,7 +15,7 @@ from napari_diatom.core.text_files import read_json
 
 
 @dataclass(frozen=True)
-class Member:
+class SplitImage:
     """An image of a part.
 
     Attributes
@@ -25,7 +25,7 @@ class Member:
     name : str
         As annotations call it.
     fingerprint : str
-        Of its specimens, as :func:`fingerprint` has it.
+        Of its specimens, as :func:`annotation_hash` has it.
     specimens : int
         How many it had.
     """
@@ -37,22 +37,22 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Division:
+class DataSplit:
     """Classes and parts of a run.
 
     Attributes
     ----------
     classes : tuple of str
         What it learns.
-    parts : mapping of str to tuple of Member
+    parts : mapping of str to tuple of SplitImage
         The images of ``train``, ``validation`` and ``test``.
     """
 
     classes: tuple[str, ...]
-    parts: Mapping[Part, tuple[Member, ...]]
+    parts: Mapping[Part, tuple[SplitImage, ...]]
 
     @classmethod
-    def read(cls, path: Path) -> Division | None:
+    def read(cls, path: Path) -> DataSplit | None:
         """Return what a file holds, None where it is not there.
 
         Raises
@@ -64,9 +64,9 @@ class Division:
             return None
         data = read_json(path, "the split of a training")
         try:
-            parts: dict[Part, tuple[Member, ...]] = {
+            parts: dict[Part, tuple[SplitImage, ...]] = {
                 part: tuple(
-                    Member(
+                    SplitImage(
                         key_of(str(image["sha256"]), int(image["page"])),
                         str(image["image"]),
                         str(image["annotations"]),
@@ -100,7 +100,7 @@ class Division:
         then = {member.key: member for members in self.parts.values() for member in members}
         now = {slide.key: slide for slides in parts.values() for slide in slides}
         gone = [member.name for key, member in then.items() if key not in now]
-        other = [slide.name for key, slide in now.items() if fingerprint(slide) != then[key].fingerprint]
+        other = [slide.name for key, slide in now.items() if annotation_hash(slide) != then[key].fingerprint]
         lines = []
         if gone:
             lines.append(
@@ -116,7 +116,7 @@ class Division:
         return lines
 
 
-def fingerprint(slide: Slide) -> str:
+def annotation_hash(slide: Slide) -> str:
     """Return a short hash of the boxes, outlines and classes of a slide's specimens."""
     truth = slide.truth
     found = hashlib.sha256(truth.boxes.tobytes())
@@ -126,7 +126,7 @@ def fingerprint(slide: Slide) -> str:
     return found.hexdigest()[:16]
 
 
-def to_plain(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> dict[str, Any]:
+def to_mapping(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> dict[str, Any]:
     """Return classes and parts, with the hashes of files and specimens, for :func:`json.dumps`."""
     return {
         "classes": list(classes),
@@ -139,7 +139,7 @@ def to_plain(classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> d
                     "sha256": slide.sha256,
                     "slide": slide.group,
                     "specimens": len(slide.truth),
-                    "annotations": fingerprint(slide),
+                    "annotations": annotation_hash(slide),
                 }
                 for slide in parts[part]
             ]

@@ -17,7 +17,7 @@ from diatom_training.data.annotated_slides import PARTS, AnnotatedSlides, Part, 
 from diatom_training.data.examples import Example, Outline
 from diatom_training.finetune import data_split
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.data_split import Division
+from diatom_training.finetune.data_split import DataSplit
 from napari_diatom.analysis.pipeline import plan_scales
 from napari_diatom.core.annotations import SHAPES, class_names
 from napari_diatom.core.atomic_files import write_atomically
@@ -69,15 +69,15 @@ class Dataset:
         return Counter(self.classes[k] for slide in self.parts[part] for k in slide.truth.class_ids.tolist())
 
     def to_json(self) -> dict[str, object]:
-        """Return the split, as :meth:`Division.read` takes it, for :func:`json.dumps`."""
-        return data_split.to_plain(self.classes, self.parts)
+        """Return the split, as :meth:`DataSplit.read` takes it, for :func:`json.dumps`."""
+        return data_split.to_mapping(self.classes, self.parts)
 
 
 def read(
     config: TrainConfig,
     report: Report = silent,
     should_stop: ShouldStop = never,
-    begun: Division | None = None,
+    begun: DataSplit | None = None,
 ) -> Dataset:
     """Read and divide the data of a training, as it has divided them before where it is going on.
 

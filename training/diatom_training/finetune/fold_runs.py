@@ -15,7 +15,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Report, ShouldStop, never, silent
 
 
-def name_of(number: int) -> str:
+def fold_name(number: int) -> str:
     """Return the name of a fold, from 1, and of its folder."""
     return f"fold-{number}"
 
@@ -35,7 +35,7 @@ def create(
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: name another folder, or continue with the folds in it (--resume).")
     parts = dataset.folds(config, number, report, should_stop)
-    return [RunFolder.create(out / name_of(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
+    return [RunFolder.create(out / fold_name(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
 
 
 def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> list[RunFolder]:
@@ -60,7 +60,7 @@ def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> lis
         raise InputError(
             f"{out} holds {there} folds and not {number}: continue with the same number, or name another folder."
         )
-    folders = [RunFolder.open(out / name_of(k)) for k in range(1, number + 1)]
+    folders = [RunFolder.open(out / fold_name(k)) for k in range(1, number + 1)]
     for k, folder in enumerate(folders, start=1):
         if config is not None:
             folder.check(_config_of(config, k, folder.config().split.parts))
@@ -70,7 +70,7 @@ def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> lis
 def _config_of(config: TrainConfig, number: int, parts: Mapping[Part, Sequence[str]]) -> TrainConfig:
     """Return what a fold, from 1, is to do."""
     split = config.split.model_dump(mode="json") | {"parts": dict(parts)}
-    return config.replace(name=f"{config.name}-{name_of(number)}", split=split)
+    return config.replace(name=f"{config.name}-{fold_name(number)}", split=split)
 
 
 def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:
@@ -87,6 +87,6 @@ def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:
         Fold.read(folder.path.name, folder.config().split.parts["test"], folder / REPORT / JSON) for folder in folders
     ]
     first = folders[0].config().name
-    result = cross_validation(first.removesuffix(f"-{name_of(1)}"), folds)
+    result = cross_validation(first.removesuffix(f"-{fold_name(1)}"), folds)
     write_cross_validation(result, out)
     return result

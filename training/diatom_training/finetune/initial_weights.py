@@ -25,7 +25,7 @@ TILE: Final = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class InitialWeights:
     """Where the weights come from.
 
     Attributes
@@ -83,7 +83,7 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
     return deeplab_net.build(architecture, n_classes)
 
 
-def resolve(config: TrainConfig) -> Start:
+def resolve(config: TrainConfig) -> InitialWeights:
     """Find what a training starts from, and check that it goes with the task.
 
     Raises
@@ -97,15 +97,17 @@ def resolve(config: TrainConfig) -> Start:
     usual = config.architecture or ARCHITECTURES[config.task]
     if start == SCRATCH:
         _check_task(usual, config)
-        return Start(usual, None, None, TILE, "random weights")
+        return InitialWeights(usual, None, None, TILE, "random weights")
     if start == IMAGENET:
         _check_task(usual, config)
         encoder = usual.split("/")[1] if "/" in usual else ""
         weights = pretrained(encoder, whole=config.task == "classes")
-        return Start(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+        return InitialWeights(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
     if start.endswith(".pth"):
         _check_task(usual, config)
-        return Start(usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet")
+        return InitialWeights(
+            usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet"
+        )
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         try:
@@ -114,14 +116,14 @@ def resolve(config: TrainConfig) -> Start:
             raise ModelError(f"{start} cannot be used as the start: {error}") from None
         _check_task(architecture, config)
         text = f"{Path(start).name}, an Ultralytics file"
-        return Start(architecture, found.tensors, None, TILE, text, classes=found.classes)
+        return InitialWeights(architecture, found.tensors, None, TILE, text, classes=found.classes)
     model = find_model(start)
     card = model.card
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
     if config.task == "classes" and card.task in MASK_TASKS:
         _check_task(usual, config)
         backbone = backbone_of(_network(model)).state_dict()
-        return Start(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
+        return InitialWeights(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
     related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
     if card.task != config.task and not related:
         raise InputError(
@@ -134,7 +136,7 @@ def resolve(config: TrainConfig) -> Start:
         architecture = _turned(architecture, config.task)
     _check_task(architecture, config)
     weights, seen = _network(model).state_dict(), seen_by(card)
-    return Start(architecture, weights, None, card.tile_size, text, card.licence, card.classes, seen=seen)
+    return InitialWeights(architecture, weights, None, card.tile_size, text, card.licence, card.classes, seen=seen)
 
 
 def seen_by(card: ModelCard) -> frozenset[str]:

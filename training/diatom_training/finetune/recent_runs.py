@@ -19,12 +19,12 @@ MOST: Final = 30
 def remember(folder: RunFolder) -> None:
     """Put a run at the head of the list; a list that cannot be written is no reason not to train."""
     path = folder.path.absolute()
-    others = [run.path for run in runs() if run.path != path]
+    others = [run.path for run in list_runs() if run.path != path]
     with contextlib.suppress(OutputError):
         write_atomically(_file(), json.dumps([str(path), *map(str, others[: MOST - 1])], indent=1) + "\n")
 
 
-def runs() -> list[RunFolder]:
+def list_runs() -> list[RunFolder]:
     """Return the runs that are still there, the latest first."""
     try:
         listed = read_json(_file(), "a list of trainings")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.subprocess_call import aside
+from diatom_training.finetune.subprocess_call import call_in_subprocess
 from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import Progress, ShouldStop, never
 from napari_diatom.core.text import many
@@ -62,13 +62,13 @@ class Estimate:
     def text(self, config: TrainConfig) -> str:
         """Return the same for a person."""
         minutes = max(round(self.seconds(config) / 60), 1)
-        told = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+        duration = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
         where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
         epochs = many(_epochs(config), "epoch")
-        return f"About {told} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
+        return f"About {duration} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
-def measure(config: TrainConfig) -> Estimate:
+def measure_steps(config: TrainConfig) -> Estimate:
     """Measure a few steps in this process.
 
     Raises
@@ -106,9 +106,11 @@ def measure(config: TrainConfig) -> Estimate:
             report=report,
         )
         model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
-        judging = _judging_seconds(model, data, config.device)
+        test_seconds = _judging_seconds(model, data, config.device)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
-    return Estimate((times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, judging, memory, device)
+    return Estimate(
+        (times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, test_seconds, memory, device
+    )
 
 
 def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
@@ -127,25 +129,27 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
         return (time.perf_counter() - begun) * sum(len(slide.truth) for slide in slides) / len(least.truth)
     least = min(slides, key=lambda slide: math.prod(slide.size))
     engine = engines.load(model, device)
-    told: list[Progress] = []
+    reports: list[Progress] = []
     times: list[float] = []
 
     def report(progress: Progress) -> None:
         if progress.stage == "tiles":
-            told.append(progress)
+            reports.append(progress)
             times.append(time.perf_counter())
 
     with contextlib.suppress(Stopped):
         options = AnalysisOptions(pixel_size_um=least.pixel_size_um)
         analyse(least.open(), engine, options, report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
-    share = told[-1].done / told[-1].total * math.prod(least.size)
+    share = reports[-1].done / reports[-1].total * math.prod(least.size)
     return (times[-1] - times[0]) / share * sum(math.prod(slide.size) for slide in slides)
 
 
 def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
-    """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
-    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, should_stop)
-    return told
+    """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.call_in_subprocess`."""
+    measured: Estimate = call_in_subprocess(
+        "diatom_training.finetune.resource_estimate", "measure_steps", config, should_stop
+    )
+    return measured
 
 
 def _epochs(config: TrainConfig) -> int:

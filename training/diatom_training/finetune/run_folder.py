@@ -20,9 +20,9 @@ from typing import Any, Final, Literal, get_args
 
 from filelock import FileLock
 
-from diatom_training.evaluation.curve_diagnosis import Reading, read
+from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.data_split import Division
+from diatom_training.finetune.data_split import DataSplit
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress
@@ -182,9 +182,9 @@ class RunFolder:
                 f"{self.path} itself, or start a new one with -o."
             )
 
-    def division(self) -> Division | None:
-        """Return how the run has divided its slides, None where it has not yet. Raises as :meth:`Division.read`."""
-        return Division.read(self / SPLIT)
+    def division(self) -> DataSplit | None:
+        """Return how the run has divided its slides, None where it has not yet. Raises as :meth:`DataSplit.read`."""
+        return DataSplit.read(self / SPLIT)
 
     def state(self) -> State:
         """Return how far it is; one whose process has died without a word is ``stopped``."""
@@ -322,7 +322,7 @@ class RunFolder:
         except ValueError as error:
             raise InputError(f"{path} is not {kind}: {error}.") from None
 
-    def reading(self, history: Sequence[Mapping[str, float]]) -> Reading:
+    def reading(self, history: Sequence[Mapping[str, float]]) -> Diagnosis:
         """Return the diagnosis of the run's curves, given its classes and its number of validation specimens."""
         classes = specimens = 0
         with contextlib.suppress(InputError):
@@ -335,7 +335,7 @@ class RunFolder:
 def find_model(name_or_path: str) -> ModelFolder:
     """Return the model of a name or folder, or the one in the folder of a run. Raises as `library.find`."""
     model = Path(name_or_path) / MODEL
-    return library.find(str(model) if model.is_dir() else name_or_path)
+    return library.resolve_model(str(model) if model.is_dir() else name_or_path)
 
 
 def run_of(model: ModelFolder) -> RunFolder | None:

@@ -19,7 +19,7 @@ from napari_diatom.core.progress import ShouldStop, never
 _POLL_SECONDS: Final = 0.1
 
 
-def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldStop = never) -> Any:
+def call_in_subprocess(module: str, function: str, config: TrainConfig, should_stop: ShouldStop = never) -> Any:
     """Return what ``module.function(config)`` gives, called in a process that ends with it or with a stop.
 
     Raises

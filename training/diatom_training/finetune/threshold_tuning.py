@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from diatom_training.data.annotated_slides import Part
-from diatom_training.evaluation.evaluate import evaluate_model, find_specimens, shape_of
+from diatom_training.evaluation.evaluate import comparable_shape, evaluate_model, find_specimens
 from diatom_training.evaluation.evaluate_classifier import name_specimens
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.test_set import TestImage
@@ -18,7 +18,7 @@ from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 
-def judge(
+def tune_and_test(
     model: ModelFolder, data: Dataset, out: Path, device: str, report: Report, should_stop: ShouldStop
 ) -> tuple[ModelFolder, Evaluation | None]:
     """Tune a model on the validation part alone, test it on the test part, and write both into its card.
@@ -50,7 +50,7 @@ def judge(
         As :func:`~diatom_training.evaluation.evaluate.evaluate_model`.
     """
     tune = _tuned_names if model.card.task == "classes" else _tuned_finds
-    model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
+    model = tune(model, _images(data, "validation"), device, _report_as("validation", report), should_stop)
     model.card.write(model.folder)
     if not model.card.thresholds:
         report(
@@ -63,7 +63,7 @@ def judge(
     if not data.count("test").total():
         return model, None
     evaluation = evaluate_model(
-        model, _images(data, "test"), out, device=device, report=_told_as("test", report), should_stop=should_stop
+        model, _images(data, "test"), out, device=device, report=_report_as("test", report), should_stop=should_stop
     )
     model = _with(model, metrics=evaluation.figures())
     model.card.write(model.folder)
@@ -75,7 +75,7 @@ def _tuned_finds(
 ) -> ModelFolder:
     """Set the score from which detections count, none where nothing right was found to tune it by."""
     cases = find_specimens(model, images, device, report, should_stop)
-    masks = shape_of(model.card, images) == "masks"
+    masks = comparable_shape(model.card, images) == "masks"
     threshold, f1 = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
     return _with(model, thresholds=dict.fromkeys(model.card.classes, threshold) if f1 > 0 else {})
 
@@ -100,14 +100,14 @@ def _images(data: Dataset, part: Part) -> list[TestImage]:
     return [TestImage.of(slide) for slide in data.parts[part]]
 
 
-def _told_as(part: Part, report: Report) -> Report:
+def _report_as(part: Part, report: Report) -> Report:
     """Return what tells of images as a part of the data, and of nothing smaller."""
 
-    def told(progress: Progress) -> None:
+    def relabelled(progress: Progress) -> None:
         if progress.stage == "images":
             report(replace(progress, stage=part))
 
-    return told
+    return relabelled
 
 
 def _with(model: ModelFolder, **entries: object) -> ModelFolder:

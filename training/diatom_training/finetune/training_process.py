@@ -24,7 +24,7 @@ NO_ROOM: Final = 74
 """Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
 
 
-class Child:
+class TrainingProcess:
     """A training in a separate process, which stops when this process is gone, unless the run says otherwise.
 
     Parameters
@@ -95,8 +95,8 @@ class Child:
         return lines[-1] if lines else f"exit code {code}."
 
 
-class Elsewhere:
-    """A training that another process started, with the surface of a :class:`Child`.
+class AttachedTraining:
+    """A training that another process started, with the methods of a :class:`TrainingProcess`.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
         What made it fail.
     """
     offset = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
-    child = Child(folder)
+    child = TrainingProcess(folder)
     while True:
         if should_stop():
             child.stop()

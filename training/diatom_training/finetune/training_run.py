@@ -21,7 +21,7 @@ from diatom_training.composing.specimen_cutouts import listed
 from diatom_training.data import drawing
 from diatom_training.data.annotated_slides import PARTS
 from diatom_training.data.examples import Example
-from diatom_training.evaluation.curve_diagnosis import Reading, read
+from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.training_curves import drawn_curves
 from diatom_training.finetune import composed_pretraining, dataset, initial_weights
@@ -42,7 +42,7 @@ from diatom_training.finetune.run_folder import (
     RunFolder,
 )
 from diatom_training.finetune.tensorboard_figures import Board
-from diatom_training.finetune.threshold_tuning import judge
+from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.learning import train as learning
 from diatom_training.learning.fitting import Trained
@@ -76,7 +76,7 @@ class RunResult:
         With the threshold tuned on the validation part.
     history : tuple of dict
         One a finished epoch.
-    reading : Reading
+    reading : Diagnosis
         What the curves say.
     evaluation : Evaluation or None
         On the test part; None where it has no specimen.
@@ -85,7 +85,7 @@ class RunResult:
     folder: Path
     model: ModelFolder
     history: tuple[Mapping[str, float], ...]
-    reading: Reading
+    reading: Diagnosis
     evaluation: Evaluation | None
 
 
@@ -124,11 +124,11 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     begin = _begun(folder, config, data, begin, device, report, should_stop)
     trained = _learn(folder, config, data, begin, device, report, should_stop)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
-    model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
+    model, evaluation = tune_and_test(model, data, folder / REPORT, config.device, report, should_stop)
     return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
 
 
-def _leaks(begin: initial_weights.Start, data: Dataset) -> list[str]:
+def _leaks(begin: initial_weights.InitialWeights, data: Dataset) -> list[str]:
     """List the validation and test images that the start was trained on."""
     lines = []
     for part in PARTS[1:]:
@@ -145,11 +145,11 @@ def _begun(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
-    begin: initial_weights.Start,
+    begin: initial_weights.InitialWeights,
     device: str,
     report: Report,
     should_stop: ShouldStop,
-) -> initial_weights.Start:
+) -> initial_weights.InitialWeights:
     """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
 
     All of it lies in a folder of its own, as a run of its own does: one that has its model is not gone through again.
@@ -165,7 +165,7 @@ def _begun(
         known = composed_pretraining.facts(material, section)
         if material.left_out:
             report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
-        report(Progress("start", message=f"First trains on {composed_pretraining.told(known)}."))
+        report(Progress("start", message=f"First trains on {composed_pretraining.describe_composed_slides(known)}."))
         fields = compose_set(
             material,
             options,
@@ -184,18 +184,22 @@ def _begun(
         first = composed_pretraining.first(config)
         known_begin = replace(begin, composed=known)
         trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
-        model_of(inner, first, data, known_begin, trained, composed_pretraining.told(known))
+        model_of(inner, first, data, known_begin, trained, composed_pretraining.describe_composed_slides(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
     found = initial_weights.resolve(config.model_copy(update={"start": str(inner.path)}))
-    return replace(found, text=f"{begin.text}, then trained on {composed_pretraining.told(known)}", composed=known)
+    return replace(
+        found,
+        text=f"{begin.text}, then trained on {composed_pretraining.describe_composed_slides(known)}",
+        composed=known,
+    )
 
 
 def _learn(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
-    begin: initial_weights.Start,
+    begin: initial_weights.InitialWeights,
     device: str,
     report: Report,
     should_stop: ShouldStop,
@@ -220,7 +224,9 @@ def _learn(
             model_of(folder, config, data, begin, trained(), seen)
         draw(history)
         if pictures:
-            write_atomically(folder.example(len(history)), drawing.jpeg(drawing.beside(pictures)))
+            write_atomically(
+                folder.example(len(history)), drawing.encode_jpeg(drawing.concatenate_horizontally(pictures))
+            )
 
     images = folder / IMAGES
     seen = None
@@ -257,19 +263,26 @@ def _shown(folder: RunFolder) -> list[dict[str, float]]:
         return []
 
 
-def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Reading:
+def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Diagnosis:
     """Return what the curves of a training on these data say."""
     return read(history, len(data.classes), data.count("validation").total())
 
 
-def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.Start) -> str:
+def _seen(config: TrainConfig, data: Dataset, begin: initial_weights.InitialWeights) -> str:
     """Return what a model was trained on, in a few words."""
-    before = "" if begin.composed is None else f"{composed_pretraining.told(begin.composed)}, then on "
+    before = (
+        "" if begin.composed is None else f"{composed_pretraining.describe_composed_slides(begin.composed)}, then on "
+    )
     return f"{before}{many(len(data.parts['train']), 'image')} of {config.data.name}"
 
 
 def model_of(
-    folder: RunFolder, config: TrainConfig, data: Dataset, begin: initial_weights.Start, trained: Trained, seen: str
+    folder: RunFolder,
+    config: TrainConfig,
+    data: Dataset,
+    begin: initial_weights.InitialWeights,
+    trained: Trained,
+    seen: str,
 ) -> ModelFolder:
     """Write the model that a training has come to, with ``seen``, a few words on its training data, in its card."""
     engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")

@@ -42,7 +42,7 @@ def read_lite0(path: Path) -> dict[str, torch.Tensor]:
     import timm
 
     try:
-        with torch_checkpoint.opened(path) as file:
+        with torch_checkpoint.open_checkpoint(path) as file:
             theirs = file.tensors(file.content)
     except ModelError as error:
         raise InputError(f"{path} cannot be read as weights: {error}") from None

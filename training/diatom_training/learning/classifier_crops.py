@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from diatom_training.data.crops import ROUNDISH, image_of
-from diatom_training.data.examples import Example, Outline, box_of
+from diatom_training.data.crops import ROUNDISH, read_pixels
+from diatom_training.data.examples import Example, Outline, box_along_axis
 from diatom_training.learning.augment import recoloured
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from napari_diatom.core import geometry
@@ -25,7 +25,7 @@ _VALIDATION_SEED: Final = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class SlideSpecimen:
     """A specimen in its slide.
 
     Attributes
@@ -82,14 +82,14 @@ class Cutouts(Dataset[Picture]):
         rng = np.random.default_rng((options.seed, self.epoch, index))
         return self._picture(self.specimens[rng.choice(len(self.specimens), p=self.chances)], rng)
 
-    def _picture(self, specimen: Specimen, rng: np.random.Generator | None) -> Picture:
+    def _picture(self, specimen: SlideSpecimen, rng: np.random.Generator | None) -> Picture:
         """Cut a specimen out, varied where there is chance."""
         augment, view, shape = self.options.augment, UPRIGHT, specimen.outline
         if rng is not None:
             view = varied(specimen.box, rng, augment)
             if rng.random() < augment.boxed:
                 shape = geometry.corners(specimen.box[None])[0].astype(np.float32)
-        image = from_array(image_of(specimen.example), specimen.example.image.name)
+        image = from_array(read_pixels(specimen.example), specimen.example.image.name)
         cutout = upright_cutout(image, specimen.box, self.side, shape, view)
         if rng is not None:
             # Before the background is put in: its colour is then that of the varied picture.
@@ -97,10 +97,10 @@ class Cutouts(Dataset[Picture]):
         return Picture(cutout.masked() if self.options.masked else cutout.pixels, specimen.class_id)
 
 
-def specimens_of(examples: Sequence[Example]) -> list[Specimen]:
+def specimens_of(examples: Sequence[Example]) -> list[SlideSpecimen]:
     """Return the specimens of slides, in their order."""
     return [
-        Specimen(example, outline, geometry.canonical(box_of(outline, angle)[None])[0], class_id)
+        SlideSpecimen(example, outline, geometry.canonical(box_along_axis(outline, angle)[None])[0], class_id)
         for example in examples
         for outline, angle, class_id in zip(example.outlines, example.angles, example.class_ids, strict=True)
     ]

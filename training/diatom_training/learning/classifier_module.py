@@ -52,7 +52,9 @@ class NamingModule(LearningModule):
         np.add.at(self._table, (truth, said), 1)
         if batch_idx == 0:
             looks, names = zip(crops_of(batch), truth, said, strict=False), self.options.classes
-            self.looks = tuple(drawing.named(pixels, names[true], names[given]) for pixels, true, given in looks)
+            self.looks = tuple(
+                drawing.draw_names_below(pixels, names[true], names[given]) for pixels, true, given in looks
+            )
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation: the loss, the share of right names, and the mean F1 of the classes."""

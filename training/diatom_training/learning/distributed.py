@@ -35,7 +35,7 @@ def check_devices(device: str, devices: int) -> None:
 
 
 @contextlib.contextmanager
-def together(task: Fitting, batch: int) -> Iterator[None]:
+def worker_processes(task: Fitting, batch: int) -> Iterator[None]:
     """Run the other processes of a training while this one, the first, does its own part; they end with the block."""
     if task.devices == 1:
         yield

@@ -18,7 +18,7 @@ TOUCHING = 0.02
 """Share of the smaller specimen up to which an overlap is a touch; above it the two lie upon each other."""
 
 
-def filled(polygon: NDArray[np.float64], size: int, shift: float = 0.0) -> NDArray[np.bool_]:
+def rasterize_polygon(polygon: NDArray[np.float64], size: int, shift: float = 0.0) -> NDArray[np.bool_]:
     """Return the pixels whose centres lie in a polygon moved by ``shift`` both ways, shape (size, size)."""
     # Clipping may leave a point a rounding error outside the crop.
     mask = fill(((np.clip(polygon + shift, 0, size),),))
@@ -28,7 +28,7 @@ def filled(polygon: NDArray[np.float64], size: int, shift: float = 0.0) -> NDArr
     return canvas
 
 
-def class_map(crop: Crop) -> NDArray[np.uint8]:
+def semantic_target(crop: Crop) -> NDArray[np.uint8]:
     """Return the semantic map of a crop, shape (size, size): 0 where there is nothing, else 1 + class.
 
     Specimens upon each other are one region; the smaller one's class is on top. Where two specimens only touch, the
@@ -39,7 +39,7 @@ def class_map(crop: Crop) -> NDArray[np.uint8]:
     parts = [(polygon, int(class_id)) for polygon, class_id in zip(crop.polygons, crop.class_ids, strict=True)]
     parts += crop.remnants
     parts.sort(key=lambda part: -geometry.polygon_area(part[0]))
-    masks = [filled(polygon, size) for polygon, _ in parts]
+    masks = [rasterize_polygon(polygon, size) for polygon, _ in parts]
     found = np.zeros((size, size), dtype=np.uint8)
     for mask, (_, class_id) in zip(masks, parts, strict=True):
         found[mask] = 1 + class_id
@@ -77,7 +77,7 @@ def instances(crop: Crop, drawn: bool = False) -> dict[str, torch.Tensor]:
     """
     size = len(crop.pixels)
     sides = crop.upright[:, 2:] - crop.upright[:, :2]
-    masks = [filled(polygon, size, shift=0.5) for polygon in crop.polygons]
+    masks = [rasterize_polygon(polygon, size, shift=0.5) for polygon in crop.polygons]
     kept = [i for i, mask in enumerate(masks) if mask.any() and (sides[i] >= 1).all()]
     target = {
         "boxes": torch.from_numpy(crop.upright[kept]).float(),
@@ -85,7 +85,7 @@ def instances(crop: Crop, drawn: bool = False) -> dict[str, torch.Tensor]:
         "masks": _stack([masks[i] for i in kept], size),
     }
     if drawn:
-        target["drawn"] = _stack([filled(crop.polygons[i], size) for i in kept], size)
+        target["drawn"] = _stack([rasterize_polygon(crop.polygons[i], size) for i in kept], size)
     return target
 
 
@@ -94,7 +94,7 @@ def _stack(masks: Sequence[NDArray[np.bool_]], size: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(masks).astype(np.uint8) if masks else np.zeros((0, size, size), dtype=np.uint8))
 
 
-def pixels_of(crops: Sequence[Crop]) -> torch.Tensor:
+def stack_pixels(crops: Sequence[Crop]) -> torch.Tensor:
     """Return the pixels of crops as one tensor of bytes, shape (B, 3, size, size)."""
     stack = np.stack([crop.pixels for crop in crops]).transpose(0, 3, 1, 2)
     return torch.from_numpy(np.ascontiguousarray(stack))
@@ -102,8 +102,8 @@ def pixels_of(crops: Sequence[Crop]) -> torch.Tensor:
 
 def semantic_batch(crops: Sequence[Crop]) -> dict[str, Any]:
     """Collate crops for DeepLabV3+: ``images`` of bytes (B, 3, H, W) and ``maps`` (B, H, W)."""
-    maps = np.stack([class_map(crop) for crop in crops]).astype(np.int64)
-    return {"images": pixels_of(crops), "maps": torch.from_numpy(maps)}
+    maps = np.stack([semantic_target(crop) for crop in crops]).astype(np.int64)
+    return {"images": stack_pixels(crops), "maps": torch.from_numpy(maps)}
 
 
 def box_batch(crops: Sequence[Crop], oriented: bool) -> dict[str, torch.Tensor]:
@@ -124,7 +124,7 @@ def box_batch(crops: Sequence[Crop], oriented: bool) -> dict[str, torch.Tensor]:
         boxes.append(box)
     counts = [len(crop.class_ids) for crop in crops]
     return {
-        "images": pixels_of(crops),
+        "images": stack_pixels(crops),
         "batch_idx": torch.from_numpy(np.repeat(np.arange(len(crops)), counts)).float(),
         "cls": torch.from_numpy(np.concatenate([crop.class_ids for crop in crops])).float()[:, None],
         "bboxes": torch.from_numpy(np.concatenate(boxes)).float(),
@@ -133,9 +133,9 @@ def box_batch(crops: Sequence[Crop], oriented: bool) -> dict[str, torch.Tensor]:
 
 def instance_batch(crops: Sequence[Crop]) -> dict[str, Any]:
     """Collate crops for training Mask R-CNN: ``images`` of bytes (B, 3, H, W) and ``targets``, one a crop."""
-    return {"images": pixels_of(crops), "targets": [instances(crop) for crop in crops]}
+    return {"images": stack_pixels(crops), "targets": [instances(crop) for crop in crops]}
 
 
 def validation_batch(crops: Sequence[Crop]) -> dict[str, Any]:
     """Collate crops for validating Mask R-CNN: as for training, with the masks as they are drawn, too."""
-    return {"images": pixels_of(crops), "targets": [instances(crop, drawn=True) for crop in crops]}
+    return {"images": stack_pixels(crops), "targets": [instances(crop, drawn=True) for crop in crops]}

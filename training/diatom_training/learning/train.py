@@ -10,7 +10,7 @@ import torch
 
 from diatom_training.data.examples import Example
 from diatom_training.learning.dataloaders import check_examples, held_out
-from diatom_training.learning.distributed import check_devices, together
+from diatom_training.learning.distributed import check_devices, worker_processes
 from diatom_training.learning.fitting import (
     CHECKPOINT,
     COPIES,
@@ -88,7 +88,7 @@ def train(
     batch = -(-options.batch // devices)
     while True:
         try:
-            with together(task, batch):
+            with worker_processes(task, batch):
                 module = fit(task, batch, report, should_stop, look)
             break
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

@@ -93,7 +93,7 @@ def of_specimens(
     level : float
         Of the intervals.
     """
-    told = {}
+    by_name = {}
     for name, interval in found.items():
         of = specimens
         low, high = interval.low, interval.high
@@ -101,8 +101,8 @@ def of_specimens(
             right, of = shares[name]
             least = wilson(right, of, level)
             low, high = float(np.fmin(low, least[0])), float(np.fmax(high, least[1]))
-        told[name] = Interval(interval.value, low, high, of)
-    return told
+        by_name[name] = Interval(interval.value, low, high, of)
+    return by_name
 
 
 def draws(units: int, options: Bootstrap) -> Iterator[NDArray[np.int64]]:
@@ -135,7 +135,7 @@ def intervals(
     """
     options = options or Bootstrap()
     values = figures(np.ones(len(units), dtype=np.int64))
-    sampled = resampled(figures, units, options, should_stop)
+    sampled = bootstrap_figures(figures, units, options, should_stop)
     return {name: interval_of(value, sampled[name], options.level) for name, value in values.items()}
 
 
@@ -152,7 +152,7 @@ def of_cases(metrics: Callable[[Sequence[Case]], Mapping[str, float]], cases: Se
     return figures
 
 
-def resampled(
+def bootstrap_figures(
     figures: Figures, units: Units, options: Bootstrap, should_stop: ShouldStop
 ) -> dict[str, NDArray[np.float64]]:
     """Return each figure over all resamples, none with fewer than two units. Raises Stopped."""
@@ -167,8 +167,8 @@ def resampled(
 
 def interval_of(value: float, sampled: NDArray[np.float64], level: float) -> Interval:
     """Return a figure with the percentiles of its resamples, those that are NaN left out."""
-    told = sampled[np.isfinite(sampled)]
-    if not len(told) or value != value:
+    finite = sampled[np.isfinite(sampled)]
+    if not len(finite) or value != value:
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(told, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high))

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from diatom_training.metrics.mask_metrics import masks_of, runs
+from diatom_training.metrics.mask_metrics import encode_run_lengths, require_masks
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
@@ -90,7 +90,7 @@ def _notes(image: int, detections: Detections, size: tuple[int, int], shape: Sha
         shapes = [{"bbox": box, "area": box[2] * box[3]} for box in bounds.tolist()]
     else:
         if shape == "masks":
-            codes = runs(masks_of(detections), *size)
+            codes = encode_run_lengths(require_masks(detections), *size)
         else:
             polygons = geometry.corners(detections.boxes).reshape(-1, 8)
             codes = coco_mask.frPyObjects(polygons.tolist(), *size) if len(polygons) else []

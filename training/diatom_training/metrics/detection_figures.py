@@ -16,9 +16,9 @@ from diatom_training.metrics.matching import (
     Matched,
     Matches,
     average_precisions,
+    concatenate,
     match_cases,
     precision_at_recalls,
-    together,
 )
 from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.reliability import Calibration, calibration
@@ -76,7 +76,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Count:
+class ImageCount:
     """Specimens on a slide, or an image.
 
     Attributes
@@ -150,7 +150,7 @@ class DetectionFigures:
         row is what was found where there is nothing, the first column what was missed.
     calibration : Calibration
         Of the scores: a detection is right that is a specimen of its class at IoU 0.5.
-    counts : tuple of Count
+    counts : tuple of ImageCount
         Per slide or, where there is but one, per image.
     count_error, relative_count_error, count_bias : float
         How far the counts are off, mean; the same over the mean true count; and mean of found less true.
@@ -170,7 +170,7 @@ class DetectionFigures:
     map50_95: float
     confusion: NDArray[np.int64]
     calibration: Calibration
-    counts: tuple[Count, ...]
+    counts: tuple[ImageCount, ...]
     count_error: float
     relative_count_error: float
     count_bias: float
@@ -260,9 +260,9 @@ def figures_of_two(first: Matched, second: Matched, thresholds: tuple[float, flo
     classes = []
     if min(len(each.names.every) for each in (first, second)) > 1:
         ours, theirs = (dict(zip(each.names.known, each.classes, strict=True)) for each in (first, second))
-        classes = [together(ours[name], theirs[name]) for name in ours if name in theirs]
+        classes = [concatenate(ours[name], theirs[name]) for name in ours if name in theirs]
     return _figures(
-        together(first.overall, second.overall),
+        concatenate(first.overall, second.overall),
         (np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])),
         classes,
         first.units.twice(),
@@ -354,8 +354,8 @@ def share(part: float, whole: float) -> float:
 
 def mean(values: Sequence[float]) -> float:
     """Return the mean of the values that are no NaN, NaN of none."""
-    told = [value for value in values if value == value]
-    return float(np.mean(told)) if told else NAN
+    finite = [value for value in values if value == value]
+    return float(np.mean(finite)) if finite else NAN
 
 
 def _found(name: str, matches: Matches, threshold: float) -> Found:
@@ -377,12 +377,12 @@ def _found(name: str, matches: Matches, threshold: float) -> Found:
     )
 
 
-def _counts(matched: Matched, threshold: float) -> tuple[Count, ...]:
+def _counts(matched: Matched, threshold: float) -> tuple[ImageCount, ...]:
     """Return the counts per unit."""
     units, of = matched.units, matched.units.of
     found, _ = matched.overall.tallies(threshold)
     columns = [np.bincount(of, part, len(units)) for part in (np.ones(len(of)), matched.overall.truths, found)]
-    return tuple(Count(name, *(int(column[k]) for column in columns)) for k, name in enumerate(units.names))
+    return tuple(ImageCount(name, *(int(column[k]) for column in columns)) for k, name in enumerate(units.names))
 
 
 def _sizes(cases: Sequence[Case], pairs: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]]) -> tuple[Sizes, ...]:

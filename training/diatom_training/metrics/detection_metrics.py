@@ -143,7 +143,7 @@ def match(
     table = mask_overlaps(found, truth) if masks else np.zeros((len(found), len(truth)))
     if table.size and not masks:
         rows, columns = np.indices(table.shape).reshape(2, -1)
-        table[rows, columns] = geometry.ious(found.boxes[rows], truth.boxes[columns])
+        table[rows, columns] = geometry.box_ious(found.boxes[rows], truth.boxes[columns])
     pairs = []
     for k in np.argsort(-found.scores, kind="stable"):
         if len(truth) and table[k].max() >= iou:

@@ -84,7 +84,7 @@ def map_metrics(table: NDArray[np.int64]) -> MapMetrics:
     )
 
 
-def class_map(truth: Detections, height: int, width: int) -> NDArray[np.uint8]:
+def draw_class_map(truth: Detections, height: int, width: int) -> NDArray[np.uint8]:
     """Draw masks as a class map, shape (height, width): 0 where there is nothing, else 1 + class; small ones on top.
 
     Raises
@@ -93,13 +93,13 @@ def class_map(truth: Detections, height: int, width: int) -> NDArray[np.uint8]:
         When there are no masks.
     """
     drawn = np.zeros((height, width), dtype=np.uint8)
-    masks = masks_of(truth)
+    masks = require_masks(truth)
     for k in sorted(range(len(truth)), key=lambda k: -masks[k].area):
         paint(drawn, masks[k], 1 + int(truth.class_ids[k]))
     return drawn
 
 
-def masks_of(detections: Detections) -> tuple[CroppedMask, ...]:
+def require_masks(detections: Detections) -> tuple[CroppedMask, ...]:
     """Return the masks of detections.
 
     Raises
@@ -121,7 +121,7 @@ def paint(canvas: NDArray[np.uint8], mask: CroppedMask, value: int) -> None:
         canvas[y0:y1, x0:x1][mask.pixels[y0 - mask.y0 : y1 - mask.y0, x0 - mask.x0 : x1 - mask.x0]] = value
 
 
-def runs(masks: Sequence[CroppedMask], height: int, width: int) -> list[dict[str, Any]]:
+def encode_run_lengths(masks: Sequence[CroppedMask], height: int, width: int) -> list[dict[str, Any]]:
     """Return masks, as far as they lie on an image of that size, as COCO's run-length codes."""
     from pycocotools import mask as coco_mask
 
@@ -137,14 +137,14 @@ def mask_overlaps(found: Detections, truth: Detections) -> NDArray[np.float64]:
     """Return the intersection over union of every mask found with every true one, shape (found, truth)."""
     from pycocotools import mask as coco_mask
 
-    ours, theirs = masks_of(found), masks_of(truth)
+    ours, theirs = require_masks(found), require_masks(truth)
     if not ours or not theirs:
         return np.zeros((len(ours), len(theirs)))
     every = (*ours, *theirs)
     x0, y0 = min(mask.x0 for mask in every), min(mask.y0 for mask in every)
     width = max(mask.x0 + mask.pixels.shape[1] for mask in every) - x0
     height = max(mask.y0 + mask.pixels.shape[0] for mask in every) - y0
-    codes = runs([mask.shifted(-x0, -y0) for mask in every], height, width)
+    codes = encode_run_lengths([mask.shifted(-x0, -y0) for mask in every], height, width)
     table = coco_mask.iou(codes[: len(ours)], codes[len(ours) :], [0] * len(theirs))
     return np.asarray(table, dtype=np.float64).reshape(len(ours), len(theirs))
 

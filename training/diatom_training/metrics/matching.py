@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.metrics.coco_evaluator import OVERLAPS, Shape, evaluator
-from diatom_training.metrics.test_cases import Case, ClassNames, Units, check_truth, names_of, renamed, units_of
+from diatom_training.metrics.test_cases import Case, ClassNames, Units, check_truth, classes_of_cases, renamed, units_of
 from napari_diatom.core.detections import Detections
 
 RECALLS: Final = np.linspace(0.0, 1.0, 101)
@@ -103,7 +103,7 @@ def match_cases(cases: Sequence[Case], shape: Shape) -> Matched:
         When there is nothing to evaluate, or there are no masks to compare.
     """
     check_truth([case.image for case in cases], [case.truth for case in cases])
-    names = names_of(cases)
+    names = classes_of_cases(cases)
     truths = [renamed(case.truth, names.every) for case in cases]
     found = [renamed(case.found, names.every) for case in cases]
     sizes = [(case.height, case.width) for case in cases]
@@ -160,7 +160,7 @@ def precision_at_recalls(matches: Matches, weights: NDArray[np.int64] | None = N
     return read
 
 
-def together(first: Matches, second: Matches) -> Matches:
+def concatenate(first: Matches, second: Matches) -> Matches:
     """Return the matches of two models on the same I images as of 2 I images, those of the first one before the others.
 
     Of weights that take each image from one of the two, figures are those of the model that is put together so.

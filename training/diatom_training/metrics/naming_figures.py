@@ -20,7 +20,7 @@ TOP = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Named:
+class ClassFigures:
     """How well a class is separated from all others; NaN where that is not defined.
 
     Attributes
@@ -70,14 +70,14 @@ class NamingFigures:
         Probability under which no name is given; NaN where that was left out, as the two that follow.
     named, precision_named : float
         Share of the specimens that are given a name, and of rightly named ones among those.
-    classes : tuple of Named
+    classes : tuple of ClassFigures
         Each class.
     confusion : ndarray of int64, shape (C, C)
         Specimens by true (rows) and given name.
     calibration : Calibration
         Of the likeliest name's probability.
     remarks : tuple of str
-        What could not be told, and why; a sentence each.
+        What could not be computed, and why; a sentence each.
     """
 
     specimens: int
@@ -91,7 +91,7 @@ class NamingFigures:
     threshold: float
     named: float
     precision_named: float
-    classes: tuple[Named, ...]
+    classes: tuple[ClassFigures, ...]
     confusion: NDArray[np.int64]
     calibration: Calibration
     remarks: tuple[str, ...]
@@ -151,7 +151,9 @@ def naming_figures(
         occurs = specimens[k] + named[k] > 0
         values = {title: float(each[k]) if occurs else NAN for title, (each, _) in scores.items()}
         rows.append(
-            Named(name, int(specimens[k]), int(named[k]), auc=auc, false_alarms=false_alarms, hits=hits, **values)
+            ClassFigures(
+                name, int(specimens[k]), int(named[k]), auc=auc, false_alarms=false_alarms, hits=hits, **values
+            )
         )
     remarks = []
     without = [row.name for row in rows if row.auc != row.auc]

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.bootstrap import Bootstrap, Figures, Interval, interval_of, resampled
+from diatom_training.metrics.bootstrap import Bootstrap, Figures, Interval, bootstrap_figures, interval_of
 from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.progress import ShouldStop, check, never
 from napari_diatom.core.text import many
@@ -127,7 +127,7 @@ def differences(
     once, none = np.ones(len(units), dtype=np.int64), np.zeros(len(units), dtype=np.int64)
     one, other = both(np.concatenate([once, none])), both(np.concatenate([none, once]))
     whole = {name: other[name] - value for name, value in one.items()}
-    sampled = resampled(lambda taken: apart(taken, none), units, options, should_stop)
+    sampled = bootstrap_figures(lambda taken: apart(taken, none), units, options, should_stop)
     chances = dict.fromkeys(whole, float("nan"))
     if len(units) > 1:
         swapped = []
@@ -150,12 +150,12 @@ def differences(
         )
         rows.append(row)
     least = least_units(rows, options)
-    told = []
+    described = []
     for row in rows:
         better = names[1] if (row.difference.value > 0) != (row.figure in less_is_better) else names[0]
         title = (titles or {}).get(row.figure, row.figure)
-        told.append(replace(row, words=f"{title}: {_words(row, better, units, least)}"))
-    return tuple(told)
+        described.append(replace(row, words=f"{title}: {_words(row, better, units, least)}"))
+    return tuple(described)
 
 
 def swaps(units: int, options: Bootstrap) -> Iterator[NDArray[np.int64]]:
@@ -180,11 +180,11 @@ def holm(chances: Sequence[float]) -> list[float]:
     taken m times, the next one m - 1 times, and none becomes less than the one before. It holds however the figures
     depend on each other.
     """
-    told = sorted((p, k) for k, p in enumerate(chances) if p == p)
+    defined = sorted((p, k) for k, p in enumerate(chances) if p == p)
     corrected = [float("nan")] * len(chances)
     most = 0.0
-    for rank, (p, k) in enumerate(told):
-        most = max(most, min((len(told) - rank) * p, 1.0))
+    for rank, (p, k) in enumerate(defined):
+        most = max(most, min((len(defined) - rank) * p, 1.0))
         corrected[k] = most
     return corrected
 
@@ -202,12 +202,12 @@ def least_units(rows: Sequence[Difference], options: Bootstrap) -> int:
 
 def remarks_of_few(rows: Sequence[Difference], units: Units, options: Bootstrap) -> list[str]:
     """Say where there are too few units for any difference to be real."""
-    least, told = least_units(rows, options), sum(row.difference.value == row.difference.value for row in rows)
-    if not told or not 2 <= len(units) < least:
+    least, comparisons = least_units(rows, options), sum(row.difference.value == row.difference.value for row in rows)
+    if not comparisons or not 2 <= len(units) < least:
         return []
     return [
-        f"With {units.told} no difference can be called real, however large: it may be chance. To "
-        f"compare {many(told, 'figure')}, at least {least} {units.kind} are needed."
+        f"With {units.description} no difference can be called real, however large: it may be chance. To "
+        f"compare {many(comparisons, 'figure')}, at least {least} {units.kind} are needed."
     ]
 
 
@@ -230,12 +230,12 @@ def _words(row: Difference, better: str, units: Units, least: int) -> str:
     if difference.value == 0 == difference.low == difference.high:
         return "no difference."
     if len(units) < 2:
-        return f"with only {units.told}, the difference of {difference.value:+.3f} may be chance."
-    p, corrected = (f"= {told}" if told[0] != "<" else told for told in map(chance_text, (row.p, row.p_corrected)))
+        return f"with only {units.description}, the difference of {difference.value:+.3f} may be chance."
+    p, corrected = (f"= {text}" if text[0] != "<" else text for text in map(chance_text, (row.p, row.p_corrected)))
     between = f"{difference.low:+.3f} to {difference.high:+.3f}, p {p}, corrected p {corrected}"
     span = f"{difference.value:+.3f} ({between})"
     if row.real:
         return f"{better} is better, {span}; that is more than chance."
     if len(units) < least:
-        return f"{span}; {units.told} are too few to rule out chance."
+        return f"{span}; {units.description} are too few to rule out chance."
     return f"{span}; the difference may be chance."

@@ -41,7 +41,7 @@ class Case:
     pixel_size_um : float or None
         Micrometres per pixel; None where it is unknown.
     table : ndarray of int64, shape (1 + C, 1 + C), or None
-        Pixels by true (rows) and found class, the background first, then those of :func:`class_names`, as
+        Pixels by true (rows) and found class, the background first, then those of :func:`classes_of_truth`, as
         :func:`~diatom_training.metrics.mask_metrics.confusion` counts them; of models that give maps.
     """
 
@@ -113,8 +113,8 @@ class Units:
         return len(self.names)
 
     @property
-    def told(self) -> str:
-        """How many there are, in words."""
+    def description(self) -> str:
+        """Their number with its noun, such as ``3 slides``."""
         return many(len(self), self.kind.removesuffix("s"))
 
     def twice(self) -> Units:
@@ -127,7 +127,7 @@ def units_of(cases: Sequence[Case]) -> Units:
     return Units.by([case.slide for case in cases], [case.image for case in cases])
 
 
-def class_names(truth: Sequence[Detections], known: Sequence[str]) -> ClassNames:
+def classes_of_truth(truth: Sequence[Detections], known: Sequence[str]) -> ClassNames:
     """Return the classes of a test set, given its truth and those that the model can find.
 
     A class that the truth names but has no specimen of is left out. Where the model knows none of the others, such as
@@ -139,10 +139,10 @@ def class_names(truth: Sequence[Detections], known: Sequence[str]) -> ClassNames
     return ClassNames(tuple(known), tuple(name for name in there if name not in known))
 
 
-def names_of(cases: Sequence[Case]) -> ClassNames:
+def classes_of_cases(cases: Sequence[Case]) -> ClassNames:
     """Return the classes of cases."""
     known = dict.fromkeys(name for case in cases for name in case.found.classes)
-    return class_names([case.truth for case in cases], tuple(known))
+    return classes_of_truth([case.truth for case in cases], tuple(known))
 
 
 def renamed(detections: Detections, names: Sequence[str]) -> Detections:

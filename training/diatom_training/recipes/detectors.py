@@ -29,7 +29,7 @@ from diatom_training.recipes.training_material import (
 )
 from napari_diatom.core.progress import Progress, Report
 from napari_diatom.engines import yolo_net
-from napari_diatom.engines.yolo_checkpoint import write_model
+from napari_diatom.engines.yolo_checkpoint import write_yolo_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
 
 TILE = 1024
@@ -134,7 +134,7 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Repo
         trained = trained_cycle(cycle, work, real, weights, report)
         weights = trained.network.state_dict()
         history += trained.history
-    return write_model(
+    return write_yolo_model(
         out / name,
         trained.network,
         name=name,

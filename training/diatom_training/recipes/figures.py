@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--real", type=Path, help="figures of the real station held out")
     arguments = parser.parse_args()
     try:
-        model = library.find(arguments.model)
+        model = library.resolve_model(arguments.model)
         if arguments.tuning:
             model = write_threshold(model, arguments.tuning)
         if arguments.rendered or arguments.real:

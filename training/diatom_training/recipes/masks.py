@@ -170,11 +170,11 @@ def make(
     weights = backbone = None
     history: list[dict[str, float]] = []
     if skip:
-        bundled = library.find(name)
-        weights = network_of(bundled).state_dict()
+        bundled = library.resolve_model(name)
+        weights = trainable_network(bundled).state_dict()
         history += bundled.card.training["history"]
     elif name == "diatom-maskrcnn":
-        backbone = backbone_of(network_of(library.find("diatom-deeplab"))).state_dict()
+        backbone = backbone_of(trainable_network(library.resolve_model("diatom-deeplab"))).state_dict()
     elif start is not None:
         backbone = read_lite0(start)
     else:
@@ -195,7 +195,7 @@ def make(
     return write(name, recipe, trained, history, out)
 
 
-def network_of(model: ModelFolder) -> torch.nn.Module:
+def trainable_network(model: ModelFolder) -> torch.nn.Module:
     """Return the network of a model for masks, with its weights."""
     build = maskrcnn_net.build if model.card.engine == "maskrcnn" else deeplab_net.build
     network = build(model.card.architecture, len(model.card.classes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.mask_metrics import class_map, confusion
+from diatom_training.metrics.mask_metrics import confusion, draw_class_map
 from diatom_training.metrics.test_cases import Case
 from helpers.shapes import mask_of, placed, rectangle
 from napari_diatom.core.detections import Detections
@@ -59,7 +59,7 @@ def cases(
         found = found_of(np.random.default_rng((seed, k, int(100 * skill))), truth, skill)
         table = None
         if tables:
-            drawn_maps = [class_map(part, HEIGHT, WIDTH) for part in (truth, found)]
+            drawn_maps = [draw_class_map(part, HEIGHT, WIDTH) for part in (truth, found)]
             table = confusion(*drawn_maps, len(classes))
         made.append(Case(f"field-{k}", f"slide-{k % slides}", truth, found, HEIGHT, WIDTH, pixel_size_um, table))
     return made
