@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from command import run
 from fields import SET_UP, Field, frozen, photographs, rendered
 from numpy.typing import NDArray
 
@@ -30,7 +31,6 @@ from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.mask_polygons import trace
 from napari_diatom.core.progress import Progress
 from napari_diatom.models import library
@@ -53,12 +53,7 @@ class Outcome:
 
 def main() -> int:
     """Run a model over fields and print its figures."""
-    options = _parser().parse_args()
-    try:
-        return _run(options)
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(_parser(), _run)
 
 
 def _run(options: argparse.Namespace) -> int:

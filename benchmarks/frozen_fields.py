@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+from command import run
 from fields import MANIFEST, SET_UP, freeze, frozen, manifest_of, render
-
-from napari_diatom.core.errors import DiatomError
 
 HASHES = Path(__file__).parent / "results" / "frozen-fields.json"
 
@@ -33,20 +31,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2025, help="another seed gives other fields (%(default)s)")
     parser.add_argument("--size", default="1536x2048", help="height x width in pixels (%(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="to render with (%(default)s)")
-    options = parser.parse_args()
-    try:
-        if options.check:
-            count = sum(1 for _ in frozen(options.folder, HASHES))
-            print(f"{count} fields are those of {HASHES.name}.")
-            return 0
-        height, width = (int(side) for side in options.size.split("x"))
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        fields = render(options.fields, options.seed, height, width, options.processes)
-        freeze(options.folder, fields, {"commit": commit, "seed": options.seed, "size": options.size})
-        print(f"{len(manifest_of(options.folder / MANIFEST)['fields'])} fields written to {options.folder}.")
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(parser, _work)
+
+
+def _work(options: argparse.Namespace) -> int:
+    """Do what is asked, and return the exit code."""
+    if options.check:
+        count = sum(1 for _ in frozen(options.folder, HASHES))
+        print(f"{count} fields are those of {HASHES.name}.")
+        return 0
+    height, width = (int(side) for side in options.size.split("x"))
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    fields = render(options.fields, options.seed, height, width, options.processes)
+    freeze(options.folder, fields, {"commit": commit, "seed": options.seed, "size": options.size})
+    print(f"{len(manifest_of(options.folder / MANIFEST)['fields'])} fields written to {options.folder}.")
     return 0
 
 

@@ -101,8 +101,8 @@ def skew(number: int) -> None:
     """Be on a computer of one's own: with another clock, and locks that are not seen from there."""
     ahead = timedelta(hours=HOURS[number])
     clock.now = lambda timespec="seconds": (datetime.now(UTC) + ahead).isoformat(timespec=timespec)
-    sessions._here = lambda: (f"host {number}", f"machine {number}")
-    sessions.Session._state_of_lock = lambda *_: "free"
+    sessions.this_computer = lambda: (f"host {number}", f"machine {number}")
+    sessions.Session.lock_state = lambda *_: "free"
     for name in ("SILENT_SECONDS", "LOOK_SECONDS", "BEAT_SECONDS"):
         setattr(sessions, name, getattr(sessions, name) * QUICK)
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from command import run
 from fields import SET_UP
 
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.backbones import pretrained, read_lite0
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.plots.style import png, styled
@@ -26,12 +25,7 @@ STARTS = {"imagenet": "ImageNet weights", "random": "random weights"}
 
 def main() -> int:
     """Train twice and draw both curves."""
-    options = _parser().parse_args()
-    try:
-        return _run(options)
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(_parser(), _run)
 
 
 def _run(options: argparse.Namespace) -> int:

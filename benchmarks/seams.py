@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import run
 from fields import SET_UP, rendered
 from numpy.typing import NDArray
 
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
-from napari_diatom.core.errors import DiatomError, ModelError
+from napari_diatom.core.errors import ModelError
 from napari_diatom.engines.protocols import MapEngine
 from napari_diatom.images.slide_image import SlideImage, from_array
 from napari_diatom.models import library
@@ -34,6 +34,10 @@ class Run:
 
 def main() -> int:
     """Map the field both ways and print where they differ."""
+    return run(_parser(), _compare)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=SET_UP.format(script="seams.py"),
@@ -48,20 +52,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of what it shows (%(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="that render (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    options = parser.parse_args()
-    try:
-        engine = engines.load(library.resolve_model(options.model), options.device)
-        if not isinstance(engine, MapEngine):
-            raise ModelError(f"Model {engine.card.name} finds specimens; seams are those of models that give maps.")
-        image = from_array(field(options.side, options.piece, options.seed, options.processes), "field", rgb=True)
-        settings = AnalysisOptions(overlap=options.overlap, map_scales=(options.scale,))
-        tiles = _run(image, engine, settings)
-        # One tile that holds all of the field: the engine is the same in all else.
-        engine.card = engine.card.model_copy(update={"tile_size": round(options.side * options.scale) + 1})
-        whole = _run(image, engine, settings)
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return parser
+
+
+def _compare(options: argparse.Namespace) -> int:
+    engine = engines.load(library.resolve_model(options.model), options.device)
+    if not isinstance(engine, MapEngine):
+        raise ModelError(f"Model {engine.card.name} finds specimens; seams are those of models that give maps.")
+    image = from_array(field(options.side, options.piece, options.seed, options.processes), "field", rgb=True)
+    settings = AnalysisOptions(overlap=options.overlap, map_scales=(options.scale,))
+    tiles = _run(image, engine, settings)
+    # One tile that holds all of the field: the engine is the same in all else.
+    engine.card = engine.card.model_copy(update={"tile_size": round(options.side * options.scale) + 1})
+    whole = _run(image, engine, settings)
     figures = compared(tiles, whole)
     for name, value in figures.items():
         print(f"{name:34}{value:14.4f}" if isinstance(value, float) else f"{name:34}{value:14d}")

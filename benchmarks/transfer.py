@@ -21,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from command import run
 from fields import SET_UP
 
 from diatom_training.data.crops import read_rgb
@@ -93,12 +94,7 @@ class Cell:
 
 def main() -> int:
     """Train what is missing, and print the table."""
-    options = _parser().parse_args()
-    try:
-        return _run(options)
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(_parser(), _run)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import _thread
 import doctest
 import json
+import pkgutil
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -292,9 +294,10 @@ def test_an_interrupt_stops_a_training_in_order(tmp_path, monkeypatch):
 
 
 def test_examples_in_the_docstrings_run():
-    result = doctest.testmod(api, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.attempted > 30
-    assert result.failed == 0
+    parts = [api, *(import_module(part.name) for part in pkgutil.iter_modules(api.__path__, "napari_diatom.api."))]
+    results = [doctest.testmod(part, optionflags=doctest.NORMALIZE_WHITESPACE) for part in parts]
+    assert sum(result.attempted for result in results) > 30
+    assert sum(result.failed for result in results) == 0
 
 
 def test_each_public_name_is_offered_and_described():

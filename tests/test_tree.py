@@ -11,12 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = (ROOT / "napari_diatom", ROOT / "training" / "diatom_training")
 WINDOWS = ROOT / "napari_diatom" / "widgets"
-API = ROOT / "napari_diatom" / "api.py"
+API = ROOT / "napari_diatom" / "api"
 """Offers what other modules do, under their names."""
 
-MOST_LINES = {"elsewhere": 576, "api": 799, "widgets": 394}
+MOST_LINES = {"elsewhere": 422, "widgets": 394}
 """Lines of the longest module: to be lowered when it is divided, never raised. The aim is about 400."""
-MOST_METHODS = {"elsewhere": 29, "api": 25, "widgets": 29}
+MOST_METHODS = {"elsewhere": 29, "widgets": 29}
 """Methods of the largest class, with properties: to be lowered likewise. The aim is about 25."""
 
 BASENAMES = {
@@ -78,14 +78,12 @@ def trees() -> dict[Path, ast.Module]:
 def public() -> Iterator[tuple[str, str]]:
     """Yield the public classes and functions of modules, each with its module."""
     for path, tree in trees().items():
-        for node in tree.body if path != API else ():
+        for node in tree.body if not path.is_relative_to(API) else ():
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
                 yield node.name, str(path.relative_to(ROOT))
 
 
 def kind_of(path: Path) -> str:
-    if path == API:
-        return "api"
     return "widgets" if path.is_relative_to(WINDOWS) else "elsewhere"
 
 

@@ -22,7 +22,7 @@ def check_encoder(name: str) -> str:
     ModelError
         When there is none of that name; names close to it are suggested.
     """
-    known = _known()
+    known = known_encoders()
     if name in known:
         return name
     close = get_close_matches(name, known, n=4, cutoff=0.5) or get_close_matches(TIMM + name, known, n=4, cutoff=0.5)
@@ -30,7 +30,7 @@ def check_encoder(name: str) -> str:
     raise ModelError(f"There is no encoder {name!r}; {hint}")
 
 
-def _known() -> list[str]:
+def known_encoders() -> list[str]:
     """Return all names, segmentation-models-pytorch's own first."""
     import timm
     from segmentation_models_pytorch.encoders import get_encoder_names

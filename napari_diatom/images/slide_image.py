@@ -35,7 +35,7 @@ from napari_diatom.images.tiff_reader import is_tiff, open_tiff
 LARGEST_DECODE_MB: Final = 1024
 """Memory that one piece of an image may need to be decoded: a tile, a strip, or a JPEG, PNG or BMP file."""
 
-_BAND_PIXELS: Final = 4_000_000
+BAND_PIXELS: Final = 4_000_000
 """How many full-resolution pixels are held at once while a large window is made smaller."""
 
 
@@ -153,7 +153,7 @@ class SlideImage:
 
         width, height = size
         method = cv2.INTER_AREA if width < x1 - x0 else cv2.INTER_LINEAR
-        bands = -(-(x1 - x0) * (y1 - y0) // _BAND_PIXELS) if method == cv2.INTER_AREA else 1
+        bands = -(-(x1 - x0) * (y1 - y0) // BAND_PIXELS) if method == cv2.INTER_AREA else 1
         out = np.empty((height, width, 3), dtype=np.uint8)
         edges = np.linspace(0, height, min(bands, height) + 1).round().astype(int)
         for top, bottom in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):

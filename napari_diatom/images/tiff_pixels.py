@@ -19,7 +19,8 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.images import decoded_size
 from napari_diatom.images.decoding_errors import check_need, decoding
 
-_CACHE_BYTES: Final = 32 << 20
+CACHE_BYTES: Final = 32 << 20
+"""Bytes of decoded tiles of a file that are held."""
 _STRIP_CACHE_BYTES: Final = 256 << 20
 _STRIP_CACHE_ROWS: Final = 1024
 
@@ -41,7 +42,7 @@ class Segments:
     def __init__(self) -> None:
         self._held: OrderedDict[tuple[Any, ...], NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
-        self._limit = _CACHE_BYTES
+        self._limit = CACHE_BYTES
 
     def make_room(self, limit: int) -> None:
         """Hold at least so many bytes."""

@@ -14,7 +14,7 @@ from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.measurement.contour import averaged
 
-_BAND: Final = 4_000_000
+BAND_PIXELS: Final = 4_000_000
 """Pixels read at a time, and the bounds above which the depth within a mask is found on a smaller copy."""
 _NEIGHBOURHOOD: Final = 512
 """Side in pixels of the squares that are read one after the other, so that no part of a file is decoded twice."""
@@ -104,7 +104,7 @@ def _inside(mask: CroppedMask, image: IntensitySource) -> Brightness:
         return UNKNOWN
     inner = _inner_half(mask.pixels)
     whole, deep = _Sums(), _Sums()
-    rows = max(_BAND // (right - left), 1)
+    rows = max(BAND_PIXELS // (right - left), 1)
     for y in range(top, bottom, rows):
         stop = min(y + rows, bottom)
         window = np.s_[y - mask.y0 : stop - mask.y0, left - mask.x0 : right - mask.x0]
@@ -127,7 +127,7 @@ def _inner_half(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the pixels of a mask at least as far from its edge as the median one."""
     import cv2
 
-    factor = math.ceil(math.sqrt(pixels.size / _BAND))
+    factor = math.ceil(math.sqrt(pixels.size / BAND_PIXELS))
     small = pixels if factor == 1 else averaged(pixels, factor) > 0.5
     if not small.any():
         return pixels

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_json
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.geojson.feature_writer import geojson_features
 from napari_diatom.project.edits import Change, Edit, State
 from napari_diatom.project.settings import rgb
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
@@ -43,8 +44,8 @@ class Codec:
         """Return specimens as GeoJSON features, a line each; every specimen is worked out once."""
         listed = list(specimens)
         new = [item for item in listed if item not in self._texts]
-        features = geojson.geojson_features(to_annotations(new, height=self._height, width=self._width, masks=False))
-        for item, feature in zip(new, features, strict=True):
+        written = geojson_features(to_annotations(new, height=self._height, width=self._width, masks=False))
+        for item, feature in zip(new, written, strict=True):
             if item.name in self._colours:
                 feature["properties"]["classification"]["color"] = list(rgb(self._colours[item.name]))
             self._texts[item] = json.dumps(feature, ensure_ascii=False)

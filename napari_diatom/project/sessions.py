@@ -95,7 +95,7 @@ class Session:
 
     def __init__(self, folder: Path, annotator: str) -> None:
         self._folder = folder
-        host, machine = _here()
+        host, machine = this_computer()
         self.presence = Presence(uuid.uuid4().hex[:12], annotator, host, os.getpid(), machine=machine)
         self.numbers: Iterator[int] = itertools.count(1)
         self._lock = FileLock(_lock_file(folder, self.presence.session), thread_local=False)
@@ -135,7 +135,7 @@ class Session:
         """Return whether the window of a session is there, or may be: see above for what tells that it is gone."""
         if session == self.presence.session:
             return True
-        lock = self._state_of_lock(session)
+        lock = self.lock_state(session)
         if lock == "held":
             return True
         said = _said(_file(self._folder, session))
@@ -172,7 +172,7 @@ class Session:
         mine = self.presence
         return there.host == mine.host and there.machine in ("", mine.machine)
 
-    def _state_of_lock(self, session: str) -> Literal["held", "free", "unknown"]:
+    def lock_state(self, session: str) -> Literal["held", "free", "unknown"]:
         """Return whether somebody holds the lock of a session; a lock that nobody could hold says nothing."""
         path = _lock_file(self._folder, session)
         if not path.exists():
@@ -212,7 +212,7 @@ def user() -> str:
         return ""
 
 
-def _here() -> tuple[str, str]:
+def this_computer() -> tuple[str, str]:
     """Return the name of this computer, and what tells it from others of that name."""
     with contextlib.suppress(OSError, ValueError):
         found = Path("/etc/machine-id").read_text(encoding="ascii").strip()

@@ -14,6 +14,7 @@ from typing import Any
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.geojson.qupath_classes import class_and_status
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import State
 from napari_diatom.project.image_record import files_of
@@ -82,7 +83,7 @@ def of_files(project: Path, image: ProjectImage) -> Tally:
     try:
         counts: Counter[tuple[str, str]] = Counter()
         for properties in _features(files_of(project, image.id)[0]):
-            name, status = geojson.class_and_status(properties)
+            name, status = class_and_status(properties)
             counts[name, str(status)] += 1
         return Tally(image, image.state, dict(counts), len(_features(files_of(project, image.id)[1])))
     except InputError as error:

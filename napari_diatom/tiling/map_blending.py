@@ -40,7 +40,7 @@ of it at once: inside, a finer one sees ornament, and little else."""
 ROUND_IT: Final = 64.0
 """Pixels of the finest scale round such a specimen that are the coarsest scale's, too."""
 
-_BAND: Final = 1 << 21
+BAND_PIXELS: Final = 1 << 21
 """Pixels merged at a time."""
 _CELLS: Final = 12
 """Cells of the coarse map to :data:`THICK`."""
@@ -193,7 +193,7 @@ def merge_scales(
     """
     classes, foreground = scratch((height, width)), scratch((height, width))
     channels = scales[0].shape[0]
-    rows = max(1, _BAND // width)
+    rows = max(1, BAND_PIXELS // width)
     axes = [(_Axis(planes.shape[1], height), _Axis(planes.shape[2], width)) for planes in scales]
     thick = _thick(scales[-1][0], scales[0].shape[1:]) if len(scales) > 1 else None
     if thick is not None:

@@ -52,11 +52,11 @@ class BlobEngine:
                 assert max(tile.pixels.shape[:2]) <= self.card.tile_size
                 self.tiles += 1
                 time.sleep(self.delay)
-                yield tile.index, self._blobs(tile.pixels).above(threshold)
+                yield tile.index, self.blobs(tile.pixels).above(threshold)
         finally:
             self.closed = True
 
-    def _blobs(self, pixels: NDArray[np.uint8]) -> Detections:
+    def blobs(self, pixels: NDArray[np.uint8]) -> Detections:
         grey = pixels[..., 0]
         number, labels = cv2.connectedComponents((grey > 20).astype(np.uint8))
         boxes, scores = [], []

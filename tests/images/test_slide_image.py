@@ -181,13 +181,13 @@ def test_scaled_windows(scale):
 def test_bands_leave_no_trace(monkeypatch):
     array = values(np.uint8)
     whole = from_array(array, "a").read(0, 0, W, H, 0.1)
-    monkeypatch.setattr("napari_diatom.images.slide_image._BAND_PIXELS", 3000)
+    monkeypatch.setattr("napari_diatom.images.slide_image.BAND_PIXELS", 3000)
     banded = from_array(array, "a").read(0, 0, W, H, 0.1)
     assert np.abs(whole.astype(int) - banded).max() < 25
     even = from_array(array[:200], "a")
     monkeypatch.undo()
     once = even.read(0, 0, W, 200, 0.1)
-    monkeypatch.setattr("napari_diatom.images.slide_image._BAND_PIXELS", 3000)
+    monkeypatch.setattr("napari_diatom.images.slide_image.BAND_PIXELS", 3000)
     np.testing.assert_array_equal(even.read(0, 0, W, 200, 0.1), once)
 
 

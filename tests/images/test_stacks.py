@@ -206,7 +206,7 @@ def test_levels_of_scanners_are_used(tmp_path):
 def test_the_largest_value_of_all_planes_is_found_with_bounded_memory(tmp_path, monkeypatch):
     planes = np.random.default_rng(0).integers(0, 255, (9, 512, 512)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", planes, metadata={"axes": "ZYX"}, tile=(64, 64), compression="zlib")
-    monkeypatch.setattr("napari_diatom.images.tiff_pixels._CACHE_BYTES", 8 * 64 * 64)
+    monkeypatch.setattr("napari_diatom.images.tiff_pixels.CACHE_BYTES", 8 * 64 * 64)
     [image] = open_images(tmp_path / "a.tif", z="max")
     np.testing.assert_array_equal(image.read(0, 0, 512, 512)[..., 0], planes.max(axis=0))
 

@@ -114,7 +114,7 @@ def test_brightness_of_an_image_is_the_mean_of_its_colours_and_banding_changes_n
     found = Detections.of([[9, 9, 9, 3, 0]], masks=[mask])
     table = measure(found, None, from_array(colours, "layer"))
     assert table.intensity_mean[0] == pytest.approx(measure(found, None, colours.mean(axis=2)).intensity_mean[0])
-    monkeypatch.setattr(intensity, "_BAND", 2000)
+    monkeypatch.setattr(intensity, "BAND_PIXELS", 2000)
     banded = measure(found, None, from_array(colours, "layer"))
     assert banded.intensity_mean[0] == pytest.approx(table.intensity_mean[0], rel=1e-12)
     assert banded.intensity_sd[0] == pytest.approx(table.intensity_sd[0], rel=1e-12)

@@ -29,6 +29,7 @@ from helpers.tiny import configured, draw_slides
 from napari_diatom.cli import app as cli
 from napari_diatom.cli.console import BAD_INPUT, SOME_SKIPPED
 from napari_diatom.core.errors import DiatomError, ModelError
+from napari_diatom.core.progress import never, silent
 from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
 from napari_diatom.engines.third_party import silence_ultralytics
 from napari_diatom.engines.yolo_checkpoint import write_yolo_model
@@ -166,15 +167,19 @@ def test_what_hides_in_the_settings_of_a_sound_network_is_not_run(trap: Trap, ne
 
 
 def test_a_resumed_training_calls_nothing_that_its_checkpoint_names(trap: Trap) -> None:
-    from diatom_training.learning.fitting import _read
+    from diatom_training.finetune.run_folder import RunFolder
+    from diatom_training.finetune.training_run import work
     from diatom_training.learning.options import LearningOptions
     from helpers.tiny import NETWORKS
 
+    (trap.folder / "slides").mkdir()
+    run = RunFolder.create(trap.folder / "run", configured(draw_slides(trap.folder / "slides"), "semantic"))
+    (run / "checkpoints").mkdir()
     options = LearningOptions(architecture=NETWORKS["semantic"])
     content = {"options": options.model_dump_json(), "state": collections.Counter("ab"), "history": []}
-    path = saved(content, trap.folder / "checkpoint.ckpt")
-    with pytest.raises(DiatomError, match="not a training checkpoint"):
-        _read(path, options)
+    saved(content, run / "checkpoints" / "last.ckpt")
+    assert work(run) == 2
+    assert "not a training checkpoint" in run.state().message
 
 
 # ---- what is read
@@ -426,12 +431,12 @@ def test_a_card_cannot_give_a_network_the_task_of_another(
 
 
 def test_all_usual_networks_are_known() -> None:
-    from napari_diatom.engines.encoders import _known
+    from napari_diatom.engines.encoders import known_encoders
 
     usual = {"yolo": "yolo11n", "deeplab": architectures.DEEPLAB, "maskrcnn": architectures.MASK_RCNN}
     for names in (EXAMPLES, usual | {"classifier": architectures.CLASSIFIER}):
         assert all(OF_ENGINES[engine].fullmatch(name) for engine, name in names.items())  # type: ignore[index]
-    assert all(OF_ENGINES["deeplab"].fullmatch(f"deeplabv3plus/{encoder}/128") for encoder in _known())
+    assert all(OF_ENGINES["deeplab"].fullmatch(f"deeplabv3plus/{encoder}/128") for encoder in known_encoders())
 
 
 @pytest.mark.parametrize("door", ["folder", "zip", "own"])
@@ -752,10 +757,11 @@ def test_no_process_takes_modules_from_the_working_folder(
     if process == "devices":
         assert worker_process.devices()[:2] == ("auto", "cpu")
     elif process == "the window's child":
-        started = worker_process._Child()
-        started._process.stdin.close()
-        started._process.wait(60)
-        started.kill()
+        worker_process.close()
+        job = worker_process.Job("a", np.zeros((64, 64), np.uint8), Path("no such model"))
+        with pytest.raises(ModelError, match="no such model"):
+            worker_process.analyse(job, silent, never)
+        worker_process.close()
     else:
         command = command_of("json.tool", "--help")
         if process == "a sample":

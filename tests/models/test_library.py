@@ -176,12 +176,13 @@ def test_two_may_unpack_at_once(folder: Path, tmp_path: Path, monkeypatch: pytes
         archive.write(folder / CARD_FILE, CARD_FILE)
         archive.write(folder / WEIGHTS_FILE, WEIGHTS_FILE)
     monkeypatch.setattr(library, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    real = library._move
+    real = Path.replace
 
-    def late(partial: Path, home: Path) -> None:
+    def late(partial: Path, home: Path) -> Path:
+        """Move a folder to where another process has just put its own."""
         shutil.copytree(partial, home)
-        real(partial, home)
+        return real(partial, home)
 
-    monkeypatch.setattr(library, "_move", late)
+    monkeypatch.setattr(Path, "replace", late)
     library.resolve_model(packed).verify()
     assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1

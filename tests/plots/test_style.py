@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from diatom_training.evaluation import plots
-from diatom_training.finetune import curves
-from diatom_training.finetune.curve_diagnosis import read
+from diatom_training.evaluation.curve_diagnosis import read
+from diatom_training.evaluation.training_curves import drawn_curves
 from napari_diatom.plots.style import png, styled
 
 HISTORY = [{"train_loss": 1 / k, "val_loss": 1.2 / k, "val_dice": 1 - 1 / k} for k in range(1, 6)]
 
 
 def of_training(folder: Path) -> bytes:
-    curves.plot_curves(HISTORY, read(HISTORY), folder / "curves.png")
-    return (folder / "curves.png").read_bytes()
+    return drawn_curves(HISTORY, read(HISTORY))
 
 
 def of_report(folder: Path) -> bytes:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from helpers.projects import blob, box, polygon
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.formats.geojson.feature_writer import geojson_features
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec, edit_of
 from napari_diatom.project.edit_conflicts import ConflictError
@@ -120,7 +121,7 @@ def test_files_without_ids_are_as_ever():
     found = to_annotations([box().replace(annotator="", changed="")])
     plain = geojson.dumps(found)
     assert '"id"' in plain
-    (feature,) = geojson.geojson_features(type(found).of(found.detections))
+    (feature,) = geojson_features(type(found).of(found.detections))
     assert set(feature) == {"type", "geometry", "properties"}
     assert not {"annotator", "changed"} & set(feature["properties"])
 

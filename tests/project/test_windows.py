@@ -38,8 +38,8 @@ class Share:
         self.host = "lab"
         monkeypatch.setattr(clock, "running", lambda: self.seconds)
         monkeypatch.setattr(clock, "now", self._now)
-        monkeypatch.setattr(sessions, "_here", lambda: (self.host, f"machine of {self.host}"))
-        monkeypatch.setattr(Session, "_state_of_lock", lambda *_: "free")
+        monkeypatch.setattr(sessions, "this_computer", lambda: (self.host, f"machine of {self.host}"))
+        monkeypatch.setattr(Session, "lock_state", lambda *_: "free")
 
     def open(self, host: str, folder: Path, annotator: str, hours: float = 0) -> Project:
         """Open a project on another computer, whose clock is so many hours ahead."""
@@ -127,7 +127,7 @@ def test_what_a_window_elsewhere_left_damaged_is_watched_too(tmp_path, share):
 def test_computers_of_one_name_are_told_apart(tmp_path, share, monkeypatch):
     mine = new_project(tmp_path)
     mine.document("s0f0").add([box(1)])
-    monkeypatch.setattr(sessions, "_here", lambda: ("lab", "another machine"))
+    monkeypatch.setattr(sessions, "this_computer", lambda: ("lab", "another machine"))
     with Project.open(mine.folder, "Bob") as theirs:
         assert len(theirs.others()) == 1
         assert theirs.summary()[0].total == 0
@@ -136,7 +136,7 @@ def test_computers_of_one_name_are_told_apart(tmp_path, share, monkeypatch):
 
 def test_a_lock_that_is_held_across_the_share_shows_that_a_window_lives(tmp_path, share, monkeypatch):
     mine = new_project(tmp_path)
-    monkeypatch.setattr(Session, "_state_of_lock", lambda *_: "held")
+    monkeypatch.setattr(Session, "lock_state", lambda *_: "held")
     theirs = share.open("laptop", mine.folder, "Bob")
     share.watch(theirs)
     assert len(theirs.others()) == 1
@@ -308,11 +308,19 @@ def test_a_line_that_is_written_while_its_journal_is_taken_is_kept_once(tmp_path
 def test_a_journal_that_is_always_removed_is_no_finished_edit(tmp_path, monkeypatch):
     project = new_project(tmp_path)
     doc = project.document("s0f0")
-    monkeypatch.setattr(Journal, "_is_there", lambda *_: False)
-    with pytest.raises(OutputError, match="removed by another program"):
-        doc.add([box(1)])
+    real = os.open
+
+    def gone(path: str | Path, flags: int, *args: int) -> int:
+        """Look for a journal that another program has just removed."""
+        if Path(path).suffix == ".jsonl" and not flags & (os.O_RDWR | os.O_CREAT):
+            raise FileNotFoundError(path)
+        return real(path, flags, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", gone)
+        with pytest.raises(OutputError, match="removed by another program"):
+            doc.add([box(1)])
     assert not doc.is_stored
-    monkeypatch.undo()
     doc.add([box(2)])
     assert doc.is_stored
     project.close()
@@ -413,7 +421,7 @@ from napari_diatom.project import clock, sessions
 from napari_diatom.project.project import Project
 from datetime import UTC, datetime, timedelta
 
-sessions._here = lambda: ("laptop", "laptop")
+sessions.this_computer = lambda: ("laptop", "laptop")
 clock.now = lambda timespec="seconds": (datetime.now(UTC) - timedelta(hours=3)).isoformat(timespec=timespec)
 project = Project.open(Path(sys.argv[1]), "Eve")
 document = project.document("s0f0")

@@ -138,7 +138,7 @@ def test_what_is_thick_is_judged_at_the_coarsest_scale():
 def test_maps_are_enlarged_band_by_band_as_a_whole_image_would_be(monkeypatch, height, width):
     import cv2
 
-    monkeypatch.setattr(map_blending, "_BAND", 1000)
+    monkeypatch.setattr(map_blending, "BAND_PIXELS", 1000)
     small = np.rint(smooth(2, 100, 75, seed=2) * 255).astype(np.uint8)
     merged = merge_scales([small], height, width)
     expected = 255 - cv2.resize(small[0].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

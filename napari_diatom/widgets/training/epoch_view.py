@@ -39,14 +39,14 @@ class EpochView(QWidget):
 
     def show_run(self, folder: RunFolder | None) -> None:
         """Show the finished epochs of a run."""
-        from diatom_training.finetune import curves
+        from diatom_training.evaluation import training_curves
 
         self._folder = folder
         history = [] if folder is None else history_of(folder)
         explanation = ""
         if folder is not None and history:
             reading = folder.reading(history)
-            curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
+            training_curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
             self._canvas.draw_idle()
             explanation = reading.text
         self._explanation.setText(explanation)

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from diatom_training.cli.evaluate import read_test_set
 from diatom_training.data import annotated_slides, crops
 from diatom_training.data.annotated_slides import read_slides
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.run_test_set import read_test_set
 from helpers.tiny import configured, draw_slides
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError, Stopped
@@ -201,8 +201,8 @@ def test_a_file_that_is_cut_off_is_found_before_the_training(tmp_path: Path) -> 
 
 def test_looking_whether_files_are_whole_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = draw_slides(tmp_path)
-    monkeypatch.setattr(annotated_slides, "_BAND", 0)
-    monkeypatch.setattr(annotated_slides, "_ROWS", 32)
+    monkeypatch.setattr(annotated_slides, "BAND_PIXELS", 0)
+    monkeypatch.setattr(annotated_slides, "BAND_ROWS", 32)
     asks = iter([False] * 3 + [True])
     with pytest.raises(Stopped):
         read_slides(data, report=silent, should_stop=lambda: next(asks))

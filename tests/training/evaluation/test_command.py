@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -12,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from diatom_training.evaluation.training_curves import curves_of, drawn_curves
 from diatom_training.finetune import dataset, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
@@ -110,9 +114,9 @@ def test_a_run_is_judged_again_on_its_own_test_part(tmp_path: Path, run: Path, c
 class DarkEngine(BlobEngine):
     """Finds what is dark, needles and squares, and calls by its first name what it does not know."""
 
-    def _blobs(self, pixels: np.ndarray) -> Detections:
+    def blobs(self, pixels: np.ndarray) -> Detections:
         both = BlobEngine(self.card.model_copy(update={"classes": ("needle", "square")}))
-        return renamed(both._blobs(np.where(pixels < 120, 255, 0).astype(np.uint8)), self.card.classes)
+        return renamed(both.blobs(np.where(pixels < 120, 255, 0).astype(np.uint8)), self.card.classes)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +148,62 @@ def test_a_run_has_the_same_figures_in_its_own_report_and_when_it_is_judged_agai
     assert ours["detection"]["overall"]["found"] == 4
     assert command("evaluate", folder.path, folder.path, "-o", tmp_path / "one", "--one-class", "all")[0] == 0
     assert written(tmp_path / "one")["detection"]["overall"]["specimens"] == specimens
+
+
+def test_the_report_of_a_trained_model_shows_its_curves_and_what_they_say(
+    tmp_path: Path, run: Path, slides: Path, command: Command
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(run / "model", copied)
+    for number, (model, data) in enumerate([(run, run), (copied, slides)]):
+        assert command("evaluate", model, data, "-o", tmp_path / f"out-{number}")[0] == 0
+    with Image.open(run / "curves.png") as picture:
+        of_run = np.asarray(picture.convert("L"), dtype=float)
+    said = RunFolder(run).reading(RunFolder(run).history())
+    for report in (run / "report", tmp_path / "out-0", tmp_path / "out-1"):
+        page = (report / "report.html").read_text(encoding="utf-8")
+        section = page.partition("How the training went")[2].partition("</section>")[0]
+        assert said.text in section
+        found = re.findall(r"data:image/png;base64,([^\"]+)", section)
+        with Image.open(io.BytesIO(base64.b64decode(found[0]))) as picture:
+            shown = np.asarray(picture.convert("L"), dtype=float)
+        # The card has the figures to five decimals.
+        assert shown.shape == of_run.shape
+        assert np.abs(shown - of_run).mean() < 0.1
+        told = written(report)["training"]
+        assert told["reading"]["text"] == said.text
+        assert len(told["history"]) == 1
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("training", "epochs"),
+    [
+        ({}, 0),
+        ({"history": []}, 0),
+        ({"history": "falling"}, 0),
+        ({"history": [1.0, 2.0]}, 0),
+        ({"history": [{"val_loss": "low"}]}, 0),
+        ({"history": [{"val_loss": [1.0]}]}, 0),
+        ({"history": [{"rate": 0.1}]}, 0),
+        ({"history": [{"val_loss": 10**400}]}, 0),
+        ({"history": [{"val_loss": 1e300}]}, 0),
+        ({"history": [{"val_loss": 1.0, "val_$\\frac{$": 1.0}]}, 0),
+        ({"history": [{"val_loss": 1.0, 7: 1.0}]}, 0),
+        ({"history": [{"val_loss": 1.0} | {f"val_{k}": 1.0 for k in range(1000)}]}, 0),
+        ({"history": [{"val_loss": float("inf"), "train_loss": 0.5}] * 5}, 5),
+        ({"history": [{"val_loss": 1}], "specimens": {"validation": {"diatom": "many"}}}, 1),
+        ({"history": [{"val_loss": NAN, "train_loss": 0.5}] * 5, "specimens": "none"}, 5),
+        ({"history": [{"val_loss": 0.5, "train_loss": 0.5}] * 5, "specimens": {"validation": {"diatom": 30}}}, 5),
+    ],
+)
+def test_a_card_shows_only_curves_that_are_numbers(training: dict[str, Any], epochs: int) -> None:
+    found = curves_of(card().model_copy(update={"training": training}))
+    assert (0 if found is None else len(found.history)) == epochs
+    if found is not None:
+        assert drawn_curves(found.history, found.reading).startswith(b"\x89PNG")
 
 
 def test_what_a_model_has_seen_is_told(tmp_path: Path, run: Path, slides: Path, command: Command) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from diatom_training.cli import train as command
 from diatom_training.data.annotated_slides import PARTS
+from diatom_training.evaluation import curve_diagnosis
 from diatom_training.finetune import (
-    curve_diagnosis,
     dataset,
     initial_weights,
     recent_runs,

@@ -236,8 +236,8 @@ def test_masks_are_what_is_cut_along(model: ModelFolder) -> None:
 class DarkBlobs(BlobEngine):
     """Finds what is dark on bright."""
 
-    def _blobs(self, pixels: np.ndarray) -> Detections:
-        return super()._blobs(np.where(pixels < 110, 255, 0).astype(np.uint8))
+    def blobs(self, pixels: np.ndarray) -> Detections:
+        return super().blobs(np.where(pixels < 110, 255, 0).astype(np.uint8))
 
 
 def count(folder: Path, out: Path, *arguments: object) -> int:

@@ -15,7 +15,8 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QTableWidget
 from skimage.io import imread
 
 import napari_diatom.analysis.worker_process
-from diatom_training.finetune import curves, recent_runs, subprocess_call, training_process
+from diatom_training.evaluation import training_curves
+from diatom_training.finetune import recent_runs, subprocess_call, training_process
 from diatom_training.finetune.config import VARIATIONS, TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
@@ -233,8 +234,8 @@ def test_a_run_is_shown_with_what_its_last_attempt_warned_of(slides, qtbot, tmp_
     run.write_history([{"val_loss": 1.0}] * 3)
     page = ProgressPage()
     qtbot.addWidget(page)
-    drawn, plot = [], curves.plot
-    monkeypatch.setattr(curves, "plot", lambda *args: (drawn.append(args), plot(*args)))
+    drawn, plot = [], training_curves.plot
+    monkeypatch.setattr(training_curves, "plot", lambda *args: (drawn.append(args), plot(*args)))
     page.show_run(run)
     assert child_of(page, "train_message").toolTip() == "Few needles.\nNo squares."
     assert len(drawn) == 1

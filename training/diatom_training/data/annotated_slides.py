@@ -38,8 +38,8 @@ _LAYOUT: Final = frozenset(("images", "labels", "train", "val", "valid", "valida
 _TOUCHES: Final = 1.0
 """Pixels from the image's edge within which a specimen is cut by it, as
 :func:`napari_diatom.tiling.tiles.to_image_coordinates` has it."""
-_BAND: Final = 4_000_000
-_ROWS: Final = 512
+BAND_PIXELS: Final = 4_000_000
+BAND_ROWS: Final = 512
 """About how many pixels are decoded at once to see whether a file is whole, and in steps of how many rows."""
 
 _whole: Final[set[tuple[Path, int, int, int]]] = set()
@@ -279,7 +279,7 @@ def _check_whole(image: SlideImage, path: Path, page: int, should_stop: ShouldSt
     key = (path, page, facts.st_size, facts.st_mtime_ns)
     if key in _whole:
         return
-    rows = max(_BAND // image.width // _ROWS, 1) * _ROWS
+    rows = max(BAND_PIXELS // image.width // BAND_ROWS, 1) * BAND_ROWS
     for top in range(0, image.height, rows):
         check(should_stop)
         image.read(0, top, image.width, top + rows)

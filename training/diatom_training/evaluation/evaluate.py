@@ -21,6 +21,7 @@ from diatom_training.evaluation.test_set import (
     open_test_images,
     untuned_remarks,
 )
+from diatom_training.evaluation.training_curves import curves_of
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
 from diatom_training.metrics.detection_figures import compare
@@ -120,7 +121,8 @@ def evaluate_model(
                 alike = f"All specimens are treated as {one_class}, whatever their names."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
         untuned = () if threshold is not None else untuned_remarks(model.card)
-        evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
+        told_before = (*remarks, *untuned, *evaluation.remarks)
+        evaluation = replace(evaluation, remarks=told_before, training=curves_of(model.card))
         check(should_stop)
         write_report(evaluation, out)
     return evaluation

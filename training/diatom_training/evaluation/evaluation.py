@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.mistakes import Mistake, worst
+from diatom_training.evaluation.training_curves import TrainingCurves
 from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
 from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
 from diatom_training.metrics.coco_evaluator import Shape
@@ -99,6 +100,8 @@ class Evaluation:
         The worst.
     remarks : tuple of str
         What to bear in mind; a sentence each.
+    training : TrainingCurves or None
+        How the model was trained, where its card says so.
     """
 
     about: EvaluatedModel
@@ -111,6 +114,7 @@ class Evaluation:
     naming: NamingFigures | None = None
     mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
+    training: TrainingCurves | None = None
 
     def figures(self) -> dict[str, float]:
         """Return the figures of all classes together, as a model's card has them; without those that are NaN."""

@@ -16,6 +16,7 @@ from diatom_training.evaluation import plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.mistakes import Kind
 from diatom_training.evaluation.summary_text import amount, format_figure, percent, span, summary
+from diatom_training.evaluation.training_curves import TrainingCurves, drawn_curves
 from diatom_training.metrics.bootstrap import Bootstrap, Interval
 from diatom_training.metrics.class_map_figures import MapFigures
 from diatom_training.metrics.coco_evaluator import Shape
@@ -219,7 +220,10 @@ def html(evaluation: Evaluation) -> str:
         parts.append(_of_maps(evaluation.maps))
     if evaluation.naming:
         parts += _of_naming(evaluation.naming)
-    parts += [_of_mistakes(evaluation), page.section("How this was computed", page.paragraphs(_method(evaluation)))]
+    parts.append(_of_mistakes(evaluation))
+    if evaluation.training:
+        parts.append(_of_training(evaluation.training))
+    parts.append(page.section("How this was computed", page.paragraphs(_method(evaluation))))
     return page.document(title, parts)
 
 
@@ -419,6 +423,21 @@ def _of_mistakes(evaluation: Evaluation) -> Markup:
     if any(shown.jpeg for shown in evaluation.mistakes):
         parts.insert(0, page.legend(with_found=evaluation.detection is not None))
     return page.section("The worst mistakes", *parts)
+
+
+def _of_training(training: TrainingCurves) -> Markup:
+    """Return the section of the training that the model comes from, with its curves and what they say."""
+    lowest = " The dotted line is the epoch of the lowest validation loss." if training.reading.best_epoch else ""
+    return page.section(
+        "How the training went",
+        page.paragraphs([training.reading.text]),
+        page.figure(
+            drawn_curves(training.history, training.reading),
+            "Left: the loss on the training and the validation images, epoch by epoch; the lower, the better. Right: "
+            f"the figures on the validation images.{lowest}",
+            900,
+        ),
+    )
 
 
 def _method(evaluation: Evaluation) -> list[str]:

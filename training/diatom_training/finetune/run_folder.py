@@ -20,8 +20,8 @@ from typing import Any, Final, Literal, get_args
 
 from filelock import FileLock
 
+from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.data_split import DataSplit
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError

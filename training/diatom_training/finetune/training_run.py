@@ -21,10 +21,11 @@ from diatom_training.composing.specimen_cutouts import listed
 from diatom_training.data import drawing
 from diatom_training.data.annotated_slides import PARTS
 from diatom_training.data.examples import Example
+from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.evaluation.evaluation import Evaluation
-from diatom_training.finetune import composed_pretraining, curves, dataset, initial_weights
+from diatom_training.evaluation.training_curves import drawn_curves
+from diatom_training.finetune import composed_pretraining, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.run_folder import (
     BOARD,
@@ -40,6 +41,7 @@ from diatom_training.finetune.run_folder import (
     STOP,
     RunFolder,
 )
+from diatom_training.finetune.tensorboard_figures import Board
 from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.learning import train as learning
@@ -204,12 +206,12 @@ def _learn(
     examples: Sequence[Example] | None = None,
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
-    board = curves.Board(folder / BOARD)
+    board = Board(folder / BOARD)
     board.show(_shown(folder))
 
     def draw(history: Sequence[Mapping[str, float]]) -> None:
         folder.write_history(history)
-        curves.plot_curves(history, _reading(history, data), folder / CURVES)
+        write_atomically(folder / CURVES, drawn_curves(history, _reading(history, data)))
         board.show(history)
 
     def look(

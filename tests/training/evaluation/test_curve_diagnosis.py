@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.finetune.curve_diagnosis import ENOUGH, POOR, POOR_SKILL, read
-from diatom_training.finetune.curves import plot
+from diatom_training.evaluation.curve_diagnosis import ENOUGH, POOR, POOR_SKILL, read
+from diatom_training.evaluation.training_curves import plot
 
 EPOCHS = st.integers(ENOUGH, 60)
 

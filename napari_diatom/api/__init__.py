@@ -1,0 +1,27 @@
+"""What the window does, in a few lines of Python: ``import napari_diatom as nd``.
+
+>>> import napari_diatom as nd
+>>> model = nd.load_model("diatom-obb")
+>>> analysis = model.predict("sample_data/slides/river_bright_field_40x.jpg")  # doctest: +SKIP
+>>> analysis.specimens()[["class", "length_um", "width_um"]]  # doctest: +SKIP
+"""
+
+from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
+from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
+from napari_diatom.api.training import TrainingRun, evaluate, train
+from napari_diatom.api.versions import show_versions
+
+__all__ = [
+    "Analysis",
+    "Model",
+    "TrainingRun",
+    "available_models",
+    "evaluate",
+    "load_model",
+    "measure",
+    "open_images",
+    "read_annotations",
+    "show_versions",
+    "train",
+    "write_annotations",
+]

@@ -1,0 +1,217 @@
+"""Slides and their annotations: opened, read, written and measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.detections import PERSON, Detections
+from napari_diatom.core.errors import InputError
+from napari_diatom.counting import table_columns
+from napari_diatom.formats import conversion
+from napari_diatom.formats.lossiness import losses
+from napari_diatom.formats.registry import FORMATS, Format, by_name
+from napari_diatom.images import slide_image
+from napari_diatom.images.planes import BEST
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.measurement import measurements
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+from napari_diatom.api.inputs import AnyPath, one_image
+
+
+def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST) -> list[SlideImage]:
+    """Open an image file; pixels are read later, window by window.
+
+    Parameters
+    ----------
+    path : path
+        TIFF, JPEG, PNG or BMP file.
+    pixel_size_um : float, optional
+        Micrometres per pixel, instead of the file's own.
+    z : str
+        What to use from a focus series: the sharpest plane (``"best"``), the brightest value at each pixel (``"max"``),
+        each plane as a separate image (``"each"``), or the number of a plane from 1.
+
+    Returns
+    -------
+    list of SlideImage
+        One, or an image per position and time of a file with several. ``image.read(x0, y0, x1, y1)`` returns a window
+        in px as an array of uint8, shape (h, w, 3).
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or is not an image, or the pixel size is impossible.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> import napari_diatom as nd
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("L", (60, 40)).save(Path(folder) / "field.png")
+    ...     (image,) = nd.open_images(Path(folder) / "field.png", pixel_size_um=0.1)
+    ...     image.read(0, 0, image.width, image.height).shape
+    (40, 60, 3)
+    """
+    return slide_image.open_images(Path(path), pixel_size_um, z)
+
+
+def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath | None = None) -> list[Annotations]:
+    """Read annotations of any format that ``napari-diatom convert`` reads.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+    format : str, optional
+        Name of the format, such as ``"coco"`` or ``"yolo-obb"``; detected from the content by default.
+    images : path, optional
+        Folder of the images, for names and sizes that the annotations lack.
+
+    Returns
+    -------
+    list of Annotations
+        One per image; coordinates are in px.
+
+    Raises
+    ------
+    InputError
+        When the format cannot be detected, or the annotations are damaged.
+
+    Warns
+    -----
+    UserWarning
+        About everything that is skipped.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import napari_diatom as nd
+    >>> analysis = nd.load_model("diatom-obb").predict(np.full((64, 64), 200, np.uint8), name="empty.png")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nd.write_annotations(f"{folder}/found.geojson", analysis.annotations())
+    ...     (annotations,) = nd.read_annotations(f"{folder}/found.geojson")
+    >>> annotations.width, len(annotations)
+    (64, 0)
+    """
+    _, annotations, remarks = conversion.read(Path(path), format, None if images is None else Path(images))
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    return annotations
+
+
+def write_annotations(
+    path: AnyPath,
+    annotations: Annotations | Sequence[Annotations],
+    format: str | None = None,
+    images: AnyPath | None = None,
+) -> None:
+    """Write annotations, completely or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the new folder for formats with a file per image or with images.
+    annotations : Annotations or sequence of Annotations
+        One per image, from :meth:`Analysis.annotations` or :func:`read_annotations`.
+    format : str, optional
+        Name of the format; by default the one with this file ending, if there is only one.
+    images : path, optional
+        Folder of the images, for formats that need names, sizes or the images themselves.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown or not clear, or something that it needs is missing.
+    OutputError
+        When a file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        About what the format cannot hold.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import napari_diatom as nd
+    >>> analysis = nd.load_model("diatom-obb").predict(np.full((64, 64), 200, np.uint8), name="empty.png")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     nd.write_annotations(f"{folder}/found.json", analysis.annotations(), format="coco")
+    """
+    target = _format_of(Path(path)) if format is None else by_name(format)
+    parts = [annotations] if isinstance(annotations, Annotations) else list(annotations)
+    lost = losses(target, parts)
+    target.write(Path(path), parts, None if images is None else Path(images))
+    if lost:
+        warnings.warn(lost.text(), UserWarning, stacklevel=2)
+
+
+def measure(
+    specimens: Detections | Annotations,
+    pixel_size_um: float | None = None,
+    image: AnyPath | SlideImage | Any = None,
+) -> DataFrame:
+    """Measure specimens.
+
+    Parameters
+    ----------
+    specimens : Detections or Annotations
+        Of one image, in px. Outlines and masks give all measurements; boxes give lengths, widths and areas.
+    pixel_size_um : float, optional
+        Micrometres per pixel; by default that of the annotations. Without it, sizes in µm are NaN.
+    image : path, SlideImage or array-like, optional
+        The image, for the brightness inside masks; without it, brightness is NaN.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per specimen, with the columns of ``specimens.csv``.
+
+    Raises
+    ------
+    InputError
+        When the pixel size is impossible, or the image cannot be read.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> from napari_diatom.core.detections import Detections
+    >>> valve = Detections.of(boxes=[[50, 40, 30, 10, 0]], class_ids=[0], scores=[1], classes=["Navicula"])
+    >>> nd.measure(valve, pixel_size_um=0.1)[["class", "length_um", "width_um"]]
+          class  length_um  width_um
+    0  Navicula        3.0       1.0
+    """
+    opened = None if image is None else one_image(image, None, None, BEST, "image")
+    if isinstance(specimens, Annotations):
+        if pixel_size_um is not None:
+            specimens = replace(specimens, pixel_size_um=pixel_size_um)
+        measured = measurements.measure_annotations(specimens, opened)
+        name, origins = specimens.image, specimens.origins
+        names = specimens.names if any(named is not None for named in specimens.names) else None
+    else:
+        measured = measurements.measure(specimens, pixel_size_um, opened)
+        name, origins, names = "", ("",) * len(specimens), None
+    model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
+    rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
+    return table_columns.specimen_frame(rows, names is not None)
+
+
+def _format_of(path: Path) -> Format:
+    """Return the one format whose files end as a path does."""
+    alike = [known for known in FORMATS if path.name.lower().endswith(known.suffixes)]
+    if len(alike) == 1:
+        return alike[0]
+    choices = ", ".join(known.name for known in alike or FORMATS)
+    raise InputError(f"The name {path.name} does not show the format: name one of {choices}, such as format='coco'.")

@@ -1,0 +1,212 @@
+"""Training a model, and testing one."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Report, silent
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from diatom_training.evaluation.evaluation import Evaluation
+    from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.run_folder import RunFolder
+from napari_diatom.api.inputs import AnyPath, model_folder
+from napari_diatom.api.prediction import Model
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training; :func:`train` returns it.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Folder of the run: settings, split, curves, report and model.
+    """
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The folder of the trained model, for :func:`load_model` and :func:`evaluate`."""
+        from diatom_training.finetune.run_folder import MODEL
+
+        return self.folder / MODEL
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report on the test slides."""
+        from diatom_training.finetune.run_folder import REPORT
+
+        return self.folder / REPORT
+
+    def history(self) -> DataFrame:
+        """Return the figures of each epoch, a row each, counted from 1.
+
+        Raises
+        ------
+        InputError
+            When the file with the figures is damaged.
+        """
+        import pandas as pd
+
+        from diatom_training.finetune.run_folder import RunFolder
+
+        frame = pd.DataFrame(RunFolder(self.folder).history())
+        frame.index = pd.RangeIndex(1, len(frame) + 1, name="epoch")
+        return frame
+
+
+def train(
+    config: AnyPath | Mapping[str, Any] | TrainConfig, folder: AnyPath | None = None, *, report: Report = silent
+) -> TrainingRun:
+    """Train a model on annotated slides, in a separate process; returns when the training has finished.
+
+    An interrupt (Ctrl+C, or the stop button of a notebook) ends the training too, and keeps the best weights so far.
+
+    Parameters
+    ----------
+    config : path, dict or TrainConfig
+        What ``napari-diatom train`` reads: a YAML file, or its entries, such as
+        ``{"name": "navicula", "data": "my-project", "task": "oriented-boxes"}``. The folder of a run that was stopped
+        continues it.
+    folder : path, optional
+        New folder of the run; by default ``runs/NAME`` beside the YAML file, or in the working folder.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each step and epoch, in a thread.
+
+    Returns
+    -------
+    TrainingRun
+        The run with its model, history and report.
+
+    Raises
+    ------
+    InputError
+        When the configuration or the data cannot be used, or the folder is not empty.
+    OutputError
+        When the folder cannot be written.
+    Stopped
+        When it was interrupted.
+    DiatomError
+        When the training fails.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> run = nd.train("navicula.yaml")  # doctest: +SKIP
+    >>> model = nd.load_model(run.folder)  # doctest: +SKIP
+    """
+    from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.run_folder import RunFolder
+
+    beside = Path()
+    if isinstance(config, TrainConfig):
+        settings = config
+    elif isinstance(config, Mapping):
+        settings = TrainConfig.of(**config)
+    elif Path(config).is_dir():
+        if folder is not None:
+            raise InputError(f"{config} is a run, which continues in its own folder: leave folder out.")
+        return _finished(RunFolder.open(Path(config)), report)
+    else:
+        settings, beside = TrainConfig.read(Path(config)), Path(config).absolute().parent
+    out = beside / "runs" / settings.name if folder is None else Path(folder)
+    return _finished(RunFolder.create(out, settings), report)
+
+
+def evaluate(
+    model: AnyPath | Model,
+    data: AnyPath,
+    out: AnyPath | None = None,
+    *,
+    images: AnyPath | None = None,
+    part: str | None = None,
+    threshold: float | None = None,
+    device: str = "auto",
+    report: Report = silent,
+) -> Evaluation:
+    """Test a model on annotated slides.
+
+    Parameters
+    ----------
+    model : str, path or Model
+        The model.
+    data : path
+        A project, annotations of any format, or the folder of a training run.
+    out : path, optional
+        Folder for ``report.html`` and ``report.json``; by default no report is written.
+    images : path, optional
+        Folder of the images, if they are not beside the annotations.
+    part : str, optional
+        ``"train"``, ``"validation"``, ``"test"`` or ``"all"``; by default the test part, or all if there is no
+        split.
+    threshold : float, optional
+        Lowest score of a specimen, above 0 and up to 1; the model's own by default.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each image and tile.
+
+    Returns
+    -------
+    Evaluation
+        Figures with their intervals: ``evaluation.figures()["f1"]``, ``evaluation.intervals["ap50"]``.
+
+    Raises
+    ------
+    InputError
+        When the data cannot be read or hold no annotated specimen.
+    ModelError
+        When the model cannot be loaded.
+    OutputError
+        When the report cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        When the model was trained on some of these images, and about other problems of the data.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.evaluate("diatom-obb", "my-project").figures()["f1"]  # doctest: +SKIP
+    """
+    from diatom_training.evaluation.evaluate import evaluate_model
+    from diatom_training.evaluation.test_set import TestImage
+    from diatom_training.evaluation.test_slides import leaks
+    from diatom_training.finetune.run_test_set import read_test_set
+    from napari_diatom.core.text import sentence
+
+    folder = model.folder if isinstance(model, Model) else model_folder(model)
+    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, report=report)
+    warnings_found = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
+    for line in warnings_found:
+        warnings.warn(line, UserWarning, stacklevel=2)
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-") as scratch:
+        return evaluate_model(
+            folder,
+            [TestImage.of(slide) for slide in chosen.slides],
+            Path(scratch if out is None else out),
+            threshold,
+            device,
+            report,
+            one_class=chosen.one_class,
+            remarks=(f"Tested on {chosen.text}.", *warnings_found),
+        )
+
+
+def _finished(run: RunFolder, report: Report) -> TrainingRun:
+    """Train until the run has finished."""
+    from diatom_training.finetune import training_process
+
+    training_process.follow(run, report)
+    return TrainingRun(run.path)
