@@ -16,6 +16,7 @@ from typing import Any, Final
 from unittest import mock
 
 import numpy as np
+from command import run
 from fields import SET_UP
 from numpy.typing import NDArray
 
@@ -25,7 +26,6 @@ from napari_diatom import engines
 from napari_diatom.analysis import pipeline
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.engines.protocols import AnyEngine, MapEngine
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models import library
@@ -69,12 +69,7 @@ class Tally:
 
 def main() -> int:
     """Run a model over rendered fields and print its figures with and without the rule."""
-    options = _parser().parse_args()
-    try:
-        return _run(options)
-    except DiatomError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return run(_parser(), _run)
 
 
 def _run(options: argparse.Namespace) -> int:
