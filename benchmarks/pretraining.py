@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from command import run
@@ -14,7 +15,7 @@ from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.backbones import pretrained, read_lite0
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.plots.style import png, styled
 
@@ -57,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
             validation=fields[-VALIDATION_FIELDS:],
             backbone=weights,
             device=options.device,
-            report=lambda progress, name=name: _print(name, progress),
+            monitor=ProgressMonitor(partial(_print, name)),
         )
         histories[name] = trained.history
     _draw(histories, plan, options.out)

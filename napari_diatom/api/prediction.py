@@ -13,7 +13,7 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.processor import usable_threads
-from napari_diatom.core.progress import Report, silent
+from napari_diatom.core.progress import ProgressMonitor, Report, silent
 from napari_diatom.core.taxa import Names
 from napari_diatom.counting import single_image, table_columns
 from napari_diatom.counting.batch_options import Batch
@@ -282,8 +282,9 @@ class Model:
         options = AnalysisOptions(threshold=threshold, pixel_size_um=pixel_size_um)
         opened = one_image(image, pixel_size_um, axes, z, name)
         started = time.perf_counter()
-        found = analyse(opened, self.engine, options, report)
-        names = None if self.namer is None else self.namer.name(opened, found.kept, report)
+        monitor = ProgressMonitor(report)
+        found = analyse(opened, self.engine, options, monitor)
+        names = None if self.namer is None else self.namer.name(opened, found.kept, monitor)
         return Analysis(found, opened, self, names, options, time.perf_counter() - started, z)
 
 

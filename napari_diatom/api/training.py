@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report, silent
+from napari_diatom.core.progress import ProgressMonitor, Report, silent
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -187,7 +187,8 @@ def evaluate(
     from napari_diatom.core.text import sentence
 
     folder = model.folder if isinstance(model, Model) else model_folder(model)
-    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, report=report)
+    monitor = ProgressMonitor(report)
+    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, monitor=monitor)
     warnings_found = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
     for line in warnings_found:
         warnings.warn(line, UserWarning, stacklevel=2)
@@ -198,7 +199,7 @@ def evaluate(
             Path(scratch if out is None else out),
             threshold,
             device,
-            report,
+            monitor,
             one_class=chosen.one_class,
             remarks=(f"Tested on {chosen.text}.", *warnings_found),
         )

@@ -29,7 +29,7 @@ from helpers.tiny import configured, draw_slides
 from napari_diatom.cli import app as cli
 from napari_diatom.cli.console import BAD_INPUT, SOME_SKIPPED
 from napari_diatom.core.errors import DiatomError, ModelError
-from napari_diatom.core.progress import never, silent
+from napari_diatom.core.progress import UNWATCHED
 from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
 from napari_diatom.engines.third_party import silence_ultralytics
 from napari_diatom.engines.yolo_checkpoint import write_yolo_model
@@ -760,7 +760,7 @@ def test_no_process_takes_modules_from_the_working_folder(
         worker_process.close()
         job = worker_process.Job("a", np.zeros((64, 64), np.uint8), Path("no such model"))
         with pytest.raises(ModelError, match="no such model"):
-            worker_process.analyse(job, silent, never)
+            worker_process.analyse(job, UNWATCHED)
         worker_process.close()
     else:
         command = command_of("json.tool", "--help")

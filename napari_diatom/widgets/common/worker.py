@@ -10,7 +10,7 @@ from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import Signal
 
 from napari_diatom.core.errors import Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.05
 
@@ -23,7 +23,7 @@ class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
 
 
 class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
-    """Runs ``fn(*args, report=..., should_stop=...)``. After ``quit()``, ``should_stop()`` returns true.
+    """Runs ``fn(*args, report=..., monitor=...)``. After ``quit()``, ``monitor()`` returns true.
 
     It has two more signals: ``progressed(Progress)``, at most twenty times per second, and ``stopped()`` in place of
     ``errored`` when the function raises :class:`~napari_diatom.core.errors.Stopped`. ``finished`` always follows.
@@ -37,9 +37,8 @@ class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
     def work(self) -> Any:
         """Run the function in the thread."""
         try:
-            return self._func(
-                *self._args, report=self._report, should_stop=lambda: bool(self.abort_requested), **self._kwargs
-            )
+            monitor = ProgressMonitor(self._report, lambda: bool(self.abort_requested))
+            return self._func(*self._args, monitor=monitor, **self._kwargs)
         except Stopped:
             self._abort_requested = True
             self.signals.stopped.emit()

@@ -14,7 +14,7 @@ from diatom_training.evaluation.test_slides import leaks
 from diatom_training.finetune.run_folder import find_model
 from diatom_training.finetune.run_test_set import read_test_set
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report
+from napari_diatom.core.progress import ProgressMonitor, Report
 from napari_diatom.core.text import many, sentence
 
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
@@ -33,8 +33,9 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     other = find_model(arguments.compare) if arguments.compare else None
     if other is not None and arguments.threshold is not None:
         raise InputError("Each model is compared at its own threshold: leave out --threshold or --compare.")
+    monitor = ProgressMonitor(bar)
     data = read_test_set(
-        arguments.data, arguments.images, arguments.group, arguments.part, arguments.one_class, report=bar
+        arguments.data, arguments.images, arguments.group, arguments.part, arguments.one_class, monitor
     )
     print(f"on {data.text}: {_amount(data.slides)}", flush=True)
     seen = [line for each in (model, other) if each is not None for line in leaks(each, data.slides)]
@@ -45,7 +46,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     out: Path = arguments.out
     if other is not None:
         comparison = compare_models(
-            model, other, images, out, arguments.device, bar, one_class=data.one_class, remarks=remarks
+            model, other, images, out, arguments.device, monitor, one_class=data.one_class, remarks=remarks
         )
         print(*(row.words for row in comparison.differences), *comparison.remarks[len(remarks) :], sep="\n")
     else:
@@ -55,7 +56,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
             out,
             arguments.threshold,
             arguments.device,
-            bar,
+            monitor,
             one_class=data.one_class,
             remarks=remarks,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diatom_training.data.annotated_slides import Slide, read_slides
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.models.library import ModelFolder
 
@@ -36,10 +36,10 @@ class TestSet:
 
 
 def of_annotations(
-    data: Path, images: Path | None, group: str, part: str | None, one_class: str, report: Report
+    data: Path, images: Path | None, group: str, part: str | None, one_class: str, monitor: ProgressMonitor
 ) -> TestSet:
     """Return a part of a project or of annotations as a test set. Raises InputError as :func:`read_slides`."""
-    there = read_slides(data, images, group, report=report)
+    there = read_slides(data, images, group, monitor=monitor)
     chosen = part or ("test" if "test" in there.parts else "all")
     if chosen == "all":
         why = "" if part or there.parts else " (there is no split)"

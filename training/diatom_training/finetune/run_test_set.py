@@ -8,7 +8,7 @@ from diatom_training.data.annotated_slides import PARTS, Part, read_slides
 from diatom_training.evaluation.test_slides import TestSet, of_annotations, usable
 from diatom_training.finetune.run_folder import CONFIG, SPLIT, RunFolder
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import either, many
 
 
@@ -18,7 +18,7 @@ def read_test_set(
     group: str = "",
     part: str | None = None,
     one_class: str = "",
-    report: Report = silent,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> TestSet:
     """Read the test set of a model.
 
@@ -32,7 +32,7 @@ def read_test_set(
         ``train``, ``validation``, ``test`` or ``all``; by default the test part where there is a split.
     one_class : str
         Treat all specimens as this one class; of a run, those of the classes that it was to learn.
-    report : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -41,16 +41,18 @@ def read_test_set(
         When the data cannot be read, have no such part, or it holds no specimen.
     """
     if (data / CONFIG).is_file():
-        return usable(_of_run(RunFolder(data), images, group, part or "test", one_class, report))
-    return usable(of_annotations(data, images, group, part, one_class, report))
+        return usable(_of_run(RunFolder(data), images, group, part or "test", one_class, monitor))
+    return usable(of_annotations(data, images, group, part, one_class, monitor))
 
 
-def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_class: str, report: Report) -> TestSet:
+def _of_run(
+    run: RunFolder, images: Path | None, group: str, part: str, one_class: str, monitor: ProgressMonitor
+) -> TestSet:
     """Read the data of a training, divided as that did, with the classes that it was to learn."""
     config, division = run.config(), run.division()
     if division is None:
         raise InputError(f"{run.path} has not split its data yet: {SPLIT} is missing.")
-    there = read_slides(config.data, images or config.images, group or config.group, config.split.by, report)
+    there = read_slides(config.data, images or config.images, group or config.group, config.split.by, monitor)
     parts: tuple[Part, ...] = PARTS if part == "all" else (part,)  # type: ignore[assignment]
     wanted = {member.key: member.name for each in parts for member in division.parts[each]}
     slides = [slide.of_classes(division.classes, config.one_class) for slide in there.slides if slide.key in wanted]
