@@ -27,7 +27,7 @@ class FoundSpecimens:
     Attributes
     ----------
     candidates : Detections
-        All that the model found, empty where the specimens were opened from a file.
+        All that the model found, empty if the specimens were opened from a file.
     measured : Measurements or None
         Of the candidates, in their order. None while they are not measured.
     drawn : mapping of int to Drawn, or None

@@ -57,7 +57,7 @@ class RunStatus(QWidget):
         Parameters
         ----------
         batch : int or None
-            Crops per step of the next run, None where its settings cannot be read.
+            Crops per step of the next run, None if its settings cannot be read.
         """
         self._warnings.clear()
         self._batch = batch

@@ -38,7 +38,7 @@ def trained_model(folder: RunFolder) -> ModelFolder | None:
 
 
 def figures_text(folder: RunFolder, model: ModelFolder) -> str:
-    """Return the test figures with their intervals, one a line in HTML; empty where the model was not tested."""
+    """Return the test figures with their intervals, one per line in HTML, empty if the model was not tested."""
     from diatom_training.evaluation.card_figures import card_figures
 
     rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
