@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from diatom_training.data.examples import Example, box_along_axis
 from diatom_training.data.rendered_examples import render_set
-from diatom_training.finetune.config import ARCHITECTURES
+from diatom_training.finetune.presets import ARCHITECTURES
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom.core import geometry

@@ -3,17 +3,13 @@
 Loading a network's libraries holds Python's global lock for half a second and more, which a window next to it feels
 as a freeze. In a child process it feels nothing, a cancelled run is over for certain, and memory comes back. The
 child stays warm between runs, so a model is loaded once; it ends when this process does.
-
-Messages are pickles behind their length, over the child's stdin and stdout, between two processes of one user.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import queue
-import struct
 import subprocess
 import sys
 import tempfile
@@ -23,15 +19,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from napari_diatom.analysis.process_handover import fetched_maps, leave_maps, read_message, write_message
 from napari_diatom.core import errors
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.core.processes import run, start
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.tiling.map_blending import scratch
 
 if TYPE_CHECKING:
     from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions
@@ -42,12 +38,9 @@ if TYPE_CHECKING:
     from napari_diatom.models.library import ModelFolder
 
 _Network = TypeVar("_Network")
-
-_HEADER: Final = struct.Struct("<Q")
 _BAND_BYTES: Final = 1 << 24
 _POLL_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 1.0
-_MAPS: Final = ("class_map", "probability")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +102,7 @@ def analyse(job: Job, monitor: ProgressMonitor) -> Analysis:
         What the analysis raised, or that the child died, with its last words.
     """
     with _asked(job, None, monitor) as (analysis, folder):
-        return _fetched(analysis, folder)
+        return fetched_maps(analysis, folder)
 
 
 def name(job: Job, specimens: Detections, monitor: ProgressMonitor) -> Names:
@@ -181,7 +174,7 @@ class _Child:
         """Send a request, or None to stop the present one."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
-            _write(self._process.stdin, message)
+            write_message(self._process.stdin, message)
 
     def answer(self, monitor: ProgressMonitor) -> Any:
         """Pass reports on until the result is there."""
@@ -223,7 +216,7 @@ class _Child:
         assert self._process.stdout is not None
         with contextlib.suppress(EOFError, OSError, ValueError):
             while True:
-                self._inbox.put(_read(self._process.stdout))
+                self._inbox.put(read_message(self._process.stdout))
         self._inbox.put(None)
 
     def _last_words(self) -> str:
@@ -289,48 +282,6 @@ def _spooled(job: Job, monitor: ProgressMonitor) -> Iterator[Path]:
         yield file
 
 
-def _left(analysis: Analysis, folder: Path) -> Analysis:
-    """Leave the maps of an analysis in a folder, and return the rest of it, which is small enough for a pipe."""
-    for name in _MAPS:
-        values = getattr(analysis, name)
-        if values is not None:
-            file = folder / f"{name}.npy"
-            try:
-                np.save(file, values)
-            except OSError as error:
-                raise OutputError(
-                    f"The {name.replace('_', ' ')} cannot be written to the temporary folder {folder}: {error}"
-                ) from error
-    return replace(analysis, class_map=None, probability=None)
-
-
-def _fetched(analysis: Analysis, folder: Path) -> Analysis:
-    """Return an analysis with the maps that :func:`_left` put into a folder."""
-    found: dict[str, Any] = {}
-    for name in _MAPS:
-        file = folder / f"{name}.npy"
-        if file.exists():
-            mapped = np.load(file, mmap_mode="r")
-            found[name] = scratch(mapped.shape, mapped.dtype)
-            found[name][...] = mapped
-    return replace(analysis, **found)
-
-
-def _write(stream: IO[bytes], message: Any) -> None:
-    """Send one message."""
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(_HEADER.pack(len(data)) + data)
-    stream.flush()
-
-
-def _read(stream: IO[bytes]) -> Any:
-    """Wait for one message; EOFError when the other side is gone."""
-    header = stream.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        raise EOFError
-    return pickle.loads(stream.read(_HEADER.unpack(header)[0]))
-
-
 def main() -> None:
     """Serve requests until stdin ends."""
     # Libraries print; what they print must not land between the messages.
@@ -345,7 +296,7 @@ def main() -> None:
     def listen() -> None:
         with contextlib.suppress(EOFError, OSError):
             while True:
-                message = _read(sys.stdin.buffer)
+                message = read_message(sys.stdin.buffer)
                 if message is None:
                     stop.set()
                 else:
@@ -356,18 +307,18 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     engines: dict[tuple[Path, str], AnyEngine] = {}
     namers: dict[tuple[Path, str], Classifier] = {}
-    monitor = ProgressMonitor(lambda progress: _write(out, ("report", progress)), stop.is_set)
+    monitor = ProgressMonitor(lambda progress: write_message(out, ("report", progress)), stop.is_set)
     while True:
         request = requests.get()
         try:
             result = _serve(request, engines, namers, monitor)
         except DiatomError as error:
-            _write(out, ("failed", (type(error).__name__, str(error))))
+            write_message(out, ("failed", (type(error).__name__, str(error))))
         except Exception as error:
             traceback.print_exc()
-            _write(out, ("failed", ("DiatomError", f"{type(error).__name__}: {' '.join(str(error).split())}")))
+            write_message(out, ("failed", ("DiatomError", f"{type(error).__name__}: {' '.join(str(error).split())}")))
         else:
-            _write(out, ("done", result))
+            write_message(out, ("done", result))
 
 
 def _serve(
@@ -390,7 +341,7 @@ def _serve(
     options = request.options or AnalysisOptions()
     if request.pixel_size_um is not None:
         options = replace(options, pixel_size_um=request.pixel_size_um)
-    return _left(analyse_here(_opened(request), engine, options, monitor), request.file.parent)
+    return leave_maps(analyse_here(_opened(request), engine, options, monitor), request.file.parent)
 
 
 def _opened(request: _Request) -> SlideImage:

@@ -7,7 +7,6 @@ others are mapped from their 0.1th..99.9th percentile, computed once per image, 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
 # Images are found and opened by one name.
+from napari_diatom.images.file_hash import FileHash
 from napari_diatom.images.image_files import RESULT_FOLDERS as RESULT_FOLDERS
 from napari_diatom.images.image_files import RESULTS_MARK as RESULTS_MARK
 from napari_diatom.images.image_files import SUFFIXES as SUFFIXES
@@ -78,7 +78,7 @@ class SlideImage:
     stated: tuple[str, ...] = ()
     orientation: int = AS_STORED
     focus: Focus | None = field(default=None, repr=False)
-    _hash: _FileHash | None = field(default=None, repr=False)
+    _hash: FileHash | None = field(default=None, repr=False)
     _memo: _Memo = field(default_factory=lambda: _Memo(), repr=False)
 
     @property
@@ -187,25 +187,6 @@ class _Memo:
     range: Range | None = None
 
 
-class _FileHash:
-    """The SHA-256 of a file, worked out once for all its pages."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._digest: str | None = None
-
-    def hexadecimal(self) -> str:
-        with self._lock:
-            if self._digest is None:
-                try:
-                    with self._path.open("rb") as stream:
-                        self._digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                except OSError as error:
-                    raise InputError(f"{self._path} cannot be read: {reason(error)}") from error
-            return self._digest
-
-
 def open_images(
     path: Path, pixel_size_um: float | None = None, z: str = BEST, max_decode_mb: int = LARGEST_DECODE_MB
 ) -> list[SlideImage]:
@@ -241,13 +222,13 @@ def open_images(
     if not is_tiff(head):
         picture = RasterPixels(path, head, largest)
         return [
-            _slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path), orientation=picture.orientation)
+            _slide(path.name, path, (picture,), pixel_size_um, digest=FileHash(path), orientation=picture.orientation)
         ]
     fields = open_tiff(path, z, largest)
     if not fields:
         raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
     names = [path.name] if len(fields) == 1 else [f"{path.name}#{number}" for number in range(1, len(fields) + 1)]
-    digest = _FileHash(path)
+    digest = FileHash(path)
     return [
         _slide(
             name,
@@ -347,7 +328,7 @@ def _slide(
     given_um: float | None,
     found: PixelSize = NOT_STATED,
     given: str = "user",
-    digest: _FileHash | None = None,
+    digest: FileHash | None = None,
     notices: tuple[str, ...] = (),
     orientation: int = AS_STORED,
     focus: Focus | None = None,

@@ -58,7 +58,7 @@ class SettingsPage(QWidget):
 
     def entries(self) -> dict[str, Any]:
         """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page."""
-        from diatom_training.finetune.config import LOSSES, VARIATIONS
+        from diatom_training.finetune.presets import LOSSES, VARIATIONS
         from diatom_training.learning.options import AugmentOptions
 
         learning: dict[str, Any] = {name: spin.value() for name, spin in self._numbers.items()}
@@ -93,7 +93,7 @@ class SettingsPage(QWidget):
     def list_starts(self) -> None:
         """Offer the starts for the task, and keep the choice if it is among them."""
         from diatom_training.finetune import recent_runs
-        from diatom_training.finetune.config import BUNDLED, IMAGENET, SCRATCH
+        from diatom_training.finetune.presets import BUNDLED, IMAGENET, SCRATCH
 
         task = self._task()
         chosen = self._start.currentData()
@@ -129,7 +129,7 @@ class SettingsPage(QWidget):
         return task
 
     def _build(self) -> None:
-        from diatom_training.finetune.config import LOSSES, PRESET_TEXTS, VARIATIONS
+        from diatom_training.finetune.presets import LOSSES, PRESET_TEXTS, VARIATIONS
 
         self._name = named(QLineEdit("my-diatoms"), "model_name")
         self._combo_task = named(QComboBox(), "task")
@@ -246,7 +246,8 @@ class SettingsPage(QWidget):
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
-        from diatom_training.finetune.config import VARIATIONS, TrainConfig
+        from diatom_training.finetune.config import TrainConfig
+        from diatom_training.finetune.presets import VARIATIONS
         from diatom_training.learning.options import AugmentOptions
 
         preset = self._preset.currentData()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diatom_training.evaluation.card_figures import card_figures
+from diatom_training.evaluation.chief_figures import chief_figures
 from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases, evaluate_names
-from diatom_training.evaluation.report import chief_figures, html, to_json, write_report
+from diatom_training.evaluation.report import html, to_json, write_report
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.proportions import FEWEST, wilson
 from helpers.simulated_cases import cases

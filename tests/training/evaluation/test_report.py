@@ -17,9 +17,10 @@ from diatom_training.evaluation.report import html, to_json, write_comparison, w
 from diatom_training.evaluation.summary_text import summary
 from diatom_training.metrics.bootstrap import Bootstrap, intervals, of_cases
 from diatom_training.metrics.class_map_figures import figures_of_maps
-from diatom_training.metrics.detection_figures import compare, detection_figures, figures_of, figures_of_two
+from diatom_training.metrics.detection_figures import detection_figures
 from diatom_training.metrics.matching import match_cases
 from diatom_training.metrics.paired_test import Comparison, differences, holm, least_units, remarks_of_few, swaps
+from diatom_training.metrics.resampled_figures import compare, figures_of, figures_of_two
 from diatom_training.metrics.test_cases import Case, Units, units_of
 from helpers.simulated_cases import CLASSES, HEIGHT, WIDTH, cases
 from napari_diatom.core.detections import Detections

@@ -20,8 +20,8 @@ from diatom_training.evaluation.report import to_json
 from diatom_training.finetune import threshold_tuning
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.metrics.bootstrap import Bootstrap
-from diatom_training.metrics.detection_figures import figures_of
 from diatom_training.metrics.matching import match_cases
+from diatom_training.metrics.resampled_figures import figures_of
 from helpers.fakes import BlobEngine, ShadeEngine, card, loader, map_card, slide
 from helpers.simulated_cases import cases
 from napari_diatom import engines

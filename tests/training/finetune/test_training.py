@@ -25,8 +25,9 @@ from diatom_training.finetune import (
     training_process,
     training_run,
 )
-from diatom_training.finetune.config import PRESET_TEXTS, VARIATIONS, TrainConfig
+from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
+from diatom_training.finetune.presets import PRESET_TEXTS, VARIATIONS
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from diatom_training.recipes.ultralytics_export import to_ultralytics

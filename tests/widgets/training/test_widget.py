@@ -17,7 +17,8 @@ from skimage.io import imread
 import napari_diatom.analysis.worker_process
 from diatom_training.evaluation import training_curves
 from diatom_training.finetune import recent_runs, subprocess_call, training_process
-from diatom_training.finetune.config import VARIATIONS, TrainConfig
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
 from helpers.fakes import card

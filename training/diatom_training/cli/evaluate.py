@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from diatom_training.data.annotated_slides import Slide
+from diatom_training.evaluation.chief_figures import chief_figures
 from diatom_training.evaluation.evaluate import compare_models, evaluate_model
-from diatom_training.evaluation.report import HTML, chief_figures
+from diatom_training.evaluation.report_files import HTML
 from diatom_training.evaluation.test_set import TestImage
 from diatom_training.evaluation.test_slides import leaks
 from diatom_training.finetune.run_folder import find_model

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from diatom_training.evaluation.card_figures import card_figures
+from diatom_training.evaluation.chief_figures import TITLES
 from diatom_training.evaluation.cross_validation import summarize
-from diatom_training.evaluation.report import HTML, JSON, TITLES
+from diatom_training.evaluation.report_files import HTML, JSON
 from diatom_training.finetune import dataset, fold_runs, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate

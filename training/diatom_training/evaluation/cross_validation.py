@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation import plots
-from diatom_training.evaluation.report import HTML, MEANINGS, NAMING_MEANINGS, TITLES, to_json_value, write_both
+from diatom_training.evaluation.chief_figures import MEANINGS, NAMING_MEANINGS, TITLES
+from diatom_training.evaluation.report_files import HTML, to_json_value, write_both
 from diatom_training.evaluation.summary_text import format_figure
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from diatom_training.evaluation.evaluate_classifier import compare_names, evaluate_classifier
 from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
-from diatom_training.evaluation.report import ready, write_comparison, write_report
+from diatom_training.evaluation.report import write_comparison, write_report
+from diatom_training.evaluation.report_files import ready
 from diatom_training.evaluation.test_set import (
     TestImage,
     about,
@@ -24,9 +25,9 @@ from diatom_training.evaluation.test_set import (
 from diatom_training.evaluation.training_curves import curves_of
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
-from diatom_training.metrics.detection_figures import compare
 from diatom_training.metrics.mask_metrics import confusion, draw_class_map
 from diatom_training.metrics.paired_test import Comparison, remarks_of_few
+from diatom_training.metrics.resampled_figures import compare
 from diatom_training.metrics.test_cases import Case, ClassNames, classes_of_truth, renamed, units_of
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.evaluation.chief_figures import TITLES
 from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, MistakePicture, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
-from diatom_training.evaluation.report import TITLES
 from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.naming_figures import figures_of_names

@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.mistakes import Mistake, worst
 from diatom_training.evaluation.training_curves import TrainingCurves
+from diatom_training.metrics.averages import NAN
 from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
 from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
 from diatom_training.metrics.coco_evaluator import Shape
-from diatom_training.metrics.detection_figures import NAN, DetectionFigures, detection_figures, figures_of
+from diatom_training.metrics.detection_figures import DetectionFigures, detection_figures
 from diatom_training.metrics.matching import match_cases
 from diatom_training.metrics.naming_figures import NamingFigures, checked_names, figures_of_names, naming_figures
 from diatom_training.metrics.proportions import FEWEST
+from diatom_training.metrics.resampled_figures import figures_of
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor

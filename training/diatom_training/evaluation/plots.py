@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.detection_figures import Found, ImageCount, Sizes
+from diatom_training.metrics.detection_figures import Found, ImageCount
+from diatom_training.metrics.detection_sizes import Sizes
 from diatom_training.metrics.matching import RECALLS
 from diatom_training.metrics.naming_figures import ClassFigures
 from diatom_training.metrics.reliability import Calibration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from diatom_training.data.annotated_slides import Part
 from diatom_training.evaluation.cross_validation import CrossValidation, Fold, cross_validation, write_cross_validation
-from diatom_training.evaluation.report import JSON
+from diatom_training.evaluation.report_files import JSON
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import REPORT, RunFolder

@@ -11,7 +11,8 @@ from typing import Any, Final
 import torch
 
 from diatom_training.finetune import head_transfer
-from diatom_training.finetune.config import ARCHITECTURES, IMAGENET, SCRATCH, TrainConfig
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.presets import ARCHITECTURES, IMAGENET, SCRATCH
 from diatom_training.finetune.run_folder import find_model
 from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.core.errors import InputError, ModelError

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.metrics.averages import mean, share
 from diatom_training.metrics.bootstrap import Figures
-from diatom_training.metrics.detection_figures import mean, share
 from diatom_training.metrics.mask_metrics import map_metrics
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diatom_training.metrics.averages import NAN, mean, share
 from diatom_training.metrics.bootstrap import Figures
-from diatom_training.metrics.detection_figures import NAN, mean, share
 from diatom_training.metrics.reliability import Calibration, calibration
 from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.errors import InputError

@@ -1,0 +1,209 @@
+"""The sections of a report on a model: what it found, its maps, its names, its mistakes, its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from markupsafe import Markup
+
+from diatom_training.evaluation import plots
+from diatom_training.evaluation.evaluation import Evaluation
+from diatom_training.evaluation.mistakes import Kind
+from diatom_training.evaluation.summary_text import format_figure, percent
+from diatom_training.evaluation.training_curves import TrainingCurves, drawn_curves
+from diatom_training.metrics.class_map_figures import MapFigures
+from diatom_training.metrics.detection_figures import DetectionFigures, Found
+from diatom_training.metrics.naming_figures import NamingFigures
+from diatom_training.metrics.reliability import Calibration
+from napari_diatom.reports import html as page
+
+_MISTAKES: Final[Mapping[Kind, str]] = {
+    "missed": "Missed specimens, the longest first",
+    "false": "False detections, the most confident first",
+    "misnamed": "Wrong names, the most confident first",
+    "size": "Wrong lengths, the worst first",
+}
+
+
+def detection_sections(evaluation: Evaluation, figures: DetectionFigures) -> list[Markup]:
+    """Return the sections of a model that finds specimens."""
+    header = ("class", "specimens", "found", "right", "precision", "recall", "F1", "AP50", "AP50-95")
+    parts: tuple[Found, ...] = (figures.overall,)
+    if len(figures.names.every) > 1:
+        parts = (*sorted(figures.classes, key=lambda part: -part.specimens), figures.overall)
+    names = [part.name if part is not figures.overall else "any class" for part in parts]
+    rows = [
+        (
+            name,
+            f"{part.specimens:,}",
+            f"{part.found:,}",
+            f"{part.right:,}",
+            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.ap50, part.ap50_95)),
+        )
+        for name, part in zip(names, parts, strict=True)
+    ]
+    several = figures.classes if len(figures.names.every) > 1 else ()
+    unit = evaluation.units.kind.removesuffix("s")
+    return [
+        page.section(
+            "By class" if several else "Specimens",
+            page.table(header, rows),
+            page.figure(
+                plots.precision_recall(figures.overall, several),
+                "Precision against recall at an overlap of 0.5, from the strictest threshold on the left to the "
+                "loosest on the right. The area below a curve is its AP50.",
+                600,
+            ),
+        ),
+        page.section("Confusion matrix", _confusion(figures)),
+        page.section("Counts and sizes", _counts(figures, unit), _sizes(figures)),
+        page.section("Are the scores reliable?", _calibrated(figures.calibration)),
+    ]
+
+
+def _confusion(figures: DetectionFigures) -> Markup:
+    """Return the confusion matrix of specimens, those of classes that play no part left out."""
+    table, names = figures.confusion, figures.names
+    rows = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
+    # What the model does not know it cannot find.
+    columns = rows[rows <= len(names.known)]
+    picture = plots.confusion_matrix(
+        table[np.ix_(rows, columns)],
+        [("nothing", *names.every)[k] for k in rows],
+        [("missed", *names.every)[k] for k in columns],
+    )
+    return page.figure(
+        picture,
+        "Rows: what there is; columns: what it was found as, at the threshold. The first column is what was missed, "
+        "the first row what was found where there is nothing. The darker, the larger the share of the row.",
+        min(80 * len(columns) + 260, 900),
+    )
+
+
+def _counts(figures: DetectionFigures, unit: str) -> Markup:
+    """Return counts as a plot beside a table, of many only the worst."""
+    worst = sorted(figures.counts, key=lambda count: (-abs(count.found - count.truth), count.name))[:15]
+    off = [f"{c.found - c.truth:+,}" if c.found != c.truth else "0" for c in worst]
+    rows = [(c.name, str(c.images), f"{c.truth:,}", f"{c.found:,}", by) for c, by in zip(worst, off, strict=True)]
+    heading = "" if len(worst) == len(figures.counts) else f"The {len(worst)} worst of {len(figures.counts)}"
+    return page.side_by_side(
+        page.figure(plots.plot_counts(figures.counts, unit), f"Counts, a point per {unit}.", 430),
+        page.subsection(heading, page.table((unit, "images", "truth", "found", "off by"), rows)),
+    )
+
+
+def _sizes(figures: DetectionFigures) -> Markup:
+    """Return sizes as a table, and lengths as plots."""
+    rows = [
+        (
+            f"{sizes.side} ({sizes.unit})",
+            f"{len(sizes.truth):,}",
+            format_figure(sizes.bias, 2),
+            format_figure(sizes.median_error, 2),
+            format_figure(sizes.most_error, 2),
+            percent(sizes.relative_error),
+        )
+        for sizes in figures.sizes
+    ]
+    lengths = [
+        page.figure(plots.plot_sizes(sizes), f"Lengths in {sizes.unit}, a point per specimen found.", 430)
+        for sizes in figures.sizes
+        if sizes.side == "length" and len(sizes.truth)
+    ]
+    header = ("", "specimens", "bias", "median error", "95 % are within", "median error, share")
+    return page.subsection("", page.table(header, rows), *([page.side_by_side(*lengths)] if lengths else []))
+
+
+def _calibrated(calibration: Calibration) -> Markup:
+    """Return the reliability diagram with its error."""
+    if calibration.error != calibration.error:
+        return page.paragraphs(["Nothing was found, so there are no scores."])
+    return page.figure(
+        plots.reliability(calibration),
+        "How often detections with a given score are right. On the dashed line a score of 0.8 is right in 8 of 10 "
+        "cases; below it "
+        f"the model is overconfident. The two are {format_figure(calibration.error)} apart on average (the expected "
+        "calibration error).",
+        430,
+    )
+
+
+def map_section(maps: MapFigures) -> Markup:
+    """Return the section of class maps."""
+    rows = [(part.name, f"{part.pixels:,}", format_figure(part.iou), format_figure(part.dice)) for part in maps.classes]
+    rows.append(("mean", "", format_figure(maps.miou), format_figure(maps.mean_dice)))
+    return page.section("Pixels", page.table(("class", "annotated pixels", "IoU", "Dice"), rows))
+
+
+def naming_sections(naming: NamingFigures) -> list[Markup]:
+    """Return the sections of a model that names cut-outs."""
+    rows = [
+        (
+            part.name,
+            f"{part.specimens:,}",
+            f"{part.named:,}",
+            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.auc)),
+        )
+        for part in sorted(naming.classes, key=lambda part: -part.specimens)
+    ]
+    names = [part.name for part in naming.classes]
+    curves = [part for part in naming.classes if len(part.hits)]
+    picture = page.figure(
+        plots.roc(curves),
+        "ROC curves: how many of the other specimens would get a name too, were the least probability lowered until "
+        "that share of its class gets it.",
+        600,
+    )
+    return [
+        page.section(
+            "By class",
+            page.table(("class", "specimens", "given this name", "precision", "recall", "F1", "AUC"), rows),
+            picture if curves else "",
+        ),
+        page.section(
+            "Confusion matrix",
+            page.figure(
+                plots.confusion_matrix(naming.confusion, names, names),
+                "Rows: what there is; columns: what it was named. The darker, the larger the share of the row.",
+                min(80 * len(names) + 260, 900),
+            ),
+        ),
+        page.section("Are the probabilities reliable?", _calibrated(naming.calibration)),
+    ]
+
+
+def mistake_section(evaluation: Evaluation) -> Markup:
+    """Return the section of the worst mistakes."""
+    parts = []
+    for kind, heading in _MISTAKES.items():
+        some = [shown for shown in evaluation.mistakes if shown.mistake.kind == kind]
+        if not some:
+            continue
+        words = [f"{s.mistake.words} ({s.image}, {s.x_px:.0f}, {s.y_px:.0f})" for s in some]
+        if any(shown.jpeg for shown in some):
+            shown_as = page.grid(
+                [page.figure(s.jpeg, text, mime="image/jpeg") for s, text in zip(some, words, strict=True) if s.jpeg]
+            )
+        else:
+            shown_as = page.paragraphs(words)
+        parts.append(page.subsection(heading, shown_as))
+    if any(shown.jpeg for shown in evaluation.mistakes):
+        parts.insert(0, page.legend(with_found=evaluation.detection is not None))
+    return page.section("The worst mistakes", *parts)
+
+
+def training_section(training: TrainingCurves) -> Markup:
+    """Return the section of the training that the model comes from, with its curves and what they say."""
+    lowest = " The dotted line is the epoch of the lowest validation loss." if training.reading.best_epoch else ""
+    return page.section(
+        "How the training went",
+        page.paragraphs([training.reading.text]),
+        page.figure(
+            drawn_curves(training.history, training.reading),
+            "Left: the loss on the training and the validation images, epoch by epoch; the lower, the better. Right: "
+            f"the figures on the validation images.{lowest}",
+            900,
+        ),
+    )

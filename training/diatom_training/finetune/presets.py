@@ -1,0 +1,103 @@
+"""What a training starts from and how it learns where nothing else is asked for, by task and preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from diatom_training.learning.options import AugmentOptions
+from napari_diatom.engines import architectures
+from napari_diatom.models.card import Task
+
+SCRATCH: Final = "scratch"
+"""Start from weights drawn by chance."""
+IMAGENET: Final = "imagenet"
+"""Start from a backbone trained on ImageNet, downloaded once by its library."""
+ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
+    {
+        "oriented-boxes": "yolo11n-obb",
+        "boxes": "yolo11n",
+        "semantic": architectures.DEEPLAB,
+        "instances": architectures.MASK_RCNN,
+        "classes": architectures.CLASSIFIER,
+    }
+)
+"""Network of each task where neither the start nor the user names another one."""
+BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
+    {
+        "oriented-boxes": "diatom-obb",
+        "boxes": "diatom-box",
+        "semantic": "diatom-deeplab",
+        "instances": "diatom-maskrcnn",
+        "classes": "diatom-deeplab",
+    }
+)
+"""Model of each task that a training starts from where nothing else is asked for; a classifier takes its backbone."""
+Preset = Literal["few", "standard", "thorough"]
+PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
+    {
+        "few": "Few images (5 to 20): backbone frozen for half the training, low learning rates, strong variation.",
+        "standard": "Standard (20 to 200 images): all layers learn, the backbone slowly; stops on overfitting.",
+        "thorough": "Thorough (more images, or a night): many epochs, slow to stop early.",
+    }
+)
+LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
+        "cross-entropy": {"cross_entropy": 1.0, "dice": 0.0, "focal": 0.0},
+        "Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 0.0},
+        "focal + Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 1.0},
+    }
+)
+"""Losses of class maps to choose from, as weights of their parts."""
+VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "usual": {},
+        "none": {name: 0.0 for name in AugmentOptions.model_fields if name != "aimed"},
+        "strong": {
+            "turn_share": 0.5,
+            "shear_deg": 8.0,
+            "contrast": 0.5,
+            "brightness": 0.35,
+            "grey": 0.4,
+            "invert": 0.1,
+            "blur": 0.3,
+            "defocus": 0.2,
+            "noise": 0.4,
+            "jpeg": 0.3,
+        },
+    }
+)
+"""Augmentations to choose from, as far as they differ from the usual one."""
+LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "few": {
+            "epochs": 12,
+            "frozen_epochs": 6,
+            "rate": 5e-4,
+            "backbone_rate": 0.1,
+            "patience": 5,
+            "crops": 160,
+            "augment": VARIATIONS["strong"],
+        },
+        "standard": {"epochs": 30, "frozen_epochs": 2, "rate": 8e-4, "backbone_rate": 0.3, "patience": 8, "crops": 400},
+        "thorough": {
+            "epochs": 80,
+            "frozen_epochs": 2,
+            "rate": 1e-3,
+            "backbone_rate": 0.5,
+            "patience": 15,
+            "crops": 800,
+        },
+    }
+)
+LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "oriented-boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
+        "boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
+        "semantic": {"size": 384, "batch": 8},
+        "instances": {"size": 448, "batch": 4, "proposals": 96, "positives": 0.125, "dropout": 0.0},
+        "classes": {"batch": 16, "validation_crops": 500, "warmup": 20, "dropout": 0.2},
+    }
+)
