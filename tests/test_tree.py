@@ -69,7 +69,6 @@ DOUBLES = {
     "Name",
     "Named",
     "Painter",
-    "Patch",
     "Readable",
     "Shown",
     "Specimen",
