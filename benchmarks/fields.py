@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ class Field:
     upright : Detections
         Upright boxes of the same.
     group : str
-        What its figures are listed under: the modality, or the station.
+        What its figures are listed under: the modality of a classic field, the subject of another, or the station.
     """
 
     image: SlideImage
@@ -48,16 +48,18 @@ class Field:
     group: str
 
 
-def rendered(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[Field]:
-    """Yield freshly rendered fields; the same seed gives the same fields."""
-    work = partial(_render, seed=seed, height=height, width=width)
+def rendered(
+    count: int, seed: int, height: int, width: int, processes: int, subjects: Sequence[str] = ("classic",)
+) -> Iterator[Field]:
+    """Yield freshly rendered fields, turned to each subject in turn; the same seed gives the same fields."""
+    work = partial(_render, seed=seed, height=height, width=width, subjects=subjects)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         # A few at a time: a hundred rendered fields take a gigabyte.
         for first in range(0, count, 2 * processes):
             indices = range(first, min(first + 2 * processes, count))
-            for index, (pixels, truth, modality) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
+            for index, (pixels, truth, group) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
                 image = from_array(pixels, f"field-{seed}-{index:03d}")
-                yield Field(image, truth, _upright_of_masks(truth), modality)
+                yield Field(image, truth, _upright_of_masks(truth), group)
 
 
 def photographs(annotations: Path, images: Path, station: str | None) -> Iterator[Field]:
@@ -76,16 +78,19 @@ def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:
     return fill(((seen,),)) if len(seen) else CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
 
 
-def _render(index: int, seed: int, height: int, width: int) -> tuple[NDArray[Any], Detections, str]:
+def _render(
+    index: int, seed: int, height: int, width: int, subjects: Sequence[str]
+) -> tuple[NDArray[Any], Detections, str]:
     import cv2
 
     from diatom_training.synthesis import draw_options, render_field
 
     cv2.setNumThreads(1)
     rng = np.random.default_rng((seed, index))
-    options = draw_options(rng, height, width)
+    subject = subjects[index % len(subjects)]
+    options = draw_options(rng, height, width, subject=subject)
     field = render_field(options, seed=int(rng.integers(2**31)))
-    return field.image, field.truth, options.modality
+    return field.image, field.truth, options.modality if subject == "classic" else subject
 
 
 def _upright_of_masks(truth: Detections) -> Detections:

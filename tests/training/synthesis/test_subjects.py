@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from diatom_training.synthesis import (
     FAMILIES,
     SUBJECTS,
     FieldOptions,
+    contact_sheet,
     draw_options,
     render_field,
 )
@@ -305,3 +307,25 @@ def test_diploneis_has_darker_walls_than_other_valves() -> None:
                 found.append(np.quantile(grey[mask.y0 : mask.y0 + h, mask.x0 : mask.x0 + w][mask.pixels], 0.1))
         darkest[family] = float(np.mean(found))
     assert darkest["diploneioid"] < 0.85 * darkest["naviculoid"]
+
+
+def test_a_contact_sheet_has_a_row_for_each_subject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = tmp_path / "sheet.png"
+    command = [str(sheet), "--subjects", "sigmoid", "video", "--fields", "3", "--size", "96", "--scale", "0.5"]
+    assert contact_sheet.main([*command, "--outlined", "--modality", "dic"]) == 0
+    assert capsys.readouterr().out.strip() == str(sheet)
+    assert cv2.imread(str(sheet)).shape == (2 * 48, 3 * 48, 3)
+    first = sheet.read_bytes()
+    assert contact_sheet.main([*command, "--outlined", "--modality", "dic"]) == 0
+    assert sheet.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["sheet.gif"], "neither a .png nor a .jpg"), (["sheet.png", "--subjects", "moss"], "no subject 'moss'")],
+)
+def test_a_contact_sheet_that_cannot_be_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert contact_sheet.main(arguments) == 2
+    assert said in capsys.readouterr().err

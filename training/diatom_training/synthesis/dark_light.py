@@ -45,8 +45,10 @@ def fluorescent_light(scattered: FloatMap, glow: FloatMap, blur_px: float, colou
     colours
         3, or 1 for a grey camera, which sees both.
     """
-    sharp = blurred(glow, blur_px)
-    red = 1.0 * sharp + 0.25 * blurred(glow, 3.0 + 2 * blur_px) + 0.2 * blurred(glow, 18.0)
+    # Stones scatter without bound, but the filter lets little of it through.
+    scattered = np.asarray(scattered / (1 + 2 * scattered), dtype=np.float32)
+    sharp = blurred(3.5 * glow, blur_px)
+    red = sharp + 0.25 * blurred(sharp, 3.0 + blur_px) + 0.2 * blurred(sharp, 18.0)
     if colours == 1:
         return np.asarray(red + 0.2 * scattered, dtype=np.float32)[..., None]
     planes = [np.float32(c) * red + np.float32(s) * scattered for c, s in zip(_CHLOROPHYLL, _SCATTERED, strict=True)]
