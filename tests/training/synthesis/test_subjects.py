@@ -131,7 +131,7 @@ def test_each_cell_of_a_colony_is_a_specimen_of_its_own(kind: Colony) -> None:
             for i, polygon in enumerate(polygons):
                 for other in polygons[:i]:
                     assert polygon.intersection(other).area < 0.2 * min(polygon.area, other.area)
-    assert most == (2 if kind == "crossed" else 9 if kind not in ("living-chain",) else 7)
+    assert most == {"crossed": 2, "living-chain": 7}.get(kind, 9)
 
 
 def test_a_chain_of_living_needles_overlaps_at_its_tips_and_has_plastids_of_any_length() -> None:

@@ -12,7 +12,7 @@ from diatom_training.synthesis.camera import exposed, recorded
 from diatom_training.synthesis.crusts import lay_dark_grains, scatter_crusts
 from diatom_training.synthesis.debris import scatter_debris
 from diatom_training.synthesis.eyepiece import draw_field_stop, through_eyepiece
-from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.options import DARK, FieldOptions
 from diatom_training.synthesis.scene import draw_scene
 from diatom_training.synthesis.specimens import lay_specimen
 from diatom_training.synthesis.truth import gather_truth
@@ -86,7 +86,7 @@ def render_field(options: FieldOptions, seed: int) -> RenderedField:
     image = exposed(camera_rng, intensity, options)
     if stop is not None:
         image = through_eyepiece(eyepiece_rng, image, stop)
-    truth = gather_truth(scene, image.mean(axis=-1), options.noise, options.classes, stop)
+    truth = gather_truth(scene, image.mean(axis=-1), options.noise, options.classes, stop, options.modality in DARK)
     return RenderedField(recorded(camera_rng, image, options), truth, options, seed)
 
 

@@ -21,6 +21,8 @@ _LEAST_VISIBLE = 0.2
 # under which a specimen would escape a careful observer.
 _LEAST_CONTRAST = 0.012
 _LEAST_SIGNAL = 0.5
+# On black: how much brighter the brightest tenth must be than the surroundings, as a share of full scale.
+_LEAST_ON_BLACK = 0.02
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def gather_truth(
     noise: float,
     classes: tuple[str, ...],
     stop: FieldStop | None = None,
+    dark: bool = False,
 ) -> Detections:
     """Describe every specimen that can be seen.
 
@@ -52,6 +55,8 @@ def gather_truth(
         Names of all families that may be among them.
     stop
         Round edge of the visible field, if it has one.
+    dark
+        Whether the background is black, on which bright edges alone make a specimen stand out.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def gather_truth(
         With masks; scores are 1.
     """
     entries = [e for e in (_entry(s, luminance.shape, stop) for s in scene) if e is not None]
-    entries = [e for e in entries if _noticeable(e, luminance, noise)]
+    entries = [e for e in entries if _noticeable(e, luminance, noise, dark)]
     boxes = np.array([e.box for e in entries], np.float64).reshape(-1, 5)
     boxes[:, :2] += 0.5
     return Detections.of(
@@ -132,7 +137,7 @@ def _tight_box(points: Points, angle: float) -> tuple[float, float, float, float
     return float(x), float(y), size[1], size[0], direction + math.pi / 2
 
 
-def _noticeable(entry: _Entry, luminance: FloatMap, noise: float) -> bool:
+def _noticeable(entry: _Entry, luminance: FloatMap, noise: float, dark: bool) -> bool:
     """Whether the specimen stands out from its surroundings."""
     margin = 8
     mask = entry.mask
@@ -149,5 +154,8 @@ def _noticeable(entry: _Entry, luminance: FloatMap, noise: float) -> bool:
         return True
     window = luminance[y0:y1, x0:x1]
     level = float(np.median(window[ring]))
+    if dark:
+        brightest = float(np.quantile(window[grown], 0.9)) - level
+        return brightest > _LEAST_ON_BLACK + noise * math.sqrt(0.15 + level)
     signal = float(np.mean(np.abs(window[grown] - level)))
     return signal > _LEAST_CONTRAST * level and signal > _LEAST_SIGNAL * noise * math.sqrt(level)
