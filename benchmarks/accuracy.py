@@ -27,6 +27,7 @@ from diatom_training.metrics.detection_metrics import (
     match,
 )
 from diatom_training.metrics.mask_metrics import MapMetrics, confusion, draw_class_map, map_metrics
+from diatom_training.synthesis import SUBJECTS
 from napari_diatom import engines
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
@@ -90,6 +91,10 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{model.card.name} {model.card.version}, threshold {threshold:.2f}, {engine.device}\n")
     _print_figures(figures)
     print()
+    if options.subjects is not None:
+        found = {name: metrics.ap50 for name, metrics in figures.items() if name != "all"}
+        least = min(found, key=found.__getitem__)
+        print(f"AP50 over the subjects: mean {np.mean(list(found.values())):.3f}, least {found[least]:.3f} ({least})\n")
     if maps:
         _print_maps(maps)
         print()
@@ -122,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, help="score from which detections count (the model's own)")
     fresh = parser.add_argument_group("fresh rendered fields")
     fresh.add_argument("--fields", type=int, default=100, help="how many (%(default)s)")
+    fresh.add_argument(
+        "--subjects",
+        nargs="*",
+        metavar="NAME",
+        help="as many fields of each of these families, colonies and lights, of all where none is named",
+    )
     fresh.add_argument("--seed", type=int, default=2025, help="another seed gives other fields (%(default)s)")
     fresh.add_argument("--size", default="1536x2048", help="height x width in pixels (%(default)s)")
     fresh.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="to render with (%(default)s)")
@@ -142,7 +153,10 @@ def _fields(options: argparse.Namespace) -> Iterator[Field]:
     if options.frozen:
         return (field.to_field() for field in frozen(options.frozen))
     height, width = (int(side) for side in options.size.split("x"))
-    return rendered(options.fields, options.seed, height, width, options.processes)
+    if options.subjects is None:
+        return rendered(options.fields, options.seed, height, width, options.processes)
+    subjects = options.subjects or list(SUBJECTS)
+    return rendered(options.fields * len(subjects), options.seed, height, width, options.processes, subjects)
 
 
 def _dots(number: int) -> Callable[[Progress], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ class Field:
     upright : Detections
         Upright boxes of the same.
     group : str
-        What its figures are listed under: the modality, or the station.
+        What its figures are listed under: the modality of a classic field, the subject of another, or the station.
     """
 
     image: SlideImage
@@ -57,32 +57,36 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class RenderedField:
-    """A field as it was rendered: its name, its pixels, the truth of its specimens, and its modality."""
+    """A field as it was rendered: its name, its pixels, the truth of its specimens, and its modality or subject."""
 
     name: str
     pixels: NDArray[Any]
     truth: Detections
-    modality: str
+    group: str
 
     def to_field(self) -> Field:
         """Return the field for a model to look at."""
-        return Field(from_array(self.pixels, self.name), self.truth, _upright_of_masks(self.truth), self.modality)
+        return Field(from_array(self.pixels, self.name), self.truth, _upright_of_masks(self.truth), self.group)
 
 
-def render(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[RenderedField]:
-    """Render fields; the same seed gives the same fields."""
-    work = partial(_render, seed=seed, height=height, width=width)
+def render(
+    count: int, seed: int, height: int, width: int, processes: int, subjects: Sequence[str] = ("classic",)
+) -> Iterator[RenderedField]:
+    """Render fields, turned to each subject in turn; the same seed gives the same fields."""
+    work = partial(_render, seed=seed, height=height, width=width, subjects=subjects)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         # A few at a time: a hundred rendered fields take a gigabyte.
         for first in range(0, count, 2 * processes):
             indices = range(first, min(first + 2 * processes, count))
-            for index, (pixels, truth, modality) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
-                yield RenderedField(f"field-{seed}-{index:03d}", pixels, truth, modality)
+            for index, (pixels, truth, group) in zip(indices, pool.map(work, indices, chunksize=1), strict=True):
+                yield RenderedField(f"field-{seed}-{index:03d}", pixels, truth, group)
 
 
-def rendered(count: int, seed: int, height: int, width: int, processes: int) -> Iterator[Field]:
+def rendered(
+    count: int, seed: int, height: int, width: int, processes: int, subjects: Sequence[str] = ("classic",)
+) -> Iterator[Field]:
     """Yield freshly rendered fields for a model to look at."""
-    for field in render(count, seed, height, width, processes):
+    for field in render(count, seed, height, width, processes, subjects):
         yield field.to_field()
 
 
@@ -124,7 +128,7 @@ def freeze(folder: Path, fields: Iterable[RenderedField], drawn_by: Mapping[str,
         }
         np.savez_compressed(folder / f"{field.name}.npz", **arrays)
         listed.append(
-            {"name": field.name, "modality": field.modality, "classes": list(truth.classes), "sha256": _hash(arrays)}
+            {"name": field.name, "group": field.group, "classes": list(truth.classes), "sha256": _hash(arrays)}
         )
     data = {"drawn_by": dict(drawn_by), "fields": listed}
     (folder / MANIFEST).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -168,7 +172,7 @@ def frozen(folder: Path, manifest: Path | None = None) -> Iterator[RenderedField
             cut=arrays["cut"],
             status=arrays["status"],
         )
-        yield RenderedField(listed["name"], arrays["pixels"], truth, listed["modality"])
+        yield RenderedField(listed["name"], arrays["pixels"], truth, listed["group"])
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
@@ -194,16 +198,19 @@ def _mask(outline: NDArray[np.float32], width: int, height: int) -> CroppedMask:
     return fill(((seen,),)) if len(seen) else CroppedMask(np.zeros((1, 1), dtype=bool), 0, 0)
 
 
-def _render(index: int, seed: int, height: int, width: int) -> tuple[NDArray[Any], Detections, str]:
+def _render(
+    index: int, seed: int, height: int, width: int, subjects: Sequence[str]
+) -> tuple[NDArray[Any], Detections, str]:
     import cv2
 
     from diatom_training.synthesis import draw_options, render_field
 
     cv2.setNumThreads(1)
     rng = np.random.default_rng((seed, index))
-    options = draw_options(rng, height, width)
+    subject = subjects[index % len(subjects)]
+    options = draw_options(rng, height, width, subject=subject)
     field = render_field(options, seed=int(rng.integers(2**31)))
-    return field.image, field.truth, options.modality
+    return field.image, field.truth, options.modality if subject == "classic" else subject
 
 
 def _upright_of_masks(truth: Detections) -> Detections:

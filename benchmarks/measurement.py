@@ -13,7 +13,8 @@ import shapely
 from fields import SET_UP
 from numpy.typing import NDArray
 
-from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline, draw_valve_outline, draw_width
+from diatom_training.synthesis.families import CLASSIC_FAMILIES as FAMILIES
+from diatom_training.synthesis.families import draw_girdle_outline, draw_valve_outline, draw_width
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.measurement.measurements import measure

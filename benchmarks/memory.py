@@ -92,7 +92,7 @@ def _content(seed: int) -> NDArray[np.uint8]:
 
     from diatom_training.synthesis import draw_options, render_field
 
-    options = draw_options(np.random.default_rng(seed), 2048, 2048, modality="dic")
+    options = draw_options(np.random.default_rng(seed), 2048, 2048, modality="dic", subject="classic")
     options = replace(
         options, colour=True, bit_depth=8, contrast=1.0, noise=0.01, specimens=(30, 40), length_px=(40.0, 800.0)
     )

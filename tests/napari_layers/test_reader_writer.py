@@ -50,7 +50,7 @@ def test_every_command_of_the_manifest_is_there(manifest):
 
 
 def test_every_example_slide_is_offered(manifest):
-    from diatom_training.synthesis.sample_slides import SAMPLES
+    from diatom_training.synthesis.sample_descriptions import SAMPLES
 
     offered = {command.python_name.partition(":")[2] for command in manifest.contributions.commands}
     samples = [getattr(sample_data, name, None) for name in offered]

@@ -46,7 +46,8 @@ def _sample(name: str) -> list[LayerData]:
     """Return an example slide as an image layer. The first use renders it, which takes some seconds."""
     from platformdirs import user_cache_dir
 
-    from diatom_training.synthesis.sample_slides import SAMPLES, render_to
+    from diatom_training.synthesis.sample_descriptions import SAMPLES
+    from diatom_training.synthesis.sample_slides import render_to
 
     sample = next(known for known in SAMPLES if known.name == name)
     file = Path(user_cache_dir("napari-diatom", appauthor=False)) / "samples" / __version__ / f"{name}.npy"

@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diatom_training.synthesis import FAMILIES, MODALITIES, FieldOptions, Modality, draw_options, render_field
+from diatom_training.synthesis import (
+    CLASSIC_FAMILIES,
+    FAMILIES,
+    MODALITIES,
+    FieldOptions,
+    Modality,
+    draw_options,
+    render_field,
+)
+from diatom_training.synthesis.families import draw_valve_outline, draw_width
 from diatom_training.synthesis.noise_maps import smooth_noise
-from diatom_training.synthesis.outlines import broken, draw_valve_outline, draw_width
+from diatom_training.synthesis.outlines import broken
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES
 from napari_diatom.core.errors import InputError
@@ -40,7 +49,7 @@ def test_empty_field_has_no_truth_and_no_objects() -> None:
     options = replace(CROWDED, specimens=(0, 0), debris=0.0, noise=0.0, uneven_light=0.0)
     rendered = render_field(options, 0)
     assert len(rendered.truth) == 0
-    assert rendered.truth.classes == FAMILIES
+    assert rendered.truth.classes == options.classes == CLASSIC_FAMILIES
     assert np.ptp(rendered.image[..., 1].astype(int)) <= 1
 
 
@@ -123,9 +132,9 @@ def test_long_needles_are_cut() -> None:
 
 
 def test_all_families_and_most_states_occur() -> None:
-    options = replace(CROWDED, specimens=(40, 40), length_px=(30, 90), chain_share=0.0)
+    options = replace(CROWDED, specimens=(40, 40), length_px=(30, 90), chain_share=0.0, families=FAMILIES)
     truths = [render_field(options, seed).truth for seed in range(10)]
-    assert {FAMILIES[i] for t in truths for i in t.class_ids} == set(FAMILIES)
+    assert {t.classes[i] for t in truths for i in t.class_ids} == set(FAMILIES)
     states = {STATUSES[i] for t in truths for i in t.status}
     assert states >= {"valve", "girdle", "frustule", "broken", "teratological"}
 

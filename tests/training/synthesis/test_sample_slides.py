@@ -12,7 +12,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from diatom_training.synthesis import sample_slides
-from diatom_training.synthesis.sample_slides import SAMPLES, Sample, render_sample, write_sample, write_samples
+from diatom_training.synthesis.sample_descriptions import SAMPLES, Sample
+from diatom_training.synthesis.sample_slides import render_sample, write_sample, write_samples
 from helpers import REPOSITORY
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError, Stopped

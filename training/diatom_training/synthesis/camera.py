@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.synthesis.jpeg_loss import through_jpeg
 from diatom_training.synthesis.noise_maps import FloatMap, blurred, smooth_noise
-from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.options import DARK, FieldOptions
+from diatom_training.synthesis.video_stills import as_video_still
 
 _CAPTIONS = ("x1000", "20 um", "KS-12 slide 4", "2023-05-23 0035", "Sample 17", "100x oil", "N12")
 _SHOULDER = 0.72
@@ -19,13 +21,33 @@ def exposed(rng: np.random.Generator, intensity: FloatMap, options: FieldOptions
     level = np.array(options.background, np.float32)
     if not options.colour:
         level = np.full(1, level.mean(), np.float32)
-    image = intensity * light[..., None] * level
+    if options.modality in DARK:
+        image = _on_black(rng, intensity, level, options) * light[..., None]
+    else:
+        image = intensity * light[..., None] * level
     if options.colour:
         image = _chromatic(rng, image)
     # Sensors and their tone curves bend highlights over instead of clipping at once.
     over = np.clip(image - _SHOULDER, 0, None)
     room = np.float32(1 - _SHOULDER)
     return np.asarray(np.where(over > 0, _SHOULDER + room * (1 - np.exp(-over / room)), image), dtype=np.float32)
+
+
+def _on_black(
+    rng: np.random.Generator, intensity: FloatMap, level: NDArray[np.float32], options: FieldOptions
+) -> FloatMap:
+    """Light on a black background: the exposure suits the brightest parts, and haze veils the black."""
+    height, width = intensity.shape[:2]
+    bright = float(np.quantile(intensity, 0.998))
+    gain = rng.uniform(0.8, 2.0) / max(bright, 0.02 / options.contrast)
+    haze = np.clip(1 + 0.35 * smooth_noise(rng, height, width, 0.4 * max(height, width)), 0.3, 2.5)
+    tone = np.ones(intensity.shape[-1])
+    if options.colour and options.modality == "dark-field":
+        # Halogen light is yellowish, a ring of diodes bluish.
+        tone = 1 + rng.normal(0, 0.1) * np.array([1.0, 0.1, -1.0])
+    # The camera's tone curve lifts the darks, or walls would vanish beside stones.
+    lifted = (gain * intensity) ** np.float32(rng.uniform(0.6, 0.9))
+    return np.asarray(level * haze[..., None] + lifted * tone, dtype=np.float32)
 
 
 def recorded(
@@ -45,8 +67,10 @@ def recorded(
         pixels = pixels[..., 0]
     pixels = np.ascontiguousarray(pixels)
     _burn_in(rng, pixels, options, full)
+    if options.view == "video":
+        pixels = as_video_still(rng, pixels.astype(np.uint8))
     if options.jpeg_quality is not None:
-        pixels = _through_jpeg(pixels.astype(np.uint8), options.jpeg_quality)
+        pixels = through_jpeg(pixels.astype(np.uint8), options.jpeg_quality)
     return np.asarray(pixels)
 
 
@@ -91,7 +115,7 @@ def _burn_in(
 ) -> None:
     """Draw a scale bar and a caption into the stored pixels."""
     height, width = pixels.shape[:2]
-    value = full if rng.random() < 0.6 else 0
+    value = full if rng.random() < 0.6 or options.modality in DARK else 0
     size = max(0.35, width / 1400)
     ink = np.zeros((height, width), np.uint8)
     if options.scale_bar:
@@ -118,14 +142,3 @@ def _write(ink: NDArray[np.uint8], text: str, x: int, y: int, size: float) -> No
     """Write text whose first letter's lower left corner is at ``x, y``."""
     weight = max(1, round(1.6 * size))
     cv2.putText(ink, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 255, weight, cv2.LINE_AA)
-
-
-def _through_jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """Return the image after JPEG compression."""
-    # OpenCV takes colours as blue, green, red.
-    flipped = np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
-    done, coded = cv2.imencode(".jpg", flipped, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a JPEG")
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED), dtype=np.uint8)
-    return np.ascontiguousarray(decoded[..., ::-1]) if pixels.ndim == 3 else decoded

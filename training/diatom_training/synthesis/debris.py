@@ -7,14 +7,15 @@ import math
 import cv2
 import numpy as np
 
+from diatom_training.synthesis.families import CLASSIC_FAMILIES, draw_valve_outline, draw_width
 from diatom_training.synthesis.noise_maps import FloatMap, Points, blurred, smooth_noise
 from diatom_training.synthesis.ornament import draw_relief, valve_phase
-from diatom_training.synthesis.outlines import FAMILIES, broken, draw_valve_outline, draw_width
-from diatom_training.synthesis.patches import BROWN, CLEAR, DISPERSION, ORANGE, WARM, Patch, grid_around
+from diatom_training.synthesis.outlines import broken
+from diatom_training.synthesis.patches import BROWN, CLEAR, DISPERSION, ORANGE, WARM, PhasePatch, grid_around
 from diatom_training.synthesis.wave_optics import WaveField
 
 
-def mineral_grain(rng: np.random.Generator, size_px: float, strength: float) -> Patch:
+def mineral_grain(rng: np.random.Generator, size_px: float, strength: float) -> PhasePatch:
     """Draw a crystal: a convex stone with slanted facets and a tilted top."""
     corners = int(rng.integers(4, 9))
     turn = np.sort(rng.uniform(0, 2 * math.pi, corners))
@@ -34,7 +35,7 @@ def mineral_grain(rng: np.random.Generator, size_px: float, strength: float) -> 
         stone = stone * (0.75 + 0.3 * flaws)
     warm = rng.random() < 0.9
     loss = (0.05 + 0.2 * rng.random()) * np.clip(stone * 2, 0, 1)
-    return Patch(
+    return PhasePatch(
         (strength * stone).astype(np.float32),
         loss.astype(np.float32),
         ORANGE if warm else CLEAR,
@@ -42,7 +43,7 @@ def mineral_grain(rng: np.random.Generator, size_px: float, strength: float) -> 
     )
 
 
-def round_particle(rng: np.random.Generator, size_px: float, strength: float) -> Patch:
+def round_particle(rng: np.random.Generator, size_px: float, strength: float) -> PhasePatch:
     """Draw a spore, droplet or bead: a slightly oval lens, sometimes with inner granules."""
     x, y = _square_grid(0.5 * size_px * 1.2 + 2)
     oval = rng.uniform(0.7, 1.0)
@@ -57,10 +58,10 @@ def round_particle(rng: np.random.Generator, size_px: float, strength: float) ->
     tint = ORANGE if rng.random() < 0.6 else BROWN
     loss = rng.uniform(0.0, 0.3) * lens
     colours = WARM if rng.random() < 0.9 else DISPERSION
-    return Patch((strength * lens).astype(np.float32), loss.astype(np.float32), tint, colours)
+    return PhasePatch((strength * lens).astype(np.float32), loss.astype(np.float32), tint, colours)
 
 
-def dark_speck(rng: np.random.Generator, size_px: float, strength: float) -> Patch:
+def dark_speck(rng: np.random.Generator, size_px: float, strength: float) -> PhasePatch:
     """Draw a bacterium-like dot or short rod, or a small clump of them."""
     x, y = _square_grid(0.9 * size_px + 3)
     height = np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
@@ -70,10 +71,10 @@ def dark_speck(rng: np.random.Generator, size_px: float, strength: float) -> Pat
         u = (math.cos(a) * (x - ox) + math.sin(a) * (y - oy)) / rng.uniform(0.6, 1.4)
         v = (math.cos(a) * (y - oy) - math.sin(a) * (x - ox)) / rng.uniform(0.35, 0.8)
         height += np.exp(-((u * u + v * v) / (0.35 * size_px) ** 2) * 1.5)
-    return Patch(strength * height, 0.3 * height, CLEAR)
+    return PhasePatch(strength * height, 0.3 * height, CLEAR)
 
 
-def floc(rng: np.random.Generator, size_px: float, strength: float) -> Patch:
+def floc(rng: np.random.Generator, size_px: float, strength: float) -> PhasePatch:
     """Draw an aggregate of granules with a ragged border, often yellow-brown."""
     size = int(1.6 * size_px) + 6
     x, y = _square_grid(size / 2)
@@ -89,10 +90,10 @@ def floc(rng: np.random.Generator, size_px: float, strength: float) -> Patch:
     loss = rng.uniform(0.05, 0.4) * body * np.clip(0.5 + 0.4 * ragged + 0.2 * grains, 0, 2)
     tint = (ORANGE, BROWN, CLEAR)[int(rng.choice(3, p=(0.4, 0.35, 0.25)))]
     colours = WARM if rng.random() < 0.9 else DISPERSION
-    return Patch(phase.astype(np.float32), loss.astype(np.float32), tint, colours)
+    return PhasePatch(phase.astype(np.float32), loss.astype(np.float32), tint, colours)
 
 
-def bubble(rng: np.random.Generator, size_px: float) -> Patch:
+def bubble(rng: np.random.Generator, size_px: float) -> PhasePatch:
     """Draw an air bubble: its steep rim throws the light out of the objective."""
     x, y = _square_grid(0.6 * size_px + 3)
     r = np.sqrt(x * x + y * y) / (0.5 * size_px)
@@ -100,19 +101,19 @@ def bubble(rng: np.random.Generator, size_px: float) -> Patch:
     loss = 2.2 * np.clip((r - wall) / (1 - wall), 0, 1) ** 0.7 * (r < 1)
     inner = 0.5 * np.exp(-(((r - 0.75 * wall) / 0.06) ** 2))
     phase = -2.0 * np.sqrt(np.clip(1 - r * r, 0, 1))
-    return Patch(phase.astype(np.float32), blurred((loss + inner).astype(np.float32), 0.8), CLEAR)
+    return PhasePatch(phase.astype(np.float32), blurred((loss + inner).astype(np.float32), 0.8), CLEAR)
 
 
-def fragment(rng: np.random.Generator, size_px: float, pixel_size_um: float, strength: float) -> Patch:
+def fragment(rng: np.random.Generator, size_px: float, pixel_size_um: float, strength: float) -> PhasePatch:
     """Draw less than half of a valve, with a broken end and its ornament."""
-    family = FAMILIES[int(rng.choice((0, 1, 2, 3, 5, 6, 7)))]
+    family = CLASSIC_FAMILIES[int(rng.choice((0, 1, 2, 3, 5, 6, 7)))]
     kept = rng.uniform(0.15, 0.4)
     length = max(16.0, size_px / kept)
     whole = draw_valve_outline(rng, family, length, draw_width(rng, family, length))
     piece = broken(rng, whole, kept)
     grid = grid_around(piece.polygon(), 1.0)
     relief = draw_relief(rng, needle=False)
-    return Patch(strength * valve_phase(rng, family, piece, grid, pixel_size_um, relief))
+    return PhasePatch(strength * valve_phase(rng, family, piece, grid, pixel_size_um, relief))
 
 
 def add_fibre(rng: np.random.Generator, field: WaveField, radius_px: float, strength: float) -> None:
@@ -196,7 +197,7 @@ def scatter_debris(
             return 0.0
         return float(rng.normal(0, 1) * (3 + 120 * defocus * rng.random() ** 2) * grain**2)
 
-    def place(patch: Patch, wider: float = 1.0) -> None:
+    def place(patch: PhasePatch, wider: float = 1.0) -> None:
         x, y = rng.uniform(-8, field.width + 8), rng.uniform(-8, field.height + 8)
         field.add(patch, float(x), float(y), float(rng.uniform(0, 2 * math.pi)), wider * spread())
 

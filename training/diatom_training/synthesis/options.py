@@ -6,14 +6,42 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
+from diatom_training.synthesis.families import CLASSIC_FAMILIES, FAMILIES
 from napari_diatom.core.errors import InputError
 
-Modality = Literal["bright-field", "dic", "phase-contrast"]
+Modality = Literal["bright-field", "dic", "phase-contrast", "dark-field", "fluorescence"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
-_FRACTIONS = ("debris", "needle_share", "chain_share", "defocus", "uneven_light", "living_share")
+DARK: tuple[Modality, ...] = ("dark-field", "fluorescence")
+"""Modalities that show light on a black background."""
+
+View = Literal["camera", "eyepiece", "video"]
+VIEWS: tuple[View, ...] = get_args(View)
+
+Colony = Literal[
+    "living-chain",
+    "aulacoseira",
+    "melosira",
+    "fragilaria",
+    "asterionella",
+    "tabellaria",
+    "diatoma",
+    "bacillaria",
+    "crossed",
+]
+COLONIES: tuple[Colony, ...] = get_args(Colony)
+
+_FRACTIONS = (
+    "debris",
+    "needle_share",
+    "chain_share",
+    "defocus",
+    "uneven_light",
+    "living_share",
+    "colony_share",
+    "crusts",
+    "under_grains",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +55,8 @@ class FieldOptions:
     pixel_size_um
         Width of a pixel in the specimen, 0.02 to 2 µm; sets the spacing of the ornament.
     modality
-        The kind of light microscopy.
+        The kind of light microscopy, one of :data:`MODALITIES`. In dark field and fluorescence specimens are bright
+        on a nearly black ``background``; only chloroplasts fluoresce strongly, walls a little.
     specimens
         Smallest and largest number of specimens to place, each 0 to 400.
     length_px
@@ -58,6 +87,18 @@ class FieldOptions:
         Strength of vignetting and slanted illumination, 0 to 1.
     scale_bar, caption
         Whether a scale bar or a line of text is burned in.
+    families
+        Names from :data:`FAMILIES` that specimens are drawn from, besides the needles of ``needle_share`` and the
+        cells of colonies.
+    colonies, colony_share
+        Names from :data:`COLONIES`, and the share of placed groups that are one of them.
+    crusts
+        Amount of textured flocs and mineral crusts, which resemble valves, 0 to 1.
+    under_grains
+        Share of specimens that lie partly under a dark grain.
+    view
+        ``camera``; ``eyepiece``, a telephone's view through an eyepiece: a round field, sometimes with a pointer or the
+        grid of a counting chamber; ``video``, a still of 480 lines, enlarged. Only for 8 bit images.
 
     Raises
     ------
@@ -86,12 +127,24 @@ class FieldOptions:
     uneven_light: float = 0.3
     scale_bar: bool = False
     caption: bool = False
+    families: tuple[str, ...] = CLASSIC_FAMILIES
+    colonies: tuple[Colony, ...] = ()
+    colony_share: float = 0.0
+    crusts: float = 0.0
+    under_grains: float = 0.0
+    view: View = "camera"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the truth's classes: the classic families, then the others that the field may show."""
+        return CLASSIC_FAMILIES + tuple(f for f in FAMILIES if f in self.families and f not in CLASSIC_FAMILIES)
 
     def __post_init__(self) -> None:
         """Report every value that is out of range at once."""
         problems = _range_problems(self)
         if self.modality not in MODALITIES:
             problems.append(f"modality is {self.modality!r}, not one of {', '.join(MODALITIES)}")
+        problems += _name_problems(self)
         if self.bit_depth not in (8, 16):
             problems.append(f"bit_depth is {self.bit_depth}, not 8 or 16")
         if self.jpeg_quality is not None:
@@ -101,6 +154,24 @@ class FieldOptions:
                 problems.append("jpeg_quality is set for a 16 bit image; JPEG holds 8 bit only")
         if problems:
             raise InputError("field options: " + "; ".join(problems))
+
+
+def _name_problems(options: FieldOptions) -> list[str]:
+    """Messages about names in ``options`` that are not known, and about what needs them."""
+    problems: list[str] = []
+    if options.view not in VIEWS:
+        problems.append(f"view is {options.view!r}, not one of {', '.join(VIEWS)}")
+    if options.view != "camera" and options.bit_depth == 16:
+        problems.append(f"view is {options.view!r} for a 16 bit image; only those of the camera have 16 bit")
+    for name, known in (("families", FAMILIES), ("colonies", COLONIES)):
+        strange = [value for value in getattr(options, name) if value not in known]
+        if strange:
+            problems.append(f"{name} holds {', '.join(map(repr, strange))}, not only names of {', '.join(known)}")
+    if not options.families:
+        problems.append("families is empty")
+    if options.colony_share > 0 and not options.colonies:
+        problems.append(f"colony_share is {options.colony_share}, but colonies is empty")
+    return problems
 
 
 def _range_problems(options: FieldOptions) -> list[str]:
@@ -130,117 +201,3 @@ def _range_problems(options: FieldOptions) -> list[str]:
     if not (math.isfinite(longest) and 16 <= shortest <= longest):
         problems.append(f"length_px is {options.length_px}, not a range from 16 px upwards")
     return problems
-
-
-# Empty backgrounds of phase-contrast photographs: slate, blue-grey, greenish, brownish.
-_PHASE_BACKGROUNDS = (
-    (0.37, 0.39, 0.44),
-    (0.30, 0.33, 0.36),
-    (0.40, 0.44, 0.52),
-    (0.33, 0.38, 0.39),
-    (0.41, 0.41, 0.39),
-    (0.27, 0.27, 0.32),
-    (0.36, 0.37, 0.50),
-)
-_BRIGHT_BACKGROUNDS = (
-    (0.80, 0.76, 0.78),
-    (0.78, 0.78, 0.78),
-    (0.86, 0.85, 0.80),
-    (0.70, 0.75, 0.80),
-    (0.88, 0.84, 0.72),
-    (0.66, 0.64, 0.62),
-    (0.75, 0.80, 0.74),
-)
-
-
-def draw_options(
-    rng: np.random.Generator,
-    height: int = 640,
-    width: int = 640,
-    *,
-    needle_weight: float = 0.33,
-    modality: Modality | None = None,
-) -> FieldOptions:
-    """Draw a plausible field description: the training distribution.
-
-    Parameters
-    ----------
-    rng
-        Source of chance; two generators in the same state draw the same description.
-    height, width
-        Size of the field in pixels.
-    needle_weight
-        Share, 0 to 1, of fields that are phase contrast full of needles and needle chains.
-    modality
-        Fixes the modality; None draws it.
-
-    Returns
-    -------
-    FieldOptions
-        A valid description.
-    """
-    needles = bool(rng.random() < needle_weight)
-    drawn: Modality
-    drawn = "phase-contrast" if needles else MODALITIES[int(rng.choice(3, p=(0.50, 0.28, 0.22)))]
-    if modality is not None:
-        drawn = modality
-    colour = bool(rng.random() < {"bright-field": 0.7, "dic": 0.3, "phase-contrast": 0.8}[drawn])
-    # The longest specimens may exceed the frame; the field's size sets what "long" means.
-    extent = float(max(height, width))
-    if needles:
-        lengths = (max(16.0, 0.12 * extent), max(30.0, 1.4 * extent))
-    else:
-        shortest = float(rng.choice((26.0, 40.0, 70.0)))
-        lengths = (shortest, max(shortest, float(rng.uniform(0.25, 1.1)) * extent))
-    crowd = float(rng.random())
-    area_ratio = height * width / 640**2
-    # Lengths grow with the field: a larger one shows the same stretch of slide, not more specimens.
-    most = int(np.clip((8 if needles else 16) * crowd * min(area_ratio, 1.6) + 1, 1, 100))
-    if not needles and rng.random() < 0.08:
-        most = int(np.clip(40 * area_ratio, 1, 100))
-        lengths = (lengths[0], max(lengths[0], min(lengths[1], 0.25 * extent)))
-    fewest = 0 if rng.random() < 0.06 else min(1, most)
-    if rng.random() < 0.04:
-        most = 0
-        fewest = 0
-    bit_depth = 16 if rng.random() < 0.1 else 8
-    quality = int(rng.integers(55, 97)) if bit_depth == 8 and rng.random() < 0.5 else None
-    return FieldOptions(
-        height=height,
-        width=width,
-        pixel_size_um=float(np.exp(rng.uniform(math.log(0.06), math.log(0.4)))),
-        modality=drawn,
-        specimens=(fewest, most),
-        length_px=lengths,
-        debris=float(rng.beta(2.2, 1.3)) if needles else float(rng.beta(1.2, 1.6)),
-        needle_share=float(rng.uniform(0.8, 1.0)) if needles else float(rng.uniform(0.02, 0.3)),
-        chain_share=float(rng.uniform(0.2, 0.8)) if needles else float(rng.uniform(0.0, 0.2)),
-        living_share=float(rng.uniform(0.4, 1.0)) if needles else float(rng.beta(0.7, 1.8)),
-        colour=colour,
-        bit_depth=bit_depth,
-        jpeg_quality=quality,
-        contrast=float(np.clip(rng.lognormal(-0.1, 0.4), 0.25, 2.5)),
-        defocus=float(rng.beta(1.8, 1.8)) if needles else float(rng.beta(1.2, 2.2)),
-        blur_px=float(rng.uniform(0.6, 1.9)),
-        noise=float(np.exp(rng.uniform(math.log(0.002), math.log(0.03)))),
-        background=_draw_background(rng, drawn, colour),
-        uneven_light=float(rng.beta(1.3, 2.0)),
-        scale_bar=bool(rng.random() < 0.12),
-        caption=bool(rng.random() < 0.06),
-    )
-
-
-def _draw_background(rng: np.random.Generator, modality: Modality, colour: bool) -> tuple[float, float, float]:
-    """Draw the colour of the empty slide."""
-    if modality == "phase-contrast":
-        base = np.array(_PHASE_BACKGROUNDS[int(rng.integers(len(_PHASE_BACKGROUNDS)))])
-        base = base * rng.uniform(0.65, 1.25)
-    elif modality == "dic":
-        base = np.full(3, rng.uniform(0.35, 0.65))
-        base = base * (1 + 0.06 * rng.standard_normal(3))
-    else:
-        base = np.array(_BRIGHT_BACKGROUNDS[int(rng.integers(len(_BRIGHT_BACKGROUNDS)))])
-        base = base * rng.uniform(0.75, 1.08)
-    base = base * (1 + 0.025 * rng.standard_normal(3)) if colour else np.full(3, base.mean())
-    red, green, blue = np.clip(base, 0.1, 0.95)
-    return float(red), float(green), float(blue)

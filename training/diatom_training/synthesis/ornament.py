@@ -12,7 +12,7 @@ from diatom_training.synthesis.outlines import Outline
 from diatom_training.synthesis.patches import Grid
 
 # Striae in 10 µm, as (fewest, most).
-_STRIAE: dict[str, tuple[float, float]] = {
+STRIAE: dict[str, tuple[float, float]] = {
     "naviculoid": (7.0, 28.0),
     "cymbelloid": (7.0, 18.0),
     "gomphonemoid": (8.0, 18.0),
@@ -22,6 +22,12 @@ _STRIAE: dict[str, tuple[float, float]] = {
     "eunotioid": (9.0, 20.0),
     "surirelloid": (14.0, 30.0),
     "centric": (6.0, 22.0),
+    "cross-shaped": (5.0, 18.0),
+    "three-armed": (4.0, 16.0),
+    "diploneioid": (5.0, 16.0),
+    "sigmoid": (14.0, 28.0),
+    "arcuate": (9.0, 24.0),
+    "undulate": (8.0, 22.0),
 }
 
 
@@ -73,9 +79,9 @@ def valve_phase(
         Radians of green light.
     """
     width = outline.width
-    phase = _shell(rng, grid, width, relief)
-    across, half = _transverse(outline, grid)
-    striae_um = 10.0 / rng.uniform(*_STRIAE[family])
+    phase = shell_phase(rng, grid, width, relief)
+    across, half = across_valve(outline, grid)
+    striae_um = 10.0 / rng.uniform(*STRIAE[family])
     period = striae_um / pixel_size_um
     if family == "centric":
         phase += _centric_ornament(rng, grid, 0.5 * width, period, relief)
@@ -89,8 +95,8 @@ def girdle_phase(
 ) -> FloatMap:
     """Phase of a frustule in girdle view: valve mantles, girdle bands, short marginal striae."""
     width = outline.width
-    phase = _shell(rng, grid, width, relief)
-    across, _ = _transverse(outline, grid)
+    phase = shell_phase(rng, grid, width, relief)
+    across, _ = across_valve(outline, grid)
     apart = np.abs(across)
     # Mantle edges, then a few bands near the middle.
     lines = [float(rng.uniform(0.45, 0.75))]
@@ -100,7 +106,7 @@ def girdle_phase(
         strength = np.float32(relief.rim * rng.uniform(0.2, 0.7))
         phase += strength * np.exp(-(((apart - line) / spread) ** 2))
     period = 10.0 / rng.uniform(8, 22) / pixel_size_um
-    visible = _resolved(period)
+    visible = resolvable(period)
     if visible > 0:
         wave = np.cos(np.float32(2 * math.pi / period) * grid.x)
         phase += np.float32(0.4 * relief.striae * visible) * wave * (apart > lines[0])
@@ -118,7 +124,7 @@ def content_maps(
         Both (h, w) float32; phase in radians, absorption for a brown tint.
     """
     h, w = grid.depth.shape
-    across, _ = _transverse(outline, grid)
+    across, _ = across_valve(outline, grid)
     t = grid.x / np.float32(0.5 * outline.length)
     reach, gap = rng.uniform(0.3, 0.9), rng.uniform(0.0, 0.12)
     soft = np.float32(0.06)
@@ -133,7 +139,7 @@ def content_maps(
     return phase.astype(np.float32), (0.3 * mass + 0.12 * droplets).astype(np.float32)
 
 
-def _shell(rng: np.random.Generator, grid: Grid, width: float, relief: Relief) -> FloatMap:
+def shell_phase(rng: np.random.Generator, grid: Grid, width: float, relief: Relief) -> FloatMap:
     """Silica without ornament: an arched plate whose mantle stands on edge along the rim."""
     rim = np.float32(max(0.8, min(2.6, 0.035 * width)))
     plate = np.sqrt(np.clip(grid.depth / np.float32(0.5 * width + 0.5), 0, 1))
@@ -145,7 +151,7 @@ def _shell(rng: np.random.Generator, grid: Grid, width: float, relief: Relief) -
     return np.asarray(phase * (1 + 0.07 * stains), dtype=np.float32)
 
 
-def _transverse(outline: Outline, grid: Grid) -> tuple[FloatMap, FloatMap]:
+def across_valve(outline: Outline, grid: Grid) -> tuple[FloatMap, FloatMap]:
     """Position across the valve, -1..1 between the margins, and the half-width (1, w) in px."""
     top = np.interp(grid.x[0], outline.x, outline.top)
     bottom = np.interp(grid.x[0], outline.x, outline.bottom)
@@ -154,7 +160,7 @@ def _transverse(outline: Outline, grid: Grid) -> tuple[FloatMap, FloatMap]:
     return np.asarray((grid.y - middle) / half, dtype=np.float32), half
 
 
-def _resolved(period_px: float) -> float:
+def resolvable(period_px: float) -> float:
     """How much of a pattern the image can resolve: none below two pixels."""
     return float(np.clip((period_px - 2.0) / 2.0, 0, 1))
 
@@ -178,7 +184,7 @@ def _pennate_ornament(
     axis = float(rng.uniform(-0.1, 0.1))
     if family == "cymbelloid":
         axis = float(rng.uniform(-0.45, -0.1))
-    visible = _resolved(period)
+    visible = resolvable(period)
     if visible > 0 and relief.striae > 0:
         radiate = float(rng.uniform(-0.1, 0.5)) if not keeled else 0.0
         lean = np.float32(radiate * 0.5 * width) * np.tanh(3 * t) * (across - axis) ** 2
@@ -194,7 +200,7 @@ def _pennate_ornament(
         phase += np.float32(relief.striae * visible * 0.5) * wave * strips
     if keeled:
         phase += _keel(rng, grid, across, half, width, relief, period)
-    elif family in ("naviculoid", "cymbelloid", "gomphonemoid"):
+    elif family in ("naviculoid", "cymbelloid", "gomphonemoid", "sigmoid", "undulate"):
         phase += _raphe(rng, grid, across - axis, half, t, relief)
     elif family == "surirelloid":
         phase += _costae(rng, grid, across, t, width, length, relief)
@@ -242,7 +248,7 @@ def _keel(
     keel = np.exp(-((distance / spread) ** 2))
     period = stria_period * float(rng.uniform(2.0, 3.5))
     fibulae = np.cos(np.float32(2 * math.pi / period) * grid.x + np.float32(rng.uniform(0, 6.28)))
-    strength = np.float32(relief.raphe) * (0.4 + 0.6 * _resolved(period) * np.clip(fibulae, 0, 1))
+    strength = np.float32(relief.raphe) * (0.4 + 0.6 * resolvable(period) * np.clip(fibulae, 0, 1))
     return np.asarray(strength * keel, dtype=np.float32)
 
 
@@ -271,7 +277,7 @@ def _centric_ornament(rng: np.random.Generator, grid: Grid, radius: float, perio
     rho = r / np.float32(radius)
     period = max(period, 2.0)
     kind = int(rng.integers(3))
-    visible = _resolved(period)
+    visible = resolvable(period)
     if kind == 0:
         k = np.float32(2 * math.pi / period)
         turn = rng.uniform(0, math.pi / 3)

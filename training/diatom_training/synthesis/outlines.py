@@ -1,38 +1,13 @@
-"""Outlines of the shape families, as two margins over the apical axis."""
+"""Outlines of specimens: closed polygons, and what happens to them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from diatom_training.synthesis.noise_maps import Points
-
-FAMILIES: tuple[str, ...] = (
-    "naviculoid",
-    "cymbelloid",
-    "gomphonemoid",
-    "nitzschioid",
-    "needle",
-    "fragilarioid",
-    "eunotioid",
-    "surirelloid",
-    "centric",
-)
-
-# Length over width of valves, as (smallest, largest).
-_ASPECTS: dict[str, tuple[float, float]] = {
-    "naviculoid": (1.8, 7.0),
-    "cymbelloid": (2.2, 6.0),
-    "gomphonemoid": (2.2, 6.5),
-    "nitzschioid": (4.0, 14.0),
-    "needle": (13.0, 50.0),
-    "fragilarioid": (2.5, 12.0),
-    "eunotioid": (3.0, 12.0),
-    "surirelloid": (1.25, 3.2),
-    "centric": (1.0, 1.0),
-}
+from napari_diatom.core import geometry
 
 _SAMPLES = 181
 
@@ -46,16 +21,25 @@ class Outline:
     x
         (n,) apical positions in pixels, rising, centred on 0.
     top, bottom
-        (n,) margins in pixels, ``top >= bottom``.
-    start_edge, end_edge
-        Optional (m, 2) jagged lines that replace the apices of broken valves.
+        (n,) outermost margins in pixels, ``top >= bottom``.
+    ring
+        Optional (m, 2) corners of the closed outline where two margins over ``x`` do not describe it: valves with
+        arms, strongly curved or broken ones. ``top`` and ``bottom`` are its envelope.
     """
 
     x: Points
     top: Points
     bottom: Points
-    start_edge: Points | None = None
-    end_edge: Points | None = None
+    ring: Points | None = None
+
+    @staticmethod
+    def of_ring(ring: Points) -> Outline:
+        """Return the outline of a closed ring, (m, 2), centred on the middle of its bounds."""
+        ring = ring - 0.5 * (ring.min(axis=0) + ring.max(axis=0))
+        half = float(ring[:, 0].max())
+        x = -half * np.cos(np.linspace(0.0, np.pi, _SAMPLES))
+        top, bottom = _envelope(ring, x)
+        return Outline(x, top, bottom, ring)
 
     @property
     def length(self) -> float:
@@ -69,130 +53,30 @@ class Outline:
 
     def polygon(self) -> Points:
         """Corners of the closed outline, (n, 2) as x and y in pixels."""
+        if self.ring is not None:
+            return self.ring
         upper = np.column_stack([self.x, self.top])
         lower = np.column_stack([self.x, self.bottom])[::-1]
-        parts = [upper]
-        if self.end_edge is not None:
-            parts.append(self.end_edge)
-        parts.append(lower)
-        if self.start_edge is not None:
-            parts.append(self.start_edge)
-        return np.concatenate(parts)
+        return np.concatenate([upper, lower])
+
+    def mirrored(self) -> Outline:
+        """Return the outline seen from the other side, top and bottom swapped."""
+        ring = None if self.ring is None else self.ring * (1.0, -1.0)
+        return Outline(self.x, -self.bottom, -self.top, ring)
 
 
-def draw_width(rng: np.random.Generator, family: str, length_px: float) -> float:
-    """Draw the width in pixels of a valve of ``family`` with the given length."""
-    low, high = _ASPECTS[family]
-    share = rng.random()
-    if family == "needle":
-        # Most needles are slender ones.
-        share = math.sqrt(share)
-    aspect = low * (high / low) ** share
-    # Narrower than this, a valve looks like a hair.
-    floor = 6.0 if family == "needle" else 8.0
-    return float(min(length_px, max(length_px / aspect, floor)))
-
-
-def draw_valve_outline(rng: np.random.Generator, family: str, length_px: float, width_px: float) -> Outline:
-    """Draw the outline of a valve.
-
-    Parameters
-    ----------
-    rng
-        Source of chance.
-    family
-        One of :data:`FAMILIES`.
-    length_px, width_px
-        Apical length and transapical width in pixels.
-
-    Returns
-    -------
-    Outline
-        Of that length and, but for bent ones, that width.
-    """
-    # Cosine spacing puts samples where the margins turn: at the apices.
-    t = -np.cos(np.linspace(0.0, math.pi, _SAMPLES))
-    half = 0.5 * width_px
-    aspect = length_px / width_px
-    middle = np.zeros_like(t)
-    lower_share = 1.0
-    if family == "centric":
-        shape = np.sqrt(np.clip(1 - t**2, 0, 1))
-    elif family == "needle":
-        shape = _needle_shape(rng, t, aspect)
-        bend = rng.choice((0.0, 1.0), p=(0.6, 0.4)) * rng.normal(0, 0.012) * length_px
-        middle = bend * (t**2 - 0.5)
-        if rng.random() < 0.15:
-            middle = middle + rng.normal(0, 0.012) * length_px * np.sin(math.pi * t)
-    elif family == "nitzschioid":
-        shape = _superellipse(t, rng.uniform(2.0, 6.0), rng.uniform(0.7, 1.0))
-        shape = _with_ends(rng, t, shape, aspect, 0.5)
-        if rng.random() < 0.25:
-            middle = rng.normal(0, 0.35) * width_px * np.sin(math.pi * t)
-    elif family == "fragilarioid":
-        shape = _superellipse(t, rng.uniform(5.0, 16.0), rng.uniform(0.45, 0.7))
-        shape = shape * (1 + rng.uniform(-0.25, 0.35) * np.exp(-((t / 0.18) ** 2)))
-        shape = _with_ends(rng, t, shape, aspect, 0.35)
-    elif family == "eunotioid":
-        shape = _superellipse(t, rng.uniform(4.0, 12.0), rng.uniform(0.45, 0.6))
-        middle = -rng.uniform(0.25, 0.9) * width_px * (t**2 - 0.5)
-        if rng.random() < 0.3:
-            waves = int(rng.integers(2, 5))
-            shape = shape * (1 + 0.08 * np.cos(waves * math.pi * t))
-    elif family == "surirelloid":
-        shape = _superellipse(t + rng.uniform(0.0, 0.25) * (1 - t**2), 2.3, 0.5)
-        shape = shape * (1 - rng.uniform(0, 0.12) * np.exp(-((t / 0.3) ** 2)))
-    elif family == "gomphonemoid":
-        skew = rng.uniform(0.15, 0.4)
-        shape = _superellipse(t + skew * (1 - t**2), rng.uniform(1.8, 2.8), rng.uniform(0.6, 1.0))
-        shape = _with_ends(rng, t, shape, aspect, 0.3)
-    elif family == "cymbelloid":
-        shape = _superellipse(t, rng.uniform(1.9, 2.6), rng.uniform(0.55, 0.95))
-        shape = _with_ends(rng, t, shape, aspect, 0.3)
-        lower_share = rng.uniform(0.05, 0.55)
-    else:
-        shape = _superellipse(t, rng.uniform(1.7, 3.5), rng.uniform(0.5, 1.0))
-        shape = _with_ends(rng, t, shape, aspect, 0.5)
-    shape = shape / shape.max()
-    # Living shapes are never symmetric to the pixel.
-    wobble = 1 + 0.008 * np.cumsum(rng.standard_normal(_SAMPLES)) / math.sqrt(_SAMPLES)
-    top = middle + 2 * half * shape / (1 + lower_share) * wobble
-    bottom = middle - 2 * half * shape * lower_share / (1 + lower_share)
-    centre = 0.5 * (top.max() + bottom.min())
-    x = 0.5 * length_px * t
-    return Outline(x, np.maximum(top, bottom) - centre, bottom - centre)
-
-
-def draw_girdle_outline(rng: np.random.Generator, family: str, length_px: float, depth_px: float) -> Outline:
-    """Draw the rectangle-like outline of a frustule in girdle view.
-
-    Parameters
-    ----------
-    rng
-        Source of chance.
-    family
-        One of :data:`FAMILIES`; gomphonemoids are wedges.
-    length_px
-        Extent along the apical axis (the diameter of centrics) in pixels.
-    depth_px
-        Extent along the pervalvar axis in pixels.
-
-    Returns
-    -------
-    Outline
-    """
-    t = -np.cos(np.linspace(0.0, math.pi, _SAMPLES))
-    shape = _superellipse(t, rng.uniform(8.0, 40.0), rng.uniform(0.35, 0.6))
-    shape = shape * (1 + rng.uniform(-0.14, 0.12) * (t**2))
-    if family == "gomphonemoid":
-        shape = shape * (1 + rng.uniform(0.25, 0.5) * t)
-    bend = 0.0
-    if family in ("cymbelloid", "eunotioid", "needle"):
-        bend = rng.normal(0, 0.08) * depth_px
-    shape = shape / shape.max()
-    middle = bend * (t**2 - 0.5)
-    half = 0.5 * depth_px
-    return Outline(0.5 * length_px * t, middle + half * shape, middle - half * shape)
+def _envelope(ring: Points, x: Points) -> tuple[Points, Points]:
+    """Return the highest and the lowest point of a ring at each of ``x``."""
+    (x0, y0), (x1, y1) = ring.T, np.roll(ring, -1, axis=0).T
+    span = np.where(x1 == x0, 1.0, x1 - x0)
+    share = (x[:, None] - x0) / span
+    crossed = (share >= 0) & (share <= 1) & (x1 != x0)
+    y = y0 + share * (y1 - y0)
+    top = np.where(crossed, y, -np.inf).max(axis=1)
+    bottom = np.where(crossed, y, np.inf).min(axis=1)
+    # Rounding may leave the apices themselves without a crossing.
+    found = np.isfinite(top)
+    return np.interp(x, x[found], top[found]), np.interp(x, x[found], bottom[found])
 
 
 def deformed(rng: np.random.Generator, outline: Outline) -> Outline:
@@ -207,6 +91,11 @@ def deformed(rng: np.random.Generator, outline: Outline) -> Outline:
         bump += rng.normal(0, 0.16) * depth * np.exp(-(((t - where) / spread) ** 2))
     bump *= np.clip((outline.top - outline.bottom) / width, 0, 1)
     bend = rng.normal(0, 0.25) * depth * np.exp(-(((t - rng.uniform(-0.5, 0.5)) / 0.4) ** 2))
+    if outline.ring is not None:
+        x, y = outline.ring.T
+        above = y > np.interp(x, outline.x, 0.5 * (outline.top + outline.bottom))
+        moved = y + np.interp(x, outline.x, bend) + 0.5 * np.interp(x, outline.x, bump) * above
+        return Outline.of_ring(np.column_stack([x, moved]))
     top = outline.top + bend + np.maximum(bump, -0.3 * width)
     bottom = outline.bottom + bend
     return Outline(outline.x, np.maximum(top, bottom), bottom)
@@ -218,6 +107,9 @@ def broken(rng: np.random.Generator, outline: Outline, kept_share: float) -> Out
     The broken edge is jagged and oblique; the kept piece is centred on its own middle.
     """
     x_break = outline.x[0] + kept_share * outline.length
+    if outline.ring is not None:
+        reach = 2 * (outline.length + outline.width)
+        return Outline.of_ring(geometry.clip_polygon(outline.ring, -reach, -reach, x_break, reach))
     keep = outline.x < x_break
     top_at, bottom_at = (float(np.interp(x_break, outline.x, side)) for side in (outline.top, outline.bottom))
     steps = int(rng.integers(4, 9))
@@ -229,47 +121,11 @@ def broken(rng: np.random.Generator, outline: Outline, kept_share: float) -> Out
     along = np.maximum(along, outline.x[0] + 0.5 * kept_share * outline.length)
     x = np.append(outline.x[keep], x_break)
     centre = 0.5 * (x[0] + x[-1])
-    piece = Outline(
-        x - centre,
-        np.append(outline.top[keep], top_at),
-        np.append(outline.bottom[keep], bottom_at),
-        end_edge=np.column_stack([along - centre, across]),
-    )
+    edge = np.column_stack([along - centre, across])
+    top, bottom = np.append(outline.top[keep], top_at), np.append(outline.bottom[keep], bottom_at)
+    piece = Outline(x - centre, top, bottom)
     if rng.random() < 0.5:
-        return piece
-    return Outline(
-        -piece.x[::-1],
-        piece.top[::-1],
-        piece.bottom[::-1],
-        start_edge=np.asarray(piece.end_edge)[::-1] * (-1.0, 1.0),
-    )
-
-
-def _superellipse(t: Points, power: float, root: float) -> Points:
-    """Half-width profile (1 - |t|^power)^root."""
-    return np.asarray(np.clip(1 - np.abs(t) ** power, 0, 1) ** root)
-
-
-def _needle_shape(rng: np.random.Generator, t: Points, aspect: float) -> Points:
-    """Half-width of a needle: spindles to nearly linear ones, ends sharp, blunt or capitate."""
-    shape = _superellipse(t, math.exp(rng.uniform(math.log(1.3), math.log(10))), rng.uniform(0.6, 1))
-    # A fine tip still has the thickness of two valves.
-    blunt = rng.uniform(0.12, 0.4) * np.clip((1 - np.abs(t)) * aspect, 0, 1) ** 0.5
-    shape = np.maximum(shape, blunt)
-    return _with_ends(rng, t, shape, aspect, 0.15)
-
-
-def _with_ends(rng: np.random.Generator, t: Points, shape: Points, aspect: float, chance: float) -> Points:
-    """Give a profile rostrate or capitate ends, with the given chance."""
-    if rng.random() >= chance:
-        return shape
-    end = rng.uniform(0.2, 0.45)
-    radius = end / aspect * rng.uniform(1.0, 1.6)
-    reach = 1 - radius * rng.uniform(1.0, 2.2)
-    body = np.interp(t / reach, t, shape, left=0.0, right=0.0)
-    from_tip = np.clip((np.abs(t) - (1 - radius)) / radius, -1, 1)
-    ball = end * np.sqrt(np.clip(1 - from_tip**2, 0, 1))
-    neck = rng.uniform(0.6, 1.05) * end * (np.abs(t) < 1 - radius)
-    blend = 6.0
-    joined = (body**blend + np.maximum(ball, neck) ** blend) ** (1 / blend)
-    return np.asarray(joined)
+        corners = piece.polygon()
+        return replace(piece, ring=np.concatenate([corners[: len(x)], edge, corners[len(x) :]]))
+    turned = Outline(-piece.x[::-1], top[::-1], bottom[::-1])
+    return replace(turned, ring=np.concatenate([turned.polygon(), edge[::-1] * (-1.0, 1.0)]))

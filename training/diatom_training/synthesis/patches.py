@@ -22,7 +22,7 @@ WARM = (1.06, 0.97, 0.74)
 
 
 @dataclass(frozen=True)
-class Patch:
+class PhasePatch:
     """What one object does to a wave that passes it, sampled on its own grid.
 
     Attributes

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.synthesis.camera import exposed, recorded
+from diatom_training.synthesis.crusts import lay_dark_grains, scatter_crusts
 from diatom_training.synthesis.debris import scatter_debris
-from diatom_training.synthesis.options import FieldOptions
+from diatom_training.synthesis.eyepiece import draw_field_stop, through_eyepiece
+from diatom_training.synthesis.options import DARK, FieldOptions
 from diatom_training.synthesis.scene import draw_scene
 from diatom_training.synthesis.specimens import lay_specimen
 from diatom_training.synthesis.truth import gather_truth
@@ -53,11 +55,12 @@ def render_field(options: FieldOptions, seed: int) -> RenderedField:
     RenderedField
     """
     # One stream of chance per subject: debris drawn longer must not move the specimens.
-    streams = np.random.SeedSequence(seed).spawn(5)
-    scene_rng, relief_rng, debris_rng, optics_rng, camera_rng = (
+    streams = np.random.SeedSequence(seed).spawn(7)
+    scene_rng, relief_rng, debris_rng, optics_rng, camera_rng, crust_rng, eyepiece_rng = (
         np.random.Generator(np.random.PCG64(s)) for s in streams
     )
-    scene = draw_scene(scene_rng, options)
+    stop = draw_field_stop(eyepiece_rng, options.height, options.width) if options.view == "eyepiece" else None
+    scene = draw_scene(scene_rng, options, stop)
     field = WaveField(options.height, options.width, 3 if options.colour else 1)
     for specimen in scene:
         lay_specimen(relief_rng, field, specimen, options)
@@ -69,9 +72,21 @@ def render_field(options: FieldOptions, seed: int) -> RenderedField:
         pixel_size_um=options.pixel_size_um,
         strength=math.sqrt(options.contrast),
     )
-    intensity = image_intensity(field.wave(), _draw_microscope(optics_rng, options))
+    if options.crusts > 0:
+        scatter_crusts(
+            crust_rng,
+            field,
+            amount=options.crusts,
+            defocus=options.defocus,
+            strength=math.sqrt(options.contrast),
+        )
+    if options.under_grains > 0:
+        lay_dark_grains(crust_rng, field, scene, options.under_grains)
+    intensity = image_intensity(field.wave(), _draw_microscope(optics_rng, options), field.glow)
     image = exposed(camera_rng, intensity, options)
-    truth = gather_truth(scene, image.mean(axis=-1), options.noise)
+    if stop is not None:
+        image = through_eyepiece(eyepiece_rng, image, stop)
+    truth = gather_truth(scene, image.mean(axis=-1), options.noise, options.classes, stop, options.modality in DARK)
     return RenderedField(recorded(camera_rng, image, options), truth, options, seed)
 
 

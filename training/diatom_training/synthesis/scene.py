@@ -1,4 +1,4 @@
-"""Which specimens lie where: single ones, step chains, ribbons, filaments."""
+"""Which specimens lie where: single ones, step chains, ribbons, filaments, and colonies."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from diatom_training.synthesis.colonies import draw_colony
+from diatom_training.synthesis.eyepiece import FieldStop
+from diatom_training.synthesis.families import draw_girdle_outline
 from diatom_training.synthesis.noise_maps import Points
 from diatom_training.synthesis.options import FieldOptions
-from diatom_training.synthesis.outlines import FAMILIES, draw_girdle_outline
-from diatom_training.synthesis.specimens import Specimen, draw_specimen
+from diatom_training.synthesis.specimens import LaidSpecimen, draw_specimen, moved
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import draw_polygon
 
@@ -49,7 +51,7 @@ class Crowding:
         return mask
 
 
-def draw_scene(rng: np.random.Generator, options: FieldOptions) -> list[Specimen]:
+def draw_scene(rng: np.random.Generator, options: FieldOptions, stop: FieldStop | None = None) -> list[LaidSpecimen]:
     """Draw the specimens of a field and where they lie.
 
     Parameters
@@ -58,36 +60,40 @@ def draw_scene(rng: np.random.Generator, options: FieldOptions) -> list[Specimen
         Source of chance.
     options
         What the field shows.
+    stop
+        Round edge of the visible field, if it has one.
 
     Returns
     -------
-    list of Specimen
+    list of LaidSpecimen
         Not more than the upper end of ``options.specimens``.
     """
     wanted = int(rng.integers(options.specimens[0], options.specimens[1] + 1))
     crowding = Crowding(options)
-    scene: list[Specimen] = []
+    scene: list[LaidSpecimen] = []
     # Specimens of one slide resemble each other: a few kinds make up most of a field.
-    kinds = rng.dirichlet(np.full(len(FAMILIES), 0.7))
-    kinds[FAMILIES.index("needle")] = 0
-    kinds = kinds / kinds.sum()
+    kinds = rng.dirichlet(np.full(len(options.families), 0.7))
+    kinds[[family == "needle" for family in options.families]] = 0
+    kinds = kinds / kinds.sum() if kinds.any() else np.full(len(kinds), 1 / len(kinds))
     seen = 0
     # Groups may come to lie outside; a bound keeps odd descriptions from running on.
     for _ in range(3 * wanted):
         if seen >= wanted:
             break
         group = _draw_group(rng, options, kinds, wanted - seen)
-        placed = _placed(rng, group, options, crowding)
+        placed = _placed(rng, group, options, crowding, stop)
         crowding.take([s.polygon() for s in placed])
         scene += placed
-        seen += sum(_in_frame(s, options) for s in placed)
+        seen += sum(_in_frame(s, options, stop) for s in placed)
     return scene
 
 
-def _in_frame(specimen: Specimen, options: FieldOptions) -> bool:
+def _in_frame(specimen: LaidSpecimen, options: FieldOptions, stop: FieldStop | None) -> bool:
     """Whether enough of a specimen lies in the frame to count it."""
     whole = specimen.polygon()
     inside = geometry.clip_polygon(whole, -0.5, -0.5, options.width - 0.5, options.height - 0.5)
+    if stop is not None and len(inside) > 2:
+        inside = stop.clipped(inside)
     return len(inside) > 2 and geometry.polygon_area(inside) > 0.2 * geometry.polygon_area(whole)
 
 
@@ -96,14 +102,14 @@ def _draw_group(
     options: FieldOptions,
     kinds: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
     room: int,
-) -> list[Specimen]:
+) -> list[LaidSpecimen]:
     """Draw a single specimen or a chain of at most ``room`` cells, around the origin."""
+    if options.colony_share and rng.random() < options.colony_share:
+        kind = options.colonies[int(rng.integers(len(options.colonies)))]
+        return draw_colony(rng, kind, _draw_length(rng, options), options, room)
     needle = bool(rng.random() < options.needle_share)
-    family = "needle" if needle else FAMILIES[int(rng.choice(len(FAMILIES), p=kinds))]
-    shortest, longest = options.length_px
-    longest = max(shortest, min(longest, 500 / options.pixel_size_um))
-    length = math.exp(rng.uniform(math.log(shortest), math.log(longest)))
-    specimen = draw_specimen(rng, family, length, options)
+    family = "needle" if needle else options.families[int(rng.choice(len(options.families), p=kinds))]
+    specimen = draw_specimen(rng, family, _draw_length(rng, options), options)
     chained = room > 1 and bool(rng.random() < options.chain_share)
     if not chained or specimen.status in ("broken", "teratological"):
         return [specimen]
@@ -116,7 +122,14 @@ def _draw_group(
     return [specimen]
 
 
-def _step_chain(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+def _draw_length(rng: np.random.Generator, options: FieldOptions) -> float:
+    """Draw a length in pixels; no diatom is much longer than half a millimetre."""
+    shortest, longest = options.length_px
+    longest = max(shortest, min(longest, 500 / options.pixel_size_um))
+    return math.exp(rng.uniform(math.log(shortest), math.log(longest)))
+
+
+def _step_chain(rng: np.random.Generator, cell: LaidSpecimen, count: int) -> list[LaidSpecimen]:
     """Needles joined by their overlapping tips, as in Pseudo-nitzschia."""
     overlap = rng.uniform(0.04, 0.16)
     side = cell.outline.width * rng.uniform(0.15, 0.55) * (1 if rng.random() < 0.5 else -1)
@@ -129,11 +142,11 @@ def _step_chain(rng: np.random.Generator, cell: Specimen, count: int) -> list[Sp
         across = side * (0.5 * (-1) ** i if alternate else k) + rng.normal(0, 0.4)
         across += 0.5 * bend * pitch * k * k
         mirrored = replace(cell, strength=cell.strength * float(rng.uniform(0.85, 1.15)))
-        chain.append(_moved(mirrored, k * pitch, across, bend * k + rng.normal(0, 0.002)))
+        chain.append(moved(mirrored, k * pitch, across, bend * k + rng.normal(0, 0.002)))
     return chain
 
 
-def _ribbon(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+def _ribbon(rng: np.random.Generator, cell: LaidSpecimen, count: int) -> list[LaidSpecimen]:
     """Cells side by side, mostly in girdle view."""
     if rng.random() < 0.75 and cell.status != "girdle":
         depth = cell.outline.width * rng.uniform(0.45, 1.1)
@@ -143,7 +156,7 @@ def _ribbon(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specim
     pitch = cell.outline.width * rng.uniform(0.95, 1.04)
     slip = rng.normal(0, 0.02) * cell.outline.length
     return [
-        _moved(
+        moved(
             cell,
             slip * (i - (count - 1) / 2) + rng.normal(0, 0.01) * cell.outline.length,
             pitch * (i - (count - 1) / 2),
@@ -153,7 +166,7 @@ def _ribbon(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specim
     ]
 
 
-def _filament(rng: np.random.Generator, cell: Specimen, count: int) -> list[Specimen]:
+def _filament(rng: np.random.Generator, cell: LaidSpecimen, count: int) -> list[LaidSpecimen]:
     """Centric frustules in girdle view, valve to valve."""
     diameter = cell.outline.length
     depth = diameter * rng.uniform(0.35, 0.95)
@@ -162,32 +175,28 @@ def _filament(rng: np.random.Generator, cell: Specimen, count: int) -> list[Spec
         outline = draw_girdle_outline(rng, "centric", diameter, depth)
         member = replace(cell, outline=outline, status="girdle")
         step = depth * rng.uniform(1.0, 1.03) * (i - (count - 1) / 2)
-        pieces.append(_moved(member, 0.0, step, rng.normal(0, 0.01)))
+        pieces.append(moved(member, 0.0, step, rng.normal(0, 0.01)))
     return pieces
 
 
-def _moved(specimen: Specimen, along: float, across: float, turn: float) -> Specimen:
-    """Shift a specimen in its own frame and turn it."""
-    cos, sin = math.cos(specimen.angle), math.sin(specimen.angle)
-    return replace(
-        specimen,
-        x=specimen.x + cos * along - sin * across,
-        y=specimen.y + sin * along + cos * across,
-        angle=specimen.angle + float(turn),
-    )
-
-
 def _placed(
-    rng: np.random.Generator, group: list[Specimen], options: FieldOptions, crowding: Crowding
-) -> list[Specimen]:
+    rng: np.random.Generator,
+    group: list[LaidSpecimen],
+    options: FieldOptions,
+    crowding: Crowding,
+    stop: FieldStop | None,
+) -> list[LaidSpecimen]:
     """Put a group where it overlaps little; some fall across others all the same."""
     tolerance = 0.02 if rng.random() < 0.8 else 0.4
-    best: list[Specimen] = []
+    best: list[LaidSpecimen] = []
     least = math.inf
     for _ in range(_TRIES):
         # A little beyond the frame, so that edges cut some.
         x = rng.uniform(-0.06, 1.06) * options.width
         y = rng.uniform(-0.06, 1.06) * options.height
+        if stop is not None:
+            away, turn = 1.02 * stop.radius * math.sqrt(rng.random()), rng.uniform(0, 2 * math.pi)
+            x, y = stop.x + away * math.cos(turn), stop.y + away * math.sin(turn)
         tried = [replace(s, x=s.x + float(x), y=s.y + float(y)) for s in group]
         overlap = crowding.overlap([s.polygon() for s in tried])
         if overlap < least:

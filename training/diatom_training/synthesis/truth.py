@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from diatom_training.synthesis.eyepiece import FieldStop
 from diatom_training.synthesis.noise_maps import BoolMap, FloatMap, Points
-from diatom_training.synthesis.outlines import FAMILIES
-from diatom_training.synthesis.specimens import Specimen
+from diatom_training.synthesis.specimens import LaidSpecimen
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, STATUSES, CroppedMask, Detections
 from napari_diatom.core.mask_polygons import fill
@@ -21,17 +21,26 @@ _LEAST_VISIBLE = 0.2
 # under which a specimen would escape a careful observer.
 _LEAST_CONTRAST = 0.012
 _LEAST_SIGNAL = 0.5
+# On black: how much brighter the brightest tenth must be than the surroundings, as a share of full scale.
+_LEAST_ON_BLACK = 0.02
 
 
 @dataclass(frozen=True)
 class _Entry:
     box: tuple[float, float, float, float, float]
     mask: CroppedMask
-    specimen: Specimen
+    specimen: LaidSpecimen
     cut: bool
 
 
-def gather_truth(scene: list[Specimen], luminance: FloatMap, noise: float) -> Detections:
+def gather_truth(
+    scene: list[LaidSpecimen],
+    luminance: FloatMap,
+    noise: float,
+    classes: tuple[str, ...],
+    stop: FieldStop | None = None,
+    dark: bool = False,
+) -> Detections:
     """Describe every specimen that can be seen.
 
     Parameters
@@ -42,31 +51,39 @@ def gather_truth(scene: list[Specimen], luminance: FloatMap, noise: float) -> De
         (height, width) image without sensor noise, 0..1.
     noise
         Standard deviation of the sensor noise on the same scale.
+    classes
+        Names of all families that may be among them.
+    stop
+        Round edge of the visible field, if it has one.
+    dark
+        Whether the background is black, on which bright edges alone make a specimen stand out.
 
     Returns
     -------
     Detections
         With masks; scores are 1.
     """
-    entries = [e for e in (_entry(s, luminance.shape) for s in scene) if e is not None]
-    entries = [e for e in entries if _noticeable(e, luminance, noise)]
+    entries = [e for e in (_entry(s, luminance.shape, stop) for s in scene) if e is not None]
+    entries = [e for e in entries if _noticeable(e, luminance, noise, dark)]
     boxes = np.array([e.box for e in entries], np.float64).reshape(-1, 5)
     boxes[:, :2] += 0.5
     return Detections.of(
         boxes,
-        class_ids=[FAMILIES.index(e.specimen.family) for e in entries],
-        classes=FAMILIES,
+        class_ids=[classes.index(e.specimen.family) for e in entries],
+        classes=classes,
         masks=[e.mask for e in entries],
         cut=[CUT_BY_EDGE if e.cut else 0 for e in entries],
         status=[STATUSES.index(e.specimen.status) for e in entries],
     )
 
 
-def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
-    """Box and mask of the part inside the frame, or None when too little of it is."""
+def _entry(specimen: LaidSpecimen, shape: tuple[int, ...], stop: FieldStop | None) -> _Entry | None:
+    """Box and mask of the part inside the frame and the round field, or None when too little of it is."""
     height, width = shape[:2]
     whole = specimen.polygon()
     inside = geometry.clip_polygon(whole, -0.5, -0.5, width - 0.5, height - 0.5)
+    if stop is not None and len(inside) > 2:
+        inside = stop.clipped(inside)
     if len(inside) < 3:
         return None
     seen = geometry.polygon_area(inside)
@@ -78,6 +95,7 @@ def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
         return None
     low, high = whole.min(axis=0), whole.max(axis=0)
     cut = bool(low[0] < -0.5 or low[1] < -0.5 or high[0] > width - 0.5 or high[1] > height - 0.5)
+    cut = cut or (stop is not None and seen < 0.999 * geometry.polygon_area(whole))
     box = _tight_box(inside, _direction(specimen, inside, cut))
     if box[2] < _SHORTEST_PX:
         return None
@@ -88,7 +106,7 @@ def _entry(specimen: Specimen, shape: tuple[int, ...]) -> _Entry | None:
     return _Entry(box, mask, specimen, cut)
 
 
-def _direction(specimen: Specimen, inside: Points, cut: bool) -> float:
+def _direction(specimen: LaidSpecimen, inside: Points, cut: bool) -> float:
     """Direction of the apical axis of what is seen of a specimen."""
     if specimen.family == "centric" and specimen.status != "girdle":
         return 0.0
@@ -119,7 +137,7 @@ def _tight_box(points: Points, angle: float) -> tuple[float, float, float, float
     return float(x), float(y), size[1], size[0], direction + math.pi / 2
 
 
-def _noticeable(entry: _Entry, luminance: FloatMap, noise: float) -> bool:
+def _noticeable(entry: _Entry, luminance: FloatMap, noise: float, dark: bool) -> bool:
     """Whether the specimen stands out from its surroundings."""
     margin = 8
     mask = entry.mask
@@ -136,5 +154,8 @@ def _noticeable(entry: _Entry, luminance: FloatMap, noise: float) -> bool:
         return True
     window = luminance[y0:y1, x0:x1]
     level = float(np.median(window[ring]))
+    if dark:
+        brightest = float(np.quantile(window[grown], 0.9)) - level
+        return brightest > _LEAST_ON_BLACK + noise * math.sqrt(0.15 + level)
     signal = float(np.mean(np.abs(window[grown] - level)))
     return signal > _LEAST_CONTRAST * level and signal > _LEAST_SIGNAL * noise * math.sqrt(level)

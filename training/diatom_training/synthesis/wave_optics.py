@@ -2,7 +2,7 @@
 
 Objects multiply a plane wave by ``exp(i phase - absorption)``. Those out of focus are propagated on
 their own patch (Fresnel, damped for a light source of finite size), which gives rings and fringes.
-The whole wave is then imaged in bright field, DIC or phase contrast.
+The whole wave is then imaged in bright field, DIC, phase contrast or dark field.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from diatom_training.synthesis.dark_light import fluorescent_light, scattered_light
 from diatom_training.synthesis.noise_maps import FloatMap, blurred
 from diatom_training.synthesis.options import Modality
-from diatom_training.synthesis.patches import DISPERSION, Patch
+from diatom_training.synthesis.patches import DISPERSION, PhasePatch
 
 ComplexMap = NDArray[np.complex64]
 
@@ -51,8 +52,9 @@ class WaveField:
         self._phase = np.zeros((len(self._colours), height, width), np.float32)
         self._absorption = np.zeros((len(self._colours), height, width), np.float32)
         self._wave = np.ones((len(self._colours), height, width), np.complex64)
+        self.glow: FloatMap | None = None
 
-    def add(self, patch: Patch, x: float, y: float, angle: float, spread: float = 0.0) -> None:
+    def add(self, patch: PhasePatch, x: float, y: float, angle: float, spread: float = 0.0) -> None:
         """Lay an object on the slide.
 
         Parameters
@@ -104,6 +106,20 @@ class WaveField:
             for c, colour in enumerate(self._colours):
                 self._absorption[c, y0 : y0 + h, x0 : x0 + w] += np.float32(tint[colour]) * absorption
 
+    def add_glow(self, patch: PhasePatch, x: float, y: float, angle: float, spread: float = 0.0) -> None:
+        """Let an object shine by itself: ``patch.phase`` is its brightness; the place is that of :meth:`add`."""
+        light = patch.phase
+        if abs(spread) >= _IN_FOCUS:
+            sigma = 0.6 * math.sqrt(abs(spread)) * patch.scale
+            margin = math.ceil(2.5 * sigma)
+            light = blurred(np.pad(light, margin), sigma)
+        warp = _Warp(light.shape, patch.scale, x, y, angle, self.height, self.width)
+        if not warp.visible:
+            return
+        if self.glow is None:
+            self.glow = np.zeros((self.height, self.width), np.float32)
+        self.glow[warp.window] += warp(light)
+
     def wave(self) -> ComplexMap:
         """Return the transmitted wave, (channels, height, width) complex64."""
         for c, phase in enumerate(self._phase):
@@ -115,7 +131,7 @@ class WaveField:
         self._absorption[:] = 0
         return self._wave
 
-    def _propagated(self, patch: Patch, spread: float) -> ComplexMap:
+    def _propagated(self, patch: PhasePatch, spread: float) -> ComplexMap:
         """Return what the out-of-focus object adds to the undisturbed wave, per colour."""
         margin = math.ceil((2.2 * math.sqrt(abs(spread)) + 4) * patch.scale)
         h, w = patch.phase.shape
@@ -224,8 +240,29 @@ class Microscope:
     bias: float
 
 
-def image_intensity(wave: ComplexMap, microscope: Microscope) -> FloatMap:
-    """Intensity in the image plane, (height, width, channels), 1 on the empty background."""
+def image_intensity(wave: ComplexMap, microscope: Microscope, glow: FloatMap | None = None) -> FloatMap:
+    """Intensity in the image plane.
+
+    Parameters
+    ----------
+    wave
+        (channels, height, width) behind the slide.
+    microscope
+        The light path.
+    glow
+        (height, width) brightness of what shines by itself, for fluorescence.
+
+    Returns
+    -------
+    ndarray, (height, width, channels) float32
+        1 on the empty background; in dark field and fluorescence 0.
+    """
+    if microscope.modality == "fluorescence":
+        green = wave[len(wave) // 2]
+        real, imag = np.ascontiguousarray(green.real), np.ascontiguousarray(green.imag)
+        scattered = scattered_light(real, imag, microscope.blur_px + 0.6, microscope.halo_px)
+        glow = np.zeros_like(scattered) if glow is None else glow
+        return fluorescent_light(scattered, glow, microscope.blur_px, len(wave))
     planes = []
     for channel in wave:
         # Views of a complex array are strided; OpenCV wants whole rows.
@@ -234,6 +271,8 @@ def image_intensity(wave: ComplexMap, microscope: Microscope) -> FloatMap:
             planes.append(_bright_field(real, imag, microscope))
         elif microscope.modality == "dic":
             planes.append(_dic(real, imag, microscope))
+        elif microscope.modality == "dark-field":
+            planes.append(scattered_light(real, imag, microscope.blur_px, 0.6 * microscope.halo_px))
         else:
             planes.append(_phase_contrast(real, imag, microscope))
     return np.stack(planes, axis=-1)
