@@ -57,7 +57,7 @@ def layer_path(layer: Any) -> Path | None:
     return None if path is None else Path(os.path.abspath(path))
 
 
-def image_name(layer: Image, others: Iterable[Any] = (), plane: Sequence[int] = ()) -> str:
+def layer_image_name(layer: Image, others: Iterable[Any] = (), plane: Sequence[int] = ()) -> str:
     """Return the name of an image in tables: that of its file if only one layer is open from the file.
 
     Folders before the name distinguish it from the files of ``others``, as in ``slideA/Image_1.jpg``. A plane of a

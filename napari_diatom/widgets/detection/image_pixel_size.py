@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
 from superqt.utils import signals_blocked
 
-from napari_diatom.widgets.common.image_layers import image_name, stated_pixel_size
+from napari_diatom.widgets.common.image_layers import layer_image_name, stated_pixel_size
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pixel_size_edit import PixelSizeEdit
 from napari_diatom.widgets.detection.viewer_state import can_be
@@ -130,7 +130,7 @@ class ImagePixelSize(QObject):
         """Set the pixel size of the chosen image, or without an image that of the shown result."""
         image, result = self._images.image(), self._panel.result()
         if image is not None:
-            self._shared.type_pixel_size(image, image_name(image, self._viewer.layers), size)
+            self._shared.type_pixel_size(image, layer_image_name(image, self._viewer.layers), size)
         elif result is not None and can_be(size):
             result.set_pixel_size(size)
         self.changed.emit()
@@ -143,7 +143,7 @@ class ImagePixelSize(QObject):
         answer = QMessageBox.question(
             self._parent,
             "Pixel size",
-            f"{image_name(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            f"{layer_image_name(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
             "If you choose No, it stays unknown and lengths are in pixels.",
             kinds.Yes | kinds.No | kinds.Cancel,
             kinds.Yes,
@@ -158,7 +158,7 @@ class ImagePixelSize(QObject):
         last = self._shared.last_typed
         image = None if last is None else last.image()
         if image is not None and image in self._viewer.layers:
-            return image_name(image, self._viewer.layers)
+            return layer_image_name(image, self._viewer.layers)
         return "" if last is None else last.name
 
     def _on_typed(self, image: Image) -> None:

@@ -25,7 +25,7 @@ from napari_diatom.widgets.common.closing import delete_when_closed, when_destro
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.image_layers import (
     choice_of,
-    image_name,
+    layer_image_name,
     layer_path,
     layer_pixels,
     plane_of,
@@ -162,7 +162,7 @@ class RunWidget(QWidget):
             form = self.value()
         plane = plane_of(image, self._viewer)
         job = worker_process.Job(
-            name=image_name(image, self._viewer.layers, plane),
+            name=layer_image_name(image, self._viewer.layers, plane),
             pixels=layer_pixels(image),
             model=model.folder,
             plane=plane,
