@@ -17,7 +17,7 @@ from napari_diatom.core.box_frame import BoxFrame
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.framed_masks import mask_in_image
 from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
-from napari_diatom.engines.backends import backend_of
+from napari_diatom.engines.backends import Backend, backend_of
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import Readable
 from napari_diatom.images.specimen_crops import is_outside
@@ -39,6 +39,8 @@ class BoxOutliner:
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     threads : int, optional
         Of the processor, each with specimens of its own; all that there are by default.
+    backend : Backend, optional
+        What computes the network in place of what suits the device.
 
     Raises
     ------
@@ -46,9 +48,11 @@ class BoxOutliner:
         When the encoder is unknown, the weights do not fit, or the device is not there.
     """
 
-    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
+    ) -> None:
         self.card = model.card
-        self.backend = backend_of(model, device, threads)
+        self.backend = backend or backend_of(model, device, threads)
         self.device = self.backend.device
 
     def outlines(

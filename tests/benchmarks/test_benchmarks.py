@@ -32,6 +32,7 @@ NAMES = [
     "kills.py",
     "measurement.py",
     "memory.py",
+    "outlines.py",
     "pretraining.py",
     "roundtrip.py",
     "seams.py",

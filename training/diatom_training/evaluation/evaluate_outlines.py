@@ -12,7 +12,7 @@ from diatom_training.data.crops import image_of
 from diatom_training.data.examples import Example, truth_of
 from diatom_training.learning.outline_crops import BoxErrors, detected_box, upright_box
 from diatom_training.metrics.coco_evaluator import OVERLAPS
-from diatom_training.metrics.detection_metrics import average_precisions
+from diatom_training.metrics.detection_metrics import precision_at_overlaps
 from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
@@ -113,7 +113,7 @@ def evaluate_outlines(
     if not ious:
         raise InputError("The images show no specimen whose outline could be looked at.")
     overlaps = np.array(ious)
-    precisions = dict(zip(OVERLAPS, average_precisions(truths, found, sizes, masks=True), strict=True))
+    precisions = dict(zip(OVERLAPS, precision_at_overlaps(truths, found, sizes, masks=True), strict=True))
     return OutlineFigures(
         specimens=len(ious),
         mean_iou=float(overlaps.mean()),

@@ -86,7 +86,7 @@ class FramedSpecimens(Dataset[FramedSpecimen]):
         self.epoch = epoch
         self.errors = BoxErrors()
         self.specimens = [specimen for specimen in specimens_of(examples) if specimen.box[2] >= SHORTEST]
-        # An image's weight is shared by its specimens: a field full of small ones would outweigh all others.
+        # Of an image with four times as many specimens twice as many are drawn: crowded ones outweigh no others.
         shown = {id(specimen.example): 0 for specimen in self.specimens}
         for specimen in self.specimens:
             shown[id(specimen.example)] += 1

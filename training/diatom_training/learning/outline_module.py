@@ -54,8 +54,8 @@ class OutlineModule(LearningModule):
         shared, either = (found & truth).sum(dim=(1, 2)), (found | truth).sum(dim=(1, 2))
         self._ious += (shared / either.clamp(min=1)).tolist()
         if batch_idx == 0:
-            looks = zip(crops_of(batch), truth.cpu().numpy(), found.cpu().numpy(), strict=False)
-            self.looks = tuple(drawing.maps(pixels, *map(np.uint8, masks)) for pixels, *masks in looks)
+            tables = (masks.cpu().numpy().astype(np.int64) for masks in (truth, found))
+            self.looks = tuple(drawing.maps(*look) for look in zip(crops_of(batch), *tables, strict=False))
 
     def measured(self) -> dict[str, float]:
         """Return the figures of the validation."""

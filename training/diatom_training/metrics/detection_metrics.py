@@ -215,11 +215,11 @@ def average_precision(
     InputError
         When pycocotools is not installed.
     """
-    precisions = average_precisions(truths, predictions, sizes, masks)
+    precisions = precision_at_overlaps(truths, predictions, sizes, masks)
     return precisions[0], float(np.mean(precisions))
 
 
-def average_precisions(
+def precision_at_overlaps(
     truths: Sequence[Detections],
     predictions: Sequence[Detections],
     sizes: Sequence[tuple[int, int]],

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +32,10 @@ from diatom_training.recipes.masks import network_of
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
 from napari_diatom.core.progress import Progress, Report, silent
-from napari_diatom.engines import load_outliner, outline_net
+from napari_diatom.engines import outline_net
+from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
+from napari_diatom.engines.outline import BoxOutliner
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 
@@ -67,7 +70,7 @@ OPTIONS: Final = LearningOptions(
 
 
 @dataclass(frozen=True)
-class Material:
+class OutlineMaterial:
     """How much of what is trained on.
 
     Attributes
@@ -98,7 +101,7 @@ def cycle(
     work: Path,
     minutes: float,
     options: LearningOptions = OPTIONS,
-    material: Material | None = None,
+    material: OutlineMaterial | None = None,
     export: Path | None = None,
     report: Report = silent,
 ) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def cycle(
         After which no further epoch is begun; at least one is finished.
     options : LearningOptions
         How to train; those of the cycles before.
-    material : Material, optional
+    material : OutlineMaterial, optional
         What to train on.
     export : Path, optional
         Write the model into a folder there, too.
@@ -124,7 +127,7 @@ def cycle(
     InputError
         When the folder holds a training under other options, or the real slides cannot be read.
     """
-    material = material or Material()
+    material = material or OutlineMaterial()
     began = time.monotonic()
     examples = _examples(work, material, began + 60 * minutes * RENDERING_SHARE, report)
     selection = _rendered(work / "selection", material.selection_fields, SELECTION_SEED, material.side, None, report)
@@ -139,7 +142,8 @@ def cycle(
         **{name: round(value, 4) for name, value in trained.history[-1].items()},
     }
     model = _write(work / NAME, trained, options, material, {})
-    engine = load_outliner(model, "cpu", torch.get_num_threads())
+    # In torch: what is measured between two cycles need not be prepared for the processor.
+    engine = BoxOutliner(model, "cpu", backend=TorchBackend(model, "cpu"))
     for name, upright in (("oriented", False), ("upright", True)):
         measured = evaluate_outlines(engine, selection, seed=SELECTION_SEED, upright=upright)
         figures |= {f"{name}_{key}": value for key, value in measured.to_json().items()}
@@ -152,7 +156,7 @@ def cycle(
     return figures
 
 
-def _examples(work: Path, material: Material, until: float, report: Report) -> list[Example]:
+def _examples(work: Path, material: OutlineMaterial, until: float, report: Report) -> list[Example]:
     """Return what to train on, weighted so that each source gets its share."""
     rendered = _rendered(work / "fields", material.fields, FIELDS_SEED, material.side, until, report)
     if material.real is None:
@@ -167,19 +171,14 @@ def _examples(work: Path, material: Material, until: float, report: Report) -> l
 
 def _rendered(folder: Path, count: int, seed: int, side: int, until: float | None, report: Report) -> list[Example]:
     """Return rendered fields, fewer than ``count`` where the time is up, but :data:`FEWEST_FIELDS` at least."""
-    fewest = min(count, FEWEST_FIELDS)
-    render_set(folder, fewest, seed, size=side, needles=NEEDLES, report=report)
-    with contextlib.suppress(Stopped):
-        render_set(
-            folder,
-            count,
-            seed,
-            size=side,
-            needles=NEEDLES,
-            report=report,
-            should_stop=lambda: until is not None and time.monotonic() > until,
-        )
     paths = [folder / f"{index:06d}.jpg" for index in range(count)]
+    render = partial(render_set, folder, seed=seed, size=side, needles=NEEDLES, report=report)
+    fewest = min(count, FEWEST_FIELDS)
+    if not all(path.exists() for path in paths[:fewest]):
+        render(fewest)
+    if not all(path.exists() for path in paths):
+        with contextlib.suppress(Stopped):
+            render(count, should_stop=lambda: until is not None and time.monotonic() > until)
     return [load_truth(path) for path in paths if path.exists()]
 
 
@@ -212,7 +211,7 @@ def _trained(
 
 
 def _write(
-    folder: Path, trained: Trained, options: LearningOptions, material: Material, metrics: Mapping[str, float]
+    folder: Path, trained: Trained, options: LearningOptions, material: OutlineMaterial, metrics: Mapping[str, float]
 ) -> ModelFolder:
     """Write the model as it is."""
     real = ", ".join(material.stations) if material.real else ""
@@ -251,8 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=90.0, help="length of this cycle (%(default)s)")
     parser.add_argument("--real", type=Path, help="folder with annotations.coco.json and images/")
     parser.add_argument("--stations", nargs="+", default=list(TRAIN_STATIONS), help="of the real slides (%(default)s)")
-    parser.add_argument("--fields", type=int, default=Material.fields, help="rendered fields (%(default)s)")
-    parser.add_argument("--selection-fields", type=int, default=Material.selection_fields, help="(%(default)s)")
+    parser.add_argument("--fields", type=int, default=OutlineMaterial.fields, help="rendered fields (%(default)s)")
+    parser.add_argument("--selection-fields", type=int, default=OutlineMaterial.selection_fields, help="(%(default)s)")
     parser.add_argument("--side", type=int, default=FIELD_SIDE, help="of a rendered field in pixels (%(default)s)")
     parser.add_argument("--epochs", type=int, default=OPTIONS.epochs, help="of the whole training (%(default)s)")
     parser.add_argument("--crops", type=int, default=OPTIONS.crops, help="specimens an epoch (%(default)s)")
@@ -269,7 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     changed = {name: getattr(chosen, name) for name in ("epochs", "crops", "batch", "architecture")}
     try:
-        material = Material(chosen.fields, chosen.selection_fields, chosen.side, chosen.real, tuple(chosen.stations))
+        material = OutlineMaterial(
+            chosen.fields, chosen.selection_fields, chosen.side, chosen.real, tuple(chosen.stations)
+        )
         options = OPTIONS.model_copy(update=changed)
         figures = cycle(chosen.checkpoint, chosen.minutes, options, material, chosen.export, report)
     except DiatomError as error:
