@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from diatom_training.finetune.config import TrainConfig
 from napari_diatom import engines
 from napari_diatom.analysis.outlining import outline_specimens
+from napari_diatom.cli import app as cli
 from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.box_frame import HEIGHT, WIDTH
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.core.errors import ModelError, Stopped
+from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
@@ -185,6 +188,31 @@ def test_a_model_for_outlines_finds_no_specimens_and_others_draw_no_outlines(mod
     )
     with pytest.raises(ModelError, match="does not outline specimens in boxes"):
         engines.load_outliner(other, "cpu")
+
+
+def test_the_command_line_lists_such_a_model_and_refuses_it_where_specimens_are_to_be_found(
+    model: ModelFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    assert cli.main(["models", "import", str(model.folder)]) == 0
+    capsys.readouterr()
+    assert cli.main(["models", "list"]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("outliner ")]
+    assert "outlines" in row
+    assert cli.main(["models", "show", "outliner"]) == 0
+    assert "engine: outline" in capsys.readouterr().out
+    Image.new("RGB", (64, 64)).save(tmp_path / "slide.png")
+    command = ["count", str(tmp_path / "slide.png"), "-o", str(tmp_path / "out")]
+    assert cli.main([*command, "--model", "outliner"]) == 2
+    assert "does not find them" in capsys.readouterr().err
+    assert cli.main([*command, "--namer", "outliner"]) == 2
+    assert "does not name" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_fine_tuning_says_that_it_makes_no_such_models(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="models for outlines cannot be fine-tuned"):
+        TrainConfig.of(data=tmp_path / "slides.json", task="outlines", learning={})
 
 
 @pytest.mark.parametrize(

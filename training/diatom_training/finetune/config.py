@@ -297,6 +297,13 @@ class TrainConfig(_Frozen):
                 filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
 
+    @field_validator("task")
+    @classmethod
+    def _is_fine_tuned(cls, task: Task) -> Task:
+        if task not in ARCHITECTURES:
+            raise ValueError(f"models for {task} cannot be fine-tuned; choose one of {', '.join(ARCHITECTURES)}")
+        return task
+
     @field_validator("name", mode="after")
     @classmethod
     def _plain(cls, text: str) -> str:
