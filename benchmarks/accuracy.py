@@ -32,7 +32,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.mask_polygons import trace
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.models import library
 
 ELONGATIONS = (("up to 1.5", 0.0, 1.5), ("1.5 to 5", 1.5, 5.0), ("5 to 15", 5.0, 15.0), ("above 15", 15.0, np.inf))
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     masks = task in ("semantic", "instances")
     outcomes: list[Outcome] = []
     for number, field in enumerate(_fields(options), start=1):
-        analysis = analyse(field.image, engine, settings, _dots(number))
+        analysis = analyse(field.image, engine, settings, ProgressMonitor(_dots(number)))
         truth = field.upright if task == "boxes" else field.truth
         table = _table(truth, analysis) if task == "semantic" else None
         outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group, table))

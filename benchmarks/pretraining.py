@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from fields import SET_UP
@@ -15,7 +16,7 @@ from diatom_training.learning.backbones import pretrained, read_lite0
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.plots.style import png, styled
 
@@ -63,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             validation=fields[-VALIDATION_FIELDS:],
             backbone=weights,
             device=options.device,
-            report=lambda progress, name=name: _print(name, progress),
+            monitor=ProgressMonitor(partial(_print, name)),
         )
         histories[name] = trained.history
     _draw(histories, plan, options.out)

@@ -31,6 +31,7 @@ from diatom_training.finetune.config import ARCHITECTURES
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom.core import geometry
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.engines import maskrcnn_net
 
 SEED = 5
@@ -133,7 +134,7 @@ def _ours(task: str) -> Trainer:
             plan,
             folder,
             validation=images[:1],
-            report=lambda progress: ends.append(_now()) if progress.stage == "step" else None,
+            monitor=ProgressMonitor(lambda progress: ends.append(_now()) if progress.stage == "step" else None),
         )
         return ends
 

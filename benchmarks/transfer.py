@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.mask_polygons import fill
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.formats.coco import codec as coco
 from napari_diatom.models import library
 from napari_diatom.project.project import Project
@@ -370,7 +371,7 @@ def _rendered(task: str, options: argparse.Namespace) -> Path:
 def _train(folder: Path, config: TrainConfig) -> None:
     """Do a training, or go on with it."""
     begun = RunFolder.open(folder) if (folder / "config.yaml").exists() else RunFolder.create(folder, config)
-    training_run.train(begun, lambda progress: _print(folder.name, progress))
+    training_run.train(begun, ProgressMonitor(partial(_print, folder.name)))
 
 
 def _print(name: str, progress: Progress) -> None:

@@ -23,7 +23,7 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import PERSON, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.processor import usable_threads
-from napari_diatom.core.progress import Report, silent
+from napari_diatom.core.progress import ProgressMonitor, Report, silent
 from napari_diatom.core.taxa import Names
 from napari_diatom.counting import single_image, table_columns
 from napari_diatom.counting.batch_options import Batch
@@ -317,8 +317,9 @@ class Model:
         options = AnalysisOptions(threshold=threshold, pixel_size_um=pixel_size_um)
         opened = _image(image, pixel_size_um, axes, z, name)
         started = time.perf_counter()
-        found = analyse(opened, self.engine, options, report)
-        names = None if self.namer is None else self.namer.name(opened, found.kept, report)
+        monitor = ProgressMonitor(report)
+        found = analyse(opened, self.engine, options, monitor)
+        names = None if self.namer is None else self.namer.name(opened, found.kept, monitor)
         return Analysis(found, opened, self, names, options, time.perf_counter() - started, z)
 
 
@@ -729,20 +730,17 @@ def evaluate(
     from napari_diatom.core.text import sentence
 
     folder = model.folder if isinstance(model, Model) else _model_folder(model)
-    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, report=report)
+    monitor = ProgressMonitor(report)
+    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, monitor=monitor)
     told = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
     for line in told:
         warnings.warn(line, UserWarning, stacklevel=2)
+    slides = [TestImage.of(slide) for slide in chosen.slides]
+    remarks = (f"Tested on {chosen.text}.", *told)
     with tempfile.TemporaryDirectory(prefix="napari-diatom-") as scratch:
+        out = Path(scratch if out is None else out)
         return evaluate_model(
-            folder,
-            [TestImage.of(slide) for slide in chosen.slides],
-            Path(scratch if out is None else out),
-            threshold,
-            device,
-            report,
-            one_class=chosen.one_class,
-            remarks=(f"Tested on {chosen.text}.", *told),
+            folder, slides, out, threshold, device, monitor, one_class=chosen.one_class, remarks=remarks
         )
 
 

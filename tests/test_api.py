@@ -277,10 +277,10 @@ def test_a_training_gives_curves_a_report_and_a_model(tmp_path):
 def test_an_interrupt_stops_a_training_in_order(tmp_path, monkeypatch):
     asked = []
 
-    def train_until_stopped(folder, report, should_stop):
+    def train_until_stopped(folder, monitor):
         time.sleep(0.3)
         _thread.interrupt_main()
-        while not should_stop():
+        while not monitor.should_stop():
             time.sleep(0.01)
         asked.append(folder.path)
         raise Stopped("Stopped as asked; no epoch was completed.")

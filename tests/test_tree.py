@@ -14,7 +14,7 @@ WINDOWS = ROOT / "napari_diatom" / "widgets"
 API = ROOT / "napari_diatom" / "api.py"
 """Offers what other modules do, under their names."""
 
-MOST_LINES = {"elsewhere": 576, "api": 799, "widgets": 419}
+MOST_LINES = {"elsewhere": 576, "api": 797, "widgets": 419}
 """Lines of the longest module: to be lowered when it is divided, never raised. The aim is about 400."""
 MOST_METHODS = {"elsewhere": 31, "api": 25, "widgets": 29}
 """Methods of the largest class, with properties: to be lowered likewise. The aim is about 25."""

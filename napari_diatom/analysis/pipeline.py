@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine
 from napari_diatom.images.pixel_size import checked
 from napari_diatom.images.slide_image import SlideImage
@@ -164,8 +164,7 @@ def analyse(
     image: SlideImage,
     engine: AnyEngine,
     options: AnalysisOptions | None = None,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Analysis:
     """Find the specimens in an image.
 
@@ -177,7 +176,7 @@ def analyse(
         The network: one that finds specimens, or one that gives maps, which are then split into specimens.
     options : AnalysisOptions, optional
         Threshold, pixel size, overlap and more.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; progress comes and a stop is heeded per tile.
 
     Raises
@@ -198,13 +197,13 @@ def analyse(
     try:
         if isinstance(engine, MapEngine):
             scales = options.map_scales or plan_map_scales(image.height, image.width, tile, size, model_um)
-            blended = _map(image, engine, scales, options.overlap, report, should_stop)
-            report(Progress("specimens", message=image.name))
-            found = split(blended.classes, blended.foreground, engine.card.classes, options.split, should_stop)
+            blended = _map(image, engine, scales, options.overlap, monitor)
+            monitor.report(Progress("specimens", message=image.name))
+            found = split(blended.classes, blended.foreground, engine.card.classes, options.split, monitor)
             found = found.above(min(FLOOR, threshold))
         else:
             scales = plan_scales(image.height, image.width, tile, size, model_um)
-            found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, report, should_stop))
+            found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, monitor))
         measured = measure(found, size, image) if options.measure else None
     finally:
         image.release()
@@ -288,8 +287,7 @@ def _map(
     engine: MapEngine,
     scales: tuple[float, ...],
     overlap: float,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> ClassMap:
     """Run the network over all tiles of all scales and blend its probabilities."""
     card = engine.card
@@ -297,8 +295,8 @@ def _map(
     plans = {scale: plan_map_tiles(*sizes[scale], card.tile_size, overlap) for scale in scales}
     total = sum(len(windows) for windows in plans.values())
     done = 0
-    report(Progress("tiles", done, total, image.name))
-    check(should_stop)
+    monitor.report(Progress("tiles", done, total, image.name))
+    monitor.check()
     planes: list[NDArray[np.uint8]] = []
     for scale, windows in plans.items():
         blender = Blender(1 + len(card.classes), *sizes[scale], card.tile_size, overlap)
@@ -306,10 +304,10 @@ def _map(
             for index, probabilities in predicted:
                 blender.add(windows[index], probabilities)
                 done += 1
-                report(Progress("tiles", done, total, image.name))
-                check(should_stop)
+                monitor.report(Progress("tiles", done, total, image.name))
+                monitor.check()
         planes.append(blender.planes())
-    return merge_scales(planes, image.height, image.width, should_stop)
+    return merge_scales(planes, image.height, image.width, monitor)
 
 
 def _detect(
@@ -318,15 +316,14 @@ def _detect(
     scales: tuple[float, ...],
     floor: float,
     overlap: float,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> Detections:
     """Run the network over all tiles of all scales and stitch what it finds."""
     plans = {scale: _windows(image, engine.card.tile_size, scale, overlap) for scale in scales}
     total = sum(len(windows) for windows in plans.values())
     done = 0
-    report(Progress("tiles", done, total, image.name))
-    check(should_stop)
+    monitor.report(Progress("tiles", done, total, image.name))
+    monitor.check()
     found: list[Detections] = []
     seen_at: list[float] = []
     reach = REACH * engine.card.tile_size
@@ -340,8 +337,8 @@ def _detect(
                 found.append(place(detections[judged], windows[index], scale, image.height, image.width))
                 seen_at += [scale] * len(found[-1])
                 done += 1
-                report(Progress("tiles", done, total, image.name))
-                check(should_stop)
+                monitor.report(Progress("tiles", done, total, image.name))
+                monitor.check()
     copies = Detections.concatenate(found, engine.card.classes)
     at = np.array(seen_at)
     return without_parts(supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor))

@@ -30,7 +30,7 @@ import numpy as np
 from napari_diatom.core import errors
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.core.processes import run, start
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.tiling.map_blending import scratch
 
 if TYPE_CHECKING:
@@ -98,45 +98,43 @@ class _Request:
     specimens: Detections | None
 
 
-def analyse(job: Job, report: Report, should_stop: ShouldStop) -> Analysis:
+def analyse(job: Job, monitor: ProgressMonitor) -> Analysis:
     """Run :func:`napari_diatom.analysis.pipeline.analyse` in the child process.
 
     Raises
     ------
     Stopped
-        Within two seconds of ``should_stop`` becoming true.
+        Within two seconds of ``monitor.should_stop()`` becoming true.
     DiatomError
         What the analysis raised, or that the child died, with its last words.
     """
-    with _asked(job, None, report, should_stop) as (analysis, folder):
+    with _asked(job, None, monitor) as (analysis, folder):
         return _fetched(analysis, folder)
 
 
-def name(job: Job, specimens: Detections, report: Report, should_stop: ShouldStop) -> Names:
+def name(job: Job, specimens: Detections, monitor: ProgressMonitor) -> Names:
     """Have the model of a job, one for classes, name specimens of its image in the child process.
 
     Raises
     ------
     Stopped
-        Within two seconds of ``should_stop`` becoming true.
+        Within two seconds of ``monitor.should_stop()`` becoming true.
     DiatomError
         What the classifier raised, or that the child died, with its last words.
     """
-    with _asked(job, specimens, report, should_stop) as (answer, _):
+    with _asked(job, specimens, monitor) as (answer, _):
         names: Names = answer
         return names
 
 
 @contextlib.contextmanager
-def _asked(
-    job: Job, specimens: Detections | None, report: Report, should_stop: ShouldStop
-) -> Iterator[tuple[Any, Path]]:
+def _asked(job: Job, specimens: Detections | None, monitor: ProgressMonitor) -> Iterator[tuple[Any, Path]]:
     """Have the child do a job; lend its answer, and the folder where it left what is too large for a pipe."""
-    report(Progress("start", message="Reading the image"))
-    with _spooled(job, should_stop) as file, _keeper.child() as child:
+    monitor.report(Progress("start", message="Reading the image"))
+    with _spooled(job, monitor) as file, _keeper.child() as child:
         given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options, specimens
         child.send(_Request(*given))
-        yield child.answer(report, should_stop), file.parent
+        yield child.answer(monitor), file.parent
 
 
 def devices() -> tuple[str, ...]:
@@ -185,11 +183,11 @@ class _Child:
         with contextlib.suppress(OSError):
             _write(self._process.stdin, message)
 
-    def answer(self, report: Report, should_stop: ShouldStop) -> Any:
+    def answer(self, monitor: ProgressMonitor) -> Any:
         """Pass reports on until the result is there."""
         deadline: float | None = None
         while True:
-            if deadline is None and should_stop():
+            if deadline is None and monitor.should_stop():
                 self.send(None)
                 deadline = time.monotonic() + _GRACE_SECONDS
             if deadline is not None and time.monotonic() > deadline:
@@ -203,12 +201,12 @@ class _Child:
                 raise DiatomError(f"The analysis ended unexpectedly: {self._last_words()}")
             kind, content = message
             if kind == "report":
-                report(content)
+                monitor.report(content)
             elif kind == "failed":
                 name, text = content
                 raise getattr(errors, name, DiatomError)(text)
             else:
-                check(should_stop)
+                monitor.check()
                 return content
 
     def kill(self) -> None:
@@ -271,7 +269,7 @@ _keeper: Final = _Keeper()
 
 
 @contextlib.contextmanager
-def _spooled(job: Job, should_stop: ShouldStop) -> Iterator[Path]:
+def _spooled(job: Job, monitor: ProgressMonitor) -> Iterator[Path]:
     """Write the job's pixels to a temporary file, which is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "pixels.npy"
@@ -283,7 +281,7 @@ def _spooled(job: Job, should_stop: ShouldStop) -> Iterator[Path]:
                 header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_2_0(stream, header)
                 for y in range(0, shape[0], rows):
-                    check(should_stop)
+                    monitor.check()
                     band = np.ascontiguousarray(job.pixels[(*job.plane, slice(y, y + rows))], dtype=dtype)
                     stream.write(band.data)
         except OSError as error:
@@ -358,10 +356,11 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     engines: dict[tuple[Path, str], AnyEngine] = {}
     namers: dict[tuple[Path, str], Namer] = {}
+    monitor = ProgressMonitor(lambda progress: _write(out, ("report", progress)), stop.is_set)
     while True:
         request = requests.get()
         try:
-            result = _serve(request, engines, namers, lambda progress: _write(out, ("report", progress)), stop.is_set)
+            result = _serve(request, engines, namers, monitor)
         except DiatomError as error:
             _write(out, ("failed", (type(error).__name__, str(error))))
         except Exception as error:
@@ -375,8 +374,7 @@ def _serve(
     request: _Request,
     engines: dict[tuple[Path, str], AnyEngine],
     namers: dict[tuple[Path, str], Namer],
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> Analysis | Names:
     """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
     from napari_diatom.analysis.pipeline import AnalysisOptions
@@ -384,15 +382,15 @@ def _serve(
     from napari_diatom.engines import load, load_namer
 
     if request.specimens is not None:
-        namer = _loaded(request, namers, load_namer, report)
-        check(should_stop)
-        return namer.name(_opened(request), request.specimens, report, should_stop)
-    engine = _loaded(request, engines, load, report)
-    check(should_stop)
+        namer = _loaded(request, namers, load_namer, monitor)
+        monitor.check()
+        return namer.name(_opened(request), request.specimens, monitor)
+    engine = _loaded(request, engines, load, monitor)
+    monitor.check()
     options = request.options or AnalysisOptions()
     if request.pixel_size_um is not None:
         options = replace(options, pixel_size_um=request.pixel_size_um)
-    return _left(analyse_here(_opened(request), engine, options, report, should_stop), request.file.parent)
+    return _left(analyse_here(_opened(request), engine, options, monitor), request.file.parent)
 
 
 def _opened(request: _Request) -> SlideImage:
@@ -407,14 +405,14 @@ def _loaded(
     request: _Request,
     kept: dict[tuple[Path, str], _Network],
     load: Callable[[ModelFolder, str], _Network],
-    report: Report,
+    monitor: ProgressMonitor,
 ) -> _Network:
     """Return the network of a request, the one that is kept or another, which is then kept in its place."""
     from napari_diatom.models import library
 
     key = (request.model, request.device)
     if key not in kept:
-        report(Progress("load", message="Loading the model"))
+        monitor.report(Progress("load", message="Loading the model"))
         kept.clear()
         kept[key] = load(library.find(str(request.model)), request.device)
     return kept[key]

@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _run_samples(arguments: argparse.Namespace) -> int:
     """Render the example slides."""
     from napari_diatom.core.errors import InputError
-    from napari_diatom.core.progress import never
+    from napari_diatom.core.progress import ProgressMonitor
 
     folder: Path = arguments.dest
     if folder.exists() and not folder.is_dir():
@@ -64,7 +64,7 @@ def _run_samples(arguments: argparse.Namespace) -> int:
 
     bar = ProgressBar()
     try:
-        written = write_samples(folder, bar, never)
+        written = write_samples(folder, ProgressMonitor(bar))
     finally:
         bar.close()
     print(*written, sep="\n")
@@ -133,6 +133,7 @@ def _run_convert(arguments: argparse.Namespace) -> int:
 def _run_project(arguments: argparse.Namespace) -> int:
     """Make a project, or look after one."""
     from napari_diatom.cli import project as command
+    from napari_diatom.core.progress import ProgressMonitor
 
     quiet_libraries()
     bar = ProgressBar()
@@ -143,7 +144,7 @@ def _run_project(arguments: argparse.Namespace) -> int:
             bar.close()
 
     try:
-        return command.run(arguments, report, print_table)
+        return command.run(arguments, ProgressMonitor(report), print_table)
     finally:
         bar.close()
 

@@ -29,6 +29,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.core.errors import InputError, OutputError
     from napari_diatom.core.processor import usable_threads
+    from napari_diatom.core.progress import ProgressMonitor
     from napari_diatom.counting.batch import can_resume, count
     from napari_diatom.counting.batch_options import Batch
     from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
@@ -65,7 +66,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
         result = count(
             batch,
             lambda: loader(model, arguments.device),
-            bar,
+            ProgressMonitor(bar),
             load_namer=None if namer is None else partial(engines.load_namer, namer, arguments.device, threads),
             tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )

@@ -14,7 +14,7 @@ from typing import Final
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.project import backups, journal, splits, validation
 from napari_diatom.project.edits import STATES
@@ -30,19 +30,19 @@ SOME_SKIPPED: Final = 3
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 
 
-def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def run(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Run a parsed command and return its exit code.
 
     Parameters
     ----------
     arguments : Namespace
         As the parser of ``napari-diatom project`` gives it.
-    report : callable
+    monitor : ProgressMonitor
         Shows progress.
     table : callable
         Prints rows below headings.
     """
-    actions: dict[str, Callable[[argparse.Namespace, Report, Table], int]] = {
+    actions: dict[str, Callable[[argparse.Namespace, ProgressMonitor, Table], int]] = {
         "new": _new,
         "check": _check,
         "stats": _stats,
@@ -50,10 +50,10 @@ def run(arguments: argparse.Namespace, report: Report, table: Table) -> int:
         "relocate": _relocate,
         "remove": _remove_images,
     }
-    return actions[arguments.action](arguments, report, table)
+    return actions[arguments.action](arguments, monitor, table)
 
 
-def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _new(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Make a project."""
     from napari_diatom.images.image_files import search
 
@@ -62,7 +62,7 @@ def _new(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     found = search(arguments.images)
     with (
         _removed_on_failure(arguments.folder),
-        Project.create(arguments.folder, found.images, classes, report=report) as project,
+        Project.create(arguments.folder, found.images, classes, monitor=monitor) as project,
     ):
         added = project.import_annotations(annotations)
         print(
@@ -101,10 +101,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _check(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Say what is wrong with a project."""
     with Project.open(arguments.folder) as project:
-        found = validation.find(project, report)
+        found = validation.find(project, monitor)
         images = len(project.images)
     errors = [item for item in found if item.is_error]
     if found:
@@ -117,7 +117,7 @@ def _check(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     return WRONG if errors else OK
 
 
-def _stats(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _stats(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Print what a project has."""
     with Project.open(arguments.folder) as project:
         tallies, settings = project.summary(), project.settings
@@ -168,7 +168,7 @@ def _print_counts(tallies: Sequence[Tally], counted: Sequence[str], target: int,
     )
 
 
-def _split(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _split(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Split a project and write the split down."""
     shares = splits.shares_of(arguments.shares or "70-15-15")
     with Project.open(arguments.folder) as project:
@@ -186,7 +186,7 @@ def _split(arguments: argparse.Namespace, report: Report, table: Table) -> int:
     return OK
 
 
-def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _relocate(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Find images that were moved, and accept those that were changed where that is asked for."""
     unsolved: list[str] = []
     accepted: list[str] = []
@@ -218,7 +218,7 @@ def _relocate(arguments: argparse.Namespace, report: Report, table: Table) -> in
     return SOME_SKIPPED if unsolved else OK
 
 
-def _remove_images(arguments: argparse.Namespace, report: Report, table: Table) -> int:
+def _remove_images(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Take images out of a project, all of them or none."""
     ids = list(dict.fromkeys(arguments.images))
     with Project.open(arguments.folder) as project:

@@ -1,10 +1,10 @@
-"""The one contract of long work: a function takes ``report`` and ``should_stop``."""
+"""The one contract of long work: a function takes a ``monitor``, tells it of each step, and heeds its stop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from napari_diatom.core.errors import Stopped
 
@@ -49,7 +49,26 @@ def never() -> bool:
     return False
 
 
-def check(should_stop: ShouldStop) -> None:
-    """Raise :class:`~napari_diatom.core.errors.Stopped` when a stop was asked for."""
-    if should_stop():
-        raise Stopped("Stopped as asked.")
+@dataclass(frozen=True)
+class ProgressMonitor:
+    """Who looks after long work: hears of each step, and may ask it to stop.
+
+    Attributes
+    ----------
+    report : callable
+        Gets a :class:`Progress` for each step.
+    should_stop : callable
+        Whether the work is to stop; asked at every step.
+    """
+
+    report: Report = silent
+    should_stop: ShouldStop = never
+
+    def check(self) -> None:
+        """Raise :class:`~napari_diatom.core.errors.Stopped` when a stop was asked for."""
+        if self.should_stop():
+            raise Stopped("Stopped as asked.")
+
+
+UNWATCHED: Final = ProgressMonitor()
+"""For work that nobody looks after: its steps are shown to nobody, and nobody stops it."""

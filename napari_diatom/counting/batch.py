@@ -16,7 +16,7 @@ from pathlib import Path
 from napari_diatom.analysis.pipeline import analyse
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Skipped
@@ -34,8 +34,7 @@ from napari_diatom.models.card import MASK_TASKS
 def count(
     batch: Batch,
     load: Callable[[], AnyEngine],
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
     load_namer: Callable[[], Namer] | None = None,
     tell: Callable[[Skipped], None] = lambda skipped: None,
 ) -> BatchResult:
@@ -47,7 +46,7 @@ def count(
         Inputs, output and options.
     load : callable
         Loads the network; called once inputs and output have proved usable.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"`` per file, ``"tiles"`` and ``"names"`` within.
     load_namer : callable, optional
         Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
@@ -82,12 +81,12 @@ def count(
             )
         folder.begin(sources, batch.overwrite)
         folder.settle(run_record.fingerprint(batch, engine, namer))
-        run = _Run(batch, engine, namer, folder, report, should_stop, tell)
+        run = _Run(batch, engine, namer, folder, monitor, tell)
         for item in found.passed_over:
             run.skip(beside(item.path, found.images), item.reason)
         for number, source in enumerate(sources):
-            report(Progress("images", number, len(sources), source.name))
-            check(should_stop)
+            monitor.report(Progress("images", number, len(sources), source.name))
+            monitor.check()
             run.count(source)
         if not run.results:
             run.fail(len(found.passed_over))
@@ -95,7 +94,7 @@ def count(
     except BaseException:
         folder.discard_empty()
         raise
-    report(Progress("images", len(sources), len(sources)))
+    monitor.report(Progress("images", len(sources), len(sources)))
     counted = Counted(run.results, run.outputs, run.parts, run.skipped)
     write_run(folder, batch, engine, namer, counted, began, time.perf_counter() - started)
     return BatchResult(tuple(run.results), tuple(run.skipped))
@@ -122,8 +121,7 @@ class _Run:
         engine: AnyEngine,
         namer: Namer | None,
         folder: ResultsFolder,
-        report: Report,
-        should_stop: ShouldStop,
+        monitor: ProgressMonitor,
         tell: Callable[[Skipped], None],
     ) -> None:
         self.results: list[ImageResult] = []
@@ -131,7 +129,7 @@ class _Run:
         self.parts: list[Path] = []
         self.skipped: list[Skipped] = []
         self._batch, self._engine, self._namer, self._folder = batch, engine, namer, folder
-        self._report, self._should_stop, self._tell = report, should_stop, tell
+        self._monitor, self._tell = monitor, tell
         self._told = 0
 
     def skip(self, image: str, why: str) -> None:
@@ -193,10 +191,10 @@ class _Run:
         """Count one image and write its annotations and overlay."""
         started = time.perf_counter()
         batch, namer = self._batch, self._namer
-        analysis = analyse(image, self._engine, batch.options, self._report, self._should_stop)
+        analysis = analyse(image, self._engine, batch.options, self._monitor)
         names = None
         if namer is not None:
-            names = namer.name(image, analysis.kept, self._report, self._should_stop).verdicts
+            names = namer.name(image, analysis.kept, self._monitor).verdicts
         return write_image(batch, source, image, analysis, names, time.perf_counter() - started)
 
     @contextlib.contextmanager

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.processor import usable_threads
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.taxa import Names
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.parallel_inference import in_streams
@@ -68,8 +68,7 @@ class Classifier:
         self,
         image: Readable,
         detections: Detections,
-        report: Report = silent,
-        should_stop: ShouldStop = never,
+        monitor: ProgressMonitor = UNWATCHED,
         outlines: Sequence[ArrayLike] | None = None,
     ) -> Names:
         """Name the specimens in an image, one picture each: upright, and masked where the card says so.
@@ -80,7 +79,7 @@ class Classifier:
             Read round each specimen only.
         detections : Detections
             The N specimens; those with masks are cut out along them, the others along their boxes.
-        report, should_stop
+        monitor : ProgressMonitor
             See :mod:`napari_diatom.core.progress`; reports ``"names"``, and heeds a stop, per batch.
         outlines : sequence of array-like, each of shape (K, 2), optional
             Outlines to cut along in place of masks and boxes, x and y in pixels of the image.
@@ -111,10 +110,10 @@ class Classifier:
 
         with closing(in_streams(self._probabilities, pictures(), self.device, self._threads)) as found:
             for done, batch in enumerate(batches):
-                report(Progress("names", done * BATCH, len(seen)))
-                check(should_stop)
+                monitor.report(Progress("names", done * BATCH, len(seen)))
+                monitor.check()
                 probabilities[batch] = next(found)
-        report(Progress("names", len(seen), len(seen)))
+        monitor.report(Progress("names", len(seen), len(seen)))
         return Names(self.card.classes, probabilities, self.card.threshold(), self.card.origin)
 
     def _picture(self, image: Readable, box: ArrayLike, outline: ArrayLike | None) -> NDArray[np.uint8]:

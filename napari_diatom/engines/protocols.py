@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.taxa import Names
 from napari_diatom.measurement.outline_refinement import BoxOutlines
 from napari_diatom.models.card import ModelCard
@@ -61,9 +61,7 @@ class Namer(Protocol):
     card: ModelCard
     device: str
 
-    def name(
-        self, image: Readable, detections: Detections, report: Report = silent, should_stop: ShouldStop = never
-    ) -> Names:
+    def name(self, image: Readable, detections: Detections, monitor: ProgressMonitor = UNWATCHED) -> Names:
         """Return what the specimens in an image may be called, in their order.
 
         Reports ``"names"`` and heeds a stop between some specimens and the next.

@@ -240,9 +240,8 @@ def open_images(
         raise InputError(f"{path} is empty: it has no bytes.")
     if not is_tiff(head):
         picture = RasterPixels(path, head, largest)
-        return [
-            _slide(path.name, path, (picture,), pixel_size_um, digest=_FileHash(path), orientation=picture.orientation)
-        ]
+        size = _known_size(NOT_STATED, pixel_size_um, str(path))
+        return [_slide(path.name, path, (picture,), size, digest=_FileHash(path), orientation=picture.orientation)]
     fields = open_tiff(path, z, largest)
     if not fields:
         raise InputError(f"{path} has no pixels: it is a TIFF file without pages.")
@@ -253,8 +252,7 @@ def open_images(
             name,
             path,
             page.levels,
-            pixel_size_um,
-            page.pixel_size,
+            _known_size(page.pixel_size, pixel_size_um, str(path)),
             digest=digest,
             notices=page.notices,
             orientation=page.orientation,
@@ -337,26 +335,28 @@ def from_array(
         raise InputError(f"{name} has no pixels: it is {shape[1]} x {shape[0]} px.")
     if np.dtype(array.dtype).kind not in "buif":
         raise InputError(f"{name} holds {array.dtype} values; numbers are needed.")
-    return _slide(name, None, (_Array(array),), pixel_size_um, given="layer")
+    return _slide(name, None, (_Array(array),), _known_size(NOT_STATED, pixel_size_um, name, "layer"))
+
+
+def _known_size(stated: PixelSize, given_um: float | None, image: str, source: str = "user") -> PixelSize:
+    """Return the pixel size that was given for an image, by ``source``, else the one that its file states."""
+    if given_um is None:
+        return stated
+    warning = unusual(checked(given_um, image))
+    return PixelSize(float(given_um), source, (warning,) if warning else ())
 
 
 def _slide(
     name: str,
     path: Path | None,
     levels: tuple[Pixels, ...],
-    given_um: float | None,
-    found: PixelSize = NOT_STATED,
-    given: str = "user",
+    size: PixelSize,
     digest: _FileHash | None = None,
     notices: tuple[str, ...] = (),
     orientation: int = AS_STORED,
     focus: Focus | None = None,
 ) -> SlideImage:
-    """Return an image with the pixel size that was given, else with the one that its file states."""
-    size = found
-    if given_um is not None:
-        warning = unusual(checked(given_um, name if path is None else str(path)))
-        size = PixelSize(float(given_um), given, (warning,) if warning else ())
+    """Return an image that stands upright, whichever way its pixels are stored."""
     shown = levels if orientation == AS_STORED else tuple(Upright(level, orientation) for level in levels)
     height, width = shown[0].height, shown[0].width
     told = size.notices, notices

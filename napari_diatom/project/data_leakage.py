@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.project.image_identity import page_of, place_of
 from napari_diatom.project.settings import Division, ProjectImage, Split
 from napari_diatom.project.splits import part_of
@@ -110,8 +110,7 @@ def find(
     project: Path,
     images: Sequence[ProjectImage],
     split: Split,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> list[Leak]:
     """Return the pairs of images in different parts that show the same; files that cannot be read are skipped.
 
@@ -123,19 +122,19 @@ def find(
         The images.
     split : Split
         The parts; images in none of them are skipped.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"pictures"``.
     """
     placed = [(image, part) for image in images if (part := part_of(split, image)) is not None]
     sketches: list[Sketch | None] = []
     for number, (image, _) in enumerate(placed):
-        report(Progress("pictures", number, len(placed), image.id))
-        check(should_stop)
+        monitor.report(Progress("pictures", number, len(placed), image.id))
+        monitor.check()
         try:
             sketches.append(sketch(place_of(project, image), image.page, image.division))
         except InputError:
             sketches.append(None)
-    report(Progress("pictures", len(placed), len(placed)))
+    monitor.report(Progress("pictures", len(placed), len(placed)))
     found: list[Leak] = []
     for i, (first, part) in enumerate(placed):
         for j in range(i):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import printable
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.planes import PAGES
@@ -43,8 +43,7 @@ def describe(
     project: Path,
     paths: Iterable[Path],
     others: Sequence[ProjectImage] = (),
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Described:
     """Describe image files; those that the project has already are skipped.
 
@@ -58,7 +57,7 @@ def describe(
         The files.
     others : sequence of ProjectImage
         Those that the project has.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"``.
 
     Raises
@@ -72,8 +71,8 @@ def describe(
     images: list[ProjectImage] = []
     sizes: dict[str, set[float | None]] = defaultdict(set)
     for number, path in enumerate(listed):
-        report(Progress("images", number, len(listed), path.name))
-        check(should_stop)
+        monitor.report(Progress("images", number, len(listed), path.name))
+        monitor.check()
         place = relative(project, path)
         if (shown := printable(place)) != place:
             raise InputError(
@@ -104,7 +103,7 @@ def describe(
                     sample=folder,
                 )
             )
-    report(Progress("images", len(listed), len(listed)))
+    monitor.report(Progress("images", len(listed), len(listed)))
     agreed = {slide: next(iter(found)) for slide, found in sizes.items() if len(found) == 1}
     return Described(tuple(images), {slide: size for slide, size in agreed.items() if size is not None})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project import image_identity
 from napari_diatom.project.image_identity import Condition
 from napari_diatom.project.settings import ProjectImage, Settings
@@ -98,9 +98,7 @@ class LinkedImages:
             )
         self._settings.change(lambda settings: settings.with_image(image_id, sha256=now.sha256, size=now.size))
 
-    def add(
-        self, paths: Iterable[Path], report: Report = silent, should_stop: ShouldStop = never
-    ) -> tuple[ProjectImage, ...]:
+    def add(self, paths: Iterable[Path], monitor: ProgressMonitor = UNWATCHED) -> tuple[ProjectImage, ...]:
         """Add image files, all of them or none, and return those that are new.
 
         Raises
@@ -111,7 +109,7 @@ class LinkedImages:
             When the settings cannot be written.
         """
         there = self._settings.refresh().images
-        new = image_identity.describe(self._folder, paths, there, report, should_stop)
+        new = image_identity.describe(self._folder, paths, there, monitor)
 
         def change(settings: Settings) -> Settings:
             sizes = new.pixel_sizes_um | settings.pixel_sizes_um

@@ -15,7 +15,7 @@ from typing import Final, Self
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import DiatomError, InputError
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project import backups, image_identity
 from napari_diatom.project import summary as tallies
 from napari_diatom.project.annotation_exchange import AnnotationExchange
@@ -74,8 +74,7 @@ class Project:
         images: Iterable[Path] = (),
         classes: Sequence[ProjectClass] | Sequence[str] = (),
         annotator: str | None = None,
-        report: Report = silent,
-        should_stop: ShouldStop = never,
+        monitor: ProgressMonitor = UNWATCHED,
     ) -> Self:
         """Make a project in a folder that holds none, and open it.
 
@@ -89,7 +88,7 @@ class Project:
             The classes, or their names.
         annotator : str, optional
             Who works in it; by default the user of the computer.
-        report, should_stop
+        monitor : ProgressMonitor
             See :mod:`napari_diatom.core.progress`; reports ``"images"``.
 
         Raises
@@ -103,7 +102,7 @@ class Project:
         path = folder / PROJECT_FILE
         if path.exists():
             raise InputError(f"{folder} already contains a project: open it, or name another folder.")
-        described = image_identity.describe(folder, images, (), report, should_stop)
+        described = image_identity.describe(folder, images, (), monitor)
         known = [item for item in classes if isinstance(item, ProjectClass)]
         named = classes_of([item for item in classes if isinstance(item, str)], known)
         settings = Settings().replace(
@@ -291,9 +290,7 @@ class Project:
         """
         self._images.accept_changed(image_id)
 
-    def add_images(
-        self, paths: Iterable[Path], report: Report = silent, should_stop: ShouldStop = never
-    ) -> tuple[ProjectImage, ...]:
+    def add_images(self, paths: Iterable[Path], monitor: ProgressMonitor = UNWATCHED) -> tuple[ProjectImage, ...]:
         """Add image files, all of them or none, and return those that are new.
 
         Raises
@@ -303,7 +300,7 @@ class Project:
         OutputError
             When the settings cannot be written.
         """
-        return self._images.add(paths, report, should_stop)
+        return self._images.add(paths, monitor)
 
     def remove_image(self, image_id: str) -> None:
         """Take an image out of the project; its annotations stay in ``.history``, its file where it is.

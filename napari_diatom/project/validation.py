@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import either, many
 from napari_diatom.project import clock, data_leakage, journal, splits
 from napari_diatom.project.edit_conflicts import clashes_in_words
@@ -46,20 +46,20 @@ class Finding:
     is_error: bool = True
 
 
-def find(project: Project, report: Report = silent, should_stop: ShouldStop = never) -> list[Finding]:
+def find(project: Project, monitor: ProgressMonitor = UNWATCHED) -> list[Finding]:
     """Look for what is wrong; every image is read once.
 
     Parameters
     ----------
     project : Project
         An open project; nothing is changed, but edits of a killed window are made again.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"`` and ``"pictures"``.
     """
     found: list[Finding] = []
     for number, image in enumerate(project.images):
-        report(Progress("images", number, len(project.images), image.id))
-        check(should_stop)
+        monitor.report(Progress("images", number, len(project.images), image.id))
+        monitor.check()
         found += _of_file(project, image)
         try:
             specimens = project.contents(image.id).specimens
@@ -67,9 +67,9 @@ def find(project: Project, report: Report = silent, should_stop: ShouldStop = ne
             found.append(Finding("damaged", image.id, str(error)))
             continue
         found += _of_specimens(project, image, specimens)
-    report(Progress("images", len(project.images), len(project.images)))
+    monitor.report(Progress("images", len(project.images), len(project.images)))
     found += _of_journals(project)
-    return found + list(_of_split(project, report, should_stop))
+    return found + list(_of_split(project, monitor))
 
 
 def _of_file(project: Project, image: ProjectImage) -> Iterator[Finding]:
@@ -141,14 +141,14 @@ def _whose(left: journal.Left) -> str:
     return f"{left.annotator or 'somebody'}{host} of {clock.in_words(left.begun) or 'some time'}"
 
 
-def _of_split(project: Project, report: Report, should_stop: ShouldStop) -> Iterator[Finding]:
+def _of_split(project: Project, monitor: ProgressMonitor) -> Iterator[Finding]:
     """Look at the split."""
     split = project.settings.split
     if split is None:
         return
     for line in splits.warnings_of(split, project.summary()):
         yield Finding("split", "", line, is_error=False)
-    for leak in data_leakage.find(project.folder, project.images, split, report, should_stop):
+    for leak in data_leakage.find(project.folder, project.images, split, monitor):
         what = "the same file" if leak.same_file else "nearly the same picture"
         yield Finding(
             "leak", leak.second, f"{leak.first} ({leak.parts[0]}) and {leak.second} ({leak.parts[1]}) are {what}."

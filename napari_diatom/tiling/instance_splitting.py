@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.measurement.morphometry import oriented_box
 
 SLACK: Final = 2.0
@@ -74,7 +74,7 @@ def split(
     foreground: NDArray[np.uint8] | None,
     classes: Sequence[str],
     options: SplitOptions | None = None,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Detections:
     """Return the specimens in a map of classes, with their masks, from top to bottom.
 
@@ -88,7 +88,7 @@ def split(
         Class names.
     options : SplitOptions, optional
         What is left out, filled and separated.
-    should_stop : callable, optional
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; heeded per region.
 
     Raises
@@ -106,7 +106,7 @@ def split(
     found: list[tuple[CroppedMask, int, float, bool]] = []
     for class_id in range(len(classes)):
         for region in regions(class_map, class_id + 1, options.min_area_px):
-            check(should_stop)
+            monitor.check()
             for piece in separated(region, options.neck):
                 if piece.area < max(options.min_area_px, 1):
                     continue

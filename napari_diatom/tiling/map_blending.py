@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.tiling.tiles import Window
 
 ALIGNED: Final = 32
@@ -176,7 +176,7 @@ class Blender:
 
 
 def merge_scales(
-    scales: Sequence[NDArray[np.uint8]], height: int, width: int, should_stop: ShouldStop = never
+    scales: Sequence[NDArray[np.uint8]], height: int, width: int, monitor: ProgressMonitor = UNWATCHED
 ) -> ClassMap:
     """Return the map of the class that is likeliest on the mean of several scales.
 
@@ -188,7 +188,7 @@ def merge_scales(
         Blended probabilities of the same image at any sizes, the finest first; 255 is certainty.
     height, width : int
         Of the image, in pixels.
-    should_stop : callable, optional
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; heeded per band of rows.
     """
     classes, foreground = scratch((height, width)), scratch((height, width))
@@ -199,7 +199,7 @@ def merge_scales(
     if thick is not None:
         thick = thick[:, np.arange(width) * thick.shape[1] // width]
     for top in range(0, height, rows):
-        check(should_stop)
+        monitor.check()
         band = slice(top, min(top + rows, height))
         mean = np.zeros((channels, band.stop - top, width), dtype=np.float32)
         for planes, (down, along) in zip(scales, axes, strict=True):

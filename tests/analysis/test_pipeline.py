@@ -11,7 +11,7 @@ import tifffile
 from helpers.fakes import BlobEngine, ShadeEngine, card, map_card, slide
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse, plan_map_scales, plan_scales
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array, open_images
 from napari_diatom.tiling.instance_splitting import SplitOptions
 
@@ -91,14 +91,14 @@ def test_tiny_and_empty_images():
 def test_progress_and_stop():
     steps: list[Progress] = []
     engine = BlobEngine()
-    analyse(from_array(slide(), "field"), engine, report=steps.append)
+    analyse(from_array(slide(), "field"), engine, monitor=ProgressMonitor(steps.append))
     assert [step.done for step in steps] == list(range(engine.tiles + 1))
     assert {(step.stage, step.total) for step in steps} == {("tiles", engine.tiles)}
 
     engine = BlobEngine()
     seen: list[Progress] = []
     with pytest.raises(Stopped):
-        analyse(from_array(slide(), "field"), engine, report=seen.append, should_stop=lambda: len(seen) > 3)
+        analyse(from_array(slide(), "field"), engine, monitor=ProgressMonitor(seen.append, lambda: len(seen) > 3))
     assert engine.tiles == 3
     assert engine.closed
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tiles")]
@@ -173,7 +173,7 @@ def test_maps_heed_the_threshold_the_options_and_a_stop():
     assert len(mapped(split=SplitOptions(min_area_px=1e5)).kept) == 0
     engine, steps = ShadeEngine(), []
     with pytest.raises(Stopped):
-        analyse(from_array(slide(), "field"), engine, report=steps.append, should_stop=lambda: len(steps) > 3)
+        analyse(from_array(slide(), "field"), engine, monitor=ProgressMonitor(steps.append, lambda: len(steps) > 3))
     assert engine.closed
     tiny = analyse(from_array(np.zeros((1, 1), np.uint8), "dot"), ShadeEngine())
     assert tiny.class_map.tolist() == [[0]]

@@ -14,7 +14,7 @@ from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.analysis.pipeline import analyse as analyse_here
 from napari_diatom.analysis.worker_process import Job
 from napari_diatom.core.errors import DiatomError, InputError, ModelError, Stopped
-from napari_diatom.core.progress import never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
 
     reports = []
     job = Job("a", pixels(), model, rgb=True, pixel_size_um=0.1, device="cpu")
-    there = worker_process.analyse(job, reports.append, never)
+    there = worker_process.analyse(job, ProgressMonitor(reports.append))
     engine = load(library.find(model), "cpu")
     here = analyse_here(from_array(pixels(), "a", 0.1, rgb=True), engine, AnalysisOptions(pixel_size_um=0.1))
     np.testing.assert_array_equal(there.detections.boxes, here.detections.boxes)
@@ -99,9 +99,7 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     )
     monkeypatch.setattr(map_blending, "IN_MEMORY", 1000)
     options = AnalysisOptions(keep_probability=True, map_scales=(1.0,))
-    there = worker_process.analyse(
-        Job("a", pixels(), maps.folder, rgb=True, device="cpu", options=options), silent, never
-    )
+    there = worker_process.analyse(Job("a", pixels(), maps.folder, rgb=True, device="cpu", options=options), UNWATCHED)
     here = analyse_here(from_array(pixels(), "a", rgb=True), load(maps, "cpu"), options)
     np.testing.assert_array_equal(there.class_map, here.class_map)
     np.testing.assert_array_equal(there.probability, here.probability)
@@ -133,31 +131,33 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     )
     found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
     reports = []
-    there = worker_process.name(Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, reports.append, never)
+    there = worker_process.name(
+        Job("a", pixels(), namer.folder, rgb=True, device="cpu"), found, ProgressMonitor(reports.append)
+    )
     here = load_namer(namer, "cpu").name(from_array(pixels(), "a", rgb=True), found)
     assert [name.taxon for name in there.verdicts] == [name.taxon for name in here.verdicts]
     np.testing.assert_allclose(there.probabilities, here.probabilities, atol=1e-6)
     assert (reports[-1].stage, reports[-1].done, reports[-1].total) == ("names", 2, 2)
     with pytest.raises(ModelError, match="does not name specimens"):
-        worker_process.name(Job("a", pixels(), model, rgb=True), found, silent, never)
+        worker_process.name(Job("a", pixels(), model, rgb=True), found, UNWATCHED)
 
 
 def test_a_plane_of_a_stack_is_analysed_and_the_child_stays_warm(model):
     stack = np.stack([np.zeros((300, 420), np.uint8), pixels()[..., 0]])
     first = worker_process._keeper._warm
-    plane = worker_process.analyse(Job("a", stack, model, plane=(1,), device="cpu"), silent, never)
-    flat = worker_process.analyse(Job("a", stack[1], model, device="cpu"), silent, never)
+    plane = worker_process.analyse(Job("a", stack, model, plane=(1,), device="cpu"), UNWATCHED)
+    flat = worker_process.analyse(Job("a", stack[1], model, device="cpu"), UNWATCHED)
     np.testing.assert_array_equal(plane.detections.boxes, flat.detections.boxes)
     assert first is None or worker_process._keeper._warm is first
 
 
 def test_errors_come_through_as_what_they_are(model, tmp_path):
     with pytest.raises(ModelError, match="nowhere"):
-        worker_process.analyse(Job("a", pixels(), Path("nowhere"), rgb=True), silent, never)
+        worker_process.analyse(Job("a", pixels(), Path("nowhere"), rgb=True), UNWATCHED)
     with pytest.raises(InputError, match="NaN"):
-        worker_process.analyse(Job("a", np.full((300, 300), np.nan), model, device="cpu"), silent, never)
+        worker_process.analyse(Job("a", np.full((300, 300), np.nan), model, device="cpu"), UNWATCHED)
     with pytest.raises(InputError, match="a has no pixels"):
-        worker_process.analyse(Job("a", np.zeros((0, 5), np.uint8), model, device="cpu"), silent, never)
+        worker_process.analyse(Job("a", np.zeros((0, 5), np.uint8), model, device="cpu"), UNWATCHED)
 
 
 def test_a_stop_is_heeded_within_two_seconds_even_while_the_child_starts(model):
@@ -171,8 +171,9 @@ def test_a_stop_is_heeded_within_two_seconds_even_while_the_child_starts(model):
                 asked.append(time.monotonic())
             return bool(asked)
 
+        job = Job("a", pixels(2000, 2000), model, rgb=True, device="cpu")
         with pytest.raises(Stopped):
-            worker_process.analyse(Job("a", pixels(2000, 2000), model, rgb=True, device="cpu"), silent, should_stop)
+            worker_process.analyse(job, ProgressMonitor(should_stop=should_stop))
         assert time.monotonic() - asked[0] < 2
 
 
@@ -184,8 +185,8 @@ def test_a_child_that_dies_is_reported_and_replaced(model):
             running_child().kill()
 
     with pytest.raises(DiatomError, match="unexpectedly"):
-        worker_process.analyse(job, kill, never)
-    assert len(worker_process.analyse(job, silent, never).detections) > 0
+        worker_process.analyse(job, ProgressMonitor(kill))
+    assert len(worker_process.analyse(job, UNWATCHED).detections) > 0
 
 
 def running_child():
@@ -201,7 +202,7 @@ def running_child():
 
 def test_temporary_files_are_gone_afterwards(model, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    worker_process.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), silent, never)
+    worker_process.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), UNWATCHED)
     assert list(tmp_path.glob("napari-diatom-*")) == []
 
 

@@ -15,7 +15,7 @@ import tifffile
 from helpers.fakes import CALLED, FLORA, BlobEngine, TurnNamer, namer_card, slide
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.counting import table_columns
 from napari_diatom.counting.batch import count
 from napari_diatom.counting.batch_options import Batch
@@ -81,7 +81,7 @@ def test_a_run_stopped_while_it_names_goes_on(batch: Batch) -> None:
 
     namer = TurnNamer()
     with pytest.raises(Stopped):
-        count(batch, BlobEngine, report, stop.is_set, lambda: namer)
+        count(batch, BlobEngine, ProgressMonitor(report, stop.is_set), lambda: namer)
     assert ("names", 2, 5) in seen
     assert namer.named == 2
     count(replace(batch, resume=True), BlobEngine, load_namer=TurnNamer)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.progress import Progress, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress
 from napari_diatom.core.taxa import Names
 from napari_diatom.models.architecture_names import EXAMPLES
 from napari_diatom.models.card import ModelCard
@@ -158,12 +158,12 @@ class TurnNamer:
         self.card = card or namer_card()
         self.named = 0
 
-    def name(self, image, detections, report=silent, should_stop=never) -> Names:
+    def name(self, image, detections, monitor=UNWATCHED) -> Names:
         rows = []
         for number in range(len(detections)):
-            report(Progress("names", number, len(detections)))
-            check(should_stop)
+            monitor.report(Progress("names", number, len(detections)))
+            monitor.check()
             self.named += 1
             rows.append(SAID[number % len(SAID)])
-        report(Progress("names", len(detections), len(detections)))
+        monitor.report(Progress("names", len(detections), len(detections)))
         return Names(FLORA, np.array(rows, np.float32).reshape(-1, 3), self.card.threshold(), self.card.origin)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.progress import Progress, check
+from napari_diatom.core.progress import Progress
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
 
@@ -45,12 +45,12 @@ class FakeAnalysis:
         self.tiles, self.seconds, self.error = tiles, seconds, error
         self.jobs = []
 
-    def __call__(self, job, report, should_stop):
+    def __call__(self, job, monitor):
         self.jobs.append(job)
         for tile in range(self.tiles):
-            check(should_stop)
+            monitor.check()
             time.sleep(self.seconds)
-            report(Progress("tiles", tile + 1, self.tiles, job.name))
+            monitor.report(Progress("tiles", tile + 1, self.tiles, job.name))
         if self.error is not None:
             raise self.error
         height, width = plane_shape(job)

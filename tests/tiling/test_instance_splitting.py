@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask
 from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.tiling.instance_splitting import SplitOptions, filled, regions, separated, split
 
 
@@ -52,7 +53,7 @@ def test_empty_maps_and_maps_of_two_sizes():
     with pytest.raises(InputError, match=r"one size, not \(20, 30\) and \(30, 20\)"):
         split(np.zeros((20, 30), np.uint8), np.zeros((30, 20), np.uint8), ("diatom",))
     with pytest.raises(Stopped):
-        split(painted((100, 100, 30, 10, 0)), None, ("diatom",), should_stop=lambda: True)
+        split(painted((100, 100, 30, 10, 0)), None, ("diatom",), monitor=ProgressMonitor(should_stop=lambda: True))
 
 
 @settings(max_examples=40)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_diatom.core.errors import InputError, OutputError, Stopped
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.tiling import map_blending
 from napari_diatom.tiling.map_blending import ALIGNED, Blender, merge_scales, plan_map_tiles, scratch
 from napari_diatom.tiling.tiles import Window
@@ -113,7 +114,7 @@ def test_scales_count_alike_and_the_background_wins_a_tie():
     level = np.full((2, 4, 4), 100, np.uint8)
     assert not merge_scales([level], 4, 4).classes.any()
     with pytest.raises(Stopped):
-        merge_scales([level], 4, 4, lambda: True)
+        merge_scales([level], 4, 4, ProgressMonitor(should_stop=lambda: True))
 
 
 def test_what_is_thick_is_judged_at_the_coarsest_scale():

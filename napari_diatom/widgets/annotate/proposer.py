@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.project.image_identity import page_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_diatom.analysis.pipeline import Analysis
     from napari_diatom.models.library import ModelFolder
 
-Analyse = Callable[[worker_process.Job, Report, ShouldStop], "Analysis"]
+Analyse = Callable[[worker_process.Job, ProgressMonitor], "Analysis"]
 
 
 class Proposer(QObject):
@@ -123,8 +123,7 @@ def _analysed(
     image: ProjectImage,
     model: ModelFolder,
     pixel_size_um: float | None,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> Analysis:
     """Analyse a file; runs in a thread."""
     page = page_of(path, image.page, image.division)
@@ -134,4 +133,4 @@ def _analysed(
         page.release()
     size = page.pixel_size_um if pixel_size_um is None else pixel_size_um
     job = worker_process.Job(image.id, pixels, model.folder, rgb=True, pixel_size_um=size)
-    return analyse(job, report, should_stop)
+    return analyse(job, monitor)

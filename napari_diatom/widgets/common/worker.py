@@ -10,7 +10,7 @@ from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import Signal
 
 from napari_diatom.core.errors import Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 
 _SECONDS_BETWEEN_REPORTS: Final = 0.05
 
@@ -23,7 +23,7 @@ class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
 
 
 class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
-    """Runs ``fn(*args, report=..., should_stop=...)``; ``quit()`` is what makes ``should_stop()`` true.
+    """Runs ``fn(*args, monitor=...)``; ``quit()`` is what makes ``monitor.should_stop()`` true.
 
     Signals beside the usual ones: ``progressed(Progress)``, at most twenty a second, and ``stopped()`` in place of
     ``errored`` when the function raised :class:`~napari_diatom.core.errors.Stopped`. ``finished`` follows in every
@@ -38,9 +38,8 @@ class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
     def work(self) -> Any:
         """Run the function; called in the thread."""
         try:
-            return self._func(
-                *self._args, report=self._report, should_stop=lambda: bool(self.abort_requested), **self._kwargs
-            )
+            monitor = ProgressMonitor(self._report, lambda: bool(self.abort_requested))
+            return self._func(*self._args, monitor=monitor, **self._kwargs)
         except Stopped:
             self._abort_requested = True
             self.signals.stopped.emit()

@@ -16,7 +16,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.analysis.pipeline import AnalysisOptions
-from napari_diatom.core.progress import Report, ShouldStop
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.taxa import UNKNOWN
 from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from napari_diatom.core.taxa import Names
     from napari_diatom.models.card import Task
 
-NameTaxa = Callable[[worker_process.Job, "Detections", Report, ShouldStop], "Names"]
-Analyse = Callable[[worker_process.Job, Report, ShouldStop], "Analysis"]
+NameTaxa = Callable[[worker_process.Job, "Detections", ProgressMonitor], "Names"]
+Analyse = Callable[[worker_process.Job, ProgressMonitor], "Analysis"]
 
 
 class RunWidget(QWidget):

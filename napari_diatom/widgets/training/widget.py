@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWi
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.progress import Report, ShouldStop
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.models import library
 from napari_diatom.models.card import NAMING_TASK
@@ -192,8 +192,8 @@ class FineTuneWidget(QWidget):
             return
         self._stop_workers()
 
-        def work(report: Report, should_stop: ShouldStop) -> Callable[[], None]:
-            return partial(show, aside(module, function, config, should_stop), config)
+        def work(monitor: ProgressMonitor) -> Callable[[], None]:
+            return partial(show, aside(module, function, config, monitor), config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(self._on_returned)

@@ -16,7 +16,7 @@ from diatom_training.composing.options import ComposeOptions
 from diatom_training.data.crops import random_crop, read_rgb
 from helpers.composed import atlas_image, even_material, two_slides
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 
 SMALL = ComposeOptions(size=128, specimens=(1, 2), empty_share=0, blending="feather", length_px=(30, 70))
 
@@ -28,7 +28,9 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_a_set_is_ready_to_train_on(tmp_path: Path) -> None:
     seen: list[Progress] = []
     material = even_material()
-    examples = compose_set(material, SMALL, tmp_path / "set", 3, seed=4, scales=(0.8, 1.1), report=seen.append)
+    examples = compose_set(
+        material, SMALL, tmp_path / "set", 3, seed=4, scales=(0.8, 1.1), monitor=ProgressMonitor(seen.append)
+    )
     assert [(step.done, step.total) for step in seen] == [(1, 3), (2, 3), (3, 3)]
     for index, example in enumerate(examples):
         field = compose_field(material, SMALL, (4, index))
@@ -42,8 +44,9 @@ def test_a_set_is_ready_to_train_on(tmp_path: Path) -> None:
 
 def test_a_stopped_set_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     steps: list[Progress] = []
+    monitor = ProgressMonitor(steps.append, lambda: len(steps) == 2)
     with pytest.raises(Stopped):
-        compose_set(even_material(), SMALL, tmp_path / "a", 4, report=steps.append, should_stop=lambda: len(steps) == 2)
+        compose_set(even_material(), SMALL, tmp_path / "a", 4, monitor=monitor)
     assert len(list((tmp_path / "a").glob("*.png"))) == 2
     first = (tmp_path / "a" / "000000.png").stat().st_mtime_ns
     compose_set(even_material(), SMALL, tmp_path / "a", 4)

@@ -17,7 +17,7 @@ from diatom_training.finetune.run_folder import RunFolder
 from helpers.tiny import configured, draw_slides
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import silent
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.formats.coco import codec as coco
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import Split
@@ -205,7 +205,7 @@ def test_looking_whether_files_are_whole_stops(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(annotated_slides, "_ROWS", 32)
     asks = iter([False] * 3 + [True])
     with pytest.raises(Stopped):
-        read_slides(data, report=silent, should_stop=lambda: next(asks))
+        read_slides(data, monitor=ProgressMonitor(should_stop=lambda: next(asks)))
 
 
 def test_upright_boxes_are_no_oriented_ones(tmp_path: Path) -> None:

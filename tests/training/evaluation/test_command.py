@@ -25,7 +25,7 @@ from napari_diatom import engines
 from napari_diatom.cli import app as cli
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.formats.coco import codec as coco
@@ -136,7 +136,7 @@ def test_a_run_has_the_same_figures_in_its_own_report_and_when_it_is_judged_agai
     model.card.write(model.folder)
     (model.folder / WEIGHTS_FILE).touch()
     monkeypatch.setattr(engines, "load", lambda model, device: DarkEngine(model.card))
-    judge(model, data, folder / "report", "cpu", silent, never)
+    judge(model, data, folder / "report", "cpu", UNWATCHED)
     assert command("evaluate", folder.path, folder.path, "-o", tmp_path / "out")[0] == 0
     ours, theirs = written(tmp_path / "out"), written(folder / "report")
     assert (ours["intervals"], ours["detection"]) == (theirs["intervals"], theirs["detection"])
@@ -326,7 +326,7 @@ def test_folds_that_were_interrupted_go_on(
     configured(slides, "classes").write(file)
     trained: list[str] = []
 
-    def train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> None:
+    def train(folder: RunFolder, monitor: ProgressMonitor) -> None:
         if folder.path.name == "fold-2" and "fold-2" not in trained:
             trained.append("fold-2")
             raise Stopped("Stopped as asked.")

@@ -30,7 +30,7 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, OutputError, Stopped
-from napari_diatom.core.progress import Progress, never
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
@@ -62,7 +62,7 @@ def test_a_model_that_finds_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(engines, "load", loader(engine))
     seen: list[Progress] = []
     evaluation = run.evaluate_model(
-        ModelFolder(engine.card, tmp_path), some, tmp_path / "out", report=seen.append, options=QUICK
+        ModelFolder(engine.card, tmp_path), some, tmp_path / "out", monitor=ProgressMonitor(seen.append), options=QUICK
     )
     figures = evaluation.detection
     specimens = sum(len(item.truth) for item in some)
@@ -133,7 +133,7 @@ def test_what_cannot_be_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(InputError, match="with only one class there is nothing to name"):
         run.evaluate_model(naming, images(engine, 1), tmp_path, one_class="diatom")
     with pytest.raises(Stopped):
-        run.evaluate_model(model, images(engine, 1), tmp_path, should_stop=lambda: True)
+        run.evaluate_model(model, images(engine, 1), tmp_path, monitor=ProgressMonitor(should_stop=lambda: True))
     pages = tmp_path / "pages.tif"
     cv2.imwritemulti(str(pages), [slide(), slide()])
     with pytest.raises(InputError, match="holds 2 images"):
@@ -174,7 +174,7 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
         told: list[Progress] = []
         untuned = ModelFolder(bare, tmp_path)
-        model, evaluation = threshold_tuning.judge(untuned, data, tmp_path / "out", "cpu", told.append, never)
+        model, evaluation = threshold_tuning.judge(untuned, data, tmp_path / "out", "cpu", ProgressMonitor(told.append))
         assert model.card == ModelCard.read(tmp_path)
         assert set(model.card.thresholds) == (set(bare.classes) if tuned else set())
         warnings = [progress.message for progress in told if progress.stage == "warning"]
@@ -198,7 +198,7 @@ def test_a_threshold_of_names_is_tuned_only_where_some_are_right(
     namer = ModelFolder(card().model_copy(update=update), tmp_path)
     told: list[Progress] = []
     data = Dataset(classes, dict.fromkeys(PARTS, ()), ())
-    model, _ = threshold_tuning.judge(namer, data, tmp_path / "out", "cpu", told.append, never)
+    model, _ = threshold_tuning.judge(namer, data, tmp_path / "out", "cpu", ProgressMonitor(told.append))
     assert bool(model.card.thresholds) == right
     assert any("could not be tuned" in progress.message for progress in told) != right
 

@@ -18,7 +18,7 @@ from diatom_training.finetune.run_folder import RunFolder
 from helpers.composed import DARK, LIGHT, painted, slide
 from helpers.shapes import ellipse, placed
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.models import library
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
@@ -71,7 +71,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     config = configured(slides, SECTION)
     whole = RunFolder.create(tmp_path / "whole", config)
     seen: list[Progress] = []
-    training_run.train(whole, seen.append)
+    training_run.train(whole, ProgressMonitor(seen.append))
     epochs = [(p.stage, p.done) for p in seen if p.stage.endswith("epoch")]
     assert epochs == [("composed-epoch", 1), ("composed-epoch", 2), ("epoch", 1), ("epoch", 2)]
     card = library.find(str(whole / "model")).card
@@ -103,7 +103,7 @@ def test_a_run_learns_from_composed_slides_first_and_goes_on_there_when_it_was_k
     while process.poll() is None:
         time.sleep(0.02)
     assert not halves.history()
-    training_process.run(halves, silent, never)
+    training_process.run(halves, UNWATCHED)
     assert halves.history() == whole.history()
     assert RunFolder(halves / "composed").history() == RunFolder(whole / "composed").history()
     assert library.find(str(halves / "model")).card.sha256 == card.sha256

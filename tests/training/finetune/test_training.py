@@ -33,7 +33,7 @@ from diatom_training.recipes.ultralytics_export import to_ultralytics
 from helpers.tiny import NETWORKS, configured, draw_slides
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.models import library
 
 
@@ -46,7 +46,7 @@ def slides(tmp_path: Path) -> Path:
 def test_every_task_is_trained_in_a_child_process(tmp_path: Path, slides: Path, task: str) -> None:
     folder = RunFolder.create(tmp_path / "run", configured(slides, task, name="mine"))
     seen: list[Progress] = []
-    state = training_process.run(folder, seen.append, never)
+    state = training_process.run(folder, ProgressMonitor(seen.append))
     assert state.stage == "finished"
     assert [progress.done for progress in seen if progress.stage == "epoch"] == [1, 2]
     assert len(folder.history()) == 2
@@ -87,7 +87,7 @@ def test_masks_learnt_with_dropout_become_a_model(tmp_path: Path, slides: Path) 
 def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, slides: Path) -> None:
     config = configured(slides, learning={"epochs": 3})
     whole = RunFolder.create(tmp_path / "whole", config)
-    training_process.run(whole, silent, never)
+    training_process.run(whole, UNWATCHED)
     halves = RunFolder.create(tmp_path / "halves", config)
     process = training_process.Child(halves)
     while not halves.history():
@@ -96,7 +96,7 @@ def test_a_run_ended_from_outside_goes_on_to_the_same_figures(tmp_path: Path, sl
     while process.poll() is None:
         time.sleep(0.05)
     assert halves.state().stage == "stopped"
-    training_process.run(halves, silent, never)
+    training_process.run(halves, UNWATCHED)
     assert halves.history() == whole.history()
     theirs = library.find(str(whole / "model")).card.metrics
     assert library.find(str(halves / "model")).card.metrics == theirs
@@ -148,7 +148,7 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         resource_estimate.estimate(config.replace(data=slides.parent / "gone.json"))
     with pytest.raises(Stopped):
-        resource_estimate.estimate(config, lambda: True)
+        resource_estimate.estimate(config, ProgressMonitor(should_stop=lambda: True))
 
 
 def test_what_is_done_aside_leaves_nothing_behind(
@@ -172,7 +172,7 @@ def test_a_run_stops_within_three_seconds_and_keeps_its_best_weights(tmp_path: P
             stop.set()
 
     with pytest.raises(Stopped):
-        training_process.run(folder, stop_later, stop.is_set)
+        training_process.run(folder, ProgressMonitor(stop_later, stop.is_set))
     assert time.monotonic() - asked[0] < 3.5
     assert folder.state().stage == "stopped"
     assert not (folder / "stop").exists()
@@ -321,11 +321,11 @@ def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) ->
 
 def test_what_a_start_has_learnt_from_is_no_test(tmp_path: Path, slides: Path) -> None:
     first = RunFolder.create(tmp_path / "first", configured(slides))
-    training_process.run(first, silent, never)
+    training_process.run(first, UNWATCHED)
     others = {"shares": "70-15-15", "seed": 3}
     second = RunFolder.create(tmp_path / "second", configured(slides, start=str(first.path), split=others))
     said: list[str] = []
-    training_process.run(second, lambda progress: said.append(progress.message), never)
+    training_process.run(second, ProgressMonitor(lambda progress: said.append(progress.message)))
     assert any("the starting model was trained on 2 images of the" in line for line in said)
     seen = library.find(second / "model").card.training["images_seen"]
     assert len(seen["before"]) == 6
@@ -425,7 +425,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, slides: Path) -> 
     broken = configured(slides).replace(classes=("circle",))
     folder = RunFolder.create(tmp_path / "run", broken)
     with pytest.raises(Exception, match="no specimens of circle"):
-        training_process.run(folder, silent, never)
+        training_process.run(folder, UNWATCHED)
     assert folder.state().stage == "failed"
     # What came to nothing is in nobody's way; anything else in the folder is.
     note = tmp_path / "run" / "note.txt"
@@ -445,11 +445,11 @@ def test_an_interrupt_stops_the_child_in_order(
 ) -> None:
     configured(slides).write(tmp_path / "a.yaml")
 
-    def train(folder: RunFolder, report: Report, should_stop: ShouldStop) -> None:
+    def train(folder: RunFolder, monitor: ProgressMonitor) -> None:
         time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGINT)
         for _ in range(100):
-            if should_stop():
+            if monitor.should_stop():
                 raise Stopped("Stopped as asked; the best weights so far are saved in the run's model.")
             time.sleep(0.1)
 

@@ -28,7 +28,7 @@ from napari_diatom.cli.count import run_count
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError, ModelError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.core.taxa import UNKNOWN, Name, Names, by_taxon, genus_of
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_writer import write_model
@@ -114,7 +114,7 @@ def test_shapes_are_learnt_and_named(trained: Trained, model: ModelFolder, slide
     image = from_array(pixels_of(slides[3]), "slide")
     found = Detections.of(np.vstack([BOXES, [[-300, 20, 40, 9, 0.2]]]), classes=("diatom",))
     seen: list[Progress] = []
-    names = namer.name(image, found, seen.append)
+    names = namer.name(image, found, ProgressMonitor(seen.append))
     assert [verdict.taxon for verdict in names.verdicts] == ["needle", "square", "needle", "square", "needle"]
     # What lies outside of the image could be anything.
     assert names.probabilities[4].tolist() == [0.5, 0.5]
@@ -122,7 +122,7 @@ def test_shapes_are_learnt_and_named(trained: Trained, model: ModelFolder, slide
     assert (seen[-1].stage, seen[-1].done, seen[-1].total) == ("names", 4, 4)
     assert len(namer.name(image, found[[]])) == 0
     with pytest.raises(Stopped):
-        namer.name(image, found, should_stop=lambda: True)
+        namer.name(image, found, monitor=ProgressMonitor(should_stop=lambda: True))
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, slides: list[Example]) -> None:
@@ -140,8 +140,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, slides: 
             options,
             tmp_path / "halves",
             validation=slides[2:],
-            report=stop_in_the_second_epoch,
-            should_stop=stop.is_set,
+            monitor=ProgressMonitor(stop_in_the_second_epoch, stop.is_set),
         )
     again = train(slides[:2], options, tmp_path / "halves", validation=slides[2:])
     assert again.history == whole.history

@@ -28,7 +28,7 @@ from diatom_training.learning.train import train
 from helpers import TESTS
 from helpers.drawn_fields import MAPS, draw, same
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 
 INSTANCES = MAPS.model_copy(
     update={"architecture": "maskrcnn/tu-test_efficientnet/8", "crops": 4, "epochs": 2, "proposals": 8, "dropout": 0.2}
@@ -57,7 +57,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
             stop.set()
 
     with pytest.raises(Stopped):
-        train(examples, options, tmp_path / "halves", report=stop_in_the_second_epoch, should_stop=stop.is_set)
+        train(examples, options, tmp_path / "halves", monitor=ProgressMonitor(stop_in_the_second_epoch, stop.is_set))
     same(train(examples, options, tmp_path / "halves"), undisturbed)
     same(train(examples, options, tmp_path / "halves"), undisturbed)
 
@@ -68,9 +68,11 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples:
         "import sys, pathlib\n"
         "from helpers import drawn_fields as t\n"
         "from diatom_training.learning.train import train\n"
+        "from napari_diatom.core.progress import ProgressMonitor\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "some = [t.draw(folder / f'field{k}.png', 0.4 + k) for k in range(2)]\n"
-        "train(some, t.MAPS, folder / sys.argv[2], report=lambda p: print(p.stage, p.done, flush=True))\n"
+        "monitor = ProgressMonitor(lambda p: print(p.stage, p.done, flush=True))\n"
+        "train(some, t.MAPS, folder / sys.argv[2], monitor=monitor)\n"
     )
     paths = [str(TESTS), *filter(None, sys.path)]
 
@@ -117,7 +119,7 @@ def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, e
         assert (shares[k % 2][k // 2].pixels == whole[k].pixels).all()
     options = MAPS.model_copy(update={"frozen_epochs": 1, "patience": 2, "average_decay": 0.5})
     steps: list[Progress] = []
-    train(examples, options, tmp_path / "run", devices=2, until=1, report=steps.append)
+    train(examples, options, tmp_path / "run", devices=2, until=1, monitor=ProgressMonitor(steps.append))
     assert [step.done for step in steps if step.stage == "step"] == [1, 2, 3]
     trained = train(examples, options, tmp_path / "run", devices=2)
     assert len(trained.history) == 3
@@ -247,7 +249,9 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     monkeypatch.setattr(SemanticModule, "losses", small_memory)
     options = MAPS.model_copy(update={"batch": 4, "epochs": 1, "architecture": MAPS.architecture})
     limit = 2
-    trained = train(examples, options, tmp_path / "a", report=lambda progress: messages.append(progress.message))
+    trained = train(
+        examples, options, tmp_path / "a", monitor=ProgressMonitor(lambda progress: messages.append(progress.message))
+    )
     assert [message for message in messages if message] == ["Out of memory: continuing with 2 crops at a time."]
     assert trained.history[0]["val_loss"] > 0
     limit = 0

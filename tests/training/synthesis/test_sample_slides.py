@@ -16,7 +16,7 @@ from diatom_training.synthesis.sample_slides import SAMPLES, Sample, render_samp
 from helpers import REPOSITORY
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import open_images
 
@@ -111,7 +111,7 @@ def test_stop_keeps_finished_slides(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sample_slides, "SAMPLES", (BY_NAME["spring_empty_40x"], BY_NAME["lake_dic_63x"]))
     seen: list[Progress] = []
     with pytest.raises(Stopped):
-        write_samples(tmp_path, seen.append, lambda: len(seen) == 1)
+        write_samples(tmp_path, ProgressMonitor(seen.append, lambda: len(seen) == 1))
     assert [path.name for path in (tmp_path / "slides").iterdir()] == ["spring_empty_40x.jpg"]
     assert [(step.done, step.total) for step in seen] == [(0, 2)]
 

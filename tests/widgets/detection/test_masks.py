@@ -36,8 +36,8 @@ def found():
 class FakeMasks(FakeAnalysis):
     """Stands for the analysis by a model that gives masks."""
 
-    def __call__(self, job, report, should_stop):
-        analysis = super().__call__(job, report, should_stop)
+    def __call__(self, job, monitor):
+        analysis = super().__call__(job, monitor)
         options = job.options
         class_map = np.zeros((analysis.height, analysis.width), np.uint8)
         class_map[20:40, 20:60] = 1

@@ -29,13 +29,13 @@ class FakeNaming:
         self.go_on.set()
         self.jobs, self.specimens = [], []
 
-    def __call__(self, job, specimens, report, should_stop):
+    def __call__(self, job, specimens, monitor):
         self.jobs.append(job)
         self.specimens.append(specimens)
         while not self.go_on.wait(0.01):
-            if should_stop():
+            if monitor.should_stop():
                 raise Stopped("Stopped as asked.")
-        return TurnNamer().name(None, specimens, report, should_stop)
+        return TurnNamer().name(None, specimens, monitor)
 
 
 @pytest.fixture

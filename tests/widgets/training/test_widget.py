@@ -23,7 +23,7 @@ from helpers.fakes import card
 from helpers.tiny import configured, draw_slides
 from helpers.window import child_of
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.progress import Progress, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress
 from napari_diatom.models import library
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.detection.detect import DetectWidget
@@ -83,7 +83,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(watch.folder / "config.yaml"))
-    training_process.run(alone, silent, never)
+    training_process.run(alone, UNWATCHED)
     assert alone.history() == watch.folder.history()
     theirs, ours = (library.find(folder / "model").card for folder in (alone, watch.folder))
     assert (ours.metrics, ours.thresholds, ours.sha256) == (theirs.metrics, theirs.thresholds, theirs.sha256)

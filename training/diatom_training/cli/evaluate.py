@@ -13,7 +13,7 @@ from diatom_training.evaluation.report import HTML, chief_figures
 from diatom_training.evaluation.test_set import TestImage
 from diatom_training.finetune.run_folder import CONFIG, SPLIT, RunFolder, find_model
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor, Report
 from napari_diatom.core.text import either, many, sentence
 from napari_diatom.models.library import ModelFolder
 
@@ -55,8 +55,9 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     other = find_model(arguments.compare) if arguments.compare else None
     if other is not None and arguments.threshold is not None:
         raise InputError("Each model is compared at its own threshold: leave out --threshold or --compare.")
+    monitor = ProgressMonitor(bar)
     data = read_test_set(
-        arguments.data, arguments.images, arguments.group, arguments.part, arguments.one_class, report=bar
+        arguments.data, arguments.images, arguments.group, arguments.part, arguments.one_class, monitor
     )
     print(f"on {data.text}: {_amount(data.slides)}", flush=True)
     seen = [line for each in (model, other) if each is not None for line in leaks(each, data.slides)]
@@ -67,7 +68,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
     out: Path = arguments.out
     if other is not None:
         comparison = compare_models(
-            model, other, images, out, arguments.device, bar, one_class=data.one_class, remarks=remarks
+            model, other, images, out, arguments.device, monitor, one_class=data.one_class, remarks=remarks
         )
         print(*(row.words for row in comparison.differences), *comparison.remarks[len(remarks) :], sep="\n")
     else:
@@ -77,7 +78,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
             out,
             arguments.threshold,
             arguments.device,
-            bar,
+            monitor,
             one_class=data.one_class,
             remarks=remarks,
         )
@@ -95,7 +96,7 @@ def read_test_set(
     group: str = "",
     part: str | None = None,
     one_class: str = "",
-    report: Report = lambda progress: None,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> TestSet:
     """Read the test set of a model.
 
@@ -109,7 +110,7 @@ def read_test_set(
         ``train``, ``validation``, ``test`` or ``all``; by default the test part where there is a split.
     one_class : str
         Treat all specimens as this one class; of a run, those of the classes that it was to learn.
-    report : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -118,9 +119,9 @@ def read_test_set(
         When the data cannot be read, have no such part, or it holds no specimen.
     """
     if (data / CONFIG).is_file():
-        found = _of_run(RunFolder(data), images, group, part or "test", one_class, report)
+        found = _of_run(RunFolder(data), images, group, part or "test", one_class, monitor)
     else:
-        found = _of_data(data, images, group, part, one_class, report)
+        found = _of_data(data, images, group, part, one_class, monitor)
     if len(found.slides) > 1 and all(slide.group in (slide.name, Path(slide.name).stem) for slide in found.slides):
         alone = (
             "each image is treated as a slide of its own; if several images show the same slide, the intervals are too "
@@ -150,9 +151,11 @@ def leaks(model: ModelFolder, slides: Sequence[Slide]) -> list[str]:
     return lines
 
 
-def _of_data(data: Path, images: Path | None, group: str, part: str | None, one_class: str, report: Report) -> TestSet:
+def _of_data(
+    data: Path, images: Path | None, group: str, part: str | None, one_class: str, monitor: ProgressMonitor
+) -> TestSet:
     """Read a project or annotations."""
-    there = read_slides(data, images, group, report=report)
+    there = read_slides(data, images, group, monitor=monitor)
     chosen = part or ("test" if "test" in there.parts else "all")
     if chosen == "all":
         why = "" if part or there.parts else " (there is no split)"
@@ -164,12 +167,14 @@ def _of_data(data: Path, images: Path | None, group: str, part: str | None, one_
     return TestSet(slides, f"the {chosen} part of {data.name}", there.warnings, one_class)
 
 
-def _of_run(run: RunFolder, images: Path | None, group: str, part: str, one_class: str, report: Report) -> TestSet:
+def _of_run(
+    run: RunFolder, images: Path | None, group: str, part: str, one_class: str, monitor: ProgressMonitor
+) -> TestSet:
     """Read the data of a training, divided as that did, with the classes that it was to learn."""
     config, division = run.config(), run.division()
     if division is None:
         raise InputError(f"{run.path} has not split its data yet: {SPLIT} is missing.")
-    there = read_slides(config.data, images or config.images, group or config.group, config.split.by, report)
+    there = read_slides(config.data, images or config.images, group or config.group, config.split.by, monitor)
     parts: tuple[Part, ...] = PARTS if part == "all" else (part,)  # type: ignore[assignment]
     wanted = {member.key: member.name for each in parts for member in division.parts[each]}
     slides = [slide.of_classes(division.classes, config.one_class) for slide in there.slides if slide.key in wanted]

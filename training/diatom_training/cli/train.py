@@ -15,7 +15,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
 from napari_diatom.core.errors import InputError, Stopped
-from napari_diatom.core.progress import Progress, Report
+from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.core.text import many
 from napari_diatom.models.library import ModelFolder, find
 
@@ -61,7 +61,7 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
     else:
         config = _config(arguments)
         out = _out(arguments, config)
-        folders = fold_runs.create(out, config, number, bar)
+        folders = fold_runs.create(out, config, number, ProgressMonitor(bar))
     for k, folder in enumerate(folders, start=1):
         what = f"fold {k} of {number}"
         if folder.state().stage == "finished":

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 from diatom_training.composing.alpha_blending import Blending
 from diatom_training.composing.atlas import from_atlas
@@ -20,7 +20,7 @@ from diatom_training.composing.options import ComposeOptions, Matching
 from diatom_training.composing.specimen_cutouts import from_examples
 from diatom_training.data.examples import from_coco
 from napari_diatom.core.errors import DiatomError, InputError
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.core.text import many
 
 _DEFAULT = ComposeOptions()
@@ -59,7 +59,7 @@ def _run(given: argparse.Namespace) -> None:
 
         show([compose_field(material, options, (given.seed, i)) for i in range(_PREVIEWED)], material.classes)
     if given.out is not None:
-        compose_set(material, options, given.out, given.count, given.seed, given.processes, report=_print)
+        compose_set(material, options, given.out, given.count, given.seed, given.processes, monitor=_PRINTED)
 
 
 def _material(given: argparse.Namespace) -> Material:
@@ -69,8 +69,8 @@ def _material(given: argparse.Namespace) -> Material:
         raise InputError("Annotated slides need both, --coco for the annotations and --images for the folder.")
     if given.coco is not None:
         slides = from_coco(given.coco, given.images, groups=given.groups)
-        parts.append(from_examples(slides, ("diatom",), given.margin, pixel_size_um=given.pixel_size, report=_print))
-    parts += [from_atlas(folder, given.margin, given.atlas_pixel_size, report=_print) for folder in given.atlas]
+        parts.append(from_examples(slides, ("diatom",), given.margin, pixel_size_um=given.pixel_size, monitor=_PRINTED))
+    parts += [from_atlas(folder, given.margin, given.atlas_pixel_size, monitor=_PRINTED) for folder in given.atlas]
     material = joined(parts)
     return material if given.one_class is None else material.of_one_class(given.one_class)
 
@@ -79,6 +79,9 @@ def _print(progress: Progress) -> None:
     """Print every tenth step."""
     if progress.done % 10 == 0 or progress.done == progress.total:
         print(f"{progress.stage} {progress.done}/{progress.total}", flush=True)
+
+
+_PRINTED: Final = ProgressMonitor(_print)
 
 
 def _parser() -> argparse.ArgumentParser:

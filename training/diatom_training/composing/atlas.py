@@ -30,7 +30,7 @@ from diatom_training.data.examples import outline_of
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.slide_image import SlideImage, open_images
 
@@ -71,8 +71,7 @@ def from_atlas(
     margin: float = MARGIN,
     pixel_size_um: float | None = None,
     *,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Material:
     """Cut the valves out of a folder of atlas images.
 
@@ -99,14 +98,14 @@ def from_atlas(
     left_out: list[LeftOut] = []
     files = find_images([str(folder)])
     for number, path in enumerate(files):
-        check(should_stop)
+        monitor.check()
         parts = path.relative_to(folder).parts
         try:
             image = open_images(path)[0]
             specimens.append(_cut(image, parts[0] if len(parts) > 1 else folder.resolve().name, margin, pixel_size_um))
         except InputError as error:
             left_out.append(LeftOut("/".join(parts), str(error)))
-        report(Progress("atlas", number + 1, len(files), message="/".join(parts)))
+        monitor.report(Progress("atlas", number + 1, len(files), message="/".join(parts)))
     if not specimens:
         raise InputError(f"{NO_SPECIMEN} in {folder}: {listed(left_out)}.")
     return Material(

@@ -20,7 +20,7 @@ from diatom_training.composing.options import ComposeOptions
 from diatom_training.data.examples import Example, load_truth, save_truth
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text_files import read_json
 
 RECORD: Final = "composed.json"
@@ -48,8 +48,7 @@ def compose_set(
     seed: int = 0,
     processes: int = 1,
     scales: tuple[float, float] = (0.7, 1.25),
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> list[Example]:
     """Compose ``count`` fields and return them as examples.
 
@@ -92,9 +91,9 @@ def compose_set(
     with _composed(_Set(material, options, folder, seed), count, processes) as done:
         for path in done:
             paths.append(path)
-            report(Progress("fields", len(paths), count))
+            monitor.report(Progress("fields", len(paths), count))
             if len(paths) < count:
-                check(should_stop)
+                monitor.check()
     return [replace(load_truth(path, scales=scales), group=GROUP) for path in paths]
 
 

@@ -19,7 +19,7 @@ from napari_diatom.core.cropped_masks import shared_pixels, united
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.images.slide_image import open_images
 
@@ -67,8 +67,7 @@ def from_examples(
     chains: bool = True,
     pixel_size_um: float | Sequence[float | None] | None = None,
     debris_px: tuple[float, float] = _DEBRIS_PX,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Material:
     """Cut up annotated slides.
 
@@ -102,7 +101,7 @@ def from_examples(
     left_out: list[LeftOut] = []
     sizes = pixel_size_um if isinstance(pixel_size_um, Sequence) else [pixel_size_um] * len(examples)
     for number, (example, size) in enumerate(zip(examples, sizes, strict=True)):
-        check(should_stop)
+        monitor.check()
         slide = _opened(example, size)
         cuts, reasons = _specimens(slide, classes, margin, chains)
         specimens += cuts
@@ -113,7 +112,7 @@ def from_examples(
             backgrounds.append((covered, _background(slide)))
         else:
             left_out.append(LeftOut(example.image.name, "not used as a background: objects cover most of it"))
-        report(Progress("slides", number + 1, len(examples), message=example.image.name))
+        monitor.report(Progress("slides", number + 1, len(examples), message=example.image.name))
     if not specimens:
         raise InputError(f"{NO_SPECIMEN}: {listed(left_out) or 'nothing is annotated'}.")
     backgrounds.sort(key=lambda entry: entry[0])

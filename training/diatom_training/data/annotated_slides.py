@@ -16,7 +16,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import either, many
 from napari_diatom.formats.format_detection import detect
 from napari_diatom.formats.registry import Holds
@@ -143,8 +143,7 @@ def read_slides(
     images: Path | None = None,
     group: str = "",
     by: splits.By = "slide",
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> AnnotatedSlides:
     """Read annotated images.
 
@@ -163,7 +162,7 @@ def read_slides(
         Folders such as ``images`` and ``train`` are skipped in favour of their parent folder.
     by : {"slide", "sample"}
         What is a group in a project.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"``.
 
     Raises
@@ -172,12 +171,12 @@ def read_slides(
         When the data or their images are not there or cannot be read to the last pixel, or nothing is annotated.
     """
     if data.name == PROJECT_FILE or (data / PROJECT_FILE).is_file():
-        return _of_project(data, by, report, should_stop)
-    there = _of_annotations(data, images, report, should_stop)
+        return _of_project(data, by, monitor)
+    there = _of_annotations(data, images, monitor)
     return replace(there, slides=tuple(_grouped(there.slides, group)))
 
 
-def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldStop) -> AnnotatedSlides:
+def _of_project(data: Path, by: splits.By, monitor: ProgressMonitor) -> AnnotatedSlides:
     """Read the images of a project that somebody has annotated."""
     slides: list[Slide] = []
     skipped: list[str] = []
@@ -185,13 +184,13 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
         exported = project.export_annotations()
         split = project.settings.split
         for number, (image, annotations) in enumerate(zip(project.images, exported, strict=True)):
-            report(Progress("images", number, len(exported), image.id))
-            check(should_stop)
+            monitor.report(Progress("images", number, len(exported), image.id))
+            monitor.check()
             if image.state in ("untouched", "machine") and not len(annotations):
                 skipped.append(image.id)
                 continue
             path = project.path(image.id)
-            _check_whole(page_of(path, image.page, image.division), path, image.page, should_stop)
+            _check_whole(page_of(path, image.page, image.division), path, image.page, monitor)
             slides.append(
                 Slide(
                     name=annotations.image,
@@ -211,7 +210,7 @@ def _of_project(data: Path, by: splits.By, report: Report, should_stop: ShouldSt
     return AnnotatedSlides(tuple(slides), tuple(split.parts) if split else (), (note,) if note else ())
 
 
-def _of_annotations(data: Path, images: Path | None, report: Report, should_stop: ShouldStop) -> AnnotatedSlides:
+def _of_annotations(data: Path, images: Path | None, monitor: ProgressMonitor) -> AnnotatedSlides:
     """Read annotations in any known format; the slides have no groups yet."""
     if not data.exists():
         raise InputError(f"{data} does not exist: name a project's folder, or a file or folder of annotations.")
@@ -234,13 +233,13 @@ def _of_annotations(data: Path, images: Path | None, report: Report, should_stop
     flagged = any(part.detections.cut.any() for part in found)
     slides: list[Slide] = []
     for number, part in enumerate(found):
-        report(Progress("images", number, len(found), part.image))
-        check(should_stop)
+        monitor.report(Progress("images", number, len(found), part.image))
+        monitor.check()
         path = paths[part.image]
         match = re.search(r"#(\d+)$", part.image)
         page = int(match[1]) if match else 1
         image = page_of(path, page)
-        _check_whole(image, path, page, should_stop)
+        _check_whole(image, path, page, monitor)
         size = part.pixel_size_um or image.pixel_size_um
         shown = part if flagged else _with_cuts(part)
         slides.append(
@@ -267,7 +266,7 @@ def _parts(members: Mapping[str, dataset_layout.Member], data: Path) -> tuple[di
     return parts, (line,)
 
 
-def _check_whole(image: SlideImage, path: Path, page: int, should_stop: ShouldStop) -> None:
+def _check_whole(image: SlideImage, path: Path, page: int, monitor: ProgressMonitor) -> None:
     """Decode an image, so that a damaged file is found before hours of training.
 
     Raises
@@ -281,7 +280,7 @@ def _check_whole(image: SlideImage, path: Path, page: int, should_stop: ShouldSt
         return
     rows = max(_BAND // image.width // _ROWS, 1) * _ROWS
     for top in range(0, image.height, rows):
-        check(should_stop)
+        monitor.check()
         image.read(0, top, image.width, top + rows)
     image.release()
     _whole.add(key)

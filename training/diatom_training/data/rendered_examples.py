@@ -11,7 +11,7 @@ import numpy as np
 
 from diatom_training.data.examples import Example, fitted, load_truth, outline_of, save_truth
 from napari_diatom.core.errors import OutputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 
 def render_example(index: int, folder: Path, seed: int, size: int, needles: float) -> Path:
@@ -46,8 +46,7 @@ def render_set(
     needles: float = 0.35,
     scales: tuple[float, float] = (0.6, 1.2),
     processes: int = 1,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> list[Example]:
     """Render ``count`` square fields of ``size`` pixels and return them as examples of one class.
 
@@ -71,7 +70,7 @@ def render_set(
     paths: list[Path] = []
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for path in pool.imap(work, range(count), chunksize=4):
-            check(should_stop)
+            monitor.check()
             paths.append(path)
-            report(Progress("fields", len(paths), count))
+            monitor.report(Progress("fields", len(paths), count))
     return [load_truth(path, scales=scales) for path in paths]

@@ -25,7 +25,7 @@ from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
@@ -45,8 +45,7 @@ def evaluate_model(
     out: Path,
     threshold: float | None = None,
     device: str = "auto",
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
     options: Bootstrap | None = None,
     one_class: str = "",
     remarks: Sequence[str] = (),
@@ -69,7 +68,7 @@ def evaluate_model(
         Score from which detections count, or names are given; the model's own, tuned on its validation set, by default.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; progress comes per image and tile.
     options : Bootstrap, optional
         How to resample.
@@ -99,13 +98,13 @@ def evaluate_model(
                 raise InputError(
                     f"Model {model.card.name} names specimens; with only one class there is nothing to name."
                 )
-            evaluation = judge_names(model, images, slides, used, told, options, device, report, should_stop)
+            evaluation = judge_names(model, images, slides, used, told, options, device, monitor)
         else:
             images = _as_one(images, one_class)
             shape = shape_of(model.card, images)
-            cases = _cases(model, images, slides, shape, threshold, device, report, should_stop, one_class)
-            drawn = shown(slides, images, used, should_stop)
-            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, should_stop)
+            cases = _cases(model, images, slides, shape, threshold, device, monitor, one_class)
+            drawn = shown(slides, images, used, monitor)
+            evaluation = evaluate_cases(cases, shape, used, told, options, drawn, monitor)
             if shape != _SHAPES[model.card.task]:
                 lacking = "Some of the annotations have no masks, so the model is tested by its oriented boxes."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, lacking))
@@ -114,7 +113,7 @@ def evaluate_model(
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
         untuned = () if threshold is not None else untuned_remarks(model.card)
         evaluation = replace(evaluation, remarks=(*remarks, *untuned, *evaluation.remarks))
-        check(should_stop)
+        monitor.check()
         write_report(evaluation, out)
     return evaluation
 
@@ -125,8 +124,7 @@ def compare_models(
     images: Sequence[TestImage],
     out: Path,
     device: str = "auto",
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
     options: Bootstrap | None = None,
     one_class: str = "",
     remarks: Sequence[str] = (),
@@ -159,20 +157,19 @@ def compare_models(
         )
     with ready(out):
         if naming:
-            rows, units = compare_names((first, second), images, slides, names, options, device, report, should_stop)
+            rows, units = compare_names((first, second), images, slides, names, options, device, monitor)
         else:
             images = _as_one(images, one_class)
             shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
             shape = min((shape_of(model.card, images) for model in (first, second)), key=shapes.index)
             one, other = (
-                _cases(model, images, slides, shape, None, device, report, should_stop, one_class)
-                for model in (first, second)
+                _cases(model, images, slides, shape, None, device, monitor, one_class) for model in (first, second)
             )
             rows = compare(
-                one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, should_stop
+                one, other, shape, (first.card.threshold(), second.card.threshold()), names, options, monitor
             )
             units = units_of(one)
-        check(should_stop)
+        monitor.check()
         untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
         told = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
         comparison = Comparison(names, rows, units, options, told)
@@ -184,8 +181,7 @@ def find_specimens(
     model: ModelFolder,
     images: Sequence[TestImage],
     device: str = "auto",
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> list[Case]:
     """Return what a model finds on each image beside the truth, as :func:`evaluate_model` compares the two.
 
@@ -194,7 +190,7 @@ def find_specimens(
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, report, should_stop, "")
+    return _cases(model, images, opened(images), shape_of(model.card, images), None, device, monitor, "")
 
 
 def _as_one(images: Sequence[TestImage], one_class: str) -> Sequence[TestImage]:
@@ -219,8 +215,7 @@ def _cases(
     shape: Shape,
     threshold: float | None,
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
     one_class: str,
 ) -> list[Case]:
     """Return what a model finds on each image beside the truth."""
@@ -231,10 +226,10 @@ def _cases(
     cases = []
     names_of_images = called(slides, images)
     for number, (item, slide) in enumerate(zip(images, slides, strict=True)):
-        report(Progress("images", number, len(images), names_of_images[number]))
-        check(should_stop)
+        monitor.report(Progress("images", number, len(images), names_of_images[number]))
+        monitor.check()
         options = AnalysisOptions(threshold=threshold, pixel_size_um=item.pixel_size_um)
-        analysis = analyse(slide, engine, options, report, should_stop)
+        analysis = analyse(slide, engine, options, monitor)
         seen = renamed(analysis.detections, (one_class,)) if one_class else analysis.detections
         truth, found = (_as(shape, part) for part in (item.truth, seen))
         cases.append(
@@ -249,7 +244,7 @@ def _cases(
                 table=_table(truth, analysis, names) if shape == "masks" else None,
             )
         )
-    report(Progress("images", len(images), len(images)))
+    monitor.report(Progress("images", len(images), len(images)))
     return cases
 
 

@@ -17,7 +17,7 @@ from diatom_training.metrics.naming_figures import figures_of_names
 from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.classifier import Classifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.library import ModelFolder
@@ -53,8 +53,7 @@ def name_specimens(
     model: ModelFolder,
     images: Sequence[TestImage],
     device: str = "auto",
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Named:
     """Return what a classifier says of the specimens of the truth.
 
@@ -63,7 +62,7 @@ def name_specimens(
     InputError, ModelError, Stopped
         As :func:`evaluate_model`.
     """
-    return _said(model, images, opened(images), device, report, should_stop)
+    return _said(model, images, opened(images), device, monitor)
 
 
 def judge_names(
@@ -74,16 +73,15 @@ def judge_names(
     about: About,
     options: Bootstrap | None,
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> Evaluation:
     """Judge the names that a classifier gives the specimens of the truth."""
-    said = _said(model, images, slides, device, report, should_stop)
+    said = _said(model, images, slides, device, monitor)
     groups = [images[k].slide for k in said.images.tolist()]
     evaluation = evaluate_names(
-        said.truth, said.probabilities, said.classes, groups, about, options, threshold, should_stop
+        said.truth, said.probabilities, said.classes, groups, about, options, threshold, monitor
     )
-    names, drawn = called(slides, images), shown(slides, images, threshold, should_stop)
+    names, drawn = called(slides, images), shown(slides, images, threshold, monitor)
     likely, sure = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
     mistakes = []
     wrong = np.flatnonzero(likely != said.truth)
@@ -115,11 +113,10 @@ def compare_names(
     names: tuple[str, str],
     options: Bootstrap,
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> tuple[tuple[Difference, ...], Units]:
     """Compare the names of two classifiers, specimen by specimen."""
-    said = [_said(model, images, slides, device, report, should_stop) for model in models]
+    said = [_said(model, images, slides, device, monitor) for model in models]
     classes = tuple(dict.fromkeys(name for part in said for name in part.classes))
     given = [
         {
@@ -143,7 +140,7 @@ def compare_names(
     true = np.array([given[0][key][0] for key in both], dtype=np.int64)
     named = np.array([part[key][1] for part in given for key in both], dtype=np.int64)
     figures = figures_of_names(np.tile(true, 2), named, len(classes), units.twice())
-    return differences(figures, units, names, TITLES, (), options, should_stop), units
+    return differences(figures, units, names, TITLES, (), options, monitor), units
 
 
 def _said(
@@ -151,28 +148,29 @@ def _said(
     images: Sequence[TestImage],
     slides: Sequence[SlideImage],
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> Named:
     """Return what a classifier says of the specimens of the truth."""
     model.verify()
     namer = Classifier(model, device)
     classes = model.card.classes
+    # Progress is told by the image here.
+    unshown = ProgressMonitor(should_stop=monitor.should_stop)
     said: list[NDArray[np.float32]] = []
     true: list[str] = []
     whose: list[int] = []
     which: list[int] = []
     for number, (item, slide, name) in enumerate(zip(images, slides, called(slides, images), strict=True)):
-        report(Progress("images", number, len(images), name))
-        check(should_stop)
+        monitor.report(Progress("images", number, len(images), name))
+        monitor.check()
         try:
-            said.append(namer.name(slide, item.truth, silent, should_stop, item.outlines).probabilities)
+            said.append(namer.name(slide, item.truth, unshown, item.outlines).probabilities)
         finally:
             slide.release()
         true += [item.truth.classes[k] for k in item.truth.class_ids.tolist()]
         whose += [number] * len(item.truth)
         which += range(len(item.truth))
-    report(Progress("images", len(images), len(images)))
+    monitor.report(Progress("images", len(images), len(images)))
     probabilities = np.concatenate(said)
     known = np.flatnonzero([name in classes for name in true])
     foreign = sorted(set(true) - set(classes))

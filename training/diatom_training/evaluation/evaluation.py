@@ -18,7 +18,7 @@ from diatom_training.metrics.naming_figures import NamingFigures, checked_names,
 from diatom_training.metrics.proportions import FEWEST
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import many
 
 
@@ -156,7 +156,7 @@ def evaluate_cases(
     about: About,
     options: Bootstrap | None = None,
     picture: Picture = no_picture,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Evaluation:
     """Judge what a model found.
 
@@ -174,7 +174,7 @@ def evaluate_cases(
         How to resample.
     picture : callable, optional
         Gives the pictures of mistakes.
-    should_stop : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -187,17 +187,17 @@ def evaluate_cases(
     options = options or Bootstrap()
     matched = match_cases(cases, shape)
     figures = detection_figures(matched, threshold)
-    found = intervals(figures_of(matched, threshold), matched.units, options, should_stop)
+    found = intervals(figures_of(matched, threshold), matched.units, options, monitor)
     maps = None
     if all(case.table is not None for case in cases):
         maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
-        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options, should_stop)
+        found |= intervals(figures_of_maps(cases, matched.units), matched.units, options, monitor)
     overall = figures.overall
     shares = {"precision": (overall.right, overall.found), "recall": (overall.right, overall.specimens)}
     shown = []
     for mistake in worst(matched, threshold):
         case = matched.cases[mistake.case]
-        check(should_stop)
+        monitor.check()
         box = case.truth.boxes[mistake.truth] if mistake.found is None else case.found.boxes[mistake.found]
         shown.append(Shown(mistake, case.image, float(box[0]), float(box[1]), picture(mistake, case)))
     return Evaluation(
@@ -225,7 +225,7 @@ def evaluate_names(
     about: About,
     options: Bootstrap | None = None,
     threshold: float = NAN,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> Evaluation:
     """Judge the names that a model gave to N cut-outs.
 
@@ -245,7 +245,7 @@ def evaluate_names(
         How to resample.
     threshold : float
         Probability under which no name is given.
-    should_stop : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -262,7 +262,7 @@ def evaluate_names(
         raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
     units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
     resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
-    found = intervals(resampled, units, options, should_stop)
+    found = intervals(resampled, units, options, monitor)
     shares = {"accuracy": (int(np.trace(figures.confusion)), len(ids))}
     return Evaluation(
         about=about,

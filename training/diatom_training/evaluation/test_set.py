@@ -14,7 +14,7 @@ from diatom_training.evaluation.mistakes import Mistake, picture
 from diatom_training.metrics.test_cases import Case, check_truth
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import ShouldStop, check
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.images.slide_image import SlideImage, open_images
 from napari_diatom.models.card import USUAL_THRESHOLD, ModelCard
 
@@ -78,13 +78,13 @@ def _open(item: TestImage) -> SlideImage:
 
 
 def shown(
-    slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, should_stop: ShouldStop
+    slides: Sequence[SlideImage], images: Sequence[TestImage], threshold: float, monitor: ProgressMonitor
 ) -> Callable[[Mistake, Case], bytes]:
     """Return what draws mistakes on their images."""
     by_name = dict(zip(called(slides, images), slides, strict=True))
 
     def drawn(mistake: Mistake, case: Case) -> bytes:
-        check(should_stop)
+        monitor.check()
         slide = by_name[case.image]
         try:
             return picture(mistake, case, slide, threshold)

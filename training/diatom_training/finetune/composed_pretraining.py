@@ -24,7 +24,7 @@ from diatom_training.finetune.dataset import Dataset
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
-from napari_diatom.core.progress import Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import many
 
 FEWEST: Final = 3
@@ -40,8 +40,7 @@ def gather(
     data: Dataset,
     tile: int,
     images: Path,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> tuple[Material, ComposeOptions]:
     """Return what slides are composed of, and how: the material of the training part, and of an atlas if there is one.
 
@@ -64,11 +63,9 @@ def gather(
     section = _section(config)
     slides = dataset.examples(data, "train", config, tile, images)
     sizes = [slide.pixel_size_um for slide in data.parts["train"]]
-    material = from_examples(slides, data.classes, pixel_size_um=sizes, report=report, should_stop=should_stop)
+    material = from_examples(slides, data.classes, pixel_size_um=sizes, monitor=monitor)
     if section.atlas is not None:
-        found = from_atlas(
-            section.atlas, pixel_size_um=section.atlas_pixel_size_um, report=report, should_stop=should_stop
-        )
+        found = from_atlas(section.atlas, pixel_size_um=section.atlas_pixel_size_um, monitor=monitor)
         material = joined([material, _named(found, config, data.classes)])
     material.check_apart([one for part in PARTS[1:] for one in dataset.examples(data, part, config, tile, images)])
     _check_enough(material)
@@ -76,9 +73,7 @@ def gather(
     return material, section.options(round(_MARGIN * config.learning.size), (low, high))
 
 
-def preview(
-    config: TrainConfig, count: int = 6, report: Report = silent, should_stop: ShouldStop = never
-) -> list[tuple[Rgb, Detections]]:
+def preview(config: TrainConfig, count: int = 6, monitor: ProgressMonitor = UNWATCHED) -> list[tuple[Rgb, Detections]]:
     """Return the first composed slides of a training, with what is in them.
 
     Raises
@@ -87,13 +82,13 @@ def preview(
         As the training would.
     """
     section = _section(config)
-    data = dataset.read(config, report, should_stop)
+    data = dataset.read(config, monitor)
     tile = initial_weights.resolve(config).tile_size
     with tempfile.TemporaryDirectory() as folder:
-        material, options = gather(config, data, tile, Path(folder), report, should_stop)
+        material, options = gather(config, data, tile, Path(folder), monitor)
     shown = []
     for number in range(min(count, section.count)):
-        check(should_stop)
+        monitor.check()
         field = compose_field(material, options, (section.seed, number))
         shown.append((field.image, truth_of(field, material.classes)))
     return shown

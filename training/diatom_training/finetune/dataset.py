@@ -22,7 +22,7 @@ from napari_diatom.analysis.pipeline import plan_scales
 from napari_diatom.core.annotations import SHAPES, class_names
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import either, many
 from napari_diatom.models.card import Task
 from napari_diatom.project import splits
@@ -75,8 +75,7 @@ class Dataset:
 
 def read(
     config: TrainConfig,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
     begun: Division | None = None,
 ) -> Dataset:
     """Read and divide the data of a training, as it has divided them before where it is going on.
@@ -92,7 +91,7 @@ def read(
     """
     if begun is not None:
         config = config.replace(classes=() if config.one_class else begun.classes, without=())
-    there, classes, slides = _read(config, report, should_stop)
+    there, classes, slides = _read(config, monitor)
     changes: list[str] = []
     if begun is not None:
         parts = begun.of(slides)
@@ -113,9 +112,7 @@ def read(
     return Dataset(classes, parts, warnings)
 
 
-def folds(
-    config: TrainConfig, number: int, report: Report = silent, should_stop: ShouldStop = never
-) -> list[dict[Part, tuple[str, ...]]]:
+def folds(config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED) -> list[dict[Part, tuple[str, ...]]]:
     """Divide the data for a cross-validation: each fold is the test part once, validation is taken out of the others.
 
     The folds of a project's own split are taken where it has as many.
@@ -125,7 +122,7 @@ def folds(
     InputError
         As :func:`read`, and when there are too few slides for so many folds.
     """
-    there, classes, slides = _read(config, report, should_stop)
+    there, classes, slides = _read(config, monitor)
     by, seed = config.split.by, config.split.seed
     if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
         tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
@@ -154,11 +151,9 @@ def folds(
     return divided
 
 
-def _read(
-    config: TrainConfig, report: Report, should_stop: ShouldStop
-) -> tuple[AnnotatedSlides, tuple[str, ...], list[Slide]]:
+def _read(config: TrainConfig, monitor: ProgressMonitor) -> tuple[AnnotatedSlides, tuple[str, ...], list[Slide]]:
     """Return the data, the classes to learn, and the slides with the specimens of those alone."""
-    there = read_slides(config.data, config.images, config.group, config.split.by, report, should_stop)
+    there = read_slides(config.data, config.images, config.group, config.split.by, monitor)
     classes = _classes(config, there.slides)
     if config.task == "classes" and len(classes) < 2:
         raise InputError(

@@ -12,7 +12,7 @@ from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import REPORT, RunFolder
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 
 def name_of(number: int) -> str:
@@ -20,9 +20,7 @@ def name_of(number: int) -> str:
     return f"fold-{number}"
 
 
-def create(
-    out: Path, config: TrainConfig, number: int, report: Report = silent, should_stop: ShouldStop = never
-) -> list[RunFolder]:
+def create(out: Path, config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED) -> list[RunFolder]:
     """Divide the data of a training into folds, and make the folder of a run for each.
 
     Raises
@@ -34,7 +32,7 @@ def create(
     """
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: name another folder, or continue with the folds in it (--resume).")
-    parts = dataset.folds(config, number, report, should_stop)
+    parts = dataset.folds(config, number, monitor)
     return [RunFolder.create(out / name_of(k), _config_of(config, k, each)) for k, each in enumerate(parts, start=1)]
 
 

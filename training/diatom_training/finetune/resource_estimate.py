@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.subprocess_call import aside
 from napari_diatom.core.errors import Stopped
-from napari_diatom.core.progress import Progress, ShouldStop, never
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.models.card import NAMING_TASK
 
@@ -103,7 +103,7 @@ def measure(config: TrainConfig) -> Estimate:
             start=begin.weights_for(data.classes),
             backbone=begin.backbone,
             device=device,
-            report=report,
+            monitor=ProgressMonitor(report),
         )
         model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
         judging = _judging_seconds(model, data, config.device)
@@ -137,14 +137,15 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
 
     with contextlib.suppress(Stopped):
         options = AnalysisOptions(pixel_size_um=least.pixel_size_um)
-        analyse(least.open(), engine, options, report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
+        monitor = ProgressMonitor(report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
+        analyse(least.open(), engine, options, monitor)
     share = told[-1].done / told[-1].total * math.prod(least.size)
     return (times[-1] - times[0]) / share * sum(math.prod(slide.size) for slide in slides)
 
 
-def estimate(config: TrainConfig, should_stop: ShouldStop = never) -> Estimate:
+def estimate(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:
     """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.aside`."""
-    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, should_stop)
+    told: Estimate = aside("diatom_training.finetune.resource_estimate", "measure", config, monitor)
     return told
 
 

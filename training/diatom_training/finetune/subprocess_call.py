@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from diatom_training.finetune.config import TrainConfig
-from napari_diatom.core.errors import DiatomError, InputError, Stopped
+from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.core.processes import start
-from napari_diatom.core.progress import ShouldStop, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 _POLL_SECONDS: Final = 0.1
 
 
-def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldStop = never) -> Any:
+def aside(module: str, function: str, config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Any:
     """Return what ``module.function(config)`` gives, called in a process that ends with it or with a stop.
 
     Raises
@@ -38,8 +38,7 @@ def aside(module: str, function: str, config: TrainConfig, should_stop: ShouldSt
             process = start(target, module, function, str(file), str(out), apart=True, **streams)
         try:
             while process.poll() is None:
-                if should_stop():
-                    raise Stopped("Stopped as asked.")
+                monitor.check()
                 time.sleep(_POLL_SECONDS)
         finally:
             process.kill()

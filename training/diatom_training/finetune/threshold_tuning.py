@@ -13,13 +13,13 @@ from diatom_training.evaluation.test_set import TestImage
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.metrics.detection_metrics import best_threshold
 from diatom_training.metrics.name_confidence import best_name_threshold, fit_temperature, tempered
-from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 
 def judge(
-    model: ModelFolder, data: Dataset, out: Path, device: str, report: Report, should_stop: ShouldStop
+    model: ModelFolder, data: Dataset, out: Path, device: str, monitor: ProgressMonitor
 ) -> tuple[ModelFolder, Evaluation | None]:
     """Tune a model on the validation part alone, test it on the test part, and write both into its card.
 
@@ -33,7 +33,7 @@ def judge(
         Folder for the report of the test.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"validation"``, ``"test"``, and ``"warning"`` where there is
         no threshold to be tuned. The card has it before the test begins, so that a stop leaves a model to be used.
 
@@ -50,10 +50,10 @@ def judge(
         As :func:`~diatom_training.evaluation.evaluate.evaluate_model`.
     """
     tune = _tuned_names if model.card.task == "classes" else _tuned_finds
-    model = tune(model, _images(data, "validation"), device, _told_as("validation", report), should_stop)
+    model = tune(model, _images(data, "validation"), device, _told_as("validation", monitor))
     model.card.write(model.folder)
     if not model.card.thresholds:
-        report(
+        monitor.report(
             Progress(
                 "warning",
                 message="none of the model's results on the validation part are right, so its threshold could not be "
@@ -62,29 +62,23 @@ def judge(
         )
     if not data.count("test").total():
         return model, None
-    evaluation = evaluate_model(
-        model, _images(data, "test"), out, device=device, report=_told_as("test", report), should_stop=should_stop
-    )
+    evaluation = evaluate_model(model, _images(data, "test"), out, device=device, monitor=_told_as("test", monitor))
     model = _with(model, metrics=evaluation.figures())
     model.card.write(model.folder)
     return model, evaluation
 
 
-def _tuned_finds(
-    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
-) -> ModelFolder:
+def _tuned_finds(model: ModelFolder, images: list[TestImage], device: str, monitor: ProgressMonitor) -> ModelFolder:
     """Set the score from which detections count, none where nothing right was found to tune it by."""
-    cases = find_specimens(model, images, device, report, should_stop)
+    cases = find_specimens(model, images, device, monitor)
     masks = shape_of(model.card, images) == "masks"
     threshold, f1 = best_threshold([case.truth for case in cases], [case.found for case in cases], masks)
     return _with(model, thresholds=dict.fromkeys(model.card.classes, threshold) if f1 > 0 else {})
 
 
-def _tuned_names(
-    model: ModelFolder, images: list[TestImage], device: str, report: Report, should_stop: ShouldStop
-) -> ModelFolder:
+def _tuned_names(model: ModelFolder, images: list[TestImage], device: str, monitor: ProgressMonitor) -> ModelFolder:
     """Set the temperature, and the probability under which no name is given, none where no name was right."""
-    said = name_specimens(model, images, device, report, should_stop)
+    said = name_specimens(model, images, device, monitor)
     temperature = round(fit_temperature(said.probabilities, said.truth), 4)
     sure = tempered(said.probabilities, temperature)
     right = sure.argmax(axis=1) == said.truth
@@ -100,14 +94,14 @@ def _images(data: Dataset, part: Part) -> list[TestImage]:
     return [TestImage.of(slide) for slide in data.parts[part]]
 
 
-def _told_as(part: Part, report: Report) -> Report:
-    """Return what tells of images as a part of the data, and of nothing smaller."""
+def _told_as(part: Part, monitor: ProgressMonitor) -> ProgressMonitor:
+    """Return a monitor that is told of images as a part of the data, and of nothing smaller."""
 
     def told(progress: Progress) -> None:
         if progress.stage == "images":
-            report(replace(progress, stage=part))
+            monitor.report(replace(progress, stage=part))
 
-    return told
+    return replace(monitor, report=told)
 
 
 def _with(model: ModelFolder, **entries: object) -> ModelFolder:

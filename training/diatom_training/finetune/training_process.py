@@ -12,7 +12,7 @@ from diatom_training.finetune import recent_runs
 from diatom_training.finetune.run_folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
 from napari_diatom.core.processes import start
-from napari_diatom.core.progress import Progress, Report, ShouldStop
+from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.models.card import CARD_FILE
 
 GRACE_SECONDS: Final = 2.5
@@ -133,7 +133,7 @@ class Elsewhere:
         return None
 
 
-def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
+def run(folder: RunFolder, monitor: ProgressMonitor) -> State:
     """Train in a child process and pass its reports on until it has ended.
 
     Raises
@@ -141,19 +141,19 @@ def run(folder: RunFolder, report: Report, should_stop: ShouldStop) -> State:
     InputError
         When the run is being worked on, or is finished.
     Stopped
-        Within three seconds of ``should_stop`` becoming true.
+        Within three seconds of ``monitor.should_stop()`` becoming true.
     DiatomError
         What made it fail.
     """
     offset = (folder / EVENTS).stat().st_size if (folder / EVENTS).exists() else 0
     child = Child(folder)
     while True:
-        if should_stop():
+        if monitor.should_stop():
             child.stop()
         state = child.poll()
         events, offset = folder.events(offset)
         for event in events:
-            report(progress_of(event))
+            monitor.report(progress_of(event))
         if state is None:
             time.sleep(POLL_SECONDS)
         elif state.stage == "stopped":
@@ -182,7 +182,7 @@ def follow(folder: RunFolder, report: Report) -> None:
 
     def work() -> None:
         try:
-            run(folder, report, stop.is_set)
+            run(folder, ProgressMonitor(report, stop.is_set))
         except BaseException as error:
             failure.append(error)
         finally:

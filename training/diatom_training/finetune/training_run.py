@@ -47,7 +47,7 @@ from diatom_training.learning.fitting import Trained
 from diatom_training.learning.lr_schedule import is_best
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError, Stopped
-from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_text
 from napari_diatom.engines.backends import choose_device
@@ -87,17 +87,17 @@ class RunResult:
     evaluation: Evaluation | None
 
 
-def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = never) -> RunResult:
+def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     """Train with a run's configuration, or continue where it stopped.
 
     Parameters
     ----------
     folder : RunFolder
         With the configuration; all results go there.
-    report, should_stop
-        The contract of long work. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``, ``memory``,
-        ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``, ``fields``,
-        ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model of them.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``,
+        ``memory``, ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``,
+        ``fields``, ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model of them.
 
     Raises
     ------
@@ -110,19 +110,19 @@ def train(folder: RunFolder, report: Report = silent, should_stop: ShouldStop = 
     """
     config = folder.config()
     division = folder.division()
-    data = dataset.read(config, report, should_stop, division)
+    data = dataset.read(config, monitor, division)
     begin = initial_weights.resolve(config)
     for line in (*data.warnings, *_leaks(begin, data)):
-        report(Progress("warning", message=line))
+        monitor.report(Progress("warning", message=line))
     if division is None:
         write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
-    report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
-    begin = _begun(folder, config, data, begin, device, report, should_stop)
-    trained = _learn(folder, config, data, begin, device, report, should_stop)
+    monitor.report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    begin = _begun(folder, config, data, begin, device, monitor)
+    trained = _learn(folder, config, data, begin, device, monitor)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
-    model, evaluation = judge(model, data, folder / REPORT, config.device, report, should_stop)
+    model, evaluation = judge(model, data, folder / REPORT, config.device, monitor)
     return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
 
 
@@ -145,8 +145,7 @@ def _begun(
     data: Dataset,
     begin: initial_weights.Start,
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
 ) -> initial_weights.Start:
     """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
 
@@ -157,13 +156,11 @@ def _begun(
         return begin
     inner = RunFolder(folder / COMPOSED)
     if not (inner / MODEL / CARD_FILE).exists():
-        material, options = composed_pretraining.gather(
-            config, data, begin.tile_size, folder / IMAGES, report, should_stop
-        )
+        material, options = composed_pretraining.gather(config, data, begin.tile_size, folder / IMAGES, monitor)
         known = composed_pretraining.facts(material, section)
         if material.left_out:
-            report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
-        report(Progress("start", message=f"First trains on {composed_pretraining.told(known)}."))
+            monitor.report(Progress("warning", message=f"not in composed slides: {listed(material.left_out)}"))
+        monitor.report(Progress("start", message=f"First trains on {composed_pretraining.told(known)}."))
         fields = compose_set(
             material,
             options,
@@ -171,17 +168,16 @@ def _begun(
             section.count,
             section.seed,
             scales=composed_pretraining.SCALES,
-            report=report,
-            should_stop=should_stop,
+            monitor=monitor,
         )
 
         def tell(progress: Progress) -> None:
             again = progress.stage in ("step", "epoch")
-            report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
+            monitor.report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
 
         first = composed_pretraining.first(config)
         known_begin = replace(begin, composed=known)
-        trained = _learn(inner, first, data, known_begin, device, tell, should_stop, fields)
+        trained = _learn(inner, first, data, known_begin, device, replace(monitor, report=tell), fields)
         model_of(inner, first, data, known_begin, trained, composed_pretraining.told(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
@@ -195,8 +191,7 @@ def _learn(
     data: Dataset,
     begin: initial_weights.Start,
     device: str,
-    report: Report,
-    should_stop: ShouldStop,
+    monitor: ProgressMonitor,
     examples: Sequence[Example] | None = None,
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
@@ -235,8 +230,7 @@ def _learn(
             backbone=begin.backbone,
             device=device,
             devices=config.devices,
-            report=report,
-            should_stop=should_stop,
+            monitor=monitor,
             look=look,
         )
         if len(_shown(folder)) < len(trained.history):
@@ -329,7 +323,7 @@ def work(folder: RunFolder) -> int:
 
     folder.write_state("running")
     try:
-        result = train(folder, folder.say, _Stops(folder))
+        result = train(folder, ProgressMonitor(folder.say, _Stops(folder)))
     except Stopped:
         (folder / STOP).unlink(missing_ok=True)
         return _ended(folder, "stopped", stopped_text(folder), 0)

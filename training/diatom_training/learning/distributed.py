@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import never, silent
+from napari_diatom.core.progress import UNWATCHED
 
 if TYPE_CHECKING:
     from diatom_training.learning.fitting import Fitting
@@ -72,7 +72,7 @@ def _take_part(task: Fitting, batch: int, rank: int, port: int) -> None:
 
     threading.Thread(target=_end_with_first, daemon=True).start()
     _say_rank(rank, task.devices, port)
-    fit(task, batch, silent, never, unseen)
+    fit(task, batch, UNWATCHED, unseen)
 
 
 def _end_with_first() -> None:

@@ -25,7 +25,7 @@ from diatom_training.learning.module_registry import MODULES, module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from napari_diatom.core.errors import InputError, OutputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines.torch_checkpoint import check_plain
 
 CHECKPOINT = "last.ckpt"
@@ -99,7 +99,7 @@ class Fitting:
     until: int | None
 
 
-def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look: Look) -> LearningModule:
+def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> LearningModule:
     """Train from the checkpoint in the folder, or from the start, with ``batch`` crops at a time in this process."""
     options = task.options
     checkpoint = task.folder / CHECKPOINT
@@ -142,7 +142,7 @@ def fit(task: Fitting, batch: int, report: Report, should_stop: ShouldStop, look
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=task.folder,
-            callbacks=[_Keeper(checkpoint, report, should_stop, look)],
+            callbacks=[_Keeper(checkpoint, monitor, look)],
         )
         trainer.fit(
             module,
@@ -196,11 +196,10 @@ class _Data(pl.LightningDataModule):
 class _Keeper(pl.Callback):
     """Reports, stops, and writes the checkpoint after every epoch."""
 
-    def __init__(self, path: Path, report: Report, should_stop: ShouldStop, look: Look) -> None:
+    def __init__(self, path: Path, monitor: ProgressMonitor, look: Look) -> None:
         self.path = path
         self.look = look
-        self.report = report
-        self.should_stop = should_stop
+        self.monitor = monitor
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Show the epochs that are finished: what ended the training before may have kept them from being shown."""
@@ -209,18 +208,18 @@ class _Keeper(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         """Stop where that was asked for."""
-        check(self.should_stop)
+        self.monitor.check()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Report the step."""
         steps = int(trainer.num_training_batches)
         done = trainer.current_epoch * steps + batch_idx + 1
         values = module.means() | {"rate": module.rate()}
-        self.report(Progress("step", done, steps * module.options.epochs, values=values))
+        self.monitor.report(Progress("step", done, steps * module.options.epochs, values=values))
 
     def on_validation_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Stop where that was asked for."""
-        check(self.should_stop)
+        self.monitor.check()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
@@ -241,7 +240,7 @@ class _Keeper(pl.Callback):
                 f"epochs are kept."
             ) from error
         self.look(module.history, module.looks, lambda: trained_of(module))
-        self.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
+        self.monitor.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
         if _enough(module.history, module.options):
             trainer.should_stop = True
 

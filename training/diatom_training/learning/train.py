@@ -26,7 +26,7 @@ from diatom_training.learning.fitting import (
 from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import LearningOptions
 from napari_diatom.core.errors import DiatomError, OutputError
-from napari_diatom.core.progress import Progress, Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 
 def train(
@@ -39,8 +39,7 @@ def train(
     device: str = "cpu",
     devices: int = 1,
     until: int | None = None,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
     look: Look = unseen,
 ) -> Trained:
     """Train, or continue the training in ``folder``.
@@ -63,8 +62,8 @@ def train(
         How many GPUs, or processes on a CPU, share each batch.
     until : int, optional
         End after this epoch, with the rate where it then is, instead of going on to the last one.
-    report, should_stop
-        The contract of long work; a stop keeps the epochs that are finished.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`; a stop keeps the epochs that are finished.
     look : callable, optional
         Given, after each epoch, the figures of all finished ones; pictures of the first validation crops, with what is
         there and what was found, each of shape (H, W, 3); and a function that returns the training as it then is.
@@ -89,7 +88,7 @@ def train(
     while True:
         try:
             with together(task, batch):
-                module = fit(task, batch, report, should_stop, look)
+                module = fit(task, batch, monitor, look)
             break
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
@@ -102,7 +101,7 @@ def train(
         batch //= 2
         if device == "cuda":
             torch.cuda.empty_cache()
-        report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
+        monitor.report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
     return trained_of(module)
 
 

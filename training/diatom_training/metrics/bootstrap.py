@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from diatom_training.metrics.proportions import wilson
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 FEW: Final = 10
 """Slides below which an interval is a rough one: there are few ways to draw them."""
@@ -113,7 +113,7 @@ def draws(units: int, options: Bootstrap) -> Iterator[NDArray[np.int64]]:
 
 
 def intervals(
-    figures: Figures, units: Units, options: Bootstrap | None = None, should_stop: ShouldStop = never
+    figures: Figures, units: Units, options: Bootstrap | None = None, monitor: ProgressMonitor = UNWATCHED
 ) -> dict[str, Interval]:
     """Return figures with their percentile intervals.
 
@@ -125,7 +125,7 @@ def intervals(
         What is resampled.
     options : Bootstrap, optional
         How often, and at which level.
-    should_stop : callable
+    monitor : ProgressMonitor
         Asked at every resample; see :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -135,7 +135,7 @@ def intervals(
     """
     options = options or Bootstrap()
     values = figures(np.ones(len(units), dtype=np.int64))
-    sampled = resampled(figures, units, options, should_stop)
+    sampled = resampled(figures, units, options, monitor)
     return {name: interval_of(value, sampled[name], options.level) for name, value in values.items()}
 
 
@@ -153,14 +153,14 @@ def of_cases(metrics: Callable[[Sequence[Case]], Mapping[str, float]], cases: Se
 
 
 def resampled(
-    figures: Figures, units: Units, options: Bootstrap, should_stop: ShouldStop
+    figures: Figures, units: Units, options: Bootstrap, monitor: ProgressMonitor
 ) -> dict[str, NDArray[np.float64]]:
     """Return each figure over all resamples, none with fewer than two units. Raises Stopped."""
     if len(units) < 2:
         return {name: np.empty(0) for name in figures(np.ones(len(units), dtype=np.int64))}
     rows = []
     for taken in draws(len(units), options):
-        check(should_stop)
+        monitor.check()
         rows.append(figures(taken))
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
 

@@ -25,7 +25,7 @@ from diatom_training.metrics.reliability import Calibration, calibration
 from diatom_training.metrics.test_cases import Case, ClassNames, Units
 from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import ShouldStop, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 NAN: Final = float("nan")
 
@@ -308,7 +308,7 @@ def compare(
     thresholds: tuple[float, float],
     names: tuple[str, str] = ("A", "B"),
     options: Bootstrap | None = None,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> tuple[Difference, ...]:
     """Say which of two models is better on the same slides, and whether chance does as much.
 
@@ -324,7 +324,7 @@ def compare(
         Of the models.
     options : Bootstrap, optional
         How often, and at which level.
-    should_stop : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -344,7 +344,7 @@ def compare(
         if len(one.truth) != len(other.truth) or not np.array_equal(one.truth.boxes, other.truth.boxes):
             raise InputError(f"The annotations of {one.image} differ between the two models.")
     a, b = match_cases(first, shape), match_cases(others, shape)
-    return differences(figures_of_two(a, b, thresholds), a.units, names, TITLES, ERRORS, options, should_stop)
+    return differences(figures_of_two(a, b, thresholds), a.units, names, TITLES, ERRORS, options, monitor)
 
 
 def share(part: float, whole: float) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from diatom_training.metrics.bootstrap import Bootstrap, Figures, Interval, interval_of, resampled
 from diatom_training.metrics.test_cases import Units
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import many
 
 EXACT: Final = 12
@@ -91,7 +91,7 @@ def differences(
     titles: Mapping[str, str] | None = None,
     less_is_better: Sequence[str] = (),
     options: Bootstrap | None = None,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> tuple[Difference, ...]:
     """Compare two models' figures.
 
@@ -110,7 +110,7 @@ def differences(
         Figures, such as errors, of which the lower one is the better.
     options : Bootstrap, optional
         How often, and at which level.
-    should_stop : callable
+    monitor : ProgressMonitor
         Asked at every resample; see :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -127,12 +127,12 @@ def differences(
     once, none = np.ones(len(units), dtype=np.int64), np.zeros(len(units), dtype=np.int64)
     one, other = both(np.concatenate([once, none])), both(np.concatenate([none, once]))
     whole = {name: other[name] - value for name, value in one.items()}
-    sampled = resampled(lambda taken: apart(taken, none), units, options, should_stop)
+    sampled = resampled(lambda taken: apart(taken, none), units, options, monitor)
     chances = dict.fromkeys(whole, float("nan"))
     if len(units) > 1:
         swapped = []
         for swap in swaps(len(units), options):
-            check(should_stop)
+            monitor.check()
             swapped.append(apart(once - swap, swap))
         chances = {name: _chance(value, [row[name] for row in swapped]) for name, value in whole.items()}
     corrected = dict(zip(chances, holm(list(chances.values())), strict=True))

@@ -27,7 +27,7 @@ from diatom_training.recipes.training_material import (
     Mix,
     examples,
 )
-from napari_diatom.core.progress import Progress, Report
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.yolo_checkpoint import write_model
 from napari_diatom.models.library import BUNDLED, ModelFolder
@@ -109,10 +109,10 @@ SUMMARY = {
 
 
 def trained_cycle(
-    cycle: DetectorCycle, work: Path, real: Path, weights: Mapping[str, torch.Tensor], report: Report
+    cycle: DetectorCycle, work: Path, real: Path, weights: Mapping[str, torch.Tensor], monitor: ProgressMonitor
 ) -> Trained:
     """Go through a cycle, or take it from its folder where it is done."""
-    train_on, validate_on = examples(work, real, cycle.mix, report)
+    train_on, validate_on = examples(work, real, cycle.mix, monitor)
     return train(
         train_on,
         cycle.options,
@@ -120,18 +120,18 @@ def trained_cycle(
         validation=validate_on,
         start=weights,
         until=cycle.until,
-        report=report,
+        monitor=monitor,
     )
 
 
-def make(name: str, work: Path, real: Path, start: Path, out: Path, report: Report) -> ModelFolder:
+def make(name: str, work: Path, real: Path, start: Path, out: Path, monitor: ProgressMonitor) -> ModelFolder:
     """Train one model and write its folder."""
     weights: Mapping[str, torch.Tensor] = yolo_net.read_checkpoint(start).tensors
     if name == "diatom-box":
-        weights = trained_cycle(CYCLES["diatom-obb"][0], work, real, weights, report).network.state_dict()
+        weights = trained_cycle(CYCLES["diatom-obb"][0], work, real, weights, monitor).network.state_dict()
     history: list[dict[str, float]] = []
     for cycle in CYCLES[name]:
-        trained = trained_cycle(cycle, work, real, weights, report)
+        trained = trained_cycle(cycle, work, real, weights, monitor)
         weights = trained.network.state_dict()
         history += trained.history
     return write_model(
@@ -184,7 +184,7 @@ def main() -> None:
 
     for name in ("diatom-obb", "diatom-box"):
         if arguments.only in (None, name):
-            make(name, arguments.work, arguments.real, arguments.start, arguments.out, report)
+            make(name, arguments.work, arguments.real, arguments.start, arguments.out, ProgressMonitor(report))
 
 
 if __name__ == "__main__":

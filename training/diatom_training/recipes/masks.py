@@ -30,7 +30,7 @@ from diatom_training.recipes.training_material import (
     examples,
 )
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import Progress, Report
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import read_weights
@@ -141,7 +141,7 @@ def make(
     real: Path,
     start: Path | None,
     out: Path,
-    report: Report,
+    monitor: ProgressMonitor,
     *,
     skip: int = 0,
     until: int | None = None,
@@ -150,10 +150,12 @@ def make(
 
     Parameters
     ----------
-    name, work, real, out, report
-        Which model; folders for checkpoints, of the real slides and for the model; the contract of long work.
+    name, work, real, out
+        Which model; folders for checkpoints, of the real slides and for the model.
     start : Path or None
         The file of ImageNet weights, for a first cycle that starts from them.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`.
     skip : int
         Leave out the first cycles: the one after them starts from the weights of the bundled model of that name.
     until : int, optional
@@ -165,7 +167,7 @@ def make(
         When the ImageNet weights are needed and not given.
     """
     recipe = RECIPES[name]
-    train_on, validate_on = examples(work, real, MIX, report)
+    train_on, validate_on = examples(work, real, MIX, monitor)
     cycles = recipe.cycles[skip:]
     weights = backbone = None
     history: list[dict[str, float]] = []
@@ -188,7 +190,7 @@ def make(
             start=weights,
             backbone=backbone,
             until=until if cycle is cycles[-1] else cycle.until,
-            report=report,
+            monitor=monitor,
         )
         weights, backbone = trained.network.state_dict(), None
         history += trained.history
@@ -270,7 +272,7 @@ def main() -> None:
                 arguments.real,
                 arguments.start,
                 arguments.out,
-                report,
+                ProgressMonitor(report),
                 skip=arguments.skip,
                 until=arguments.until,
             )

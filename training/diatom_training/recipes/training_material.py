@@ -9,7 +9,7 @@ from typing import Final
 from diatom_training.data.examples import Example, from_coco
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.options import LearningOptions
-from napari_diatom.core.progress import Report
+from napari_diatom.core.progress import ProgressMonitor
 
 FIELDS_SEED: Final = 20261123
 LARGE_SEED: Final = 20261124
@@ -65,10 +65,10 @@ class Mix:
     large_fields: int
 
 
-def examples(work: Path, real: Path, mix: Mix, report: Report) -> tuple[list[Example], list[Example]]:
+def examples(work: Path, real: Path, mix: Mix, monitor: ProgressMonitor) -> tuple[list[Example], list[Example]]:
     """Return what to train on, weighted so that each source gets its share of the crops, and what to validate on."""
-    rendered = rendered_fields(work, mix.fields, report)
-    large = large_fields(work, mix.large_fields, report) if mix.wide else []
+    rendered = rendered_fields(work, mix.fields, monitor)
+    large = large_fields(work, mix.large_fields, monitor) if mix.wide else []
     slides = from_coco(
         real / "annotations.coco.json", real / "images", groups=TRAIN_STATIONS, scales=(0.22, mix.largest)
     )
@@ -80,17 +80,24 @@ def examples(work: Path, real: Path, mix: Mix, report: Report) -> tuple[list[Exa
     return train_on, rendered[-VALIDATION_FIELDS:]
 
 
-def rendered_fields(work: Path, count: int, report: Report) -> list[Example]:
+def rendered_fields(work: Path, count: int, monitor: ProgressMonitor) -> list[Example]:
     """Return fields of 800 pixels, rendered into ``work`` where they are missing."""
     return render_set(
-        work / "fields", count, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, report=report
+        work / "fields", count, FIELDS_SEED, size=800, needles=0.4, scales=(0.7, 1.25), processes=2, monitor=monitor
     )
 
 
-def large_fields(work: Path, count: int, report: Report) -> list[Example]:
+def large_fields(work: Path, count: int, monitor: ProgressMonitor) -> list[Example]:
     """Return fields of 1,792 pixels, which are also shown much reduced."""
     return render_set(
-        work / "fields-large", count, LARGE_SEED, size=1792, needles=0.4, scales=(0.22, 1.0), processes=2, report=report
+        work / "fields-large",
+        count,
+        LARGE_SEED,
+        size=1792,
+        needles=0.4,
+        scales=(0.22, 1.0),
+        processes=2,
+        monitor=monitor,
     )
 
 

@@ -23,7 +23,7 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.atomic_files import atomic, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.processes import command_of
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.formats.geojson import codec as geojson
 
 _HEIGHT: Final = 1536
@@ -261,15 +261,15 @@ def render_sample(name: str) -> RenderedField:
     return render_field(sample.options, sample.seed)
 
 
-def write_samples(dest: Path, report: Report = silent, should_stop: ShouldStop = never) -> list[Path]:
+def write_samples(dest: Path, monitor: ProgressMonitor = UNWATCHED) -> list[Path]:
     """Write every example slide to ``dest/slides`` and its truth, named alike, to ``dest/truth``.
 
     Parameters
     ----------
     dest : Path
         Folder, made where missing; slides of the same name in it are replaced.
-    report, should_stop
-        Called between slides.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`; reports, and heeds a stop, per slide.
 
     Returns
     -------
@@ -281,14 +281,14 @@ def write_samples(dest: Path, report: Report = silent, should_stop: ShouldStop =
     OutputError
         When a file cannot be written.
     Stopped
-        When ``should_stop`` asked for it; finished slides stay.
+        When the monitor asked for it; finished slides stay.
     """
     written: list[Path] = []
     for done, sample in enumerate(SAMPLES):
-        check(should_stop)
-        report(Progress("slides", done, len(SAMPLES), sample.file))
+        monitor.check()
+        monitor.report(Progress("slides", done, len(SAMPLES), sample.file))
         written += write_sample(dest, sample.name)
-    report(Progress("slides", len(SAMPLES), len(SAMPLES)))
+    monitor.report(Progress("slides", len(SAMPLES), len(SAMPLES)))
     return written
 
 
@@ -409,8 +409,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dest", nargs="?", type=Path, default=Path("sample_data"), metavar="DEST", help="folder (sample_data)"
     )
     dest: Path = parser.parse_args(arguments).dest
+    monitor = ProgressMonitor(lambda progress: print(progress.message, file=sys.stderr) if progress.message else None)
     try:
-        for path in write_samples(dest, lambda p: print(p.message, file=sys.stderr) if p.message else None):
+        for path in write_samples(dest, monitor):
             print(path)
     except DiatomError as error:
         print(f"error: {error}", file=sys.stderr)
