@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.progress import Report, ShouldStop, never, silent
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.engines.protocols import Outliner
 from napari_diatom.images.slide_image import Readable
 from napari_diatom.measurement.outline_refinement import refined_boxes
@@ -19,8 +19,7 @@ def outline_specimens(
     image: Readable,
     detections: Detections,
     engine: Outliner,
-    report: Report = silent,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> tuple[Detections, NDArray[np.uint8]]:
     """Give specimens the masks that a network draws in their boxes, and the boxes of these masks.
 
@@ -32,7 +31,7 @@ def outline_specimens(
         N specimens; masks that they have are replaced.
     engine : Outliner
         What outlines them.
-    report, should_stop
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Returns
@@ -49,7 +48,7 @@ def outline_specimens(
     Stopped
         When a stop was asked for.
     """
-    outlines = engine.outlines(image, detections.boxes, report, should_stop)
+    outlines = engine.outlines(image, detections.boxes, monitor)
     boxes = geometry.canonical(refined_boxes(detections.boxes, outlines)).astype(np.float32)
     # A box that stays keeps its last digit.
     boxes[outlines.flags > 0] = detections.boxes[outlines.flags > 0]

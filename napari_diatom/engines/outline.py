@@ -16,7 +16,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.box_frame import BoxFrame
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.framed_masks import mask_in_image
-from napari_diatom.core.progress import Progress, Report, ShouldStop, check, never, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.backends import Backend, backend_of
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import Readable
@@ -55,9 +55,7 @@ class BoxOutliner:
         self.backend = backend or backend_of(model, device, threads)
         self.device = self.backend.device
 
-    def outlines(
-        self, image: Readable, boxes: ArrayLike, report: Report = silent, should_stop: ShouldStop = never
-    ) -> BoxOutlines:
+    def outlines(self, image: Readable, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, in their order.
 
         A box that frames its specimen badly, as an upright box does with a slanting needle, is looked at twice: the
@@ -69,7 +67,7 @@ class BoxOutliner:
             Read round each specimen only.
         boxes : array-like, shape (N, 5)
             Oriented or upright.
-        report, should_stop
+        monitor : ProgressMonitor
             See :mod:`napari_diatom.core.progress`; reports ``"outlines"``, and heeds a stop, per specimen.
 
         Raises
@@ -85,19 +83,19 @@ class BoxOutliner:
         seen = [k for k in range(len(given)) if not is_outside(image, given[k])]
         again: dict[int, NDArray[np.float64]] = {}
         for done, (k, mask) in enumerate(self._masks(image, seen, given[seen])):
-            report(Progress("outlines", done, len(seen)))
-            check(should_stop)
+            monitor.report(Progress("outlines", done, len(seen)))
+            monitor.check()
             masks[k], flags[k] = mask, contradictions(given[k], mask, image.height, image.width)
             if mask.area:
                 closer = refined_box(given[k], mask, 0)
                 if geometry.ious(given[k], closer)[0] < ALIKE:
                     again[k] = closer
         for k, mask in self._masks(image, list(again), list(again.values())):
-            check(should_stop)
+            monitor.check()
             size = image.height, image.width
             if not contradictions(again[k], mask, *size):
                 masks[k], flags[k] = mask, contradictions(given[k], mask, *size)
-        report(Progress("outlines", len(seen), len(seen)))
+        monitor.report(Progress("outlines", len(seen), len(seen)))
         return BoxOutlines(tuple(masks), flags)
 
     def _masks(

@@ -75,9 +75,7 @@ class Outliner(Protocol):
     card: ModelCard
     device: str
 
-    def outlines(
-        self, image: Readable, boxes: ArrayLike, report: Report = silent, should_stop: ShouldStop = never
-    ) -> BoxOutlines:
+    def outlines(self, image: Readable, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, shape (N, 5), oriented or upright, in their order.
 
         Reports ``"outlines"`` and heeds a stop between one specimen and the next. A flag says where an outline

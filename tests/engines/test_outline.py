@@ -22,6 +22,7 @@ from napari_diatom.core.box_frame import HEIGHT, WIDTH
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.mask_polygons import fill
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
@@ -166,7 +167,7 @@ def test_no_boxes_are_no_outlines_and_a_stop_is_heeded(perfect: BoxOutliner) -> 
     image, _ = slide([(200.0, 150.0, 160.0, 40.0, 0.5)])
     assert len(perfect.outlines(image, np.empty((0, 5)))) == 0
     with pytest.raises(Stopped):
-        perfect.outlines(image, [(200.0, 150.0, 160.0, 40.0, 0.5)], should_stop=lambda: True)
+        perfect.outlines(image, [(200.0, 150.0, 160.0, 40.0, 0.5)], ProgressMonitor(should_stop=lambda: True))
 
 
 def test_outlines_do_not_depend_on_the_number_of_threads(model: ModelFolder) -> None:

@@ -17,7 +17,7 @@ from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import fill
-from napari_diatom.core.progress import ShouldStop, check, never
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.engines.protocols import Outliner
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.measurement.outline_refinement import refined_boxes
@@ -63,7 +63,7 @@ def evaluate_outlines(
     seed: int = 0,
     upright: bool = False,
     errors: BoxErrors | None = None,
-    should_stop: ShouldStop = never,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> OutlineFigures:
     """Outline the specimens of images from boxes that are off by chance, and compare with the truth.
 
@@ -79,7 +79,7 @@ def evaluate_outlines(
         Give upright boxes in place of oriented ones.
     errors : BoxErrors, optional
         By how much boxes are off; as in training by default.
-    should_stop : callable
+    monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
 
     Raises
@@ -95,7 +95,7 @@ def evaluate_outlines(
     flagged, lengths, given_lengths = 0, [np.empty(0)], [np.empty(0)]
     ious: list[float] = []
     for number, example in enumerate(examples):
-        check(should_stop)
+        monitor.check()
         pixels = image_of(example)
         rng = np.random.default_rng((seed, number))
         truth = _masked(truth_of(example), example)

@@ -31,7 +31,7 @@ from diatom_training.learning.train import train
 from diatom_training.recipes.masks import network_of
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
-from napari_diatom.core.progress import Progress, Report, silent
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
@@ -103,7 +103,7 @@ def cycle(
     options: LearningOptions = OPTIONS,
     material: OutlineMaterial | None = None,
     export: Path | None = None,
-    report: Report = silent,
+    monitor: ProgressMonitor = UNWATCHED,
 ) -> dict[str, Any]:
     """Go on with the training for some minutes, write the model into ``work`` and return the cycle's figures.
 
@@ -119,20 +119,22 @@ def cycle(
         What to train on.
     export : Path, optional
         Write the model into a folder there, too.
-    report : callable
+    monitor : ProgressMonitor
         The contract of long work.
 
     Raises
     ------
     InputError
         When the folder holds a training under other options, or the real slides cannot be read.
+    Stopped
+        When a stop was asked for before an epoch was finished.
     """
     material = material or OutlineMaterial()
     began = time.monotonic()
-    examples = _examples(work, material, began + 60 * minutes * RENDERING_SHARE, report)
-    selection = _rendered(work / "selection", material.selection_fields, SELECTION_SEED, material.side, None, report)
+    examples = _examples(work, material, began + 60 * minutes * RENDERING_SHARE, monitor)
+    selection = _rendered(work / "selection", material.selection_fields, SELECTION_SEED, material.side, None, monitor)
     rendering_s = time.monotonic() - began
-    trained = _trained(work, examples, selection, options, began + 60 * minutes, report)
+    trained = _trained(work, examples, selection, options, began + 60 * minutes, monitor)
     figures: dict[str, Any] = {
         "epochs": len(trained.history),
         "of_epochs": options.epochs,
@@ -156,9 +158,9 @@ def cycle(
     return figures
 
 
-def _examples(work: Path, material: OutlineMaterial, until: float, report: Report) -> list[Example]:
+def _examples(work: Path, material: OutlineMaterial, until: float, monitor: ProgressMonitor) -> list[Example]:
     """Return what to train on, weighted so that each source gets its share."""
-    rendered = _rendered(work / "fields", material.fields, FIELDS_SEED, material.side, until, report)
+    rendered = _rendered(work / "fields", material.fields, FIELDS_SEED, material.side, until, monitor)
     if material.real is None:
         return weighted(rendered, 1.0)
     slides = from_coco(
@@ -169,16 +171,23 @@ def _examples(work: Path, material: OutlineMaterial, until: float, report: Repor
     return weighted(rendered, 1 - REAL_SHARE) + weighted(slides, REAL_SHARE)
 
 
-def _rendered(folder: Path, count: int, seed: int, side: int, until: float | None, report: Report) -> list[Example]:
+def _rendered(
+    folder: Path, count: int, seed: int, side: int, until: float | None, monitor: ProgressMonitor
+) -> list[Example]:
     """Return rendered fields, fewer than ``count`` where the time is up, but :data:`FEWEST_FIELDS` at least."""
+
+    def late() -> bool:
+        return monitor.should_stop() or (until is not None and time.monotonic() > until)
+
     paths = [folder / f"{index:06d}.jpg" for index in range(count)]
-    render = partial(render_set, folder, seed=seed, size=side, needles=NEEDLES, report=report)
+    render = partial(render_set, folder, seed=seed, size=side, needles=NEEDLES)
     fewest = min(count, FEWEST_FIELDS)
     if not all(path.exists() for path in paths[:fewest]):
-        render(fewest)
+        render(fewest, monitor=monitor)
     if not all(path.exists() for path in paths):
         with contextlib.suppress(Stopped):
-            render(count, should_stop=lambda: until is not None and time.monotonic() > until)
+            render(count, monitor=ProgressMonitor(monitor.report, late))
+        monitor.check()
     return [load_truth(path) for path in paths if path.exists()]
 
 
@@ -188,7 +197,7 @@ def _trained(
     selection: Sequence[Example],
     options: LearningOptions,
     until: float,
-    report: Report,
+    monitor: ProgressMonitor,
 ) -> Trained:
     """Train until the time is up, or to the end, and return what the last finished epoch left."""
     last: list[Trained] = []
@@ -205,8 +214,10 @@ def _trained(
 
     try:
         start = network_of(library.find(START)).state_dict()
-        return train(examples, options, work, validation=selection, start=start, report=report, look=look)
+        return train(examples, options, work, validation=selection, start=start, monitor=monitor, look=look)
     except Stopped:
+        if not last:
+            raise
         return last[0]
 
 
@@ -272,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen.fields, chosen.selection_fields, chosen.side, chosen.real, tuple(chosen.stations)
         )
         options = OPTIONS.model_copy(update=changed)
-        figures = cycle(chosen.checkpoint, chosen.minutes, options, material, chosen.export, report)
+        figures = cycle(chosen.checkpoint, chosen.minutes, options, material, chosen.export, ProgressMonitor(report))
     except DiatomError as error:
         parser.exit(2, f"{error}\n")
     print(json.dumps(figures), flush=True)
