@@ -28,6 +28,8 @@ BASENAMES = {
     "widget",
     # of a package's work each
     "options",
+    # of valves: those that are rendered, and the recipe of the network that finds them
+    "outlines",
     # a command, and what it does
     "evaluate",
     "project",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_diatom.core.errors import ModelError
-from napari_diatom.models.card import NAMING_TASK
+from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.protocols import AnyEngine, Classifier
+    from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
     from napari_diatom.models.library import ModelFolder
 
 
@@ -29,7 +29,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     ------
     ModelError
         When the weights are damaged or no numbers, the device is not there, no engine knows the model's task, or that
-        is to name specimens.
+        is to name or outline specimens that others have found.
     """
     _check(model)
     if model.card.engine == "yolo":
@@ -48,6 +48,10 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
         raise ModelError(
             f"Model {model.card.name} names specimens but does not find them: use it as --namer, and choose a --model "
             f"that finds them."
+        )
+    if model.card.task == OUTLINING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} outlines specimens but does not find them: choose a --model that finds them."
         )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
@@ -71,6 +75,25 @@ def load_classifier(model: ModelFolder, device: str = "auto", threads: int | Non
     from napari_diatom.engines.classifier import TorchClassifier
 
     return TorchClassifier(model, device, threads)
+
+
+def load_outliner(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Outliner:
+    """Load the network of a model that outlines specimens in their boxes; parameters are those of :func:`load`.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged, the device is not there, or the model is for another task.
+    """
+    if model.card.task != OUTLINING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and does not outline specimens in boxes: use it as "
+            f"--model, and choose a model for {OUTLINING_TASK} for that."
+        )
+    _check(model)
+    from napari_diatom.engines.outline import BoxOutliner
+
+    return BoxOutliner(model, device, threads)
 
 
 def _check(model: ModelFolder) -> None:

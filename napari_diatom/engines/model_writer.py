@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import OutputError
 from napari_diatom.engines.weights import write_weights
+from napari_diatom.models.architecture_names import Engine
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard, NamingFacts, Task
 from napari_diatom.models.library import ModelFolder
 
@@ -26,7 +27,7 @@ def write_model(
     name: str,
     version: str,
     task: Task,
-    engine: Literal["yolo", "deeplab", "maskrcnn", "classifier"],
+    engine: Engine,
     architecture: str,
     classes: Sequence[str],
     tile_size: int,

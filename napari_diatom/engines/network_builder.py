@@ -15,7 +15,7 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
     """Build a model's network, with its weights, for inference.
 
     It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), or to
-    probabilities (engine ``deeplab``); standardization is part of it.
+    probabilities (engines ``deeplab`` and ``outline``); standardization is part of it.
 
     Raises
     ------
@@ -34,4 +34,9 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
 
         network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
         return deeplab_net.Probabilities(network, card.mean, card.std).eval()
+    if card.engine == "outline":
+        from napari_diatom.engines import outline_net
+
+        network = loaded(partial(outline_net.build, card.architecture), model.weights)
+        return outline_net.OutlineProbabilities(network).eval()
     raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which cannot run as a graph.")

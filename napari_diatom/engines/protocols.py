@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.taxa import Names
+from napari_diatom.measurement.outline_refinement import BoxOutlines
 from napari_diatom.models.card import ModelCard
 from napari_diatom.tiling.tiles import Tile
 
@@ -64,5 +65,20 @@ class Classifier(Protocol):
         """Return what the specimens in an image may be called, in their order.
 
         Reports ``"names"`` and heeds a stop between some specimens and the next.
+        """
+        ...
+
+
+class Outliner(Protocol):
+    """A loaded model that outlines specimens which others have found."""
+
+    card: ModelCard
+    device: str
+
+    def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
+        """Return the outlines of the specimens in boxes, shape (N, 5), oriented or upright, in their order.
+
+        Reports ``"outlines"`` and heeds a stop between one specimen and the next. A flag says where an outline
+        contradicts its box, see :func:`napari_diatom.measurement.outline_refinement.contradictions`.
         """
         ...

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Engine = Literal["yolo", "deeplab", "maskrcnn", "classifier"]
+Engine = Literal["yolo", "deeplab", "maskrcnn", "classifier", "outline"]
 
 _ENCODER: Final = r"([A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*)"
 _NUMBER: Final = r"([1-9][0-9]{0,3})"
@@ -21,18 +21,22 @@ MASK_RCNN: Final = re.compile(rf"maskrcnn/{_ENCODER}/{_NUMBER}|maskrcnn_resnet50
 """Backbone, and channels of the feature pyramid; or torchvision's large network."""
 CLASSIFIER: Final = re.compile(rf"classifier/{_ENCODER}/{_NUMBER}")
 """Backbone, and side of its pictures in pixels."""
+OUTLINE: Final = re.compile(rf"outline/{_ENCODER}/{_NUMBER}")
+"""Encoder, and channels of the decoder."""
 
 OF_ENGINES: Final[Mapping[Engine, re.Pattern[str]]] = {
     "yolo": YOLO,
     "deeplab": DEEPLAB,
     "maskrcnn": MASK_RCNN,
     "classifier": CLASSIFIER,
+    "outline": OUTLINE,
 }
 EXAMPLES: Final[Mapping[Engine, str]] = {
     "yolo": "yolo11n-obb",
     "deeplab": "deeplabv3plus/resnet34/256",
     "maskrcnn": "maskrcnn/tu-resnet34/256",
     "classifier": "classifier/tu-resnet18/192",
+    "outline": "outline/tu-resnet18/128",
 }
 
 MOST_CHANNELS: Final = 1024

@@ -31,7 +31,7 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 NAMED: Final = "letters (A to Z, a to z), digits, '.', '_' and '-' are allowed, and the first is a letter or digit"
 """The same in words."""
 
-Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes"]
+Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes", "outlines"]
 
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 """Tasks that give specimens with masks."""
@@ -39,11 +39,15 @@ MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 NAMING_TASK: Final[Task] = "classes"
 """Task of models that name specimens and find none."""
 
+OUTLINING_TASK: Final[Task] = "outlines"
+"""Task of models that outline specimens and find none."""
+
 _TASKS: Final[Mapping[Engine, Task]] = {
     "yolo": "boxes",
     "deeplab": "semantic",
     "maskrcnn": "instances",
     "classifier": NAMING_TASK,
+    "outline": OUTLINING_TASK,
 }
 """What the networks of an engine give, but for YOLO's with oriented boxes."""
 

@@ -33,6 +33,7 @@ NAMES = [
     "kills.py",
     "measurement.py",
     "memory.py",
+    "outlines.py",
     "pretraining.py",
     "roundtrip.py",
     "seams.py",

@@ -415,6 +415,8 @@ def test_a_training_cannot_name_a_path_or_a_download(name: str, trap: Trap) -> N
         ("deeplab", EXAMPLES["deeplab"], "instances"),
         ("maskrcnn", EXAMPLES["maskrcnn"], "semantic"),
         ("classifier", EXAMPLES["classifier"], "boxes"),
+        ("outline", EXAMPLES["outline"], "instances"),
+        ("deeplab", EXAMPLES["deeplab"], "outlines"),
     ],
 )
 def test_a_card_cannot_give_a_network_the_task_of_another(
@@ -434,7 +436,8 @@ def test_all_usual_networks_are_known() -> None:
     from napari_diatom.engines.encoders import known_encoders
 
     usual = {"yolo": "yolo11n", "deeplab": architectures.DEEPLAB, "maskrcnn": architectures.MASK_RCNN}
-    for names in (EXAMPLES, usual | {"classifier": architectures.CLASSIFIER}):
+    others = {"classifier": architectures.CLASSIFIER, "outline": architectures.OUTLINE}
+    for names in (EXAMPLES, usual | others):
         assert all(OF_ENGINES[engine].fullmatch(name) for engine, name in names.items())  # type: ignore[index]
     assert all(OF_ENGINES["deeplab"].fullmatch(f"deeplabv3plus/{encoder}/128") for encoder in known_encoders())
 
@@ -652,7 +655,7 @@ def test_a_zip_with_a_million_names_is_refused_at_once(trap: Trap, capsys: Any) 
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("engine", ["yolo", "deeplab", "maskrcnn", "classifier"])
+@pytest.mark.parametrize("engine", OF_ENGINES)
 def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap: Trap) -> None:
     from safetensors.torch import save_file
 
@@ -661,11 +664,13 @@ def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap
     folder = trap.folder / "model"
     folder.mkdir()
     save_file({"a": torch.ones(4), "b": torch.tensor([1.0, value]).half()}, folder / WEIGHTS_FILE)
-    tasks = {"yolo": "oriented-boxes", "deeplab": "semantic", "maskrcnn": "instances", "classifier": "classes"}
+    tasks = {"yolo": "oriented-boxes", "deeplab": "semantic", "maskrcnn": "instances"}
+    tasks |= {"classifier": "classes", "outline": "outlines"}
     facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]
-    load = engines.load_classifier if engine == "classifier" else engines.load
+    others = {"classifier": engines.load_classifier, "outline": engines.load_outliner}
+    load = others.get(engine, engines.load)
     with pytest.raises(ModelError, match="infinite or not numbers"):
         load(ModelFolder(card, folder), "cpu")
 

@@ -143,7 +143,8 @@ class ImagePixelSize(QObject):
         answer = QMessageBox.question(
             self._parent,
             "Pixel size",
-            f"{layer_image_name(image, self._viewer.layers)} does not state its pixel size. Is it {size:g} µm{other}?\n\n"
+            f"{layer_image_name(image, self._viewer.layers)} does not state its pixel size. "
+            f"Is it {size:g} µm{other}?\n\n"
             "If you choose No, it stays unknown and lengths are in pixels.",
             kinds.Yes | kinds.No | kinds.Cancel,
             kinds.Yes,

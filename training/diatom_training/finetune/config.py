@@ -12,7 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from diatom_training.composing.options import ComposeOptions
-from diatom_training.finetune.presets import BUNDLED, IMAGENET, LEARNING_OF_PRESETS, LEARNING_OF_TASKS, Preset
+from diatom_training.finetune.presets import (
+    ARCHITECTURES,
+    BUNDLED,
+    IMAGENET,
+    LEARNING_OF_PRESETS,
+    LEARNING_OF_TASKS,
+    Preset,
+)
 from diatom_training.learning.options import LearningOptions
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
@@ -200,6 +207,13 @@ class TrainConfig(_Frozen):
                 usual = dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
                 filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
+
+    @field_validator("task")
+    @classmethod
+    def _is_fine_tuned(cls, task: Task) -> Task:
+        if task not in ARCHITECTURES:
+            raise ValueError(f"models for {task} cannot be fine-tuned; choose one of {', '.join(ARCHITECTURES)}")
+        return task
 
     @field_validator("name", mode="after")
     @classmethod

@@ -16,6 +16,7 @@ from diatom_training.data.examples import Example
 from diatom_training.learning.augment import augmented_crop
 from diatom_training.learning.classifier_crops import Cutouts, naming_batch
 from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.outline_crops import FramedSpecimens, outline_batch
 from diatom_training.learning.targets import box_batch, instance_batch, semantic_batch, validation_batch
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
@@ -49,6 +50,8 @@ class Crops(Dataset[Crop]):
 
 def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> Dataset[Any]:
     """Return what a network sees in an epoch, or in the validation where ``epoch`` is None: crops, or cut-outs."""
+    if options.task == "outlines":
+        return FramedSpecimens(examples, options, epoch)
     return (Cutouts if options.task == "classes" else Crops)(examples, options, epoch)
 
 
@@ -72,6 +75,8 @@ def batches(
         collate = validation_batch if epoch is None else instance_batch
     elif options.task == "classes":
         collate = naming_batch
+    elif options.task == "outlines":
+        collate = outline_batch
     crops = seen(examples, options, epoch)
     if epoch is not None and ranks > 1:
         crops = Subset(crops, range(rank, options.crops - options.crops % ranks, ranks))

@@ -9,6 +9,7 @@ from diatom_training.learning.detector_module import BoxesModule
 from diatom_training.learning.instance_module import InstancesModule
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.outline_module import OutlineModule
 from diatom_training.learning.semantic_module import SemanticModule
 from napari_diatom.models.card import Task
 
@@ -18,6 +19,7 @@ MODULES: dict[Task, type[LearningModule]] = {
     "semantic": SemanticModule,
     "instances": InstancesModule,
     "classes": NamingModule,
+    "outlines": OutlineModule,
 }
 
 

@@ -97,12 +97,13 @@ class LearningOptions(BaseModel):
     ----------
     architecture : str
         As in :mod:`~napari_diatom.engines.yolo_net`, :mod:`~napari_diatom.engines.deeplab_net`,
-        :mod:`~napari_diatom.engines.maskrcnn_net` and :mod:`~napari_diatom.engines.classifier_net`.
+        :mod:`~napari_diatom.engines.maskrcnn_net`, :mod:`~napari_diatom.engines.classifier_net` and
+        :mod:`~napari_diatom.engines.outline_net`.
     classes : tuple of str
         Class names, without the background.
     size : int
         Side of the training crops in pixels, a multiple of 32; the cut-outs of a classifier have that of its
-        architecture.
+        architecture, and specimens are outlined in pictures of one size.
     batch : int
         Crops per step.
     epochs, crops, validation_crops : int
@@ -198,6 +199,8 @@ class LearningOptions(BaseModel):
             return "oriented-boxes" if self.architecture.endswith("-obb") else "boxes"
         if self.architecture.startswith(architectures.CLASSIFIER_PREFIX):
             return "classes"
+        if self.architecture.startswith(architectures.OUTLINE_PREFIX):
+            return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.coco_evaluator import evaluator
+from diatom_training.metrics.coco_evaluator import OVERLAPS, evaluator
 from diatom_training.metrics.mask_metrics import mask_overlaps
 from diatom_training.metrics.threshold_sweep import TRIED, middle_of_best
 from napari_diatom.analysis.pipeline import FLOOR
@@ -215,14 +215,25 @@ def average_precision(
     InputError
         When pycocotools is not installed.
     """
+    precisions = precision_at_overlaps(truths, predictions, sizes, masks)
+    return precisions[0], float(np.mean(precisions))
+
+
+def precision_at_overlaps(
+    truths: Sequence[Detections],
+    predictions: Sequence[Detections],
+    sizes: Sequence[tuple[int, int]],
+    masks: bool = False,
+) -> tuple[float, ...]:
+    """Return AP at each of :data:`~diatom_training.metrics.coco_evaluator.OVERLAPS`; see :func:`average_precision`."""
     compared = evaluator(truths, predictions, sizes, "masks" if masks else "oriented-boxes", False, MOST_DETECTIONS)
     # The evaluator reports to the terminal.
     with contextlib.redirect_stdout(io.StringIO()):
         compared.accumulate()
     precision = compared.eval["precision"]
     if not (precision > -1).any():
-        return float("nan"), float("nan")
-    return float(precision[0].mean()), float(precision.mean())
+        return (float("nan"),) * len(OVERLAPS)
+    return tuple(float(at.mean()) for at in precision)
 
 
 def _share(part: float, whole: float) -> float:

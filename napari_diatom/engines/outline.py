@@ -1,0 +1,116 @@
+"""The engine of outlines: the mask of each specimen whose box a detector, or a person, has given.
+
+On a CPU the network runs in OpenVINO, several specimens in flight; on a GPU torch runs it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_diatom.core import geometry
+from napari_diatom.core.box_frame import BoxFrame
+from napari_diatom.core.cropped_masks import CroppedMask
+from napari_diatom.core.framed_masks import mask_in_image
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.engines.backends import Backend, backend_of
+from napari_diatom.images.framed_cutouts import framed_cutout
+from napari_diatom.images.slide_image import ReadableImage
+from napari_diatom.images.specimen_crops import is_outside
+from napari_diatom.measurement.outline_refinement import NO_OUTLINE, BoxOutlines, contradictions, refined_box
+from napari_diatom.models.library import ModelFolder
+
+ALIKE: Final = 0.6
+"""IoU with its outline's box from which a box frames its specimen well; others are looked at again along that box."""
+
+
+class BoxOutliner:
+    """A loaded model that outlines specimens; see :class:`napari_diatom.engines.protocols.Outliner`.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        Of the engine ``outline``.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor, each with specimens of its own; all that there are by default.
+    backend : Backend, optional
+        What computes the network in place of what suits the device.
+
+    Raises
+    ------
+    ModelError
+        When the encoder is unknown, the weights do not fit, or the device is not there.
+    """
+
+    def __init__(
+        self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
+    ) -> None:
+        self.card = model.card
+        self.backend = backend or backend_of(model, device, threads)
+        self.device = self.backend.device
+
+    def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
+        """Return the outlines of the specimens in boxes, in their order.
+
+        A box that frames its specimen badly, as an upright box does with a slanting needle, is looked at twice: the
+        second time along the box of the outline that was found first.
+
+        Parameters
+        ----------
+        image : ReadableImage
+            Read round each specimen only.
+        boxes : array-like, shape (N, 5)
+            Oriented or upright.
+        monitor : ProgressMonitor
+            See :mod:`napari_diatom.core.progress`; reports ``"outlines"``, and heeds a stop, per specimen.
+
+        Raises
+        ------
+        InputError
+            When the image cannot be read.
+        Stopped
+            When a stop was asked for.
+        """
+        given = geometry.canonical(boxes)
+        masks = [CroppedMask(np.zeros((1, 1), dtype=np.bool_), 0, 0)] * len(given)
+        flags = np.full(len(given), NO_OUTLINE, dtype=np.uint8)
+        seen = [k for k in range(len(given)) if not is_outside(image, given[k])]
+        again: dict[int, NDArray[np.float64]] = {}
+        for done, (k, mask) in enumerate(self._masks(image, seen, given[seen])):
+            monitor.report(Progress("outlines", done, len(seen)))
+            monitor.check()
+            masks[k], flags[k] = mask, contradictions(given[k], mask, image.height, image.width)
+            if mask.area:
+                closer = refined_box(given[k], mask, 0)
+                if geometry.box_ious(given[k], closer)[0] < ALIKE:
+                    again[k] = closer
+        for k, mask in self._masks(image, list(again), list(again.values())):
+            monitor.check()
+            size = image.height, image.width
+            if not contradictions(again[k], mask, *size):
+                masks[k], flags[k] = mask, contradictions(given[k], mask, *size)
+        monitor.report(Progress("outlines", len(seen), len(seen)))
+        return BoxOutlines(tuple(masks), flags)
+
+    def _masks(
+        self, image: ReadableImage, numbers: Sequence[int], boxes: Sequence[NDArray[np.float64]] | NDArray[np.float64]
+    ) -> Iterator[tuple[int, CroppedMask]]:
+        """Yield the number and the mask of each specimen, in order, with several of them in flight."""
+        waiting: deque[tuple[int, BoxFrame]] = deque()
+
+        def pictures() -> Iterator[NDArray[np.uint8]]:
+            for number, box in zip(numbers, boxes, strict=True):
+                frame = BoxFrame.of(box)
+                picture = framed_cutout(image, frame)
+                waiting.append((number, frame))
+                yield picture
+
+        for probabilities in self.backend.run(pictures()):
+            number, frame = waiting.popleft()
+            yield number, mask_in_image(probabilities[0], frame, image.height, image.width)

@@ -1,0 +1,85 @@
+"""The training of networks that outline the specimen in a box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from diatom_training.data import drawing
+from diatom_training.learning.lightning_module import LearningModule, crops_of
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.precision import keep_depthwise_single
+from napari_diatom.engines import outline_net
+
+
+class OutlineModule(LearningModule):
+    """DeepLabV3+ on pictures along boxes."""
+
+    standardizes: ClassVar[bool] = False
+
+    def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(options, mean, std)
+        keep_depthwise_single(self.network)
+        keep_depthwise_single(self.averaged)
+        self._ious: list[float] = []
+        self._losses: list[tuple[float, int]] = []
+
+    def build(self) -> torch.nn.Module:
+        """Return the untrained network."""
+        return outline_net.build(self.options.architecture, self.options.dropout)
+
+    def standardized(self, images: torch.Tensor) -> torch.Tensor:
+        """Return images of bytes, shape (B, 3, H, W), each standardized by its own colours."""
+        return outline_net.standardized(images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+    def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """Return cross-entropy and Dice loss."""
+        logits = network(self.standardized(batch["images"]))[:, 0].float()
+        return outline_losses(logits, batch["masks"], batch["inside"])
+
+    def on_validation_epoch_start(self) -> None:
+        """Reset the figures."""
+        self._ious, self._losses = [], []
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Compare masks; shares of areas are the same in a stretched picture and in its image."""
+        logits = self.averaged(self.standardized(batch["images"]))[:, 0].float()
+        total = torch.stack(list(outline_losses(logits, batch["masks"], batch["inside"]).values())).sum()
+        self._losses.append((float(total), len(logits)))
+        found, truth = (logits > 0) * batch["inside"] > 0, batch["masks"] * batch["inside"] > 0
+        shared, either = (found & truth).sum(dim=(1, 2)), (found | truth).sum(dim=(1, 2))
+        self._ious += (shared / either.clamp(min=1)).tolist()
+        if batch_idx == 0:
+            tables = (masks.cpu().numpy().astype(np.int64) for masks in (truth, found))
+            self.looks = tuple(drawing.maps(*look) for look in zip(crops_of(batch), *tables, strict=False))
+
+    def measured(self) -> dict[str, float]:
+        """Return the figures of the validation."""
+        losses, numbers = zip(*self._losses, strict=True)
+        ious = np.array(self._ious)
+        return {
+            "val_loss": float(np.average(losses, weights=numbers)),
+            "val_iou": float(ious.mean()),
+            "val_dice": float((2 * ious / (1 + ious)).mean()),
+            "val_iou50": float((ious >= 0.5).mean()),
+            "val_iou75": float((ious >= 0.75).mean()),
+        }
+
+
+def outline_losses(logits: torch.Tensor, masks: torch.Tensor, inside: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the parts of the loss.
+
+    Parameters
+    ----------
+    logits, masks, inside : torch.Tensor, each of shape (B, H, W)
+        What the network says, what is there, and what lies in the image; the rest does not count.
+    """
+    entropy = F.binary_cross_entropy_with_logits(logits, masks, weight=inside, reduction="sum") / inside.sum()
+    found, truth = torch.sigmoid(logits) * inside, masks * inside
+    # Of each specimen: a thin one in a slanting upright box counts as much as one that fills its box.
+    shared, sizes = (found * truth).sum(dim=(1, 2)), found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
+    return {"cross_entropy": entropy, "dice": (1 - (2 * shared + 1) / (sizes + 1)).mean()}
