@@ -26,7 +26,7 @@ from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
-from napari_diatom.engines.network_builder import trainable_network
+from napari_diatom.engines.network_builder import inference_network
 from napari_diatom.engines.outline import BoxOutliner
 from napari_diatom.images.slide_image import SlideImage, from_array
 from napari_diatom.measurement.outline_refinement import NO_OUTLINE
@@ -182,7 +182,7 @@ def test_a_model_for_outlines_finds_no_specimens_and_others_draw_no_outlines(mod
     with pytest.raises(ModelError, match="does not find them"):
         engines.load(model, "cpu")
     with pytest.raises(ModelError, match="does not name"):
-        engines.load_namer(model, "cpu")
+        engines.load_classifier(model, "cpu")
     other = ModelFolder(
         model.card.model_copy(update={"task": "semantic", "engine": "deeplab", "architecture": "deeplabv3plus/a/8"}),
         model.folder,
@@ -261,4 +261,4 @@ def test_weights_that_are_not_the_networks_are_refused(kind: str, tmp_path: Path
         card = card.model_copy(update={"architecture": "outline/tu-resnet152/1024"})
     # As the process that prepares the network for a processor builds it.
     with pytest.raises(ModelError, match="does not hold this network's weights"):
-        trainable_network(ModelFolder(card, model.folder))
+        inference_network(ModelFolder(card, model.folder))
