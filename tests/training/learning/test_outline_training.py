@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,17 @@ def test_real_slides_of_the_test_station_are_never_learnt_from(
         recipe.main(["--checkpoint", str(tmp_path), "--real", str(tmp_path), "--stations", "0035"])
     assert ended.value.code == 2
     assert "test set" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another allocator")
+def test_freed_memory_stays_with_the_process() -> None:
+    # In a process of its own: there is no way back.
+    said = (
+        "import os, numpy as np; from diatom_training.learning.memory_allocator import keep_freed_memory;"
+        "held = lambda: int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE');"
+        "assert keep_freed_memory(); a = np.ones(2**24); before = held(); del a; assert held() > before - 2**20"
+    )
+    subprocess.run([sys.executable, "-c", said], check=True)
 
 
 def photographs(folder: Path) -> Path:
