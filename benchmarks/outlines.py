@@ -56,7 +56,8 @@ def main() -> int:
         for field in fields:
             truth = field.truth
             own = (truth if name == "oriented" else field.upright).boxes.astype(np.float64)
-            boxes = [detected_box(box, rng, BoxErrors()) for box in own]
+            errors = BoxErrors() if name == "oriented" else BoxErrors().upright()
+            boxes = [detected_box(box, rng, errors) for box in own]
             given = Detections.of(np.array(boxes).reshape(-1, 5))
             began = time.perf_counter()
             outlined, flags = outline_specimens(field.image, given, engine)

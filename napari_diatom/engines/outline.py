@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core import geometry
+from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.box_frame import BoxFrame
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.framed_masks import mask_in_image
@@ -21,11 +21,16 @@ from napari_diatom.engines.backends import Backend, backend_of
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import ReadableImage
 from napari_diatom.images.specimen_crops import is_outside
-from napari_diatom.measurement.outline_refinement import NO_OUTLINE, BoxOutlines, contradictions, refined_box
+from napari_diatom.measurement.morphometry import oriented_box
+from napari_diatom.measurement.outline_refinement import NO_OUTLINE, BoxOutlines, contradictions
 from napari_diatom.models.library import ModelFolder
 
 ALIKE: Final = 0.6
 """IoU with its outline's box from which a box frames its specimen well; others are looked at again along that box."""
+MOST_LOOKS: Final = 4
+"""Times that a specimen is looked at."""
+AS_FULL: Final = 0.9
+"""Share of a box that a new outline fills at least, in shares that the one before filled of its own."""
 
 
 class BoxOutliner:
@@ -58,8 +63,8 @@ class BoxOutliner:
     def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, in their order.
 
-        A box that frames its specimen badly, as an upright box does with a slanting needle, is looked at twice: the
-        second time along the box of the outline that was found first.
+        A box that frames its specimen badly, as an upright box does with a slanting needle, is looked at again, along
+        the box of the outline that was found, until that one frames the specimen; :data:`MOST_LOOKS` times at most.
 
         Parameters
         ----------
@@ -85,16 +90,21 @@ class BoxOutliner:
         for done, (k, mask) in enumerate(self._masks(image, seen, given[seen])):
             monitor.report(Progress("outlines", done, len(seen)))
             monitor.check()
-            masks[k], flags[k] = mask, contradictions(given[k], mask, image.height, image.width)
-            if mask.area:
-                closer = refined_box(given[k], mask, 0)
-                if geometry.box_ious(given[k], closer)[0] < ALIKE:
-                    again[k] = closer
-        for k, mask in self._masks(image, list(again), list(again.values())):
-            monitor.check()
-            size = image.height, image.width
-            if not contradictions(again[k], mask, *size):
-                masks[k], flags[k] = mask, contradictions(given[k], mask, *size)
+            masks[k] = mask
+            if mask.area and not _frames(given[k], closer := oriented_box(mask)):
+                again[k] = closer
+        for _ in range(MOST_LOOKS - 1):
+            following: dict[int, NDArray[np.float64]] = {}
+            for k, mask in self._masks(image, list(again), list(again.values())):
+                monitor.check()
+                if not _is_clearer(mask, masks[k]):
+                    continue
+                masks[k] = mask
+                if not _frames(again[k], closer := oriented_box(mask)):
+                    following[k] = closer
+            again = following
+        for k in seen:
+            flags[k] = contradictions(given[k], masks[k], image.height, image.width)
         monitor.report(Progress("outlines", len(seen), len(seen)))
         return BoxOutlines(tuple(masks), flags)
 
@@ -114,3 +124,19 @@ class BoxOutliner:
         for probabilities in self.backend.run(pictures()):
             number, frame = waiting.popleft()
             yield number, mask_in_image(probabilities[0], frame, image.height, image.width)
+
+
+def _frames(box: NDArray[np.float64], closer: NDArray[np.float64]) -> bool:
+    """Tell whether a box frames a specimen well whose outline has the box ``closer``."""
+    return float(geometry.box_ious(box, closer)[0]) >= ALIKE
+
+
+def _is_clearer(mask: CroppedMask, before: CroppedMask) -> bool:
+    """Tell whether an outline found along the box of the one before is to take its place.
+
+    It lies where that one does, and fills its own box about as well or better, as specimens do and blots do not.
+    """
+    if not mask.area or cropped_masks.mask_overlap_coefficient(mask, before) < 0.5:
+        return False
+    full, full_before = (one.area / float(np.prod(oriented_box(one)[2:4])) for one in (mask, before))
+    return full >= AS_FULL * full_before

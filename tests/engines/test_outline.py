@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -27,7 +28,7 @@ from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.network_builder import inference_network
-from napari_diatom.engines.outline import BoxOutliner
+from napari_diatom.engines.outline import MOST_LOOKS, BoxOutliner
 from napari_diatom.images.slide_image import SlideImage, from_array
 from napari_diatom.measurement.outline_refinement import NO_OUTLINE
 from napari_diatom.models.card import ModelCard
@@ -139,6 +140,37 @@ def test_a_slanting_needle_in_an_upright_box_is_looked_at_again_along_itself(per
     assert perfect.backend.pictures == 2  # type: ignore[attr-defined]
     assert found.flags.tolist() == [0]
     assert cropped_masks.mask_iou(found.masks[0], truth) > 0.9
+
+
+class Blotchy(Dark):
+    """Sees a blot round a specimen that fills little of its picture, as an uncertain network does."""
+
+    def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        for (said,) in super().run(tiles):
+            reach = 25 if (said > 0.5).mean() < 0.1 else 1
+            yield cv2.dilate(said, np.ones((reach, reach), np.uint8))[None]
+
+
+def test_from_a_blot_the_looks_close_in_on_the_specimen(model: ModelFolder) -> None:
+    needle = (350.0, 250.0, 400.0, 24.0, 0.7)
+    image, (truth,) = slide([needle])
+    x0, y0, x1, y1 = geometry.bounds([needle])[0]
+    given = [((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, 0.0)]
+    engine = BoxOutliner(model, backend=Blotchy())
+    found = engine.outlines(image, given)
+    assert found.flags.tolist() == [0]
+    assert cropped_masks.iou(found.masks[0], truth) > 0.85
+    assert 2 <= engine.backend.pictures <= MOST_LOOKS  # type: ignore[attr-defined]
+
+
+def test_in_a_box_over_two_specimens_one_of_them_is_outlined(perfect: BoxOutliner) -> None:
+    left, right = (250.0, 250.0, 200.0, 12.0, 0.8), (380.0, 250.0, 160.0, 12.0, -0.8)
+    image, truth = slide([left, right])
+    bounds = geometry.bounds([left, right])
+    x0, y0, x1, y1 = *bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0)
+    found = perfect.outlines(image, [((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, 0.0)])
+    overlaps = [cropped_masks.inside(found.masks[0], mask) for mask in truth]
+    assert max(overlaps) > 0.9
 
 
 def test_boxes_beside_and_at_the_edge_of_the_image_end_no_run(perfect: BoxOutliner) -> None:

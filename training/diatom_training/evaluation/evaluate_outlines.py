@@ -138,4 +138,5 @@ def _given(
 ) -> NDArray[np.float64]:
     """Return boxes of the truth, shape (N, 5), that are off."""
     own = [upright_box(outline) for outline in example.outlines] if upright else list(truth.boxes.astype(np.float64))
-    return np.array([detected_box(box, rng, errors) for box in own], dtype=np.float64).reshape(-1, 5)
+    used = errors.upright() if upright else errors
+    return np.array([detected_box(box, rng, used) for box in own], dtype=np.float64).reshape(-1, 5)

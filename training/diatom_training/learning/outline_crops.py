@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -53,6 +53,10 @@ class BoxErrors:
     turn: float = 0.2
     wild_share: float = 0.15
     wild: float = 2.2
+
+    def upright(self) -> BoxErrors:
+        """Return the errors of boxes whose angle is not estimated."""
+        return replace(self, turn=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +118,9 @@ def framed(specimen: SlideSpecimen, rng: np.random.Generator, errors: BoxErrors)
     pixels = read_pixels(specimen.example)
     height, width = pixels.shape[:2]
     upright = rng.random() < UPRIGHT_SHARE
+    own = upright_box(specimen.outline) if upright else specimen.box
     frame = BoxFrame.of(
-        detected_box(upright_box(specimen.outline) if upright else specimen.box, rng, errors),
+        detected_box(own, rng, errors.upright() if upright else errors),
         (bool(rng.random() < 0.5), bool(rng.random() < 0.5)),
     )
     mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)

@@ -26,6 +26,7 @@ from diatom_training.data.examples import Example, from_coco, load_truth
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.evaluation.evaluate_outlines import evaluate_outlines
 from diatom_training.learning.fitting import Trained
+from diatom_training.learning.memory_allocator import keep_freed_memory
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.masks import trainable_network
@@ -271,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--export", type=Path, help=f"write the model into the folder {NAME} there")
     chosen = parser.parse_args(arguments)
     cv2.setNumThreads(torch.get_num_threads())
+    keep_freed_memory()
 
     def report(progress: Progress) -> None:
         if progress.stage in ("epoch", "memory") or progress.done % 50 == 0:
