@@ -6,6 +6,7 @@ import _thread
 import doctest
 import json
 import pkgutil
+import signal
 import time
 import warnings
 from importlib import import_module
@@ -288,8 +289,13 @@ def test_an_interrupt_stops_a_training_in_order(tmp_path, monkeypatch):
         raise Stopped("Stopped as asked; no epoch was completed.")
 
     monkeypatch.setattr(training_process, "run", train_until_stopped)
-    with pytest.raises(Stopped, match="as asked"):
-        nd.train(configured(draw_slides(tmp_path)).to_plain(), tmp_path / "run")
+    # A shell starts what runs in its background with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(Stopped, match="as asked"):
+            nd.train(configured(draw_slides(tmp_path)).to_plain(), tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert asked == [tmp_path / "run"]
 
 

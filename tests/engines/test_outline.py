@@ -159,7 +159,7 @@ def test_from_a_blot_the_looks_close_in_on_the_specimen(model: ModelFolder) -> N
     engine = BoxOutliner(model, backend=Blotchy())
     found = engine.outlines(image, given)
     assert found.flags.tolist() == [0]
-    assert cropped_masks.iou(found.masks[0], truth) > 0.85
+    assert cropped_masks.mask_iou(found.masks[0], truth) > 0.85
     assert 2 <= engine.backend.pictures <= MOST_LOOKS  # type: ignore[attr-defined]
 
 
