@@ -146,6 +146,11 @@ class ModelCard(BaseModel):
         return training
 
     @property
+    def finds_specimens(self) -> bool:
+        """Whether it is given images; other models are given specimens that were found."""
+        return self.task not in (NAMING_TASK, OUTLINING_TASK)
+
+    @property
     def origin(self) -> str:
         """Name and version, as annotations name the origin of what a model found or named."""
         return f"{self.name} {self.version}"

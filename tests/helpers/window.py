@@ -76,6 +76,8 @@ NETWORKS = {
     "boxes": ("yolo", "yolo11n"),
     "semantic": ("deeplab", "deeplabv3plus/resnet18/64"),
     "instances": ("maskrcnn", "maskrcnn/resnet18/64"),
+    "classes": ("classifier", "classifier/tu-resnet18/192"),
+    "outlines": ("outline", "outline/tu-resnet18/128"),
 }
 
 

@@ -136,7 +136,7 @@ class AnnotateForm(QWidget):
             self.colour.addItem(f"colour by {way}", way)
 
     def _build_proposals(self) -> None:
-        self._models = {model.card.name: model for model in library.available()}
+        self._models = {model.card.name: model for model in library.available() if model.card.finds_specimens}
         self._model = named(QComboBox(), "model")
         for name, model in self._models.items():
             self._model.addItem(f"{name} {model.card.version}", name)

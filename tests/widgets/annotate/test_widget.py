@@ -6,7 +6,7 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
-from helpers.window import FakeAnalysis, child_of, detections
+from helpers.window import FakeAnalysis, child_of, detections, model
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
 from napari_diatom.formats.geojson import codec as geojson
@@ -66,6 +66,14 @@ def drag(annotate, row, by, qtbot):
 
 def saved(folder, stem="slide_0"):
     return geojson.read(folder / "annotations" / f"{stem}.geojson")
+
+
+def test_models_that_find_no_specimens_propose_none(viewer, models, analysis):
+    from napari_diatom.widgets.annotate.widget import AnnotateWidget
+
+    models += [model("names", "classes"), model("outlines", "outlines")]
+    chooser = child_of(AnnotateWidget(viewer, analysis), "model")
+    assert [chooser.itemData(row) for row in range(chooser.count())] == ["diatom-obb", "diatom-box"]
 
 
 def test_three_clicks_give_a_box_along_the_apical_axis(annotate):
