@@ -88,19 +88,23 @@ def untrained(folder: Path) -> None:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_checkpoint import write_yolo_model
+    from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.models.card import ModelFacts
 
-    write_yolo_model(
+    write_model(
         folder / "untrained",
         yolo_net.build("yolo11n-obb", 1),
-        name="untrained",
-        version="0",
-        architecture="yolo11n-obb",
-        classes=("diatom",),
-        tile_size=640,
-        summary="",
-        licence="AGPL-3.0-or-later",
-        training={"torch": torch.__version__},
+        ModelFacts(
+            name="untrained",
+            version="0",
+            task="oriented-boxes",
+            engine="yolo",
+            architecture="yolo11n-obb",
+            classes=("diatom",),
+            tile_size=640,
+            licence="AGPL-3.0-or-later",
+            training={"torch": torch.__version__},
+        ),
     )
 
 

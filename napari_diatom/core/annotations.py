@@ -82,9 +82,42 @@ class Annotations:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Fill in what was left empty, and check the rest.
+
+        Raises
+        ------
+        InputError
+            With every problem found: lengths that do not match, unknown shapes, polygons without mask or outline, ids
+            that two specimens share.
+        """
         for name, empty in (("ids", ""), ("annotators", ""), ("changed", ""), ("names", None)):
             if not getattr(self, name):
-                object.__setattr__(self, name, (empty,) * len(self.detections))
+                object.__setattr__(self, name, (empty,) * len(self))
+        columns = {
+            "origins": self.origins,
+            "shapes": self.shapes,
+            "outlines": self.outlines,
+            "reviewed": self.reviewed,
+            "ids": self.ids,
+            "annotators": self.annotators,
+            "times of change": self.changed,
+            "names": self.names,
+        }
+        problems = [
+            f"{len(column)} {name} for {len(self)} specimens"
+            for name, column in columns.items()
+            if len(column) != len(self)
+        ]
+        problems += [f"{number} specimens with the id {name}" for name, number in repeated(self.ids).items()]
+        problems += [f"unknown shape {kind!r}" for kind in sorted(set(self.shapes) - set(SHAPES))]
+        if not problems and self.detections.masks is None:
+            problems += [
+                f"specimen {i} is a polygon without a mask or an outline"
+                for i, (kind, line) in enumerate(zip(self.shapes, self.outlines, strict=True))
+                if kind == "polygon" and line is None
+            ]
+        if problems:
+            raise InputError("Bad annotations: " + "; ".join(problems) + ".")
 
     @classmethod
     def of(
@@ -98,59 +131,30 @@ class Annotations:
         height: int | None = None,
         width: int | None = None,
         pixel_size_um: float | None = None,
-        ids: Sequence[str] = (),
-        annotators: Sequence[str] = (),
-        changed: Sequence[str] = (),
-        names: Sequence[Name | None] = (),
-        orientation: int | None = None,
-        left_out: Mapping[str, int] | None = None,
     ) -> Self:
         """Build annotations; one origin or one ``reviewed`` stands for all specimens.
 
-        Shapes default to polygons where there are masks and to rectangles elsewhere; ids, annotators and times to
-        empty ones, names to none.
+        Shapes default to polygons where there are masks and to rectangles elsewhere. What else may be known, such as
+        ids, names or the orientation, is added with :func:`dataclasses.replace`.
 
         Raises
         ------
         InputError
-            With every problem found: lengths that do not match, unknown shapes, polygons without mask or outline, ids
-            that two specimens share.
+            With every problem found.
         """
         n = len(detections)
-        origin = (origins,) * n if isinstance(origins, str) else tuple(origins)
-        default = SHAPES[0] if detections.masks is None else SHAPES[1]
-        kinds = (default,) * n if shapes is None else tuple(shapes)
-        lines: tuple[Outline | None, ...] = (None,) * n if outlines is None else tuple(outlines)
         seen = np.asarray(reviewed, dtype=bool)
-        seen = np.full(n, seen) if seen.ndim == 0 else seen
-        problems = [
-            f"{len(column)} {name} for {n} specimens"
-            for name, column in (("origins", origin), ("shapes", kinds), ("outlines", lines), ("reviewed", seen))
-            if len(column) != n
-        ]
-        problems += [
-            f"{len(column)} {name} for {n} specimens"
-            for name, column in (
-                ("ids", ids),
-                ("annotators", annotators),
-                ("times of change", changed),
-                ("names", names),
-            )
-            if column and len(column) != n
-        ]
-        problems += [f"{number} specimens with the id {name}" for name, number in repeated(ids).items()]
-        problems += [f"unknown shape {kind!r}" for kind in sorted(set(kinds) - set(SHAPES))]
-        if not problems and detections.masks is None:
-            problems += [
-                f"specimen {i} is a polygon without a mask or an outline"
-                for i, (kind, line) in enumerate(zip(kinds, lines, strict=True))
-                if kind == "polygon" and line is None
-            ]
-        if problems:
-            raise InputError("Bad annotations: " + "; ".join(problems) + ".")
-        stamps = tuple(ids), tuple(annotators), tuple(changed), tuple(names)
-        known = *stamps, orientation, dict(left_out or {})
-        return cls(detections, origin, seen, kinds, lines, image, height, width, pixel_size_um, *known)
+        return cls(
+            detections,
+            (origins,) * n if isinstance(origins, str) else tuple(origins),
+            np.full(n, seen) if seen.ndim == 0 else seen,
+            (SHAPES[detections.masks is not None],) * n if shapes is None else tuple(shapes),
+            (None,) * n if outlines is None else tuple(outlines),
+            image,
+            height,
+            width,
+            pixel_size_um,
+        )
 
     def __len__(self) -> int:
         return len(self.detections)

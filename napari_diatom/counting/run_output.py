@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -57,16 +57,15 @@ def annotations_of(analysis: Analysis, image: SlideImage, names: Sequence[Name] 
     names : sequence of Name, optional
         Of the specimens at the threshold, where taxa are named.
     """
-    return Annotations.of(
+    annotations = Annotations.of(
         analysis.kept,
         origins=analysis.origin,
         image=image.name,
         height=image.height,
         width=image.width,
         pixel_size_um=analysis.pixel_size_um,
-        names=names or (),
-        orientation=image.orientation,
     )
+    return replace(annotations, names=tuple(names or ()), orientation=image.orientation)
 
 
 def write_image(

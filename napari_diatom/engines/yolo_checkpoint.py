@@ -1,71 +1,18 @@
-"""YOLO models on disk: from a network to a model folder, and from an Ultralytics file to one."""
+"""From an Ultralytics file to a model folder."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from napari_diatom.core.errors import InputError, ModelError, OutputError
-from napari_diatom.engines import model_writer, yolo_net
+from napari_diatom.engines import yolo_net
+from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import transfer
 from napari_diatom.models import library
-from napari_diatom.models.card import NAME
+from napari_diatom.models.card import NAME, ModelFacts, task_of
 from napari_diatom.models.library import ModelFolder
-
-
-def write_yolo_model(
-    folder: Path,
-    network: torch.nn.Module,
-    *,
-    name: str,
-    version: str,
-    architecture: str,
-    classes: Sequence[str],
-    tile_size: int,
-    summary: str,
-    licence: str,
-    training: Mapping[str, Any],
-    metrics: Mapping[str, float] | None = None,
-    thresholds: Mapping[str, float] | None = None,
-) -> ModelFolder:
-    """Write a YOLO network as a model folder with its card; weights go to half precision.
-
-    Parameters
-    ----------
-    folder : Path
-        Created where it is missing.
-    network : torch.nn.Module
-        As :func:`napari_diatom.engines.yolo_net.build` returns it, trained.
-    name, version, summary, licence
-        What the card says of the model.
-    architecture : str
-        Ultralytics' name, such as ``yolo11n-obb``.
-    tile_size : int
-        Side in pixels of the tiles it is to be given.
-    training, metrics, thresholds
-        Recipe, figures on the test set, and tuned scores per class.
-    """
-    return model_writer.write_model(
-        folder,
-        network,
-        name=name,
-        version=version,
-        task="oriented-boxes" if architecture.endswith("-obb") else "boxes",
-        engine="yolo",
-        architecture=architecture,
-        classes=classes,
-        tile_size=tile_size,
-        thresholds=thresholds,
-        summary=summary,
-        licence=licence,
-        training=training,
-        metrics=metrics,
-    )
 
 
 def import_checkpoint(path: Path, name: str | None = None, licence: str = "") -> ModelFolder:
@@ -112,17 +59,20 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         )
     folder = library.user_folder() / name
     try:
-        return write_yolo_model(
+        return write_model(
             folder,
             network,
-            name=name,
-            version="1.0",
-            architecture=found.architecture,
-            classes=found.classes,
-            tile_size=max(32, min(found.image_size // 32 * 32, 4096)),
-            summary=f"Imported from {path.name}.",
-            licence=licence,
-            training={},
+            ModelFacts(
+                name=name,
+                version="1.0",
+                task=task_of("yolo", found.architecture),
+                engine="yolo",
+                architecture=found.architecture,
+                classes=found.classes,
+                tile_size=max(32, min(found.image_size // 32 * 32, 4096)),
+                summary=f"Imported from {path.name}.",
+                licence=licence,
+            ),
         )
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -79,11 +79,28 @@ class NamingFacts(BaseModel):
     masked: bool = True
 
 
-class ModelCard(BaseModel):
-    """What ``model.yaml`` holds.
+def task_of(engine: Engine, architecture: str) -> Task:
+    """Return what the networks of an architecture give."""
+    return "oriented-boxes" if architecture.endswith("-obb") else _TASKS[engine]
+
+
+class ModelFacts(BaseModel):
+    """What a card says of a model, whatever its weights.
 
     Attributes
     ----------
+    name, version : str
+        What the model is called, as a folder can be, and which of that name it is.
+    task : Task
+        What the network gives, see :func:`task_of`.
+    engine : Engine
+        What runs the network.
+    architecture : str
+        What the engine's ``build`` makes the network of.
+    classes : tuple of str
+        Class names, without the background.
+    tile_size : int
+        Side in pixels of the tiles it is to be given.
     pixel_size_um : float or None
         Micrometres per pixel at which the network saw its training images; None where it saw many scales.
     mean, std : tuple of float
@@ -93,8 +110,12 @@ class ModelCard(BaseModel):
         specimen is not named, the same for all classes.
     naming : NamingFacts or None
         Of classifiers.
-    sha256 : str
-        Of the weights file, in hexadecimal.
+    summary, licence : str
+        What it is for, in a sentence, and under what licence the weights are.
+    training : dict
+        How it was trained.
+    metrics : dict of str to float
+        Figures on the test set.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -115,10 +136,9 @@ class ModelCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str = ""
-    sha256: Digest
 
     @model_validator(mode="after")
-    def _architecture_is_known(self) -> ModelCard:
+    def _architecture_is_known(self) -> Self:
         """Refuse what is not the name of a network: libraries would look for a file of that name, or download one."""
         if not OF_ENGINES[self.engine].fullmatch(self.architecture):
             raise ValueError(
@@ -128,9 +148,9 @@ class ModelCard(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _task_is_that_of_the_network(self) -> ModelCard:
+    def _task_is_that_of_the_network(self) -> Self:
         """Refuse another task than the network's: its output would be read as something else, and counts be wrong."""
-        task = "oriented-boxes" if self.architecture.endswith("-obb") else _TASKS[self.engine]
+        task = task_of(self.engine, self.architecture)
         if self.task != task:
             raise ValueError(f"task: {self.architecture} gives {task}, not {self.task}")
         return self
@@ -144,6 +164,18 @@ class ModelCard(BaseModel):
         if not all(isinstance(keys, list) and all(isinstance(key, str) for key in keys) for keys in lists):
             raise ValueError("images_seen must have a list of texts for each part")
         return training
+
+
+class ModelCard(ModelFacts):
+    """What ``model.yaml`` holds.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the weights file, in hexadecimal.
+    """
+
+    sha256: Digest
 
     @property
     def finds_specimens(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,9 @@ def write_shapes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         height=facts.height,
         width=facts.width,
         pixel_size_um=facts.pixel_size_um,
-        names=shapes_layer.taxon_names(table, len(found)),
-        orientation=facts.orientation,
     )
-    geojson.write(file, annotations)
+    names = shapes_layer.taxon_names(table, len(found))
+    geojson.write(file, replace(annotations, names=names, orientation=facts.orientation))
     return [str(file)]
 
 

@@ -252,7 +252,7 @@ def to_annotations(
         None if item.shape == "rectangle" else item.outline if filled is not None else item.polygons
         for item in specimens
     ]
-    return Annotations.of(
+    annotations = Annotations.of(
         found,
         [item.origin for item in specimens],
         np.array([item.reviewed for item in specimens], dtype=bool),
@@ -262,9 +262,12 @@ def to_annotations(
         height,
         width,
         pixel_size_um,
-        [item.id for item in specimens],
-        [item.annotator for item in specimens],
-        [item.changed for item in specimens],
+    )
+    return dataclasses.replace(
+        annotations,
+        ids=tuple(item.id for item in specimens),
+        annotators=tuple(item.annotator for item in specimens),
+        changed=tuple(item.changed for item in specimens),
     )
 
 

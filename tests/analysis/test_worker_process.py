@@ -24,7 +24,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from napari_diatom.engines import yolo_net
-    from napari_diatom.engines.yolo_checkpoint import write_yolo_model
+    from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.models.card import ModelFacts
 
     torch.manual_seed(3)
     network = yolo_net.build("yolo11n-obb", 1)
@@ -32,17 +33,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.nn.init.normal_(branch[-1].weight, std=2.0)
         branch[-1].bias.data[:] = 0.5
     folder = tmp_path_factory.mktemp("models") / "untrained"
-    write_yolo_model(
+    write_model(
         folder,
         network,
-        name="untrained",
-        version="0",
-        architecture="yolo11n-obb",
-        classes=("diatom",),
-        tile_size=256,
-        summary="",
-        licence="AGPL-3.0-or-later",
-        training={},
+        ModelFacts(
+            name="untrained",
+            version="0",
+            task="oriented-boxes",
+            engine="yolo",
+            architecture="yolo11n-obb",
+            classes=("diatom",),
+            tile_size=256,
+            licence="AGPL-3.0-or-later",
+        ),
     )
     return folder
 
@@ -83,6 +86,7 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     from napari_diatom.engines import deeplab_net, load
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
+    from napari_diatom.models.card import ModelFacts
     from napari_diatom.tiling import map_blending
 
     torch.manual_seed(0)
@@ -90,13 +94,15 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     maps = write_model(
         tmp_path_factory.mktemp("models") / "maps",
         deeplab_net.build(architecture, 2),
-        name="maps",
-        version="0",
-        task="semantic",
-        engine="deeplab",
-        architecture=architecture,
-        classes=("round", "long"),
-        tile_size=128,
+        ModelFacts(
+            name="maps",
+            version="0",
+            task="semantic",
+            engine="deeplab",
+            architecture=architecture,
+            classes=("round", "long"),
+            tile_size=128,
+        ),
     )
     monkeypatch.setattr(map_blending, "IN_MEMORY", 1000)
     options = AnalysisOptions(keep_probability=True, map_scales=(1.0,))
@@ -116,19 +122,22 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     from napari_diatom.engines import classifier_net, load_classifier
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
+    from napari_diatom.models.card import ModelFacts
 
     torch.manual_seed(0)
     architecture = "classifier/tu-test_efficientnet/64"
     namer = write_model(
         tmp_path / "flora",
         classifier_net.build(architecture, 2),
-        name="flora",
-        version="1.0",
-        task="classes",
-        engine="classifier",
-        architecture=architecture,
-        classes=("round", "long"),
-        tile_size=64,
+        ModelFacts(
+            name="flora",
+            version="1.0",
+            task="classes",
+            engine="classifier",
+            architecture=architecture,
+            classes=("round", "long"),
+            tile_size=64,
+        ),
     )
     found = Detections.of([[100, 80, 60, 20, 0.3], [300, 200, 40, 30, -1.0]])
     reports = []

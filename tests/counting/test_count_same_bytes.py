@@ -70,12 +70,13 @@ def test_names_of_specimens_are_the_same_to_the_last_bit(tmp_path):
 
     from napari_diatom.engines import classifier_net
     from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.models.card import ModelFacts
 
     torch.manual_seed(0)
     architecture = "classifier/tu-test_efficientnet/64"
     facts = {"task": "classes", "engine": "classifier", "architecture": architecture, "tile_size": 64}
     network = classifier_net.build(architecture, 2)
-    model = write_model(tmp_path / "flora", network, name="flora", version="1", classes=("a", "b"), **facts)
+    model = write_model(tmp_path / "flora", network, ModelFacts(name="flora", version="1", classes=("a", "b"), **facts))
     image = from_array(np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8), "a")
     found = Detections.of([[20 + 6 * k, 100, 30, 10, 0.1 * k] for k in range(40)], classes=("diatom",))
     one, other = (engines.load_classifier(model, "cpu", threads).name(image, found) for threads in (1, 3))

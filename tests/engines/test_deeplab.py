@@ -17,6 +17,7 @@ from napari_diatom.engines.deeplab import pad
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.protocols import MapEngine
 from napari_diatom.engines.weights import read_weights
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.tiling.tiles import Tile
 
@@ -30,15 +31,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     return write_model(
         tmp_path_factory.mktemp("models") / "maps",
         deeplab_net.build(ARCHITECTURE, 2),
-        name="maps",
-        version="0",
-        task="semantic",
-        engine="deeplab",
-        architecture=ARCHITECTURE,
-        classes=("round", "long"),
-        tile_size=128,
-        mean=MEAN,
-        std=STD,
+        ModelFacts(
+            name="maps",
+            version="0",
+            task="semantic",
+            engine="deeplab",
+            architecture=ARCHITECTURE,
+            classes=("round", "long"),
+            tile_size=128,
+            mean=MEAN,
+            std=STD,
+        ),
     )
 
 

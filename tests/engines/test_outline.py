@@ -31,7 +31,7 @@ from napari_diatom.engines.network_builder import inference_network
 from napari_diatom.engines.outline import MOST_LOOKS, BoxOutliner
 from napari_diatom.images.slide_image import SlideImage, from_array
 from napari_diatom.measurement.outline_refinement import NO_OUTLINE
-from napari_diatom.models.card import ModelCard
+from napari_diatom.models.card import ModelCard, ModelFacts
 from napari_diatom.models.library import ModelFolder
 
 ARCHITECTURE = "outline/resnet18/32"
@@ -47,13 +47,15 @@ def written(folder: Path, network: torch.nn.Module | None = None, architecture: 
     return write_model(
         folder,
         network,
-        name="outliner",
-        version="0",
-        task="outlines",
-        engine="outline",
-        architecture=architecture,
-        classes=("diatom",),
-        tile_size=outline_net.TILE,
+        ModelFacts(
+            name="outliner",
+            version="0",
+            task="outlines",
+            engine="outline",
+            architecture=architecture,
+            classes=("diatom",),
+            tile_size=outline_net.TILE,
+        ),
     )
 
 

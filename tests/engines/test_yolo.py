@@ -12,10 +12,12 @@ from napari_diatom import engines
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.engines import openvino_cache, yolo_net
 from napari_diatom.engines.backends import TorchBackend
+from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo import pad
-from napari_diatom.engines.yolo_checkpoint import import_checkpoint, write_yolo_model
+from napari_diatom.engines.yolo_checkpoint import import_checkpoint
 from napari_diatom.engines.yolo_decode import decode
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.tiling.tiles import Tile
 
@@ -30,17 +32,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelFolder]:
         for branch in network.model[-1].cv3:
             torch.nn.init.normal_(branch[-1].weight, std=2.0)
             branch[-1].bias.data[:] = 0.5
-        made[task] = write_yolo_model(
+        made[task] = write_model(
             tmp_path_factory.mktemp("models") / task,
             network,
-            name=task,
-            version="0",
-            architecture=architecture,
-            classes=("round", "long"),
-            tile_size=256,
-            summary="",
-            licence="AGPL-3.0-or-later",
-            training={},
+            ModelFacts(
+                name=task,
+                version="0",
+                task=task,
+                engine="yolo",
+                architecture=architecture,
+                classes=("round", "long"),
+                tile_size=256,
+                licence="AGPL-3.0-or-later",
+            ),
         )
     return made
 

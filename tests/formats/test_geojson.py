@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_qupath_finds_what_it_needs():
 
 def test_taxa_come_back_and_are_what_qupath_shows():
     flora = Names(("Navicula gregaria", "Nitzschia palea"), np.float32([[0.9, 0.1], [0.55, 0.45]]), 0.6, "flora 1.0")
-    written = Annotations.of(boxes(4), names=[*flora.verdicts, Name.by_person("Navicula sp."), None])
+    written = replace(Annotations.of(boxes(4)), names=(*flora.verdicts, Name.by_person("Navicula sp."), None))
     read = geojson.loads(geojson.dumps(written))
     assert read.names == written.names
     first, *_, last = json.loads(geojson.dumps(written))["features"]
@@ -89,7 +90,7 @@ def test_taxa_come_back_and_are_what_qupath_shows():
     assert not losses(by_name("geojson"), [written])
     assert Annotations.of(boxes(2)).names == (None, None)
     with pytest.raises(InputError, match="1 names for 4"):
-        Annotations.of(boxes(4), names=flora.verdicts[:1])
+        replace(Annotations.of(boxes(4)), names=flora.verdicts[:1])
 
 
 def test_geometry_is_right_where_the_numbers_disagree():

@@ -31,11 +31,11 @@ from napari_diatom.cli.console import BAD_INPUT, SOME_SKIPPED
 from napari_diatom.core.errors import DiatomError, ModelError
 from napari_diatom.core.progress import UNWATCHED
 from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
+from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.third_party import silence_ultralytics
-from napari_diatom.engines.yolo_checkpoint import write_yolo_model
 from napari_diatom.models import library
 from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES
-from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard, ModelFacts
 from napari_diatom.models.library import ModelFolder
 
 
@@ -381,7 +381,11 @@ def model(trap: Trap, network: torch.nn.Module) -> ModelFolder:
 
 def written(folder: Path, network: torch.nn.Module, name: str = "toy") -> ModelFolder:
     facts: dict[str, Any] = {"name": name, "version": "1", "classes": ("long", "round"), "tile_size": 256}
-    return write_yolo_model(folder, network, architecture="yolo11n-obb", summary="", licence="", training={}, **facts)
+    return write_model(
+        folder,
+        network,
+        ModelFacts(task="oriented-boxes", engine="yolo", architecture="yolo11n-obb", **facts),
+    )
 
 
 def with_card(model: ModelFolder, **entries: Any) -> Path:

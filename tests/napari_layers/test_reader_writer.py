@@ -1,6 +1,7 @@
 """What the manifest offers besides widgets."""
 
 import csv
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -27,15 +28,15 @@ FOUND = Detections.of(
 
 
 def annotations(found=FOUND):
-    return Annotations.of(
+    made = Annotations.of(
         found,
         origins=["diatom-obb 1.0", "person"][: len(found)],
         image="a.tif",
         height=300,
         width=400,
         pixel_size_um=0.1,
-        names=[Name.by_person("Navicula radiosa"), None][: len(found)],
     )
+    return replace(made, names=(Name.by_person("Navicula radiosa"), None)[: len(found)])
 
 
 @pytest.fixture

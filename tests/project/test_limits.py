@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,18 +95,19 @@ def test_a_file_with_a_specimen_that_cannot_be_is_named(tmp_path):
 
 def ids(number: int, *used: str) -> Annotations:
     numbers = [[20 + 3 * i, 20, 12, 5, 0] for i in range(len(used))]
-    return Annotations.of(Detections.of(numbers), image=f"s0f{number}.png", ids=used)
+    return replace(Annotations.of(Detections.of(numbers), image=f"s0f{number}.png"), ids=used)
 
 
 def test_an_import_that_fails_takes_nothing_back(tmp_path):
     with new_project(tmp_path) as project:
         doc = project.document("s0f0")
+        elsewhere = Annotations.of(Detections.of([[40, 40, 9, 5, 0]]), image="s0f0.png")
         mine, proposed = box(1), box(2)
         doc.add([mine])
         doc.propose([proposed], "model 1")
         for wrong in (
             [ids(0, "a"), ids(0, "b", proposed.id)],
-            [ids(0, "a", "b"), Annotations.of(Detections.of([[40, 40, 9, 5, 0]]), image="s0f0.png", ids=("a",))],
+            [ids(0, "a", "b"), replace(elsewhere, ids=("a",))],
         ):
             with pytest.raises(InputError, match="Nothing was imported"):
                 project.import_annotations([ids(1, "x"), *wrong])

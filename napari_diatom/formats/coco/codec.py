@@ -15,6 +15,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -375,7 +376,7 @@ def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ..
     )
     size: Any = image.get("pixel_size_um")
     known = isinstance(size, int | float) and not isinstance(size, bool) and 0 < size <= sys.float_info.max
-    return Annotations.of(
+    annotations = Annotations.of(
         found,
         origins=[row.origin for row in rows],
         reviewed=np.array([row.reviewed for row in rows], dtype=bool),
@@ -385,5 +386,5 @@ def _assemble(image: Mapping[str, Any], rows: list[_Row], classes: tuple[str, ..
         height=int(image["height"]),
         width=int(image["width"]),
         pixel_size_um=float(size) if known else None,
-        left_out={"crowd region": crowds} if crowds else {},
     )
+    return replace(annotations, left_out={"crowd region": crowds} if crowds else {})

@@ -195,7 +195,7 @@ def _assemble(read: list[Feature], header: Mapping[str, Any], source: str, with_
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    return Annotations.of(
+    annotations = Annotations.of(
         found,
         origins=[item.origin for item in read],
         reviewed=np.array([item.reviewed for item in read], dtype=bool),
@@ -205,10 +205,13 @@ def _assemble(read: list[Feature], header: Mapping[str, Any], source: str, with_
         height=height,
         width=width,
         pixel_size_um=_pixel_size(header.get("pixel_size_um")),
-        ids=[item.id for item in read],
-        annotators=[item.annotator for item in read],
-        changed=[item.changed for item in read],
-        names=[item.called for item in read],
+    )
+    return replace(
+        annotations,
+        ids=tuple(item.id for item in read),
+        annotators=tuple(item.annotator for item in read),
+        changed=tuple(item.changed for item in read),
+        names=tuple(item.called for item in read),
         orientation=_orientation(header.get("orientation")),
     )
 

@@ -279,7 +279,7 @@ def _annotations(sheet: Sheet, classes: tuple[str, ...]) -> Annotations:
         [STATUSES.index(specimen.facts.status) for specimen in specimens],
     )
     height, width = sheet.size or (None, None)
-    return Annotations.of(
+    annotations = Annotations.of(
         found,
         origins=[specimen.facts.origin for specimen in specimens],
         reviewed=np.array([specimen.facts.reviewed for specimen in specimens], dtype=bool),
@@ -289,8 +289,8 @@ def _annotations(sheet: Sheet, classes: tuple[str, ...]) -> Annotations:
         height=height,
         width=width,
         pixel_size_um=sheet.pixel_size_um,
-        left_out=sheet.left_out,
     )
+    return replace(annotations, left_out=dict(sheet.left_out))
 
 
 def _mask(specimen: ParsedSpecimen, size: Size | None) -> CroppedMask:

@@ -140,7 +140,7 @@ class ResultLayer(QObject):
         order = np.argsort(numbers, kind="stable")
         features = self.layer.features.iloc[order]
         found = self._rows.detections(order.tolist())
-        return Annotations.of(
+        annotations = Annotations.of(
             found,
             origins=shapes_layer.origins_of(features, len(found)),
             reviewed=[number in self._touched for number in numbers[order].tolist()],
@@ -148,9 +148,9 @@ class ResultLayer(QObject):
             height=self.facts.height,
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
-            names=shapes_layer.taxon_names(features, len(found)),
-            orientation=self.facts.orientation,
         )
+        names = shapes_layer.taxon_names(features, len(found))
+        return replace(annotations, names=names, orientation=self.facts.orientation)
 
     def to_be_named(self) -> tuple[tuple[int, ...], Detections]:
         """Return the sorted numbers of all specimens, and the specimens, for a classifier to name.

@@ -33,7 +33,7 @@ from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines import classifier_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.formats.coco import codec as coco
-from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, NamingFacts
+from napari_diatom.models.card import WEIGHTS_FILE, ModelCard, ModelFacts, NamingFacts
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import Split
@@ -74,17 +74,19 @@ def namer(slides: Path) -> Path:
     write_model(
         folder,
         classifier_net.build(NETWORKS["classes"], 2),
-        name="namer",
-        version="1.0",
-        task="classes",
-        engine="classifier",
-        architecture=NETWORKS["classes"],
-        classes=("needle", "square"),
-        tile_size=64,
-        mean=(0.5,) * 3,
-        std=(0.2,) * 3,
-        thresholds={"needle": 0.4, "square": 0.4},
-        naming=NamingFacts(),
+        ModelFacts(
+            name="namer",
+            version="1.0",
+            task="classes",
+            engine="classifier",
+            architecture=NETWORKS["classes"],
+            classes=("needle", "square"),
+            tile_size=64,
+            mean=(0.5,) * 3,
+            std=(0.2,) * 3,
+            thresholds={"needle": 0.4, "square": 0.4},
+            naming=NamingFacts(),
+        ),
     )
     return folder
 

@@ -169,7 +169,7 @@ def test_a_threshold_is_tuned_only_where_something_right_was_found(
         annotations = Annotations.of(truth_of(pixels, engine), image=path.name, height=height, width=width)
         slides.append(Slide(path.name, path, 1, f"{number}", f"slide-{number}", annotations, 0.25))
     away = replace(slides[0].truth[:1], boxes=np.array([[5, 5, 9, 4, 0]], np.float32))
-    hopeless = replace(slides[0], annotations=replace(slides[0].annotations, detections=away))
+    hopeless = replace(slides[0], annotations=Annotations.of(away, image=slides[0].name, height=height, width=width))
     for validation, tuned in ((slides[0], True), (hopeless, False)):
         data = Dataset(bare.classes, {"train": (), "validation": (validation,), "test": (slides[1],)}, ())
         told: list[Progress] = []

@@ -36,7 +36,7 @@ from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.images.specimen_crops import View, upright_cutout
 from napari_diatom.models import library
-from napari_diatom.models.card import NamingFacts
+from napari_diatom.models.card import ModelFacts, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 OPTIONS = LearningOptions(
@@ -89,16 +89,18 @@ def write(folder: Path, trained: Trained, **entries: object) -> ModelFolder:
     return write_model(
         folder,
         trained.network,
-        name=folder.name,
-        version="1.0",
-        task="classes",
-        engine="classifier",
-        architecture=OPTIONS.architecture,
-        classes=OPTIONS.classes,
-        tile_size=64,
-        mean=trained.mean,
-        std=trained.std,
-        **facts,  # type: ignore[arg-type]
+        ModelFacts(
+            name=folder.name,
+            version="1.0",
+            task="classes",
+            engine="classifier",
+            architecture=OPTIONS.architecture,
+            classes=OPTIONS.classes,
+            tile_size=64,
+            mean=trained.mean,
+            std=trained.std,
+            **facts,
+        ),
     )
 
 

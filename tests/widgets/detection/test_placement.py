@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,7 +113,8 @@ def test_window_and_command_line_count_the_same_upright_image(
 def written(path, image="a.tif", height=HEIGHT, width=WIDTH, orientation=None, box=(120, 60, 50, 12, 0.3), **more):
     """Write annotations of one specimen, as this program or an earlier one does."""
     found = Detections.of([box])
-    geojson.write(path, Annotations.of(found, image=image, height=height, width=width, orientation=orientation, **more))
+    annotations = Annotations.of(found, image=image, height=height, width=width, **more)
+    geojson.write(path, replace(annotations, orientation=orientation))
     return path
 
 

@@ -170,14 +170,15 @@ def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):
 def test_taxa_and_classes_of_a_file_are_kept(widget, viewer, image, qtbot, tmp_path):
     found = detections(4, classes=("diatom", FLORA[2]))
     found = replace(found, class_ids=np.array([0, 1, 0, 1], np.int32))
-    names = [Name.by_person(FLORA[1]), None, Name(FLORA[0], 0.75, "Cyclotella", by="flora 0.9"), None]
+    names = (Name.by_person(FLORA[1]), None, Name(FLORA[0], 0.75, "Cyclotella", by="flora 0.9"), None)
     origins = ["person", "person", "diatom-obb 1.0", "diatom-obb 1.0"]
     path = tmp_path / "slide.geojson"
-    geojson.write(path, Annotations.of(found, origins, image="slide.tif", height=300, width=400, names=names))
+    annotations = Annotations.of(found, origins, image="slide.tif", height=300, width=400)
+    geojson.write(path, replace(annotations, names=names))
     ((data, kwargs, _),) = reader_writer.read_shapes(str(path))
     layer = viewer.add_shapes(data, **kwargs)
     assert taxa(layer) == {1: FLORA[1], 2: "", 3: FLORA[0], 4: ""}
-    assert widget.result().annotations().names == tuple(names)
+    assert widget.result().annotations().names == names
     qtbot.waitUntil(child_of(widget, "name_taxa").isEnabled)
     widget.name_taxa()
     qtbot.waitUntil(lambda: not widget.value().running)

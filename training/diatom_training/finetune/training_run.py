@@ -54,7 +54,7 @@ from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_text
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_writer import write_model
-from napari_diatom.models.card import CARD_FILE, ModelCard, NamingFacts
+from napari_diatom.models.card import CARD_FILE, ModelCard, ModelFacts, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
@@ -292,32 +292,34 @@ def model_of(
     model = write_model(
         folder / MODEL,
         trained.network,
-        name=config.name,
-        version="1.0",
-        task=config.task,
-        engine=engine,  # type: ignore[arg-type]
-        architecture=begin.architecture,
-        classes=data.classes,
-        tile_size=begin.tile_size,
-        pixel_size_um=config.pixel_size_um,
-        mean=trained.mean,
-        std=trained.std,
-        summary=f"Trained on {seen}.",
-        licence=begin.licence,
-        naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
-        training={
-            "config": config.to_plain() | {"data": config.data.name, "images": None},
-            "started_from": begin.text,
-            "composed": begin.composed,
-            "tensors_taken_over": len(transferred),
-            "images_seen": {part: [slide.key for slide in data.parts[part]] for part in PARTS[:2]}
-            | {"before": list(begin.seen)},
-            "images": {part: len(slides) for part, slides in data.parts.items()},
-            "specimens": {part: dict(data.count(part)) for part in data.parts},
-            "epochs_done": len(trained.history),
-            "curves": reading.text,
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
-        },
+        ModelFacts(
+            name=config.name,
+            version="1.0",
+            task=config.task,
+            engine=engine,
+            architecture=begin.architecture,
+            classes=data.classes,
+            tile_size=begin.tile_size,
+            pixel_size_um=config.pixel_size_um,
+            mean=trained.mean,
+            std=trained.std,
+            summary=f"Trained on {seen}.",
+            licence=begin.licence,
+            naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
+            training={
+                "config": config.to_plain() | {"data": config.data.name, "images": None},
+                "started_from": begin.text,
+                "composed": begin.composed,
+                "tensors_taken_over": len(transferred),
+                "images_seen": {part: [slide.key for slide in data.parts[part]] for part in PARTS[:2]}
+                | {"before": list(begin.seen)},
+                "images": {part: len(slides) for part, slides in data.parts.items()},
+                "specimens": {part: dict(data.count(part)) for part in data.parts},
+                "epochs_done": len(trained.history),
+                "curves": reading.text,
+                "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+            },
+        ),
     )
     write_atomically(listed_before, "".join(f"{name}\n" for name in transferred))
     return model

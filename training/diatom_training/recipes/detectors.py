@@ -29,7 +29,8 @@ from diatom_training.recipes.training_material import (
 )
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import yolo_net
-from napari_diatom.engines.yolo_checkpoint import write_yolo_model
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.models.card import ModelFacts, task_of
 from napari_diatom.models.library import BUNDLED, ModelFolder
 
 TILE = 1024
@@ -134,36 +135,40 @@ def make(name: str, work: Path, real: Path, start: Path, out: Path, monitor: Pro
         trained = trained_cycle(cycle, work, real, weights, monitor)
         weights = trained.network.state_dict()
         history += trained.history
-    return write_yolo_model(
+    return write_model(
         out / name,
         trained.network,
-        name=name,
-        version="1.0",
-        architecture=CYCLES[name][0].options.architecture,
-        classes=CYCLES[name][0].options.classes,
-        tile_size=TILE,
-        summary=SUMMARY[name],
-        licence="AGPL-3.0-or-later",
-        training={
-            "recipe": "python -m diatom_training.recipes.detectors",
-            "cycles": [
-                cycle.options.model_dump(mode="json")
-                | {
-                    "real_share": cycle.share,
-                    "largest_real_scale": cycle.largest,
-                    "rendered_fields": cycle.fields,
-                    "share_of_large_fields": cycle.wide,
-                    "until_epoch": cycle.until or cycle.options.epochs,
-                }
-                for cycle in CYCLES[name]
-            ],
-            "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
-            "large_rendered_fields": LARGE_FIELDS,
-            "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
-            "held_out_station": TEST_STATION,
-            "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), diatom-box by way of diatom-obb",
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
-        },
+        ModelFacts(
+            name=name,
+            version="1.0",
+            task=task_of("yolo", CYCLES[name][0].options.architecture),
+            engine="yolo",
+            architecture=CYCLES[name][0].options.architecture,
+            classes=CYCLES[name][0].options.classes,
+            tile_size=TILE,
+            summary=SUMMARY[name],
+            licence="AGPL-3.0-or-later",
+            training={
+                "recipe": "python -m diatom_training.recipes.detectors",
+                "cycles": [
+                    cycle.options.model_dump(mode="json")
+                    | {
+                        "real_share": cycle.share,
+                        "largest_real_scale": cycle.largest,
+                        "rendered_fields": cycle.fields,
+                        "share_of_large_fields": cycle.wide,
+                        "until_epoch": cycle.until or cycle.options.epochs,
+                    }
+                    for cycle in CYCLES[name]
+                ],
+                "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
+                "large_rendered_fields": LARGE_FIELDS,
+                "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
+                "held_out_station": TEST_STATION,
+                "started_from": "ND_v11n.pt of napari-nuclephaser 0.5.0 (AGPL-3.0), diatom-box by way of diatom-obb",
+                "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
+            },
+        ),
     )
 
 

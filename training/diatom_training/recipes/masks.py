@@ -35,6 +35,7 @@ from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.models import library
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import BUNDLED, ModelFolder
 
 FIELDS: Final = 1600
@@ -211,35 +212,37 @@ def write(name: str, recipe: Recipe, trained: Trained, history: list[dict[str, f
     return write_model(
         out / name,
         trained.network,
-        name=name,
-        version=recipe.version,
-        task=options.task,
-        engine="maskrcnn" if options.task == "instances" else "deeplab",
-        architecture=options.architecture,
-        classes=options.classes,
-        tile_size=TILE,
-        mean=trained.mean,
-        std=trained.std,
-        summary=recipe.summary,
-        licence="AGPL-3.0-or-later",
-        training={
-            "recipe": "python -m diatom_training.recipes.masks",
-            "cycles": [
-                cycle.options.model_dump(mode="json") | {"until_epoch": cycle.until or cycle.options.epochs}
-                for cycle in recipe.cycles
-            ],
-            "epochs_done": len(history),
-            "real_share": REAL_SHARE,
-            "share_of_large_fields": WIDE_SHARE,
-            "rendered_fields": FIELDS - VALIDATION_FIELDS,
-            "large_rendered_fields": LARGE_FIELDS,
-            "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
-            "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
-            "held_out_station": TEST_STATION,
-            "started_from": recipe.backbone,
-            **({"remark": recipe.remark} if recipe.remark else {}),
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
-        },
+        ModelFacts(
+            name=name,
+            version=recipe.version,
+            task=options.task,
+            engine="maskrcnn" if options.task == "instances" else "deeplab",
+            architecture=options.architecture,
+            classes=options.classes,
+            tile_size=TILE,
+            mean=trained.mean,
+            std=trained.std,
+            summary=recipe.summary,
+            licence="AGPL-3.0-or-later",
+            training={
+                "recipe": "python -m diatom_training.recipes.masks",
+                "cycles": [
+                    cycle.options.model_dump(mode="json") | {"until_epoch": cycle.until or cycle.options.epochs}
+                    for cycle in recipe.cycles
+                ],
+                "epochs_done": len(history),
+                "real_share": REAL_SHARE,
+                "share_of_large_fields": WIDE_SHARE,
+                "rendered_fields": FIELDS - VALIDATION_FIELDS,
+                "large_rendered_fields": LARGE_FIELDS,
+                "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
+                "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
+                "held_out_station": TEST_STATION,
+                "started_from": recipe.backbone,
+                **({"remark": recipe.remark} if recipe.remark else {}),
+                "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in history],
+            },
+        ),
     )
 
 

@@ -38,6 +38,7 @@ from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.outline import BoxOutliner
 from napari_diatom.models import library
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
 
 NAME: Final = "diatom-outline"
@@ -230,28 +231,30 @@ def _write(
     return write_model(
         folder,
         trained.network,
-        name=NAME,
-        version=VERSION,
-        task="outlines",
-        engine="outline",
-        architecture=options.architecture,
-        classes=options.classes,
-        tile_size=outline_net.TILE,
-        summary=f"The outline of the diatom in a box, oriented or upright, from any detector or person; {OPTICS}.",
-        licence="AGPL-3.0-or-later",
-        metrics=metrics,
-        training={
-            "recipe": "python -m diatom_training.recipes.outlines",
-            "options": options.model_dump(mode="json"),
-            "epochs_done": len(trained.history),
-            "rendered_fields": material.fields,
-            "rendered_seed": FIELDS_SEED,
-            "selection_seed": SELECTION_SEED,
-            **({"real_slides": f"Marzidovsek et al. 2024 (MIT licence), stations {real}"} if real else {}),
-            "held_out_station": TEST_STATION,
-            "started_from": START,
-            "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
-        },
+        ModelFacts(
+            name=NAME,
+            version=VERSION,
+            task="outlines",
+            engine="outline",
+            architecture=options.architecture,
+            classes=options.classes,
+            tile_size=outline_net.TILE,
+            summary=f"The outline of the diatom in a box, oriented or upright, from any detector or person; {OPTICS}.",
+            licence="AGPL-3.0-or-later",
+            metrics=metrics,
+            training={
+                "recipe": "python -m diatom_training.recipes.outlines",
+                "options": options.model_dump(mode="json"),
+                "epochs_done": len(trained.history),
+                "rendered_fields": material.fields,
+                "rendered_seed": FIELDS_SEED,
+                "selection_seed": SELECTION_SEED,
+                **({"real_slides": f"Marzidovsek et al. 2024 (MIT licence), stations {real}"} if real else {}),
+                "held_out_station": TEST_STATION,
+                "started_from": START,
+                "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
+            },
+        ),
     )
 
 
