@@ -1,6 +1,7 @@
 """How well a model finds diatoms: average precision, counts, angles and lengths against the truth.
 
-Boxes are compared as boxes, masks as masks; of a semantic model the class map is compared too.
+Boxes are compared as boxes, masks as masks; of a semantic model the class map is compared too. With ``--outlines`` a
+second model outlines the specimens in the boxes, and masks and refined boxes are compared as well.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from command import run
 from fields import SET_UP, Field, frozen, photographs, rendered
 from numpy.typing import NDArray
+from outlined_boxes import OutlinedField, outline_figures, print_outlines, to_json
 
 from diatom_training.metrics.detection_metrics import (
     Metrics,
@@ -29,6 +31,7 @@ from diatom_training.metrics.detection_metrics import (
 from diatom_training.metrics.mask_metrics import MapMetrics, confusion, draw_class_map, map_metrics
 from diatom_training.synthesis import SUBJECTS
 from napari_diatom import engines
+from napari_diatom.analysis.outlining import outline_specimens
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
@@ -60,6 +63,10 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     model = library.resolve_model(options.model)
     engine = engines.load(model, options.device)
+    outliner = (
+        engines.load_outliner(library.resolve_model(options.outlines), options.device) if options.outlines else None
+    )
+    outlined: list[OutlinedField] = []
     settings = AnalysisOptions(threshold=options.threshold)
     threshold = model.card.threshold() if options.threshold is None else options.threshold
     task = model.card.task
@@ -70,6 +77,11 @@ def _run(options: argparse.Namespace) -> int:
         truth = field.upright if task == "boxes" else field.truth
         table = _table(truth, analysis) if task == "semantic" else None
         outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group, table))
+        if outliner is not None:
+            found, flags = outline_specimens(field.image, analysis.detections, outliner)
+            name, size = f"{number}", (analysis.height, analysis.width)
+            given = replace(analysis.detections, masks=None)
+            outlined.append(OutlinedField(name, field.group, field.truth, truth, given, found, flags, size))
         if options.overlays:
             _draw(options.overlays, field, truth, analysis)
     if sys.stderr.isatty():
@@ -100,6 +112,10 @@ def _run(options: argparse.Namespace) -> int:
         print()
     _print_elongations(elongations)
     best, f1 = best_threshold([o.truth for o in outcomes], [o.found for o in outcomes], masks)
+    of_outlines = outline_figures(outlined, threshold, slides=bool(options.coco)) if outlined else {}
+    if of_outlines:
+        print()
+        print_outlines(of_outlines)
     print(f"\nBest F1 on these fields: {f1:.3f} at a threshold of {best:.2f}")
     if options.json:
         data = {
@@ -111,6 +127,7 @@ def _run(options: argparse.Namespace) -> int:
             "figures": {name: metrics.to_json() for name, metrics in figures.items()},
             "maps": {name: metrics.to_json() for name, metrics in maps.items()},
             "by_elongation": elongations,
+            "outlines": to_json(of_outlines),
         }
         options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return 0
@@ -123,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", default=library.DEFAULT, help="name, folder or file of a model (%(default)s)")
+    parser.add_argument("--outlines", metavar="MODEL", help="outline the specimens in the boxes with this model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (%(default)s)")
     parser.add_argument("--threshold", type=float, help="score from which detections count (the model's own)")
     fresh = parser.add_argument_group("fresh rendered fields")

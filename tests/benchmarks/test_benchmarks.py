@@ -8,9 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from helpers import REPOSITORY
+from helpers.fakes import BlobEngine, ShadeEngine, map_card
+from napari_diatom import engines
+from napari_diatom.core import geometry
+from napari_diatom.core.cropped_masks import CroppedMask
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.measurement.outline_refinement import BoxOutlines
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 
@@ -63,10 +71,59 @@ def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixt
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_half_valves(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from helpers.fakes import BlobEngine, ShadeEngine
-    from napari_diatom import engines
+class Outlining:
+    """Outlines what is bright in a box and near it, or only half of it."""
 
+    def __init__(self, half: bool) -> None:
+        self.half = half
+
+    def outlines(self, image: SlideImage, boxes: np.ndarray, monitor: object = None) -> BoxOutlines:
+        masks = []
+        for x0, y0, x1, y1 in geometry.bounds(boxes).astype(int).tolist():
+            left, top = max(x0 - 5, 0), max(y0 - 5, 0)
+            right, bottom = (x0 + x1) // 2 if self.half else min(x1 + 5, image.width), min(y1 + 5, image.height)
+            masks.append(CroppedMask(image.read(left, top, right, bottom)[..., 0] > 128, left, top))
+        return BoxOutlines(tuple(masks), np.zeros(len(masks), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_boxes_with_outlines_are_measured_beside_the_boxes_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, half: bool
+) -> None:
+    data = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
+    for number in range(3):
+        pixels = np.zeros((300, 400, 3), np.uint8)
+        for k, box in enumerate([[100, 80 + 20 * number, 120, 30, 0.2], [280, 200, 80, 50, 1.0]]):
+            ring = geometry.corners([box])[0]
+            cv2.fillPoly(pixels, [np.rint(ring).astype(np.int32)], (255, 255, 255))
+            note = {"id": 2 * number + k, "image_id": number, "category_id": 1, "segmentation": [ring.ravel().tolist()]}
+            data["annotations"].append(note)
+        cv2.imwrite(str(tmp_path / f"0035_{number}.png"), pixels)
+        data["images"].append({"id": number, "file_name": f"0035_{number}.png", "height": 300, "width": 400})
+    (tmp_path / "all.json").write_text(json.dumps(data))
+    monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
+    monkeypatch.setattr(engines, "load_outliner", lambda model, device: Outlining(half))
+    arguments = ("--coco", str(tmp_path / "all.json"), "--outlines", "diatom-obb", "--json", str(tmp_path / "out.json"))
+    assert run("accuracy.py", *arguments) == 0
+    assert "median mask IoU of right finds" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["outlines"]
+    value = {name: row[0] for name, row in figures.items()}
+    if half:
+        assert value["median_iou"] == pytest.approx(0.5, abs=0.1)
+        assert value["mask_ap75"] == value["ap75"] == 0
+        assert value["length_error"] > 0.2
+    else:
+        # The boxes of blobs are a tenth too long, which their outlines mend.
+        assert value["mask_ap75"] == value["ap75"] == pytest.approx(1)
+        assert value["median_iou"] > 0.9
+        assert value["ap75"] > value["box_ap75"]
+        assert value["length_error"] < 0.03 < value["box_length_error"]
+    assert value["dice"] > value["median_iou"]
+    low, high = figures["median_iou"][1:]
+    assert low <= value["median_iou"] <= high
+
+
+def test_half_valves(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
     arguments = ("--fields", "1", "--side", "280", "--threshold", "0.2", "0.6")
     drawn = ("--overlays", str(tmp_path), "--json", str(tmp_path / "figures.json"))
@@ -84,9 +141,6 @@ def test_half_valves(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from helpers.fakes import BlobEngine, ShadeEngine, map_card
-    from napari_diatom import engines
-
     monkeypatch.setattr(engines, "load", lambda model, device: ShadeEngine(map_card(tile_size=96), blind=8))
     arguments = ("--model", "diatom-obb", "--side", "200", "--piece", "120", "--processes", "1")
     assert run("seams.py", *arguments, "--json", str(tmp_path / "figures.json")) == 0

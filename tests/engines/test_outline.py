@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from diatom_training.finetune.config import TrainConfig
 from napari_diatom import engines
 from napari_diatom.analysis.outlining import outline_specimens
 from napari_diatom.cli import app as cli
 from napari_diatom.core import cropped_masks, geometry
 from napari_diatom.core.box_frame import HEIGHT, WIDTH
 from napari_diatom.core.detections import CroppedMask, Detections
-from napari_diatom.core.errors import InputError, ModelError, Stopped
+from napari_diatom.core.errors import ModelError, Stopped
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.engines import outline_net
@@ -243,11 +242,6 @@ def test_the_command_line_lists_such_a_model_and_refuses_it_where_specimens_are_
     assert cli.main([*command, "--namer", "outliner"]) == 2
     assert "does not name" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_fine_tuning_says_that_it_makes_no_such_models(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="models for outlines cannot be fine-tuned"):
-        TrainConfig.of(data=tmp_path / "slides.json", task="outlines", learning={})
 
 
 @pytest.mark.parametrize(

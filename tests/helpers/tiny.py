@@ -19,6 +19,7 @@ NETWORKS = {
     "semantic": "deeplabv3plus/tu-test_efficientnet/16",
     "instances": "maskrcnn/tu-test_efficientnet/8",
     "classes": "classifier/tu-test_efficientnet/64",
+    "outlines": "outline/tu-test_efficientnet/16",
 }
 
 

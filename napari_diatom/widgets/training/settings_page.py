@@ -23,7 +23,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.models import library
-from napari_diatom.models.card import MASK_TASKS, Task
+from napari_diatom.models.card import MASK_TASKS, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
@@ -38,8 +38,13 @@ TASKS: Final[Mapping[Task, str]] = {
     "semantic": "Class map (DeepLabV3+)",
     "instances": "Masks of specimens (Mask R-CNN)",
     "classes": "Names of specimens (classifier)",
+    "outlines": "Outlines in boxes (DeepLabV3+)",
 }
 _PRESETS: Final = {"few": "Few images (5-20)", "standard": "Standard", "thorough": "Thorough"}
+_OF_ONE_SIZE: Final[tuple[Task, ...]] = (NAMING_TASK, OUTLINING_TASK)
+"""Tasks whose networks see cut-outs of a size of their own."""
+_TAKEN: Final[Mapping[Task, str]] = {NAMING_TASK: " (its backbone)", OUTLINING_TASK: " (its layers)"}
+"""What is taken of a model of another task."""
 _FILE: Final = "…"
 
 
@@ -58,14 +63,14 @@ class SettingsPage(QWidget):
 
     def entries(self) -> dict[str, Any]:
         """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page."""
-        from diatom_training.finetune.presets import LOSSES, VARIATIONS
+        from diatom_training.finetune.presets import LOSS_TASKS, LOSSES, VARIATIONS
         from diatom_training.learning.options import AugmentOptions
 
         learning: dict[str, Any] = {name: spin.value() for name, spin in self._numbers.items()}
         learning |= {name: combo.currentText() for name, combo in self._choices.items()}
-        if self._task() == "classes":
+        if self._task() in _OF_ONE_SIZE:
             del learning["size"]
-        if self._task() == "semantic":
+        if self._task() in LOSS_TASKS:
             learning["loss"] = LOSSES[self._loss.currentText()]
         learning["augment"] = AugmentOptions(**VARIATIONS[self._variation.currentText()]).model_dump()
         learning["patience"] = self._patience.value() or None
@@ -75,7 +80,7 @@ class SettingsPage(QWidget):
             "start": self._start.currentData(),
             "architecture": self._network.text().strip() or None,
             "preset": self._preset.currentData(),
-            "pixel_size_um": self._pixel_size.value() or None,
+            "pixel_size_um": None if self._task() == OUTLINING_TASK else self._pixel_size.value() or None,
             "device": self._device.currentData(),
             "learning": learning,
             "composed": self.composed.entries(),
@@ -101,6 +106,7 @@ class SettingsPage(QWidget):
             "boxes": ("oriented-boxes",),
             "oriented-boxes": ("boxes",),
             "classes": MASK_TASKS,
+            OUTLINING_TASK: ("semantic",),
         }
         usable = (task, *related.get(task, ()))
         models = [model for model in library.available() if model.card.task in usable]
@@ -108,8 +114,8 @@ class SettingsPage(QWidget):
         with signals_blocked(self._start):
             self._start.clear()
             for model in models:
-                backbone = " (its backbone)" if task == "classes" and model.card.task != task else ""
-                self._start.addItem(f"{model.card.name} {model.card.version}{backbone}", model.card.name)
+                taken = "" if model.card.task == task else _TAKEN.get(task, "")
+                self._start.addItem(f"{model.card.name} {model.card.version}{taken}", model.card.name)
             for run in recent_runs.list_runs():
                 if (run / "model" / "model.yaml").is_file() and _task_of(run) == task:
                     self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
@@ -178,7 +184,7 @@ class SettingsPage(QWidget):
         }
         self._patience = _whole(0, 1000, "Stop when the validation loss has not fallen for this many epochs")
         self._patience.setSpecialValueText("Off")
-        self._loss = _choice(tuple(LOSSES), "Loss function for class maps")
+        self._loss = _choice(tuple(LOSSES), "Loss function for class maps and outlines")
         self._variation = _choice(tuple(VARIATIONS), "Rotation, shear, light, colour, blur and noise of the crops")
         parts: dict[str, QWidget] = {**self._numbers, **self._choices}
         parts |= {"patience": self._patience, "loss": self._loss, "variation": self._variation}
@@ -247,7 +253,7 @@ class SettingsPage(QWidget):
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
         from diatom_training.finetune.config import TrainConfig
-        from diatom_training.finetune.presets import VARIATIONS
+        from diatom_training.finetune.presets import LOSS_TASKS, VARIATIONS
         from diatom_training.learning.options import AugmentOptions
 
         preset = self._preset.currentData()
@@ -262,8 +268,9 @@ class SettingsPage(QWidget):
             for name, entries in VARIATIONS.items():
                 if AugmentOptions(**entries) == options.augment:
                     self._variation.setCurrentText(name)
-        self._more.setRowVisible(self._loss, self._task() == "semantic")
-        self._more.setRowVisible(self._numbers["size"], self._task() != "classes")
+        self._more.setRowVisible(self._loss, self._task() in LOSS_TASKS)
+        self._more.setRowVisible(self._numbers["size"], self._task() not in _OF_ONE_SIZE)
+        self._more.setRowVisible(self._pixel_size, self._task() != OUTLINING_TASK)
         text = self._preset_texts[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
         self.changed.emit()

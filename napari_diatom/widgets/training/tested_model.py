@@ -23,6 +23,12 @@ _FIGURES: Final = {
     "accuracy": "Accuracy",
     "macro_f1": "Mean F1 of the classes",
     "relative_count_error": "Count error",
+    "outline_dice": "Dice of the outlines",
+    "outline_iou": "IoU of the outlines",
+    "mask_ap50": "Average precision of the masks, overlap of 0.5 or more",
+    "mask_ap75": "Average precision of the masks, overlap of 0.75 or more",
+    "boundary_error_px": "Error of the edges in pixels",
+    "flagged": "Share of outlines that contradict their boxes",
 }
 """Figures of the test that the window shows; the report has all."""
 

@@ -18,7 +18,7 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.models import library
-from napari_diatom.models.card import NAMING_TASK
+from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
@@ -119,6 +119,12 @@ class FineTuneWidget(QWidget):
             self._say(str(error), error=True)
             return
         news().changed.emit()
+        if known.card.task == OUTLINING_TASK:
+            self._say(
+                f"{known.card.name} is installed. To outline specimens with it: napari-diatom count IMAGES -o OUT "
+                f"--outlines {known.card.name}"
+            )
+            return
         title = _WIDGETS[known.card.task]
         _, widget = self._viewer.window.add_plugin_dock_widget("napari-diatom", title, tabify=True)
         if known.card.task == NAMING_TASK:

@@ -18,13 +18,15 @@ from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, R
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.core.text import many
+from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 from napari_diatom.models.library import ModelFolder, resolve_model
 
-_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_miou", "val_accuracy", "val_f1", "rate")
+_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_iou", "val_miou", "val_accuracy", "val_f1", "rate")
 """Figures of an epoch that are printed."""
 _TESTED = (
     *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
     *("accuracy", "macro_f1", "top3", "genus_accuracy", "named", "precision_named", "calibration_error"),
+    *("outline_dice", "outline_iou", "mask_ap50", "mask_ap75", "boundary_error_px", "width_error", "flagged"),
 )
 """The same of the test."""
 
@@ -169,5 +171,5 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
     if (folder / REPORT / HTML).exists():
         print(f"report: {folder / REPORT / HTML}")
-    option = "--namer" if model.card.task == "classes" else "--model"
+    option = {NAMING_TASK: "--namer", OUTLINING_TASK: "--outlines"}.get(model.card.task, "--model")
     print(f"to use it: napari-diatom count IMAGES -o OUT {option} {shlex.quote(str(model.folder))}")

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diatom_training.data.examples import Outline, pixel_edge_outline
 from napari_diatom.core import geometry
-from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.annotations import SHAPES, Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
@@ -117,6 +118,15 @@ class Slide:
         """Return the slide with the specimens of some classes, or with all of them as ``one_class``."""
         chosen = (one_class,) if one_class else tuple(classes)
         return replace(self, annotations=_chosen(self.annotations, chosen, one_class))
+
+    @property
+    def outlined(self) -> tuple[bool, ...]:
+        """Of each specimen whether it has an outline of its own; others are known by their boxes alone."""
+        return tuple(shape == SHAPES[1] for shape in self.annotations.shapes)
+
+    def without_boxes(self) -> Slide:
+        """Return the slide with the specimens that have outlines of their own."""
+        return replace(self, annotations=_kept(self.annotations, self.truth, np.flatnonzero(self.outlined)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,9 +369,13 @@ def _chosen(annotations: Annotations, classes: Sequence[str], one_class: str) ->
             height=annotations.height,
             width=annotations.width,
         )
-    named = replace(found, class_ids=ids.clip(0), classes=tuple(classes))
+    return _kept(annotations, replace(found, class_ids=ids.clip(0), classes=tuple(classes)), kept)
+
+
+def _kept(annotations: Annotations, detections: Detections, kept: NDArray[np.intp]) -> Annotations:
+    """Return some of the specimens of annotations, given all of them as detections."""
     return Annotations.of(
-        named[kept],
+        detections[kept],
         shapes=[annotations.shapes[k] for k in kept],
         outlines=[annotations.outlines[k] for k in kept],
         image=annotations.image,

@@ -14,7 +14,7 @@ from diatom_training.metrics.proportions import FEWEST, wilson
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_json
 
-_SHARES: Final = {"precision": "found", "recall": "specimens", "accuracy": "specimens"}
+_SHARES: Final = {"precision": "found", "recall": "specimens", "accuracy": "specimens", "flagged": "specimens"}
 """Figures that are shares, and the figure that says of how many."""
 _IN_REPORT: Final = {"macro_f1": "f1"}
 """Names that the report has for those of the card, where they differ."""

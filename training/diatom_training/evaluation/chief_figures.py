@@ -7,6 +7,7 @@ from typing import Final
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.summary_text import amount, format_figure, span
 from diatom_training.metrics.bootstrap import Interval
+from diatom_training.metrics.outline_figures import OUTLINE_TITLES, TRUE_BOX
 from diatom_training.metrics.proportions import wilson
 from diatom_training.metrics.resampled_figures import TITLES as FOUND_TITLES
 from napari_diatom.core.taxa import genus_of
@@ -26,6 +27,16 @@ MEANINGS: Final = {
     "pixel_accuracy": "share of the pixels that are right",
     "accuracy": "share of the specimens with the right name",
     "auc": "how well a class is separated from the others; 0.5 is chance",
+    "outline_dice": "twice the pixels in both outline and annotation, divided by the sum of the two; mean",
+    "outline_iou": "pixels in both outline and annotation, divided by those in either; mean",
+    "mask_ap50": "average precision of the masks at an overlap of 0.5, all equally sure",
+    "mask_ap75": "the same at an overlap of 0.75",
+    "boundary_error_px": "mean distance between the edges of outline and annotation, in pixels",
+    "length_error": "median error of the lengths after the boxes are refined, as a share of the true length",
+    "width_error": "the same of the widths",
+    "flagged": "share of the outlines that contradict their boxes",
+    "box_length_error": "median error of the lengths before, as a share of the true length",
+    "box_width_error": "the same of the widths",
 }
 """What they say."""
 TITLES: Final = FOUND_TITLES | {
@@ -35,6 +46,7 @@ TITLES: Final = FOUND_TITLES | {
     "pixel_accuracy": "Pixel accuracy",
     "accuracy": "Accuracy",
     "auc": "AUC-ROC",
+    **OUTLINE_TITLES,
 }
 """What all figures with intervals are called."""
 NAMING_MEANINGS: Final = {
@@ -52,7 +64,13 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
     """
     meanings = MEANINGS | (NAMING_MEANINGS if evaluation.naming else {})
     rows: list[tuple[str, ...]] = [
-        (TITLES[name], format_figure(interval.value), span(interval), amount(interval), meanings[name])
+        (
+            TITLES[name],
+            format_figure(interval.value),
+            span(interval),
+            amount(interval),
+            meanings[name.removeprefix(TRUE_BOX)],
+        )
         for name, interval in evaluation.intervals.items()
     ]
     naming = evaluation.naming

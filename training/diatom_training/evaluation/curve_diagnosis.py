@@ -9,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.learning.lr_schedule import shortfalls
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.text import either, many
 
@@ -52,7 +53,7 @@ class Diagnosis:
     text : str
         For a person: what is seen, and what to do.
     best_epoch : int
-        Epoch of the lowest validation loss, from 1; 0 while there is none.
+        Epoch of the lowest validation loss, of outlines that of the highest IoU, from 1; 0 while there is none.
     """
 
     verdict: Verdict
@@ -91,7 +92,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     val = np.array([epoch.get("val_loss", np.nan) for epoch in history], dtype=np.float64)
     train = np.array([epoch.get("train_loss", np.nan) for epoch in history], dtype=np.float64)
     finite = np.isfinite(val)
-    best = int(np.where(finite, val, np.inf).argmin()) + 1 if finite.any() else 0
+    best = int(np.argmin(shortfalls(history))) + 1 if finite.any() else 0
     if len(val) < ENOUGH:
         lacking = ENOUGH - len(val)
         needed = f"{many(lacking, 'more epoch')} {either(lacking, 'is', 'are')} needed"

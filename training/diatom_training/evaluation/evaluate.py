@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diatom_training.evaluation.evaluate_classifier import compare_names, evaluate_classifier
+from diatom_training.evaluation.evaluate_outliner import compare_outlines, evaluate_outliner
 from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
 from diatom_training.evaluation.report import write_comparison, write_report
 from diatom_training.evaluation.report_files import ready
@@ -36,7 +37,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.images.slide_image import SlideImage
-from napari_diatom.models.card import ModelCard
+from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK, ModelCard
 from napari_diatom.models.library import ModelFolder
 
 _SHAPES: Final[dict[str, Shape]] = {
@@ -46,6 +47,8 @@ _SHAPES: Final[dict[str, Shape]] = {
     "instances": "masks",
 }
 """What is compared of the models of a task."""
+_WORK: Final[dict[str, str]] = {NAMING_TASK: "names", OUTLINING_TASK: "outlines"}
+"""What models do with specimens, where they do not find them."""
 
 
 def evaluate_model(
@@ -63,7 +66,7 @@ def evaluate_model(
 
     A model that finds specimens is given whole images. Average precision looks at scores down to
     :data:`napari_diatom.analysis.pipeline.FLOOR`, as everything that analyses images does. A model that gives masks is
-    evaluated by its boxes if the truth has no masks. A model that names specimens gets those of the truth.
+    evaluated by its boxes if the truth has no masks. A model that names or outlines specimens gets those of the truth.
 
     Parameters
     ----------
@@ -102,7 +105,14 @@ def evaluate_model(
     tested = about(model.card, threshold)
     with ready(out):
         slides = open_test_images(images)
-        if model.card.task == "classes":
+        if model.card.task == OUTLINING_TASK:
+            if threshold is not None:
+                raise InputError(
+                    f"Model {model.card.name} outlines all specimens that it is given, so there is no threshold: leave "
+                    "--threshold out."
+                )
+            evaluation = evaluate_outliner(model, images, tested, options, device, monitor)
+        elif model.card.task == "classes":
             if one_class:
                 raise InputError(
                     f"Model {model.card.name} names specimens; with only one class there is nothing to name."
@@ -120,7 +130,7 @@ def evaluate_model(
             if one_class:
                 alike = f"All specimens are treated as {one_class}, whatever their names."
                 evaluation = replace(evaluation, remarks=(*evaluation.remarks, alike))
-        untuned = () if threshold is not None else untuned_remarks(model.card)
+        untuned = [] if threshold is not None else untuned_remarks(model.card)
         told_before = (*remarks, *untuned, *evaluation.remarks)
         evaluation = replace(evaluation, remarks=told_before, training=curves_of(model.card))
         monitor.check()
@@ -142,25 +152,26 @@ def compare_models(
     """Say which of two models is better on a test set, each at its own threshold, and write the report.
 
     Models of different tasks are compared by what both of them give: masks, else oriented boxes, else upright ones. Two
-    that name specimens are compared on the specimens whose classes both know. Parameters are those of
-    :func:`evaluate_model`.
+    that name specimens are compared on the specimens whose classes both know, two that outline them in the same boxes.
+    Parameters are those of :func:`evaluate_model`.
 
     Raises
     ------
     InputError
-        As :func:`evaluate_model`; and when one of the two finds specimens and the other one names them.
+        As :func:`evaluate_model`; and when one of the two finds specimens and the other one names or outlines them.
     ModelError, OutputError, Stopped
         As :func:`evaluate_model`.
     """
     options = options or Bootstrap()
     slides = open_test_images(images)
     names = about(first.card, None).title, about(second.card, None).title
-    naming = [model.card.name for model in (first, second) if model.card.task == "classes"]
-    if len(naming) == 1:
+    does = [_WORK.get(model.card.task, "finds") for model in (first, second)]
+    if does[0] != does[1]:
         raise InputError(
-            f"{naming[0]} names specimens, and the other model finds them, so they cannot be compared: choose two "
-            f"that find specimens, or two that name them."
+            f"{first.card.name} {does[0]} specimens and {second.card.name} {does[1]} them, so they cannot be compared: "
+            "choose two models that do the same."
         )
+    naming = does[0] == "names"
     if naming and one_class:
         raise InputError(
             "Two models that name specimens cannot be compared as one class: there is nothing to name then."
@@ -168,6 +179,8 @@ def compare_models(
     with ready(out):
         if naming:
             rows, units = compare_names((first, second), images, slides, names, options, device, monitor)
+        elif does[0] == "outlines":
+            rows, units = compare_outlines((first, second), images, names, options, device, monitor)
         else:
             images = _as_one(images, one_class)
             shapes: tuple[Shape, ...] = ("boxes", "oriented-boxes", "masks")
@@ -180,7 +193,7 @@ def compare_models(
             )
             units = units_of(one)
         monitor.check()
-        untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if not naming]
+        untuned = [line for model in (first, second) for line in untuned_remarks(model.card) if does[0] == "finds"]
         all_remarks = (*remarks, *untuned, *remarks_of_few(rows, units, options), *remarks_of(units))
         comparison = Comparison(names, rows, units, options, all_remarks)
         write_comparison(comparison, out)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.mistakes import Mistake, worst
 from diatom_training.evaluation.training_curves import TrainingCurves
+from diatom_training.learning.outline_crops import BoxErrors
 from diatom_training.metrics.averages import NAN
 from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
 from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
@@ -76,6 +77,26 @@ class MistakePicture:
     jpeg: bytes = b""
 
 
+@dataclass(frozen=True)
+class Outlining:
+    """How a model for outlines was tested.
+
+    Attributes
+    ----------
+    specimens, left_out : int
+        Specimens with outlines, and those without.
+    seed : int
+        Of the errors of boxes.
+    errors : BoxErrors
+        How far boxes are off that are off as detectors' are.
+    """
+
+    specimens: int
+    left_out: int
+    seed: int
+    errors: BoxErrors
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """All that there is to say of a model on a test set; what a task does not have is None.
@@ -98,6 +119,8 @@ class Evaluation:
         Of their class maps.
     naming : NamingFigures or None
         Of a model that names cut-outs.
+    outlining : Outlining or None
+        Of a model that outlines specimens in boxes.
     mistakes : tuple of MistakePicture
         The worst.
     remarks : tuple of str
@@ -114,6 +137,7 @@ class Evaluation:
     detection: DetectionFigures | None = None
     maps: MapFigures | None = None
     naming: NamingFigures | None = None
+    outlining: Outlining | None = None
     mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
     training: TrainingCurves | None = None
@@ -143,6 +167,9 @@ class Evaluation:
                 "angle_error_deg": found.angle_error_deg,
                 "length_error": found.length_error,
             }
+        if self.outlining:
+            figures |= {"images": self.images, "specimens": self.outlining.specimens}
+            figures |= {name: interval.value for name, interval in self.intervals.items()}
         return {name: round(float(value), 4) for name, value in figures.items() if value == value}
 
 
@@ -216,8 +243,8 @@ def evaluate_cases(
         maps=maps,
         mistakes=tuple(shown),
         remarks=(
-            *_remarks_of_units(matched.units),
-            *_few(overall.specimens, overall.found),
+            *remarks_of_evaluation(matched.units),
+            *few_specimens(overall.specimens, overall.found),
             *_remarks_of_cases(cases, figures),
         ),
     )
@@ -277,7 +304,7 @@ def evaluate_names(
         bootstrap=options,
         intervals=of_specimens(found, shares, len(ids), options.level),
         naming=figures,
-        remarks=(*_remarks_of_units(units), *_few(len(ids)), *figures.remarks),
+        remarks=(*remarks_of_evaluation(units), *few_specimens(len(ids)), *figures.remarks),
     )
 
 
@@ -298,7 +325,7 @@ def remarks_of(units: Units) -> list[str]:
     return []
 
 
-def _remarks_of_units(units: Units) -> list[str]:
+def remarks_of_evaluation(units: Units) -> list[str]:
     """Say what the intervals of an evaluation are worth, in which those of shares come of their specimens too."""
     if len(units) > 1:
         return remarks_of(units)
@@ -309,7 +336,7 @@ def _remarks_of_units(units: Units) -> list[str]:
     ]
 
 
-def _few(specimens: int, found: int = FEWEST) -> list[str]:
+def few_specimens(specimens: int, found: int = FEWEST) -> list[str]:
     """Say where figures are of too few specimens, or finds, to tell anything."""
     if specimens < FEWEST:
         return [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from diatom_training.evaluation.evaluation import Evaluation
-from diatom_training.evaluation.summary_text import format_figure
+from diatom_training.evaluation.summary_text import format_figure, percent
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
 from diatom_training.metrics.paired_test import EXACT
@@ -47,6 +47,19 @@ def method(evaluation: Evaluation) -> list[str]:
             "classes give each class the same weight. A specimen counts as the likeliest name, however unsure; below "
             f"{format_figure(evaluation.naming.threshold, 2)} no name is given when the model is used. That "
             f"threshold is {about.threshold_from}."
+        )
+    if evaluation.outlining:
+        errors = evaluation.outlining.errors
+        lines.append(
+            "The model was given the annotated boxes twice: as they are, and off as detectors' boxes are. The latter "
+            f"are shifted by {percent(errors.along)} of the length and {percent(errors.across)} of the width, "
+            f"{percent(errors.length)} longer or shorter and {percent(errors.width)} wider or narrower, and turned by "
+            f"{errors.turn:g} radians times width/length (standard deviations of normal distributions), all "
+            f"{errors.wild:g} times as much in {percent(errors.wild_share)} of the boxes; the seed is "
+            f"{evaluation.outlining.seed}, so every model gets the same boxes. Dice and IoU are means over the "
+            "specimens, 0 where there is no outline. Average precision is COCO's, of masks that are all equally sure. "
+            "The boundary error is the average symmetric surface distance (Heimann et al. 2009) of the specimens that "
+            "have an outline. Errors of lengths and widths are medians, without specimens cut by the image's edge."
         )
     if about.sha256:
         lines.append(f"SHA-256 of the model's weights: {about.sha256}")

@@ -17,8 +17,9 @@ from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
 from napari_diatom.images.slide_image import ReadableImage
 
-Kind = Literal["missed", "false", "misnamed", "size"]
+Kind = Literal["missed", "false", "misnamed", "size", "outline"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")
+"""Those of models that find specimens."""
 
 MOST: Final = 8
 """Mistakes of a kind that are shown."""
@@ -40,8 +41,9 @@ class Mistake:
 
     Attributes
     ----------
-    kind : {"missed", "false", "misnamed", "size"}
-        A specimen that was not found, a detection that is none, one of another class, one of another length.
+    kind : {"missed", "false", "misnamed", "size", "outline"}
+        A specimen that was not found, a detection that is none, one of another class, one of another length, an outline
+        that is off.
     case : int
         Index of the image.
     truth, found : int or None

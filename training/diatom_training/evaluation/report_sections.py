@@ -24,6 +24,7 @@ _MISTAKES: Final[Mapping[Kind, str]] = {
     "false": "False detections, the most confident first",
     "misnamed": "Wrong names, the most confident first",
     "size": "Wrong lengths, the worst first",
+    "outline": "Wrong outlines, the worst first",
 }
 
 
@@ -190,13 +191,13 @@ def mistake_section(evaluation: Evaluation) -> Markup:
             shown_as = page.paragraphs(words)
         parts.append(page.subsection(heading, shown_as))
     if any(shown.jpeg for shown in evaluation.mistakes):
-        parts.insert(0, page.legend(with_found=evaluation.detection is not None))
+        parts.insert(0, page.legend(with_found=evaluation.naming is None))
     return page.section("The worst mistakes", *parts)
 
 
 def training_section(training: TrainingCurves) -> Markup:
     """Return the section of the training that the model comes from, with its curves and what they say."""
-    lowest = " The dotted line is the epoch of the lowest validation loss." if training.reading.best_epoch else ""
+    lowest = " The dotted line is the best epoch on the validation images." if training.reading.best_epoch else ""
     return page.section(
         "How the training went",
         page.paragraphs([training.reading.text]),

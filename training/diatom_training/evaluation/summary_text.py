@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diatom_training.evaluation.evaluation import Evaluation
+from diatom_training.evaluation.evaluation import Evaluation, Outlining
 from diatom_training.metrics.bootstrap import Interval
 from diatom_training.metrics.class_map_figures import MapFigures
 from diatom_training.metrics.detection_figures import DetectionFigures
@@ -20,6 +20,8 @@ def summary(evaluation: Evaluation) -> list[str]:
         lines.append(_mapped(evaluation.maps))
     if evaluation.naming:
         lines.append(_named(evaluation, evaluation.naming))
+    if evaluation.outlining:
+        lines += _outlined(evaluation, evaluation.outlining)
     return lines
 
 
@@ -106,3 +108,26 @@ def _named(evaluation: Evaluation, naming: NamingFigures) -> str:
     if naming.top3 == naming.top3:
         line += f" In {percent(naming.top3)} of the cases the right name is among the three most probable."
     return line
+
+
+def _outlined(evaluation: Evaluation, outlining: Outlining) -> list[str]:
+    """Return the lines of a model that outlines specimens in boxes."""
+    values = {name: interval.value for name, interval in evaluation.intervals.items()}
+    where = many(evaluation.images, "image")
+    if evaluation.units.kind == "slides":
+        where += f" of {many(len(evaluation.units), 'slide')}"
+    lines = [
+        f"{evaluation.about.title} was tested on {where}, with {many(outlining.specimens, 'outlined specimen')}. In "
+        f"boxes as inexact as a detector's, its outlines have a mean Dice of {values['outline_dice']:.2f} (IoU "
+        f"{values['outline_iou']:.2f}); in the true boxes, {values['true_box_outline_dice']:.2f}.",
+        f"{percent(values['flagged'])} of the outlines are flagged because they contradict their boxes.",
+    ]
+    if values["boundary_error_px"] == values["boundary_error_px"]:
+        lines[0] += f" Their edges are {values['boundary_error_px']:.1f} pixels off on average."
+    if values["length_error"] == values["length_error"]:
+        lines.append(
+            f"Half of the lengths are correct to within {percent(values['length_error'])} once a box is refined by its "
+            f"outline, and to within {percent(values['box_length_error'])} before; of the widths, to within "
+            f"{percent(values['width_error'])} and {percent(values['box_width_error'])}."
+        )
+    return lines

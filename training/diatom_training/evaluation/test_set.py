@@ -16,7 +16,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.images.slide_image import SlideImage, open_images
-from napari_diatom.models.card import USUAL_THRESHOLD, ModelCard
+from napari_diatom.models.card import OUTLINING_TASK, USUAL_THRESHOLD, ModelCard
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,10 @@ class TestImage:
     name : str
         What it is called in the report; empty takes the image's own name.
     outlines : sequence of array-like, each of shape (K, 2), or None
-        Along which the specimens are cut out to be named; None takes their masks, else their boxes.
+        Along which the specimens are cut out to be named, and that models for outlines are to find; None takes their
+        masks, else their boxes.
+    outlined : sequence of bool or None
+        Of each specimen whether it has an outline of its own; None takes all that have masks or outlines.
     """
 
     image: Path | SlideImage
@@ -45,11 +48,14 @@ class TestImage:
     pixel_size_um: float | None = None
     name: str = ""
     outlines: Sequence[ArrayLike] | None = None
+    outlined: Sequence[bool] | None = None
 
     @classmethod
     def of(cls, slide: Slide) -> TestImage:
         """Return an annotated slide as a test image. Raises InputError when it cannot be opened."""
-        return cls(slide.open(), slide.group, slide.truth, slide.pixel_size_um, slide.name, slide.outlines)
+        return cls(
+            slide.open(), slide.group, slide.truth, slide.pixel_size_um, slide.name, slide.outlines, slide.outlined
+        )
 
 
 def open_test_images(images: Sequence[TestImage]) -> list[SlideImage]:
@@ -96,7 +102,7 @@ def mistake_renderer(
 
 def untuned_remarks(card: ModelCard) -> list[str]:
     """Say where a model has no threshold of its own, as one that was right of nothing on its validation images."""
-    if card.thresholds:
+    if card.thresholds or card.task == OUTLINING_TASK:
         return []
     return [
         f"No threshold was tuned for {card.name}, because none of its results on the validation images were right: "

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from diatom_training.composing.options import ComposeOptions
 from diatom_training.finetune.presets import (
-    ARCHITECTURES,
     BUNDLED,
     IMAGENET,
     LEARNING_OF_PRESETS,
@@ -25,9 +24,11 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
-from napari_diatom.models.card import NAME, NAMED, Task
+from napari_diatom.models.card import NAME, NAMED, OUTLINING_TASK, Task
 from napari_diatom.project.splits import shares_of
 
+ANY_DIATOM: Final = "diatom"
+"""The one class of what is outlined: its name does not matter."""
 _ELSEWHERE: Final = ("architecture", "classes")
 """Entries of the learning options that the training itself fills in."""
 _FIELDS: Final = ("size", "scale")
@@ -138,7 +139,8 @@ class TrainConfig(_Frozen):
     name : str
         Of the model that comes of it.
     task : str
-        ``oriented-boxes``, ``boxes``, ``semantic``, ``instances`` or ``classes``: names for specimens.
+        ``oriented-boxes``, ``boxes``, ``semantic``, ``instances``, ``classes``: names for specimens, or ``outlines``: a
+        mask for each box.
     data : Path
         A project's folder, or annotations in any format that ``napari-diatom convert`` reads.
     images : Path or None
@@ -151,7 +153,7 @@ class TrainConfig(_Frozen):
     without : tuple of str
         Classes to leave out, as if nobody had outlined them.
     one_class : str
-        Learn all specimens as this one class.
+        Learn all specimens as this one class; of outlines ``diatom``, where no classes are chosen.
     split : SplitConfig
         Training, validation and test.
     start : str
@@ -160,7 +162,8 @@ class TrainConfig(_Frozen):
     architecture : str or None
         Of the network; None takes that of the start, or the task's usual one.
     pixel_size_um : float or None
-        Micrometres per pixel that the network is to see, where the images' own are known; None shows it all scales.
+        Micrometres per pixel that the network is to see, where the images' own are known; None shows it all scales, or
+        specimens at the size of their boxes, as outlines are learnt.
     composed : ComposedConfig or None
         What to learn from before the real slides: slides composed of cut-outs of the training part; None does without.
     preset : {"few", "standard", "thorough"}
@@ -203,17 +206,12 @@ class TrainConfig(_Frozen):
         asked = filled.setdefault("learning", {})
         if task in list(LEARNING_OF_TASKS) and preset in list(LEARNING_OF_PRESETS):
             filled["start"] = filled.get("start") or BUNDLED[task]
+            if task == OUTLINING_TASK and not (filled.get("classes") or filled.get("without")):
+                filled["one_class"] = filled.get("one_class") or ANY_DIATOM
             if isinstance(asked, Mapping):
                 usual = dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
                 filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
-
-    @field_validator("task")
-    @classmethod
-    def _is_fine_tuned(cls, task: Task) -> Task:
-        if task not in ARCHITECTURES:
-            raise ValueError(f"models for {task} cannot be fine-tuned; choose one of {', '.join(ARCHITECTURES)}")
-        return task
 
     @field_validator("name", mode="after")
     @classmethod
@@ -249,6 +247,11 @@ class TrainConfig(_Frozen):
             raise ValueError("without cannot be used together with classes or one_class")
         if (self.start == IMAGENET or self.start.endswith(".pth")) and self.task in ("boxes", "oriented-boxes"):
             raise ValueError("YOLO cannot start from an ImageNet backbone; start from a model, or from scratch")
+        if self.pixel_size_um is not None and self.task == OUTLINING_TASK:
+            raise ValueError(
+                "pixel_size_um has no effect on outlines, because every specimen is shown at the size of its box; "
+                "leave it out"
+            )
         return self
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:

@@ -17,14 +17,14 @@ from diatom_training.data.examples import Example, Outline
 from diatom_training.finetune import data_split
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
-from diatom_training.finetune.dataset_warnings import BOX, OUTLINED, data_warnings, left_out_warnings
+from diatom_training.finetune.dataset_warnings import BOX, OUTLINED, box_warnings, data_warnings, left_out_warnings
 from napari_diatom.analysis.pipeline import plan_scales
 from napari_diatom.core.annotations import class_names
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import either, many
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import OUTLINING_TASK, Task
 from napari_diatom.project import splits
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
@@ -97,7 +97,13 @@ def read(
     else:
         parts = _by_group(slides, _planned(config, slides))
     _check_parts(parts, classes, config.task)
-    warnings = (*there.warnings, *changes, *left_out_warnings(slides, parts), *data_warnings(config, classes, parts))
+    warnings = (
+        *there.warnings,
+        *changes,
+        *left_out_warnings(slides, parts),
+        *box_warnings(config, there.slides),
+        *data_warnings(config, classes, parts),
+    )
     return Dataset(classes, parts, warnings)
 
 
@@ -149,7 +155,21 @@ def _read(config: TrainConfig, monitor: ProgressMonitor) -> tuple[AnnotatedSlide
             f"There is only one class to learn, {classes[0]}, and a model that names specimens needs two: "
             f"{'leave one_class out' if config.one_class else 'name specimens of more taxa'}, or choose another task."
         )
-    return there, classes, [slide.of_classes(classes, config.one_class) for slide in there.slides]
+    slides = [slide.of_classes(classes, config.one_class) for slide in there.slides]
+    if config.task == OUTLINING_TASK:
+        slides = _outlined(config, slides)
+    return there, classes, slides
+
+
+def _outlined(config: TrainConfig, slides: Sequence[Slide]) -> list[Slide]:
+    """Return slides without the specimens that have no outlines: a network that learns boxes draws boxes."""
+    outlined = [slide.without_boxes() for slide in slides]
+    if not any(len(slide.truth) for slide in outlined):
+        raise InputError(
+            f"{config.data} has only boxes, and models for outlines need outlines: outline some specimens, or train on "
+            "boxes (task: oriented-boxes)."
+        )
+    return outlined
 
 
 def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:

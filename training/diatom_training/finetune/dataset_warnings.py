@@ -12,7 +12,7 @@ from diatom_training.data.annotated_slides import PARTS, Part, Slide
 from diatom_training.finetune.config import TrainConfig
 from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.text import either, many
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import OUTLINING_TASK, Task
 
 FEW: Final = 20
 """Specimens of a class in the training part below which it is hardly learned."""
@@ -24,7 +24,7 @@ _DIRECTED: Final = 1.05
 _UPRIGHT: Final = 1e-3
 """Sine of twice the angle below which a box is upright."""
 OUTLINED: Final[Mapping[Task, str]] = {"semantic": "class maps", "instances": "masks"}
-"""What can be trained only on outlines."""
+"""What can be trained only on outlines, and takes the boxes among them for such."""
 
 
 def left_out_warnings(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
@@ -44,6 +44,18 @@ def left_out_warnings(slides: Sequence[Slide], parts: Mapping[Part, Sequence[Sli
             "the slide in their names (group)"
         )
     return lines
+
+
+def box_warnings(config: TrainConfig, slides: Sequence[Slide]) -> list[str]:
+    """Say how many specimens a model for outlines does not learn from, because they are known by their boxes alone."""
+    boxes = [(slide.outlined.count(False), slide.name) for slide in slides if not all(slide.outlined)]
+    if config.task != OUTLINING_TASK or not boxes:
+        return []
+    count = sum(number for number, _ in boxes)
+    return [
+        f"{many(count, 'specimen')} {either(count, 'is a box', 'are boxes')} without an outline, such as in "
+        f"{boxes[0][1]}, and {either(count, 'is', 'are')} left out"
+    ]
 
 
 def data_warnings(config: TrainConfig, classes: Sequence[str], parts: Mapping[Part, Sequence[Slide]]) -> list[str]:

@@ -16,9 +16,10 @@ from diatom_training.finetune.presets import ARCHITECTURES, IMAGENET, SCRATCH
 from diatom_training.finetune.run_folder import find_model
 from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, yolo_net
+from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, outline_net, yolo_net
+from napari_diatom.engines.architectures import OUTLINE_PREFIX
 from napari_diatom.engines.weights import loaded
-from napari_diatom.models.card import MASK_TASKS, ModelCard, Task
+from napari_diatom.models.card import MASK_TASKS, OUTLINING_TASK, ModelCard, Task
 from napari_diatom.models.library import ModelFolder
 
 TILE: Final = 1024
@@ -81,6 +82,8 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
         return maskrcnn_net.build(architecture, n_classes)
     if architecture.startswith(classifier_net.PREFIX):
         return classifier_net.build(architecture, n_classes)
+    if architecture.startswith(OUTLINE_PREFIX):
+        return outline_net.build(architecture)
     return deeplab_net.build(architecture, n_classes)
 
 
@@ -96,18 +99,19 @@ def resolve(config: TrainConfig) -> InitialWeights:
     """
     start = config.start
     usual = config.architecture or ARCHITECTURES[config.task]
+    tile = outline_net.TILE if config.task == OUTLINING_TASK else TILE
     if start == SCRATCH:
         _check_task(usual, config)
-        return InitialWeights(usual, None, None, TILE, "random weights")
+        return InitialWeights(usual, None, None, tile, "random weights")
     if start == IMAGENET:
         _check_task(usual, config)
         encoder = usual.split("/")[1] if "/" in usual else ""
         weights = pretrained(encoder, whole=config.task == "classes")
-        return InitialWeights(usual, None, weights, TILE, f"the backbone {encoder}, trained on ImageNet")
+        return InitialWeights(usual, None, weights, tile, f"the backbone {encoder}, trained on ImageNet")
     if start.endswith(".pth"):
         _check_task(usual, config)
         return InitialWeights(
-            usual, None, read_lite0(Path(start)), TILE, f"{Path(start).name}, a backbone trained on ImageNet"
+            usual, None, read_lite0(Path(start)), tile, f"{Path(start).name}, a backbone trained on ImageNet"
         )
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
@@ -125,6 +129,14 @@ def resolve(config: TrainConfig) -> InitialWeights:
         _check_task(usual, config)
         backbone = backbone_of(_network(model)).state_dict()
         return InitialWeights(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
+    if config.task == OUTLINING_TASK and card.task == "semantic":
+        # The same network, but for its last layer: what tells diatoms from the ground is of use to both.
+        architecture = config.architecture or f"{OUTLINE_PREFIX}/{card.architecture.partition('/')[2]}"
+        _check_task(architecture, config)
+        weights = _network(model).state_dict()
+        return InitialWeights(
+            architecture, weights, None, tile, f"the layers of {text}", card.licence, seen=seen_by(card)
+        )
     related = {card.task, config.task} <= {"boxes", "oriented-boxes"}
     if card.task != config.task and not related:
         raise InputError(
@@ -137,7 +149,9 @@ def resolve(config: TrainConfig) -> InitialWeights:
         architecture = _turned(architecture, config.task)
     _check_task(architecture, config)
     weights, seen = _network(model).state_dict(), seen_by(card)
-    return InitialWeights(architecture, weights, None, card.tile_size, text, card.licence, card.classes, seen=seen)
+    # What is outlined has no classes, so there is no head that would have to know them.
+    classes = () if config.task == OUTLINING_TASK else card.classes
+    return InitialWeights(architecture, weights, None, card.tile_size, text, card.licence, classes, seen=seen)
 
 
 def seen_by(card: ModelCard) -> frozenset[str]:

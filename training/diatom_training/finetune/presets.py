@@ -21,6 +21,7 @@ ARCHITECTURES: Final[Mapping[Task, str]] = MappingProxyType(
         "semantic": architectures.DEEPLAB,
         "instances": architectures.MASK_RCNN,
         "classes": architectures.CLASSIFIER,
+        "outlines": architectures.OUTLINE,
     }
 )
 """Network of each task where neither the start nor the user names another one."""
@@ -31,6 +32,7 @@ BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
         "semantic": "diatom-deeplab",
         "instances": "diatom-maskrcnn",
         "classes": "diatom-deeplab",
+        "outlines": "diatom-outline",
     }
 )
 """Model of each task that a training starts from where nothing else is asked for; a classifier takes its backbone."""
@@ -42,6 +44,8 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
         "thorough": "Thorough (more images, or a night): many epochs, slow to stop early.",
     }
 )
+LOSS_TASKS: Final[tuple[Task, ...]] = ("semantic", "outlines")
+"""Tasks whose loss is to be chosen."""
 LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
@@ -50,7 +54,7 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         "focal + Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 1.0},
     }
 )
-"""Losses of class maps to choose from, as weights of their parts."""
+"""Losses of class maps and outlines to choose from, as weights of their parts."""
 VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "usual": {},
@@ -99,5 +103,6 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
         "semantic": {"size": 384, "batch": 8},
         "instances": {"size": 448, "batch": 4, "proposals": 96, "positives": 0.125, "dropout": 0.0},
         "classes": {"batch": 16, "validation_crops": 500, "warmup": 20, "dropout": 0.2},
+        "outlines": {"batch": 16, "validation_crops": 160, "warmup": 20},
     }
 )

@@ -16,7 +16,7 @@ from diatom_training.finetune.subprocess_call import call_in_subprocess
 from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
-from napari_diatom.models.card import NAMING_TASK
+from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:
     from diatom_training.finetune.dataset import Dataset
@@ -117,6 +117,7 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
     """Return how long a model will take for all images of validation and test, going by a part of one of them."""
     from diatom_training.data.annotated_slides import PARTS
     from diatom_training.evaluation.evaluate_classifier import name_specimens
+    from diatom_training.evaluation.evaluate_outliner import outline_test_set
     from diatom_training.evaluation.test_set import TestImage
     from napari_diatom import engines
     from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
@@ -127,6 +128,12 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
         begun = time.perf_counter()
         name_specimens(model, [TestImage.of(least)], device)
         return (time.perf_counter() - begun) * sum(len(slide.truth) for slide in slides) / len(least.truth)
+    if model.card.task == OUTLINING_TASK:
+        least = min(slides, key=lambda slide: len(slide.truth))
+        begun = time.perf_counter()
+        outline_test_set(model, [TestImage.of(least)], device)
+        tested = sum(len(slide.truth) for slide in data.parts["test"])
+        return (time.perf_counter() - begun) * tested / len(least.truth)
     least = min(slides, key=lambda slide: math.prod(slide.size))
     engine = engines.load(model, device)
     reports: list[Progress] = []

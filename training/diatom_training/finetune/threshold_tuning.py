@@ -14,7 +14,7 @@ from diatom_training.finetune.dataset import Dataset
 from diatom_training.metrics.detection_metrics import best_threshold
 from diatom_training.metrics.name_confidence import best_name_threshold, fit_temperature, tempered
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.models.card import USUAL_THRESHOLD, NamingFacts
+from napari_diatom.models.card import OUTLINING_TASK, USUAL_THRESHOLD, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 
@@ -49,10 +49,13 @@ def tune_and_test(
     InputError, ModelError, OutputError, Stopped
         As :func:`~diatom_training.evaluation.evaluate.evaluate_model`.
     """
-    tune = _tuned_names if model.card.task == "classes" else _tuned_finds
-    model = tune(model, _images(data, "validation"), device, _report_as("validation", monitor))
-    model.card.write(model.folder)
-    if not model.card.thresholds:
+    # What is outlined has been found before: there is no threshold to tune.
+    tuned = model.card.task != OUTLINING_TASK
+    if tuned:
+        tune = _tuned_names if model.card.task == "classes" else _tuned_finds
+        model = tune(model, _images(data, "validation"), device, _report_as("validation", monitor))
+        model.card.write(model.folder)
+    if tuned and not model.card.thresholds:
         monitor.report(
             Progress(
                 "warning",

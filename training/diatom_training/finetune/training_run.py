@@ -54,12 +54,22 @@ from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_text
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_writer import write_model
-from napari_diatom.models.card import CARD_FILE, ModelCard, ModelFacts, NamingFacts
+from napari_diatom.models.architecture_names import Engine
+from napari_diatom.models.card import CARD_FILE, ModelCard, ModelFacts, NamingFacts, Task
 from napari_diatom.models.library import ModelFolder
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
 TRANSFERRED: Final = "transferred.txt"
+ENGINES: Final[Mapping[Task, Engine]] = {
+    "oriented-boxes": "yolo",
+    "boxes": "yolo",
+    "semantic": "deeplab",
+    "instances": "maskrcnn",
+    "classes": "classifier",
+    "outlines": "outline",
+}
+"""What runs the networks of each task."""
 _LOOK_SECONDS: Final = 1.0
 """How often a training looks whether whoever started it is still there."""
 
@@ -281,7 +291,6 @@ def model_of(
     seen: str,
 ) -> ModelFolder:
     """Write the model that a training has come to, with ``seen``, a few words on its training data, in its card."""
-    engine = {"semantic": "deeplab", "instances": "maskrcnn", "classes": "classifier"}.get(config.task, "yolo")
     reading = _reading(trained.history, data)
     listed_before = folder / TRANSFERRED
     transferred = trained.transferred
@@ -296,7 +305,7 @@ def model_of(
             name=config.name,
             version="1.0",
             task=config.task,
-            engine=engine,
+            engine=ENGINES[config.task],
             architecture=begin.architecture,
             classes=data.classes,
             tile_size=begin.tile_size,

@@ -60,20 +60,24 @@ def plateaus(history: Sequence[Mapping[str, float]], patience: int) -> int:
 
 
 def epochs_since_best(history: Sequence[Mapping[str, float]]) -> int:
-    """Return how many epochs ago the validation loss was lowest."""
-    losses = _losses(history)
+    """Return how many epochs ago the validation was best, as :func:`shortfalls` has it."""
+    losses = shortfalls(history)
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
 def is_best(history: Sequence[Mapping[str, float]]) -> bool:
-    """Return whether no epoch has a lower validation loss than the last one."""
-    losses = _losses(history)
+    """Return whether no epoch was better than the last one, as :func:`shortfalls` has it."""
+    losses = shortfalls(history)
     return bool(losses) and losses[-1] == min(losses)
 
 
-def _losses(history: Sequence[Mapping[str, float]]) -> list[float]:
-    """Return the validation losses; one that is not a number is never the lowest."""
-    return [epoch["val_loss"] if math.isfinite(epoch["val_loss"]) else math.inf for epoch in history]
+def shortfalls(history: Sequence[Mapping[str, float]]) -> list[float]:
+    """Return what tells how bad each epoch is; what is not a number is never the lowest.
+
+    The validation loss; of outlines, by how much their mean IoU falls short of 1.
+    """
+    bad = [1 - epoch["val_iou"] if "val_iou" in epoch else epoch.get("val_loss", math.nan) for epoch in history]
+    return [value if math.isfinite(value) else math.inf for value in bad]
 
 
 def _cosine(start: float, end: float, progress: float) -> float:

@@ -7,11 +7,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import OUTLINING_TASK, Task
 
 
 class LossOptions(BaseModel):
-    """The loss of semantic maps, a weighted sum; a weight of 0 leaves a part out. That of classifiers is cross-entropy.
+    """The loss of semantic maps and outlines, a weighted sum; a weight of 0 leaves a part out.
+
+    That of classifiers is cross-entropy.
 
     Attributes
     ----------
@@ -20,7 +22,7 @@ class LossOptions(BaseModel):
         2017.
     class_weights : tuple of float, or None
         Weights of each class in the cross-entropy, before them that of the background where there is one, in maps; None
-        weighs all alike.
+        weighs all alike. Of outlines, those of background and specimen.
     focal_gamma : float
         How much pixels that are easy count less in the focal loss.
     label_smoothing : float
@@ -128,7 +130,7 @@ class LearningOptions(BaseModel):
     backbone_rate : float
         The backbone's learning rate after that, as a share of ``rate``.
     loss : LossOptions
-        Loss of semantic maps and classifiers; the other networks have their own.
+        Loss of semantic maps, outlines and classifiers; the other networks have their own.
     loss_gains : dict of str to float
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
@@ -146,8 +148,8 @@ class LearningOptions(BaseModel):
     average_decay : float
         Decay of the exponential moving average of the weights, which is validated and kept.
     patience : int or None
-        End when the validation loss has not fallen for so many epochs, and keep the best epoch's weights; None trains
-        to the end and keeps the last.
+        End when the validation loss has not fallen, or of outlines the IoU not risen, for so many epochs, and keep the
+        best epoch's weights; None trains to the end and keeps the last.
     precision : {"auto", "single", "mixed"}
         ``auto`` computes in half precision if the device supports it well.
     seed : int
@@ -206,9 +208,8 @@ class LearningOptions(BaseModel):
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:
         weights, background = self.loss.class_weights, self.task != "classes"
-        if weights is not None and len(weights) != background + len(self.classes):
+        needed = background + (1 if self.task == OUTLINING_TASK else len(self.classes))
+        if weights is not None and len(weights) != needed:
             first = ", the background's first," if background else ""
-            raise ValueError(
-                f"class_weights needs {background + len(self.classes)} numbers{first} and has {len(weights)}"
-            )
+            raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
         return self

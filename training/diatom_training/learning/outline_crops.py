@@ -20,6 +20,7 @@ from diatom_training.learning.options import LearningOptions
 from napari_diatom.core import geometry
 from napari_diatom.core.box_frame import HEIGHT, WIDTH, BoxFrame
 from napari_diatom.core.cropped_masks import draw_polygon
+from napari_diatom.core.errors import InputError
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import from_array
 
@@ -90,6 +91,12 @@ class FramedSpecimens(Dataset[FramedSpecimen]):
         self.epoch = epoch
         self.errors = BoxErrors()
         self.specimens = [specimen for specimen in specimens_of(examples) if specimen.box[2] >= SHORTEST]
+        if not self.specimens:
+            what = "train" if epoch is not None else "validate"
+            raise InputError(
+                f"No specimen to {what} on is {SHORTEST:.0f} or more pixels long, so there is no outline to learn: "
+                "take images of a higher resolution."
+            )
         # Of an image with four times as many specimens twice as many are drawn: crowded ones outweigh no others.
         shown = {id(specimen.example): 0 for specimen in self.specimens}
         for specimen in self.specimens:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 from diatom_training.data import drawing
 from diatom_training.learning.lightning_module import LearningModule, crops_of
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.engines import outline_net
 
@@ -37,9 +38,9 @@ class OutlineModule(LearningModule):
         return outline_net.standardized(images.float() / 255).contiguous(memory_format=torch.channels_last)
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """Return cross-entropy and Dice loss."""
+        """Return the parts of the loss that the options ask for."""
         logits = network(self.standardized(batch["images"]))[:, 0].float()
-        return outline_losses(logits, batch["masks"], batch["inside"])
+        return outline_losses(logits, batch["masks"], batch["inside"], self.options.loss)
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""
@@ -48,7 +49,8 @@ class OutlineModule(LearningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Compare masks; shares of areas are the same in a stretched picture and in its image."""
         logits = self.averaged(self.standardized(batch["images"]))[:, 0].float()
-        total = torch.stack(list(outline_losses(logits, batch["masks"], batch["inside"]).values())).sum()
+        parts = outline_losses(logits, batch["masks"], batch["inside"], self.options.loss)
+        total = torch.stack(list(parts.values())).sum()
         self._losses.append((float(total), len(logits)))
         found, truth = (logits > 0) * batch["inside"] > 0, batch["masks"] * batch["inside"] > 0
         shared, either = (found & truth).sum(dim=(1, 2)), (found | truth).sum(dim=(1, 2))
@@ -70,16 +72,33 @@ class OutlineModule(LearningModule):
         }
 
 
-def outline_losses(logits: torch.Tensor, masks: torch.Tensor, inside: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the parts of the loss.
+def outline_losses(
+    logits: torch.Tensor, masks: torch.Tensor, inside: torch.Tensor, options: LossOptions | None = None
+) -> dict[str, torch.Tensor]:
+    """Return the parts of the loss times their weights, without those of weight 0.
 
     Parameters
     ----------
     logits, masks, inside : torch.Tensor, each of shape (B, H, W)
         What the network says, what is there, and what lies in the image; the rest does not count.
+    options : LossOptions, optional
+        The weights: of the cross-entropy of pixels, of Dice, and of the focal loss (Lin et al. 2017).
     """
-    entropy = F.binary_cross_entropy_with_logits(logits, masks, weight=inside, reduction="sum") / inside.sum()
-    found, truth = torch.sigmoid(logits) * inside, masks * inside
-    # Of each specimen: a thin one in a slanting upright box counts as much as one that fills its box.
-    shared, sizes = (found * truth).sum(dim=(1, 2)), found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
-    return {"cross_entropy": entropy, "dice": (1 - (2 * shared + 1) / (sizes + 1)).mean()}
+    options = options or LossOptions()
+    parts = {}
+    counts = inside
+    if options.class_weights is not None:
+        ground, specimen = options.class_weights
+        counts = inside * (ground + (specimen - ground) * masks)
+    if options.cross_entropy:
+        entropy = F.binary_cross_entropy_with_logits(logits, masks, weight=counts, reduction="sum") / counts.sum()
+        parts["cross_entropy"] = options.cross_entropy * entropy
+    if options.dice:
+        found, truth = torch.sigmoid(logits) * inside, masks * inside
+        # Of each specimen: a thin one in a slanting upright box counts as much as one that fills its box.
+        shared, sizes = (found * truth).sum(dim=(1, 2)), found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
+        parts["dice"] = options.dice * (1 - (2 * shared + 1) / (sizes + 1)).mean()
+    if options.focal:
+        focal = sigmoid_focal_loss(logits, masks, alpha=-1, gamma=options.focal_gamma)
+        parts["focal"] = options.focal * (focal * inside).sum() / inside.sum()
+    return parts
