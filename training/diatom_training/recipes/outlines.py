@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from diatom_training.data.examples import Example, from_coco, load_truth
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.evaluation.evaluate_outlines import evaluate_outlines
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.masks import trainable_network
@@ -215,7 +215,7 @@ def _trained(
 
     try:
         start = trainable_network(library.resolve_model(START)).state_dict()
-        return train(examples, options, work, validation=selection, start=start, monitor=monitor, look=look)
+        return train(Fitting(examples, options, work, validation=selection, start=start), monitor, look=look)
     except Stopped:
         if not last:
             raise
