@@ -15,8 +15,8 @@ API = ROOT / "napari_diatom" / "api"
 
 MOST_LINES = 400
 """Lines of the longest module; a longer one has a second subject."""
-MOST_METHODS = 29
-"""Methods of the largest class, with properties: to be lowered when it is divided, never raised. The aim is 25."""
+MOST_METHODS = 25
+"""Methods of the largest class, with properties."""
 MOST_PARAMETERS = 9
 """Parameters of the widest function, without those that stand for the object or class."""
 
