@@ -163,7 +163,7 @@ def killed(
                 if skewed:
                     watch(reopened)
                 found = [content(reopened, writer if writers == 2 else None) for writer in range(writers)]
-                left, waiting = len(reopened.leftovers()), len(reopened.waiting())
+                left, waiting = len(reopened.journals.leftovers()), len(reopened.journals.waiting())
         except DiatomError as error:
             print(f"kill {number}: {error}", file=sys.stderr)
             numbers["unopened"] += 1
@@ -205,7 +205,7 @@ def watch(project: Project) -> None:
     """Look at the other windows until it is known which of them are gone."""
     end = time.monotonic() + 2 * sessions.SILENT_SECONDS
     while time.monotonic() < end:
-        project.others()
+        project.session.others()
         time.sleep(sessions.LOOK_SECONDS / 3)
 
 
@@ -269,8 +269,8 @@ def annotate(folder: Path, seed: int, writer: int | None, sleeps: bool) -> None:
         if rng.random() < 0.2:
             save(project)
         if sleeps:
-            project.beat()
-            project.others()
+            project.session.beat()
+            project.session.others()
             if rng.random() < 0.15:
                 time.sleep(4 * sessions.SILENT_SECONDS)
             elif rng.random() < 0.5:

@@ -13,6 +13,7 @@ from fields import SET_UP
 
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.learning.backbones import pretrained, read_lite0
+from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom.core.progress import Progress, ProgressMonitor
@@ -52,13 +53,15 @@ def _run(options: argparse.Namespace) -> int:
     histories: dict[str, Sequence[Mapping[str, float]]] = {}
     for name, weights in (("imagenet", backbone), ("random", None)):
         trained = train(
-            fields[:-VALIDATION_FIELDS],
-            plan,
-            options.work / f"pretraining-{options.task}-{name}",
-            validation=fields[-VALIDATION_FIELDS:],
-            backbone=weights,
-            device=options.device,
-            monitor=ProgressMonitor(partial(_print, name)),
+            Fitting(
+                fields[:-VALIDATION_FIELDS],
+                plan,
+                options.work / f"pretraining-{options.task}-{name}",
+                validation=fields[-VALIDATION_FIELDS:],
+                backbone=weights,
+                device=options.device,
+            ),
+            ProgressMonitor(partial(_print, name)),
         )
         histories[name] = trained.history
     _draw(histories, plan, options.out)

@@ -28,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from diatom_training.data.examples import Example, box_along_axis
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.finetune.presets import ARCHITECTURES
+from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom.core import geometry
@@ -130,11 +131,8 @@ def _ours(task: str) -> Trainer:
         )
         ends: list[Moment] = []
         train(
-            images,
-            plan,
-            folder,
-            validation=images[:1],
-            monitor=ProgressMonitor(lambda progress: ends.append(_now()) if progress.stage == "step" else None),
+            Fitting(images, plan, folder, validation=images[:1]),
+            ProgressMonitor(lambda progress: ends.append(_now()) if progress.stage == "step" else None),
         )
         return ends
 

@@ -122,7 +122,7 @@ def _stats(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table
     """Print what a project has."""
     with Project.open(arguments.folder) as project:
         tallies, settings = project.summary(), project.settings
-        waiting = sorted({journal.journal_image(left.path) for left in project.waiting()})
+        waiting = sorted({journal.journal_image(left.path) for left in project.journals.waiting()})
     states = Counter(item.state for item in tallies)
     table(("state", "images"), [(name, states[name]) for name in STATES])
     print()

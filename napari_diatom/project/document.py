@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from psygnal import Signal
 
@@ -72,6 +72,15 @@ class Document:
         Gives the time, ISO 8601 in UTC with seconds.
     numbers : iterator of int, optional
         Gives the numbers of edits, from 1 upwards; of a project's window one for all images.
+
+    Attributes
+    ----------
+    specimens : Mapping of str to Specimen
+        The specimens by their ids, in their order; a live, read-only view.
+    proposals : Mapping of str to Specimen
+        What models proposed, by ids, in their order; a live, read-only view.
+    history : UndoHistory
+        What :meth:`undo` and :meth:`redo` would do.
     """
 
     edited = Signal(Edit)
@@ -90,17 +99,9 @@ class Document:
         self._numbers = itertools.count(1) if numbers is None else numbers
         self._is_stored = True
         self._content = LiveContents(contents or Contents())
-        self._history = UndoHistory()
-
-    @property
-    def specimens(self) -> Mapping[str, Specimen]:
-        """The specimens by their ids, in their order; a live, read-only view."""
-        return self._content.specimens
-
-    @property
-    def proposals(self) -> Mapping[str, Specimen]:
-        """What models proposed, by ids, in their order; a live, read-only view."""
-        return self._content.proposals
+        self.specimens: Final[Mapping[str, Specimen]] = self._content.specimens
+        self.proposals: Final[Mapping[str, Specimen]] = self._content.proposals
+        self.history: Final = UndoHistory()
 
     @property
     def state(self) -> State:
@@ -111,16 +112,6 @@ class Document:
     def contents(self) -> Contents:
         """All of it, as its files hold it."""
         return self._content.snapshot()
-
-    @property
-    def undo_label(self) -> str | None:
-        """What :meth:`undo` would undo, None where there is nothing."""
-        return self._history.undo_label
-
-    @property
-    def redo_label(self) -> str | None:
-        """What :meth:`redo` would do again, None where there is nothing."""
-        return self._history.redo_label
 
     def add(self, specimens: Iterable[Specimen], label: str = "add", stamped: bool = False) -> Edit:
         """Add specimens.
@@ -241,11 +232,11 @@ class Document:
 
     def undo(self) -> Edit | None:
         """Undo the last edit and return the one that did so, None where there is nothing to undo."""
-        return self._turn_back(self._history.done, self._history.undone)
+        return self._turn_back(self.history.done, self.history.undone)
 
     def redo(self) -> Edit | None:
         """Do again what was undone last and return the edit, None where there is nothing to do again."""
-        return self._turn_back(self._history.undone, self._history.done)
+        return self._turn_back(self.history.undone, self.history.done)
 
     @property
     def is_saved(self) -> bool:
@@ -322,7 +313,7 @@ class Document:
         on_disk = LiveContents(theirs)
         on_disk.replay(mine, keep, next(self._numbers))
         edit = self._content.become(on_disk)
-        self._history.forget({*edit.after, *edit.proposals_after})
+        self.history.forget({*edit.after, *edit.proposals_after})
         self._is_stored = False
         try:
             self._edit_log.restart(self.unsaved())
@@ -348,7 +339,7 @@ class Document:
             state = "work" if (after or proposals) and self._content.state != "done" else self._content.state
         edit = self._content.edit(label, after, proposals or {}, state)
         if not edit.is_empty:
-            self._history.add(edit)
+            self.history.add(edit)
         return self._finish(edit)
 
     def _turn_back(self, taken: list[Edit], given: list[Edit]) -> Edit | None:

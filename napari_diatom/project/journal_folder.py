@@ -46,7 +46,11 @@ class JournalFolder:
         return found
 
     def waiting(self) -> list[LeftoverJournal]:
-        """Return journals of other windows that are open, or may be: their edits are not in the files yet."""
+        """Return journals of other windows that are open, or may be: their edits are not in the files yet.
+
+        A window on another computer may have died there; that it is gone is known when this window has been open
+        beside it for :data:`~napari_diatom.project.sessions.SILENT_SECONDS`.
+        """
         own = self._session.presence.session
         return [
             journal.read(path)

@@ -25,7 +25,7 @@ def require_removable(project: Project, ids: Collection[str]) -> None:
     """
     for id_ in ids:
         project.settings.image(id_)
-    edited = {journal.journal_image(left.path) for left in project.waiting()}
+    edited = {journal.journal_image(left.path) for left in project.journals.waiting()}
     if busy := [id_ for id_ in ids if id_ in edited]:
         raise InputError(
             f"Nothing was removed: another window has edits that are not in the files yet, of {', '.join(busy)}. "

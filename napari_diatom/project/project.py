@@ -23,11 +23,10 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
-from napari_diatom.project.journal import LeftoverJournal
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
 from napari_diatom.project.open_documents import OpenDocuments
-from napari_diatom.project.sessions import Presence, Session, user
+from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
 from napari_diatom.project.summary import Tally
@@ -49,7 +48,9 @@ class Project:
     Attributes
     ----------
     session : Session
-        This window among those that have the project open.
+        This window among those that have the project open; it knows the others.
+    journals : JournalFolder
+        The edits of all windows that are not in the files yet.
     documents : OpenDocuments
         The annotations that are in memory.
     linked_images : LinkedImages
@@ -62,8 +63,8 @@ class Project:
         self._lock = FolderLock(folder)
         self._settings = SettingsFile(folder, self._lock)
         self.session: Final = Session(folder / HIDDEN / "sessions", annotator)
-        self._journals = JournalFolder(folder, self.session)
-        self.documents: Final = OpenDocuments(self._settings, self.session, self._journals, self._lock)
+        self.journals: Final = JournalFolder(folder, self.session)
+        self.documents: Final = OpenDocuments(self._settings, self.session, self.journals, self._lock)
         self.linked_images: Final = LinkedImages(self._settings)
         self._exchange = AnnotationExchange(self._settings, self.documents)
         self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
@@ -180,7 +181,7 @@ class Project:
         """Return the annotations of an image; edits that a killed window left in its journal are made again.
 
         The same document is returned while it is open. Edits that do not go with what somebody else has written
-        since stay in their journal, see :meth:`leftovers`.
+        since stay in their journal, among the leftovers of :attr:`journals`.
 
         Raises
         ------
@@ -231,26 +232,6 @@ class Project:
             with suppress(DiatomError):
                 write_atomically(self.folder / HIDDEN / "summary.json", self._cache.text())
 
-    def beat(self) -> None:
-        """Tell windows on other computers that this one is still there; to be called every half a minute."""
-        self.session.beat()
-
-    def others(self) -> list[Presence]:
-        """Return the other windows that have the project open now."""
-        return self.session.others()
-
-    def leftovers(self) -> list[LeftoverJournal]:
-        """Return journals of dead windows that could not be made again, or of which lines are damaged."""
-        return self._journals.leftovers()
-
-    def waiting(self) -> list[LeftoverJournal]:
-        """Return journals of other windows that are open, or may be: their edits are not in the files yet.
-
-        A window on another computer may have died there; that it is gone is known when this window has been open
-        beside it for :data:`~napari_diatom.project.sessions.SILENT_SECONDS`.
-        """
-        return self._journals.waiting()
-
     def path(self, image_id: str) -> Path:
         """Return where the file of an image is, or should be."""
         return self.linked_images.path(image_id)
@@ -281,7 +262,7 @@ class Project:
 
     def summary(self) -> tuple[Tally, ...]:
         """Return what each image has, without reading outlines; what was counted of the same revision is known."""
-        for image_id in self._journals.abandoned_images():
+        for image_id in self.journals.abandoned_images():
             if image_id not in self.documents and any(item.id == image_id for item in self.images):
                 # A damaged file is reported in its tally.
                 with suppress(InputError):

@@ -114,7 +114,7 @@ def _of_specimens(project: Project, image: ProjectImage, specimens: Sequence[Spe
 
 def _of_journals(project: Project) -> Iterator[Finding]:
     """Look at what dead windows left, and at what is not in the files yet."""
-    for left in project.leftovers():
+    for left in project.journals.leftovers():
         what = "others changed the same specimens."
         if left.damaged:
             more = ", ..." if len(left.damaged) > NAMED else ""
@@ -124,7 +124,7 @@ def _of_journals(project: Project) -> Iterator[Finding]:
             what = clashes_in_words(left.clashes, left.annotator or "the one who made them")
         text = left.problem or f"{left.path} holds edits by {_whose(left)} that could not be restored: {what}"
         yield Finding("unsaved edits", "", f"{text} Remove the file when they are no longer needed.")
-    for left in project.waiting():
+    for left in project.journals.waiting():
         yield Finding(
             "unsaved edits",
             journal.journal_image(left.path),

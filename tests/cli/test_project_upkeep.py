@@ -86,7 +86,7 @@ def test_edits_that_a_killed_window_left_are_in_the_history_of_a_removed_image(p
     kept = backups.earlier_versions(project, project / "annotations" / "s0f1.geojson")
     assert '"late"' in kept[-1].read_text()
     with Project.open(project) as again:
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
 
 
 def test_an_image_with_damaged_annotations_can_be_removed(project):

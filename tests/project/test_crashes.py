@@ -176,7 +176,7 @@ def check(crash: Crash) -> None:
     for annotator in ("Eve", "Max"):
         with Project.open(crash.folder, annotator) as project:
             assert {name: content(project, name) for name in crash.may_be[0]} in crash.may_be, crash.after
-            assert not project.leftovers()
+            assert not project.journals.leftovers()
 
 
 @pytest.fixture(autouse=True)

@@ -142,7 +142,7 @@ def test_edits_are_stamped_kept_and_told():
     assert [edit.label for edit, _ in told] == ["add", "class", "status", "reshape"]
     # The journal has an edit before anybody hears of it.
     assert [number for _, number in told] == [1, 2, 3, 4]
-    assert (doc.undo_label, doc.redo_label, doc.state) == ("reshape", None, "work")
+    assert (doc.history.undo_label, doc.history.redo_label, doc.state) == ("reshape", None, "work")
 
 
 def test_the_inverse_of_an_edit_undoes_it():
@@ -160,7 +160,7 @@ def test_proposals_are_accepted_rejected_and_replaced():
     doc = document()
     first, second, third = box(1), box(2), box(3)
     doc.propose([first, second], "model 1")
-    assert (doc.state, doc.undo_label) == ("machine", None)
+    assert (doc.state, doc.history.undo_label) == ("machine", None)
     doc.accept([first.id], reviewed=False)
     taken = doc.specimens[first.id]
     assert (taken.origin, taken.reviewed, taken.annotator) == ("model 1", False, "Ada")
@@ -213,7 +213,7 @@ def test_unknown_ids_and_repeated_ones():
         doc.add([two, two])
     with pytest.raises(InputError, match="status"):
         doc.set_status([one.id], "dead")
-    assert doc.undo_label is None
+    assert doc.history.undo_label is None
 
 
 def test_an_edit_without_room_is_made_and_told():
@@ -226,7 +226,7 @@ def test_an_edit_without_room_is_made_and_told():
         doc.add([box()])
     assert len(told) == len(doc.specimens) == 1
     assert not doc.is_saved
-    assert doc.undo_label == "add"
+    assert doc.history.undo_label == "add"
 
 
 steps = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 5)), max_size=25)
@@ -351,7 +351,7 @@ def test_rebase_merges_other_specimens_and_asks_about_the_same():
     doc.rebase("theirs")
     assert view[one.id].name == "theirs"
     # An edit of what somebody else changed cannot be undone over their head.
-    assert doc.undo_label is None
+    assert doc.history.undo_label is None
 
 
 def test_rebase_keeps_mine_where_that_is_asked_for():

@@ -112,7 +112,7 @@ def test_an_import_that_fails_takes_nothing_back(tmp_path):
             with pytest.raises(InputError, match="Nothing was imported"):
                 project.import_annotations([ids(1, "x"), *wrong])
             assert list(doc.specimens) == [mine.id]
-            assert doc.undo_label == "add"
+            assert doc.history.undo_label == "add"
             assert not project.document("s0f1").specimens
         # The same file twice is the same specimens.
         assert project.import_annotations([ids(0, "a", "b"), ids(0, "a", "b")]) == 2
@@ -145,7 +145,7 @@ def test_half_a_journal_that_was_being_exchanged_is_no_leftover(tmp_path):
         folder = project.folder / HIDDEN / "journals"
         folder.mkdir()
         (folder / ".s0f0.abc.jsonl.part").write_bytes(b'{"annotator"')
-        assert project.leftovers() == []
+        assert project.journals.leftovers() == []
         assert validation.find_problems(project) == []
 
 

@@ -90,7 +90,7 @@ def test_edits_of_a_killed_program_are_made_again(tmp_path):
         assert len(again.document("s0f0").proposals) == 1
         assert again.document("s0f0").state == "done"
         assert not journals(folder)
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
 
 
 @pytest.mark.parametrize("kept", ["annotations", "both"])
@@ -124,7 +124,7 @@ def test_a_damaged_line_costs_only_itself(tmp_path):
     left.write_bytes(b"".join([*lines[:2], b"{gone\n", lines[3]]))
     with Project.open(folder) as again:
         assert list(names(again, "s0f0")) == [one.id, three.id]
-        (found,) = again.leftovers()
+        (found,) = again.journals.leftovers()
         assert found.damaged == (3,)
         assert found.path.name.endswith(".damaged")
 
@@ -136,9 +136,9 @@ def test_a_window_does_not_overwrite_another_one(tmp_path):
     first.document("s0f1").add([box(7)])
     first.flush()
     second = Project.open(first.folder, "Bob")
-    assert [there.annotator for there in second.others()] == ["Ada"]
+    assert [there.annotator for there in second.session.others()] == ["Ada"]
     second.show("s0f0").set_class([two.id], "Eunotia")
-    assert [(there.annotator, there.image) for there in first.others()] == [("Bob", "s0f0")]
+    assert [(there.annotator, there.image) for there in first.session.others()] == [("Bob", "s0f0")]
     mine = first.document("s0f0")
     mine.set_class([one.id], "Nitzschia")
     first.document("s0f1").set_done(True)
@@ -173,7 +173,7 @@ def test_edits_of_a_window_that_closed_in_conflict_are_merged_or_kept(tmp_path):
         first.close()
     with Project.open(first.folder) as again:
         assert names(again, "s0f0")[one.id] == "theirs"
-        (left,) = again.leftovers()
+        (left,) = again.journals.leftovers()
         assert left.annotator == "Ada"
         assert left.edit is not None
         assert left.edit.after[one.id].name == "mine"
@@ -184,7 +184,7 @@ def test_the_journal_of_a_live_window_is_left_alone(tmp_path):
     first.document("s0f0").add([box(1)])
     with Project.open(first.folder, "Bob") as second:
         assert not second.document("s0f0").specimens
-        assert second.leftovers() == []
+        assert second.journals.leftovers() == []
     first.close()
     with Project.open(first.folder) as again:
         assert len(again.document("s0f0").specimens) == 1
@@ -497,9 +497,9 @@ def test_a_killed_process_is_seen_to_be_gone(tmp_path):
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        assert [(there.annotator, there.image) for there in project.others()] == [("Eve", "s0f1")]
+        assert [(there.annotator, there.image) for there in project.session.others()] == [("Eve", "s0f1")]
         child.send_signal(signal.SIGKILL)
-    assert project.others() == []
+    assert project.session.others() == []
     assert len(project.document("s0f1").specimens) == 1
     project.close()
 

@@ -51,8 +51,8 @@ class Share:
         for _ in range(int(seconds / 30) + 1):
             self.seconds += 30
             for other in alive:
-                other.beat()
-            project.others()
+                other.session.beat()
+            project.session.others()
 
     def _now(self, timespec: str = "seconds") -> str:
         return (datetime.now(UTC) + timedelta(hours=self.hours)).isoformat(timespec=timespec)
@@ -72,10 +72,10 @@ def test_a_window_whose_clock_differs_is_not_taken_for_dead(tmp_path, share, hou
     mine = new_project(tmp_path)
     mine.document("s0f0").add([box(1)])
     theirs = share.open("laptop", mine.folder, "Bob", hours)
-    assert [there.annotator for there in theirs.others()] == ["Ada"]
+    assert [there.annotator for there in theirs.session.others()] == ["Ada"]
     assert not theirs.document("s0f0").specimens
     share.watch(theirs, 10 * SILENT_SECONDS, mine)
-    assert len(theirs.others()) == len(mine.others()) == 1
+    assert len(theirs.session.others()) == len(mine.session.others()) == 1
     assert not theirs.contents("s0f1").specimens
     assert len(journals(mine.folder)) == 1
     mine.close()
@@ -92,9 +92,9 @@ def test_a_window_elsewhere_is_gone_when_it_was_watched_and_said_nothing(tmp_pat
     said = gone.folder / HIDDEN / "sessions" / f"{gone.session.presence.session}.json"
     said.write_text(json.dumps(json.loads(said.read_text()) | {"heartbeat": "2020-01-01T00:00:00+00:00"}))
     assert again.summary()[0].total == 0
-    assert [left.annotator for left in again.waiting()] == ["Ada"]
+    assert [left.annotator for left in again.journals.waiting()] == ["Ada"]
     share.watch(again)
-    assert again.others() == again.waiting() == []
+    assert again.session.others() == again.journals.waiting() == []
     assert again.summary()[0].total == 1
     assert not journals(gone.folder)
     assert not said.exists()
@@ -104,9 +104,9 @@ def test_a_window_elsewhere_is_gone_when_it_was_watched_and_said_nothing(tmp_pat
 def test_a_watcher_that_slept_itself_has_not_watched(tmp_path, share):
     mine = new_project(tmp_path)
     theirs = share.open("laptop", mine.folder, "Bob")
-    theirs.others()
+    theirs.session.others()
     share.seconds += 7200
-    assert len(theirs.others()) == 1
+    assert len(theirs.session.others()) == 1
     mine.close()
     theirs.close()
 
@@ -117,9 +117,9 @@ def test_what_a_window_elsewhere_left_damaged_is_watched_too(tmp_path, share):
     for number, text in enumerate(["{damaged", "[" * 5000, '{"session": 1, "pid": {}}', "\0" * 99]):
         (folder / f"{number}.json").write_text(text)
     (folder / "folder.json").mkdir()
-    assert mine.others() == []
+    assert mine.session.others() == []
     share.watch(mine)
-    assert mine.others() == []
+    assert mine.session.others() == []
     assert sorted(path.name for path in folder.glob("?.json")) == []
     mine.close()
 
@@ -129,7 +129,7 @@ def test_computers_of_one_name_are_told_apart(tmp_path, share, monkeypatch):
     mine.document("s0f0").add([box(1)])
     monkeypatch.setattr(sessions, "this_computer", lambda: ("lab", "another machine"))
     with Project.open(mine.folder, "Bob") as theirs:
-        assert len(theirs.others()) == 1
+        assert len(theirs.session.others()) == 1
         assert theirs.summary()[0].total == 0
     mine.close()
 
@@ -139,7 +139,7 @@ def test_a_lock_that_is_held_across_the_share_shows_that_a_window_lives(tmp_path
     monkeypatch.setattr(Session, "lock_state", lambda *_: "held")
     theirs = share.open("laptop", mine.folder, "Bob")
     share.watch(theirs)
-    assert len(theirs.others()) == 1
+    assert len(theirs.session.others()) == 1
     theirs.close()
     mine.close()
 
@@ -168,7 +168,7 @@ def test_an_edit_after_the_journal_was_adopted_survives(tmp_path, share):
     with Project.open(tmp_path / "project") as again:
         share.watch(again)
         assert names(again, "s0f0") == {"one": "Nitzschia", "two": "Eunotia", "three": "Navicula"}
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
 
 
 def test_an_edit_after_the_journal_was_adopted_is_merged_by_its_own_window(tmp_path, share):
@@ -177,7 +177,7 @@ def test_an_edit_after_the_journal_was_adopted_is_merged_by_its_own_window(tmp_p
     awake.close()
     doc = slept.document("s0f0")
     doc.set_class(["one"], "Nitzschia")
-    assert slept.others() == []
+    assert slept.session.others() == []
     with pytest.raises(ConflictError):
         slept.flush()
     # Nobody is asked: the other window has made the first edits, and this one's later ones go on from there.
@@ -259,14 +259,14 @@ def test_an_edit_that_is_written_while_its_journal_is_adopted_is_made_once(tmp_p
     with share.open("third", mine.folder, "Eve") as again:
         share.watch(again)
         assert set(names(again, "s0f0")) == ({"two", "three"} if moment == "write" else {"one", "three"})
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
 
 
 def test_a_window_that_was_taken_for_gone_is_seen_again(tmp_path, share):
     slept, awake = sleeping(share, tmp_path)
-    assert awake.others() == []
+    assert awake.session.others() == []
     slept.document("s0f0").set_class(["one"], "Nitzschia")
-    assert [there.annotator for there in awake.others()] == ["Ada"]
+    assert [there.annotator for there in awake.session.others()] == ["Ada"]
     awake.close()
     with pytest.raises(ConflictError):
         slept.close()
@@ -353,7 +353,7 @@ def test_journals_that_build_on_each_other_are_made_again_whatever_their_clocks_
     (folder / HIDDEN / "sessions" / f"{second.session.presence.session}.json").unlink()
     with Project.open(folder) as again:
         assert names(again, "s0f0") == {"one": "Eunotia"}
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
 
 
 def test_a_window_that_died_while_it_took_a_journal_over_makes_no_edit_twice(tmp_path, share):
@@ -367,7 +367,7 @@ def test_a_window_that_died_while_it_took_a_journal_over_makes_no_edit_twice(tmp
     with share.open("desk", slept.folder, "Bob") as again:
         share.watch(again)
         assert names(again, "s0f0") == {"one": "Nitzschia"}
-        assert again.leftovers() == []
+        assert again.journals.leftovers() == []
     assert not journals(slept.folder)
 
 
@@ -450,7 +450,7 @@ def test_a_process_that_was_stopped_for_an_hour_loses_nothing(tmp_path, monkeypa
         child.send_signal(signal.SIGSTOP)
         share = Share(monkeypatch)
         awake = Project.open(folder, "Bob")
-        assert len(awake.others()) == 1
+        assert len(awake.session.others()) == 1
         share.watch(awake)
         assert awake.summary()[0].total == 1
         child.send_signal(signal.SIGCONT)
@@ -513,7 +513,7 @@ def test_any_order_of_edits_sleep_and_death_keeps_every_edit(tmp_path_factory, s
         with Project.open(folder / "project") as again:
             share.watch(again)
             assert names(again, "s0f0") == done
-            assert again.leftovers() == []
+            assert again.journals.leftovers() == []
 
 
 def merged(project: Project) -> None:

@@ -45,7 +45,7 @@ class Overview(QObject):
         if project is None:
             title.setText("No project is open.")
             return
-        names = [presence.annotator for presence in project.others()]
+        names = [presence.annotator for presence in project.session.others()]
         also = f" (also open: {', '.join(names)})" if names else ""
         title.setText(f"{project.folder.name}{also}")
         title.setToolTip(str(project.folder))
@@ -85,7 +85,7 @@ class Overview(QObject):
         form.remove.setEnabled(bool(form.browser.selected()))
         for of_image in (*form.tools.values(), form.done, form.propose, form.to_box, form.to_polygon, form.status):
             of_image.setEnabled(document is not None)
-        undo, redo = (None, None) if document is None else (document.undo_label, document.redo_label)
+        undo, redo = (None, None) if document is None else (document.history.undo_label, document.history.redo_label)
         for button, title, label in ((form.undo, "Undo", undo), (form.redo, "Redo", redo)):
             button.setText(title)
             button.setToolTip(f"{title} {label or ''}".strip())

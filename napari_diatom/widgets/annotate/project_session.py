@@ -215,7 +215,7 @@ class ProjectSession(QObject):
     def _heartbeat(self) -> None:
         if self._opened.project is not None:
             with contextlib.suppress(DiatomError):
-                self._opened.project.beat()
+                self._opened.project.session.beat()
             self._overview.show_title()
 
 

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from napari.layers import Image, Shapes
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.napari_layers import project_layer, shapes_layer
@@ -251,7 +250,7 @@ class SyncedLayer(QObject):
     def _sync(self) -> None:
         """Make edits of what the user has drawn, moved or reshaped since the last call."""
         document = self._state.document
-        if QApplication.mouseButtons() != Qt.MouseButton.NoButton or shape_edits.is_drawing(self.layer):
+        if shape_edits.is_under_hand(self.layer):
             self._timer.start(_MOUSE_POLL_MS)
             return
         if document is None:

@@ -19,6 +19,8 @@ from napari._vispy.utils.visual import layer_to_visual
 from napari.layers import Layer, Shapes
 from napari.layers.shapes._shape_list import ShapeList
 from numpy.typing import ArrayLike, NDArray
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
 from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
 
@@ -313,3 +315,8 @@ def set_edge_width(layer: Shapes, width: float) -> None:
 def is_drawing(layer: Shapes) -> bool:
     """Return whether a polygon is being drawn that is not closed yet."""
     return bool(layer._is_creating)
+
+
+def is_under_hand(layer: Shapes) -> bool:
+    """Return whether the user is drawing or moving something."""
+    return is_drawing(layer) or QApplication.mouseButtons() != Qt.MouseButton.NoButton

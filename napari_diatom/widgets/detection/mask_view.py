@@ -9,6 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer
 
 from napari_diatom.napari_layers import labels_layer
+from napari_diatom.widgets.canvas.shape_edits import is_under_hand
 from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class MaskView(QObject):
 
     def paint(self) -> None:
         """Paint the specimens, or wait while the user is drawing."""
-        if self._result.drawing():
+        if is_under_hand(self._result.layer):
             self._timer.start()
             return
         self._timer.stop()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import PERSON, Detections
@@ -19,7 +18,7 @@ from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.canvas.clicks import is_click
-from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing
+from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing, is_under_hand
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
@@ -38,8 +37,6 @@ class ResultLayer(QObject):
     that the user drew or changed, without those that the user deleted. Each specimen has a number that never changes.
     Specimens with masks are polygons, with their masks in the metadata of the layer. The others are rotated rectangles.
 
-    :class:`~napari_diatom.widgets.detection.taxon_names.TaxonNames` keeps the taxa of the specimens.
-
     Parameters
     ----------
     layer : napari.layers.Shapes
@@ -49,6 +46,11 @@ class ResultLayer(QObject):
         layer is as the user opened it, and a threshold changes nothing.
     measured : Measurements, optional
         Of the candidates, in their order. None if they are not measured.
+
+    Attributes
+    ----------
+    names : TaxonNames
+        The taxa of the specimens, and those that the user can choose from.
     """
 
     changed = Signal()
@@ -63,8 +65,8 @@ class ResultLayer(QObject):
         if candidates is None:
             candidates = Detections.empty(facts.classes)
         self.layer = layer
-        self._names = TaxonNames(layer)
-        self._rows = LayerRows(layer, facts, self._names)
+        self.names = TaxonNames(layer)
+        self._rows = LayerRows(layer, facts, self.names)
         self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MAX_LABELS)
         found = FoundSpecimens(candidates, measured, self._rows.drawn)
         self._filter = ThresholdFilter(self, found, self._rows, self._labels)
@@ -78,7 +80,7 @@ class ResultLayer(QObject):
         # All specimens of an opened layer are the user's own.
         self._touched = set(numbers.tolist())
         people = [origin == PERSON for origin in shapes_layer.origins_of(layer.features, len(numbers))]
-        self._names.add_manual_classes(numbers[people].tolist())
+        self.names.add_manual_classes(numbers[people].tolist())
         self._rows.remember()
         layer.events.data.connect(self._on_data)
         layer.selected_data.events.items_changed.connect(self._on_selection)
@@ -113,7 +115,7 @@ class ResultLayer(QObject):
         self._rows.clear()
         self.layer.metadata = layer_metadata(facts, candidates)
         with self._rows.own():
-            self._names.restart()
+            self.names.restart()
         self._rows.facts = facts
         self._rows.number_from(len(candidates) + 1)
         self._labels.many_classes = len(facts.classes) > 1
@@ -159,7 +161,7 @@ class ResultLayer(QObject):
         depend on that. The next :meth:`set_names` leaves out specimens that the user reshapes from now on.
         """
         specimens = self.annotations().detections
-        self._names.begin_naming()
+        self.names.begin_naming()
         numbers = np.sort(self.specimens())
         return tuple(numbers.tolist()), self._filter.found.exact(specimens, numbers)
 
@@ -174,13 +176,9 @@ class ResultLayer(QObject):
             All taxa that the classifier knows.
         """
         self.flush_edits()
-        self._names.set_names(names, taxa)
+        self.names.set_names(names, taxa)
         self._rows.set_features(self.layer.features.copy())
         self._content_changed()
-
-    def taxa(self) -> tuple[str, ...]:
-        """Return the taxa that the user can choose from, empty before taxa are named."""
-        return self._names.offered()
 
     def measurements(self, annotations: Annotations) -> Measurements | None:
         """Return the measurements of the specimens in :meth:`annotations`, and measure only what the user drew.
@@ -203,10 +201,6 @@ class ResultLayer(QObject):
         self.flush_edits()
         return bool(self._touched)
 
-    def drawing(self) -> bool:
-        """Return whether the user is drawing or moving something."""
-        return is_drawing(self.layer) or QApplication.mouseButtons() != Qt.MouseButton.NoButton
-
     def select(self, numbers: Collection[int]) -> None:
         """Select specimens by their numbers."""
         self.layer.selected_data = set(np.flatnonzero(np.isin(self.specimens(), list(numbers))).tolist())
@@ -226,11 +220,11 @@ class ResultLayer(QObject):
         table = self.layer.features.copy()
         self._touched.add(number)
         if name == shapes_layer.TAXON:
-            self._names.set_taxon(number, value)
+            self.names.set_taxon(number, value)
         else:
             table.loc[table[shapes_layer.SPECIMEN] == number, name] = value
         if name == shapes_layer.CLASS:
-            self._names.set_class(number, value)
+            self.names.set_class(number, value)
         self._rows.set_features(table)
         if name == shapes_layer.CLASS:
             self._rows.colour()
@@ -278,7 +272,7 @@ class ResultLayer(QObject):
 
     def _sync(self) -> None:
         """Apply what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
-        if self.drawing():
+        if is_under_hand(self.layer):
             self._sync_timer.start(50)
             return
         if self._rows.drop_spare_features():
@@ -289,7 +283,7 @@ class ResultLayer(QObject):
         numbers, data = self._rows.taken, self.layer.data
         reshaped = {int(numbers[row]) for row in changes.changed}
         self._touched |= changes.gone | reshaped
-        self._names.reshape(reshaped)
+        self.names.reshape(reshaped)
         clicked = [row for row in changes.changed if is_click(self.layer, data[row], new=row in changes.new)]
         self._touched -= {int(numbers[row]) for row in changes.new.intersection(clicked)}
         self._rows.refit((row for row in changes.changed if row not in clicked), drop=clicked)

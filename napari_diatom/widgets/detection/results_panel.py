@@ -217,7 +217,7 @@ class ResultsPanel(QWidget):
         counting = np.isin(np.asarray(features[shapes_layer.STATUS], dtype=object), DEFAULT_COUNTED)
         by_class = [lengths[names == name] for name in classes]
         people = int(np.sum(np.asarray(features[shapes_layer.ORIGIN], dtype=object) == PERSON))
-        taxa = result.taxa()
+        taxa = result.names.offered()
         colours = [class_colour(i) for i in range(len(classes))]
         if taxa:
             named_taxa = np.asarray(features[shapes_layer.TAXON], dtype=object)

@@ -15,7 +15,7 @@ import torch
 
 from diatom_training.data.examples import Example
 from diatom_training.learning import classifier_crops, dataloaders
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.train import train
 from diatom_training.metrics import name_confidence
@@ -76,7 +76,7 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def trained(slides: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(slides[:2], OPTIONS, tmp_path_factory.mktemp("run"), validation=slides[2:])
+    return train(Fitting(slides[:2], OPTIONS, tmp_path_factory.mktemp("run"), validation=slides[2:]))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_shapes_are_learnt_and_named(trained: Trained, model: ModelFolder, slide
 
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, slides: list[Example]) -> None:
     options = OPTIONS.model_copy(update={"crops": 16, "epochs": 3, "frozen_epochs": 1})
-    whole = train(slides[:2], options, tmp_path / "whole", validation=slides[2:])
+    whole = train(Fitting(slides[:2], options, tmp_path / "whole", validation=slides[2:]))
     stop = threading.Event()
 
     def stop_in_the_second_epoch(progress: Progress) -> None:
@@ -138,13 +138,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, slides: 
 
     with pytest.raises(Stopped):
         train(
-            slides[:2],
-            options,
-            tmp_path / "halves",
-            validation=slides[2:],
-            monitor=ProgressMonitor(stop_in_the_second_epoch, stop.is_set),
+            Fitting(slides[:2], options, tmp_path / "halves", validation=slides[2:]),
+            ProgressMonitor(stop_in_the_second_epoch, stop.is_set),
         )
-    again = train(slides[:2], options, tmp_path / "halves", validation=slides[2:])
+    again = train(Fitting(slides[:2], options, tmp_path / "halves", validation=slides[2:]))
     assert again.history == whole.history
     theirs = whole.network.state_dict()
     for name, value in again.network.state_dict().items():
@@ -170,7 +167,7 @@ def test_all_classes_are_shown_as_often() -> None:
 def test_rare_classes_may_weigh_more_and_truths_be_softened(tmp_path: Path, slides: list[Example]) -> None:
     loss = LossOptions(class_weights=(1.0, 3.0), label_smoothing=0.2)
     options = LearningOptions(**OPTIONS.model_dump() | {"loss": loss, "epochs": 1, "crops": 8})
-    assert train(slides, options, tmp_path).history[0]["val_loss"] > 0.2
+    assert train(Fitting(slides, options, tmp_path)).history[0]["val_loss"] > 0.2
     with pytest.raises(ValueError, match="needs 2 numbers and has 3"):
         LearningOptions(**OPTIONS.model_dump() | {"loss": LossOptions(class_weights=(1.0, 1.0, 1.0))})
 

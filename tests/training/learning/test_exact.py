@@ -9,6 +9,7 @@ import torch
 
 from diatom_training.data.examples import Example
 from diatom_training.learning import augment, dataloaders, lr_schedule
+from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from helpers.drawn_fields import draw, same
@@ -67,19 +68,19 @@ def test_a_training_with_the_usual_workers_goes_on_to_the_same_weights(
 ) -> None:
     options = options_for(task, crops=4)
     assert options.workers == LearningOptions().workers == 1
-    whole = train(fields, options, tmp_path / "whole", validation=fields[:1])
-    train(fields, options, tmp_path / "halves", validation=fields[:1], until=1)
+    whole = train(Fitting(fields, options, tmp_path / "whole", validation=fields[:1]))
+    train(Fitting(fields, options, tmp_path / "halves", validation=fields[:1], until=1))
     torch.manual_seed(17)
-    same(train(fields, options, tmp_path / "halves", validation=fields[:1]), whole)
+    same(train(Fitting(fields, options, tmp_path / "halves", validation=fields[:1])), whole)
 
 
 def test_a_resumed_training_computes_on_as_many_threads_as_before(tmp_path: Path, fields: list[Example]) -> None:
     options, before = options_for("semantic", crops=2, workers=0), torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        train(fields, options, tmp_path, validation=fields[:1], until=1)
+        train(Fitting(fields, options, tmp_path, validation=fields[:1], until=1))
         torch.set_num_threads(2)
-        train(fields, options, tmp_path, validation=fields[:1])
+        train(Fitting(fields, options, tmp_path, validation=fields[:1]))
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

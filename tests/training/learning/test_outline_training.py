@@ -13,6 +13,7 @@ import torch
 
 from diatom_training.data.examples import Example, from_coco
 from diatom_training.learning.classifier_crops import specimens_of
+from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.outline_crops import BoxErrors, FramedSpecimens, detected_box, framed, upright_box
 from diatom_training.learning.outline_module import outline_losses
@@ -106,9 +107,9 @@ def test_the_loss_falls_with_the_overlap_and_asks_nothing_beyond_the_image() -> 
 def test_two_steps_change_the_weights_and_a_resumed_training_gives_the_same(
     examples: list[Example], tmp_path: Path
 ) -> None:
-    whole = train(examples, TINY, tmp_path / "whole", validation=examples)
-    train(examples, TINY, tmp_path / "parts", validation=examples, until=1)
-    parts = train(examples, TINY, tmp_path / "parts", validation=examples)
+    whole = train(Fitting(examples, TINY, tmp_path / "whole", validation=examples))
+    train(Fitting(examples, TINY, tmp_path / "parts", validation=examples, until=1))
+    parts = train(Fitting(examples, TINY, tmp_path / "parts", validation=examples))
     assert [set(epoch) for epoch in whole.history] == [set(epoch) for epoch in parts.history]
     assert {"val_iou", "val_dice", "val_iou50", "val_iou75"} <= set(whole.history[0])
     for (name, one), other in zip(whole.network.state_dict().items(), parts.network.state_dict().values(), strict=True):
@@ -119,7 +120,7 @@ def test_it_learns_to_tell_the_specimen_from_the_ground(examples: list[Example],
     options = TINY.model_copy(
         update={"crops": 96, "batch": 8, "epochs": 2, "rate": 6e-3, "average_decay": 0.7, "augment": AugmentOptions()}
     )
-    trained = train(examples, options, tmp_path / "work", validation=examples)
+    trained = train(Fitting(examples, options, tmp_path / "work", validation=examples))
     assert trained.history[-1]["val_iou"] > 0.5
 
 

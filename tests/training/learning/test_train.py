@@ -20,7 +20,7 @@ from diatom_training.data.crops import Crop, random_crop, read_rgb
 from diatom_training.data.examples import Example
 from diatom_training.learning import augment, dataloaders, lr_schedule, module_registry, precision, targets
 from diatom_training.learning.backbones import backbone_of, read_lite0
-from diatom_training.learning.fitting import CHECKPOINT
+from diatom_training.learning.fitting import CHECKPOINT, Fitting
 from diatom_training.learning.options import AugmentOptions, LearningOptions, LossOptions
 from diatom_training.learning.segmentation_loss import MapLoss
 from diatom_training.learning.semantic_module import SemanticModule
@@ -49,7 +49,7 @@ def examples(tmp_path: Path) -> list[Example]:
 def test_a_stopped_training_goes_on_to_the_same_weights(
     tmp_path: Path, examples: list[Example], options: LearningOptions
 ) -> None:
-    undisturbed = train(examples, options, tmp_path / "whole")
+    undisturbed = train(Fitting(examples, options, tmp_path / "whole"))
     stop = threading.Event()
 
     def stop_in_the_second_epoch(progress: Progress) -> None:
@@ -57,9 +57,9 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
             stop.set()
 
     with pytest.raises(Stopped):
-        train(examples, options, tmp_path / "halves", monitor=ProgressMonitor(stop_in_the_second_epoch, stop.is_set))
-    same(train(examples, options, tmp_path / "halves"), undisturbed)
-    same(train(examples, options, tmp_path / "halves"), undisturbed)
+        train(Fitting(examples, options, tmp_path / "halves"), ProgressMonitor(stop_in_the_second_epoch, stop.is_set))
+    same(train(Fitting(examples, options, tmp_path / "halves")), undisturbed)
+    same(train(Fitting(examples, options, tmp_path / "halves")), undisturbed)
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples: list[Example]) -> None:
@@ -67,12 +67,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples:
     script.write_text(
         "import sys, pathlib\n"
         "from helpers import drawn_fields as t\n"
+        "from diatom_training.learning.fitting import Fitting\n"
         "from diatom_training.learning.train import train\n"
         "from napari_diatom.core.progress import ProgressMonitor\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "some = [t.draw(folder / f'field{k}.png', 0.4 + k) for k in range(2)]\n"
         "monitor = ProgressMonitor(lambda p: print(p.stage, p.done, flush=True))\n"
-        "train(some, t.MAPS, folder / sys.argv[2], monitor=monitor)\n"
+        "train(Fitting(some, t.MAPS, folder / sys.argv[2]), monitor)\n"
     )
     paths = [str(TESTS), *filter(None, sys.path)]
 
@@ -98,7 +99,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples:
         process = start(name)
         process.communicate()
         assert process.returncode == 0
-    same(train(examples, MAPS, tmp_path / "killed"), train(examples, MAPS, tmp_path / "whole"))
+    same(train(Fitting(examples, MAPS, tmp_path / "killed")), train(Fitting(examples, MAPS, tmp_path / "whole")))
 
 
 def made(*polygons: list[list[float]], size: int = 32) -> Crop:
@@ -119,17 +120,17 @@ def test_processes_that_share_a_batch_see_all_of_it_and_resume(tmp_path: Path, e
         assert (shares[k % 2][k // 2].pixels == whole[k].pixels).all()
     options = MAPS.model_copy(update={"frozen_epochs": 1, "patience": 2, "average_decay": 0.5})
     steps: list[Progress] = []
-    train(examples, options, tmp_path / "run", devices=2, until=1, monitor=ProgressMonitor(steps.append))
+    train(Fitting(examples, options, tmp_path / "run", devices=2, until=1), ProgressMonitor(steps.append))
     assert [step.done for step in steps if step.stage == "step"] == [1, 2, 3]
-    trained = train(examples, options, tmp_path / "run", devices=2)
+    trained = train(Fitting(examples, options, tmp_path / "run", devices=2))
     assert len(trained.history) == 3
     assert all(np.isfinite(list(epoch.values())).all() for epoch in trained.history)
-    alone = train(examples, options, tmp_path / "alone", devices=1)
+    alone = train(Fitting(examples, options, tmp_path / "alone", devices=1))
     # The same crops in the same steps; the statistics of normalization are those of half a batch.
     assert trained.history[0]["train_loss"] == pytest.approx(alone.history[0]["train_loss"], rel=0.3)
     assert "LOCAL_RANK" not in os.environ
     with pytest.raises(InputError, match="8 devices were requested, and"):
-        train(examples, MAPS, tmp_path / "many", device="cuda", devices=8)
+        train(Fitting(examples, MAPS, tmp_path / "many", device="cuda", devices=8))
 
 
 def test_touching_specimens_are_kept_apart_and_crossing_ones_are_one() -> None:
@@ -203,12 +204,12 @@ def test_plateaus_and_the_best_epoch() -> None:
 
 def test_the_backbone_is_frozen_with_its_statistics_and_then_thawed(tmp_path: Path, examples: list[Example]) -> None:
     frozen = MAPS.model_copy(update={"epochs": 2, "frozen_epochs": 1})
-    first = train(examples, frozen, tmp_path, until=1)
+    first = train(Fitting(examples, frozen, tmp_path, until=1))
     torch.manual_seed(frozen.seed)
     untouched = backbone_of(module_registry.module_for(frozen, (0.5,) * 3, (0.2,) * 3).network).state_dict()
     for name, value in backbone_of(first.network).state_dict().items():
         assert torch.allclose(value.double(), untouched[name].double(), atol=1e-6), name
-    last = backbone_of(train(examples, frozen, tmp_path).network).state_dict()
+    last = backbone_of(train(Fitting(examples, frozen, tmp_path)).network).state_dict()
     assert any(not torch.equal(value, untouched[name]) for name, value in last.items() if "running_mean" in name)
     assert any(not torch.equal(value, untouched[name]) for name, value in last.items() if "conv" in name)
 
@@ -218,13 +219,13 @@ def test_early_stopping_keeps_the_best_weights(
 ) -> None:
     monkeypatch.setattr(SemanticModule, "measured", lambda self: {"val_loss": 1.0 + abs(len(self.history) - 1)})
     options = MAPS.model_copy(update={"epochs": 5, "patience": 2, "optimizer": "sgd", "l1": 1e-6, "crops": 2})
-    trained = train(examples, options, tmp_path / "whole")
+    trained = train(Fitting(examples, options, tmp_path / "whole"))
     assert [epoch["val_loss"] for epoch in trained.history] == [2, 1, 2, 3]
     assert trained.history[-1]["train_l1"] > 0
-    best = train(examples, options, tmp_path / "best", until=2)
+    best = train(Fitting(examples, options, tmp_path / "best", until=2))
     for ours, theirs in zip(trained.network.state_dict().values(), best.network.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
-    same(train(examples, options, tmp_path / "whole"), trained)
+    same(train(Fitting(examples, options, tmp_path / "whole")), trained)
 
 
 def test_a_loss_that_is_no_number_ends_with_advice(
@@ -232,7 +233,7 @@ def test_a_loss_that_is_no_number_ends_with_advice(
 ) -> None:
     monkeypatch.setattr(MapLoss, "forward", lambda self, logits, maps: {"dice": logits.sum() * float("nan")})
     with pytest.raises(DiatomError, match="lower learning rate"):
-        train(examples, MAPS, tmp_path)
+        train(Fitting(examples, MAPS, tmp_path))
 
 
 def test_out_of_memory_halves_the_batch_and_says_so(
@@ -250,13 +251,14 @@ def test_out_of_memory_halves_the_batch_and_says_so(
     options = MAPS.model_copy(update={"batch": 4, "epochs": 1, "architecture": MAPS.architecture})
     limit = 2
     trained = train(
-        examples, options, tmp_path / "a", monitor=ProgressMonitor(lambda progress: messages.append(progress.message))
+        Fitting(examples, options, tmp_path / "a"),
+        ProgressMonitor(lambda progress: messages.append(progress.message)),
     )
     assert [message for message in messages if message] == ["Out of memory: continuing with 2 crops at a time."]
     assert trained.history[0]["val_loss"] > 0
     limit = 0
     with pytest.raises(DiatomError, match="Not even one crop"):
-        train(examples, options, tmp_path / "b")
+        train(Fitting(examples, options, tmp_path / "b"))
 
 
 def test_a_disk_without_room_is_told_of_and_the_finished_epochs_are_kept(
@@ -272,25 +274,25 @@ def test_a_disk_without_room_is_told_of_and_the_finished_epochs_are_kept(
     with monkeypatch.context() as patch:
         patch.setattr(pl.Trainer, "save_checkpoint", full)
         with pytest.raises(OutputError, match=r"is the disk full\? .* finished epochs are kept"):
-            train(examples, MAPS, tmp_path / "run")
+            train(Fitting(examples, MAPS, tmp_path / "run"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == [CHECKPOINT]
-    same(train(examples, MAPS, tmp_path / "run"), train(examples, MAPS, tmp_path / "whole"))
+    same(train(Fitting(examples, MAPS, tmp_path / "run")), train(Fitting(examples, MAPS, tmp_path / "whole")))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(OutputError, match="has room for 0 MB"):
-        train(examples, MAPS, tmp_path / "other")
+        train(Fitting(examples, MAPS, tmp_path / "other"))
 
 
 def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Example]) -> None:
     with pytest.raises(InputError, match="no training images"):
-        train([], MAPS, tmp_path)
+        train(Fitting([], MAPS, tmp_path))
     with pytest.raises(InputError, match="class 'b' has no specimen"):
-        train(examples, MAPS.model_copy(update={"classes": ("a", "b")}), tmp_path)
+        train(Fitting(examples, MAPS.model_copy(update={"classes": ("a", "b")}), tmp_path))
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"last\.ckpt"):
-        train(examples, MAPS, tmp_path)
+        train(Fitting(examples, MAPS, tmp_path))
     torch.save({"options": MAPS.model_copy(update={"rate": 0.5}).model_dump_json()}, tmp_path / CHECKPOINT)
     with pytest.raises(InputError, match="other options"):
-        train(examples, MAPS, tmp_path)
+        train(Fitting(examples, MAPS, tmp_path))
     with pytest.raises(ValueError, match="needs 2 numbers"):
         LearningOptions(loss=LossOptions(class_weights=(1.0,)))
     with pytest.raises(ValueError, match="above 0"):
@@ -343,4 +345,4 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, examples: list[E
     with pytest.raises(InputError, match="cannot be read"):
         read_lite0(path)
     with pytest.raises(DiatomError, match="None of the weights"):
-        train(examples, MAPS, tmp_path / "run", start={"a": torch.zeros(3)})
+        train(Fitting(examples, MAPS, tmp_path / "run", start={"a": torch.zeros(3)}))

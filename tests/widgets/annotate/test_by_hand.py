@@ -72,7 +72,7 @@ def test_a_slide_is_annotated_by_hand(opened, folder):
     handle = canvas.specimens.layer._selected_box[9]
     x, y = handle[::-1]
     hand.drag((x, y), (x + 30, y + 6), (x + 60, y + 30))
-    hand.wait(lambda: document.undo_label != "" and document.specimens[id_].box[4] != moved[4])
+    hand.wait(lambda: document.history.undo_label != "" and document.specimens[id_].box[4] != moved[4])
     turned = np.array(document.specimens[id_].box)
     assert abs(turned[4] - moved[4]) > 0.1
     np.testing.assert_allclose(turned[:4], moved[:4], atol=1)

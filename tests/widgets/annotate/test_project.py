@@ -246,7 +246,7 @@ def test_a_closed_dock_leaves_its_project(opened, viewer, qtbot, close):
     assert annotate.project() is None
     assert len(viewer.layers) == 0
     with Project.open(folder) as project:
-        assert project.others() == []
+        assert project.session.others() == []
         assert len(project.contents("slide_0").specimens) == 1
     layer.add(RECTANGLE, shape_type="rectangle")
     qtbot.wait(50)

@@ -129,7 +129,7 @@ def test_a_sheared_box_becomes_a_rectangle_again(annotate, qtbot):
     assert layer.shape_type == ["rectangle"]
     assert shapes_layer.is_rectangle(layer.data[0])
     assert annotate.document().specimens[specimen.id].shape == "rectangle"
-    assert annotate.document().undo_label == "reshape"
+    assert annotate.document().history.undo_label == "reshape"
 
 
 def test_shapes_of_naparis_own_tools_become_specimens(annotate):

@@ -119,7 +119,7 @@ def test_a_run_that_finds_nothing_leaves_no_taxa_of_the_run_before(widget, named
     widget.result().flush()
     assert len(layer.data) == 0
     assert not {"taxon", "named_by"} & set(layer.features)
-    assert widget.result().taxa() == ()
+    assert widget.result().names.offered() == ()
 
 
 def test_names_stay_with_their_specimens(widget, named, viewer, naming, qtbot):

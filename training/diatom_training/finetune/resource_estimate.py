@@ -81,6 +81,7 @@ def measure_steps(config: TrainConfig) -> Estimate:
     from diatom_training.finetune import dataset, initial_weights, training_run
     from diatom_training.finetune.run_folder import RunFolder
     from diatom_training.learning import train as learning
+    from diatom_training.learning.fitting import Fitting
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
@@ -96,14 +97,16 @@ def measure_steps(config: TrainConfig) -> Estimate:
     with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as folder:
         images = Path(folder) / "images"
         trained = learning.train(
-            dataset.examples(data, "train", config, begin.tile_size, images),
-            own.model_copy(update=few),
-            Path(folder),
-            validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-            start=begin.weights_for(data.classes),
-            backbone=begin.backbone,
-            device=device,
-            monitor=ProgressMonitor(report),
+            Fitting(
+                dataset.examples(data, "train", config, begin.tile_size, images),
+                own.model_copy(update=few),
+                Path(folder),
+                validation=dataset.examples(data, "validation", config, begin.tile_size, images),
+                start=begin.weights_for(data.classes),
+                backbone=begin.backbone,
+                device=device,
+            ),
+            ProgressMonitor(report),
         )
         model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
         test_seconds = _judging_seconds(model, data, config.device)

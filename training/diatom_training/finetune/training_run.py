@@ -45,7 +45,7 @@ from diatom_training.finetune.tensorboard_figures import Board
 from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.learning import train as learning
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.lr_schedule import is_best
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError, Stopped
@@ -242,15 +242,17 @@ def _learn(
         examples = dataset.examples(data, "train", config, begin.tile_size, images)
     try:
         trained = learning.train(
-            examples,
-            config.options(begin.architecture, data.classes),
-            folder / CHECKPOINTS,
-            validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-            start=begin.weights_for(data.classes),
-            backbone=begin.backbone,
-            device=device,
-            devices=config.devices,
-            monitor=monitor,
+            Fitting(
+                examples,
+                config.options(begin.architecture, data.classes),
+                folder / CHECKPOINTS,
+                validation=dataset.examples(data, "validation", config, begin.tile_size, images),
+                start=begin.weights_for(data.classes),
+                backbone=begin.backbone,
+                device=device,
+                devices=config.devices,
+            ),
+            monitor,
             look=look,
         )
         if len(_shown(folder)) < len(trained.history):

@@ -86,17 +86,37 @@ def trained_of(module: LearningModule) -> Trained:
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """What all processes that train together have to know; see :func:`train`."""
+    """What is to be trained on what, as all processes that train together have to know it.
+
+    Attributes
+    ----------
+    examples : sequence of Example
+        What to learn from.
+    options : LearningOptions
+        The options; an interrupted training continues only with the same options.
+    folder : Path
+        Where ``last.ckpt`` is written after every epoch.
+    validation : sequence of Example
+        What to validate on; a tenth of the examples, whole groups together, where none are given.
+    start, backbone : mapping of str to Tensor, or None
+        Weights of a network, or of its backbone alone, to start from; those whose names and shapes fit are used.
+    device : str
+        ``cpu``, ``cuda`` or ``mps``.
+    devices : int
+        How many GPUs, or processes on a CPU, share each batch.
+    until : int or None
+        End after this epoch, with the rate where it then is, instead of going on to the last one.
+    """
 
     examples: Sequence[Example]
-    validation: Sequence[Example]
     options: LearningOptions
     folder: Path
-    start: Mapping[str, torch.Tensor] | None
-    backbone: Mapping[str, torch.Tensor] | None
-    device: str
-    devices: int
-    until: int | None
+    validation: Sequence[Example] = ()
+    start: Mapping[str, torch.Tensor] | None = None
+    backbone: Mapping[str, torch.Tensor] | None = None
+    device: str = "cpu"
+    devices: int = 1
+    until: int | None = None
 
 
 def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> LearningModule:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from diatom_training.data.examples import Example
 from diatom_training.learning.dataloaders import check_examples, held_out
 from diatom_training.learning.distributed import check_devices, worker_processes
 from diatom_training.learning.fitting import (
@@ -29,39 +28,13 @@ from napari_diatom.core.errors import DiatomError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 
-def train(
-    examples: Sequence[Example],
-    options: LearningOptions,
-    folder: Path,
-    validation: Sequence[Example] | None = None,
-    start: Mapping[str, torch.Tensor] | None = None,
-    backbone: Mapping[str, torch.Tensor] | None = None,
-    device: str = "cpu",
-    devices: int = 1,
-    until: int | None = None,
-    monitor: ProgressMonitor = UNWATCHED,
-    look: Look = unseen,
-) -> Trained:
-    """Train, or continue the training in ``folder``.
+def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unseen) -> Trained:
+    """Train, or continue the training in the task's folder.
 
     Parameters
     ----------
-    examples : sequence of Example
-        What to learn from.
-    options : LearningOptions
-        The options; an interrupted training continues only with the same options.
-    folder : Path
-        Where ``last.ckpt`` is written after every epoch.
-    validation : sequence of Example, optional
-        What to validate on; a tenth of the examples, whole groups together, where none are given.
-    start, backbone : mapping of str to Tensor, optional
-        Weights of a network, or of its backbone alone, to start from; those whose names and shapes fit are used.
-    device : str
-        ``cpu``, ``cuda`` or ``mps``.
-    devices : int
-        How many GPUs, or processes on a CPU, share each batch.
-    until : int, optional
-        End after this epoch, with the rate where it then is, instead of going on to the last one.
+    task : Fitting
+        What is to be trained on what.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; a stop keeps the epochs that are finished.
     look : callable, optional
@@ -71,20 +44,20 @@ def train(
     Raises
     ------
     InputError
-        When there is nothing to learn from, or ``folder`` holds a training under other options.
+        When there is nothing to learn from, or the folder holds a training under other options.
     Stopped
         When a stop was asked for.
     DiatomError
         When the loss is no longer finite, or not even one crop fits into memory.
     """
-    check_devices(device, devices)
-    check_examples(examples, options.classes)
-    if validation is None:
-        examples, validation = held_out(examples)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_room(folder, options)
-    task = Fitting(examples, validation, options, folder, start, backbone, device, devices, until)
-    batch = -(-options.batch // devices)
+    check_devices(task.device, task.devices)
+    check_examples(task.examples, task.options.classes)
+    if not task.validation:
+        examples, validation = held_out(task.examples)
+        task = replace(task, examples=examples, validation=validation)
+    task.folder.mkdir(parents=True, exist_ok=True)
+    check_room(task.folder, task.options)
+    batch = -(-task.options.batch // task.devices)
     while True:
         try:
             with worker_processes(task, batch):
@@ -93,13 +66,13 @@ def train(
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
-            if batch == 1 or devices > 1:
-                what = "Not even one crop" if batch == 1 else f"Not even one crop on each of {devices} devices"
+            if batch == 1 or task.devices > 1:
+                what = "Not even one crop" if batch == 1 else f"Not even one crop on each of {task.devices} devices"
                 raise DiatomError(
-                    f"{what} of {options.size} pixels fits into memory; choose smaller crops or a smaller network."
+                    f"{what} of {task.options.size} pixels fits into memory; choose smaller crops or a smaller network."
                 ) from error
         batch //= 2
-        if device == "cuda":
+        if task.device == "cuda":
             torch.cuda.empty_cache()
         monitor.report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
     return trained_of(module)

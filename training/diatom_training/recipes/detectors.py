@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
@@ -115,13 +115,8 @@ def trained_cycle(
     """Go through a cycle, or take it from its folder where it is done."""
     train_on, validate_on = examples(work, real, cycle.mix, monitor)
     return train(
-        train_on,
-        cycle.options,
-        work / cycle.folder,
-        validation=validate_on,
-        start=weights,
-        until=cycle.until,
-        monitor=monitor,
+        Fitting(train_on, cycle.options, work / cycle.folder, validation=validate_on, start=weights, until=cycle.until),
+        monitor,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import torch
 
 from diatom_training.learning.backbones import backbone_of, read_lite0
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
@@ -184,14 +184,16 @@ def make(
         raise InputError(f"{name} starts from the weights of ImageNet; name their file with --start.")
     for cycle in cycles:
         trained = train(
-            train_on,
-            cycle.options,
-            work / cycle.folder,
-            validation=validate_on,
-            start=weights,
-            backbone=backbone,
-            until=until if cycle is cycles[-1] else cycle.until,
-            monitor=monitor,
+            Fitting(
+                train_on,
+                cycle.options,
+                work / cycle.folder,
+                validation=validate_on,
+                start=weights,
+                backbone=backbone,
+                until=until if cycle is cycles[-1] else cycle.until,
+            ),
+            monitor,
         )
         weights, backbone = trained.network.state_dict(), None
         history += trained.history

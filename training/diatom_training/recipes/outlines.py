@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from diatom_training.data.examples import Example, from_coco, load_truth
 from diatom_training.data.rendered_examples import render_set
 from diatom_training.evaluation.evaluate_outlines import evaluate_outlines
-from diatom_training.learning.fitting import Trained
+from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.memory_allocator import keep_freed_memory
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
@@ -216,7 +216,7 @@ def _trained(
 
     try:
         start = trainable_network(library.resolve_model(START)).state_dict()
-        return train(examples, options, work, validation=selection, start=start, monitor=monitor, look=look)
+        return train(Fitting(examples, options, work, validation=selection, start=start), monitor, look=look)
     except Stopped:
         if not last:
             raise
