@@ -11,7 +11,7 @@ import torch
 
 from diatom_training.cli import train as command
 from diatom_training.evaluation import curve_diagnosis
-from diatom_training.finetune import dataset, initial_weights, resource_estimate, training_run
+from diatom_training.finetune import dataset, initial_weights, resource_estimate, training_process, training_run
 from diatom_training.finetune.presets import LOSSES
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning import lr_schedule
@@ -225,3 +225,32 @@ def test_layers_of_a_model_for_class_maps_and_an_earlier_run_are_starts(tmp_path
     assert all(torch.equal(weights[name], value) for name, value in (again.weights or {}).items())
     with pytest.raises(InputError, match="cannot be the start of a model for semantic"):
         initial_weights.resolve(configured(slides, start=str(run.path), architecture=None))
+
+
+def test_a_cross_validation_of_outlines_has_their_figures_and_no_threshold(
+    tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_process, "follow", lambda folder, report: training_run.train(folder))
+    configured(slides, TASK, learning={"epochs": 1}).write(tmp_path / "mine.yaml")
+    out = tmp_path / "folds"
+    assert cli.main(["train", str(tmp_path / "mine.yaml"), "-o", str(out), "--folds", "2"]) == 0
+    assert "Dice is " in capsys.readouterr().out
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Dice, true boxes" in page
+    assert "threshold was tuned" not in page
+    folds = json.loads((out / "report.json").read_text(encoding="utf-8"))["folds"]
+    assert [fold["threshold"] for fold in folds] == [None, None]
+    assert sum(fold["specimens"] for fold in folds) == 16
+
+
+def test_outlines_are_learnt_from_composed_slides_first(tmp_path: Path, slides: Path) -> None:
+    config = configured(
+        slides,
+        TASK,
+        learning={"epochs": 1},
+        composed={"count": 2, "epochs": 1, "specimens": [2, 3], "empty_share": 0.0},
+    )
+    run = RunFolder.create(tmp_path / "run", config)
+    card = training_run.train(run).model.card
+    assert card.training["composed"]
+    assert card.metrics["specimens"] == 4

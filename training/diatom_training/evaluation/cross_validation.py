@@ -13,6 +13,7 @@ from diatom_training.evaluation import plots
 from diatom_training.evaluation.chief_figures import MEANINGS, NAMING_MEANINGS, TITLES
 from diatom_training.evaluation.report_files import HTML, to_json_value, write_both
 from diatom_training.evaluation.summary_text import format_figure
+from diatom_training.metrics.outline_figures import TRUE_BOX
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
@@ -24,11 +25,16 @@ UNDERSTATED: Final = (
     "The models of the folds share most of their training slides, so the deviation understates how much a model "
     "trained on entirely different slides would differ."
 )
+TUNED: Final = (
+    "Each model's threshold was tuned on slides of the other folds that it was not trained on, never on its own fold."
+)
 METHOD: Final = (
-    "Each model's threshold was tuned on slides of the other folds that it was not trained on, never on its own fold. "
     "The figures of a fold are those in its report; mean and deviation give the same weight to each fold that has a "
     "value."
 )
+
+_NO_SHARES: Final = ("count_error", "error_px")
+"""What the names of figures end with that may be above 1."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Fold:
     images, specimens : int
         How many they have.
     threshold : float
-        Of the model, tuned on images out of the other folds.
+        Of the model, tuned on images out of the other folds; NaN of one that outlines, which has none.
     figures : mapping of str to float
         Its figures by name; NaN where there is nothing to tell.
     """
@@ -69,13 +75,14 @@ class Fold:
             raise InputError(f"{report} is missing: train this fold first.")
         data = read_json(report, "the report of a fold")
         try:
-            found, naming = data["detection"], data["naming"]
+            found, naming, outlining = data["detection"], data["naming"], data.get("outlining")
             values = {figure: interval["value"] for figure, interval in data["intervals"].items()}
             if naming:
                 values["auc"] = naming["auc"]
             figures = {figure: float("nan") if value is None else float(value) for figure, value in values.items()}
-            specimens = naming["specimens"] if naming else found["overall"]["specimens"]
-            threshold = (naming or found)["threshold"]
+            whole = naming or outlining
+            specimens = whole["specimens"] if whole else found["overall"]["specimens"]
+            threshold = float("nan") if outlining else (naming or found)["threshold"]
             return cls(name, tuple(slides), int(data["images"]), int(specimens), float(threshold), figures)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise InputError(f"{report} is not the report of a fold: {error!r}.") from error
@@ -166,7 +173,7 @@ def write_cross_validation(result: CrossValidation, folder: Path) -> tuple[Path,
 def summarize(result: CrossValidation) -> str:
     """Return a summary of a cross-validation in one or two sentences."""
     slides = sum(len(fold.slides) for fold in result.folds)
-    chief = next(name for name in ("f1", "accuracy", *result.spreads) if name in result.spreads)
+    chief = next(name for name in ("f1", "accuracy", "outline_dice", *result.spreads) if name in result.spreads)
     lines = [
         f"{len(result.folds)} models were trained, each on all slides except those of one fold, and tested on that "
         f"fold: "
@@ -188,7 +195,7 @@ def _html(result: CrossValidation) -> str:
             format_figure(s.deviation),
             str(s.folds),
             *map(format_figure, s.values),
-            meanings[name],
+            meanings[name.removeprefix(TRUE_BOX)],
         )
         for name, s in result.spreads.items()
     ]
@@ -203,7 +210,7 @@ def _html(result: CrossValidation) -> str:
         for fold in result.folds
     ]
     title = f"How good are models like {result.model}?"
-    shares = {TITLES[name]: s.values for name, s in result.spreads.items() if name != "count_error"}
+    shares = {TITLES[name]: s.values for name, s in result.spreads.items() if not name.endswith(_NO_SHARES)}
     body = (
         page.heading(title, f"A cross-validation over {len(names)} folds of whole slides."),
         page.paragraphs([summarize(result)], "summary"),
@@ -220,7 +227,9 @@ def _html(result: CrossValidation) -> str:
         ),
         page.section(
             "How this was computed",
-            page.paragraphs([METHOD]),
+            page.paragraphs(
+                [TUNED, METHOD] if any(fold.threshold == fold.threshold for fold in result.folds) else [METHOD]
+            ),
         ),
     )
     return page.document(title, body)

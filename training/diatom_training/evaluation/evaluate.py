@@ -167,9 +167,10 @@ def compare_models(
     names = about(first.card, None).title, about(second.card, None).title
     does = [_WORK.get(model.card.task, "finds") for model in (first, second)]
     if does[0] != does[1]:
+        odd, theirs = (first, does[1]) if does[0] != "finds" else (second, does[0])
         raise InputError(
-            f"{first.card.name} {does[0]} specimens and {second.card.name} {does[1]} them, so they cannot be compared: "
-            "choose two models that do the same."
+            f"{odd.card.name} {_WORK[odd.card.task]} specimens, and the other model {theirs} them, so they cannot be "
+            "compared: choose two that find specimens, two that name them, or two that outline them."
         )
     naming = does[0] == "names"
     if naming and one_class:

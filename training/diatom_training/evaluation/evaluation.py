@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.mistakes import Mistake, worst
 from diatom_training.evaluation.training_curves import TrainingCurves
-from diatom_training.learning.outline_crops import BoxErrors
 from diatom_training.metrics.averages import NAN
 from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
 from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
@@ -24,6 +24,9 @@ from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import many
+
+if TYPE_CHECKING:
+    from diatom_training.learning.outline_crops import BoxErrors
 
 
 @dataclass(frozen=True)

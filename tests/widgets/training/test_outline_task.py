@@ -1,0 +1,71 @@
+"""The dock widget *Fine-tune a model* with the task of outlines."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from diatom_training.finetune.config import TrainConfig
+from helpers.tiny import NETWORKS
+from helpers.window import child_of
+from napari_diatom.engines import outline_net
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.models import library
+from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.widget import FineTuneWidget
+
+
+@pytest.fixture
+def own_models(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
+
+
+def outliner(folder: Path) -> library.ModelFolder:
+    torch.manual_seed(0)
+    return write_model(
+        folder / "outliner",
+        outline_net.build(NETWORKS["outlines"]),
+        name="outliner",
+        version="1",
+        task="outlines",
+        engine="outline",
+        architecture=NETWORKS["outlines"],
+        classes=("diatom",),
+        tile_size=outline_net.TILE,
+    )
+
+
+def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_effect(own_models, qtbot, tmp_path):
+    library.install(outliner(tmp_path))
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    page.show()
+    child_of(page, "learn_pixel_size").setValue(0.2)
+    task, start = child_of(page, "task"), child_of(page, "start")
+    task.setCurrentIndex(task.findData("outlines"))
+    offered = [start.itemText(row) for row in range(start.count())]
+    assert "outliner 1" in offered
+    assert any(text.startswith("diatom-deeplab") and text.endswith("(its layers)") for text in offered)
+    assert not any("diatom-obb" in text for text in offered)
+    assert not child_of(page, "loss").isHidden()
+    assert child_of(page, "size").isHidden()
+    assert child_of(page, "learn_pixel_size").isHidden()
+    child_of(page, "loss").setCurrentText("focal + Dice")
+    config = TrainConfig.of(data=tmp_path, **page.entries())
+    assert (config.task, config.one_class, config.pixel_size_um) == ("outlines", "diatom", None)
+    assert (config.learning.loss.cross_entropy, config.learning.loss.focal) == (0, 1)
+    assert config.learning.batch == 16
+    task.setCurrentIndex(task.findData("oriented-boxes"))
+    assert child_of(page, "loss").isHidden()
+    assert not child_of(page, "size").isHidden()
+    assert page.entries()["pixel_size_um"] == pytest.approx(0.2)
+
+
+def test_a_new_model_for_outlines_is_installed_and_its_use_is_told(viewer, own_models, tmp_path):
+    widget = FineTuneWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fine-tune a model")
+    widget.use(outliner(tmp_path))
+    message = child_of(widget, "finetune_message").text()
+    assert message.startswith("outliner is installed.")
+    assert message.endswith("--outlines outliner")
+    assert library.resolve_model("outliner").card.task == "outlines"
