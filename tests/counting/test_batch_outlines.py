@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from helpers.counting import count, record, results, rows, save
-from helpers.fakes import BlobEngine, BrightOutliner, ShadeEngine, card, outliner_card, slide
+from helpers.fakes import BlobEngine, BrightOutliner, LooseEngine, ShadeEngine, card, outliner_card, slide
 from napari_diatom.core import geometry
 from napari_diatom.counting import table_columns
 from napari_diatom.formats.geojson import codec as geojson
@@ -33,18 +33,6 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def field(tmp_path: Path) -> Path:
     return save(tmp_path / "field.png", number=5)
-
-
-class LooseEngine(BlobEngine):
-    """Finds boxes that are larger than the specimens, as detectors do, in one tile."""
-
-    def __init__(self) -> None:
-        super().__init__(card(tile_size=640))
-
-    def blobs(self, pixels):
-        found = super().blobs(pixels)
-        found.boxes[:, 2:4] += 4
-        return found
 
 
 class UprightEngine(BlobEngine):

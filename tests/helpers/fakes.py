@@ -138,6 +138,18 @@ class ShadeEngine:
         return shares
 
 
+class LooseEngine(BlobEngine):
+    """Finds boxes that are larger than the specimens, as detectors do, in one tile."""
+
+    def __init__(self) -> None:
+        super().__init__(card(tile_size=640))
+
+    def blobs(self, pixels):
+        found = super().blobs(pixels)
+        found.boxes[:, 2:4] += 4
+        return found
+
+
 def outliner_card(**changes: object) -> ModelCard:
     entries = {"task": "outlines", "engine": "outline", "name": "diatom-outline", "classes": ("diatom",)}
     return card().model_copy(update=entries | {"architecture": EXAMPLES["outline"]} | changes)
