@@ -124,7 +124,7 @@ def add_count(commands: Any) -> None:
         const="",
         metavar="NAME",
         help="outline what is found as boxes, and measure its area and shape; name or folder of a model for outlines "
-        "(diatom-outline)",
+        "(diatom-outline); write it behind the INPUTs",
     )
     add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, instead of the files' own")
     add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, each, or a number")
