@@ -75,8 +75,8 @@ class AnalysisOptions:
     measure : bool
         Whether the result holds the measurements of all that was found.
     kept_only : bool
-        Whether the result holds only the specimens at the threshold, for those who do not move it: the others, often half
-        as many again, are then neither outlined nor measured.
+        Whether the result holds only the specimens at the threshold, for those who do not move it: the others, often
+        half as many again, are then neither outlined nor measured.
     """
 
     threshold: float | None = None
