@@ -21,8 +21,9 @@ from PIL import Image
 import napari_diatom as nd
 from diatom_training.finetune import training_process
 from helpers import TESTS
+from helpers.fakes import BrightOutliner, outliner_card
 from helpers.tiny import configured, draw_slides
-from napari_diatom import api
+from napari_diatom import api, engines
 from napari_diatom.cli import main
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.cropped_masks import CroppedMask
@@ -101,6 +102,27 @@ def test_results_that_are_there_are_replaced_only_when_asked(analysis, tmp_path)
     analysis.save(out, overwrite=True, xlsx=True)
     assert (out / "tables.xlsx").exists()
     assert list(out.rglob("*.jpg"))
+
+
+def test_outlines_are_those_of_count(crop, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    (tmp_path / "own" / "diatom-outline").mkdir(parents=True)
+    outliner_card().write(tmp_path / "own" / "diatom-outline")
+    monkeypatch.setattr(engines, "load_outliner", lambda folder, device, threads: BrightOutliner())
+    out = tmp_path / "counted"
+    given = ["count", str(crop), "-o", str(out), "--device", "cpu", "--threshold", "0.4"]
+    assert main([*given, "--outlines", "--masks"]) == 0
+    outlined = nd.load_model("diatom-obb", "cpu", outlines=True).predict(crop, threshold=0.4)
+    pd.testing.assert_frame_equal(outlined.specimens(), pd.read_csv(out / "specimens.csv"), check_dtype=False)
+    assert all(outlined.specimens()["outline"])
+    assert outlined.found.detections.outline_flags is not None
+    mine, theirs = files(outlined.save(tmp_path / "saved", masks=True)), files(out)
+    tables = {name for name in mine if not name.endswith(".json")}
+    assert {name: mine[name] for name in tables} == {name: theirs[name] for name in tables}
+    with pytest.raises(ModelError, match="gives outlines of its own"):
+        nd.load_model("diatom-maskrcnn", "cpu", outlines="diatom-outline")
+    with pytest.raises(ModelError, match="no model"):
+        nd.load_model("diatom-obb", "cpu", outlines="diatom-outlin")
 
 
 def test_masks_are_not_promised_of_a_model_for_boxes(analysis, tmp_path):

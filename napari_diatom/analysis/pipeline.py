@@ -11,11 +11,12 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_diatom.analysis.outlining import check_has_boxes, outline_specimens
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
-from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine
+from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine, Outliner
 from napari_diatom.images.pixel_size import validate_pixel_size
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement.measurements import Measurements, measure
@@ -73,6 +74,9 @@ class AnalysisOptions:
         Whether the result holds a map's probabilities.
     measure : bool
         Whether the result holds the measurements of all that was found.
+    kept_only : bool
+        Whether the result holds only the specimens at the threshold, for those who do not move it: the others, often
+        half as many again, are then neither outlined nor measured.
     """
 
     threshold: float | None = None
@@ -82,6 +86,7 @@ class AnalysisOptions:
     map_scales: tuple[float, ...] | None = None
     keep_probability: bool = False
     measure: bool = False
+    kept_only: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold <= 1:
@@ -111,7 +116,7 @@ class Analysis:
     height, width : int
         Of the image, in pixels.
     detections : Detections
-        Down to a score of :data:`FLOOR`, or of the threshold where that is lower.
+        Down to a score of :data:`FLOOR`, or of the threshold where that is lower, or the only one that matters.
     threshold : float
         The threshold in force.
     pixel_size_um : float or None
@@ -130,6 +135,8 @@ class Analysis:
         Of ``detections``, in their order; where it was asked for.
     notices : tuple of str
         What the user should know of how the image was read.
+    outliner : str
+        Name and version of the model that outlined what another had found as boxes; empty where none did.
     """
 
     image: str
@@ -149,6 +156,7 @@ class Analysis:
     probability: NDArray[np.uint8] | None = None
     measured: Measurements | None = None
     notices: tuple[str, ...] = ()
+    outliner: str = ""
 
     @property
     def kept(self) -> Detections:
@@ -166,6 +174,7 @@ def analyse(
     engine: AnyEngine,
     options: AnalysisOptions | None = None,
     monitor: ProgressMonitor = UNWATCHED,
+    outliner: Outliner | None = None,
 ) -> Analysis:
     """Find the specimens in an image.
 
@@ -178,16 +187,23 @@ def analyse(
     options : AnalysisOptions, optional
         Threshold, pixel size, overlap and more.
     monitor : ProgressMonitor
-        See :mod:`napari_diatom.core.progress`; progress comes and a stop is heeded per tile.
+        See :mod:`napari_diatom.core.progress`; progress comes and a stop is heeded per tile, and per outline.
+    outliner : Outliner, optional
+        Outlines all specimens of the result, where the network finds boxes: so outlines do not depend on where the
+        threshold is, and it can be moved afterwards. No specimen comes or goes by its outline.
 
     Raises
     ------
     InputError
         When the image is damaged or holds NaN, or the pixel sizes of image and model do not go together.
+    ModelError
+        When specimens are to be outlined and the network gives masks.
     Stopped
         When a stop was asked for.
     """
     options = options or AnalysisOptions()
+    if outliner is not None:
+        check_has_boxes(engine.card)
     size, source = image.pixel_size_um, image.pixel_size_source
     if options.pixel_size_um is not None:
         size, source = options.pixel_size_um, "user"
@@ -205,6 +221,9 @@ def analyse(
         else:
             scales = plan_scales(image.height, image.width, tile, size, model_um)
             found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, monitor))
+        found = found.above(threshold) if options.kept_only else found
+        if outliner is not None:
+            found, _ = outline_specimens(image, found, outliner, monitor)
         measured = measure(found, size, image) if options.measure else None
     finally:
         image.release()
@@ -226,6 +245,7 @@ def analyse(
         probability=blended.foreground if blended is not None and options.keep_probability else None,
         measured=measured,
         notices=image.notices,
+        outliner="" if outliner is None else outliner.card.origin,
     )
 
 

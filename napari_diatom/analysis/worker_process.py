@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions
     from napari_diatom.core.detections import Detections
     from napari_diatom.core.taxa import Names
-    from napari_diatom.engines.protocols import AnyEngine, Classifier
+    from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
     from napari_diatom.images.slide_image import SlideImage
     from napari_diatom.models.library import ModelFolder
 
@@ -65,6 +65,8 @@ class Job:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     options : AnalysisOptions, optional
         Of the analysis; its pixel size counts where the job has none.
+    outliner : Path, optional
+        Folder of a model that outlines what the other finds as boxes.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Job:
     pixel_size_um: float | None = None
     device: str = "auto"
     options: AnalysisOptions | None = None
+    outliner: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class _Request:
     model: Path
     device: str
     options: AnalysisOptions | None
+    outliner: Path | None
     specimens: Detections | None
 
 
@@ -125,8 +129,8 @@ def _asked(job: Job, specimens: Detections | None, monitor: ProgressMonitor) -> 
     """Have the child do a job; lend its answer, and the folder where it left what is too large for a pipe."""
     monitor.report(Progress("start", message="Reading the image"))
     with _spooled(job, monitor) as file, _keeper.child() as child:
-        given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options, specimens
-        child.send(_Request(*given))
+        given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options
+        child.send(_Request(*given, job.outliner, specimens))
         yield child.answer(monitor), file.parent
 
 
@@ -305,13 +309,12 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    engines: dict[tuple[Path, str], AnyEngine] = {}
-    namers: dict[tuple[Path, str], Classifier] = {}
+    kept = _Kept()
     monitor = ProgressMonitor(lambda progress: write_message(out, ("report", progress)), stop.is_set)
     while True:
         request = requests.get()
         try:
-            result = _serve(request, engines, namers, monitor)
+            result = _serve(request, kept, monitor)
         except DiatomError as error:
             write_message(out, ("failed", (type(error).__name__, str(error))))
         except Exception as error:
@@ -321,27 +324,34 @@ def main() -> None:
             write_message(out, ("done", result))
 
 
-def _serve(
-    request: _Request,
-    engines: dict[tuple[Path, str], AnyEngine],
-    namers: dict[tuple[Path, str], Classifier],
-    monitor: ProgressMonitor,
-) -> Analysis | Names:
+@dataclass(frozen=True)
+class _Kept:
+    """The last network of each kind, by folder and device."""
+
+    engines: dict[tuple[Path, str], AnyEngine] = field(default_factory=dict)
+    namers: dict[tuple[Path, str], Classifier] = field(default_factory=dict)
+    outliners: dict[tuple[Path, str], Outliner] = field(default_factory=dict)
+
+
+def _serve(request: _Request, kept: _Kept, monitor: ProgressMonitor) -> Analysis | Names:
     """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.analysis.pipeline import analyse as analyse_here
-    from napari_diatom.engines import load, load_classifier
+    from napari_diatom.engines import load, load_classifier, load_outliner
 
+    chosen, outliner = (request.model, request.device), None
     if request.specimens is not None:
-        namer = _loaded(request, namers, load_classifier, monitor)
+        namer = _loaded(chosen, kept.namers, load_classifier, monitor)
         monitor.check()
         return namer.name(_opened(request), request.specimens, monitor)
-    engine = _loaded(request, engines, load, monitor)
+    engine = _loaded(chosen, kept.engines, load, monitor)
+    if request.outliner is not None:
+        outliner = _loaded((request.outliner, request.device), kept.outliners, load_outliner, monitor)
     monitor.check()
     options = request.options or AnalysisOptions()
     if request.pixel_size_um is not None:
         options = replace(options, pixel_size_um=request.pixel_size_um)
-    return leave_maps(analyse_here(_opened(request), engine, options, monitor), request.file.parent)
+    return leave_maps(analyse_here(_opened(request), engine, options, monitor, outliner), request.file.parent)
 
 
 def _opened(request: _Request) -> SlideImage:
@@ -353,17 +363,17 @@ def _opened(request: _Request) -> SlideImage:
 
 
 def _loaded(
-    request: _Request,
+    key: tuple[Path, str],
     kept: dict[tuple[Path, str], _Network],
     load: Callable[[ModelFolder, str], _Network],
     monitor: ProgressMonitor,
 ) -> _Network:
-    """Return the network of a request, the one that is kept or another, which is then kept in its place."""
+    """Return the network of a folder and device, the one that is kept or another, which is then kept in its place."""
     from napari_diatom.models import library
 
-    key = (request.model, request.device)
     if key not in kept:
         monitor.report(Progress("load", message="Loading the model"))
         kept.clear()
-        kept[key] = load(library.resolve_model(str(request.model)), request.device)
+        folder, device = key
+        kept[key] = load(library.resolve_model(str(folder)), device)
     return kept[key]

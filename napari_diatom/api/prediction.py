@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_diatom.analysis.outlining import check_has_boxes
 from napari_diatom.analysis.pipeline import Analysis as Found
 from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
 from napari_diatom.core.annotations import Annotations
@@ -16,9 +17,9 @@ from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import ProgressMonitor, Report, silent
 from napari_diatom.core.taxa import Names
 from napari_diatom.counting import single_image, table_columns
-from napari_diatom.counting.batch_options import Batch
+from napari_diatom.counting.batch_options import Batch, Networks
 from napari_diatom.counting.run_output import annotations_of
-from napari_diatom.engines.protocols import AnyEngine, Classifier
+from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
 from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
@@ -110,7 +111,7 @@ class Analysis:
         measured = measurements.measure(found.kept, found.pixel_size_um, self.image)
         names = None if self.names is None else self.names.verdicts
         rows = table_columns.specimen_rows(found.image, measured, [found.origin] * len(self), found.origin, names)
-        return table_columns.specimen_frame(rows, names is not None)
+        return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
 
     def annotations(self) -> Annotations:
         """Return the specimens as annotations, for :func:`write_annotations`.
@@ -184,8 +185,7 @@ class Analysis:
             overwrite=overwrite,
             threads=self.model.threads,
         )
-        model = self.model
-        single_image.save(batch, self.image, self.found, model.engine, model.namer, self.names, self.seconds)
+        single_image.save(batch, self.image, self.found, self.model.networks, self.names, self.seconds)
         return out
 
 
@@ -203,12 +203,20 @@ class Model:
         The network that names taxa.
     threads : int
         Number of processor threads; results do not depend on it.
+    outliner : Outliner or None
+        The network that outlines what the first one finds as boxes.
     """
 
     folder: ModelFolder
     engine: AnyEngine = field(repr=False)
     namer: Classifier | None = field(default=None, repr=False)
     threads: int = field(default_factory=usable_threads)
+    outliner: Outliner | None = field(default=None, repr=False)
+
+    @property
+    def networks(self) -> Networks:
+        """The networks together."""
+        return Networks(self.engine, self.namer, self.outliner)
 
     @property
     def card(self) -> ModelCard:
@@ -283,7 +291,7 @@ class Model:
         opened = one_image(image, pixel_size_um, axes, z, name)
         started = time.perf_counter()
         monitor = ProgressMonitor(report)
-        found = analyse(opened, self.engine, options, monitor)
+        found = analyse(opened, self.engine, options, monitor, self.outliner)
         names = None if self.namer is None else self.namer.name(opened, found.kept, monitor)
         return Analysis(found, opened, self, names, options, time.perf_counter() - started, z)
 
@@ -310,6 +318,7 @@ def load_model(
     device: str = "auto",
     *,
     namer: AnyPath | None = None,
+    outlines: AnyPath | bool | None = None,
     threads: int | None = None,
 ) -> Model:
     """Load a model.
@@ -323,6 +332,9 @@ def load_model(
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     namer : str or path, optional
         A model that names the taxa of the specimens.
+    outlines : bool, str or path, optional
+        True, or a model for outlines: what the model finds as boxes gets outlines, and with them areas, shapes and
+        masks. True takes ``diatom-outline``.
     threads : int, optional
         Number of processor threads; all by default. Results do not depend on it.
 
@@ -338,6 +350,11 @@ def load_model(
     >>> import napari_diatom as nd
     >>> nd.load_model("diatom-obb").card.classes
     ('diatom',)
+
+    Boxes with outlines, where a model for outlines is installed:
+
+    >>> if "diatom-outline" in nd.available_models():
+    ...     model = nd.load_model("diatom-obb", outlines=True)
     """
     from napari_diatom import engines
 
@@ -346,4 +363,9 @@ def load_model(
     number = threads or usable_threads()
     folder = model_folder(name_or_path)
     naming = None if namer is None else engines.load_classifier(model_folder(namer), device, number)
-    return Model(folder, engines.load(folder, device, number), naming, number)
+    outliner = None
+    if outlines is not None and outlines is not False:
+        check_has_boxes(folder.card)
+        outlining = library.resolve_outliner(library.OUTLINER) if outlines is True else model_folder(outlines)
+        outliner = engines.load_outliner(outlining, device, number)
+    return Model(folder, engines.load(folder, device, number), naming, number, outliner)

@@ -205,7 +205,7 @@ def measure(
         name, origins, names = "", ("",) * len(specimens), None
     model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
     rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
-    return table_columns.specimen_frame(rows, names is not None)
+    return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
 
 
 def _format_of(path: Path) -> Format:

@@ -21,7 +21,7 @@ PROBLEMS: Final = 3
 INTERRUPTED: Final = 130
 CODES: Final = "exit codes: 0 success; 2 bad input or no room to write; 3 some images were skipped; 130 interrupted"
 Loader = Callable[["ModelFolder", str], "AnyEngine"]
-_BESIDE: Final = {"tiles": "tile", "names": "specimen"}
+_BESIDE: Final = {"tiles": "tile", "outlines": "outline", "names": "specimen"}
 """Steps within an image, and what they are counted in."""
 
 

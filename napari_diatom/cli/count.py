@@ -22,6 +22,7 @@ from napari_diatom.cli.console import (
 
 if TYPE_CHECKING:
     from napari_diatom.counting.batch_options import Batch, BatchResult
+    from napari_diatom.models.library import ModelFolder
 
 
 def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
@@ -57,6 +58,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     )
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
+    outliner = None if arguments.outlines is None else _outliner(arguments.outlines)
     from napari_diatom import engines
 
     loader: Loader = load or partial(engines.load, threads=threads)
@@ -68,6 +70,9 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
             lambda: loader(model, arguments.device),
             ProgressMonitor(bar),
             load_namer=None if namer is None else partial(engines.load_classifier, namer, arguments.device, threads),
+            load_outliner=None
+            if outliner is None
+            else partial(engines.load_outliner, outliner, arguments.device, threads),
             tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )
     except KeyboardInterrupt:
@@ -86,6 +91,19 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     return SOME_SKIPPED if result.skipped else OK
 
 
+def _outliner(name: str) -> ModelFolder:
+    """Return the model for outlines of this name, the default one where it is empty."""
+    from napari_diatom.core.errors import ModelError
+    from napari_diatom.models import library
+
+    try:
+        return library.resolve_outliner(name or library.OUTLINER)
+    except ModelError as error:
+        if not name or not Path(name).exists():
+            raise
+        raise ModelError(f"{error} If {name} is to be counted, write --outlines behind it.") from error
+
+
 def add_count(commands: Any) -> None:
     """Add the command ``count``."""
     parser = commands.add_parser(
@@ -100,6 +118,14 @@ def add_count(commands: Any) -> None:
     add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
     add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
     add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
+    add(
+        "--outlines",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="outline what is found as boxes, and measure its area and shape; name or folder of a model for outlines "
+        "(diatom-outline); write it behind the INPUTs",
+    )
     add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, instead of the files' own")
     add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, each, or a number")
     add("--threshold", type=float, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
@@ -108,7 +134,11 @@ def add_count(commands: Any) -> None:
     add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")
     add("--xlsx", action="store_true", help="also write the tables as XLSX")
-    add("--masks", action="store_true", help="also write masks, as label images and COCO (models that give masks)")
+    add(
+        "--masks",
+        action="store_true",
+        help="also write masks, as label images and COCO (if there are outlines)",
+    )
     add(
         "--max-decode-mb",
         type=int,

@@ -46,6 +46,9 @@ class Detections:
         ``CUT_BY_EDGE`` and ``CUT_BY_TILE`` flags.
     status : ndarray of uint8, shape (N,)
         Index into ``STATUSES``.
+    outline_flags : ndarray of uint8, shape (N,), or None
+        Where a network has outlined the specimens in boxes that another had found: 0 where the two agree, else what
+        speaks against the outline, as the flags in ``napari_diatom.measurement.outline_refinement`` say.
     """
 
     boxes: NDArray[np.float32]
@@ -55,6 +58,7 @@ class Detections:
     masks: tuple[CroppedMask, ...] | None
     cut: NDArray[np.uint8]
     status: NDArray[np.uint8]
+    outline_flags: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(
@@ -142,6 +146,7 @@ class Detections:
             masks=None if self.masks is None else tuple(self.masks[i] for i in chosen),
             cut=self.cut[chosen],
             status=self.status[chosen],
+            outline_flags=None if self.outline_flags is None else self.outline_flags[chosen],
         )
 
     @classmethod
@@ -161,6 +166,7 @@ class Detections:
             raise InputError("Detections with different class lists cannot be joined.")
         if len({item.masks is None for item in items}) > 1:
             raise InputError("Detections with and without masks cannot be joined.")
+        flags = [item.outline_flags for item in items if item.outline_flags is not None]
         return cls(
             boxes=np.concatenate([item.boxes for item in items]),
             class_ids=np.concatenate([item.class_ids for item in items]),
@@ -169,6 +175,7 @@ class Detections:
             masks=None if first.masks is None else tuple(mask for item in items for mask in item.masks or ()),
             cut=np.concatenate([item.cut for item in items]),
             status=np.concatenate([item.status for item in items]),
+            outline_flags=np.concatenate(flags) if len(flags) == len(items) else None,
         )
 
     def above(self, threshold: float) -> Self:

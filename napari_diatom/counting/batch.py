@@ -19,16 +19,15 @@ from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
-from napari_diatom.counting.batch_options import Batch, BatchResult, Skipped
+from napari_diatom.counting.batch_options import Batch, BatchResult, Networks, Skipped
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
-from napari_diatom.engines.protocols import AnyEngine, Classifier
+from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
 from napari_diatom.images.image_files import advice, irregular, search
 from napari_diatom.images.planes import checked_z
 from napari_diatom.images.slide_image import SlideImage, checked_decode_mb, open_images
-from napari_diatom.models.card import MASK_TASKS
 
 
 def count(
@@ -37,6 +36,7 @@ def count(
     monitor: ProgressMonitor = UNWATCHED,
     load_namer: Callable[[], Classifier] | None = None,
     tell: Callable[[Skipped], None] = lambda skipped: None,
+    load_outliner: Callable[[], Outliner] | None = None,
 ) -> BatchResult:
     """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
 
@@ -47,11 +47,14 @@ def count(
     load : callable
         Loads the network; called once inputs and output have proved usable.
     monitor : ProgressMonitor
-        See :mod:`napari_diatom.core.progress`; reports ``"images"`` per file, ``"tiles"`` and ``"names"`` within.
+        See :mod:`napari_diatom.core.progress`; reports ``"images"`` per file, ``"tiles"``, ``"outlines"`` and
+        ``"names"`` within.
     load_namer : callable, optional
         Loads the network that names what was found, beside ``load``; taxa are counted then, not classes.
     tell : callable, optional
         Gets each skipped image, as soon as one image is counted; if none is, the error says so.
+    load_outliner : callable, optional
+        Loads the network that outlines what was found as boxes, beside ``load``.
 
     Raises
     ------
@@ -72,16 +75,15 @@ def count(
     folder = ResultsFolder(batch.out)
     folder.prepare(batch.resume, batch.overwrite)
     try:
-        engine = load()
-        namer = None if load_namer is None else load_namer()
-        if batch.masks and engine.card.task not in MASK_TASKS:
-            raise InputError(
-                f"Model {engine.card.name} finds boxes, not masks; choose one for maps or instances "
-                "(see `napari-diatom models list`)."
-            )
+        networks = Networks(
+            load(),
+            None if load_namer is None else load_namer(),
+            None if load_outliner is None else load_outliner(),
+        )
+        networks.check(batch.masks)
         folder.begin(sources, batch.overwrite)
-        folder.settle(run_record.result_settings(batch, engine, namer))
-        run = _Run(batch, engine, namer, folder, monitor, tell)
+        folder.settle(run_record.result_settings(batch, networks))
+        run = _Run(batch, networks, folder, monitor, tell)
         for item in found.passed_over:
             run.skip(path_below_shared_folder(item.path, found.images), item.reason)
         for number, source in enumerate(sources):
@@ -96,7 +98,7 @@ def count(
         raise
     monitor.report(Progress("images", len(sources), len(sources)))
     counted = CountedImages(run.results, run.outputs, run.parts, run.skipped)
-    write_run(folder, batch, engine, namer, counted, began, time.perf_counter() - started)
+    write_run(folder, batch, networks, counted, began, time.perf_counter() - started)
     return BatchResult(tuple(run.results), tuple(run.skipped))
 
 
@@ -118,8 +120,7 @@ class _Run:
     def __init__(
         self,
         batch: Batch,
-        engine: AnyEngine,
-        namer: Classifier | None,
+        networks: Networks,
         folder: ResultsFolder,
         monitor: ProgressMonitor,
         tell: Callable[[Skipped], None],
@@ -128,7 +129,7 @@ class _Run:
         self.outputs: list[Outputs] = []
         self.parts: list[Path] = []
         self.skipped: list[Skipped] = []
-        self._batch, self._engine, self._namer, self._folder = batch, engine, namer, folder
+        self._batch, self._networks, self._folder = batch, networks, folder
         self._monitor, self._tell = monitor, tell
         self._told = 0
 
@@ -166,10 +167,10 @@ class _Run:
 
     def _take(self, source: Source, image: SlideImage, before: object) -> None:
         """Count an image, or take its result from an earlier run; ``before`` is its file's state when it was opened."""
-        folder, named = self._folder, self._namer is not None
+        folder, networks = self._folder, self._networks
         outputs = Outputs.of(source, image, self._batch.overlays, self._batch.masks)
         part = folder.part(source, image)
-        result = folder.stored(part, outputs, source, image, named)
+        result = folder.stored(part, outputs, source, image, networks.named, networks.outlined)
         if result is None:
             folder.claim(outputs)
             try:
@@ -190,11 +191,12 @@ class _Run:
     def _result(self, source: Source, image: SlideImage) -> ImageResult:
         """Count one image and write its annotations and overlay."""
         started = time.perf_counter()
-        batch, namer = self._batch, self._namer
-        analysis = analyse(image, self._engine, batch.options, self._monitor)
+        batch, networks = self._batch, self._networks
+        options = replace(batch.options, kept_only=True)
+        analysis = analyse(image, networks.engine, options, self._monitor, networks.outliner)
         names = None
-        if namer is not None:
-            names = namer.name(image, analysis.kept, self._monitor).verdicts
+        if networks.namer is not None:
+            names = networks.namer.name(image, analysis.kept, self._monitor).verdicts
         return write_image(batch, source, image, analysis, names, time.perf_counter() - started)
 
     @contextlib.contextmanager

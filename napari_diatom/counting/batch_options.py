@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_diatom.analysis.outlining import check_has_boxes
 from napari_diatom.analysis.pipeline import AnalysisOptions
+from napari_diatom.core.errors import InputError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.counting.image_result import ImageResult
+from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
 from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import LARGEST_DECODE_MB
 from napari_diatom.measurement.counting_protocol import Protocol
+from napari_diatom.models.card import MASK_TASKS
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,54 @@ class Batch:
     resume: bool = False
     overwrite: bool = False
     threads: int = field(default_factory=usable_threads)
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The networks of a run.
+
+    Attributes
+    ----------
+    engine : AnyEngine
+        Finds specimens.
+    namer : Classifier or None
+        Names them.
+    outliner : Outliner or None
+        Outlines them.
+    """
+
+    engine: AnyEngine
+    namer: Classifier | None = None
+    outliner: Outliner | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether taxa are named."""
+        return self.namer is not None
+
+    @property
+    def outlined(self) -> bool:
+        """Whether specimens that were found as boxes are outlined."""
+        return self.outliner is not None
+
+    def check(self, masks: bool) -> None:
+        """Check that the networks go together, and give masks where these are to be written.
+
+        Raises
+        ------
+        InputError
+            When masks are to be written and there are only boxes.
+        ModelError
+            When specimens are to be outlined that have masks already.
+        """
+        card = self.engine.card
+        if self.outlined:
+            check_has_boxes(card)
+        elif masks and card.task not in MASK_TASKS:
+            raise InputError(
+                f"Model {card.name} finds boxes, not masks: have them outlined (--outlines), or choose a model for "
+                "maps or instances (see `napari-diatom models list`)."
+            )
 
 
 @dataclass(frozen=True)

@@ -76,18 +76,19 @@ def export(
         label_tiff.write(path, annotations.detections, *_size(annotations), numbers, annotations.pixel_size_um)
         return
     measured = measure_annotations(annotations) if measured is None else measured
-    named, found = any(annotations.names), annotations.detections
+    named, outlined = any(annotations.names), measured.outlines is not None
     column = table_columns.SPECIMEN_COLUMNS.index("specimen")
     written = table_columns.specimen_rows(
         annotations.image, measured, annotations.origins, model, annotations.names if named else None
     )
     rows = [(*row[:column], str(number), *row[column + 1 :]) for number, row in zip(numbers, written, strict=True)]
     if suffix == ".csv":
-        tables.write_csv(path, table_columns.specimen_columns(named), rows)
+        tables.write_csv(path, table_columns.specimen_columns(named, outlined), rows)
         return
+    found = annotations.detections
     counts = Protocol().counts(by_taxon(found, annotations.names) if named else found)
     result = ImageResult(annotations.image, annotations.image, tuple(rows), counts, {})
-    workbook.write_xlsx(path, rows, tables.count_rows([result]), named)
+    workbook.write_xlsx(path, rows, tables.count_rows([result]), named, outlined)
 
 
 def label_image_overlap(annotations: Annotations, numbers: Sequence[int]) -> Overlap:

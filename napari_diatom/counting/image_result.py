@@ -114,15 +114,15 @@ class ImageResult:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str, named: bool = False) -> Self:
+    def from_json(cls, text: str, named: bool = False, outlined: bool = False) -> Self:
         """Return what :meth:`to_json` wrote.
 
         Parameters
         ----------
         text : str
             Of anybody.
-        named : bool
-            Whether taxa were named.
+        named, outlined : bool
+            Whether taxa were named, and boxes outlined.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class ImageResult:
         """
         data = parse_json(text, "The stored result of an image", "as it was written")
         try:
-            rows = tuple(_row(row, named) for row in _list(data["specimens"]))
+            rows = tuple(_row(row, specimen_columns(named, outlined)) for row in _list(data["specimens"]))
             return cls(
                 image=_text(data["image"]),
                 sample=_text(data["sample"]),
@@ -162,10 +162,10 @@ def _count(value: Any) -> int:
     return value
 
 
-def _row(value: Any, named: bool) -> Row:
+def _row(value: Any, header: Sequence[str]) -> Row:
     """Return a stored row whose cells are what their columns hold."""
     row = tuple(map(_text, _list(value)))
-    for text, column in zip(row, specimen_columns(named), strict=True):
+    for text, column in zip(row, header, strict=True):
         spec = FORMATS[column]
         if spec and text and not (_WHOLE if spec == "d" else _DECIMAL).fullmatch(text):
             raise ValueError

@@ -226,13 +226,13 @@ class ResultsFolder:
         return self._journal / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
 
     def stored(
-        self, part: Path, outputs: Outputs, source: Source, image: SlideImage, named: bool
+        self, part: Path, outputs: Outputs, source: Source, image: SlideImage, named: bool, outlined: bool
     ) -> ImageResult | None:
         """Return the result of an image from an earlier run, if it and its files are there and sound."""
         if not all((self.out / path).exists() for path in outputs.all):
             return None
         try:
-            result = read_part(part, named)
+            result = read_part(part, named, outlined)
         except InputError:
             return None
         facts = (image.name, source.sample, image.sha256(), image.height, image.width)
@@ -327,7 +327,7 @@ class ResultsFolder:
             return False
 
 
-def read_part(part: Path, named: bool) -> ImageResult:
+def read_part(part: Path, named: bool, outlined: bool) -> ImageResult:
     """Return the stored result of an image.
 
     Raises
@@ -335,7 +335,7 @@ def read_part(part: Path, named: bool) -> ImageResult:
     InputError
         When it is not there, or damaged.
     """
-    return ImageResult.from_json(read_text(part, "the stored result of an image"), named)
+    return ImageResult.from_json(read_text(part, "the stored result of an image"), named, outlined)
 
 
 def _is_read_as_before(source: Source, image: SlideImage, facts: Mapping[str, Any]) -> bool:

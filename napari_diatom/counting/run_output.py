@@ -8,19 +8,19 @@ from datetime import datetime
 from pathlib import Path
 
 from napari_diatom.analysis.pipeline import Analysis
-from napari_diatom.core.annotations import Annotations
+from napari_diatom.core.annotations import SHAPES, Annotations
 from napari_diatom.core.taxa import Name
 from napari_diatom.counting import run_record, table_columns, tables
-from napari_diatom.counting.batch_options import Batch, Skipped
+from napari_diatom.counting.batch_options import Batch, Networks, Skipped
 from napari_diatom.counting.export import write_masks
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.overlays import write_overlay
 from napari_diatom.counting.result_names import Source
 from napari_diatom.counting.results_folder import Outputs, ResultsFolder, read_part, result_stem
 from napari_diatom.counting.written_files import MASKS
-from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.measurement.outline_refinement import NO_OUTLINE
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,13 @@ def annotations_of(analysis: Analysis, image: SlideImage, names: Sequence[Name] 
     names : sequence of Name, optional
         Of the specimens at the threshold, where taxa are named.
     """
+    kept = analysis.kept
+    flags, shapes = kept.outline_flags, None
+    if flags is not None:
+        shapes = [SHAPES[0] if flag & NO_OUTLINE else SHAPES[1] for flag in flags.tolist()]
     annotations = Annotations.of(
-        analysis.kept,
+        kept,
+        shapes=shapes,
         origins=analysis.origin,
         image=image.name,
         height=image.height,
@@ -101,7 +106,8 @@ def write_image(
     out, outputs = batch.out, Outputs.of(source, image, batch.overlays, batch.masks)
     found = annotations_of(analysis, image, names)
     result = ImageResult.of(analysis, source.sample, batch.protocol, seconds, image, names)
-    geojson.write(out / outputs.annotations, found, table_columns.measurements(result.specimens, names is not None))
+    measured = table_columns.measurements(result.specimens, names is not None, bool(analysis.outliner))
+    geojson.write(out / outputs.annotations, found, measured)
     if batch.masks:
         write_masks(out / MASKS, result_stem(source, image), found)
     if outputs.overlay:
@@ -112,8 +118,7 @@ def write_image(
 def write_run(
     folder: ResultsFolder,
     batch: Batch,
-    engine: AnyEngine,
-    namer: Classifier | None,
+    networks: Networks,
     counted: CountedImages,
     began: datetime,
     seconds: float,
@@ -125,16 +130,16 @@ def write_run(
     OutputError
         When a file cannot be written.
     """
-    named = namer is not None
+    kinds = networks.named, networks.outlined
     stage = folder.stage()
-    tables.write_tables(stage, lambda: _specimen_rows(counted.parts, named), counted.results, batch.xlsx, named)
+    tables.write_tables(stage, lambda: _specimen_rows(counted.parts, *kinds), counted.results, batch.xlsx, *kinds)
     tables.write_images(stage / tables.IMAGES_CSV, counted.results)
-    record = run_record.record(batch, engine, namer, counted.results, counted.skipped, began, seconds)
+    record = run_record.record(batch, networks, counted.results, counted.skipped, began, seconds)
     tables.write_record(stage / tables.RUN_JSON, record)
     folder.finish(counted.outputs, counted.parts)
 
 
-def _specimen_rows(parts: Sequence[Path], named: bool) -> Iterator[table_columns.Row]:
+def _specimen_rows(parts: Sequence[Path], named: bool, outlined: bool) -> Iterator[table_columns.Row]:
     """Yield the rows of all stored results."""
     for part in parts:
-        yield from read_part(part, named).specimens
+        yield from read_part(part, named, outlined).specimens

@@ -13,9 +13,9 @@ from napari_diatom import __version__
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.core.processor import processor_name
 from napari_diatom.core.text import printable
-from napari_diatom.counting.batch_options import Batch, Skipped
+from napari_diatom.counting.batch_options import Batch, Networks, Skipped
 from napari_diatom.counting.image_result import ImageResult
-from napari_diatom.engines.protocols import AnyEngine, Classifier, MapEngine
+from napari_diatom.engines.protocols import AnyEngine, Classifier, MapEngine, Outliner
 from napari_diatom.models.card import ModelCard, NamingFacts
 
 _PACKAGES: Final = (
@@ -31,8 +31,9 @@ _PACKAGES: Final = (
 )
 
 
-def result_settings(batch: Batch, engine: AnyEngine, namer: Classifier | None) -> dict[str, Any]:
+def result_settings(batch: Batch, networks: Networks) -> dict[str, Any]:
     """Return all that the result of an image depends on, beside the image."""
+    engine = networks.engine
     card = engine.card
     return {
         "napari-diatom": __version__,
@@ -45,7 +46,8 @@ def result_settings(batch: Batch, engine: AnyEngine, namer: Classifier | None) -
         "overlap": batch.options.overlap,
         "counted statuses": list(batch.protocol.counted),
         **_of_maps(batch.options, card),
-        **_of_names(namer),
+        **_of_names(networks.namer),
+        **_of_outlines(networks.outliner),
     }
 
 
@@ -71,6 +73,13 @@ def _of_names(namer: Classifier | None) -> dict[str, Any]:
     return {"namer": card.origin, "namer's weights": card.sha256, **facts}
 
 
+def _of_outlines(outliner: Outliner | None) -> dict[str, Any]:
+    """Return what the outlines of specimens depend on besides."""
+    if outliner is None:
+        return {"outlines": None}
+    return {"outlines": outliner.card.origin, "weights of outlines": outliner.card.sha256}
+
+
 def _naming(card: ModelCard) -> dict[str, Any]:
     """Return what of a namer's card the names depend on, beside its weights."""
     return {"threshold": card.threshold(), **(card.naming or NamingFacts()).model_dump()}
@@ -78,14 +87,14 @@ def _naming(card: ModelCard) -> dict[str, Any]:
 
 def record(
     batch: Batch,
-    engine: AnyEngine,
-    namer: Classifier | None,
+    networks: Networks,
     results: Sequence[ImageResult],
     skipped: Sequence[Skipped],
     began: datetime,
     seconds: float,
 ) -> dict[str, Any]:
     """Return what ``run.json`` says."""
+    engine, namer, outliner = networks.engine, networks.namer, networks.outliner
     return {
         "program": "napari-diatom",
         "version": __version__,
@@ -99,6 +108,7 @@ def record(
         "exit_status": 3 if skipped else 0,
         "model": _identity(engine.card),
         "namer": None if namer is None else _identity(namer.card) | _naming(namer.card),
+        "outliner": None if outliner is None else _identity(outliner.card),
         "device": engine.device,
         "options": _options(batch, engine),
         "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},

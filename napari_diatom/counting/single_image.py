@@ -8,25 +8,21 @@ from pathlib import Path
 
 from napari_diatom.analysis.pipeline import Analysis
 from napari_diatom.core.atomic_files import write_atomically
-from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Names
 from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
-from napari_diatom.counting.batch_options import Batch
+from napari_diatom.counting.batch_options import Batch, Networks
 from napari_diatom.counting.result_names import Source, plan_sources
 from napari_diatom.counting.results_folder import Outputs, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
-from napari_diatom.engines.protocols import AnyEngine, Classifier
 from napari_diatom.images.slide_image import SlideImage
-from napari_diatom.models.card import MASK_TASKS
 
 
 def save(
     batch: Batch,
     image: SlideImage,
     analysis: Analysis,
-    engine: AnyEngine,
-    namer: Classifier | None = None,
+    networks: Networks,
     names: Names | None = None,
     seconds: float = 0.0,
 ) -> None:
@@ -40,8 +36,8 @@ def save(
         The image.
     analysis : Analysis
         What was found in it.
-    engine, namer : AnyEngine, Classifier or None
-        The networks that found and named it.
+    networks : Networks
+        What found, named and outlined it.
     names : Names, optional
         Of the specimens at the threshold, where taxa are named.
     seconds : float
@@ -51,17 +47,18 @@ def save(
     ------
     InputError
         When the folder holds results already and is not to be overwritten, or masks are asked for and there are none.
+    ModelError
+        When the networks do not go together.
     OutputError
         When something cannot be written.
     """
-    if batch.masks and engine.card.task not in MASK_TASKS:
-        raise InputError(f"Model {engine.card.name} finds boxes, not masks: choose one for maps or instances.")
+    networks.check(batch.masks)
     source = _source(image, batch.sample)
     folder = ResultsFolder(batch.out)
     folder.prepare(batch.resume, batch.overwrite)
     try:
         folder.begin([source], batch.overwrite)
-        folder.settle(run_record.result_settings(batch, engine, namer))
+        folder.settle(run_record.result_settings(batch, networks))
         outputs = Outputs.of(source, image, batch.overlays, batch.masks)
         part = folder.part(source, image)
         folder.claim(outputs)
@@ -76,7 +73,7 @@ def save(
     file = None if image.path is None else printable(str(image.path))
     facts = result.facts | {"file": file} | outputs.facts()
     counted = CountedImages([replace(result, specimens=(), facts=facts)], [outputs], [part])
-    write_run(folder, batch, engine, namer, counted, datetime.now(UTC), seconds)
+    write_run(folder, batch, networks, counted, datetime.now(UTC), seconds)
 
 
 def _source(image: SlideImage, sample: str | None) -> Source:

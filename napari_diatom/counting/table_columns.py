@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FORMATS: Final = {
-    each.name: each.format_spec for each in (*columns.SPECIMEN_COLUMNS, *columns.TAXON_COLUMNS, *columns.COUNT_COLUMNS)
+    each.name: each.format_spec
+    for each in (
+        *columns.SPECIMEN_COLUMNS,
+        *columns.TAXON_COLUMNS,
+        *columns.OUTLINE_COLUMNS,
+        *columns.COUNT_COLUMNS,
+    )
 }
 """How each column writes its values."""
 
@@ -29,10 +35,17 @@ _MEASURED: Final = frozenset(each.name for each in (*columns.SPECIMEN_COLUMNS, *
 Row = tuple[str, ...]
 
 
-def specimen_columns(named: bool) -> tuple[str, ...]:
-    """Return the columns of ``specimens.csv``; where taxa were named, their names follow the class."""
-    after = SPECIMEN_COLUMNS.index("class") + 1
-    return (*SPECIMEN_COLUMNS[:after], *(COLUMNS if named else ()), *SPECIMEN_COLUMNS[after:])
+def specimen_columns(named: bool, outlined: bool = False) -> tuple[str, ...]:
+    """Return the columns of ``specimens.csv``.
+
+    Where taxa were named, their names follow the class; where a network outlined the boxes of another, what became of
+    that follows ``cut_by_edge``.
+    """
+    more = {
+        "class": COLUMNS if named else (),
+        "cut_by_edge": columns.names(columns.OUTLINE_COLUMNS) if outlined else (),
+    }
+    return tuple(name for column in SPECIMEN_COLUMNS for name in (column, *more.get(column, ())))
 
 
 def count_columns(named: bool) -> tuple[str, ...]:
@@ -62,7 +75,8 @@ def specimen_rows(
     names : sequence of (Name or None), optional
         What each of them is called; without, the rows lack these columns.
     """
-    header = specimen_columns(names is not None)
+    outlines = measured.outlines
+    header = specimen_columns(names is not None, outlines is not None)
     for i in range(len(measured)):
         name = None if names is None else names[i]
         values: dict[str, Any] = {
@@ -72,6 +86,7 @@ def specimen_rows(
             "status": measured.statuses[i],
             "pixel_size_um": math.nan if measured.pixel_size_um is None else measured.pixel_size_um,
             "cut_by_edge": int(measured.cut_by_edge[i]),
+            "outline": "" if outlines is None else outlines[i],
             "origin": origins[i],
             "model": model,
             **(NO_CELLS if name is None else name.cells()),
@@ -82,36 +97,36 @@ def specimen_rows(
         )
 
 
-def measurements(rows: Iterable[Row], named: bool = False) -> list[dict[str, float]]:
+def measurements(rows: Iterable[Row], named: bool = False, outlined: bool = False) -> list[dict[str, float]]:
     """Return the numbers known of specimens by their columns: sizes, shapes, brightness, confidence in the taxon.
 
     Parameters
     ----------
     rows : iterable of Row
         Rows of ``specimens.csv``; empty cells are left out.
-    named : bool
-        Whether the rows have the columns of taxa.
+    named, outlined : bool
+        Whether the rows have the columns of taxa, and of outlines.
     """
-    header = specimen_columns(named)
+    header = specimen_columns(named, outlined)
     return [
         {name: float(text) for name, text in zip(header, row, strict=True) if name in _MEASURED and text}
         for row in rows
     ]
 
 
-def specimen_frame(rows: Iterable[Row], named: bool = False) -> DataFrame:
+def specimen_frame(rows: Iterable[Row], named: bool = False, outlined: bool = False) -> DataFrame:
     """Return rows of ``specimens.csv`` as a table of pandas, with the same columns and numbers.
 
     Parameters
     ----------
     rows : iterable of Row
         As :func:`specimen_rows` yields them; an empty number is NaN.
-    named : bool
-        Whether the rows have the columns of taxa.
+    named, outlined : bool
+        Whether the rows have the columns of taxa, and of outlines.
     """
     import pandas as pd
 
-    header = specimen_columns(named)
+    header = specimen_columns(named, outlined)
     cells = list(zip(*rows, strict=True)) or [()] * len(header)
     frame: dict[str, Any] = {}
     for column, values in zip(header, cells, strict=True):

@@ -50,6 +50,7 @@ def write_tables(
     results: Sequence[ImageResult],
     xlsx: bool = False,
     named: bool = False,
+    outlined: bool = False,
 ) -> None:
     """Write ``specimens.csv`` and ``counts.csv``, and both as sheets of ``tables.xlsx`` when asked for.
 
@@ -63,18 +64,18 @@ def write_tables(
         What was counted; their own rows of specimens are not used.
     xlsx : bool
         Whether to write the XLSX file too.
-    named : bool
-        Whether taxa were named.
+    named, outlined : bool
+        Whether taxa were named, and boxes outlined.
 
     Raises
     ------
     OutputError
         When a file cannot be written; each is written whole or not at all.
     """
-    write_csv(folder / SPECIMENS_CSV, specimen_columns(named), specimens())
+    write_csv(folder / SPECIMENS_CSV, specimen_columns(named, outlined), specimens())
     write_csv(folder / COUNTS_CSV, count_columns(named), count_rows(results))
     if xlsx:
-        write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results), named)
+        write_xlsx(folder / TABLES_XLSX, specimens(), count_rows(results), named, outlined)
 
 
 def write_images(path: Path, results: Sequence[ImageResult]) -> None:

@@ -18,7 +18,9 @@ _THE_DAY: Final = datetime(1980, 1, 1)
 """The date within XLSX files, the first that a zip file can hold: the same tables are the same bytes on any day."""
 
 
-def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], named: bool = False) -> None:
+def write_xlsx(
+    path: Path, specimens: Iterable[Row], counts: Iterable[Row], named: bool = False, outlined: bool = False
+) -> None:
     """Write both tables as the sheets of one XLSX file, numbers as numbers, whole or not at all.
 
     Parameters
@@ -27,8 +29,8 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], name
         The file.
     specimens, counts : iterable of Row
         Rows of ``specimens.csv`` and of ``counts.csv``.
-    named : bool
-        Whether taxa were named.
+    named, outlined : bool
+        Whether taxa were named, and boxes outlined.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def write_xlsx(path: Path, specimens: Iterable[Row], counts: Iterable[Row], name
     content = io.BytesIO()
     try:
         for title, columns, rows in (
-            ("specimens", specimen_columns(named), specimens),
+            ("specimens", specimen_columns(named, outlined), specimens),
             ("counts", count_columns(named), counts),
         ):
             sheet = book.create_sheet(title)

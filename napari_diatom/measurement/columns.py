@@ -190,6 +190,17 @@ TAXON_COLUMNS: Final[tuple[Column, ...]] = (
 )
 """Those that follow ``class`` where taxa were named."""
 
+OUTLINE_COLUMNS: Final[tuple[Column, ...]] = (
+    _told(
+        "outline",
+        "`agrees` if the outline and the box that the detector found agree: length, width and centre are then those of "
+        "the outline; `contradicts box` if much of the outline lies outside the box, or it has several large parts, or "
+        "is much smaller: length, width and centre are those of the detector's box, and the outline is doubtful; "
+        "`not found` if there is only the box; empty for specimens drawn or changed by a person",
+    ),
+)
+"""Those that follow ``cut_by_edge`` where a network has outlined the specimens in the boxes of another."""
+
 COUNT_COLUMNS: Final[tuple[Column, ...]] = (
     _told("sample", "sample that the image belongs to"),
     _told("image", "name of the image"),
@@ -202,7 +213,7 @@ COUNT_COLUMNS: Final[tuple[Column, ...]] = (
 _IN_UM: Final = {f"{name}_px": f"{name}_um" for name in _LENGTHS} | {"area_px": "area_um2"}
 SIZES_PX: Final = tuple(_IN_UM)
 """Names of the columns of sizes in pixels, each of which has a column in µm or µm²."""
-_BY_NAME: Final = {column.name: column for column in (*SPECIMEN_COLUMNS, *TAXON_COLUMNS)}
+_BY_NAME: Final = {column.name: column for column in (*SPECIMEN_COLUMNS, *TAXON_COLUMNS, *OUTLINE_COLUMNS)}
 
 
 def column(name: str) -> Column:
@@ -262,5 +273,5 @@ def markdown_table(columns: Sequence[Column]) -> str:
 
 
 if __name__ == "__main__":
-    for group in (SPECIMEN_COLUMNS, TAXON_COLUMNS, COUNT_COLUMNS):
+    for group in (SPECIMEN_COLUMNS, TAXON_COLUMNS, OUTLINE_COLUMNS, COUNT_COLUMNS):
         print(markdown_table(group), end="\n\n")

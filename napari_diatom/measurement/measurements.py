@@ -15,6 +15,7 @@ from napari_diatom.images.pixel_size import validate_pixel_size
 from napari_diatom.measurement.columns import SIZES_PX, sizes_in_um
 from napari_diatom.measurement.intensity import UNKNOWN, IntensitySource, brightness
 from napari_diatom.measurement.morphometry import SHAPE_NAMES, measure_shape
+from napari_diatom.measurement.outline_refinement import NO_OUTLINE, outline_verdicts
 
 if TYPE_CHECKING:
     from napari_diatom.core.annotations import Annotations
@@ -58,6 +59,9 @@ class Measurements:
     intensity_mean, intensity_sd, intensity_sd_inner : ndarray of float
         Of the pixels inside, see :class:`~napari_diatom.measurement.intensity.Brightness`; NaN where no image was
         given.
+    outlines : tuple of str, or None
+        Where a network has outlined the specimens, whether each outline agrees with its box, see
+        :func:`~napari_diatom.measurement.outline_refinement.outline_verdicts`; empty for those that a person drew.
     """
 
     class_names: tuple[str, ...]
@@ -97,6 +101,7 @@ class Measurements:
     intensity_mean: NDArray[np.float64]
     intensity_sd: NDArray[np.float64]
     intensity_sd_inner: NDArray[np.float64]
+    outlines: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -113,12 +118,15 @@ class Measurements:
         return replace(self, **chosen)
 
     def with_rows(self, rows: NDArray[np.intp], others: Self) -> Self:
-        """Return these with the measurements of some specimens, by their indices, exchanged for others."""
+        """Return these with the measurements of some specimens, by their indices, exchanged for others.
+
+        What no network has outlined has an empty text among outlines.
+        """
         changed: dict[str, Any] = {}
         for item in fields(self):
             values, new = getattr(self, item.name), getattr(others, item.name)
             if isinstance(values, tuple):
-                exchanged = dict(zip(rows.tolist(), new, strict=True))
+                exchanged = dict(zip(rows.tolist(), ("",) * len(rows) if new is None else new, strict=True))
                 changed[item.name] = tuple(exchanged.get(i, value) for i, value in enumerate(values))
             elif isinstance(values, np.ndarray):
                 changed[item.name] = values.copy()
@@ -160,6 +168,10 @@ def measure(
         When the pixel size cannot be right, or the image cannot be read.
     """
     masks: Sequence[CroppedMask | None] = detections.masks or (None,) * len(detections)
+    flags = detections.outline_flags
+    if flags is not None:
+        # Where no outline was found, the mask is only the box.
+        masks = [None if flag & NO_OUTLINE else mask for mask, flag in zip(masks, flags.tolist(), strict=True)]
     return _measure(detections, masks, pixel_size_um, image)
 
 
@@ -232,4 +244,5 @@ def _measure(
         intensity_mean=np.array([item.mean for item in lit], dtype=np.float64),
         intensity_sd=np.array([item.sd for item in lit], dtype=np.float64),
         intensity_sd_inner=np.array([item.sd_inner for item in lit], dtype=np.float64),
+        outlines=None if detections.outline_flags is None else outline_verdicts(detections.outline_flags),
     )

@@ -27,6 +27,12 @@ LARGE_PART: Final = 0.25
 """Share of the largest part's area from which another part is large."""
 LEAST_EXTENT: Final = 0.5
 """Share of the box's length, and of its width, that the outline covers at least."""
+AGREES: Final = "agrees"
+"""In tables: the box is that of the outline."""
+CONTRADICTS: Final = "contradicts box"
+"""In tables: the box is that of the detector."""
+NOT_FOUND: Final = "not found"
+"""In tables: there is a box only."""
 _SLACK: Final = 2.0
 """Pixels by which the outlines of tiny specimens may be off: they never contradict their boxes."""
 
@@ -85,6 +91,11 @@ def contradictions(box: ArrayLike, mask: CroppedMask, height: int, width: int) -
     if (np.ptp(within, axis=0) + 1 + _SLACK < LEAST_EXTENT * wanted).any():
         flags |= TOO_SMALL
     return flags
+
+
+def outline_verdicts(flags: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Return in words whether N outlines agree with their boxes, as the tables of specimens say it."""
+    return tuple(NOT_FOUND if flag & NO_OUTLINE else CONTRADICTS if flag else AGREES for flag in flags.tolist())
 
 
 def refined_box(box: ArrayLike, mask: CroppedMask, flag: int) -> NDArray[np.float64]:

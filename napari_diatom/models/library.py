@@ -17,11 +17,13 @@ from platformdirs import user_cache_dir, user_data_dir
 from napari_diatom.core.archives import chunks, opened_zip, regular
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, OUTLINING_TASK, WEIGHTS_FILE, ModelCard
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 ARCHIVE_SUFFIX: Final = ".diatom-model"
 DEFAULT: Final = "diatom-obb"
+OUTLINER: Final = "diatom-outline"
+"""The model that outlines specimens where none is named."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,38 @@ def resolve_model(name_or_path: str | Path) -> ModelFolder:
     close = get_close_matches(str(name_or_path), names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise ModelError(f"There is no model {str(name_or_path)!r}.{hint} Known models: {', '.join(names) or 'none'}.")
+
+
+def outliners() -> list[ModelFolder]:
+    """Return the bundled and the user's models that outline specimens, the default one first."""
+    found = [model for model in available() if model.card.task == OUTLINING_TASK]
+    return sorted(found, key=lambda model: model.card.name != OUTLINER)
+
+
+def resolve_outliner(name_or_path: str | Path) -> ModelFolder:
+    """Return a model that outlines specimens, as :func:`resolve_model` does.
+
+    Raises
+    ------
+    ModelError
+        When there is none, or it is for another task; the known ones are named, or where to get one.
+    """
+    known = outliners()
+    if name_or_path == OUTLINER and OUTLINER not in {model.card.name for model in known}:
+        names = ", ".join(model.card.name for model in known)
+        todo = (
+            f"name one of these: {names}"
+            if names
+            else "install one with `napari-diatom models import FILE`, or name the folder of one"
+        )
+        raise ModelError(f"The model {OUTLINER}, which outlines specimens, is not installed: {todo}.")
+    model = resolve_model(name_or_path)
+    if model.card.task != OUTLINING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and does not outline specimens in boxes: choose a "
+            f"model for {OUTLINING_TASK} (see `napari-diatom models list`)."
+        )
+    return model
 
 
 def _unpack(path: Path) -> ModelFolder:

@@ -43,6 +43,7 @@ INTENSITY: Final = columns.column("intensity_mean").name
 INTENSITY_SD: Final = columns.column("intensity_sd").name
 CUT: Final = columns.column("cut_by_edge").name
 ORIGIN: Final = columns.column("origin").name
+OUTLINE: Final = columns.column("outline").name
 
 SIZES: Final = (LENGTH_PX, WIDTH_PX, AREA_PX, LENGTH_UM, WIDTH_UM, AREA_UM2, RATIO, ANGLE)
 
@@ -280,7 +281,7 @@ def to_features(
     pixel_size_um: float | None,
     measured: Measurements | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Return the features of specimens, one array of length N per name in :data:`FEATURES`.
+    """Return the features of specimens, an array of length N for each of :data:`FEATURES`, :data:`OUTLINE` if known.
 
     Parameters
     ----------
@@ -302,6 +303,7 @@ def to_features(
         STATUS: _strings(measured.statuses),
         **{name: getattr(measured, name) for name in (SCORE, *SIZES, *SHAPES, CUT)},
         ORIGIN: _strings([origins] * len(detections) if isinstance(origins, str) else origins),
+        **({} if measured.outlines is None else {OUTLINE: _strings(measured.outlines)}),
     }
 
 

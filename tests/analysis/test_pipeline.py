@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from helpers.fakes import BlobEngine, ShadeEngine, card, map_card, slide
+from helpers.fakes import BlobEngine, BrightOutliner, LooseEngine, ShadeEngine, card, map_card, slide
 from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions, analyse, plan_map_scales, plan_scales
-from napari_diatom.core.errors import InputError, Stopped
+from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array, open_images
 from napari_diatom.tiling.instance_splitting import SplitOptions
@@ -46,6 +46,40 @@ def test_a_new_run_gives_what_the_slider_gives(threshold):
     moved = found().detections.above(threshold)
     again = found(threshold=threshold).kept
     np.testing.assert_array_equal(moved.boxes, again.boxes)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.7, 0.9])
+def test_outlines_do_not_depend_on_the_threshold_and_no_specimen_comes_or_goes_by_them(threshold):
+    def outlined(outliner, **options):
+        options = AnalysisOptions(measure=True, **options)
+        return analyse(from_array(slide(), "field", 0.1), LooseEngine(), options, outliner=outliner)
+
+    moved = outlined(BrightOutliner())
+    again = outlined(BrightOutliner(), threshold=threshold, kept_only=True)
+    rows = np.flatnonzero(moved.detections.scores >= np.float32(threshold))
+    assert len(again.detections) == len(rows) > 0
+    np.testing.assert_array_equal(moved.detections.boxes[rows], again.detections.boxes)
+    np.testing.assert_array_equal(moved.measured[rows].area_px, again.measured.area_px)
+    assert moved.measured[rows].outlines == again.measured.outlines
+    assert again.outliner == "diatom-outline 1.0"
+    boxes = outlined(None, threshold=threshold)
+    np.testing.assert_array_equal(boxes.kept.scores, again.kept.scores)
+    assert boxes.outliner == ""
+
+
+def test_outlining_heeds_a_stop_and_is_refused_for_maps():
+    stop = threading.Event()
+
+    def report(progress: Progress) -> None:
+        if (progress.stage, progress.done) == ("outlines", 2):
+            stop.set()
+
+    outliner, field = BrightOutliner(), from_array(slide(), "field", 0.1)
+    with pytest.raises(Stopped):
+        analyse(field, LooseEngine(), monitor=ProgressMonitor(report, stop.is_set), outliner=outliner)
+    assert outliner.outlined == 2
+    with pytest.raises(ModelError, match="outlines of its own"):
+        analyse(field, ShadeEngine(), outliner=outliner)
 
 
 def test_facts():

@@ -80,6 +80,36 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
     assert reports[-1].done == reports[-1].total > 0
 
 
+def test_the_child_outlines_what_this_process_outlines(model, tmp_path):
+    import torch
+
+    from napari_diatom.engines import load, load_outliner, outline_net
+    from napari_diatom.engines.model_writer import write_model
+    from napari_diatom.images.slide_image import from_array
+    from napari_diatom.models import library
+
+    torch.manual_seed(0)
+    facts = {"task": "outlines", "engine": "outline", "architecture": "outline/resnet18/32", "classes": ("diatom",)}
+    network = outline_net.build(facts["architecture"])
+    outlining = write_model(tmp_path / "outlining", network, name="own", version="3", tile_size=320, **facts)
+    options = AnalysisOptions(threshold=0.9, pixel_size_um=0.1, measure=True)
+    reports = []
+    job = Job("a", pixels(), model, rgb=True, device="cpu", options=options, outliner=outlining.folder)
+    there = worker_process.analyse(job, ProgressMonitor(reports.append))
+    networks = load(library.resolve_model(model), "cpu"), load_outliner(outlining, "cpu")
+    here = analyse_here(from_array(pixels(), "a", rgb=True), networks[0], options, outliner=networks[1])
+    assert there.outliner == "own 3"
+    # The candidates below the threshold too: it may be moved.
+    assert len(there.detections) > len(there.kept)
+    assert len(there.detections.masks) == len(there.detections) == reports[-1].total
+    assert reports[-1].stage == "outlines"
+    np.testing.assert_array_equal(there.detections.outline_flags, here.detections.outline_flags)
+    np.testing.assert_array_equal(there.detections.boxes, here.detections.boxes)
+    assert there.measured.outlines == here.measured.outlines
+    # The next job of the same child outlines nothing.
+    assert worker_process.analyse(Job("a", pixels(), model, rgb=True, device="cpu"), UNWATCHED).outliner == ""
+
+
 def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeypatch):
     import torch
 

@@ -17,7 +17,7 @@ from napari_diatom.cli import app as cli
 TABLES = ("specimens.csv", "counts.csv", "images.csv")
 
 
-def count(*arguments: object, engine: object | None = None) -> int:
+def count(*arguments: object, engine: object | None = None, outliner: object | None = None) -> int:
     """Run ``napari-diatom count`` and return its exit code."""
     given = [str(argument) for argument in arguments]
     if "--model" not in given:
@@ -25,6 +25,8 @@ def count(*arguments: object, engine: object | None = None) -> int:
         given += ["--model", str(model_folder(out.parent / "model"))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "load", lambda model, device, threads=None: engine or BlobEngine())
+        if outliner is not None:
+            patch.setattr(engines, "load_outliner", lambda model, device, threads=None: outliner)
         return cli.main(["count", *given])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core import geometry
-from napari_diatom.core.detections import Detections
+from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.core.progress import UNWATCHED, Progress
 from napari_diatom.core.taxa import Names
+from napari_diatom.measurement.outline_refinement import BoxOutlines, contradictions
 from napari_diatom.models.architecture_names import EXAMPLES
 from napari_diatom.models.card import ModelCard
 from napari_diatom.models.library import ModelFolder
@@ -135,6 +136,53 @@ class ShadeEngine:
         # What an edge does to a network: here specimens are lost near it.
         shares[:, near] = np.float32([0.98, 0.01, 0.01])[:, None]
         return shares
+
+
+class LooseEngine(BlobEngine):
+    """Finds boxes that are larger than the specimens, as detectors do, in one tile."""
+
+    def __init__(self) -> None:
+        super().__init__(card(tile_size=640))
+
+    def blobs(self, pixels):
+        found = super().blobs(pixels)
+        found.boxes[:, 2:4] += 4
+        return found
+
+
+def outliner_card(**changes: object) -> ModelCard:
+    entries = {"task": "outlines", "engine": "outline", "name": "diatom-outline", "classes": ("diatom",)}
+    return card().model_copy(update=entries | {"architecture": EXAMPLES["outline"]} | changes)
+
+
+class BrightOutliner:
+    """Takes what is bright in a box for the specimen's outline; ``doubtful`` ones get half of it, ``unseen`` none."""
+
+    device = "cpu"
+
+    def __init__(self, card: ModelCard | None = None, doubtful: Sequence[int] = (), unseen: Sequence[int] = ()) -> None:
+        self.card = card or outliner_card()
+        self.doubtful, self.unseen = doubtful, unseen
+        self.outlined = 0
+
+    def outlines(self, image, boxes, monitor=UNWATCHED) -> BoxOutlines:
+        masks, flags = [], []
+        for k, box in enumerate(geometry.canonical(boxes)):
+            monitor.report(Progress("outlines", k, len(boxes)))
+            monitor.check()
+            self.outlined += 1
+            masks.append(self._mask(image, box, k))
+            flags.append(contradictions(box, masks[-1], image.height, image.width))
+        monitor.report(Progress("outlines", len(boxes), len(boxes)))
+        return BoxOutlines(tuple(masks), np.array(flags, np.uint8))
+
+    def _mask(self, image, box, k: int) -> CroppedMask:
+        x0, y0, x1, y1 = np.rint(geometry.bounds([box])[0]).astype(int)
+        x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), min(x1 + 2, image.width), min(y1 + 2, image.height)
+        bright = image.read(x0, y0, x1, y1, 1.0)[..., 0] > 20
+        if k in self.doubtful:
+            bright &= (np.arange(y0, y1)[:, None] + 0.5 < box[1]) & (np.arange(x0, x1) + 0.5 < box[0])
+        return CroppedMask(bright & (k not in self.unseen), int(x0), int(y0)).trimmed()
 
 
 FLORA = ("Cyclotella ocellata", "Nitzschia dissipata", "Nitzschia palea")

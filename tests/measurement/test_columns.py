@@ -12,7 +12,7 @@ from napari_diatom.counting import tables
 from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import project_layer, shapes_layer
 
-GROUPS = (columns.SPECIMEN_COLUMNS, columns.TAXON_COLUMNS, columns.COUNT_COLUMNS)
+GROUPS = (columns.SPECIMEN_COLUMNS, columns.TAXON_COLUMNS, columns.OUTLINE_COLUMNS, columns.COUNT_COLUMNS)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "columns.md"
 
 
@@ -33,7 +33,7 @@ def test_every_column_of_the_tables_has_its_name_once_and_says_what_it_means() -
 
 
 def test_features_of_layers_are_columns_of_the_tables() -> None:
-    known = {*tables.specimen_columns(True), project_layer.ID}
+    known = {*tables.specimen_columns(True, outlined=True), project_layer.ID}
     assert known >= {*shapes_layer.FEATURES, *project_layer.FEATURES}
 
 

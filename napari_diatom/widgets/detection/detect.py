@@ -1,15 +1,19 @@
-"""The dock widget *Detect diatoms*: rotated or upright boxes by YOLO."""
+"""The dock widget *Detect diatoms*: rotated or upright boxes by YOLO, and outlines in them."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from qtpy.QtWidgets import QButtonGroup, QFormLayout, QHBoxLayout, QRadioButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_diatom.models.card import Task
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.detection.outline_row import OutlineRow
 from napari_diatom.widgets.detection.run_widget import RunWidget
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Rotated", "boxes": "Upright"}
 
@@ -36,6 +40,15 @@ class DetectWidget(RunWidget):
         super()._add_model_rows(form)
         self._models.chosen.connect(self._follow_model)
         self._follow_model()
+
+    def _add_option_rows(self, form: QFormLayout) -> None:
+        """Add the choice of outlines."""
+        self._outlines = OutlineRow()
+        form.addRow("", self._outlines)
+
+    def _outliner(self) -> Path | None:
+        """Return the folder of the model that outlines the boxes, None if they stay boxes."""
+        return self._outlines.folder()
 
     def _follow_model(self) -> None:
         """Select rotated or upright boxes to match the model."""

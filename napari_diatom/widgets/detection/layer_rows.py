@@ -169,6 +169,9 @@ class LayerRows:
         """Add specimens with their features."""
         new = pd.DataFrame(features)
         table = pd.concat([self._layer.features, new], ignore_index=True) if len(self._layer.data) else new
+        if shapes_layer.OUTLINE in table:
+            # What was drawn by hand before has none.
+            table[shapes_layer.OUTLINE] = table[shapes_layer.OUTLINE].fillna("")
         with self.own():
             self._layer.add(
                 list(shapes),
@@ -239,6 +242,9 @@ class LayerRows:
         else:
             origins = shapes_layer.origins_of(table.iloc[rows], len(rows))
         features = shapes_layer.to_features(found, self.taken[rows], origins, self.facts.pixel_size_um)
+        if shapes_layer.OUTLINE in table:
+            verdicts = table[shapes_layer.OUTLINE].to_numpy(dtype=object)[rows]
+            features[shapes_layer.OUTLINE] = np.full_like(verdicts, "") if by_person else verdicts
         if len(rows) == len(table):
             self.set_features(pd.DataFrame(features))
             return

@@ -22,7 +22,7 @@ from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing, is_
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
-from napari_diatom.widgets.detection.specimen_layer import empty_layer, layer_metadata
+from napari_diatom.widgets.detection.specimen_layer import annotated_shapes, empty_layer, layer_metadata
 from napari_diatom.widgets.detection.taxon_names import TaxonNames
 from napari_diatom.widgets.detection.threshold_filter import ThresholdFilter
 
@@ -144,6 +144,7 @@ class ResultLayer(QObject):
         found = self._rows.detections(order.tolist())
         annotations = Annotations.of(
             found,
+            shapes=annotated_shapes(features, found),
             origins=shapes_layer.origins_of(features, len(found)),
             reviewed=[number in self._touched for number in numbers[order].tolist()],
             image=self.facts.image,

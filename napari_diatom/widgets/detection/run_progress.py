@@ -17,7 +17,7 @@ from napari_diatom.widgets.common.worker import ReportingWorker
 
 _BREATH_MS: Final = 30
 """Time for the viewer to draw between two steps."""
-_UNITS: Final = {"tiles": "Tile", "names": "Specimen"}
+_UNITS: Final = {"tiles": "Tile", "outlines": "Outline", "names": "Specimen"}
 """The unit of each stage of a run."""
 
 

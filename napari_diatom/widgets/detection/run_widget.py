@@ -9,10 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from napari.layers import Image
-from napari.qt.threading import create_worker
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
-from superqt.utils import signals_blocked
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.analysis.pipeline import AnalysisOptions
@@ -22,7 +20,6 @@ from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
-from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.image_layers import (
     choice_of,
     layer_image_name,
@@ -34,11 +31,13 @@ from napari_diatom.widgets.common.image_layers import (
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.detection.device_chooser import DeviceChooser
 from napari_diatom.widgets.detection.form_state import NamingForm, RunForm
 from napari_diatom.widgets.detection.image_chooser import ImageChooser
 from napari_diatom.widgets.detection.image_pixel_size import ImagePixelSize
 from napari_diatom.widgets.detection.map_layers import MapLayers
 from napari_diatom.widgets.detection.model_chooser import ModelChooser
+from napari_diatom.widgets.detection.outline_row import outline_remark
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.results_panel import ResultsPanel
 from napari_diatom.widgets.detection.run_progress import RunProgress, quit_all
@@ -106,24 +105,21 @@ class RunWidget(QWidget):
         self._viewer = napari_viewer
         self._analyse = analyse or worker_process.analyse
         self._name_taxa = name_taxa or worker_process.name
-        self._list_devices = list_devices or worker_process.devices
         self.shared = Shared.of(napari_viewer)
         self.panel = ResultsPanel(napari_viewer)
         self.progress = RunProgress(self)
         self._images = ImageChooser(napari_viewer)
         self._models = ModelChooser(self.TASKS)
-        self._devices = named(QComboBox(), "device")
+        self._devices = DeviceChooser(list_devices or worker_process.devices)
         self._pixel_size = ImagePixelSize(self, napari_viewer, self.shared, self._images, self.panel, presets)
         self._run_button = named(QPushButton(self.VERB), "run")
         self.shown = ShownResult(self, napari_viewer, self.shared, self._images, self.panel, self.progress)
         self._maps = MapLayers(napari_viewer)
         self._attached = False
         self._build()
-        self._fill_devices(("auto", "cpu"))
         self._connect()
         self._attach()
         self.shown.choose_newest()
-        QTimer.singleShot(0, self._look_for_devices)
 
     def value(self) -> RunForm:
         """Return the form."""
@@ -132,7 +128,7 @@ class RunWidget(QWidget):
             image=None if image is None else choice_of(image, self._viewer),
             model=None if model is None else model.card.name,
             pixel_size_um=self._pixel_size.value(),
-            device=self._devices.currentData() or "auto",
+            device=self._devices.device(),
             running=self.progress.running,
         )
 
@@ -170,6 +166,7 @@ class RunWidget(QWidget):
             pixel_size_um=form.pixel_size_um,
             device=form.device,
             options=self._options(),
+            outliner=self._outliner(),
         )
         started = time.monotonic()
         self.progress.start(lambda analysis: self._on_result(analysis, image, plane, started), self._analyse, job)
@@ -203,7 +200,7 @@ class RunWidget(QWidget):
             model=classifier.folder,
             plane=result.facts.plane,
             rgb=image.rgb,
-            device=self._devices.currentData() or "auto",
+            device=self._devices.device(),
         )
         started = time.monotonic()
         numbers, found = result.to_be_named()
@@ -236,6 +233,10 @@ class RunWidget(QWidget):
     def _options(self) -> AnalysisOptions:
         """Return the options of the analysis."""
         return AnalysisOptions(measure=True)
+
+    def _outliner(self) -> Path | None:
+        """Return the folder of a model that outlines what is found as boxes. There is none here."""
+        return None
 
     def _show_maps(self, analysis: Analysis, layer: Image, result: ResultLayer) -> None:
         """Show maps beside the boxes. There are none here."""
@@ -313,19 +314,6 @@ class RunWidget(QWidget):
         self.shown.show_of(image)
         self._refresh()
 
-    def _look_for_devices(self) -> None:
-        worker = create_worker(self._list_devices, _ignore_errors=True)
-        worker.returned.connect(self._fill_devices)
-        worker.start()
-
-    def _fill_devices(self, devices: tuple[str, ...]) -> None:
-        chosen = self._devices.currentData()
-        with signals_blocked(self._devices):
-            self._devices.clear()
-            for device in devices:
-                self._devices.addItem(DEVICE_TITLES.get(device, device), device)
-            self._devices.setCurrentIndex(max(self._devices.findData(chosen), 0))
-
     def _refresh(self, *_: object) -> None:
         """Enable the buttons, or show in their tooltips why they are disabled."""
         problem, running = self.value().validation_error(), self.progress.running
@@ -381,7 +369,7 @@ class RunWidget(QWidget):
             result.layer.mode = "select"
             result.set_threshold(analysis.threshold, at_once=False)
             self.shown.choose(result)
-            self.progress.say(f"{many(n, 'specimen')} in {seconds:.1f} s.")
+            self.progress.say(f"{many(n, 'specimen')} in {seconds:.1f} s.{outline_remark(analysis.kept)}")
 
         # Garbage collection in a large program takes a tenth of a second, too long for the middle of drawing.
         self.progress.show_in_steps([gc.collect, add, partial(self._show_maps, analysis, image, result), show])

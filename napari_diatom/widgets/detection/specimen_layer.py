@@ -8,7 +8,9 @@ import numpy as np
 from napari.layers import Shapes
 from numpy.typing import NDArray
 
+from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.detections import Detections
+from napari_diatom.measurement.outline_refinement import NOT_FOUND
 from napari_diatom.napari_layers import labels_layer, shapes_layer
 from napari_diatom.widgets.common.image_layers import belongs, layer_placement
 
@@ -56,6 +58,16 @@ def layer_metadata(facts: ResultFacts, candidates: Detections) -> dict[str, Any]
         return facts.to_metadata()
     drawn = labels_layer.draw_polygons(candidates, np.arange(len(candidates)) + 1, facts.plane)
     return facts.to_metadata() | labels_layer.to_metadata(drawn)
+
+
+def annotated_shapes(features: Any, found: Detections) -> list[str] | None:
+    """Return the kind of each of N specimens in files: one whose box was not outlined stays a rectangle.
+
+    None where no network has outlined boxes.
+    """
+    if found.masks is None or shapes_layer.OUTLINE not in features:
+        return None
+    return [SHAPES[0] if verdict == NOT_FOUND else SHAPES[1] for verdict in features[shapes_layer.OUTLINE]]
 
 
 def numbers_in(features: Any) -> NDArray[np.int64]:

@@ -56,6 +56,9 @@ _TAIL: Final = (
 )
 
 
+_OUTLINE: Final = _Column(shapes_layer.OUTLINE, "Outline", 110, "Whether the outline agrees with the detector's box")
+
+
 class SpecimenModel(QAbstractTableModel):
     """The features of specimens as a Qt table. Class, taxon and status can be edited."""
 
@@ -74,6 +77,8 @@ class SpecimenModel(QAbstractTableModel):
         """Show the features of a layer, with sizes in µm or in pixels, and with taxa if there are any."""
         self.beginResetModel()
         self._columns = (*_HEAD, *(_TAXA if taxa else ()), *(_SIZES_UM if in_um else _SIZES_PX), *_TAIL)
+        if _OUTLINE.feature in features:
+            self._columns = (*self._columns, _OUTLINE)
         self._classes, self._taxa = tuple(classes), tuple(taxa)
         known = shapes_layer.SPECIMEN in features
         self._cells = [features[column.feature].tolist() for column in self._columns] if known else []
