@@ -76,6 +76,7 @@ NETWORKS = {
     "boxes": ("yolo", "yolo11n"),
     "semantic": ("deeplab", "deeplabv3plus/resnet18/64"),
     "instances": ("maskrcnn", "maskrcnn/resnet18/64"),
+    "outlines": ("outline", "outline/resnet18/32"),
 }
 
 
