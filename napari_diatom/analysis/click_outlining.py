@@ -34,8 +34,12 @@ LEAST_SCORE: Final = 0.1
 """Score of a specimen that a person has pointed at; that is more than the detector knows."""
 AS_SURE: Final = 0.5
 """Share of the best score from which a smaller specimen under the click goes before a larger one."""
+MOST_OUTLINED: Final = 3
+"""Specimens that a click may be meant for, which are outlined to see which of them lies there."""
 SLACK: Final = 2.0
-"""Pixels by which a click may miss a box."""
+"""Pixels by which a click may miss a box, or an outline."""
+BETWEEN: Final = 1.4
+"""Times the scales of the crops, at which the detector looks once more where it has seen nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +96,27 @@ def specimen_at(
     """
     if not (0 <= x < image.width and 0 <= y < image.height):
         return None
-    found = _under(_seen_round(image, x, y, detector, monitor), x, y)
-    if found is None:
+    scales = crop_scales(image.height, image.width, image.pixel_size_um, detector.card.pixel_size_um)
+    found = _under(_seen_round(image, x, y, scales, detector, monitor), x, y)
+    if not len(found):
+        between = tuple(BETWEEN * scale for scale in scales)
+        found = _under(_seen_round(image, x, y, between, detector, monitor), x, y)
+    if not len(found):
         return None
-    box, score = found
     monitor.check()
-    outlines = outliner.outlines(image, box[None], monitor)
-    mask, flag = outlines.masks[0], int(outlines.flags[0])
-    return ClickedSpecimen(refined_box(box, mask, flag), None if flag else mask, flag, score)
+    boxes = found.boxes.astype(np.float64)
+    outlines = outliner.outlines(image, boxes, monitor)
+    flags = outlines.flags.tolist()
+    agreeing = (k for k, mask in enumerate(outlines.masks) if not flags[k] and _covers(mask, x, y))
+    # A box may hold the point, as those of needles that cross do, and the specimen not.
+    chosen = next(agreeing, 0)
+    mask, flag, score = outlines.masks[chosen], flags[chosen], float(found.scores[chosen])
+    if not flag:
+        # Along the box of its outline, a specimen fills the picture as those do that the network learnt from.
+        again = outliner.outlines(image, refined_box(boxes[chosen], mask, 0)[None], monitor)
+        if not again.flags[0] and _covers(again.masks[0], x, y):
+            mask = again.masks[0]
+    return ClickedSpecimen(refined_box(boxes[chosen], mask, flag), None if flag else mask, flag, score)
 
 
 def crop_scales(height: int, width: int, image_um: float | None, model_um: float | None) -> tuple[float, ...]:
@@ -117,9 +134,10 @@ def crop_scales(height: int, width: int, image_um: float | None, model_um: float
     return halved_scales(max(height, width), CROP, MOST_SCALES)
 
 
-def _seen_round(image: SlideImage, x: float, y: float, detector: Engine, monitor: ProgressMonitor) -> Detections:
+def _seen_round(
+    image: SlideImage, x: float, y: float, scales: tuple[float, ...], detector: Engine, monitor: ProgressMonitor
+) -> Detections:
     """Return the specimens round a point that lie whole in a crop, with scores that all scales have a say in."""
-    scales = crop_scales(image.height, image.width, image.pixel_size_um, detector.card.pixel_size_um)
     windows = [_crop(image, x, y, scale) for scale in scales]
 
     def crops() -> Iterator[Tile]:
@@ -157,15 +175,25 @@ def _crop(image: SlideImage, x: float, y: float, scale: float) -> Window:
     return Window(x0, y0, x1, y1)
 
 
-def _under(found: Detections, x: float, y: float) -> tuple[NDArray[np.float64], float] | None:
-    """Return box and score of the specimen under a point: the smallest of those about as sure as the surest."""
+def _under(found: Detections, x: float, y: float) -> Detections:
+    """Return the specimens whose boxes hold a point, a few at most: of the sure ones the smallest first."""
     boxes = found.boxes.astype(np.float64)
     cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
     dx, dy = x - boxes[:, 0], y - boxes[:, 1]
     along, across = np.abs(cos * dx + sin * dy), np.abs(cos * dy - sin * dx)
     here = np.flatnonzero((along <= boxes[:, 2] / 2 + SLACK) & (across <= boxes[:, 3] / 2 + SLACK))
     if not len(here):
-        return None
-    sure = here[found.scores[here] >= AS_SURE * found.scores[here].max()]
-    best = sure[np.argmin(geometry.box_areas(boxes[sure]))]
-    return boxes[best], float(found.scores[best])
+        return found[here]
+    scores = found.scores[here]
+    sure = scores >= AS_SURE * scores.max()
+    order = np.lexsort((np.where(sure, geometry.box_areas(boxes[here]), -scores), ~sure))
+    return found[here[order[:MOST_OUTLINED]]]
+
+
+def _covers(mask: CroppedMask, x: float, y: float) -> bool:
+    """Return whether a mask has pixels within :data:`SLACK` of a point."""
+    column, row = x - mask.x0, y - mask.y0
+    reach = SLACK + 0.5
+    rows = slice(max(int(row - reach), 0), max(int(row + reach), 0) + 1)
+    columns = slice(max(int(column - reach), 0), max(int(column + reach), 0) + 1)
+    return bool(mask.pixels[rows, columns].any())

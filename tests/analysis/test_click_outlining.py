@@ -12,6 +12,7 @@ from helpers.outlining import PerfectOutliner, drawn
 from napari_diatom.analysis import outline_requests, worker_process
 from napari_diatom.analysis.click_outlining import specimen_at
 from napari_diatom.core import cropped_masks, geometry
+from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.images.slide_image import from_array
@@ -53,6 +54,40 @@ def test_a_click_takes_the_valve_under_it_and_not_its_neighbour(detector: BlobEn
         found = specimen_at(from_array(pixels, "slide"), box[0], box[1], detector, PerfectOutliner())
         assert found is not None
         assert geometry.box_ious(found.box, box)[0] > 0.8
+
+
+class UprightEngine(BlobEngine):
+    """Gives the upright boxes of what it finds."""
+
+    def blobs(self, pixels):
+        found = super().blobs(pixels)
+        x0, y0, x1, y1 = geometry.bounds(found.boxes).T
+        boxes = np.column_stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, np.zeros(len(found))])
+        return Detections.of(boxes, found.class_ids, found.scores, found.classes)
+
+
+def test_of_upright_boxes_that_hold_the_click_the_one_whose_outline_does_is_taken() -> None:
+    boxes = [(300, 300, 200, 14, 0.785), (345, 255, 60, 14, 0)]
+    pixels, masks = drawn(boxes, 700, 700)
+    detector = UprightEngine(card(tile_size=1024).model_copy(update={"task": "boxes", "architecture": "yolo11n"}))
+    for x, y, which in ((300, 300, 0), (345, 255, 1), (360, 360, 0)):
+        found = specimen_at(from_array(pixels, "slide"), x, y, detector, PerfectOutliner())
+        assert found is not None
+        assert found.mask is not None
+        assert cropped_masks.mask_iou(found.mask, masks[which]) > 0.9
+
+
+def test_where_nothing_is_seen_the_detector_looks_at_scales_between() -> None:
+    class Picky(BlobEngine):
+        def blobs(self, pixels):
+            found = super().blobs(pixels)
+            return found[(found.boxes[:, 2] > 53) & (found.boxes[:, 2] < 100)]
+
+    box = (300, 300, 46, 12, 0.4)
+    pixels, _ = drawn([box], 380, 380)
+    found = specimen_at(from_array(pixels, "slide"), 300, 300, Picky(card(tile_size=1024)), PerfectOutliner())
+    assert found is not None
+    assert geometry.box_ious(found.box, box)[0] > 0.8
 
 
 def test_beside_all_valves_and_beside_the_image_there_is_none(detector: BlobEngine) -> None:

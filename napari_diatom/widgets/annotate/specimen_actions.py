@@ -9,7 +9,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.outlining import Outlining
+from napari_diatom.widgets.annotate.outline_actions import OutlineActions
 
 
 class SpecimenActions:
@@ -23,11 +23,11 @@ class SpecimenActions:
         The open project and image.
     canvas : AnnotationCanvas
         Shows the open image and its selection.
-    outlining : Outlining
+    outlining : OutlineActions
         May have clicks on valves that are not done.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas, outlining: Outlining) -> None:
+    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas, outlining: OutlineActions) -> None:
         self._line = line
         self._opened = opened
         self._canvas = canvas

@@ -20,7 +20,7 @@ from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.outlining import Outlining
+from napari_diatom.widgets.annotate.outline_actions import OutlineActions
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.project_images import ProjectImages
 from napari_diatom.widgets.annotate.project_session import ProjectSession
@@ -67,7 +67,7 @@ class AnnotateWidget(QWidget):
         self._saving = Saving(form, opened, canvas, self._toolbox)
         self._session = ProjectSession(form, opened, canvas, self._toolbox, self._overview, self._saving)
         self._images = ProjectImages(form, opened, self._session, self._overview)
-        self._outlining = Outlining(form, opened, canvas)
+        self._outlining = OutlineActions(form, opened, canvas)
         self._actions = SpecimenActions(form.line, opened, canvas, self._outlining)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)

@@ -27,7 +27,7 @@ _POLL_MS: Final = 30
 """Time after which it is seen again whether the user has let go of what is being drawn or dragged."""
 
 
-class Outlining(QObject):
+class OutlineActions(QObject):
     """Has specimens of the open image outlined.
 
     Parameters
