@@ -1,9 +1,11 @@
-"""How many clicks, drags and keys 50 valves take: by hand, and from a model's proposals, beside other programs.
+"""How many clicks, drags and keys 50 valves take: by hand, from proposals, and outlined, beside other programs.
 
 A driver annotates the first 50 whole specimens of the crowded example slide, with rotated boxes and their classes, by
 real events of mouse and keyboard (xdotool), once by hand and once from the proposals of a bundled model, and counts
-what it sent. Every program is taken to remember the class that was used last, so that a class key is pressed only where
-the next valve is of another one; moving and zooming the view is the same in all and not counted.
+what it sent. Where a model for outlines is installed, it also turns the boxes drawn by hand into outlines, and it
+outlines valves by a click on each; those that are wrong are drawn by hand. Every program is taken to remember the class
+that was used last, so that a class key is pressed only where the next valve is of another one; moving and zooming the
+view is the same in all and not counted.
 
 Set-up: ``pip install -e '.[test]'`` and xdotool, and on Linux without a screen Xvfb and the system libraries of Qt,
 which ``scripts/test`` installs. Run with ``xvfb-run -a -s '-screen 0 1920x1200x24' python benchmarks/clicks.py``.
@@ -40,9 +42,9 @@ MATCH_IOU = 0.5
 
 
 def main() -> int:
-    """Annotate twice, and print the table."""
+    """Annotate in all ways, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="diatom-obb", help="model that makes the proposals (%(default)s)")
+    parser.add_argument("--model", default="diatom-obb", help="model that finds valves (%(default)s)")
     options = parser.parse_args()
     import napari
 
@@ -51,6 +53,7 @@ def main() -> int:
     from napari_diatom.formats.geojson import codec as geojson
     from napari_diatom.project.project import Project
     from napari_diatom.widgets.annotate.widget import AnnotateWidget
+    from napari_diatom.widgets.canvas.click_outline import installed_outliner
 
     if missing():
         print(f"This needs a mouse and a keyboard to drive: {missing()}.", file=sys.stderr)
@@ -63,7 +66,12 @@ def main() -> int:
     valves = truth[whole]
     [slide] = (_ROOT / "sample_data" / "slides").glob(f"{SLIDE}.*")
     rows: list[tuple[str, Counter[str]]] = []
-    for name in ("by hand", "from proposals"):
+    ways = ["by hand", "from proposals"]
+    if installed_outliner() is None:
+        print("No model for outlines is installed: nothing is outlined.", file=sys.stderr)
+    else:
+        ways += ["by hand, outlined", "outlined by clicks"]
+    for name in ways:
         folder = Path(_FOLDER.name) / name
         Project.create(folder, [slide], truth.classes).close()
         viewer = napari.Viewer()
@@ -75,10 +83,15 @@ def main() -> int:
         viewer.reset_view()
         hand.click(5, 5)
         hand.counts.clear()
-        if name == "by hand":
-            by_hand(hand, widget, valves, range(VALVES))
+        choose_model(widget, options.model)
+        if name == "from proposals":
+            from_proposals(hand, widget, valves)
+        elif name == "outlined by clicks":
+            by_clicks(hand, widget, valves)
         else:
-            from_proposals(hand, widget, valves, options.model)
+            by_hand(hand, widget, valves, range(VALVES))
+        if name == "by hand, outlined":
+            outline_all(hand, widget)
         rows.append((f"napari-diatom, {name}", hand.counts))
         check(widget, valves)
         widget.close_project()
@@ -127,15 +140,72 @@ def by_hand(hand: Hand, widget: AnnotateWidget, valves: Detections, which: Seque
             last = name
 
 
-def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections, model: str) -> None:
-    """Take or reject each proposal by a key, and draw what is missing."""
+def choose_model(widget: AnnotateWidget, model: str) -> None:
+    """Choose the model that finds valves."""
     from qtpy.QtWidgets import QComboBox
-
-    from napari_diatom.core import geometry
 
     combo = widget.findChild(QComboBox, "model")
     assert combo is not None
     combo.setCurrentIndex(combo.findData(model))
+
+
+def outline_all(hand: Hand, widget: AnnotateWidget) -> None:
+    """Select all boxes by one drag, and turn them into outlines by a key."""
+    image = widget.canvas().image
+    assert image is not None
+    height, width = image.data.shape[:2]
+    hand.key("s")
+    corner = width - 2.0, height - 2.0
+    hand.drag((2.0, 2.0), (width / 2, height / 2), corner, corner)
+    hand.key("o")
+    wait_for_outlines(hand, widget)
+    document = widget.document()
+    assert document is not None
+    outlined = sum(item.shape == "polygon" for item in document.specimens.values())
+    print(f"{outlined} of {VALVES} boxes were outlined by one key.")
+
+
+def by_clicks(hand: Hand, widget: AnnotateWidget, valves: Detections) -> None:
+    """Click on each valve, delete what is wrong, and draw that by hand."""
+    from napari_diatom.core import geometry
+
+    document = widget.document()
+    assert document is not None
+    hand.key("w")
+    last, left = None, []
+    for k, box in enumerate(valves.boxes):
+        before = set(document.specimens)
+        hand.click(float(box[0]), float(box[1]))
+        wait_for_outlines(hand, widget)
+        new = [item for id_, item in document.specimens.items() if id_ not in before]
+        name = valves.classes[valves.class_ids[k]]
+        if new and geometry.box_ious(new[0].box, box)[0] >= MATCH_IOU:
+            if name != last:
+                choose(hand, widget, name)
+                last = name
+            continue
+        left.append(k)
+        if new:
+            hand.key("Delete")
+    print(f"{VALVES - len(left)} of {VALVES} valves were found by one click each.")
+    by_hand(hand, widget, valves, left)
+
+
+def wait_for_outlines(hand: Hand, widget: AnnotateWidget) -> None:
+    """Wait until nothing is being outlined."""
+    from qtpy.QtWidgets import QPushButton
+
+    stop = widget.findChild(QPushButton, "stop")
+    assert stop is not None
+    hand.patience, usual = 300.0, hand.patience
+    hand.wait(lambda: not stop.isEnabled())
+    hand.patience = usual
+
+
+def from_proposals(hand: Hand, widget: AnnotateWidget, valves: Detections) -> None:
+    """Take or reject each proposal by a key, and draw what is missing."""
+    from napari_diatom.core import geometry
+
     widget.propose()
     document = widget.document()
     assert document is not None

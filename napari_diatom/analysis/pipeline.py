@@ -279,7 +279,7 @@ def plan_scales(
                 "check the pixel size, or choose another model."
             )
         return (scale,)
-    return _halved(max(height, width), COARSEST * tile, MOST_LEVELS)
+    return halved_scales(max(height, width), COARSEST * tile, MOST_LEVELS)
 
 
 def plan_map_scales(
@@ -292,10 +292,10 @@ def plan_map_scales(
     """
     if image_um is not None and model_um is not None:
         return plan_scales(height, width, tile, image_um, model_um)
-    return _halved(max(height, width), MAP_SPAN * tile, MOST_MAP_LEVELS)
+    return halved_scales(max(height, width), MAP_SPAN * tile, MOST_MAP_LEVELS)
 
 
-def _halved(span: int, fitting: float, most: int) -> tuple[float, ...]:
+def halved_scales(span: int, fitting: float, most: int) -> tuple[float, ...]:
     """Return the scales 1, 1/2, 1/4 ... down to where ``span`` pixels are at most ``fitting``, ``most`` at the most."""
     scales = [1.0]
     while span * scales[-1] > fitting and len(scales) < most:

@@ -1,4 +1,4 @@
-"""Analysis and the naming of taxa in a child process, under the same contract as in this one.
+"""Analysis, naming and outlining in a child process, under the same contract as in this one.
 
 Loading a network's libraries holds Python's global lock for half a second and more, which a window next to it feels
 as a freeze. In a child process it feels nothing, a cancelled run is over for certain, and memory comes back. The
@@ -8,36 +8,33 @@ child stays warm between runs, so a model is loaded once; it ends when this proc
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_diatom.analysis.process_handover import fetched_maps, leave_maps, read_message, write_message
+from napari_diatom.analysis.process_handover import fetched_maps, read_message, write_message
 from napari_diatom.core import errors
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.core.processes import run, start
 from napari_diatom.core.progress import Progress, ProgressMonitor
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_diatom.analysis.click_outlining import ClickedSpecimen
     from napari_diatom.analysis.pipeline import Analysis, AnalysisOptions
     from napari_diatom.core.detections import Detections
     from napari_diatom.core.taxa import Names
-    from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
-    from napari_diatom.images.slide_image import SlideImage
-    from napari_diatom.models.library import ModelFolder
+    from napari_diatom.measurement.outline_refinement import BoxOutlines
 
-_Network = TypeVar("_Network")
 _BAND_BYTES: Final = 1 << 24
 _POLL_SECONDS: Final = 0.05
 _GRACE_SECONDS: Final = 1.0
@@ -81,7 +78,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Request:
+class WorkerRequest:
     """A job as the child sees it: its pixels in a file."""
 
     name: str
@@ -93,6 +90,16 @@ class _Request:
     options: AnalysisOptions | None
     outliner: Path | None
     specimens: Detections | None
+    to_outline: OutlineOrder | None
+
+
+@dataclass(frozen=True, eq=False)
+class OutlineOrder:
+    """What a request asks to be outlined, and by which model: specimens in boxes, or the one at a point."""
+
+    outliner: Path
+    boxes: NDArray[np.float64] | None = None
+    point: tuple[float, float] | None = None
 
 
 def analyse(job: Job, monitor: ProgressMonitor) -> Analysis:
@@ -124,13 +131,32 @@ def name(job: Job, specimens: Detections, monitor: ProgressMonitor) -> Names:
         return names
 
 
+def outline_boxes(job: Job, boxes: NDArray[np.float64], monitor: ProgressMonitor) -> BoxOutlines:
+    """Have the model of a job, one for outlines, outline what is in boxes, shape (N, 5); raises as :func:`analyse`."""
+    with _asked(job, None, monitor, OutlineOrder(job.model, boxes=boxes)) as (answer, _):
+        outlines: BoxOutlines = answer
+        return outlines
+
+
+def outline_point(job: Job, x: float, y: float, outliner: Path, monitor: ProgressMonitor) -> ClickedSpecimen | None:
+    """Run :func:`napari_diatom.analysis.click_outlining.specimen_at` in the child; raises as :func:`analyse`.
+
+    Both networks, that of the job, which detects, and the ``outliner`` in its folder, stay loaded.
+    """
+    with _asked(job, None, monitor, OutlineOrder(outliner, point=(x, y))) as (answer, _):
+        found: ClickedSpecimen | None = answer
+        return found
+
+
 @contextlib.contextmanager
-def _asked(job: Job, specimens: Detections | None, monitor: ProgressMonitor) -> Iterator[tuple[Any, Path]]:
+def _asked(
+    job: Job, specimens: Detections | None, monitor: ProgressMonitor, to_outline: OutlineOrder | None = None
+) -> Iterator[tuple[Any, Path]]:
     """Have the child do a job; lend its answer, and the folder where it left what is too large for a pipe."""
     monitor.report(Progress("start", message="Reading the image"))
     with _spooled(job, monitor) as file, _keeper.child() as child:
         given = job.name, file, job.rgb, job.pixel_size_um, job.model, job.device, job.options
-        child.send(_Request(*given, job.outliner, specimens))
+        child.send(WorkerRequest(*given, job.outliner, specimens, to_outline))
         yield child.answer(monitor), file.parent
 
 
@@ -161,7 +187,7 @@ class _Child:
     def __init__(self) -> None:
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = start(
-            "napari_diatom.analysis.worker_process:main",
+            "napari_diatom.analysis.worker_serving:main",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
@@ -174,7 +200,7 @@ class _Child:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def send(self, message: _Request | None) -> None:
+    def send(self, message: WorkerRequest | None) -> None:
         """Send a request, or None to stop the present one."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
@@ -284,96 +310,3 @@ def _spooled(job: Job, monitor: ProgressMonitor) -> Iterator[Path]:
         except OSError as error:
             raise OutputError(f"{job.name} cannot be written to the temporary folder {folder}: {error}") from error
         yield file
-
-
-def main() -> None:
-    """Serve requests until stdin ends."""
-    # Libraries print; what they print must not land between the messages.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    if hasattr(os, "nice"):
-        # The window comes first on a machine with few cores.
-        os.nice(5)
-    requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
-    stop = threading.Event()
-
-    def listen() -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                message = read_message(sys.stdin.buffer)
-                if message is None:
-                    stop.set()
-                else:
-                    stop.clear()
-                    requests.put(message)
-        os._exit(0)
-
-    threading.Thread(target=listen, daemon=True).start()
-    kept = _Kept()
-    monitor = ProgressMonitor(lambda progress: write_message(out, ("report", progress)), stop.is_set)
-    while True:
-        request = requests.get()
-        try:
-            result = _serve(request, kept, monitor)
-        except DiatomError as error:
-            write_message(out, ("failed", (type(error).__name__, str(error))))
-        except Exception as error:
-            traceback.print_exc()
-            write_message(out, ("failed", ("DiatomError", f"{type(error).__name__}: {' '.join(str(error).split())}")))
-        else:
-            write_message(out, ("done", result))
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The last network of each kind, by folder and device."""
-
-    engines: dict[tuple[Path, str], AnyEngine] = field(default_factory=dict)
-    namers: dict[tuple[Path, str], Classifier] = field(default_factory=dict)
-    outliners: dict[tuple[Path, str], Outliner] = field(default_factory=dict)
-
-
-def _serve(request: _Request, kept: _Kept, monitor: ProgressMonitor) -> Analysis | Names:
-    """Analyse one image, or name its specimens; the last network of each kind is kept for the next request."""
-    from napari_diatom.analysis.pipeline import AnalysisOptions
-    from napari_diatom.analysis.pipeline import analyse as analyse_here
-    from napari_diatom.engines import load, load_classifier, load_outliner
-
-    chosen, outliner = (request.model, request.device), None
-    if request.specimens is not None:
-        namer = _loaded(chosen, kept.namers, load_classifier, monitor)
-        monitor.check()
-        return namer.name(_opened(request), request.specimens, monitor)
-    engine = _loaded(chosen, kept.engines, load, monitor)
-    if request.outliner is not None:
-        outliner = _loaded((request.outliner, request.device), kept.outliners, load_outliner, monitor)
-    monitor.check()
-    options = request.options or AnalysisOptions()
-    if request.pixel_size_um is not None:
-        options = replace(options, pixel_size_um=request.pixel_size_um)
-    return leave_maps(analyse_here(_opened(request), engine, options, monitor, outliner), request.file.parent)
-
-
-def _opened(request: _Request) -> SlideImage:
-    """Return the image of a request."""
-    from napari_diatom.images.slide_image import from_array
-
-    pixels = np.load(request.file, mmap_mode="r")
-    return from_array(pixels, request.name, pixel_size_um=request.pixel_size_um, rgb=request.rgb)
-
-
-def _loaded(
-    key: tuple[Path, str],
-    kept: dict[tuple[Path, str], _Network],
-    load: Callable[[ModelFolder, str], _Network],
-    monitor: ProgressMonitor,
-) -> _Network:
-    """Return the network of a folder and device, the one that is kept or another, which is then kept in its place."""
-    from napari_diatom.models import library
-
-    if key not in kept:
-        monitor.report(Progress("load", message="Loading the model"))
-        kept.clear()
-        folder, device = key
-        kept[key] = load(library.resolve_model(str(folder)), device)
-    return kept[key]

@@ -163,10 +163,10 @@ class Document:
             raise InputError(f"Unknown status {status!r}; known are {', '.join(STATUSES)}.")
         return self._change("status", ids, status=status)
 
-    def reshape(self, shapes: Mapping[str, Specimen]) -> Edit:
+    def reshape(self, shapes: Mapping[str, Specimen], label: str = "reshape") -> Edit:
         """Give specimens the outlines and boxes of others, by id; all else stays. Raises as :meth:`remove`."""
         ids = self._content.known(shapes, self.specimens)
-        return self._make("reshape", {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
+        return self._make(label, {id_: self._stamp(self.specimens[id_].reshaped(shapes[id_]), True) for id_ in ids})
 
     def accept(self, ids: Iterable[str], reviewed: bool = True, name: str | Callable[[str], str] = "") -> Edit:
         """Make proposals specimens.

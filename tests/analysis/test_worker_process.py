@@ -16,6 +16,7 @@ from napari_diatom.analysis.pipeline import analyse as analyse_here
 from napari_diatom.analysis.worker_process import Job
 from napari_diatom.core.errors import DiatomError, InputError, ModelError, Stopped
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.models.card import ModelFacts
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from napari_diatom.engines import yolo_net
     from napari_diatom.engines.model_writer import write_model
-    from napari_diatom.models.card import ModelFacts
 
     torch.manual_seed(3)
     network = yolo_net.build("yolo11n-obb", 1)
@@ -80,6 +80,65 @@ def test_the_child_finds_what_this_process_finds_and_reports(model):
     assert reports[-1].done == reports[-1].total > 0
 
 
+@pytest.fixture(scope="module")
+def outliner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained network that draws something into every box."""
+    import torch
+
+    from napari_diatom.engines import outline_net
+    from napari_diatom.engines.model_writer import write_model
+
+    torch.manual_seed(0)
+    network = outline_net.build("outline/resnet18/32")
+    with torch.no_grad():
+        network.segmentation_head[0].weight.mul_(30)
+    folder = tmp_path_factory.mktemp("models") / "outliner"
+    entries = {"version": "0", "task": "outlines", "engine": "outline", "architecture": "outline/resnet18/32"}
+    write_model(
+        folder, network, ModelFacts(name="outliner", classes=("diatom",), tile_size=outline_net.TILE, **entries)
+    )
+    return folder
+
+
+def test_the_child_outlines_boxes_and_clicks_as_this_process_does(model, outliner):
+    from napari_diatom.analysis.click_outlining import specimen_at
+    from napari_diatom.engines import load, load_outliner
+    from napari_diatom.images.slide_image import from_array
+    from napari_diatom.models import library
+
+    image = from_array(pixels(), "a", rgb=True)
+    here = load_outliner(library.resolve_model(outliner), "cpu")
+    boxes = np.array([[100.0, 100, 60, 20, 0.3], [300, 200, 40, 40, 0]])
+    expected = here.outlines(image, boxes)
+    found = worker_process.outline_boxes(Job("a", pixels(), outliner, rgb=True, device="cpu"), boxes, UNWATCHED)
+    np.testing.assert_array_equal(found.flags, expected.flags)
+    for ours, its in zip(found.masks, expected.masks, strict=True):
+        assert (ours.x0, ours.y0) == (its.x0, its.y0)
+        np.testing.assert_array_equal(ours.pixels, its.pixels)
+    there = worker_process.outline_point(
+        Job("a", pixels(), model, rgb=True, device="cpu"), 200, 150, outliner, UNWATCHED
+    )
+    same = specimen_at(image, 200, 150, load(library.resolve_model(model), "cpu"), here)
+    assert there is not None
+    assert same is not None
+    np.testing.assert_array_equal(there.box, same.box)
+
+
+def test_a_model_that_gives_no_boxes_is_refused_for_clicks(tmp_path, outliner):
+    import torch
+
+    from napari_diatom.engines import deeplab_net
+    from napari_diatom.engines.model_writer import write_model
+
+    torch.manual_seed(0)
+    architecture = "deeplabv3plus/resnet18/64"
+    entries = {"version": "0", "task": "semantic", "engine": "deeplab", "architecture": architecture}
+    network = deeplab_net.build(architecture, 1)
+    write_model(tmp_path / "maps", network, ModelFacts(name="maps", classes=("diatom",), tile_size=64, **entries))
+    with pytest.raises(ModelError, match="gives no boxes"):
+        worker_process.outline_point(Job("a", pixels(), tmp_path / "maps", rgb=True), 20, 20, outliner, UNWATCHED)
+
+
 def test_the_child_outlines_what_this_process_outlines(model, tmp_path):
     import torch
 
@@ -91,7 +150,9 @@ def test_the_child_outlines_what_this_process_outlines(model, tmp_path):
     torch.manual_seed(0)
     facts = {"task": "outlines", "engine": "outline", "architecture": "outline/resnet18/32", "classes": ("diatom",)}
     network = outline_net.build(facts["architecture"])
-    outlining = write_model(tmp_path / "outlining", network, name="own", version="3", tile_size=320, **facts)
+    outlining = write_model(
+        tmp_path / "outlining", network, ModelFacts(name="own", version="3", tile_size=320, **facts)
+    )
     options = AnalysisOptions(threshold=0.9, pixel_size_um=0.1, measure=True)
     reports = []
     job = Job("a", pixels(), model, rgb=True, device="cpu", options=options, outliner=outlining.folder)
@@ -116,7 +177,6 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     from napari_diatom.engines import deeplab_net, load
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
-    from napari_diatom.models.card import ModelFacts
     from napari_diatom.tiling import map_blending
 
     torch.manual_seed(0)
@@ -152,7 +212,6 @@ def test_specimens_are_named_as_in_this_process(model, tmp_path):
     from napari_diatom.engines import classifier_net, load_classifier
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
-    from napari_diatom.models.card import ModelFacts
 
     torch.manual_seed(0)
     architecture = "classifier/tu-test_efficientnet/64"
@@ -237,7 +296,7 @@ def running_child():
     (process,) = [
         p
         for p in psutil.Process(os.getpid()).children()
-        if "napari_diatom.analysis.worker_process" in " ".join(p.cmdline())
+        if "napari_diatom.analysis.worker_serving" in " ".join(p.cmdline())
     ]
     return process
 

@@ -35,6 +35,7 @@ def run(name: str, *arguments: str) -> int:
 
 NAMES = [
     "accuracy.py",
+    "click_outlines.py",
     "finetuning.py",
     "half_valves.py",
     "instances.py",

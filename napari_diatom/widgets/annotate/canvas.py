@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.layers import Image, Shapes
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.project_layer import By
@@ -19,6 +20,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
 from napari_diatom.widgets.canvas import shape_edits
+from napari_diatom.widgets.canvas.click_outline import ClickOutline
 from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
@@ -68,11 +70,18 @@ class AnnotationCanvas(QObject):
         self.three_clicks = ThreeClicks(viewer, self.specimens.layer, preview)
         self.three_clicks.drawn.connect(self._add_box)
         self.three_clicks.changed.connect(self._show_size)
+        self.click_outline = ClickOutline(self.specimens.layer, preview)
 
     @property
     def image(self) -> Image | None:
         """The layer of the open image."""
         return self._state.image
+
+    @property
+    def is_drawn_on(self) -> bool:
+        """Whether the user is drawing or dragging a shape just now: specimens should not change meanwhile."""
+        drawing = shape_edits.is_drawing(self.specimens.layer)
+        return drawing or QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
     @property
     def classes(self) -> tuple[ProjectClass, ...]:

@@ -29,6 +29,7 @@ from napari_diatom.napari_layers import project_layer
 from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
+from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
 from napari_diatom.widgets.common.object_names import named
 
 FIND_MOVED: Final = "Find moved images..."
@@ -39,6 +40,10 @@ _NOT_STORED: Final = (
 _TOOLS: Final = {
     "select": ("Select", "Select, move, rotate and scale specimens (S)"),
     "three-clicks": ("Rotated box", "Click both ends of the apical axis, then the margin (B)"),
+    "wand": (
+        "Click valve",
+        "Click on a valve: the chosen model finds it, and the model for outlines draws its outline (W)",
+    ),
     "upright": ("Upright box", "Drag from corner to corner (U)"),
     "polygon": ("Polygon", "Click the corners, then double-click or press Enter to close the polygon (P)"),
     "paint": ("Paint mask", "Paint the mask of the selected specimen, or of a new one. M starts and finishes it"),
@@ -68,6 +73,7 @@ class AnnotateForm(QWidget):
         self.browser = ImageBrowser()
         self.classes = ClassList()
         self.line = named(MessageLine(), "message")
+        self._running: set[str] = set()
         self._build_project()
         self._build_tools()
         self._build_proposals()
@@ -86,6 +92,11 @@ class AnnotateForm(QWidget):
     def show_stored(self, is_stored: bool) -> None:
         """Show a warning while edits are only in memory."""
         self._not_stored.setVisible(not is_stored)
+
+    def show_running(self, what: str, is_running: bool) -> None:
+        """Show whether some long work is going on, which the button Stop ends."""
+        self._running = self._running | {what} if is_running else self._running - {what}
+        self.stop.setEnabled(bool(self._running))
 
     def show_counts(self) -> None:
         """Show how many specimens of each class the project has."""
@@ -126,6 +137,15 @@ class AnnotateForm(QWidget):
         self.to_polygon = _button(
             QToolButton, "to_polygons", "To polygon", "Replace the selected boxes with polygons, which have masks"
         )
+        self.outline = _button(
+            QToolButton,
+            "outline",
+            "Outline",
+            "Turn the boxes of the selected specimens into outlines. Outlines that you have drawn are kept (O)",
+        )
+        if installed_outliner() is None:
+            for button in (self.outline, self.tools["wand"]):
+                button.setToolTip(f"{button.toolTip()}. {NO_OUTLINER}")
         self.status = named(QComboBox(), "status")
         self.status.addItem("set status ...", "")
         for status in STATUSES:
@@ -180,7 +200,7 @@ class AnnotateForm(QWidget):
         tools.setSpacing(3)
         for column, button in enumerate(self.tools.values()):
             tools.addWidget(button, 0, column)
-        for column, button in enumerate((self.undo, self.redo, self.to_box, self.to_polygon, self.keys)):
+        for column, button in enumerate((self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)):
             tools.addWidget(button, 1, column)
         for label in (self.counts, self.extent):
             # A text that grows during a drag must not widen the dock: the image would move under the mouse.

@@ -35,6 +35,7 @@ CLASS_TITLE: Final = (
 
 KEYS: Final = (
     Key("B", "use_tool", "draw a rotated box in three clicks: one end, the other end, the margin", "three-clicks"),
+    Key("W", "use_tool", "find and outline valves: click on each of them", "wand"),
     Key("U", "use_tool", "draw an upright box: drag from corner to corner", "upright"),
     Key("P", "use_tool", "draw a polygon: click its corners, then double-click or press Enter to close it", "polygon"),
     Key("M", "use_tool", "paint the mask of the selected specimen; M or Enter finishes it", "paint"),
@@ -45,7 +46,8 @@ KEYS: Final = (
         "select",
     ),
     Key("Z", "use_tool", "pan and zoom the image", "move"),
-    Key("Escape", "cancel", "cancel what is being drawn, or clear the selection"),
+    Key("O", "outline", "turn the boxes of the selected specimens into outlines"),
+    Key("Escape", "cancel", "cancel what is being drawn, stop outlining, or clear the selection"),
     *(
         Key(str(n), "use_class", f"set class number {n} for the selected specimens and for the next one", str(n))
         for n in range(1, 10)
@@ -73,5 +75,5 @@ KEYS: Final = (
 def sheet() -> str:
     """Return the table of keys as rich text."""
     shown = [(key.name, key.title) for key in KEYS if key.name not in DIGITS]
-    shown.insert(7, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
+    shown.insert(9, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
     return keys([(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown])

@@ -47,7 +47,7 @@ class ProposalRun(QObject):
         if all_untouched:
             images = [tally.image for tally in project.summary() if tally.state == "untouched"]
         if images:
-            self._form.stop.setEnabled(True)
+            self._form.show_running("proposals", True)
             self._proposer.start(project, images, model)
         else:
             self._form.line.say("There are no untouched images: somebody has worked on each of them.")
@@ -65,7 +65,7 @@ class ProposalRun(QObject):
         self._overview.refresh()
 
     def _on_finished(self) -> None:
-        self._form.stop.setEnabled(False)
+        self._form.show_running("proposals", False)
         more = f" {many(len(self._failures) - 1, 'more image')} failed." if len(self._failures) > 1 else ""
         self._form.line.say(f"{self._failures[0]}{more}" if self._failures else "", error=bool(self._failures))
         self._failures.clear()

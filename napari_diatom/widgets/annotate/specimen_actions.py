@@ -9,6 +9,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.annotate.outline_actions import OutlineActions
 
 
 class SpecimenActions:
@@ -22,12 +23,15 @@ class SpecimenActions:
         The open project and image.
     canvas : AnnotationCanvas
         Shows the open image and its selection.
+    outlining : OutlineActions
+        May have clicks on valves that are not done.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas) -> None:
+    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas, outlining: OutlineActions) -> None:
         self._line = line
         self._opened = opened
         self._canvas = canvas
+        self._outlining = outlining
 
     def set_class(self, name: str) -> None:
         """Set the class of the selected specimens."""
@@ -58,9 +62,11 @@ class SpecimenActions:
         self._change(lambda document, ids: document.remove(ids))
 
     def undo(self) -> None:
-        """Undo the last click of an unfinished box, or the last edit."""
+        """Undo the last click of an unfinished box or on a valve that is not outlined yet, or the last edit."""
         self._canvas.flush()
-        if self._opened.document is not None and not self._canvas.three_clicks.step_back():
+        if self._canvas.three_clicks.step_back() or self._outlining.take_back():
+            return
+        if self._opened.document is not None:
             with self._line.showing_errors():
                 self._opened.document.undo()
 
@@ -72,9 +78,11 @@ class SpecimenActions:
                 self._opened.document.redo()
 
     def cancel(self) -> None:
-        """Cancel what is being drawn, or clear the selection."""
+        """Cancel what is being drawn, stop outlining, or clear the selection."""
         if self._canvas.three_clicks.clicks:
             self._canvas.three_clicks.cancel()
+        elif self._outlining.is_running:
+            self._outlining.stop()
         else:
             self._canvas.select([])
 

@@ -13,12 +13,11 @@ from qtpy.QtCore import QObject, Signal
 from napari_diatom.core import geometry
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas import shape_edits
+from napari_diatom.widgets.canvas.clicks import stayed_in_place
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_CLICK_PX: Final = 4.0
-"""Screen pixels that the mouse may move between press and release of a click. A longer move drags the view."""
 _LINE_WIDTH: Final = 0.01
 """Width of a box after one click, when it is still a line, in pixels of the image."""
 _COLOUR: Final = (1.0, 1.0, 0.0)
@@ -36,7 +35,7 @@ class ThreeClicks(QObject):
     layer : napari.layers.Shapes
         The layer that is clicked on. It must be the active layer.
     preview : napari.layers.Shapes
-        A separate layer that shows the box while it is drawn. It always has one shape.
+        A separate layer, whose first shape shows the box while it is drawn.
     """
 
     drawn = Signal(object)
@@ -95,13 +94,8 @@ class ThreeClicks(QObject):
 
     def _on_press(self, layer: Shapes, event: Any) -> Iterator[None]:
         """Handle a press and release in one place as a click."""
-        if event.button != 1:
-            return
-        pressed, begin = self._at(event.position), np.asarray(event.pos, dtype=np.float64)
-        yield
-        while event.type == "mouse_move":
-            yield
-        if np.hypot(*(np.asarray(event.pos, dtype=np.float64) - begin)) <= _CLICK_PX:
+        pressed = self._at(event.position)
+        if (yield from stayed_in_place(event)):
             self.click(pressed)
 
     def click(self, point: Point) -> None:

@@ -12,10 +12,12 @@ from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.mask_painter import MaskPainter
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.slide_view import visible_region
+from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
 
 _MODES: Final = {
     "select": "select",
     "three-clicks": "pan_zoom",
+    "wand": "pan_zoom",
     "upright": "add_rectangle",
     "polygon": "add_polygon",
     "paint": "pan_zoom",
@@ -50,12 +52,16 @@ class Toolbox(QObject):
         if self._painter.is_on:
             self.end_painting()
             name = "select" if name == "paint" else name
+        if name == "wand" and installed_outliner() is None:
+            self._form.line.warn(NO_OUTLINER)
+            name = "select"
         self._show_tool(name)
         if self._opened.document is None:
             return
         canvas, layers = self._canvas, self._canvas.viewer.layers
         layer = canvas.specimens.layer
         canvas.three_clicks.switch(name == "three-clicks")
+        canvas.click_outline.switch(name == "wand")
         if layer in layers:
             layers.selection.active = layer
             layer.mode = _MODES[name]
@@ -76,6 +82,7 @@ class Toolbox(QObject):
         if self._canvas.viewer.layers.selection.active == self._canvas.proposals.layer and not self._painter.is_on:
             self._show_tool("select")
             self._canvas.three_clicks.switch(False)
+            self._canvas.click_outline.switch(False)
             self._canvas.specimens.layer.mode = _MODES["select"]
 
     def check_mask_layer(self) -> None:

@@ -20,6 +20,7 @@ from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.annotate.outline_actions import OutlineActions
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.project_images import ProjectImages
 from napari_diatom.widgets.annotate.project_session import ProjectSession
@@ -66,7 +67,8 @@ class AnnotateWidget(QWidget):
         self._saving = Saving(form, opened, canvas, self._toolbox)
         self._session = ProjectSession(form, opened, canvas, self._toolbox, self._overview, self._saving)
         self._images = ProjectImages(form, opened, self._session, self._overview)
-        self._actions = SpecimenActions(form.line, opened, canvas)
+        self._outlining = OutlineActions(form, opened, canvas)
+        self._actions = SpecimenActions(form.line, opened, canvas, self._outlining)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
@@ -80,6 +82,7 @@ class AnnotateWidget(QWidget):
         self.use_class, self.add_class = self._choice.use, self._choice.add
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
+        self.outline = self._outlining.outline
         self.undo, self.redo, self.cancel = self._actions.undo, self._actions.redo, self._actions.cancel
         self.toggle_done = self._actions.toggle_done
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
@@ -159,12 +162,14 @@ class AnnotateWidget(QWidget):
         form.propose.clicked.connect(lambda *_: self.propose())
         form.propose_all.clicked.connect(lambda *_: self.propose(all_untouched=True))
         form.stop.clicked.connect(self._proposer.stop)
+        form.stop.clicked.connect(self._outlining.stop)
         for button, act in (
             (form.undo, self.undo),
             (form.redo, self.redo),
             (form.keys, self.show_keys),
             (form.to_box, self.to_boxes),
             (form.to_polygon, self.to_polygons),
+            (form.outline, self.outline),
             (form.accept, self.accept),
             (form.reject, self.reject),
             (form.uncertain, self.next_uncertain),
@@ -185,8 +190,11 @@ class AnnotateWidget(QWidget):
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(self._on_project)
         self._session.closing.connect(self._proposer.stop)
+        self._session.closing.connect(self._outlining.stop)
+        self._session.image_opened.connect(self._outlining.show)
         self._session.image_opened.connect(self._review.begin)
         self._images.removed.connect(self._proposer.skip)
+        self._images.removed.connect(self._outlining.queue.skip)
         self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
 
     def _save_on_exit(self, viewer: Viewer) -> None:
@@ -196,6 +204,7 @@ class AnnotateWidget(QWidget):
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
+        when_destroyed(self, self._outlining.queue.stop)
         when_destroyed(self, save_on_exit, self._opened)
         when_destroyed(self, self._open_project.close)
 

@@ -1,8 +1,9 @@
-"""Tells a click from a drag in a layer of shapes: only a drag draws a specimen."""
+"""Tells a click from a drag: only a drag draws a specimen, and only a click marks a place."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Generator
+from typing import Any, Final
 
 import numpy as np
 from napari.layers import Shapes
@@ -12,6 +13,20 @@ _POINT_PX: Final = 2.0
 """A shape shorter than this, in pixels of the image, is not a specimen and is removed again."""
 _CLICK_ON_SCREEN: Final = 5.0
 """Screen pixels. napari's shape of a click has 2.5; the smallest shape that can be dragged has 7."""
+
+_CLICK_PX: Final = 4.0
+"""Screen pixels that the mouse may move between press and release of a click. A longer move drags the view."""
+
+
+def stayed_in_place(event: Any) -> Generator[None, None, bool]:
+    """Follow the mouse from press to release; return whether that was a click with the left button."""
+    if event.button != 1:
+        return False
+    begin = np.asarray(event.pos, dtype=np.float64)
+    yield
+    while event.type == "mouse_move":
+        yield
+    return bool(np.hypot(*(np.asarray(event.pos, dtype=np.float64) - begin)) <= _CLICK_PX)
 
 
 def is_click(layer: Shapes, shape: ArrayLike, new: bool) -> bool:

@@ -284,7 +284,7 @@ def _without_data_events(layer: Shapes) -> Iterator[None]:
 
 
 def show_alone(layer: Shapes, rectangle: NDArray[np.float64] | None, colour: Sequence[float]) -> None:
-    """Show a layer's only shape as a rectangle, shape (4, D), in a colour of red, green and blue. None hides it.
+    """Show a layer's first shape as a rectangle, shape (4, D), in a colour of red, green and blue. None hides it.
 
     If the layer itself were hidden, napari would process all layers at each click.
     """

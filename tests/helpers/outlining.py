@@ -1,0 +1,52 @@
+"""Bright valves on black ground, and what outlines them without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import CroppedMask
+from napari_diatom.core.mask_polygons import fill
+from napari_diatom.core.progress import UNWATCHED, Progress
+from napari_diatom.measurement.outline_refinement import NO_OUTLINE, BoxOutlines
+
+BRIGHT = 220
+
+
+def drawn(boxes: Sequence[Sequence[float]], height: int, width: int) -> tuple[NDArray[np.uint8], list[CroppedMask]]:
+    """Return an image of valves that fill their boxes, and their masks."""
+    image, masks = np.zeros((height, width), np.uint8), []
+    for ring in geometry.corners(np.reshape(boxes, (-1, 5))):
+        mask = fill(((ring,),)).within(0, 0, width, height)
+        rows, columns = mask.pixels.shape
+        image[mask.y0 : mask.y0 + rows, mask.x0 : mask.x0 + columns][mask.pixels] = BRIGHT
+        masks.append(mask)
+    return image, masks
+
+
+class PerfectOutliner:
+    """Outlines the bright blob that lies in the middle of a box; ``flags`` says which of them contradict it."""
+
+    device = "cpu"
+
+    def __init__(self, flags: Mapping[int, int] | None = None) -> None:
+        self.flags = flags or {}
+
+    def outlines(self, image, boxes, monitor=UNWATCHED) -> BoxOutlines:
+        masks, flags = [], []
+        given = np.reshape(boxes, (-1, 5))
+        grey = image.read(0, 0, image.width, image.height)[..., 0]
+        blobs = cv2.connectedComponents((grey > BRIGHT // 2).astype(np.uint8))[1] if len(given) else None
+        for number, box in enumerate(given):
+            monitor.report(Progress("outlines", number, len(given)))
+            monitor.check()
+            label = blobs[min(max(int(box[1]), 0), image.height - 1), min(max(int(box[0]), 0), image.width - 1)]
+            mask = CroppedMask(blobs == label, 0, 0).trimmed() if label else CroppedMask(np.zeros((1, 1), bool), 0, 0)
+            masks.append(mask)
+            flags.append(self.flags.get(number, 0) if label else NO_OUTLINE)
+        monitor.report(Progress("outlines", len(given), len(given)))
+        return BoxOutlines(tuple(masks), np.array(flags, np.uint8))
