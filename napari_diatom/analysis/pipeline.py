@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_number
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine
 from napari_diatom.images.pixel_size import validate_pixel_size
@@ -84,10 +85,12 @@ class AnalysisOptions:
     measure: bool = False
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", given_number(self.threshold, "The threshold"))
+            if not 0 < self.threshold <= 1:
+                raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
         if self.pixel_size_um is not None:
-            validate_pixel_size(self.pixel_size_um, "The given pixel size")
+            object.__setattr__(self, "pixel_size_um", validate_pixel_size(self.pixel_size_um, "The given pixel size"))
         if not 0 <= self.overlap < 1:
             raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
         if self.map_scales is not None and not (

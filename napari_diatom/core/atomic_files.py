@@ -29,8 +29,8 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     OutputError
         When the folder or file cannot be written.
     """
-    temporary = temporary_of(path)
     _check_place(path)
+    temporary = temporary_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:

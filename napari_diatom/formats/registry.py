@@ -12,7 +12,7 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations, left_out
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import printable, quoted
 from napari_diatom.formats import cvat, dota, imagej, labelme, voc
 from napari_diatom.formats.biigle import coco_files as biigle_coco
 from napari_diatom.formats.biigle import csv_files as biigle_csv
@@ -25,6 +25,7 @@ from napari_diatom.formats.label_image import files as label_files
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import codec as yolo_rows
 from napari_diatom.formats.yolo import files as yolo
+from napari_diatom.images.image_files import SUFFIXES
 
 Reader = Callable[[Path, Pictures], list[Annotations]]
 Writer = Callable[..., None]
@@ -158,6 +159,8 @@ class Format:
             When something cannot be written.
         """
         pictures = Pictures(images)
+        if path.is_file() and (pictures.has_file(path) or _is_other_image(path, self.suffixes)):
+            raise InputError(f"{path} is an image, which annotations do not replace: give another name.")
         named = with_sizes(annotations, pictures)
         if split is None:
             self.writer(path, named, pictures)
@@ -165,6 +168,12 @@ class Format:
             self.writer(path, named, pictures, split=split)
         else:
             raise InputError(f"{self.title} has no splits.")
+
+
+def _is_other_image(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Return whether a file is called like an image, and not like a file of a format with these suffixes."""
+    name = path.name.lower()
+    return name.endswith(SUFFIXES) and not name.endswith(suffixes)
 
 
 _ATTRIBUTES: Final = frozenset({Capability.SCORES, Capability.STATUS, Capability.ORIGIN, Capability.CUT})
@@ -284,8 +293,8 @@ def by_name(name: str) -> Format:
         When there is none; the choices are listed, those alike first.
     """
     known = {format_.name: format_ for format_ in FORMATS}
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
-    alike = difflib.get_close_matches(name.lower(), known, n=3)
+    alike = difflib.get_close_matches(str(name).lower(), known, n=3)
     meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
-    raise InputError(f"There is no format {name!r}.{meant} Known formats: {', '.join(known)}.")
+    raise InputError(f"There is no format {quoted(name)}.{meant} Known formats: {', '.join(known)}.")
