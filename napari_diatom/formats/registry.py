@@ -32,6 +32,11 @@ Writer = Callable[..., None]
 """Takes the path, the annotations and the pictures; that of a format with splits takes ``split``, too."""
 
 
+def _never(text: str) -> bool:
+    """Return that a text is not of the format."""
+    return False
+
+
 def _same(name: str) -> str:
     """Return a class as it is."""
     return name
@@ -89,6 +94,9 @@ class Format:
         What :meth:`read` and :meth:`write` call.
     spelling : callable
         Returns a class as the format spells it; formats that hold :attr:`Capability.NAMES` return it as it is.
+    recognises : callable
+        Returns whether the text of a file is in this format. It is asked of files that are not known by their first
+        bytes, such as ``{`` or ``<``, or by the entries of their JSON or XML.
     """
 
     name: str
@@ -99,6 +107,7 @@ class Format:
     reader: Reader
     writer: Writer
     spelling: Callable[[str], str] = _same
+    recognises: Callable[[str], bool] = _never
 
     def read(self, path: Path, images: Path | None = None, remarks: list[str] | None = None) -> list[Annotations]:
         """Read the specimens of all images.
@@ -215,6 +224,7 @@ FORMATS: Final = (
         dota.read,
         dota.write,
         dota.word,
+        dota.recognises,
     ),
     Format(
         "voc",
@@ -252,6 +262,7 @@ FORMATS: Final = (
         _PLAIN | _OUTLINES | {Capability.SIZE},
         biigle_csv.read,
         biigle_csv.write,
+        recognises=biigle_csv.recognises,
     ),
     Format("cvat", cvat.TITLE, (cvat.SUFFIX,), Layout.ONE_FILE, _ALL - {Capability.PIXEL_SIZE}, cvat.read, cvat.write),
     Format(
