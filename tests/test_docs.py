@@ -52,6 +52,17 @@ def test_code_names_pages_that_exist() -> None:
     assert ours == []
 
 
+def test_pages_for_developers_name_files_that_exist() -> None:
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "developers").glob("*.md")]
+    names = [
+        name
+        for page in pages
+        for name in re.findall(r"`((?:napari_diatom|training|tests|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    ]
+    assert len(names) > 20
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
 def test_every_picture_is_small_and_is_shown() -> None:
     pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / page for page in OUTSIDE_THE_SITE)]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
