@@ -64,7 +64,7 @@ class AnalysisOptions:
     pixel_size_um : float or None
         Micrometres per pixel; None takes the image's own.
     overlap : float
-        Least overlap of neighbouring tiles as a share of their side.
+        Smallest overlap of neighbouring tiles, as a share of their side.
     split : SplitOptions
         How a map becomes specimens; for models that give maps.
     map_scales : tuple of float, or None
@@ -279,7 +279,7 @@ def plan_map_scales(
 
 
 def _halved(span: int, fitting: float, most: int) -> tuple[float, ...]:
-    """Return the scales 1, 1/2, 1/4 ... down to where ``span`` pixels are at most ``fitting``, ``most`` at the most."""
+    """Return the scales 1, 1/2, 1/4 ... until ``span`` pixels are at most ``fitting``; at most ``most`` of them."""
     scales = [1.0]
     while span * scales[-1] > fitting and len(scales) < most:
         scales.append(scales[-1] / 2)

@@ -67,7 +67,7 @@ def regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_entry(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
-    """Return what an entry of a zip holds, ``largest`` bytes at the most.
+    """Return what an entry of a zip holds, at most ``largest`` bytes.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from napari_diatom.core.errors import OutputError
 
 PATIENCE_SECONDS: Final = 1.0
-"""How long to wait for others to be done with a file that is to be replaced."""
+"""How long to wait until other programs have closed a file that will be replaced."""
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ def write_model(
     classes : sequence of str
         Class names, without the background.
     tile_size : int
-        Side in pixels of the tiles it is to be given.
+        Side in pixels of the tiles that it will get.
     mean, std : sequence of float
         Per channel, of pixel values scaled to 0..1.
     thresholds, training, metrics

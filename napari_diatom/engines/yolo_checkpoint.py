@@ -46,7 +46,7 @@ def write_yolo_model(
     architecture : str
         Ultralytics' name, such as ``yolo11n-obb``.
     tile_size : int
-        Side in pixels of the tiles it is to be given.
+        Side in pixels of the tiles that it will get.
     training, metrics, thresholds
         Recipe, figures on the test set, and tuned scores per class.
     """

@@ -65,9 +65,9 @@ class PixelSize:
     um : float or None
         Micrometres per pixel, None where it is unknown.
     source : str
-        ``"ome"``, ``"tiff"`` or whatever else has stated it; ``"unknown"`` where nothing has.
+        ``"ome"``, ``"tiff"`` or whatever else has stated it; ``"unknown"`` if nothing has.
     notices : tuple of str
-        What the user should know of it, in sentences.
+        What the user should know about it, in sentences.
     """
 
     um: float | None = None

@@ -240,7 +240,7 @@ class Project:
         return self.session.others()
 
     def leftovers(self) -> list[LeftoverJournal]:
-        """Return journals of dead windows that could not be made again, or of which lines are damaged."""
+        """Return journals of closed windows that could not be applied again, or that have damaged lines."""
         return self._journals.leftovers()
 
     def waiting(self) -> list[LeftoverJournal]:

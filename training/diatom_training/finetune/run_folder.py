@@ -61,7 +61,7 @@ _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
 _CLOCK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2**26
-"""Bytes of events that are read at once, and of a line at the most."""
+"""Bytes of events that are read at once, and the most that a line may have."""
 _PIDS: Final = 2**31
 """Number above all of processes."""
 
@@ -107,12 +107,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> RunFolder:
-        """Make the folder of a new run, in place of one that has come to nothing.
+        """Make the folder of a new run; one that failed before its first epoch is replaced.
 
         Raises
         ------
         InputError
-            When the folder holds something already, but for a run that ended before its first epoch.
+            When the folder already holds something else.
         OutputError
             When it cannot be written.
         """
@@ -221,7 +221,7 @@ class RunFolder:
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
     def say(self, progress: Progress) -> None:
-        """Tell whoever watches. Raises OutputError when that cannot be written."""
+        """Append an event for those who watch. Raises OutputError when that cannot be written."""
         line = json.dumps(progress.to_json() | {"time": round(time.time(), 3)}) + "\n"
         path = self / EVENTS
         try:

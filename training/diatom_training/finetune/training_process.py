@@ -50,7 +50,7 @@ class TrainingProcess:
         self._deadline: float | None = None
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        """Start the process, of which there is one at a time."""
+        """Start the process; there is one at a time."""
         folder = self.folder
         state = folder.state()
         if state.stage == "running":
@@ -103,7 +103,7 @@ class AttachedTraining:
     Parameters
     ----------
     folder : RunFolder
-        The run. Where whoever started it is gone, it is this process's from now on.
+        The run. If the program that started it is gone, this process takes it over.
     """
 
     def __init__(self, folder: RunFolder) -> None:

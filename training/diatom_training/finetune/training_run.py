@@ -61,7 +61,7 @@ PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-li
 """Whose versions a run notes down."""
 TRANSFERRED: Final = "transferred.txt"
 _LOOK_SECONDS: Final = 1.0
-"""How often a training looks whether whoever started it is still there."""
+"""How often a training checks that the program that started it still runs."""
 
 
 @dataclass(frozen=True, eq=False)

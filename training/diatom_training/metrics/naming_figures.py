@@ -16,7 +16,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Names, genus_of
 
 TOP = 3
-"""Names among the likeliest of which the right one counts as given."""
+"""How many of the likeliest names count: the right one among them counts as given."""
 
 
 @dataclass(frozen=True, eq=False)
