@@ -42,7 +42,7 @@ def one_image(image: Any, pixel_size_um: float | None, axes: str | None, z: str,
     pages = slide_image.open_images(given_path(image, "image"), pixel_size_um, z)
     if len(pages) > 1:
         raise InputError(
-            f"{image} holds {len(pages)} images: open it with open_images, and hand over the images one by one."
+            f"{image} holds {len(pages)} images: open it with open_images, and give predict one image at a time."
         )
     return pages[0]
 

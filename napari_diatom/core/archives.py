@@ -39,7 +39,7 @@ def opened_zip(path: Path, kind: str) -> Iterator[zipfile.ZipFile]:
     with regular(path) as stream, _zip(stream, path, kind) as archive:
         names = archive.namelist()
         if len(set(names)) < len(names):
-            raise InputError(f"{path} is not {kind}: it holds two entries of one name.")
+            raise InputError(f"{path} is not {kind}: it contains two entries with the same name.")
         yield archive
 
 

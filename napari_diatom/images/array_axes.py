@@ -116,8 +116,8 @@ def _checked(axes: Any, shape: tuple[int, ...], name: str) -> str:
     ordered = known.replace("C", "").replace("Z", "") == "YX"
     if not ordered or len(set(known)) < len(known):
         raise InputError(
-            f"axes={axes!r} cannot be used: name Y and X in this order, and besides C for channels and Z for focus "
-            "planes. Of times and positions, hand over one at a time."
+            f"axes={axes!r} cannot be used: name Y and X in this order, and also C for channels and Z for focus "
+            "planes. Give one time or position at a time."
         )
     return letters
 

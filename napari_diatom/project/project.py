@@ -179,7 +179,7 @@ class Project:
     def document(self, image_id: str) -> Document:
         """Return the annotations of an image; edits that a killed window left in its journal are made again.
 
-        The same document is returned while it is open. Edits that do not go with what somebody else has written
+        The same document is returned while it is open. Edits that do not match what somebody else has written
         since stay in their journal, see :meth:`leftovers`.
 
         Raises

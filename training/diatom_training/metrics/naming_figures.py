@@ -215,7 +215,7 @@ def checked_names(
     problems = []
     if ids.ndim != 1 or given.shape != (len(ids), len(classes)):
         problems.append(
-            f"ids of shape {ids.shape} and probabilities of shape {given.shape} do not go with {len(classes)} classes"
+            f"ids of shape {ids.shape} and probabilities of shape {given.shape} do not match {len(classes)} classes"
         )
     elif not np.isfinite(given).all() or (given < 0).any() or (given > 1).any():
         problems.append("probabilities must lie within 0 and 1")
