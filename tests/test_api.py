@@ -177,7 +177,7 @@ def test_grey_arrays_of_each_layout_give_what_the_grey_file_gives(model, crop, t
         ((20, 50, 60), None, "axes='CYX' or axes='ZYX'"),
         ((2, 20, 50, 60), None, "axes='ZCYX'"),
         ((3, 50, 60), "YX", "names 2 axes"),
-        ((3, 50, 60), "TYX", "hand over one at a time"),
+        ((3, 50, 60), "TYX", "one time or position at a time"),
         ((3, 50, 60), "CXY", "in this order"),
         ((5, 50, 60), "CYX", "5 channels"),
         ((0, 50), None, "no pixels"),

@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import zipfile
+from inspect import Parameter, signature
 from pathlib import Path
 
 import pytest
 
+import napari_diatom as nd
 from napari_diatom.widgets.annotate.key_bindings import KEYS
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +52,38 @@ def test_code_names_pages_that_exist() -> None:
     ours = [(path.name, name) for path, name in found if "user_guide" not in name and not (ROOT / name).exists()]
     assert found
     assert ours == []
+
+
+def test_the_page_of_python_has_the_parameters_that_there_are() -> None:
+    text = (ROOT / "docs" / "how-to" / "python.md").read_text(encoding="utf-8")
+    owners = {"nd": nd, "model": nd.Model, "analysis": nd.Analysis}
+    found = re.findall(r"^`(nd|model|analysis)\.(\w+)\((.*)\)`$", text, flags=re.MULTILINE)
+    assert {name for owner, name, _ in found if owner == "nd"} >= {name for name in nd.__all__ if name.islower()} - {
+        "__version__"
+    }
+    for owner, name, written in found:
+        parameters = [
+            item for item in signature(getattr(owners[owner], name)).parameters.values() if item.name != "self"
+        ]
+        shown, starred = [], False
+        for item in parameters:
+            if item.kind is Parameter.KEYWORD_ONLY and not starred:
+                shown.append("*")
+                starred = True
+            default = "..." if callable(item.default) else repr(item.default).replace("'", '"')
+            shown.append(item.name if item.default is Parameter.empty else f"{item.name}={default}")
+        assert written == ", ".join(shown)
+
+
+def test_pages_for_developers_name_files_that_exist() -> None:
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs" / "developers").glob("*.md")]
+    names = [
+        name
+        for page in pages
+        for name in re.findall(r"`((?:napari_diatom|training|tests|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    ]
+    assert len(names) > 20
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 def test_every_picture_is_small_and_is_shown() -> None:

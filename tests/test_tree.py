@@ -46,6 +46,7 @@ ROLES = {
     "of_data",
     "parsed",
     "read",
+    "recognises",
     "write",
     # of a network each
     "build",

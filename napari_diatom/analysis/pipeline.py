@@ -15,6 +15,7 @@ from napari_diatom.analysis.outlining import check_has_boxes, outline_specimens
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_number
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.protocols import AnyEngine, Engine, MapEngine, Outliner
 from napari_diatom.images.pixel_size import validate_pixel_size
@@ -64,7 +65,7 @@ class AnalysisOptions:
     pixel_size_um : float or None
         Micrometres per pixel; None takes the image's own.
     overlap : float
-        Least overlap of neighbouring tiles as a share of their side.
+        Smallest overlap of neighbouring tiles, as a share of their side.
     split : SplitOptions
         How a map becomes specimens; for models that give maps.
     map_scales : tuple of float, or None
@@ -89,10 +90,12 @@ class AnalysisOptions:
     kept_only: bool = False
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", given_number(self.threshold, "The threshold"))
+            if not 0 < self.threshold <= 1:
+                raise InputError(f"A threshold of {self.threshold:g} cannot be used; give one above 0, up to 1.")
         if self.pixel_size_um is not None:
-            validate_pixel_size(self.pixel_size_um, "The given pixel size")
+            object.__setattr__(self, "pixel_size_um", validate_pixel_size(self.pixel_size_um, "The given pixel size"))
         if not 0 <= self.overlap < 1:
             raise InputError(f"Tiles cannot overlap by {self.overlap:g}; give a share from 0 to below 1.")
         if self.map_scales is not None and not (
@@ -296,7 +299,7 @@ def plan_map_scales(
 
 
 def halved_scales(span: int, fitting: float, most: int) -> tuple[float, ...]:
-    """Return the scales 1, 1/2, 1/4 ... down to where ``span`` pixels are at most ``fitting``, ``most`` at the most."""
+    """Return the scales 1, 1/2, 1/4 ... until ``span`` pixels are at most ``fitting``; at most ``most`` of them."""
     scales = [1.0]
     while span * scales[-1] > fitting and len(scales) < most:
         scales.append(scales[-1] / 2)

@@ -13,14 +13,16 @@ from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_integer, given_path
 from napari_diatom.core.processor import usable_threads
-from napari_diatom.core.progress import ProgressMonitor, Report, silent
+from napari_diatom.core.progress import Report, silent
 from napari_diatom.core.taxa import Names
+from napari_diatom.core.text import quoted
 from napari_diatom.counting import single_image, table_columns
 from napari_diatom.counting.batch_options import Batch, Networks
 from napari_diatom.counting.run_output import annotations_of
 from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
-from napari_diatom.images.planes import BEST
+from napari_diatom.images.planes import BEST, checked_z
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
 from napari_diatom.measurement.counting_protocol import Protocol
@@ -31,7 +33,7 @@ from napari_diatom.models.library import ModelFolder
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-from napari_diatom.api.inputs import AnyPath, model_folder, one_image
+from napari_diatom.api.inputs import AnyPath, model_folder, one_image, progress_monitor
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +173,9 @@ class Analysis:
         ...     sorted(path.name for path in analysis.save(folder).glob("*.csv"))
         ['counts.csv', 'images.csv', 'specimens.csv']
         """
-        out, path = Path(folder), self.image.path
+        out, path = given_path(folder, "folder"), self.image.path
+        if sample is not None and not isinstance(sample, str):
+            raise InputError(f"sample is {quoted(sample)}; give the name of the sample.")
         batch = Batch(
             inputs=(self.image.name if path is None else str(path),),
             out=out,
@@ -240,7 +244,7 @@ class Model:
         threshold: float | None = None,
         *,
         axes: str | None = None,
-        z: str = BEST,
+        z: str | int = BEST,
         name: str = "image",
         report: Report = silent,
     ) -> Analysis:
@@ -260,7 +264,7 @@ class Model:
             The axes of an array, a letter each: ``Y`` and ``X``, ``C`` for channels or colours, ``Z`` for focus planes,
             such as ``"CYX"``. Needed if the shape is not clear: an array of shape (3, Y, X) may hold three channels
             or three planes.
-        z : str
+        z : str or int
             What to use from a focus series: the sharpest plane (``"best"``), the brightest value at each pixel
             (``"max"``), or the number of a plane from 1. Does not apply to an opened image.
         name : str
@@ -288,9 +292,9 @@ class Model:
         0
         """
         options = AnalysisOptions(threshold=threshold, pixel_size_um=pixel_size_um)
+        monitor, z = progress_monitor(report), checked_z(z)
         opened = one_image(image, pixel_size_um, axes, z, name)
         started = time.perf_counter()
-        monitor = ProgressMonitor(report)
         found = analyse(opened, self.engine, options, monitor, self.outliner)
         names = None if self.namer is None else self.namer.name(opened, found.kept, monitor)
         return Analysis(found, opened, self, names, options, time.perf_counter() - started, z)
@@ -343,7 +347,7 @@ def load_model(
     ModelError
         When there is no such model, it is damaged or for another task, or the device is missing.
     InputError
-        When ``threads`` is below 1.
+        When ``threads`` is not a whole number from 1, or a name is empty or not text.
 
     Examples
     --------
@@ -358,9 +362,9 @@ def load_model(
     """
     from napari_diatom import engines
 
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; give 1 or more.")
-    number = threads or usable_threads()
+    number = usable_threads() if threads is None else given_integer(threads, "threads")
+    if number < 1:
+        raise InputError(f"threads is {number}; give 1 or more.")
     folder = model_folder(name_or_path)
     naming = None if namer is None else engines.load_classifier(model_folder(namer), device, number)
     outliner = None

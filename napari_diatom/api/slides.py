@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import PERSON, Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_path
 from napari_diatom.counting import table_columns
 from napari_diatom.formats import conversion
 from napari_diatom.formats.lossiness import losses
 from napari_diatom.formats.registry import FORMATS, Format, by_name
 from napari_diatom.images import slide_image
-from napari_diatom.images.planes import BEST
+from napari_diatom.images.planes import BEST, checked_z
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.measurement import measurements
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-from napari_diatom.api.inputs import AnyPath, one_image
+from napari_diatom.api.inputs import AnyPath, one_image, optional_path
 
 
-def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST) -> list[SlideImage]:
+def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str | int = BEST) -> list[SlideImage]:
     """Open an image file; pixels are read later, window by window.
 
     Parameters
@@ -35,7 +36,7 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST
         TIFF, JPEG, PNG or BMP file.
     pixel_size_um : float, optional
         Micrometres per pixel, instead of the file's own.
-    z : str
+    z : str or int
         What to use from a focus series: the sharpest plane (``"best"``), the brightest value at each pixel (``"max"``),
         each plane as a separate image (``"each"``), or the number of a plane from 1.
 
@@ -62,7 +63,7 @@ def open_images(path: AnyPath, pixel_size_um: float | None = None, z: str = BEST
     ...     image.read(0, 0, image.width, image.height).shape
     (40, 60, 3)
     """
-    return slide_image.open_images(Path(path), pixel_size_um, z)
+    return slide_image.open_images(given_path(path, "path"), pixel_size_um, checked_z(z))
 
 
 def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath | None = None) -> list[Annotations]:
@@ -104,7 +105,7 @@ def read_annotations(path: AnyPath, format: str | None = None, images: AnyPath |
     >>> annotations.width, len(annotations)
     (64, 0)
     """
-    _, annotations, remarks = conversion.read(Path(path), format, None if images is None else Path(images))
+    _, annotations, remarks = conversion.read(given_path(path, "path"), format, optional_path(images, "images"))
     for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return annotations
@@ -132,7 +133,8 @@ def write_annotations(
     Raises
     ------
     InputError
-        When the format is unknown or not clear, or something that it needs is missing.
+        When the format is unknown or not clear, something that it needs is missing, or two of the annotations are of
+        one image.
     OutputError
         When a file cannot be written.
 
@@ -150,10 +152,11 @@ def write_annotations(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     nd.write_annotations(f"{folder}/found.json", analysis.annotations(), format="coco")
     """
-    target = _format_of(Path(path)) if format is None else by_name(format)
-    parts = [annotations] if isinstance(annotations, Annotations) else list(annotations)
+    out, parts = given_path(path, "path"), _parts(annotations)
+    target = _format_of(out) if format is None else by_name(format)
+    conversion.require_distinct(parts, "annotations")
     lost = losses(target, parts)
-    target.write(Path(path), parts, None if images is None else Path(images))
+    target.write(out, parts, optional_path(images, "images"))
     if lost:
         warnings.warn(lost.text(), UserWarning, stacklevel=2)
 
@@ -182,7 +185,7 @@ def measure(
     Raises
     ------
     InputError
-        When the pixel size is impossible, or the image cannot be read.
+        When the specimens are of another type, the pixel size is impossible, or the image cannot be read.
 
     Examples
     --------
@@ -193,6 +196,11 @@ def measure(
           class  length_um  width_um
     0  Navicula        3.0       1.0
     """
+    if not isinstance(specimens, Detections | Annotations):
+        raise InputError(
+            f"specimens is of type {type(specimens).__name__}; give Detections or Annotations of one image, such as "
+            "analysis.detections."
+        )
     opened = None if image is None else one_image(image, None, None, BEST, "image")
     if isinstance(specimens, Annotations):
         if pixel_size_um is not None:
@@ -206,6 +214,20 @@ def measure(
     model = next(iter({origin for origin in origins if origin not in (PERSON, "")}), "")
     rows = table_columns.specimen_rows(name or ("" if opened is None else opened.name), measured, origins, model, names)
     return table_columns.specimen_frame(rows, names is not None, measured.outlines is not None)
+
+
+def _parts(annotations: Any) -> list[Annotations]:
+    """Return annotations of one image or several as a list; raises InputError where they are something else."""
+    if isinstance(annotations, Annotations):
+        return [annotations]
+    parts = list(annotations) if isinstance(annotations, Iterable) else [annotations]
+    for part in parts:
+        if not isinstance(part, Annotations):
+            raise InputError(
+                f"annotations holds a value of type {type(part).__name__}; give Annotations, such as "
+                "analysis.annotations()."
+            )
+    return parts
 
 
 def _format_of(path: Path) -> Format:

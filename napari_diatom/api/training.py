@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import ProgressMonitor, Report, silent
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from diatom_training.evaluation.evaluation import Evaluation
     from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import RunFolder
-from napari_diatom.api.inputs import AnyPath, model_folder
+from napari_diatom.api.inputs import AnyPath, model_folder, optional_path, progress_monitor
 from napari_diatom.api.prediction import Model
 
 
@@ -33,6 +34,9 @@ class TrainingRun:
     """
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", given_path(self.folder, "folder"))
 
     @property
     def model(self) -> Path:
@@ -54,13 +58,13 @@ class TrainingRun:
         Raises
         ------
         InputError
-            When the file with the figures is damaged.
+            When there is no such run, or the file with the figures is damaged.
         """
         import pandas as pd
 
         from diatom_training.finetune.run_folder import RunFolder
 
-        frame = pd.DataFrame(RunFolder(self.folder).history())
+        frame = pd.DataFrame(RunFolder.open(self.folder).history())
         frame.index = pd.RangeIndex(1, len(frame) + 1, name="epoch")
         return frame
 
@@ -108,19 +112,19 @@ def train(
     from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import RunFolder
 
-    beside = Path()
+    monitor, beside = progress_monitor(report), Path()
     if isinstance(config, TrainConfig):
         settings = config
     elif isinstance(config, Mapping):
-        settings = TrainConfig.of(**config)
-    elif Path(config).is_dir():
+        settings = TrainConfig.of(**{str(name): value for name, value in config.items()})
+    elif (path := given_path(config, "config")).is_dir():
         if folder is not None:
             raise InputError(f"{config} is a run, which continues in its own folder: leave folder out.")
-        return _finished(RunFolder.open(Path(config)), report)
+        return _finished(RunFolder.open(path), monitor)
     else:
-        settings, beside = TrainConfig.read(Path(config)), Path(config).absolute().parent
-    out = beside / "runs" / settings.name if folder is None else Path(folder)
-    return _finished(RunFolder.create(out, settings), report)
+        settings, beside = TrainConfig.read(path), path.absolute().parent
+    out = optional_path(folder, "folder") or beside / "runs" / settings.name
+    return _finished(RunFolder.create(out, settings), monitor)
 
 
 def evaluate(
@@ -187,8 +191,8 @@ def evaluate(
     from napari_diatom.core.text import sentence
 
     folder = model.folder if isinstance(model, Model) else model_folder(model)
-    monitor = ProgressMonitor(report)
-    chosen = read_test_set(Path(data), None if images is None else Path(images), part=part, monitor=monitor)
+    monitor, place = progress_monitor(report), optional_path(out, "out")
+    chosen = read_test_set(given_path(data, "data"), optional_path(images, "images"), part=part, monitor=monitor)
     warnings_found = (*map(sentence, chosen.warnings), *leaks(folder, chosen.slides))
     for line in warnings_found:
         warnings.warn(line, UserWarning, stacklevel=2)
@@ -196,7 +200,7 @@ def evaluate(
         return evaluate_model(
             folder,
             [TestImage.of(slide) for slide in chosen.slides],
-            Path(scratch if out is None else out),
+            place or Path(scratch),
             threshold,
             device,
             monitor,
@@ -205,9 +209,9 @@ def evaluate(
         )
 
 
-def _finished(run: RunFolder, report: Report) -> TrainingRun:
+def _finished(run: RunFolder, monitor: ProgressMonitor) -> TrainingRun:
     """Train until the run has finished."""
     from diatom_training.finetune import training_process
 
-    training_process.follow(run, report)
+    training_process.follow(run, monitor.report)
     return TrainingRun(run.path)

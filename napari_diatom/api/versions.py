@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 def show_versions() -> None:
     """Print versions, devices, models, folders, notes and problems with their remedies, as ``napari-diatom doctor``.

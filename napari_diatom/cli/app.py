@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_diatom import __version__
+from napari_diatom.cli.argument_types import place, text
 from napari_diatom.cli.arguments import add_evaluate, add_project, add_train
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
@@ -212,7 +213,7 @@ def parser() -> argparse.ArgumentParser:
     samples.add_argument(
         "dest",
         nargs="?",
-        type=Path,
+        type=place,
         default=Path("diatom-samples"),
         metavar="DEST",
         help="folder to write to (diatom-samples)",
@@ -225,12 +226,12 @@ def parser() -> argparse.ArgumentParser:
     actions = models.add_subparsers(required=True, metavar="ACTION", dest="action")
     actions.add_parser("list", help="list all models").set_defaults(run=_run_models)
     show = actions.add_parser("show", help="show the card of one model")
-    show.add_argument("name", metavar="MODEL", help="name of a model, or its folder")
+    show.add_argument("name", type=text, metavar="MODEL", help="name of a model, or its folder")
     show.set_defaults(run=_run_models)
 
     bring = actions.add_parser("import", help="add a trained model or an Ultralytics .pt file to your models")
-    bring.add_argument("file", type=Path, metavar="FILE", help="a run of `train`, a model, or a YOLO detector as .pt")
-    bring.add_argument("--name", help="name of the model (the file's name)")
+    bring.add_argument("file", type=place, metavar="FILE", help="a run of `train`, a model, or a YOLO detector as .pt")
+    bring.add_argument("--name", type=text, help="name of the model (the file's name)")
     bring.add_argument("--licence", default="", help="licence of the weights")
     bring.set_defaults(run=_run_import)
 
@@ -240,13 +241,13 @@ def parser() -> argparse.ArgumentParser:
         description="Write annotations in another format, and list what that format cannot hold.",
         epilog=CODES,
     )
-    convert.add_argument("input", type=Path, metavar="INPUT", help="file or folder of annotations")
-    convert.add_argument("out", type=Path, metavar="OUT", help="file, or new folder")
+    convert.add_argument("input", type=place, metavar="INPUT", help="file or folder of annotations")
+    convert.add_argument("out", type=place, metavar="OUT", help="file, or new folder")
     convert.add_argument("--to", required=True, metavar="FORMAT", help="geojson, coco, yolo-obb and others")
-    convert.add_argument("--from", dest="source", metavar="FORMAT", help="format of INPUT (detected)")
-    convert.add_argument("--images", type=Path, metavar="DIR", help="folder of the images, for their sizes and names")
+    convert.add_argument("--from", dest="source", type=text, metavar="FORMAT", help="format of INPUT (detected)")
+    convert.add_argument("--images", type=place, metavar="DIR", help="folder of the images, for their sizes and names")
     convert.add_argument(
-        "--split", type=Path, metavar="FILE", help="CSV with columns image and split (train, val, test)"
+        "--split", type=place, metavar="FILE", help="CSV with columns image and split (train, val, test)"
     )
     convert.set_defaults(run=_run_convert)
 
@@ -257,6 +258,6 @@ def parser() -> argparse.ArgumentParser:
     add_doctor(commands)
 
     gui = commands.add_parser("gui", help="open napari", description="Open napari with the Detect diatoms widget.")
-    gui.add_argument("inputs", nargs="*", metavar="IMAGE", help="images to open")
+    gui.add_argument("inputs", nargs="*", type=text, metavar="IMAGE", help="images to open")
     gui.set_defaults(run=_run_gui)
     return parser

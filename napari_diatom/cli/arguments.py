@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from napari_diatom.cli.argument_types import decimal, integer, place, text
 from napari_diatom.cli.console import CODES
 
 Run = Callable[[argparse.Namespace], int]
@@ -23,15 +23,19 @@ def add_project(commands: Any, run: Run) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
 
     new = actions.add_parser("new", help="create a project", description="Create a project from images.", epilog=CODES)
-    new.add_argument("folder", type=Path, metavar="PROJECT", help="project folder; may exist already")
+    new.add_argument("folder", type=place, metavar="PROJECT", help="project folder; may exist already")
     new.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image files, folders (with their subfolders), patterns"
+        "images",
+        nargs="+",
+        type=text,
+        metavar="IMAGE",
+        help="image files, folders (with their subfolders), patterns",
     )
-    new.add_argument("--classes", type=Path, metavar="FILE", help="CSV with columns name (or species) and code")
+    new.add_argument("--classes", type=place, metavar="FILE", help="CSV with columns name (or species) and code")
     new.add_argument(
         "--annotations",
         nargs="+",
-        type=Path,
+        type=place,
         default=(),
         metavar="FILE",
         help="annotations to import, in any format that `convert` reads",
@@ -43,10 +47,10 @@ def add_project(commands: Any, run: Run) -> None:
         description="Find errors in a project: images, annotations, classes and split.",
         epilog="exit codes: 0 no errors (warnings only); 1 errors; 2 bad input or no room to write; 130 interrupted",
     )
-    check.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    check.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
 
     stats = actions.add_parser("stats", help="count images and specimens", epilog=CODES)
-    stats.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    stats.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
 
     split = actions.add_parser(
         "split",
@@ -54,14 +58,16 @@ def add_project(commands: Any, run: Run) -> None:
         description="Assign whole slides or samples to training, validation and test, or to folds.",
         epilog=CODES,
     )
-    split.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    split.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
     sizes = split.add_mutually_exclusive_group()
-    sizes.add_argument("--shares", metavar="A-B-C", help="percent of training, validation and test (70-15-15)")
-    sizes.add_argument("--folds", type=int, metavar="N", help="number of cross-validation folds, instead of shares")
+    sizes.add_argument(
+        "--shares", type=text, metavar="A-B-C", help="percent of training, validation and test (70-15-15)"
+    )
+    sizes.add_argument("--folds", type=integer, metavar="N", help="number of cross-validation folds, instead of shares")
     split.add_argument(
         "--by", choices=("slide", "sample"), default="slide", help="keep these together in one part (slide)"
     )
-    split.add_argument("--seed", type=int, default=0, metavar="N", help="change the seed for a different split (0)")
+    split.add_argument("--seed", type=integer, default=0, metavar="N", help="change the seed for a different split (0)")
 
     relocate = actions.add_parser(
         "relocate",
@@ -69,11 +75,11 @@ def add_project(commands: Any, run: Run) -> None:
         description="Find images that were moved or renamed, by their content, and store where they are now.",
         epilog=CODES,
     )
-    relocate.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    relocate.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
     relocate.add_argument(
         "places",
         nargs="*",
-        type=Path,
+        type=place,
         metavar="FOLDER",
         help="where to look, with subfolders (the folder that PROJECT is in)",
     )
@@ -89,9 +95,13 @@ def add_project(commands: Any, run: Run) -> None:
         description="Remove images from a project. Image files are kept; annotations are kept in PROJECT/.history.",
         epilog=CODES,
     )
-    remove.add_argument("folder", type=Path, metavar="PROJECT", help="project folder")
+    remove.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
     remove.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="name of the image in the project, as `check` shows it"
+        "images",
+        nargs="+",
+        type=text,
+        metavar="IMAGE",
+        help="name of the image in the project, as `check` shows it",
     )
 
 
@@ -103,15 +113,20 @@ def add_train(commands: Any, run: Run) -> None:
         description="Train a model with the settings of a YAML file. Ctrl+C stops it and keeps the best weights.",
         epilog=CODES,
     )
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file; with --resume also the folder of a run")
-    parser.add_argument("-o", "--out", type=Path, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
+    parser.add_argument(
+        "config", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
+    )
+    parser.add_argument("-o", "--out", type=place, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     how.add_argument("--check", action="store_true", help="show the training data and the expected time; do not train")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
-    parser.add_argument("--devices", type=int, metavar="N", help="GPUs that share each batch (1)")
+    parser.add_argument("--devices", type=integer, metavar="N", help="GPUs that share each batch (1)")
     parser.add_argument(
-        "--folds", type=int, metavar="K", help="cross-validation: K models, each tested on slides it was not trained on"
+        "--folds",
+        type=integer,
+        metavar="K",
+        help="cross-validation: K models, each tested on slides it was not trained on",
     )
     parser.set_defaults(run=run)
 
@@ -125,18 +140,23 @@ def add_evaluate(commands: Any, run: Run) -> None:
         epilog=CODES,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help="name or folder of a model, or folder of a training's run")
-    add("data", type=Path, metavar="DATA", help="project, annotations in any format that `convert` reads, or a run")
-    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for report.html and report.json")
-    add("--images", type=Path, metavar="DIR", help="folder of the images, if they are not beside the annotations")
+    add("model", type=text, metavar="MODEL", help="name or folder of a model, or folder of a training's run")
+    add(
+        "data",
+        type=place,
+        metavar="DATA",
+        help="project, annotations in any format that `convert` reads, or a run",
+    )
+    add("-o", "--out", required=True, type=place, metavar="OUT", help="folder for report.html and report.json")
+    add("--images", type=place, metavar="DIR", help="folder of the images, if they are not beside the annotations")
     add("--group", default="", metavar="REGEX", help="its first group is the slide's name in an image's name")
     add(
         "--part",
         choices=("test", "validation", "train", "all"),
         help="part of the split (test; all if there is no split)",
     )
-    add("--threshold", type=float, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
+    add("--threshold", type=decimal, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
     add("--one-class", default="", metavar="NAME", help="treat all specimens as this one class")
-    add("--compare", metavar="MODEL", help="another model, to compare on the same slides")
+    add("--compare", type=text, metavar="MODEL", help="another model, to compare on the same slides")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
     parser.set_defaults(run=run)

@@ -73,7 +73,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def quiet_libraries() -> None:
-    """Keep tifffile's log from the terminal: what is wrong with a file is said once, by us."""
+    """Keep tifffile's log from the terminal: we report the faults of a file once."""
     import logging
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)

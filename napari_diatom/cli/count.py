@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_diatom.cli.argument_types import decimal, integer, place, text
 from napari_diatom.cli.console import (
     CODES,
     INTERRUPTED,
@@ -114,10 +115,28 @@ def add_count(commands: Any) -> None:
         epilog=CODES,
     )
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="image files, folders (with their subfolders) or patterns")
-    add("-o", "--out", required=True, type=Path, metavar="OUT", help="folder for tables, annotations and overlays")
-    add("--model", metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
-    add("--namer", metavar="NAME", help="name or folder of a model that names taxa (none is bundled: train one)")
+    add(
+        "inputs",
+        nargs="+",
+        type=text,
+        metavar="INPUT",
+        help="image files, folders (with their subfolders) or patterns",
+    )
+    add(
+        "-o",
+        "--out",
+        required=True,
+        type=place,
+        metavar="OUT",
+        help="folder for tables, annotations and overlays",
+    )
+    add("--model", type=text, metavar="NAME", help="name or folder of a model (see `napari-diatom models list`)")
+    add(
+        "--namer",
+        type=text,
+        metavar="NAME",
+        help="name or folder of a model that names taxa (none is bundled: train one)",
+    )
     add(
         "--outlines",
         nargs="?",
@@ -126,11 +145,11 @@ def add_count(commands: Any) -> None:
         help="outline what is found as boxes, and measure its area and shape; name or folder of a model for outlines "
         "(diatom-outline); write it behind the INPUTs",
     )
-    add("--pixel-size", type=float, metavar="UM", help="micrometres per pixel, instead of the files' own")
+    add("--pixel-size", type=decimal, metavar="UM", help="micrometres per pixel, instead of the files' own")
     add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, each, or a number")
-    add("--threshold", type=float, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
+    add("--threshold", type=decimal, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
-    add("--threads", type=int, metavar="N", help="processor threads (all); results are the same with any number")
+    add("--threads", type=integer, metavar="N", help="processor threads (all); results are the same with any number")
     add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")
     add("--xlsx", action="store_true", help="also write the tables as XLSX")
@@ -141,7 +160,7 @@ def add_count(commands: Any) -> None:
     )
     add(
         "--max-decode-mb",
-        type=int,
+        type=integer,
         default=1024,
         metavar="MB",
         help="most memory to decode a tile, a strip, or a JPEG or PNG file (1024)",

@@ -103,7 +103,7 @@ def _remove(path: Path) -> None:
 
 
 def _check(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
-    """Say what is wrong with a project."""
+    """Print the problems of a project."""
     with Project.open(arguments.folder) as project:
         found = validation.find_problems(project, monitor)
         images = len(project.images)

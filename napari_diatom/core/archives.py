@@ -39,7 +39,7 @@ def opened_zip(path: Path, kind: str) -> Iterator[zipfile.ZipFile]:
     with regular(path) as stream, _zip(stream, path, kind) as archive:
         names = archive.namelist()
         if len(set(names)) < len(names):
-            raise InputError(f"{path} is not {kind}: it holds two entries of one name.")
+            raise InputError(f"{path} is not {kind}: it contains two entries with the same name.")
         yield archive
 
 
@@ -67,7 +67,7 @@ def regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_entry(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
-    """Return what an entry of a zip holds, ``largest`` bytes at the most.
+    """Return what an entry of a zip holds, at most ``largest`` bytes.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from napari_diatom.core.errors import OutputError
 
 PATIENCE_SECONDS: Final = 1.0
-"""How long to wait for others to be done with a file that is to be replaced."""
+"""How long to wait until other programs have closed a file that will be replaced."""
 
 
 @contextlib.contextmanager
@@ -29,8 +29,8 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     OutputError
         When the folder or file cannot be written.
     """
-    temporary = temporary_of(path)
     _check_place(path)
+    temporary = temporary_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:

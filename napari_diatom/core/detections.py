@@ -90,7 +90,10 @@ class Detections:
             With every problem found: wrong shapes, NaN, infinite or absurdly large values, sizes of zero or less,
             scores outside 0..1, codes that name no class or status.
         """
-        box_array = np.asarray(boxes, dtype=np.float64)
+        try:
+            box_array = np.asarray(boxes, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError("Boxes must be numbers, of shape (N, 5).") from None
         if box_array.size == 0:
             box_array = box_array.reshape(0, 5)
         problems: list[str] = []
@@ -113,8 +116,13 @@ class Detections:
             problems.append("cut must hold the flags 0 to 3")
         if ((states < 0) | (states >= len(STATUSES))).any():
             problems.append(f"status must index the {len(STATUSES)} statuses")
-        if masks is not None and len(masks) != n:
-            problems.append(f"{len(masks)} masks for {n} boxes")
+        if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+            problems.append("classes must be a list of names, such as ['diatom']")
+        shapes = None if masks is None else tuple(masks) if isinstance(masks, Iterable) else (masks,)
+        if shapes is not None and not all(isinstance(mask, CroppedMask) for mask in shapes):
+            problems.append("masks must be CroppedMask objects, one per box")
+        elif shapes is not None and len(shapes) != n:
+            problems.append(f"{len(shapes)} masks for {n} boxes")
         if problems:
             raise InputError("Bad detections: " + "; ".join(problems) + ".")
         return cls(
@@ -122,7 +130,7 @@ class Detections:
             class_ids=ids.astype(np.int32),
             scores=score.astype(np.float32),
             classes=tuple(classes),
-            masks=None if masks is None else tuple(masks),
+            masks=shapes,
             cut=cuts.astype(np.uint8),
             status=states.astype(np.uint8),
         )
@@ -210,8 +218,14 @@ def _column(
     if array.shape != (n,):
         problems.append(f"{name} must have shape ({n},), got {array.shape}")
         array = np.full(n, default)
+    elif array.size and array.dtype.kind not in "buif":
+        problems.append(f"{name} must be numbers")
+        array = np.full(n, default)
     elif dtype is np.int64 and not np.isfinite(array.astype(np.float64)).all():
         problems.append(f"{name} hold NaN or infinite values")
+        array = np.full(n, default)
+    elif dtype is np.int64 and (array.astype(np.float64) % 1 != 0).any():
+        problems.append(f"{name} must be whole numbers")
         array = np.full(n, default)
     return array.astype(dtype)
 

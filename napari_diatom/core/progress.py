@@ -1,4 +1,4 @@
-"""The one contract of long work: a function takes a ``monitor``, tells it of each step, and heeds its stop."""
+"""The one contract of long work: a function takes a ``monitor``, reports each step to it, and stops when it asks."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def never() -> bool:
 
 @dataclass(frozen=True)
 class ProgressMonitor:
-    """Who looks after long work: hears of each step, and may ask it to stop.
+    """Watches long work: gets each step, and may ask it to stop.
 
     Attributes
     ----------
     report : callable
         Gets a :class:`Progress` for each step.
     should_stop : callable
-        Whether the work is to stop; asked at every step.
+        Whether to stop; asked at every step.
     """
 
     report: Report = silent
@@ -71,4 +71,4 @@ class ProgressMonitor:
 
 
 UNWATCHED: Final = ProgressMonitor()
-"""For work that nobody looks after: its steps are shown to nobody, and nobody stops it."""
+"""For work that nobody watches: its steps are not shown, and it is never stopped."""

@@ -184,7 +184,7 @@ def by_taxon(found: Detections, names: Sequence[Name | None]) -> Detections:
         When there are not as many names as specimens.
     """
     if len(names) != len(found):
-        raise InputError(f"{len(names)} names do not go with {len(found)} specimens.")
+        raise InputError(f"{len(names)} names do not match {len(found)} specimens.")
     called = [UNNAMED if name is None else name.taxon for name in names]
     taxa = sorted({*called} - {UNKNOWN, UNNAMED})
     classes = (*taxa, UNKNOWN, *([UNNAMED] if UNNAMED in called else []))

@@ -187,7 +187,7 @@ class ResultsFolder:
         Raises
         ------
         InputError
-            When the lists of the earlier run are not files, and it is to be resumed.
+            When the earlier run should be resumed and its lists are not files.
         OutputError
             When the folder cannot be written to.
         """
@@ -303,7 +303,7 @@ class ResultsFolder:
             log.write(f"{image}\n{traceback.format_exc()}\n")
 
     def discard_empty(self) -> None:
-        """Remove what a run has made of which nothing came; whatever else lies there stays, and its folder with it."""
+        """Remove what a run without results made; other files in the folder stay, and so does the folder."""
         if self._parts():
             return
         with contextlib.suppress(OSError, OutputError):

@@ -132,7 +132,7 @@ def refused(out: Path) -> Iterator[None]:
 
 
 def _names(parts: Sequence[Path], run: Path) -> Iterator[str]:
-    """Yield the names of images that a run of an earlier version has met, as far as that can be told."""
+    """Yield the names of images that a run of an earlier version has met, as far as that is known."""
     entries: list[Any] = []
     for part in parts:
         with contextlib.suppress(InputError):

@@ -64,7 +64,7 @@ def folders() -> list[Folder]:
 
 
 def folder_problems(known: list[Folder]) -> Iterator[Advice]:
-    """Yield what is wrong with folders, and a full disk once."""
+    """Yield the problems of folders, and a full disk once."""
     little: dict[float, Folder] = {}
     for folder in known:
         if folder.fault:

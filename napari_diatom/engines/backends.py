@@ -200,5 +200,5 @@ def _check_numbers(output: NDArray[np.float32], name: str) -> None:
     if not np.isfinite(output).all():
         raise ModelError(
             f"The network of model {name} computes values that are infinite or not numbers: its weights are damaged, "
-            "or the training that made them went wrong. Take another model."
+            "or the training that made them went wrong. Choose another model."
         )

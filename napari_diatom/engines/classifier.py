@@ -80,7 +80,7 @@ class TorchClassifier:
         detections : Detections
             The N specimens; those with masks are cut out along them, the others along their boxes.
         monitor : ProgressMonitor
-            See :mod:`napari_diatom.core.progress`; reports ``"names"``, and heeds a stop, per batch.
+            See :mod:`napari_diatom.core.progress`; reports ``"names"`` per batch, and stops there when asked.
         outlines : sequence of array-like, each of shape (K, 2), optional
             Outlines to cut along in place of masks and boxes, x and y in pixels of the image.
 

@@ -28,7 +28,7 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
     """Return an untrained network.
 
     It maps standardized float images, shape (B, 3, H, W), H and W multiples of 32, to logits of shape
-    (B, 1 + n_classes, H, W), of which channel 0 is the background.
+    (B, 1 + n_classes, H, W); channel 0 is the background.
 
     Other than in the paper nothing in it sees the whole image: with atrous rates of up to 36 cells, and a mean over all
     of the image, what a pixel is would depend on where its tile begins.

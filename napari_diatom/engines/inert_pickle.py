@@ -124,7 +124,7 @@ def read_pickle(stream: ByteStream, source: object) -> Pickle:
 
 
 class _Counted:
-    """A stream of which no more than a pickle may have is read."""
+    """A stream that is read only up to the size that a pickle may have."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream

@@ -73,7 +73,7 @@ class BoxOutliner:
         boxes : array-like, shape (N, 5)
             Oriented or upright.
         monitor : ProgressMonitor
-            See :mod:`napari_diatom.core.progress`; reports ``"outlines"``, and heeds a stop, per specimen.
+            See :mod:`napari_diatom.core.progress`; reports ``"outlines"`` per specimen, and stops there when asked.
 
         Raises
         ------

@@ -64,7 +64,7 @@ class Classifier(Protocol):
     def name(self, image: ReadableImage, detections: Detections, monitor: ProgressMonitor = UNWATCHED) -> Names:
         """Return what the specimens in an image may be called, in their order.
 
-        Reports ``"names"`` and heeds a stop between some specimens and the next.
+        Reports ``"names"`` after some specimens each, and stops there when asked.
         """
         ...
 
@@ -78,7 +78,7 @@ class Outliner(Protocol):
     def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, shape (N, 5), oriented or upright, in their order.
 
-        Reports ``"outlines"`` and heeds a stop between one specimen and the next. A flag says where an outline
+        Reports ``"outlines"`` after each specimen, and stops there when asked. A flag says where an outline
         contradicts its box, see :func:`napari_diatom.measurement.outline_refinement.contradictions`.
         """
         ...

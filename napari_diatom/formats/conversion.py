@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,10 +68,15 @@ def prepare(path: Path, target: str, source: str | None = None, images: Path | N
     """
     to = by_name(target)
     from_, annotations, remarks = read(path, source, images)
+    require_distinct(annotations, path)
+    return Conversion(from_, to, annotations, losses(to, annotations), remarks)
+
+
+def require_distinct(annotations: Sequence[Annotations], source: Path | str) -> None:
+    """Raise InputError where two parts are of one image; ``source`` is where they come from."""
     twice = [name for name, times in Counter(part.image for part in annotations).items() if times > 1 and name]
     if twice:
-        raise InputError(f"{path} has annotations of {some_of(twice)} in several places: join them first.")
-    return Conversion(from_, to, annotations, losses(to, annotations), remarks)
+        raise InputError(f"{source} has annotations of {some_of(twice)} in several places: join them first.")
 
 
 def read(

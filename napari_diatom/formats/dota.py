@@ -47,6 +47,24 @@ def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) ->
     write_each(path, annotations, SUFFIX, TITLE, _text)
 
 
+def recognises(text: str) -> bool:
+    """Return whether each line of a text has eight coordinates and a class that is not a number."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    rows = [line.replace(",", " ").split() for line in lines if not line.startswith(HEADERS)]
+    if not rows:
+        return bool(lines)
+    return all(len(row) >= 9 and not _is_number(row[8]) for row in rows) and text.lstrip()[0] not in "{[<"
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a cell holds a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def word(name: str) -> str:
     """Return a class as one word."""
     return "_".join(name.split()) or "_"

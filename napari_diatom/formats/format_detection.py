@@ -7,9 +7,8 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text_files import parse_json, parse_table, read_bytes, read_text
+from napari_diatom.core.text_files import parse_json, read_bytes, read_text
 from napari_diatom.formats import dota, imagej
-from napari_diatom.formats.biigle import csv_files as biigle_csv
 from napari_diatom.formats.registry import FORMATS, Format, Layout, by_name
 from napari_diatom.formats.shared.parsed_specimens import some_of
 from napari_diatom.formats.yolo import dataset_layout
@@ -66,14 +65,14 @@ def _of_file(path: Path) -> str | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    start = text.lstrip()[:1]
+    start, name = text.lstrip()[:1], None
     if start == "<":
-        return {"annotation": "voc", "annotations": "cvat"}.get(_root(data))
-    if start in ("{", "["):
-        return _of_json(text, path)
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return _of_dataset(path)
-    return _of_lines(text)
+        name = {"annotation": "voc", "annotations": "cvat"}.get(_root(data))
+    elif start in ("{", "["):
+        name = _of_json(text, path)
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        name = _of_dataset(path)
+    return name or next((format_.name for format_ in FORMATS if format_.recognises(text)), None)
 
 
 def _of_regions(data: bytes) -> str | None:
@@ -152,29 +151,3 @@ def _of_dataset(file: Path) -> str:
         f"oriented "
         "boxes 9, polygons 7 or more. Correct these rows, or name the format."
     )
-
-
-def _of_lines(text: str) -> str | None:
-    """Return the name of a format of lines."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return None
-    try:
-        columns = next(iter(parse_table(lines[0], "The first line", "a table")), [])
-    except InputError:
-        columns = []
-    if set(biigle_csv.NEEDED) <= set(columns):
-        return "biigle-csv"
-    rows = [line.replace(",", " ").split() for line in lines if not line.startswith(dota.HEADERS)]
-    if len(rows) < len(lines) and not rows:
-        return "dota"
-    return "dota" if rows and all(len(row) >= 9 and not _is_number(row[8]) for row in rows) else None
-
-
-def _is_number(text: str) -> bool:
-    """Tell whether a cell holds a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

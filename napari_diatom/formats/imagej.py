@@ -66,7 +66,7 @@ _SLICE: Final = re.compile(r"(\d{4,6})-\d{4,6}-\d{4,6}")
 _CLUTTER: Final = re.compile(r"(^|.*/)(__MACOSX/.*|\.[^/]*(/.*)?|[^/]*/|Thumbs\.db|desktop\.ini)", re.IGNORECASE)
 """What systems add to a zip file, and folders."""
 _TAIL: Final = 22 + 65_535
-"""Bytes at the end of a zip file, of which some say how long its list of entries is."""
+"""Bytes at the end of a zip file; some of them say how long its list of entries is."""
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:
@@ -307,7 +307,7 @@ def _properties(text: str) -> dict[str, str]:
 
 
 def _outline(steps: list[float]) -> Outline:
-    """Return the polygons of a path: rings, of which those inside others are holes."""
+    """Return the polygons of a path: rings; those inside others are holes."""
     rings: list[list[tuple[float, float]]] = []
     at = 0
     while at < len(steps):

@@ -12,7 +12,7 @@ from typing import Final
 
 from napari_diatom.core.annotations import Annotations, left_out
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import printable, quoted
 from napari_diatom.formats import cvat, dota, imagej, labelme, voc
 from napari_diatom.formats.biigle import coco_files as biigle_coco
 from napari_diatom.formats.biigle import csv_files as biigle_csv
@@ -25,10 +25,16 @@ from napari_diatom.formats.label_image import files as label_files
 from napari_diatom.formats.shared.image_index import Pictures, with_sizes
 from napari_diatom.formats.yolo import codec as yolo_rows
 from napari_diatom.formats.yolo import files as yolo
+from napari_diatom.images.image_files import SUFFIXES
 
 Reader = Callable[[Path, Pictures], list[Annotations]]
 Writer = Callable[..., None]
 """Takes the path, the annotations and the pictures; that of a format with splits takes ``split``, too."""
+
+
+def _never(text: str) -> bool:
+    """Return that a text is not of the format."""
+    return False
 
 
 def _same(name: str) -> str:
@@ -88,6 +94,9 @@ class Format:
         What :meth:`read` and :meth:`write` call.
     spelling : callable
         Returns a class as the format spells it; formats that hold :attr:`Capability.NAMES` return it as it is.
+    recognises : callable
+        Returns whether the text of a file is in this format. It is asked of files that are not known by their first
+        bytes, such as ``{`` or ``<``, or by the entries of their JSON or XML.
     """
 
     name: str
@@ -98,6 +107,7 @@ class Format:
     reader: Reader
     writer: Writer
     spelling: Callable[[str], str] = _same
+    recognises: Callable[[str], bool] = _never
 
     def read(self, path: Path, images: Path | None = None, remarks: list[str] | None = None) -> list[Annotations]:
         """Read the specimens of all images.
@@ -158,6 +168,8 @@ class Format:
             When something cannot be written.
         """
         pictures = Pictures(images)
+        if path.is_file() and (pictures.has_file(path) or _is_other_image(path, self.suffixes)):
+            raise InputError(f"{path} is an image, which annotations do not replace: give another name.")
         named = with_sizes(annotations, pictures)
         if split is None:
             self.writer(path, named, pictures)
@@ -165,6 +177,12 @@ class Format:
             self.writer(path, named, pictures, split=split)
         else:
             raise InputError(f"{self.title} has no splits.")
+
+
+def _is_other_image(path: Path, suffixes: tuple[str, ...]) -> bool:
+    """Return whether a file is called like an image, and not like a file of a format with these suffixes."""
+    name = path.name.lower()
+    return name.endswith(SUFFIXES) and not name.endswith(suffixes)
 
 
 _ATTRIBUTES: Final = frozenset({Capability.SCORES, Capability.STATUS, Capability.ORIGIN, Capability.CUT})
@@ -206,6 +224,7 @@ FORMATS: Final = (
         dota.read,
         dota.write,
         dota.word,
+        dota.recognises,
     ),
     Format(
         "voc",
@@ -243,6 +262,7 @@ FORMATS: Final = (
         _PLAIN | _OUTLINES | {Capability.SIZE},
         biigle_csv.read,
         biigle_csv.write,
+        recognises=biigle_csv.recognises,
     ),
     Format("cvat", cvat.TITLE, (cvat.SUFFIX,), Layout.ONE_FILE, _ALL - {Capability.PIXEL_SIZE}, cvat.read, cvat.write),
     Format(
@@ -284,8 +304,8 @@ def by_name(name: str) -> Format:
         When there is none; the choices are listed, those alike first.
     """
     known = {format_.name: format_ for format_ in FORMATS}
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
-    alike = difflib.get_close_matches(name.lower(), known, n=3)
+    alike = difflib.get_close_matches(str(name).lower(), known, n=3)
     meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
-    raise InputError(f"There is no format {name!r}.{meant} Known formats: {', '.join(known)}.")
+    raise InputError(f"There is no format {quoted(name)}.{meant} Known formats: {', '.join(known)}.")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import quoted
 from napari_diatom.images.planes import (
     BEST,
     MAX,
@@ -52,7 +53,10 @@ def image_from_array(
         When the layout is not clear or is none of these.
     """
     if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-        raise InputError(f"{name} is a {type(array).__name__}; a path, an opened image or an array is needed.")
+        raise InputError(
+            f"{name} is of type {type(array).__name__}; the path of one file, one image from open_images, or an array "
+            "is needed (numpy.asarray makes arrays of pictures)."
+        )
     shape = tuple(int(length) for length in array.shape)
     letters = _guessed(shape, name) if axes is None else _checked(axes, shape, name)
     if 0 in shape:
@@ -99,8 +103,10 @@ def _guessed(shape: tuple[int, ...], name: str) -> str:
     )
 
 
-def _checked(axes: str, shape: tuple[int, ...], name: str) -> str:
+def _checked(axes: Any, shape: tuple[int, ...], name: str) -> str:
     """Return the axes as they were named; ``1`` stands for one that is left out."""
+    if not isinstance(axes, str):
+        raise InputError(f"axes is {quoted(axes)}; give a letter for each axis, such as axes='CYX'.")
     asked = axes.upper().replace("S", "C")
     if len(asked) != len(shape):
         raise InputError(f"axes={axes!r} names {len(asked)} axes, and {name} has {len(shape)}: its shape is {shape}.")
@@ -110,8 +116,8 @@ def _checked(axes: str, shape: tuple[int, ...], name: str) -> str:
     ordered = known.replace("C", "").replace("Z", "") == "YX"
     if not ordered or len(set(known)) < len(known):
         raise InputError(
-            f"axes={axes!r} cannot be used: name Y and X in this order, and besides C for channels and Z for focus "
-            "planes. Of times and positions, hand over one at a time."
+            f"axes={axes!r} cannot be used: name Y and X in this order, and also C for channels and Z for focus "
+            "planes. Give one time or position at a time."
         )
     return letters
 

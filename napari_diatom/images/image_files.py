@@ -130,7 +130,7 @@ def search(inputs: Sequence[str]) -> FoundImages:
 
 
 def find_images(inputs: Sequence[str]) -> list[Path]:
-    """Return the image files of :func:`search`, which see."""
+    """Return the image files that :func:`search` finds."""
     return list(search(inputs).images)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_number
 from napari_diatom.core.text_files import parse_xml
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class PixelSize:
     um : float or None
         Micrometres per pixel, None where it is unknown.
     source : str
-        ``"ome"``, ``"tiff"`` or whatever else has stated it; ``"unknown"`` where nothing has.
+        ``"ome"``, ``"tiff"`` or whatever else has stated it; ``"unknown"`` if nothing has.
     notices : tuple of str
-        What the user should know of it, in sentences.
+        What the user should know about it, in sentences.
     """
 
     um: float | None = None
@@ -90,12 +91,13 @@ def validate_pixel_size(pixel_size_um: float, source: str) -> float:
     InputError
         When it is not a number from 0.001 to 100 µm; ``source`` says where it came from.
     """
-    if not math.isfinite(pixel_size_um) or not SMALLEST_UM <= pixel_size_um <= LARGEST_UM:
+    um = given_number(pixel_size_um, f"{source}: the pixel size")
+    if not SMALLEST_UM <= um <= LARGEST_UM:
         raise InputError(
-            f"{source}: a pixel size of {pixel_size_um:g} µm cannot be right; give a value from {SMALLEST_UM:g} to "
+            f"{source}: a pixel size of {um:g} µm cannot be right; give a value from {SMALLEST_UM:g} to "
             f"{LARGEST_UM:g} µm per pixel."
         )
-    return float(pixel_size_um)
+    return um
 
 
 def is_usual(pixel_size_um: float) -> bool:

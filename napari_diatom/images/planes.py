@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import quoted
 
 BEST: Final = "best"
 MAX: Final = "max"
@@ -47,7 +49,7 @@ class Pixels(Protocol):
         ...
 
 
-def checked_z(z: str) -> str:
+def checked_z(z: str | int) -> str:
     """Return what is taken of a focus series: ``best``, ``max``, ``each``, or the number of a plane from 1.
 
     Raises
@@ -55,10 +57,13 @@ def checked_z(z: str) -> str:
     InputError
         When it is something else.
     """
-    name = z.strip().lower()
+    is_number = isinstance(z, Integral) and not isinstance(z, bool)
+    name = z.strip().lower() if isinstance(z, str) else str(z) if is_number else ""
     if name in (BEST, MAX, EACH, PAGES) or (name.isascii() and name.isdigit() and 0 < len(name) < 7 and int(name) > 0):
         return name
-    raise InputError(f"{z!r} does not name a plane of a stack; give best, max, each, or the number of a plane from 1.")
+    raise InputError(
+        f"{quoted(z)} does not name a plane of a stack; give best, max, each, or the number of a plane from 1."
+    )
 
 
 def finite(values: NDArray[Any], x0: int, y0: int, name: str) -> NDArray[Any]:
@@ -94,7 +99,14 @@ class Range:
     def of(cls, pixels: Pixels, name: str) -> Range:
         """Return the mapping of an image's 0.1th to 99.9th percentile; raises InputError where values are NaN."""
         values = np.concatenate([finite(window, x0, y0, name).ravel() for x0, y0, window in sample(pixels)])
-        low, high = np.percentile(values.astype(np.float64), _PERCENTILES)
+        kind = np.result_type(values.dtype, np.float32).type
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, high = np.percentile(values.astype(np.float64), _PERCENTILES)
+            if not np.isfinite(kind(high) - kind(low)):
+                raise InputError(
+                    f"{name} has values from {values.min():g} to {values.max():g}, too far apart to be shown as grey "
+                    "levels. Divide them by a constant before the image is analysed."
+                )
         bare = cls(float(low), float(high))
         if values.dtype != np.uint16:
             return bare

@@ -122,7 +122,7 @@ class RasterPixels:
         with self._opened() as picture:
             picture.load()
             if picture.size != (self.width, self.height):
-                raise InputError(f"{self._path} is damaged: its pixels are not as many as its header says.")
+                raise InputError(f"{self._path} is damaged: the number of its pixels is not that of its header.")
             return picture.copy() if picture.readonly else picture
 
     def _opened(self) -> Image.Image:

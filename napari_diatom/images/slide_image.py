@@ -213,7 +213,7 @@ def open_images(
     """
     path = Path(path)
     if pixel_size_um is not None:
-        validate_pixel_size(pixel_size_um, "The given pixel size")
+        pixel_size_um = validate_pixel_size(pixel_size_um, "The given pixel size")
     z = checked_z(z)
     largest = checked_decode_mb(max_decode_mb) << 20
     head = _head(path)
@@ -314,9 +314,22 @@ def from_array(
         raise InputError(f"{name} has the shape {shape}; one plane (Y, X) or an RGB image (Y, X, 3) is needed.")
     if 0 in shape:
         raise InputError(f"{name} has no pixels: it is {shape[1]} x {shape[0]} px.")
-    if np.dtype(array.dtype).kind not in "buif":
-        raise InputError(f"{name} holds {array.dtype} values; numbers are needed.")
+    _require_numbers(array, name)
     return _slide(name, None, (_Array(array),), _known_size(NOT_STATED, pixel_size_um, name, "layer"))
+
+
+def _require_numbers(array: Any, name: str) -> None:
+    """Raise InputError where an array does not hold numbers as numpy's do, or some of its pixels are masked."""
+    try:
+        kind = np.dtype(array.dtype).kind
+    except TypeError:
+        raise InputError(
+            f"{name} is of type {type(array).__name__} with {array.dtype} values; convert it to a numpy array first."
+        ) from None
+    if kind not in "buif":
+        raise InputError(f"{name} holds {array.dtype} values; numbers are needed.")
+    if np.ma.is_masked(array):
+        raise InputError(f"{name} has masked pixels; replace them with array.filled(value) before the analysis.")
 
 
 def _known_size(stated: PixelSize, given_um: float | None, image: str, source: str = "user") -> PixelSize:

@@ -77,7 +77,7 @@ def each_page(file: Any) -> list[Scene]:
     found = []
     for page in whole or every:
         levels = (page, *copies_of(file, page))
-        # The depth of a page is its focus, whoever wrote it.
+        # The depth of a page is its focus in files of any program.
         found.append(Scene(tuple((Part(levels, depth=depth),) for depth in range(depth_of(page)))))
     return found
 

@@ -302,7 +302,7 @@ class TiffPixels:
             return
         stream = decoded_size.of_tiff(self._compression, data)
         if stream is None:
-            raise InputError(f"{self._path} is damaged: a tile or strip of it does not say how large it is.")
+            raise InputError(f"{self._path} is damaged: one of its tiles or strips does not say how large it is.")
         depth, length, width = self._segment
         rows = stream.height or length
         # Decoders fill tiles up to whole blocks, and give the last strip in full.
@@ -312,7 +312,9 @@ class TiffPixels:
                 f"{rows:,}."
             )
         if stream.takes_long:
-            raise InputError(f"{self._path} is damaged: a tile or strip of it would be decoded {stream.scans:,} times.")
+            raise InputError(
+                f"{self._path} is damaged: one of its tiles or strips would be decoded {stream.scans:,} times."
+            )
         self._check_need(
             rows * stream.width * stream.samples * self._dtype.itemsize * (3 if stream.is_progressive else 1)
         )

@@ -167,7 +167,7 @@ def grouped(
 
 
 def odds(expected: int, found: int, unnamed: int) -> tuple[str, ...]:
-    """Return what is to be said where a file names planes that it lacks, or has pages that it does not name."""
+    """Return the notice for a file that names planes that it lacks, or has pages that it does not name."""
     notices = []
     if found < expected:
         notices.append(f"The file holds {found:,} of the {many(expected, 'plane')} that it names.")

@@ -1,4 +1,4 @@
-"""The counting protocol: specimens of which statuses count."""
+"""The counting protocol: the statuses whose specimens count."""
 
 from __future__ import annotations
 

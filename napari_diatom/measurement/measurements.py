@@ -142,7 +142,7 @@ class Measurements:
             When the pixel size cannot be right.
         """
         if pixel_size_um is not None:
-            validate_pixel_size(pixel_size_um, "The measurements")
+            pixel_size_um = validate_pixel_size(pixel_size_um, "The measurements")
         sizes = sizes_in_um({name: getattr(self, name) for name in SIZES_PX}, pixel_size_um)
         changed: dict[str, Any] = {**sizes, "pixel_size_um": pixel_size_um}
         return replace(self, **changed)
@@ -212,7 +212,7 @@ def _measure(
 ) -> Measurements:
     """Measure specimens with these masks."""
     if pixel_size_um is not None:
-        validate_pixel_size(pixel_size_um, "The measurements")
+        pixel_size_um = validate_pixel_size(pixel_size_um, "The measurements")
     boxes = detections.boxes.astype(np.float64)
     length, width = boxes[:, 2], boxes[:, 3]
     area = geometry.box_areas(boxes)

@@ -20,7 +20,7 @@ CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
 
 LARGEST_CARD: Final = 2**23
-"""Bytes of a card, of which the list of the images that a model has seen takes the most."""
+"""Bytes of a card; most of them are the list of the images that a model has seen."""
 LARGEST_WEIGHTS: Final = 2**31
 """Bytes of a model's weights."""
 MOST_CLASSES: Final = 10_000

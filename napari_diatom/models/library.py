@@ -79,7 +79,7 @@ def available() -> list[ModelFolder]:
 
 
 def list_models() -> tuple[list[ModelFolder], list[ModelError]]:
-    """Return the bundled and the user's models by name, and what is wrong with those that cannot be used."""
+    """Return the bundled and the user's models by name, and the errors of those that cannot be used."""
     found: dict[str, ModelFolder] = {}
     wrong: list[ModelError] = []
     for home in (BUNDLED, user_folder()):

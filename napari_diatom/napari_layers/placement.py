@@ -165,7 +165,7 @@ def align_to_layer(layer: Any, height: int | None, width: int | None, orientatio
 def _doubt(turn: int, taken: str) -> str:
     """Return that annotations do not say whether they are for the stored image or the upright one."""
     return (
-        f"the image is to be {describe_turn(turn)}, and the annotations do not say whether they are for the image "
+        f"the image has to be {describe_turn(turn)}, and the annotations do not say whether they are for the image "
         f"upright or as it is stored. They are assumed to be for the image {taken}: check that they lie on the "
         "specimens."
     )

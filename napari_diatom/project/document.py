@@ -24,7 +24,7 @@ class EditLog(Protocol):
     """Where the edits of a document go: the journal of its project."""
 
     def append(self, edit: Edit) -> None:
-        """Put an edit on disk before anybody hears of it.
+        """Put an edit on disk before any listener gets it.
 
         Raises
         ------

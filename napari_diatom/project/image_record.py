@@ -31,7 +31,7 @@ PROPOSALS: Final = "proposals"
 EDITS: Final = "edits"
 """Entry of a file's header: the number of the last edit that it has of each of the last windows."""
 WINDOWS: Final = 30
-"""Windows of which that is kept."""
+"""Number of windows for which that is kept."""
 
 _IDS: Final = uuid.UUID("7d1f2c5e-5a0e-4b7f-9d53-5b0a6a3c8a11")
 """Names the ids of specimens that another program added without one."""

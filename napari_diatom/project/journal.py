@@ -1,4 +1,4 @@
-"""The journal of an image: a line per edit, on disk before anybody hears of the edit.
+"""The journal of an image: a line per edit, on disk before any listener gets the edit.
 
 A journal belongs to one window. Its first line says whose it is, each other one is an edit made since the image's
 files were written; when they are written it is removed. What a killed program left is made again when the image is
@@ -32,7 +32,7 @@ from napari_diatom.project.edits import Edit, joined_edits
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"
-"""Ending of a journal of which lines could not be read; the others were made again."""
+"""Ending of a journal with lines that could not be read; the other lines were applied again."""
 ATTEMPTS: Final = 5
 """How often lines are written again where the journal is taken away at once."""
 

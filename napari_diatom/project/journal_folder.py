@@ -37,7 +37,7 @@ class JournalFolder:
         self._clashes[left.path] = clashes
 
     def leftovers(self) -> list[LeftoverJournal]:
-        """Return journals of dead windows that could not be made again, or of which lines are damaged."""
+        """Return journals of closed windows that could not be applied again, or that have damaged lines."""
         found: list[LeftoverJournal] = []
         damaged = set(self._folder.glob(f"*{journal.DAMAGED}"))
         for path in sorted(damaged.union(self._all())):

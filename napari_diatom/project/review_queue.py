@@ -19,7 +19,7 @@ AGREES: Final = 0.6
 """... and above which they do; needles in line do by what they share of their lengths."""
 
 Reason = Literal["class", "outline", "alone", "missed", "score"]
-"""Why something is to be looked at.
+"""Why something needs a review.
 
 ``class``, ``outline``: a proposal that lies on a specimen, or on a proposal of another model, under another name or
 only in part. ``alone``: a proposal that none of the other models shows that have looked at the image. ``missed``: a
@@ -34,7 +34,7 @@ class ReviewItem:
     Attributes
     ----------
     specimen : Specimen
-        What is to be looked at.
+        What to look at.
     reason : Reason
         Why.
     text : str
@@ -85,7 +85,7 @@ def unmatched(specimens: Mapping[str, Specimen], proposals: Mapping[str, Specime
 
 
 class ReviewQueue:
-    """Goes through what is to be reviewed in an image one by one, and starts again when all have been looked at."""
+    """Goes through the specimens to review in an image one by one, and starts again after the last one."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

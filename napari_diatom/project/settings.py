@@ -138,7 +138,7 @@ class Counting(_Frozen):
     counted : tuple of str
         Statuses that count.
     target : int
-        How many specimens of a sample are to be counted.
+        How many specimens of a sample to count.
     """
 
     counted: tuple[Status, ...] = Field(default=DEFAULT_COUNTED, min_length=1)

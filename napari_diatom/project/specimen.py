@@ -119,7 +119,7 @@ class Specimen:
 
     @classmethod
     def rectangle(cls, box: ArrayLike, name: str, **known: Any) -> Specimen:
-        """Return a specimen of which the oriented box, shape (5,), is known; ``known`` are other attributes."""
+        """Return a specimen whose oriented box, shape (5,), is known; ``known`` are other attributes."""
         return cls(**{"id": new_id()} | known, box=_five(box), name=name, shape="rectangle")
 
     @classmethod

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.project.settings import ProjectImage, Split
+from napari_diatom.project.settings import PROJECT_FILE, ProjectImage, Split
 from napari_diatom.project.summary import Tally
 
 PARTS: Final = ("train", "validation", "test")
@@ -138,7 +138,11 @@ def warnings_of(split: Split, tallies: Sequence[Tally]) -> list[str]:
     groups = _groups(tallies, split.by)
     found: list[str] = []
     if len(groups.names) == 1:
-        found.append(f"All images are of one {split.by}: there is no other {split.by} to test on.")
+        found.append(
+            f"All images are of one {split.by}: there is no other {split.by} to test on. The {split.by} of an image is "
+            f"the folder that it was in when it was added; if there are several, correct the entries `{split.by}` in "
+            f"{PROJECT_FILE}."
+        )
     elif len(groups.names) < len(split.parts):
         found.append(f"There are only {len(groups.names)} {split.by}s for {len(split.parts)} parts.")
     outside = sorted({split_group(item.image, split.by) for item in tallies if part_of(split, item.image) is None})

@@ -197,7 +197,7 @@ def _agreed(ordered: Detections, host: Indices) -> NDArray[np.float32]:
 
 
 def _copies(better: Detections, worse: Detections | None, iou: float, inside: float) -> tuple[Indices, Indices]:
-    """Return the pairs of which the second gives way to the first, in order; ``worse`` is ``better`` itself if None."""
+    """Return the pairs whose second gives way to the first, in order; ``worse`` is ``better`` itself if None."""
     cut_i = (better.cut & CUT_BY_TILE) > 0
     cut_j = cut_i if worse is None else (worse.cut & CUT_BY_TILE) > 0
     found: list[tuple[Indices, Indices]] = [(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp))]

@@ -26,7 +26,7 @@ DIRECTED: Final = 1.2
 SPANNING: Final = 0.8
 """The share of the length for round wholes, which halves may lie in at any angle: half a disc is as long as that."""
 RIBBON: Final = 3
-"""Boxes side by side in a larger one from which they are the cells of a ribbon: halves are two at the most, ..."""
+"""Boxes side by side in a larger one from which they are the cells of a ribbon: at most two are halves, ..."""
 BESIDE_EACH_OTHER: Final = 0.7
 """... if their axes part by at least this many widths, ..."""
 ALIKE: Final = 0.75

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from helpers.projects import box, crashed, names, new_project, picture
 from napari_diatom.cli import main
@@ -112,3 +113,16 @@ def test_nothing_is_removed_while_another_window_has_edits_of_the_image(project,
         assert main(["project", "remove", str(project), "s0f0"]) == 0
     with Project.open(project) as again:
         assert names(again, "s0f1") == {"two": "Nitzschia"}
+
+
+def test_a_split_of_one_slide_says_how_images_get_others(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("L", (40 + ord(name[0]), 40)).save(tmp_path / "images" / name)
+    assert main(["project", "new", str(tmp_path / "p"), str(tmp_path / "images")]) == 0
+    assert main(["project", "split", str(tmp_path / "p")]) == 0
+    assert "correct the entries `slide` in diatom-project.yaml" in capsys.readouterr().out
+    file = tmp_path / "p" / "diatom-project.yaml"
+    file.write_text(file.read_text("utf-8").replace("slide: images", "slide: second", 1), "utf-8")
+    assert main(["project", "split", str(tmp_path / "p"), "--shares", "50-50"]) == 0
+    assert "All images are of one slide" not in capsys.readouterr().out

@@ -22,7 +22,7 @@ from napari_diatom.core.annotations import Annotations, class_names, disambiguat
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted, shortened
-from napari_diatom.core.text_files import parse_json, parse_lines, read_text
+from napari_diatom.core.text_files import parse_json, parse_lines, parse_table, read_text
 from napari_diatom.formats.shared.field_values import DECIMALS, size_of
 from napari_diatom.formats.shared.image_index import Pictures, size_needed
 from napari_diatom.formats.shared.parsed_specimens import (
@@ -67,6 +67,15 @@ SHAPE_IDS: Final = {"Polygon": 3, "Rectangle": 5}
 """BIIGLE's numbers of the shapes that are written."""
 _WITHOUT_AREA: Final = {"Point": "point", "LineString": "line", "WholeFrame": "label of a whole frame"}
 """Kinds of BIIGLE that are not specimens, and what they are called."""
+
+
+def recognises(text: str) -> bool:
+    """Return whether the first line of a text names the columns without which nothing can be read."""
+    try:
+        (columns, *_) = parse_table(text.lstrip().partition("\n")[0], "The first line", "a table")
+    except (InputError, ValueError):
+        return False
+    return set(NEEDED) <= set(columns)
 
 
 def write(path: Path, annotations: Sequence[Annotations], pictures: Pictures) -> None:

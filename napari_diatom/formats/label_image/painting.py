@@ -39,7 +39,7 @@ class Overlap:
     specimens : int
         Specimens with such pixels.
     hidden : tuple of int
-        Numbers of the specimens of which nothing is seen.
+        Numbers of the specimens that are hidden completely.
     """
 
     pixels: int

@@ -44,7 +44,12 @@ class Pictures:
         self.folder = folder
         self.remarks: list[str] = []
         found = find_images([str(folder)]) if folder is not None else []
+        self._files = frozenset(path.resolve() for path in found)
         self._index = NameIndex((path.as_posix(), path) for path in found)
+
+    def has_file(self, path: Path) -> bool:
+        """Return whether a file is one of the images."""
+        return path.resolve() in self._files
 
     def path(self, name: str) -> Path | None:
         """Return the file of an image by its name, or by its name without suffix; None without a folder.

@@ -203,7 +203,7 @@ def fill_outline(outline: Outline, size: tuple[int, int] | None) -> CroppedMask:
 
 
 def check_angle(angle: float) -> None:
-    """Refuse a rotation (rad) of more turns than anybody makes, and of which no digit would say where it ends.
+    """Refuse a rotation (rad) of so many turns that its digits no longer show the direction.
 
     Raises
     ------

@@ -324,7 +324,7 @@ def test_a_report_of_nothing_found() -> None:
 
 
 def test_names_need_their_slides() -> None:
-    with pytest.raises(InputError, match="1 slides do not go with 2 specimens"):
+    with pytest.raises(InputError, match="1 slides do not match 2 specimens"):
         evaluate_names([0, 1], [[1, 0], [0, 1]], ("a", "b"), ["s"], ABOUT)
 
 

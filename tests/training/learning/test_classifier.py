@@ -405,7 +405,7 @@ def test_specimens_go_by_their_taxa() -> None:
     assert called.class_ids.tolist() == [0, 3, 1, 2]
     assert by_taxon(found, [*some[:3], None]).classes == ("Navicula gregaria", "Navicula sp.", UNKNOWN, "unnamed")
     assert by_taxon(found[[]], []).classes == (UNKNOWN,)
-    with pytest.raises(InputError, match="1 names do not go with 4"):
+    with pytest.raises(InputError, match="1 names do not match 4"):
         by_taxon(found, some[:1])
 
 

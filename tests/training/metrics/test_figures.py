@@ -375,7 +375,7 @@ def test_a_class_that_does_not_occur_is_named() -> None:
     ("ids", "given", "says"),
     [
         ([], [], "no specimens"),
-        ([0], [[0.5]], "do not go with 2 classes"),
+        ([0], [[0.5]], "do not match 2 classes"),
         ([2], [[0.5, 0.5]], "index the 2 classes"),
         ([0.5], [[0.5, np.nan]], "within 0 and 1; ids must be whole"),
     ],

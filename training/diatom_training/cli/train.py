@@ -123,7 +123,7 @@ def _folder(arguments: Namespace) -> RunFolder:
 
 
 def _config(arguments: Namespace) -> TrainConfig:
-    """Return what is to be trained."""
+    """Return the settings of the training."""
     return TrainConfig.read(arguments.config).replace(**_devices(arguments))
 
 

@@ -28,7 +28,7 @@ _FAINT: Final = 3.0
 _CLEAR: Final = 6.0
 """... and that an object reaches somewhere."""
 _SHIFTS: Final = 48
-"""How often what is to be filled is looked for elsewhere."""
+"""How often another place is tried for the part to fill."""
 _COLLAR: Final = 24.0
 """Pixels around objects that are freed from their halos, fading over as many again."""
 _FINE: Final = 4.0

@@ -68,7 +68,7 @@ class _Placed:
     shape : BaseGeometry
         The whole object, cut at the field's edge.
     members : tuple of (Polygon, float, str)
-        Each specimen of which something is seen: outline, angle and class.
+        Each visible specimen: outline, angle and class.
     """
 
     cut: CutOut

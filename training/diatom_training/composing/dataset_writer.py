@@ -66,7 +66,7 @@ def compose_set(
     processes : int
         Processes to compose with; each holds the material in memory.
     scales : tuple of float
-        Scales at which the fields are to be seen in training.
+        Scales at which training shows the fields.
 
     Raises
     ------

@@ -262,7 +262,7 @@ def _of_annotations(data: Path, images: Path | None, monitor: ProgressMonitor) -
 
 
 def _parts(members: Mapping[str, dataset_layout.DatasetImage], data: Path) -> tuple[dict[str, Part], tuple[str, ...]]:
-    """Return the part of each image by its name, none where all are in one, and what is to be said of them."""
+    """Return the part of each image by its name, none where all are in one, and warnings about them."""
     parts = {name: _OF_SPLIT[member.splits[0]] for name, member in members.items()}
     if len(set(parts.values())) < 2:
         return {}, ()

@@ -62,7 +62,7 @@ def render_set(
     needles : float
         Share of fields that show needles and their chains.
     scales : tuple of float
-        Scales at which the fields are to be seen in training.
+        Scales at which training shows the fields.
     processes : int
         Processes to render with.
     """

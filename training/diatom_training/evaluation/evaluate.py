@@ -87,7 +87,7 @@ def evaluate_model(
     one_class : str
         Treat all specimens, true and found, as this one class.
     remarks : sequence of str
-        What is to be borne in mind besides; a sentence each.
+        What else a reader should know; a sentence each.
 
     Raises
     ------

@@ -154,7 +154,7 @@ def _said(
     model.verify()
     namer = TorchClassifier(model, device)
     classes = model.card.classes
-    # Progress is told by the image here.
+    # Progress is reported by the image here.
     unshown = ProgressMonitor(should_stop=monitor.should_stop)
     said: list[NDArray[np.float32]] = []
     true: list[str] = []

@@ -295,7 +295,7 @@ def evaluate_names(
     figures = naming_figures(truth, probabilities, classes, threshold)
     ids, given = checked_names(truth, probabilities, classes)
     if len(slides) != len(ids):
-        raise InputError(f"{len(slides)} slides do not go with {len(ids)} specimens.")
+        raise InputError(f"{len(slides)} slides do not match {len(ids)} specimens.")
     units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
     resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
     found = intervals(resampled, units, options, monitor)

@@ -51,7 +51,7 @@ def gather(
     data : Dataset
         Whose validation and test part no composed slide shows anything of.
     tile : int
-        Side in pixels of the tiles that the network is to be given later.
+        Side in pixels of the tiles that the network will get later.
     images : Path
         As in :func:`~diatom_training.finetune.dataset.examples`.
 
@@ -137,7 +137,7 @@ def first(config: TrainConfig) -> TrainConfig:
 
 
 def _section(config: TrainConfig) -> ComposedConfig:
-    """Return what is to be composed."""
+    """Return what to compose."""
     if config.composed is None:
         raise InputError("The settings have no `composed` entry, so there are no composed slides.")
     return config.composed

@@ -111,7 +111,7 @@ class DataSplit:
         if other:
             lines.append(
                 f"{many(len(other), 'image')} {either(len(other), 'has', 'have')} different specimens since the "
-                f"training started, such as {other[0]}: the training continues with the present ones"
+                f"training started, such as {other[0]}: the training continues with the current ones"
             )
         return lines
 

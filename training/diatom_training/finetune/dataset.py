@@ -42,7 +42,7 @@ class Dataset:
     Attributes
     ----------
     classes : tuple of str
-        What is to be learned.
+        What the network should learn.
     parts : mapping of str to tuple of Slide
         Of ``train``, ``validation`` and ``test``.
     warnings : tuple of str
@@ -173,7 +173,7 @@ def _outlined(config: TrainConfig, slides: Sequence[Slide]) -> list[Slide]:
 
 
 def _classes(config: TrainConfig, slides: Sequence[Slide]) -> tuple[str, ...]:
-    """Return what is to be learned."""
+    """Return what the network should learn."""
     if config.one_class:
         return (config.one_class,)
     occurring = {

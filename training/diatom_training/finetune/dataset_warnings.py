@@ -121,7 +121,7 @@ def _of_sizes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> lis
 
 
 def _of_boxes(config: TrainConfig, parts: Mapping[Part, Sequence[Slide]]) -> list[str]:
-    """Say where boxes are too little for what is to be learned."""
+    """Return warnings about boxes that say too little for the task."""
     if config.task == "oriented-boxes":
         slides = [slide for slide in parts["train"] if len(slide.truth)]
         boxes = np.concatenate([slide.truth.boxes for slide in slides])

@@ -44,7 +44,7 @@ def open_folds(out: Path, number: int, config: TrainConfig | None = None) -> lis
     out : Path
         Their folder.
     number : int
-        How many there are to be.
+        How many to make.
     config : TrainConfig, optional
         What they are to do.
 

@@ -37,7 +37,7 @@ class InitialWeights:
     weights, backbone : mapping of str to Tensor, or None
         Of a whole network, and of a backbone alone.
     tile_size : int
-        Side in pixels of the tiles that the network is to be given later.
+        Side in pixels of the tiles that the network will get later.
     text : str
         For the card and the report.
     licence : str

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STEPS: Final = 3
 """Steps that are measured, after a first one that warms up."""
 LOOK_SECONDS: Final = 5.0
-"""Time at the most that is spent on an image, to know how long the test will take."""
+"""The longest time spent on an image to find out how long the test will take."""
 
 
 @dataclass(frozen=True)

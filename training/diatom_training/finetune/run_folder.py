@@ -61,7 +61,7 @@ _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
 _CLOCK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2**26
-"""Bytes of events that are read at once, and of a line at the most."""
+"""Bytes of events that are read at once, and the most that a line may have."""
 _PIDS: Final = 2**31
 """Number above all of processes."""
 
@@ -80,11 +80,14 @@ class State:
         Process that works or worked on it, 0 for none.
     message : str
         Why it stopped or failed.
+    error : str
+        Name of the error that it failed with, of those in :mod:`napari_diatom.core.errors`; empty for any other.
     """
 
     stage: Stage = "new"
     pid: int = 0
     message: str = ""
+    error: str = ""
 
 
 class RunFolder:
@@ -104,12 +107,12 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> RunFolder:
-        """Make the folder of a new run, in place of one that has come to nothing.
+        """Make the folder of a new run; one that failed before its first epoch is replaced.
 
         Raises
         ------
         InputError
-            When the folder holds something already, but for a run that ended before its first epoch.
+            When the folder already holds something else.
         OutputError
             When it cannot be written.
         """
@@ -201,24 +204,24 @@ class RunFolder:
         advice = "The file is damaged: remove it to continue the training."
         try:
             data = read_json(path, "the state of a training")
-            state = State(data["stage"], int(data["pid"]), str(data["message"]))
+            state = State(data["stage"], int(data["pid"]), str(data["message"]), str(data.get("error", "")))
             started = float(data["started"])
             if state.stage not in get_args(Stage) or not 0 <= state.pid < _PIDS:
                 raise ValueError(f"{state.stage!r}, process {state.pid}")
         except InputError as error:
             raise InputError(f"{error} {advice}") from None
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise InputError(f"{path} is not the state of a training: {error!r}. {advice}") from None
         return state, started
 
-    def write_state(self, stage: Stage, message: str = "", pid: int | None = None) -> None:
+    def write_state(self, stage: Stage, message: str = "", pid: int | None = None, error: str = "") -> None:
         """Note how far it is, by this process or another one. Raises OutputError when that cannot be written."""
         pid = os.getpid() if pid is None else pid
-        data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message}
+        data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message, "error": error}
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
     def say(self, progress: Progress) -> None:
-        """Tell whoever watches. Raises OutputError when that cannot be written."""
+        """Append an event for those who watch. Raises OutputError when that cannot be written."""
         line = json.dumps(progress.to_json() | {"time": round(time.time(), 3)}) + "\n"
         path = self / EVENTS
         try:

@@ -9,7 +9,7 @@ from diatom_training.evaluation.test_slides import TestSet, of_annotations, usab
 from diatom_training.finetune.run_folder import CONFIG, SPLIT, RunFolder
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-from napari_diatom.core.text import either, many
+from napari_diatom.core.text import either, many, quoted
 
 
 def read_test_set(
@@ -40,6 +40,8 @@ def read_test_set(
     InputError
         When the data cannot be read, have no such part, or it holds no specimen.
     """
+    if part not in (None, "all", *PARTS):
+        raise InputError(f"There is no part {quoted(part)}: choose {', '.join(PARTS)} or all.")
     if (data / CONFIG).is_file():
         return usable(_of_run(RunFolder(data), images, group, part or "test", one_class, monitor))
     return usable(of_annotations(data, images, group, part, one_class, monitor))

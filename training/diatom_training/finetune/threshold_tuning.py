@@ -98,7 +98,7 @@ def _images(data: Dataset, part: Part) -> list[TestImage]:
 
 
 def _report_as(part: Part, monitor: ProgressMonitor) -> ProgressMonitor:
-    """Return a monitor that hears of images as a part of the data, and of nothing smaller."""
+    """Return a monitor that gets images as a part of the data, and nothing smaller."""
 
     def relabelled(progress: Progress) -> None:
         if progress.stage == "images":

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from diatom_training.finetune import recent_runs
 from diatom_training.finetune.run_folder import EVENTS, LOG, MODEL, STOP, RunFolder, State
-from napari_diatom.core.errors import DiatomError, InputError, Stopped
+from napari_diatom.core.errors import DiatomError, InputError, ModelError, OutputError, Stopped
 from napari_diatom.core.processes import start
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.models.card import CARD_FILE
@@ -22,6 +22,8 @@ WAIT_SECONDS: Final = 0.2
 """How long an interrupt may have to wait on Windows."""
 NO_ROOM: Final = 74
 """Exit code of a training that could not even write why it ended; that of sysexits for input and output."""
+_ERRORS: Final = {error.__name__: error for error in (InputError, ModelError, OutputError)}
+"""Errors of the training that are raised again in the process that waits for it."""
 
 
 class TrainingProcess:
@@ -48,7 +50,7 @@ class TrainingProcess:
         self._deadline: float | None = None
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        """Start the process, of which there is one at a time."""
+        """Start the process; there is one at a time."""
         folder = self.folder
         state = folder.state()
         if state.stage == "running":
@@ -101,7 +103,7 @@ class AttachedTraining:
     Parameters
     ----------
     folder : RunFolder
-        The run. Where whoever started it is gone, it is this process's from now on.
+        The run. If the program that started it is gone, this process takes it over.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -159,7 +161,7 @@ def run(folder: RunFolder, monitor: ProgressMonitor) -> State:
         elif state.stage == "stopped":
             raise Stopped(state.message)
         elif state.stage == "failed":
-            raise DiatomError(state.message)
+            raise _ERRORS.get(state.error, DiatomError)(state.message)
         else:
             return state
 

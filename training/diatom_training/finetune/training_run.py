@@ -71,7 +71,7 @@ ENGINES: Final[Mapping[Task, Engine]] = {
 }
 """What runs the networks of each task."""
 _LOOK_SECONDS: Final = 1.0
-"""How often a training looks whether whoever started it is still there."""
+"""How often a training checks that the program that started it still runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,7 +358,7 @@ def work(folder: RunFolder) -> int:
         (folder / STOP).unlink(missing_ok=True)
         return _ended(folder, "stopped", stopped_text(folder), 0)
     except DiatomError as error:
-        return _ended(folder, "failed", str(error), 2)
+        return _ended(folder, "failed", str(error), 2, type(error).__name__)
     except Exception as error:
         import traceback
 
@@ -383,12 +383,12 @@ class _Stops:
         return not self._folder.keeps_going() and not self._folder.has_starter()
 
 
-def _ended(folder: RunFolder, stage: Any, message: str, code: int) -> int:
+def _ended(folder: RunFolder, stage: Any, message: str, code: int, error: str = "") -> int:
     """Note how a run ended."""
     try:
-        folder.write_state(stage, message)
+        folder.write_state(stage, message, error=error)
         folder.say(Progress(stage, message=message))
-    except OutputError as error:
-        print(f"{message} {error}", file=sys.stderr)
+    except OutputError as unwritten:
+        print(f"{message} {unwritten}", file=sys.stderr)
         return NO_ROOM
     return code

@@ -37,7 +37,7 @@ class LearningModule(pl.LightningModule):
     mean: torch.Tensor
     std: torch.Tensor
     standardizes: ClassVar[bool] = True
-    """Whether mean and deviation are to be those of the training set; else 0 and 1, as the network expects."""
+    """Whether mean and deviation are those of the training set; otherwise 0 and 1, as the network expects."""
     looks: tuple[NDArray[np.uint8], ...] = ()
     """The first crops of the last validation, with what is there and what was found, each of shape (H, W, 3)."""
 

@@ -118,7 +118,7 @@ class LearningOptions(BaseModel):
         How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
         equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
     warmup : int
-        Steps over which the rate climbs from zero; of no effect on ``one-cycle``, which climbs for 30 % of the steps.
+        Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
     weight_decay, l1 : float
         Decay of convolution weights (decoupled in AdamW), and weight of the sum of their absolute values in the loss.
     dropout : float

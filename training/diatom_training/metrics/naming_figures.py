@@ -16,7 +16,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Names, genus_of
 
 TOP = 3
-"""Names among the likeliest of which the right one counts as given."""
+"""How many of the likeliest names count: the right one among them counts as given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +215,7 @@ def checked_names(
     problems = []
     if ids.ndim != 1 or given.shape != (len(ids), len(classes)):
         problems.append(
-            f"ids of shape {ids.shape} and probabilities of shape {given.shape} do not go with {len(classes)} classes"
+            f"ids of shape {ids.shape} and probabilities of shape {given.shape} do not match {len(classes)} classes"
         )
     elif not np.isfinite(given).all() or (given < 0).any() or (given > 1).any():
         problems.append("probabilities must lie within 0 and 1")

@@ -107,7 +107,7 @@ def differences(
     titles : mapping of str to str, optional
         What figures are called in sentences.
     less_is_better : sequence of str
-        Figures, such as errors, of which the lower one is the better.
+        Figures, such as errors, that are better when they are lower.
     options : Bootstrap, optional
         How often, and at which level.
     monitor : ProgressMonitor

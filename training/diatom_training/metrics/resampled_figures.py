@@ -35,7 +35,7 @@ TITLES: Final = {
 }
 """What the figures of :func:`figures_of` are called."""
 ERRORS: Final = ("count_error",)
-"""Those of them of which less is better."""
+"""Those of them that are better when they are lower."""
 
 
 def figures_of(matched: Matched, threshold: float) -> Figures:

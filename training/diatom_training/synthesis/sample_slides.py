@@ -56,7 +56,7 @@ def write_samples(dest: Path, monitor: ProgressMonitor = UNWATCHED) -> list[Path
     dest : Path
         Folder, made where missing; slides of the same name in it are replaced.
     monitor : ProgressMonitor
-        See :mod:`napari_diatom.core.progress`; reports, and heeds a stop, per slide.
+        See :mod:`napari_diatom.core.progress`; reports each slide, and stops there when asked.
 
     Returns
     -------

@@ -160,7 +160,7 @@ def _video(rng: np.random.Generator, options: FieldOptions) -> dict[str, Any]:
         "jpeg_quality": None,
         "blur_px": float(rng.uniform(1.0, 2.6)),
         "noise": float(np.exp(rng.uniform(math.log(0.004), math.log(0.03)))),
-        # What is smaller cannot be told on so few lines.
+        # Smaller ones cannot be resolved on so few lines.
         "length_px": (max(shortest, 44.0), max(longest, 60.0)),
         "caption": bool(rng.random() < 0.25),
     }
