@@ -155,8 +155,10 @@ def outline_all(hand: Hand, widget: AnnotateWidget) -> None:
     assert image is not None
     height, width = image.data.shape[:2]
     hand.key("s")
-    corner = width - 2.0, height - 2.0
-    hand.drag((2.0, 2.0), (width / 2, height / 2), corner, corner)
+    first, last = np.array([2.0, 2.0]), np.array([width - 2.0, height - 2.0])
+    ways = [first + share * (last - first) for share in (0.01, 0.1, 0.4, 0.7, 1.0, 1.0)]
+    hand.drag((2.0, 2.0), *((float(x), float(y)) for x, y in ways))
+    hand.spin(0.5)
     hand.key("o")
     wait_for_outlines(hand, widget)
     document = widget.document()
