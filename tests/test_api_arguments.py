@@ -198,6 +198,13 @@ def test_detections_are_checked_before_they_are_made(wrong, words):
         Detections.of(**{"boxes": [[50, 40, 30, 10, 0]], "classes": ["a", "b"], **wrong})
 
 
+def test_the_brightness_is_not_measured_in_an_image_of_another_size():
+    part = Annotations.of(valve(), image="a.png", height=100, width=80)
+    with pytest.raises(InputError, match="80 x 100 px, and image has 64 x 64 px"):
+        nd.measure(part, image=GREY)
+    assert len(nd.measure(part, image=np.zeros((100, 80), np.uint8))) == 1
+
+
 def test_a_part_that_does_not_exist_is_refused_with_the_choices():
     for part in ("holdout", 5):
         with pytest.raises(InputError, match="choose train, validation, test or all"):

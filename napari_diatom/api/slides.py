@@ -185,7 +185,8 @@ def measure(
     Raises
     ------
     InputError
-        When the specimens are of another type, the pixel size is impossible, or the image cannot be read.
+        When the specimens are of another type, the pixel size is impossible, or the image cannot be read or has
+        another size than the annotations say.
 
     Examples
     --------
@@ -203,6 +204,12 @@ def measure(
         )
     opened = None if image is None else one_image(image, None, None, BEST, "image")
     if isinstance(specimens, Annotations):
+        size = (specimens.height, specimens.width)
+        if opened is not None and None not in size and size != (opened.height, opened.width):
+            raise InputError(
+                f"The annotations are for an image of {size[1]} x {size[0]} px, and {opened.name} has {opened.width} x "
+                f"{opened.height} px: give the image that was annotated."
+            )
         if pixel_size_um is not None:
             specimens = replace(specimens, pixel_size_um=pixel_size_um)
         measured = measurements.measure_annotations(specimens, opened)
