@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--outliner", default="diatom-outline", help="model that outlines them (%(default)s)")
     parser.add_argument("--valves", type=int, default=200, help="clicks (%(default)s)")
     parser.add_argument("--side", type=int, default=1536, help="of a field in px (%(default)s)")
-    parser.add_argument("--seed", type=int, default=43, help="of fields and clicks (%(default)s)")
+    parser.add_argument("--seed", type=int, default=4301, help="of fields and clicks (%(default)s)")
     parser.add_argument("--processes", type=int, default=1, help="to render with (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
