@@ -29,7 +29,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Types of other packages: their inventories would have to be downloaded.
-    (r"py:.*", r"(numpy|pandas|np|pd|pathlib|os|collections|typing|argparse|json|concurrent)\..*"),
+    (r"py:.*", r"(numpy|pandas|np|pd|pathlib|os|collections|typing|argparse|json|concurrent|dataclasses)\..*"),
     (r"py:.*", r"(DataFrame|NDArray|Path|PathLike|Callable|Sequence|Mapping|Iterable|Iterator|Any)"),
     (r"py:class", r"(str|int|float|bool|bytes|dict|list|tuple|set|type|object|None|Exception|ValueError|OSError)"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from helpers.fakes import BlobEngine, BrightOutliner, LooseEngine, ShadeEngine, 
 from napari_diatom.core import geometry
 from napari_diatom.counting import table_columns
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.models import library
 
 OF_MASKS = ("perimeter_px", "midline_length_px", "symmetry_apical", "intensity_mean")
 
@@ -147,7 +149,12 @@ def test_a_run_goes_on_with_the_outlines_that_it_began_with(tmp_path: Path, caps
 
 @pytest.mark.parametrize("kind", ["missing", "another is there", "unknown name", "for another task", "an image"])
 def test_a_model_for_outlines_that_cannot_be_used_is_an_error_that_says_what_to_do(
-    kind: str, field: Path, tmp_path: Path, own_models: Path, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    field: Path,
+    tmp_path: Path,
+    own_models: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     given, words = ["--outlines"], []
     if kind == "unknown name":
@@ -158,6 +165,10 @@ def test_a_model_for_outlines_that_cannot_be_used_is_an_error_that_says_what_to_
         given, words = ["--outlines", str(field)], [f"If {field} is to be counted, write --outlines behind it."]
     else:
         (own_models / "model.yaml").unlink()
+        others = [folder for folder in library.BUNDLED.iterdir() if folder.name != own_models.name]
+        for folder in others:
+            shutil.copytree(folder, tmp_path / "bundled" / folder.name)
+        monkeypatch.setattr(library, "BUNDLED", tmp_path / "bundled")
         words = ["diatom-outline, which outlines specimens, is not installed", "models import"]
     if kind == "another is there":
         own_models.with_name("mine").mkdir()
