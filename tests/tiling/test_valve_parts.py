@@ -269,7 +269,7 @@ def test_time_grows_with_the_neighbours_not_with_all_pairs() -> None:
 class HalvingEngine(BlobEngine):
     """Finds the same valve in every tile, and a half of it that is less sure."""
 
-    def _blobs(self, pixels: NDArray[np.uint8]) -> Detections:
+    def blobs(self, pixels: NDArray[np.uint8]) -> Detections:
         boxes = [[150, 100, 160, 50, 0], [150, 112, 156, 25, 0]]
         return Detections.of(boxes, scores=[0.9, 0.8], classes=self.card.classes)
 

@@ -243,7 +243,7 @@ def test_outlining_is_stopped_and_nothing_has_changed(annotate, press, settled, 
     settled()
     qtbot.waitUntil(lambda: said(annotate).startswith("Outlining was stopped."))
     assert dict(annotate.document().specimens) == before
-    assert annotate.document().undo_label == "add"
+    assert annotate.document().history.undo_label == "add"
 
 
 def test_five_hundred_boxes_are_outlined_and_the_window_stays_awake(annotate, press, settled, qtbot):

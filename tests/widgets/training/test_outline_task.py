@@ -1,7 +1,5 @@
 """The dock widget *Fine-tune a model* with the task of outlines."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,6 +9,7 @@ from helpers.window import child_of
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.widgets.training.settings_page import SettingsPage
 from napari_diatom.widgets.training.widget import FineTuneWidget
 
@@ -20,23 +19,30 @@ def own_models(tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "models"))
 
 
-def outliner(folder: Path) -> library.ModelFolder:
+@pytest.fixture(scope="module")
+def outliner(tmp_path_factory: pytest.TempPathFactory) -> library.ModelFolder:
+    """A model for outlines, made before any window is open: napari's process does not load torchvision either."""
+    folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     return write_model(
         folder / "outliner",
         outline_net.build(NETWORKS["outlines"]),
-        name="outliner",
-        version="1",
-        task="outlines",
-        engine="outline",
-        architecture=NETWORKS["outlines"],
-        classes=("diatom",),
-        tile_size=outline_net.TILE,
+        ModelFacts(
+            name="outliner",
+            version="1",
+            task="outlines",
+            engine="outline",
+            architecture=NETWORKS["outlines"],
+            classes=("diatom",),
+            tile_size=outline_net.TILE,
+        ),
     )
 
 
-def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_effect(own_models, qtbot, tmp_path):
-    library.install(outliner(tmp_path))
+def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_effect(
+    outliner, own_models, qtbot, tmp_path
+):
+    library.install(outliner)
     page = SettingsPage()
     qtbot.addWidget(page)
     page.show()
@@ -61,10 +67,10 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert page.entries()["pixel_size_um"] == pytest.approx(0.2)
 
 
-def test_a_new_model_for_outlines_is_installed_and_its_use_is_told(viewer, own_models, tmp_path):
+def test_a_new_model_for_outlines_is_installed_and_its_use_is_told(outliner, viewer, own_models):
     widget = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fine-tune a model")
-    widget.use(outliner(tmp_path))
+    widget.use(outliner)
     message = child_of(widget, "finetune_message").text()
     assert message.startswith("outliner is installed.")
     assert message.endswith("--outlines outliner")

@@ -266,7 +266,7 @@ def test_a_pause_between_two_attempts_does_not_count_as_a_slow_step(slides, qtbo
             return None
 
     learn(1, 1000)
-    monkeypatch.setattr(training_process, "Child", Resumed)
+    monkeypatch.setattr(training_process, "TrainingProcess", Resumed)
     monitor = RunMonitor()
     monitor.start(run)
     learn(11, 9000)
