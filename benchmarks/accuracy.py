@@ -78,10 +78,10 @@ def _run(options: argparse.Namespace) -> int:
         table = _table(truth, analysis) if task == "semantic" else None
         outcomes.append(Outcome(truth, analysis.detections, (analysis.height, analysis.width), field.group, table))
         if outliner is not None:
-            found, flags = outline_specimens(field.image, analysis.detections, outliner)
+            found = outline_specimens(field.image, analysis.detections, outliner)
             name, size = f"{number}", (analysis.height, analysis.width)
             given = replace(analysis.detections, masks=None)
-            outlined.append(OutlinedField(name, field.group, field.truth, truth, given, found, flags, size))
+            outlined.append(OutlinedField(name, field.group, field.truth, truth, given, found, size))
         if options.overlays:
             _draw(options.overlays, field, truth, analysis)
     if sys.stderr.isatty():

@@ -29,6 +29,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.engines.protocols import AnyEngine, MapEngine
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models import library
+from napari_diatom.tiling import scale_merging
 
 INSIDE, LONG, ONE_AXIS, ROUND = 0.75, 0.55, np.deg2rad(12.0), 1.2
 """Of a half: least share of its area and length in a specimen, most angle; specimens rounder than that have no axis."""
@@ -137,13 +138,13 @@ def _fields(kind: str, count: int, seed: int, side: int) -> Iterator[RenderedFie
 def _found(field: RenderedField, engine: AnyEngine, threshold: float) -> tuple[Detections, Detections]:
     """Return the specimens before the rule and after it, down to the threshold or lower."""
     before: list[Detections] = []
-    rule = pipeline.without_parts
+    rule = scale_merging.without_parts
 
     def recorded(found: Detections, counts_from: float) -> Detections:
         before.append(found)
         return rule(found, counts_from)
 
-    with mock.patch.object(pipeline, "without_parts", recorded):
+    with mock.patch.object(scale_merging, "without_parts", recorded):
         image = from_array(field.image, f"field {field.seed}")
         analysis = pipeline.analyse(image, engine, pipeline.AnalysisOptions(threshold=threshold))
     return before[0] if before else analysis.detections, analysis.detections

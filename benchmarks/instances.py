@@ -15,7 +15,7 @@ import numpy as np
 from fields import SET_UP
 from memory import peak_mb
 
-from napari_diatom.analysis.pipeline import LEAST_SPAN, REACH
+from napari_diatom.analysis.pipeline import REACH
 from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.formats.label_image.painting import LabelPainter
@@ -23,6 +23,7 @@ from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.napari_layers import labels_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.tiling.scale_consensus import supported
+from napari_diatom.tiling.scale_merging import fits_scale
 from napari_diatom.tiling.stitching import stitch
 from napari_diatom.tiling.tiles import plan_tiles, to_image_coordinates
 
@@ -119,8 +120,6 @@ def _copies(
     bounds = np.array([mask.bounds for mask in truth])
     rng = np.random.default_rng(1)
     for scale in scales:
-        longest = np.inf if scale == min(scales) else REACH * tile
-        shortest = 0.0 if scale == max(scales) else LEAST_SPAN
         for window in plan_tiles(round(side * scale), round(side * scale), tile, 0.25):
             x0, y0, x1, y1 = (int(value / scale) for value in window)
             meet = (bounds[:, 0] < x1) & (bounds[:, 2] > x0) & (bounds[:, 1] < y1) & (bounds[:, 3] > y0)
@@ -134,10 +133,8 @@ def _copies(
             tiny = [mask for mask in tiny if mask.area >= 4]
             boxes = np.reshape([oriented_box(mask) for mask in tiny], (-1, 5))
             found = Detections.of(boxes, scores=rng.uniform(0.6, 0.95, len(boxes)), masks=tiny)
-            spans = found.boxes[:, 2]
-            parts.append(
-                to_image_coordinates(found[(spans >= shortest) & (spans <= longest)], window, scale, side, side)
-            )
+            fitting = found[fits_scale(found.boxes[:, 2], scale, scales, REACH * tile)]
+            parts.append(to_image_coordinates(fitting, window, scale, side, side))
             seen_at += [scale] * len(parts[-1])
     return Detections.concatenate(parts), np.array(seen_at)
 

@@ -44,9 +44,7 @@ class OutlinedField:
     target : Detections
         The boxes, in the same order, that the detector's are compared with to say which are right.
     given, outlined : Detections
-        What was found, down to a low score, and the same with masks and the boxes of these.
-    flags : ndarray of uint8, shape (N,)
-        What speaks against each outline.
+        What was found, down to a low score, and the same with masks, the boxes of these, and ``outline_flags``.
     size : tuple of int
         Height and width in pixels.
     """
@@ -57,7 +55,6 @@ class OutlinedField:
     target: Detections
     given: Detections
     outlined: Detections
-    flags: NDArray[np.uint8]
     size: tuple[int, int]
 
 
@@ -95,7 +92,7 @@ def outline_figures(
             for pair in zip(field.outlined[which].masks or (), truth.masks or (), strict=True)
         ]
         after, before = (length_errors(truth, part[which]) for part in (field.outlined, field.given))
-        rows += zip(overlaps, after, before, field.flags[which] > 0, strict=True)
+        rows += zip(overlaps, after, before, np.asarray(field.outlined.outline_flags)[which] > 0, strict=True)
         numbers += [number] * len(which)
     groups, names = [field.group for field in fields], [field.name for field in fields]
     units = Units.by(groups if slides else names, names)

@@ -60,10 +60,10 @@ def main() -> int:
             boxes = [detected_box(box, rng, errors) for box in own]
             given = Detections.of(np.array(boxes).reshape(-1, 5))
             began, used = time.perf_counter(), time.process_time()
-            outlined, flags = outline_specimens(field.image, given, engine)
+            outlined = outline_specimens(field.image, given, engine)
             seconds += time.perf_counter() - began
             processor += time.process_time() - used
-            flagged += int(np.count_nonzero(flags))
+            flagged += int(np.count_nonzero(outlined.outline_flags))
             ious += [
                 cropped_masks.mask_iou(*pair) for pair in zip(outlined.masks or (), truth.masks or (), strict=True)
             ]

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.analysis.pipeline import LEAST_SPAN, halved_scales, plan_scales
+from napari_diatom.analysis.pipeline import halved_scales, plan_scales
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.detections import CUT_BY_TILE, Detections
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.measurement.outline_refinement import refined_box
-from napari_diatom.tiling.scale_consensus import supported
-from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.scale_merging import fits_scale, merge_copies
 from napari_diatom.tiling.tiles import Tile, Window, source_window, to_image_coordinates
-from napari_diatom.tiling.valve_parts import without_parts
 
 if TYPE_CHECKING:
     from napari_diatom.engines.protocols import Engine, Outliner
@@ -150,17 +148,13 @@ def _seen_round(
     found: list[Detections] = []
     seen_at: list[float] = []
     for index, detections in detector.predict(crops(), LEAST_SCORE):
-        scale, spans = scales[index], detections.boxes[:, 2]
-        in_range = (spans <= REACH * CROP) | (scale == min(scales))
-        in_range &= (spans >= LEAST_SPAN) | (scale == max(scales))
-        boxes = replace(detections[in_range], masks=None)
+        scale = scales[index]
+        boxes = replace(detections[fits_scale(detections.boxes[:, 2], scale, scales, REACH * CROP)], masks=None)
         placed = to_image_coordinates(boxes, windows[index], scale, image.height, image.width)
         found.append(placed[(placed.cut & CUT_BY_TILE) == 0])
         seen_at += [scale] * len(found[-1])
-    copies, at = Detections.concatenate(found, detector.card.classes), np.array(seen_at)
-    specimens = supported(stitch(copies, scales=at), copies, at, scales, REACH * CROP).above(LEAST_SCORE)
-    # The upright box of a slanted valve holds its neighbours too.
-    return specimens if detector.card.task == "boxes" else without_parts(specimens, LEAST_SCORE)
+    copies, upright = Detections.concatenate(found, detector.card.classes), detector.card.task == "boxes"
+    return merge_copies(copies, seen_at, scales, REACH * CROP, LEAST_SCORE, LEAST_SCORE, upright)
 
 
 def _crop(image: SlideImage, x: float, y: float, scale: float) -> Window:

@@ -69,7 +69,7 @@ def outline_in_parts(
 
         outlines = worker_process.outline_boxes(job, within, ProgressMonitor(report, monitor.should_stop))
         for number, mask, flag in zip(numbers.tolist(), outlines.masks, outlines.flags.tolist(), strict=True):
-            masks[number], flags[number] = replace(mask, x0=mask.x0 + window.x0, y0=mask.y0 + window.y0), flag
+            masks[number], flags[number] = mask.shifted(window.x0, window.y0), flag
         done += len(numbers)
     return BoxOutlines(tuple(masks), flags)
 
@@ -100,7 +100,7 @@ def outline_at(
         return None
     mask = found.mask
     if mask is not None:
-        mask = replace(mask, x0=mask.x0 + window.x0, y0=mask.y0 + window.y0)
+        mask = mask.shifted(window.x0, window.y0)
     return replace(found, box=found.box + np.array([window.x0, window.y0, 0, 0, 0]), mask=mask)
 
 

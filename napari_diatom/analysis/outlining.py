@@ -24,7 +24,7 @@ def outline_specimens(
     detections: Detections,
     engine: Outliner,
     monitor: ProgressMonitor = UNWATCHED,
-) -> tuple[Detections, NDArray[np.uint8]]:
+) -> Detections:
     """Give specimens the masks that a network draws in their boxes, and the boxes of these masks.
 
     Parameters
@@ -40,11 +40,9 @@ def outline_specimens(
 
     Returns
     -------
-    detections : Detections
+    Detections
         The same specimens in their order, with masks and ``outline_flags``. Where a mask contradicts its box, the box
         stays; where none was found, the mask is the box, so that tables, files and layers show the specimen.
-    flags : ndarray of uint8, shape (N,)
-        Of :class:`~napari_diatom.measurement.outline_refinement.BoxOutlines`.
 
     Raises
     ------
@@ -62,7 +60,7 @@ def outline_specimens(
         _filled(ring, image) if flag & NO_OUTLINE else mask
         for mask, flag, ring in zip(outlines.masks, outlines.flags.tolist(), corners, strict=True)
     ]
-    return replace(detections, boxes=boxes, masks=tuple(masks), outline_flags=outlines.flags), outlines.flags
+    return replace(detections, boxes=boxes, masks=tuple(masks), outline_flags=outlines.flags)
 
 
 def check_has_boxes(card: ModelCard) -> None:

@@ -24,10 +24,8 @@ from napari_diatom.measurement.measurements import Measurements, measure
 from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.tiling.instance_splitting import SplitOptions, split
 from napari_diatom.tiling.map_blending import Blender, ClassMap, merge_scales, plan_map_tiles
-from napari_diatom.tiling.scale_consensus import supported
-from napari_diatom.tiling.stitching import stitch
+from napari_diatom.tiling.scale_merging import fits_scale, merge_copies
 from napari_diatom.tiling.tiles import Window, plan_tiles, prefetch, to_image_coordinates
-from napari_diatom.tiling.valve_parts import without_parts
 
 _Item = TypeVar("_Item")
 
@@ -43,9 +41,6 @@ COARSEST: Final = 0.75
 
 REACH: Final = 0.4
 """Share of a tile up to which a specimen may span and be found at one scale; a coarser one sees longer ones better."""
-
-LEAST_SPAN: Final = 10.0
-"""Tile pixels that a specimen has to span to be found at a coarse scale; a finer one sees shorter ones better."""
 
 MOST_MAP_LEVELS: Final = 3
 """Scales of a map's pyramid for images of unknown pixel size: 1, 1/2, 1/4."""
@@ -226,7 +221,7 @@ def analyse(
             found = _boxed(_detect(image, engine, scales, min(FLOOR, threshold), options.overlap, monitor))
         found = found.above(threshold) if options.kept_only else found
         if outliner is not None:
-            found, _ = outline_specimens(image, found, outliner, monitor)
+            found = outline_specimens(image, found, outliner, monitor)
         measured = measure(found, size, image) if options.measure else None
     finally:
         image.release()
@@ -352,24 +347,16 @@ def _detect(
     seen_at: list[float] = []
     reach = REACH * engine.card.tile_size
     for scale, windows in plans.items():
-        longest = np.inf if scale == min(scales) else reach
-        shortest = 0.0 if scale == max(scales) else LEAST_SPAN
         with _closing(prefetch(image, windows, scale)) as tiles, _closing(engine.predict(tiles, floor)) as predicted:
             for index, detections in predicted:
-                spans = detections.boxes[:, 2]
-                in_range = (spans >= shortest) & (spans <= longest)
-                found.append(
-                    to_image_coordinates(detections[in_range], windows[index], scale, image.height, image.width)
-                )
+                fitting = detections[fits_scale(detections.boxes[:, 2], scale, scales, reach)]
+                found.append(to_image_coordinates(fitting, windows[index], scale, image.height, image.width))
                 seen_at += [scale] * len(found[-1])
                 done += 1
                 monitor.report(Progress("tiles", done, total, image.name))
                 monitor.check()
     copies = Detections.concatenate(found, engine.card.classes)
-    at = np.array(seen_at)
-    specimens = supported(stitch(copies, scales=at), copies, at, scales, reach).above(floor)
-    # The upright box of a slanted valve holds its neighbours too.
-    return specimens if engine.card.task == "boxes" else without_parts(specimens, FLOOR)
+    return merge_copies(copies, seen_at, scales, reach, floor, FLOOR, upright=engine.card.task == "boxes")
 
 
 def _boxed(found: Detections) -> Detections:

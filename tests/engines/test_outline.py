@@ -187,8 +187,8 @@ def test_detections_get_masks_and_the_boxes_of_these_masks(perfect: BoxOutliner)
     true = (200.0, 150.0, 160.0, 40.0, 0.5)
     image, _ = slide([true])
     given = Detections.of([(204, 146, 150, 46, 0.53), (600, 450, 60, 20, 0.1)], scores=[0.9, 0.4])
-    outlined, flags = outline_specimens(image, given, perfect)
-    assert flags.tolist() == [0, NO_OUTLINE]
+    outlined = outline_specimens(image, given, perfect)
+    assert outlined.outline_flags.tolist() == [0, NO_OUTLINE]
     np.testing.assert_allclose(outlined.boxes[0], true, atol=1.2)
     np.testing.assert_array_equal(outlined.boxes[1], given.boxes[1])
     np.testing.assert_array_equal(outlined.scores, given.scores)
