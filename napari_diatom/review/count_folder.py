@@ -21,7 +21,7 @@ from napari_diatom.images.image_files import RESULTS_MARK
 from napari_diatom.images.planes import BEST
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.project.image_identity import file_digest, images_below
-from napari_diatom.review.send_report import LeftOut
+from napari_diatom.review.send_report import NotSent
 from napari_diatom.review.sent_image import SentImage
 
 _PLACES: Final = ("", "..", "../..")
@@ -112,7 +112,7 @@ class CountFolder:
 
     def sent_images(
         self, places: Sequence[Path] = (), monitor: ProgressMonitor = UNWATCHED
-    ) -> tuple[list[SentImage], list[LeftOut]]:
+    ) -> tuple[list[SentImage], list[NotSent]]:
         """Return the images with what was found in them, and those that cannot be reviewed.
 
         A file that is not where the run found it, or was changed, is looked for by its content.
@@ -136,12 +136,13 @@ class CountFolder:
         lost = [image for image in self.images if image.name not in files and image.sha256]
         files |= _moved(lost, places or [self.folder.parent], monitor)
         sent: list[SentImage] = []
-        left_out: list[LeftOut] = []
+        left_out: list[NotSent] = []
         for image in self.images:
             if image.name not in annotations:
-                left_out.append(LeftOut(image.name, "Its file of annotations is missing in the results folder."))
+                left_out.append(NotSent(image.name, "Its file of annotations is missing in the results folder."))
             elif image.name not in files:
-                left_out.append(LeftOut(image.name, f"{image.file or 'Its file'} was not found. Name its folder."))
+                why = f"{image.file or 'Its file'} was not found. Name the folder that it is in now."
+                left_out.append(NotSent(image.name, why, is_missing=True))
             else:
                 sent.append(
                     SentImage(

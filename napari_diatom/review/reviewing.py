@@ -19,6 +19,10 @@ REVIEW: Final = "review"
 _OPTIONS: Final = SendOptions(only_untouched=True)
 
 
+class MissingImagesError(InputError):
+    """No image that a run has counted was found."""
+
+
 def review_folder(folder: Path) -> Path:
     """Return where the project of a folder of results is, where no other place is named."""
     return folder.absolute() / REVIEW
@@ -54,7 +58,8 @@ def review(
     Raises
     ------
     InputError
-        When the folder holds no results, or not one image can be reviewed.
+        When the folder holds no results, or not one image can be reviewed: a MissingImagesError where their files were
+        not found.
     OutputError
         When the project cannot be written.
     Stopped
@@ -63,7 +68,8 @@ def review(
     counted = CountFolder.read(folder)
     images, left_out = counted.sent_images(places, monitor)
     if not images:
-        raise InputError(f"Nothing in {folder} can be reviewed. {left_out[0].image}: {left_out[0].reason}")
+        why = f"Nothing in {folder} can be reviewed. {left_out[0].image}: {left_out[0].reason}"
+        raise MissingImagesError(why) if any(item.is_missing for item in left_out) else InputError(why)
     home = (review_folder(folder) if project is None else project).absolute()
     home = home.parent if home.name == PROJECT_FILE else home
     try:

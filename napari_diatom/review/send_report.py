@@ -14,11 +14,12 @@ _LISTED: Final = 3
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """An image that is not sent, and why, as a sentence."""
+class NotSent:
+    """An image that is not sent, and why, as a sentence; ``is_missing`` where its file was not found."""
 
     image: str
     reason: str
+    is_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SendReport:
         How many images are new in the project.
     classes_added : list of str
         Classes that are new in the project.
-    left_out : list of LeftOut
+    left_out : list of NotSent
         What was not sent.
     remarks : list of str
         What the user should know, a sentence each.
@@ -68,7 +69,7 @@ class SendReport:
     images: list[SentCounts] = field(default_factory=list)
     images_added: int = 0
     classes_added: list[str] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[NotSent] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def counts_text(self) -> str:

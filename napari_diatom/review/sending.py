@@ -19,7 +19,7 @@ from napari_diatom.project import image_identity
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage, Settings
-from napari_diatom.review.send_report import LeftOut, SendReport, SentCounts
+from napari_diatom.review.send_report import NotSent, SendReport, SentCounts
 from napari_diatom.review.sent_image import AsSpecimens, SentImage, arrive, classes_sent, specimens_sent
 
 
@@ -62,7 +62,7 @@ class SendPlan:
         In their order.
     pixel_sizes_um : dict of str to float
         Micrometres per pixel of slides that are new in the project.
-    left_out : tuple of LeftOut
+    left_out : tuple of NotSent
         What cannot be sent.
     remarks : tuple of str
         What the user should know, a sentence each.
@@ -70,7 +70,7 @@ class SendPlan:
 
     images: tuple[PlannedImage, ...]
     pixel_sizes_um: dict[str, float]
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[NotSent, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -98,14 +98,14 @@ def plan_sending(
         When a stop was asked for.
     """
     planner = _Planner(folder, settings)
-    left_out: list[LeftOut] = []
+    left_out: list[NotSent] = []
     for number, sent in enumerate(images):
         monitor.report(Progress("images", number, len(images), sent.name))
         monitor.check()
         try:
             planner.plan(sent)
         except InputError as error:
-            left_out.append(LeftOut(sent.name, str(error)))
+            left_out.append(NotSent(sent.name, str(error)))
     monitor.report(Progress("images", len(images), len(images)))
     if not planner.planned:
         first = left_out[0].reason if left_out else "There are no results."
@@ -148,7 +148,7 @@ def sending(project: Project, plan: SendPlan, options: SendOptions, keep: str = 
         try:
             _send_one(project, item, image, options, report, keeps=item.sent.name == keep)
         except (InputError, ConflictError) as error:
-            report.left_out.append(LeftOut(item.sent.name, str(error)))
+            report.left_out.append(NotSent(item.sent.name, str(error)))
         yield report
     if not report.images:
         raise InputError(f"Nothing was sent. {report.left_out[0].reason}")

@@ -108,7 +108,9 @@ class AnnotateForm(QWidget):
     def _build_project(self) -> None:
         self.title = named(QLabel(), "project")
         self.title.setWordWrap(True)
-        self.open = _button(QPushButton, "open_project", "Open...")
+        self.open = _button(
+            QPushButton, "open_project", "Open...", "Open a project, or a results folder of count to review it"
+        )
         self.new = _button(QPushButton, "new_project", "New...")
         self.add = _button(QPushButton, "add_images", "Add images...")
         self.find_moved = _button(

@@ -279,6 +279,8 @@ class RunWidget(QWidget):
         self.shown.unsearched.connect(self.progress.say)
         self.panel.exported.connect(self.progress.say)
         self.panel.failed.connect(self.progress.complain)
+        self.panel.send.said.connect(self.progress.say)
+        self.panel.send.failed.connect(self.progress.complain)
         self.panel.summarised.connect(self._refresh_naming)
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
