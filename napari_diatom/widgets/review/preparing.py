@@ -26,7 +26,7 @@ class Prepared:
     shown: str
 
 
-def prepare(form: SendForm, monitor: ProgressMonitor) -> Prepared:
+def prepare_sending(form: SendForm, monitor: ProgressMonitor) -> Prepared:
     """Plan what a form says. The project is not changed, except for images that are saved in it.
 
     Raises

@@ -16,7 +16,7 @@ from napari_diatom.review.send_report import SendReport
 from napari_diatom.review.sending import sending
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.worker import ReportingWorker
-from napari_diatom.widgets.review.preparing import Prepared, prepare
+from napari_diatom.widgets.review.preparing import Prepared, prepare_sending
 from napari_diatom.widgets.review.send_form import SendForm
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Sender(QObject):
             return
         self._form = form
         self.said.emit("Comparing images...")
-        worker = create_worker(prepare, form, _worker_class=ReportingWorker, _ignore_errors=True)
+        worker = create_worker(prepare_sending, form, _worker_class=ReportingWorker, _ignore_errors=True)
         assert isinstance(worker, ReportingWorker)
         worker.progressed.connect(self._show_progress)
         worker.returned.connect(self._begin)
