@@ -15,9 +15,11 @@ __all__ = [
     "measure",
     "open_images",
     "read_annotations",
+    "review_counts",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

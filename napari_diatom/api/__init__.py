@@ -7,6 +7,7 @@
 """
 
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
+from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
 from napari_diatom.api.training import TrainingRun, evaluate, train
 from napari_diatom.api.versions import show_versions
@@ -21,7 +22,9 @@ __all__ = [
     "measure",
     "open_images",
     "read_annotations",
+    "review_counts",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]

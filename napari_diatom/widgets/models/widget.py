@@ -314,9 +314,9 @@ def _report_of(model: ModelFolder) -> Path | None:
     runs = [run for run in (run_of(model), *recent_runs.list_runs()) if run is not None]
     for run in runs:
         try:
-            if (run / "report" / "report.html").is_file():
-                if library.resolve_model(run / "model").card.sha256 == model.card.sha256:
-                    return run / "report"
+            has_report = (run / "report" / "report.html").is_file()
+            if has_report and library.resolve_model(run / "model").card.sha256 == model.card.sha256:
+                return run / "report"
         except DiatomError:
             continue
     return None

@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from helpers.window import child_of, press
+from napari_diatom.analysis import worker_process
 from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
 from napari_diatom.widgets.models.import_dialog import ImportDialog
@@ -18,6 +19,7 @@ from napari_diatom.widgets.models.import_dialog import ImportDialog
 def toy(tmp_path: Path, monkeypatch) -> Path:
     """Return the folder of a model whose weights are four bytes; the user has no models."""
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
+    monkeypatch.setattr(worker_process, "devices", lambda: ("auto", "cpu"))
     home = tmp_path / "run" / "model"
     home.mkdir(parents=True)
     (home / WEIGHTS_FILE).write_bytes(b"toys")
