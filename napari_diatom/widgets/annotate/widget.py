@@ -130,10 +130,11 @@ class AnnotateWidget(QWidget):
         """Open the previous image of the list."""
         self._form.browser.step(-1)
 
-    def show_added(self, image_id: str) -> None:
-        """Show an image that got specimens from elsewhere, with what is new in the project."""
+    def show_added(self, image_id: str, message: str = "") -> None:
+        """Show an image that got specimens from elsewhere, with what is new in the project, and a message."""
         self._session.show()
         self.open_image(image_id)
+        self._form.line.say(message)
 
     def show_gallery(self) -> None:
         """Show all specimens of the project as upright pictures, in a dock of their own."""
@@ -211,7 +212,7 @@ class AnnotateWidget(QWidget):
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
-        when_destroyed(self, self._outlining.queue.stop)
+        when_destroyed(self, self._outlining.queue.leave)
         when_destroyed(self, save_on_exit, self._opened)
         when_destroyed(self, self._open_project.close)
 

@@ -30,11 +30,11 @@ from napari_diatom.widgets.review.send_form import ResultToSend, SendForm, What
 
 _BECOMES: Final = {
     "reviewed": (
-        "What you drew or changed",
+        "What you drew or changed; the rest become proposals",
         "Specimens that you have drawn, changed or looked at become specimens of the project. What only the model "
         "found becomes proposals, to accept or reject in Annotate",
     ),
-    "all": ("All", "All become specimens of the project. Choose this if you have looked at all of them"),
+    "all": ("All of them", "All become specimens of the project. Choose this if you have looked at all of them"),
 }
 _CLASSES_SHOWN: Final = 6
 

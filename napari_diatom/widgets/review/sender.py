@@ -151,7 +151,7 @@ class Sender(QObject):
     def _show_sent(self, report: SendReport) -> None:
         ids = [item.image_id for item in report.images]
         if ids and self._annotate is not None:
-            self._annotate.show_added(ids[0])
+            self._annotate.show_added(ids[0], report.text())
             self.shown.emit()
 
     def _fail(self, error: Exception) -> None:

@@ -77,6 +77,7 @@ def test_what_was_found_goes_to_a_new_project_and_is_not_sent_twice(
     said = fill_in(widget, in_new(tmp_path / "project", choose))
     assert f"1 specimen and {number - 1} proposals of 1 image. 1 image added. New classes: diatom" in said
     annotate = annotate_of(viewer)
+    assert child_of(annotate, "message").text() == said
     document = annotate.document()
     assert (len(document.specimens), len(document.proposals)) == (1, number - 1)
     (specimen,) = document.specimens.values()
