@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_diatom.core.errors import DiatomError, InputError, ModelError
 from napari_diatom.core.processes import start
@@ -71,7 +71,7 @@ def convert_and_tell(file: str, name: str, scratch: str) -> None:
 def _converted(path: Path, scratch: Path, monitor: ProgressMonitor) -> ModelFolder:
     """Return an Ultralytics file as a model in the scratch folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")[:100] or "model"
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     target = "napari_diatom.engines.incoming_model:convert_and_tell"
     try:
         process = start(target, str(path), name, str(scratch), **quiet)

@@ -11,7 +11,8 @@ from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Counting, Settings
 from napari_diatom.review.count_folder import CountFolder
-from napari_diatom.review.sending import SendOptions, SendReport, finish_sending, plan_sending, send
+from napari_diatom.review.send_report import SendReport
+from napari_diatom.review.sending import SendOptions, finish_sending, plan_sending, send
 from napari_diatom.review.sent_image import SentImage
 
 REVIEW: Final = "review"

@@ -50,11 +50,11 @@ class SendButton(QPushButton):
         self._viewer = viewer
         self._shown = shown
         self._behind: list[Layer] = []
-        self.sender = Sender(self, viewer)
-        self.sender.said.connect(self.said)
-        self.sender.failed.connect(self.failed)
-        self.sender.shown.connect(self._make_way)
-        self.sender.ended.connect(lambda: self.setEnabled(True))
+        self._sender = Sender(self, viewer)
+        self._sender.said.connect(self.said)
+        self._sender.failed.connect(self.failed)
+        self._sender.shown.connect(self._make_way)
+        self._sender.ended.connect(lambda: self.setEnabled(True))
         self.clicked.connect(self._ask)
 
     def results(self) -> tuple[ResultToSend, ...]:
@@ -76,8 +76,8 @@ class SendButton(QPushButton):
             form = dialog.value()
             self._behind = self._layers_of(form.what)
             self.setEnabled(False)
-            self.sender.send(form)
-            if not self.sender.is_running:
+            self._sender.send(form)
+            if not self._sender.is_running:
                 self.setEnabled(True)
         dialog.deleteLater()
 
