@@ -19,6 +19,7 @@ from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project import backups, image_identity
 from napari_diatom.project import summary as tallies
 from napari_diatom.project.annotation_exchange import AnnotationExchange
+from napari_diatom.project.class_editor import ClassEditor
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
@@ -55,6 +56,8 @@ class Project:
         The annotations that are in memory.
     linked_images : LinkedImages
         The image files; :meth:`remove_image` takes one out together with its annotations.
+    classes : ClassEditor
+        Changes the list of classes, and the specimens with it.
     """
 
     def __init__(self, folder: Path, annotator: str) -> None:
@@ -66,6 +69,7 @@ class Project:
         self.journals: Final = JournalFolder(folder, self.session)
         self.documents: Final = OpenDocuments(self._settings, self.session, self.journals, self._lock)
         self.linked_images: Final = LinkedImages(self._settings)
+        self.classes: Final = ClassEditor(self._settings, self.documents, self.summary)
         self._exchange = AnnotationExchange(self._settings, self.documents)
         self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
 
@@ -270,7 +274,7 @@ class Project:
         return tuple(
             tallies.of_document(image, self.document(image.id))
             if image.id in self.documents
-            else self._cache.tally(self.folder, image)
+            else self._cache.tally(self.folder, image).renamed(self.settings.former_names)
             for image in self.images
         )
 

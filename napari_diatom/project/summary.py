@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.geojson.qupath_classes import class_and_status
+from napari_diatom.project.class_names import renamed_counts
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import State
 from napari_diatom.project.image_record import files_of
@@ -62,6 +63,10 @@ class Tally:
         for (name, _), number in self.counts.items():
             numbers[name] += number
         return numbers
+
+    def renamed(self, names: Mapping[str, str]) -> Tally:
+        """Return it under the present names of classes, by their former ones."""
+        return replace(self, counts=renamed_counts(self.counts, names)) if names else self
 
     def counted(self, statuses: Iterable[str]) -> Counter[str]:
         """Return the numbers of specimens of some statuses by class."""
