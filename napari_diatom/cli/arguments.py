@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_diatom.cli.argument_types import decimal, integer, place, text
 from napari_diatom.cli.console import CODES
+from napari_diatom.cli.project_arguments import add_project_changes
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -16,7 +17,7 @@ def add_project(commands: Any, run: Run) -> None:
     """Add the command ``project``, done by ``run``."""
     parser = commands.add_parser(
         "project",
-        help="create, check, summarize, split or repair an annotation project",
+        help="create, change, check, summarize, split or repair an annotation project",
         description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
     )
     parser.set_defaults(run=run)
@@ -40,6 +41,8 @@ def add_project(commands: Any, run: Run) -> None:
         metavar="FILE",
         help="annotations to import, in any format that `convert` reads",
     )
+
+    add_project_changes(actions)
 
     check = actions.add_parser(
         "check",

@@ -8,9 +8,38 @@ from typing import Final
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 from napari_diatom.project.settings import ProjectImage, Settings
+from napari_diatom.project.settings_file import SettingsFile
 
 LONGEST_NAME: Final = 200
 """Letters of the name of a slide or sample."""
+
+
+class ImageFacts:
+    """Changes slide, sample and pixel size of images, in the settings as they are on disk.
+
+    Parameters
+    ----------
+    settings : SettingsFile
+        The project's settings.
+    """
+
+    def __init__(self, settings: SettingsFile) -> None:
+        self._settings = settings
+
+    def set(self, ids: Iterable[str], slide: str | None = None, sample: str | None = None) -> None:
+        """Set slide and sample of images; None leaves it. Raises as :func:`with_slide`, and OutputError."""
+        chosen = list(ids)
+
+        def change(settings: Settings) -> Settings:
+            settings = settings if slide is None else with_slide(settings, chosen, slide)
+            return settings if sample is None else with_sample(settings, chosen, sample)
+
+        self._settings.change(change)
+
+    def set_pixel_size(self, ids: Iterable[str], size_um: float | None) -> None:
+        """Set the pixel size of the slides of images. Raises as :func:`with_pixel_size`, and OutputError."""
+        chosen = list(ids)
+        self._settings.change(lambda settings: with_pixel_size(settings, chosen, size_um))
 
 
 def with_slide(settings: Settings, ids: Iterable[str], slide: str) -> Settings:

@@ -23,6 +23,7 @@ from napari_diatom.project.class_editor import ClassEditor
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
+from napari_diatom.project.image_facts import ImageFacts
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
@@ -30,6 +31,7 @@ from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
+from napari_diatom.project.staged_edits import StagedEdits, discard_abandoned, release_committed
 from napari_diatom.project.summary import Tally
 
 OWN_ENTRIES: Final = (PROJECT_FILE, HIDDEN, backups.HISTORY, ANNOTATIONS, PROPOSALS)
@@ -56,6 +58,10 @@ class Project:
         The annotations that are in memory.
     linked_images : LinkedImages
         The image files; :meth:`remove_image` takes one out together with its annotations.
+    exchange : AnnotationExchange
+        Takes annotations in; :meth:`import_annotations` in one call.
+    facts : ImageFacts
+        Changes slide, sample and pixel size of images.
     classes : ClassEditor
         Changes the list of classes, and the specimens with it.
     """
@@ -70,7 +76,12 @@ class Project:
         self.documents: Final = OpenDocuments(self._settings, self.session, self.journals, self._lock)
         self.linked_images: Final = LinkedImages(self._settings)
         self.classes: Final = ClassEditor(self._settings, self.documents, self.summary)
-        self._exchange = AnnotationExchange(self._settings, self.documents)
+        self.facts: Final = ImageFacts(self._settings)
+        self.exchange: Final = AnnotationExchange(
+            self._settings, self.documents, lambda: StagedEdits(folder, self.session)
+        )
+        release_committed(folder)
+        discard_abandoned(folder, self.session)
         self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
 
     @classmethod
@@ -296,7 +307,7 @@ class Project:
         OutputError
             When they cannot be written.
         """
-        return self._exchange.take_in(annotations)
+        return self.exchange.take_in(annotations)
 
     def export_annotations(self) -> list[Annotations]:
         """Return the annotations of all images, in their order.
@@ -308,4 +319,4 @@ class Project:
         InputError
             When the files of an image are damaged.
         """
-        return self._exchange.give_out()
+        return self.exchange.give_out()
