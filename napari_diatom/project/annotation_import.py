@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import either, many
 from napari_diatom.formats.format_detection import detect
-from napari_diatom.formats.registry import by_name
+from napari_diatom.formats.registry import Format, by_name
 from napari_diatom.project.annotation_exchange import ImportPlan
 from napari_diatom.project.project import Project
 
@@ -123,7 +124,7 @@ def import_files(
         Name of their format; detected from the content by default.
     images : Path, optional
         Folder of the images, for formats that have neither names nor sizes of images. By default the folder that the
-        project's images are in, if it is one.
+        project's images are in, if they are in one and the files cannot be read without.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"files"``, ``"images"`` and ``"writing"``.
     skip_absent : bool
@@ -142,21 +143,36 @@ def import_files(
     """
     if not paths:
         raise InputError("Choose at least one file of annotations.")
-    folder = images or _folder_of_images(project)
     read: list[Annotations] = []
     files: list[FileReport] = []
     for number, path in enumerate(paths):
         monitor.report(Progress("files", number, len(paths), path.name))
         monitor.check()
         form = detect(path) if source is None else by_name(source)
-        remarks: list[str] = []
-        found = form.read(path, folder, remarks)
+        found, remarks = _read(form, path, images, _folder_of_images(project))
         read += found
         files.append(FileReport(path, form.title, len(found), sum(map(len, found)), tuple(remarks)))
     plan = project.exchange.plan(read, monitor)
     if not dry_run:
         project.exchange.take_in(read, monitor, skip_absent)
     return _report(plan, files, read, is_done=not dry_run)
+
+
+def _read(form: Format, path: Path, images: Path | None, place: Path | None) -> tuple[list[Annotations], list[str]]:
+    """Return the annotations of a file, and what was skipped.
+
+    ``place`` is a folder for formats that cannot be read without one. All others must not look into it: what its images
+    lack is for the project to say.
+    """
+    remarks: list[str] = []
+    try:
+        return form.read(path, images, remarks), remarks
+    except InputError:
+        if images is not None or place is None:
+            raise
+    with contextlib.suppress(InputError):
+        return form.read(path, place, remarks), remarks
+    return form.read(path, None, remarks), remarks
 
 
 def _report(plan: ImportPlan, files: Sequence[FileReport], read: Sequence[Annotations], is_done: bool) -> ImportReport:

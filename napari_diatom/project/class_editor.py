@@ -94,15 +94,15 @@ class ClassEditor:
         """Move a class to another place, counted from 1. Raises InputError or OutputError."""
         self._change(lambda settings: class_changes.with_class_moved(settings, name, place))
 
-    def rename(self, name: str, new_name: str, monitor: ProgressMonitor = UNWATCHED) -> None:
+    def rename(self, name: str, new_name: str, monitor: ProgressMonitor | None = UNWATCHED) -> None:
         """Give a class another name, and all its specimens with it.
 
         Parameters
         ----------
         name, new_name : str
             The present name and the new one.
-        monitor : ProgressMonitor
-            As for :meth:`settle`.
+        monitor : ProgressMonitor or None
+            As for :meth:`settle`; with None the files of images follow later.
 
         Raises
         ------
@@ -113,10 +113,20 @@ class ClassEditor:
         """
         self._free_former_names([new_name.strip()])
         self._change(lambda settings: class_changes.with_class_renamed(settings, name, new_name))
-        self.settle(monitor)
+        if monitor is not None:
+            self.settle(monitor)
 
-    def merge(self, names: Iterable[str], into: str, monitor: ProgressMonitor = UNWATCHED) -> None:
+    def merge(self, names: Iterable[str], into: str, monitor: ProgressMonitor | None = UNWATCHED) -> None:
         """Make several classes one: their specimens get the class ``into``, and they leave the list.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Classes of the list, or names that only specimens have.
+        into : str
+            The class that stays.
+        monitor : ProgressMonitor or None
+            As for :meth:`rename`.
 
         Raises
         ------
@@ -131,7 +141,8 @@ class ClassEditor:
             if name not in known:
                 class_changes.class_named(self._settings.settings, name)
         self._change(lambda settings: class_changes.with_classes_merged(settings, listed, into))
-        self.settle(monitor)
+        if monitor is not None:
+            self.settle(monitor)
 
     def remove(self, name: str, delete_specimens: bool = False, monitor: ProgressMonitor = UNWATCHED) -> int:
         """Remove a class from the list, and return how many specimens were deleted.
