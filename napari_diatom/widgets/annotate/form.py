@@ -109,7 +109,10 @@ class AnnotateForm(QWidget):
         self.title = named(QLabel(), "project")
         self.title.setWordWrap(True)
         self.open = _button(QPushButton, "open_project", "Open...")
-        self.new = _button(QPushButton, "new_project", "New...")
+        self.new = _button(QPushButton, "new_project", "New...", "Make a project from a folder of images")
+        self.settings = _button(
+            QPushButton, "project_settings", "Settings...", "Classes, slides, pixel sizes, split, and import"
+        )
         self.add = _button(QPushButton, "add_images", "Add images...")
         self.find_moved = _button(
             QPushButton, "find_moved", FIND_MOVED, "Choose the folder that the missing images are in now"
@@ -195,7 +198,7 @@ class AnnotateForm(QWidget):
         self._not_stored.hide()
 
     def _lay_out(self) -> None:
-        top = _row((self.title, 1), self.open, self.new, self.add)
+        top = _row((self.title, 1), self.open, self.new, self.add, self.settings)
         tools = QGridLayout()
         tools.setSpacing(3)
         for column, button in enumerate(self.tools.values()):

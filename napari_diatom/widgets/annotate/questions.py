@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
@@ -22,30 +22,10 @@ _LISTED: Final = 12
 """Specimens that are listed in a question about two versions."""
 
 
-class NewProject(NamedTuple):
-    """Folder, images and taxon list of a new project."""
-
-    folder: Path
-    images: list[Path]
-    taxa: Path | None
-
-
 def project_to_open(parent: QWidget) -> Path | None:
     """Ask for the folder of a project. Like all questions here, returns None if the user cancels."""
     folder = QFileDialog.getExistingDirectory(parent, "Open a project folder")
     return Path(folder) if folder else None
-
-
-def new_project(parent: QWidget) -> NewProject | None:
-    """Ask for the folder, the images and the taxon list of a new project."""
-    folder = QFileDialog.getExistingDirectory(parent, "Choose a folder for the new project")
-    if not folder:
-        return None
-    names, _ = QFileDialog.getOpenFileNames(parent, "Choose the images of the project", folder)
-    if not names:
-        return None
-    taxa, _ = QFileDialog.getOpenFileName(parent, "Choose a taxon list (Cancel for none)", folder, "CSV (*.csv)")
-    return NewProject(Path(folder), [Path(name) for name in names], Path(taxa) if taxa else None)
 
 
 def folder_of_moved(parent: QWidget) -> Path | None:

@@ -28,6 +28,7 @@ from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
+from napari_diatom.widgets.annotate.settings_link import SettingsLink
 from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
@@ -73,6 +74,7 @@ class AnnotateWidget(QWidget):
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
+        self._settings = SettingsLink(napari_viewer, form, opened, self._session, self._overview, self._saving)
 
         self.open_project, self.new_project = self._session.open, self._session.create
         self.close_project = self._session.close
@@ -88,6 +90,7 @@ class AnnotateWidget(QWidget):
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
+        self.show_settings = self._settings.show
         self.flush = self._saving.flush
 
         self._connect_form()
@@ -147,7 +150,8 @@ class AnnotateWidget(QWidget):
     def _connect_form(self) -> None:
         form = self._form
         form.open.clicked.connect(self._ask_for_project)
-        form.new.clicked.connect(self._ask_for_new)
+        form.new.clicked.connect(lambda *_: self._settings.ask_for_new())
+        form.settings.clicked.connect(lambda *_: self.show_settings())
         form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
         form.find_moved.clicked.connect(self._ask_for_moved)
         form.remove.clicked.connect(lambda *_: self.remove_image(form.browser.selected()))
@@ -189,6 +193,8 @@ class AnnotateWidget(QWidget):
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(self._on_project)
+        self._session.heartbeat.connect(self._settings.catch_up)
+        self._settings.changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.closing.connect(self._outlining.stop)
         self._session.image_opened.connect(self._outlining.show)
@@ -252,11 +258,6 @@ class AnnotateWidget(QWidget):
         folder = questions.folder_of_moved(self)
         if folder is not None:
             self.find_moved(folder)
-
-    def _ask_for_new(self) -> None:
-        new = questions.new_project(self)
-        if new is not None:
-            self.new_project(new.folder, new.images, new.taxa)
 
 
 def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QFont
+from qtpy.QtGui import QColor, QFont, qGray
 from qtpy.QtWidgets import QAbstractItemView, QColorDialog, QFileDialog, QInputDialog, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
@@ -125,7 +125,7 @@ class ClassesPage(QWidget):
         answer = ask(
             self,
             "Merge classes",
-            f"{reason}Merge {', '.join(names)} into {into}?\n\n{many(specimens, 'specimen')} will have the class {into}. "
+            f"{reason}Merge {', '.join(names)} into {into}?\n\n{many(specimens, 'specimen')} get the class {into}. "
             "Which class each had before is then only in the earlier versions of the files, in .history.",
             "Keep the classes",
             "Merge",
@@ -156,7 +156,7 @@ class ClassesPage(QWidget):
         if colour and cell is not None:
             shade = QColor(colour)
             cell.setBackground(shade)
-            cell.setForeground(QColor("black" if shade.lightness() > 127 else "white"))
+            cell.setForeground(QColor("black" if qGray(shade.rgb()) > 127 else "white"))
             cell.setToolTip("Double-click to choose another colour")
 
     def _select(self, row: int) -> None:

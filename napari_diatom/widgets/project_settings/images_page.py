@@ -38,7 +38,7 @@ class ImagesPage(QWidget):
         self._session = session
         self._ids: list[str] = []
         self._table = settings_table("images_table", "Images of the project", _HEADS)
-        for column, width in ((1, 90), (2, 90), (3, 60)):
+        for column, width in ((1, 85), (2, 85), (3, 75)):
             self._table.setColumnWidth(column, width)
         self._meant = text_label("images_meant")
         self._slide = _line("slide_name", "Slide", "Name of the slide. Images of a slide stay together in a split")
@@ -107,10 +107,12 @@ class ImagesPage(QWidget):
             return
         settings = project.settings
         images = [settings.image(id_) for id_ in ids]
-        every = "All " if len(ids) == len(self._ids) else ""
         also = len(images_of_slides(settings, ids)) - len(ids)
         more = f" The pixel size is set for {many(also, 'more image')} of their slides, too." if also else ""
-        self._meant.setText(f"{every}{many(len(ids), 'image')} selected.{more}")
+        meant = f"{many(len(ids), 'image')} selected."
+        if not chosen_rows(self._table):
+            meant = f"No image is selected: a change is for all {many(len(ids), 'image')}."
+        self._meant.setText(f"{meant}{more}")
         slides, samples = {item.slide for item in images}, {item.sample for item in images}
         sizes = {settings.pixel_sizes_um.get(slide) for slide in slides}
         self._slide.setText(next(iter(slides)) if len(slides) == 1 else "")

@@ -45,7 +45,7 @@ class PeoplePage(QWidget):
         others = [
             f"{item.annotator or 'somebody'} on {item.host}{f' ({item.image})' if item.image else ''}"
             for item in project.session.others()
-            if item.pid != project.session.presence.pid or item.host != project.session.presence.host
+            if not project.session.is_mine(item)
         ]
         you = f"You work as {project.annotator or 'nobody'}: the name of your account on this computer."
         also = f"Also open: {', '.join(others)}." if others else "Nobody else has the project open."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ class SettingsSession(QObject):
         self._shared = OpenProject.of(viewer)
         self._shared.changed.connect(self._on_others)
         self._worker: ReportingWorker | None = None
+        self._is_left = False
         self.project: Project | None = None
 
     @property
@@ -79,6 +81,16 @@ class SettingsSession(QObject):
                 project.close()
             except DiatomError as error:
                 self.failed.emit(str(error))
+
+    def leave(self) -> None:
+        """Close the project after the dock was destroyed, and say nothing any more. Needs no widgets."""
+        self._is_left = True
+        self._shared.changed.disconnect(self._on_others, missing_ok=True)
+        self.stop()
+        project, self.project = self.project, None
+        if project is not None:
+            with contextlib.suppress(DiatomError):
+                project.close()
 
     def apply(self, change: Callable[[Project], object], said: str = "") -> bool:
         """Make a short change, and return whether it was made; what is wrong is shown.
@@ -127,10 +139,10 @@ class SettingsSession(QObject):
         worker = create_worker(
             call_in_process, f"{TASKS}:{task}", _worker_class=ReportingWorker, _ignore_errors=True, **arguments
         )
-        worker.returned.connect(done)
-        worker.errored.connect(lambda error: self.failed.emit(str(error)))
+        worker.returned.connect(lambda found: self._is_left or done(found))
+        worker.errored.connect(self._on_error)
         worker.signals.progressed.connect(self._on_progress)
-        worker.signals.stopped.connect(lambda: self.said.emit("Stopped. Nothing was changed that is not shown here."))
+        worker.signals.stopped.connect(self._on_stopped)
         worker.finished.connect(lambda: self._on_finished(changes))
         self._worker = worker
         self.running.emit(True)
@@ -166,10 +178,21 @@ class SettingsSession(QObject):
             self.catch_up()
 
     def _on_progress(self, progress: Progress) -> None:
-        self.progressed.emit(progress)
+        if not self._is_left:
+            self.progressed.emit(progress)
+
+    def _on_error(self, error: Exception) -> None:
+        if not self._is_left:
+            self.failed.emit(str(error))
+
+    def _on_stopped(self) -> None:
+        if not self._is_left:
+            self.said.emit("Stopped. What was changed before is shown here.")
 
     def _on_finished(self, changes: bool) -> None:
         self._worker = None
+        if self._is_left:
+            return
         self.running.emit(False)
         if changes and self.project is not None:
             self._read(self.project)

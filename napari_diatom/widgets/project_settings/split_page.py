@@ -47,6 +47,9 @@ class SplitPage(QWidget):
         self._clear = push_button("split_clear", "Remove split...", "Forget which slide is in which part")
         self._parts = settings_table("split_parts", "Parts of the split, with specimens by class", _PART_HEADS)
         self._groups = settings_table("split_groups", "Slides, and the part of each", _GROUP_HEADS)
+        for column, width in ((1, 110), (2, 60), (3, 80)):
+            self._groups.setColumnWidth(column, width)
+            self._parts.setColumnWidth(column, 80)
         self._warnings = text_label("split_warnings")
         layout = QVBoxLayout(self)
         layout.addWidget(self._form.native)

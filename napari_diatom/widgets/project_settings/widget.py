@@ -78,11 +78,11 @@ class ProjectSettingsWidget(QWidget):
         layout.addWidget(TaskLine(session))
         session.changed.connect(self.refresh)
         session.running.connect(lambda *_: self.refresh())
-        self._tabs.currentChanged.connect(lambda *_: self.refresh())
+        self._tabs.currentChanged.connect(lambda *_: self._on_page())
         self._open.clicked.connect(lambda *_: self._ask_for_project())
         self._new.clicked.connect(lambda *_: self._ask_for_new())
         delete_when_closed(self, napari_viewer)
-        when_destroyed(self, _leave, session)
+        when_destroyed(self, session.leave)
         folder = OpenProject.of(napari_viewer).folder
         if folder is not None:
             self.open_project(folder)
@@ -120,6 +120,12 @@ class ProjectSettingsWidget(QWidget):
             self._session.catch_up()
         return super().event(event)
 
+    def _on_page(self) -> None:
+        """Forget the message of the page before."""
+        if not self._session.is_running:
+            self._session.said.emit("")
+        self.refresh()
+
     def _ask_for_project(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
         if folder:
@@ -129,10 +135,3 @@ class ProjectSettingsWidget(QWidget):
         dialog = NewProjectDialog(self._viewer, self)
         dialog.made.connect(self.open_project)
         dialog.open()
-
-
-def _leave(session: SettingsSession) -> None:
-    """Close the project of a dock that is gone. Needs no widgets."""
-    project = session.project
-    if project is not None:
-        project.close()
