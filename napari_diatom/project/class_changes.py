@@ -80,6 +80,8 @@ def with_class_renamed(settings: Settings, name: str, new_name: str) -> Settings
     """
     new_name = new_name.strip()
     old = class_named(settings, name)
+    if not new_name:
+        raise InputError("A class needs a name.")
     if new_name == name:
         return settings
     if any(item.name == new_name for item in settings.classes):

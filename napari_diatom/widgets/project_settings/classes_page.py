@@ -7,7 +7,7 @@ from typing import Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QFont, qGray
-from qtpy.QtWidgets import QAbstractItemView, QColorDialog, QFileDialog, QInputDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QColorDialog, QFileDialog, QInputDialog, QWidget
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
@@ -18,6 +18,7 @@ from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
+    page_layout,
     push_button,
     settings_table,
     side_by_side,
@@ -65,7 +66,7 @@ class ClassesPage(QWidget):
             "class_import", "Import list...", "Add the classes of a taxon list (CSV); nothing is removed"
         )
         self._write = push_button("class_export", "Export list...", "Write the classes as a taxon list (CSV)")
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addWidget(self._table, 1)
         layout.addLayout(side_by_side(self._add, self._rename, self._merge, self._remove))
         layout.addLayout(side_by_side(self._up, self._down, self._read, self._write))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QCompleter, QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCompleter, QFormLayout, QLineEdit, QWidget
 
 from napari_diatom.core.text import many
 from napari_diatom.project.image_facts import images_of_slides
@@ -15,6 +15,7 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
+    page_layout,
     push_button,
     settings_table,
     side_by_side,
@@ -51,7 +52,7 @@ class ImagesPage(QWidget):
         form.addRow("Slide", side_by_side(self._slide, self._set_slide))
         form.addRow("Sample", side_by_side(self._sample, self._set_sample))
         form.addRow("Pixel size", side_by_side(self._size, self._set_size))
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._meant)
         layout.addLayout(form)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QListWidget, QPlainTextEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidget, QPlainTextEdit, QWidget
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.formats.registry import FORMATS
@@ -12,7 +12,7 @@ from napari_diatom.project.annotation_import import ImportReport
 from napari_diatom.project.project_options import ImportOptions
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
-from napari_diatom.widgets.project_settings.page_parts import push_button, side_by_side
+from napari_diatom.widgets.project_settings.page_parts import page_layout, push_button, side_by_side
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
 _EMPTY = "Add the annotation files of another program, then press Look: nothing is changed by that."
@@ -47,7 +47,7 @@ class ImportPage(QWidget):
         self._report.setReadOnly(True)
         self._report.setAccessibleName("Report of the import")
         self._report.setToolTip("What the files hold, and what the project cannot keep of it")
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addLayout(side_by_side(self._add, self._add_folder, self._clear))
         layout.addWidget(self._files)
         layout.addWidget(self._form.native)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.images.optics_presets import Optics, Presets
@@ -13,6 +13,7 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
+    page_layout,
     push_button,
     settings_table,
     side_by_side,
@@ -42,7 +43,7 @@ class OpticsPage(QWidget):
         self._remove = push_button("optics_remove", "Remove", "Remove the preset; pixel sizes of images stay")
         note = text_label("optics_note")
         note.setText("These presets are yours, for all projects. Use them where a pixel size is set, under Optics.")
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addWidget(note)
         layout.addWidget(self._table, 1)
         layout.addLayout(side_by_side(self._add, self._edit, self._remove))

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
+    QVBoxLayout,
     QWidget,
 )
 from superqt.utils import signals_blocked
@@ -26,6 +27,13 @@ def push_button(name: str, title: str, tip: str) -> QPushButton:
     button.setAccessibleName(title.rstrip("."))
     button.setAccessibleDescription(tip)
     return button
+
+
+def page_layout(page: QWidget) -> QVBoxLayout:
+    """Return the layout of a page, with narrow margins: docks are narrow."""
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(2, 4, 2, 4)
+    return layout
 
 
 def side_by_side(*parts: QWidget) -> QHBoxLayout:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_diatom.project.people import Person
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.project_settings.page_parts import fill_table, push_button, settings_table
+from napari_diatom.widgets.project_settings.page_parts import fill_table, page_layout, push_button, settings_table
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
 _HEADS: Final = ("Name", "Specimens", "Images", "Last change")
@@ -29,7 +29,7 @@ class PeoplePage(QWidget):
         self._now = text_label("people_now")
         self._count = push_button("people_count", "Count", "Read all images, and count the specimens of each person")
         self._table = settings_table("people_table", "People, and the specimens that they changed last", _HEADS)
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addWidget(self._now)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.project import splits
@@ -16,7 +16,13 @@ from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
-from napari_diatom.widgets.project_settings.page_parts import fill_table, push_button, settings_table, side_by_side
+from napari_diatom.widgets.project_settings.page_parts import (
+    fill_table,
+    page_layout,
+    push_button,
+    settings_table,
+    side_by_side,
+)
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
 _PART_HEADS: Final = ("Part", "Slides", "Images", "Specimens")
@@ -51,7 +57,7 @@ class SplitPage(QWidget):
             self._groups.setColumnWidth(column, width)
             self._parts.setColumnWidth(column, 80)
         self._warnings = text_label("split_warnings")
-        layout = QVBoxLayout(self)
+        layout = page_layout(self)
         layout.addWidget(self._form.native)
         layout.addLayout(side_by_side(self._make, self._clear))
         layout.addWidget(self._warnings)
