@@ -7,6 +7,7 @@
 """
 
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
+from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
 from napari_diatom.api.training import TrainingRun, evaluate, train
 from napari_diatom.api.versions import show_versions
@@ -16,10 +17,13 @@ __all__ = [
     "Model",
     "TrainingRun",
     "available_models",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
     "show_versions",
     "train",
