@@ -107,6 +107,38 @@ def add_project(commands: Any, run: Run) -> None:
         help="name of the image in the project, as `check` shows it",
     )
 
+    review = actions.add_parser(
+        "review",
+        help="review the results of `count`",
+        description="Make a project of a results folder of `count`, to accept, correct or reject what was found in "
+        "Annotate diatoms. Images that are in the project already keep what was done there.",
+        epilog=CODES,
+    )
+    review.add_argument("results", type=place, metavar="COUNT_FOLDER", help="results folder of `count`")
+    review.add_argument(
+        "-o", "--out", type=place, metavar="PROJECT", help="project folder (review in the results folder)"
+    )
+    review.add_argument(
+        "--images",
+        nargs="+",
+        type=place,
+        default=(),
+        metavar="FOLDER",
+        help="where to look for moved images, with subfolders (the folder that the results are in)",
+    )
+
+    tables = actions.add_parser(
+        "tables",
+        help="write the tables of a project",
+        description="Write specimens.csv, counts.csv and images.csv of a project, with the columns of `count`.",
+        epilog=CODES,
+    )
+    tables.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
+    tables.add_argument("-o", "--out", required=True, type=place, metavar="OUT", help="folder for the tables")
+    tables.add_argument("--proposals", action="store_true", help="include proposals that nobody has reviewed yet")
+    tables.add_argument("--xlsx", action="store_true", help="write tables.xlsx too")
+    tables.add_argument("--overwrite", action="store_true", help="replace tables that are there")
+
 
 def add_train(commands: Any, run: Run) -> None:
     """Add the command ``train``, done by ``run``."""

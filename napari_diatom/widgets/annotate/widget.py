@@ -15,6 +15,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import key_bindings, questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
+from napari_diatom.widgets.annotate.count_review import CountReview
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
@@ -70,13 +71,14 @@ class AnnotateWidget(QWidget):
         self._images = ProjectImages(form, opened, self._session, self._overview)
         self._outlining = OutlineActions(form, opened, canvas)
         self._actions = SpecimenActions(form.line, opened, canvas, self._outlining)
+        self._count_review = CountReview(form, self._session)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
         self._settings = SettingsLink(napari_viewer, form, opened, self._session, self._overview, self._saving)
 
-        self.open_project, self.new_project = self._session.open, self._session.create
+        self.open_project, self.new_project = self._count_review.open, self._session.create
         self.close_project = self._session.close
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
         self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
@@ -130,6 +132,12 @@ class AnnotateWidget(QWidget):
     def previous_image(self) -> None:
         """Open the previous image of the list."""
         self._form.browser.step(-1)
+
+    def show_added(self, image_id: str, message: str = "") -> None:
+        """Show an image that got specimens from elsewhere, with what is new in the project, and a message."""
+        self._session.show()
+        self.open_image(image_id)
+        self._form.line.say(message)
 
     def show_gallery(self) -> None:
         """Show all specimens of the project as upright pictures, in a dock of their own."""

@@ -28,6 +28,7 @@ from napari_diatom.widgets.common.image_layers import (
     plane_of,
     stored_orientation,
 )
+from napari_diatom.widgets.common.models_button import with_models_button
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -225,7 +226,7 @@ class RunWidget(QWidget):
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of the model."""
-        form.addRow("Model", self._models)
+        form.addRow("Model", with_models_button(self._models, self._viewer))
 
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add further options. There are none here."""
@@ -279,6 +280,8 @@ class RunWidget(QWidget):
         self.shown.unsearched.connect(self.progress.say)
         self.panel.exported.connect(self.progress.say)
         self.panel.failed.connect(self.progress.complain)
+        self.panel.send.said.connect(self.progress.say)
+        self.panel.send.failed.connect(self.progress.complain)
         self.panel.summarised.connect(self._refresh_naming)
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)

@@ -1,8 +1,9 @@
 """Train ``diatom-outline`` in cycles: ``python -m diatom_training.recipes.outlines --checkpoint FOLDER --minutes 90``.
 
 Each cycle goes on from the checkpoint in the folder, or, where there is none, from the weights of the bundled model, or
-of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines rendered fields of a seed of their own, which the
-network never learns from, and prints its figures as one line of JSON, which ``figures.jsonl`` in the folder keeps.
+of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines
+rendered fields of a seed of their own, which the network never learns from, and prints its figures as one line of JSON,
+which ``figures.jsonl`` in the folder keeps.
 """
 
 from __future__ import annotations
