@@ -23,7 +23,7 @@ from napari_diatom.widgets.common.closing import delete_when_closed, when_destro
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
-from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
@@ -260,7 +260,7 @@ class FineTuneWidget(QWidget):
             self._slides.set_data(folder)
 
     def _look_for_devices(self) -> None:
-        worker = create_worker(worker_process.devices, _ignore_errors=True)
+        worker = create_worker(worker_process.devices, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._settings.set_devices)
         worker.start()
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -30,6 +31,7 @@ from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.presets import PRESET_TEXTS, VARIATIONS
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
+from diatom_training.learning.segmentation_loss import MapLoss
 from diatom_training.recipes.ultralytics_export import to_ultralytics
 from helpers.tiny import NETWORKS, configured, draw_slides
 from napari_diatom.cli import app as cli
@@ -300,6 +302,22 @@ def test_a_run_killed_between_the_last_checkpoint_and_its_figures_has_them_all(t
     assert training_run.work(folder) == 0
     assert folder.history() == whole
     assert (folder / "curves.png").exists()
+
+
+def test_each_class_of_a_map_may_have_a_weight_of_its_own(tmp_path: Path, slides: Path) -> None:
+    def weighted(*weights: float, **entries: Any) -> TrainConfig:
+        return configured(slides, learning={"loss": {"class_weights": weights}}, **entries)
+
+    config = weighted(0.5, 1.0, 3.0)
+    config.write(tmp_path / "maps.yaml")
+    read_again = TrainConfig.read(tmp_path / "maps.yaml").learning.loss.class_weights
+    options = config.options(NETWORKS["semantic"], dataset.read(config).classes)
+    assert read_again == options.loss.class_weights == (0.5, 1.0, 3.0)
+    assert MapLoss(options).parts["cross_entropy"].weight.tolist() == [0.5, 1.0, 3.0]
+    with pytest.raises(InputError, match=r"needs 3 numbers, the background's first, and has 2; the classes are needle"):
+        weighted(1.0, 2.0).options(NETWORKS["semantic"], ("needle", "square"))
+    with pytest.raises(InputError, match="class_weights needs 2 numbers"):
+        weighted(1.0, 2.0, 3.0, one_class="diatom")
 
 
 def test_a_class_that_cannot_be_learnt_is_told_before_the_start(slides: Path) -> None:
