@@ -15,6 +15,7 @@ __all__ = [
     "measure",
     "open_images",
     "read_annotations",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",

@@ -8,7 +8,7 @@
 
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.training import TrainingRun, evaluate, train
+from napari_diatom.api.training import TrainingRun, evaluate, runs, train
 from napari_diatom.api.versions import show_versions
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "measure",
     "open_images",
     "read_annotations",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",

@@ -41,7 +41,7 @@ class QuietWorker(WorkerBase[Any]):  # type: ignore[misc]
         try:
             super().run()
         except RuntimeError:
-            if isalive(self.signals):
+            if isalive(self.signals):  # type: ignore[no-untyped-call]
                 raise
 
     def work(self) -> Any:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from diatom_training.composing.options import ComposeOptions
+from diatom_training.data.annotated_slides import Grouping
 from diatom_training.finetune.presets import (
     BUNDLED,
     IMAGENET,
@@ -46,8 +47,8 @@ class SplitConfig(_Frozen):
     ----------
     shares : str
         In percent: training, validation and test.
-    by : {"slide", "sample"}
-        What stays together.
+    by : {"slide", "sample", "image"}
+        What stays together. ``image`` takes each image for a slide of its own, whatever the data and ``group`` say.
     seed : int
         Of what chance decides.
     own : bool
@@ -58,7 +59,7 @@ class SplitConfig(_Frozen):
     """
 
     shares: str = "70-15-15"
-    by: Literal["slide", "sample"] = "slide"
+    by: Grouping = "slide"
     seed: int = Field(default=0, ge=0)
     own: bool = True
     parts: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(default_factory=dict)
