@@ -105,7 +105,7 @@ def test_a_run_that_is_needed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     run.write_state("finished")
     second = made(tmp_path, "second", start=str(run.path.absolute()))
     second.write_state("stopped")
-    with pytest.raises(InputError, match="second starts from .* and is not finished"):
+    with pytest.raises(InputError, match=r"second starts from .* and is not finished"):
         run_changes.delete_run(run)
 
     def refused(*_: object) -> None:

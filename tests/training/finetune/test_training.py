@@ -241,6 +241,9 @@ def test_data_are_divided_by_slide_and_their_faults_are_told(slides: Path) -> No
         dataset.read(configured(slides).replace(group=r"^(t\d)_"))
     with pytest.raises(InputError, match="come from 1 slide,"):
         dataset.read(configured(slides).replace(group=r"^(s)"))
+    alone = dataset.read(configured(slides).replace(group=r"^(s)", split={"by": "image"}))
+    assert len({slide.group for part in alone.parts.values() for slide in part}) == 8
+    assert any("each image is treated as a slide" in line for line in alone.warnings)
     with pytest.raises(InputError, match="does not exist"):
         dataset.read(configured(slides).replace(data="nowhere"))
 
