@@ -78,7 +78,7 @@ class ProgressPage(QWidget):
         self._epochs = EpochView()
         self._comparison = RunComparison()
         layout = QVBoxLayout(self)
-        for part in (self._runs, self._status, self._actions, self._figures, self._comparison, self._epochs):
+        for part in (self._runs, self._comparison, self._status, self._actions, self._figures, self._epochs):
             layout.addWidget(part)
         layout.addStretch(1)
 

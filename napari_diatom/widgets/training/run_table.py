@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder
     from diatom_training.finetune.run_summary import RunSummary
 
-_STATE, _TASK = 1, 2
-"""Columns that the window fills."""
+_TASK: Final = 6
+"""Column of the task, which has another name in the window."""
 _ROWS_PX: Final = 130
 _EMPTY: Final = (
     "No training yet. Choose your slides and settings on the first two pages, then press Train. "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.errors import DiatomError
@@ -145,8 +145,8 @@ class FineTuneWidget(QWidget):
         self._measure = named(QPushButton("Estimate time"), "estimate")
         self._measure.setToolTip("Run a few steps to estimate the time and the memory of the training")
         self._why = text_label("start_problem")
-        self._message = named(QLabel(), "finetune_message")
-        self._message.setWordWrap(True)
+        self._message = text_label("finetune_message")
+        self._message.hide()
         row = QHBoxLayout()
         row.addWidget(self._start, 2)
         row.addWidget(self._measure, 1)
@@ -268,6 +268,7 @@ class FineTuneWidget(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
+        self._message.setVisible(bool(message))
         self._message.setStyleSheet("color: #d55e00" if error else "")
 
 

@@ -80,7 +80,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     assert "Recall" in child_of(widget, "test_figures").text()
     runs: QTableWidget = child_of(widget, "runs")
     assert [runs.item(0, column).text() for column in range(2)] == ["my-diatoms", "finished"]
-    qtbot.waitUntil(lambda: runs.item(0, 7) is not None and "n = 4" in runs.item(0, 7).text(), timeout=20_000)
+    qtbot.waitUntil(lambda: runs.item(0, 2) is not None and "n = 4" in runs.item(0, 2).text(), timeout=20_000)
     assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(monitor.folder / "config.yaml"))

@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import Outline, pixel_edge_outline
+from diatom_training.data.examples import Outline, pixel_edge_outline, reaches_edge
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
@@ -37,8 +37,6 @@ _OF_SPLIT: Final[Mapping[str, Part]] = dict(zip(dataset_layout.SPLITS, PARTS, st
 """The parts that YOLO's splits are."""
 _LAYOUT: Final = frozenset(("images", "labels", "train", "val", "valid", "validation", "test"))
 """Names of folders, in lower case, that say how data are laid out and not which slide they are of."""
-_TOUCHES: Final = 1.0
-"""Pixels from the image's edge within which a specimen is cut by it, as :mod:`napari_diatom.tiling.tiles` has it."""
 BAND_PIXELS: Final = 4_000_000
 BAND_ROWS: Final = 512
 """About how many pixels are decoded at once to see whether a file is whole, and in steps of how many rows."""
@@ -304,9 +302,7 @@ def _with_cuts(annotations: Annotations) -> Annotations:
     assert annotations.width is not None
     cut = annotations.detections.cut.copy()
     for k in range(len(cut)):
-        outline = outline_in(annotations, k)
-        least = min(outline.min(), annotations.width - outline[:, 0].max(), annotations.height - outline[:, 1].max())
-        if least <= _TOUCHES:
+        if reaches_edge(outline_in(annotations, k), annotations.width, annotations.height):
             cut[k] |= CUT_BY_EDGE
     return replace(annotations, detections=replace(annotations.detections, cut=cut))
 

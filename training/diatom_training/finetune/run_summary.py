@@ -39,7 +39,7 @@ TESTED_TITLES: Final[Mapping[str, str]] = {
     "accuracy": "accuracy",
     "outline_iou": "IoU of outlines",
 }
-COLUMNS: Final = ("run", "state", "task", "begun", "images", "best epoch", "validation", "test", "start")
+COLUMNS: Final = ("run", "state", "test", "validation", "best epoch", "images", "task", "begun", "start")
 """Headings of a table of runs."""
 _READ: Final = (CONFIG, SPLIT, HISTORY, STATE, f"{MODEL}/{CARD_FILE}", f"{REPORT}/{JSON}")
 """Files that a summary is made of."""
@@ -100,8 +100,8 @@ class RunSummary:
         """Return the texts of a row under :data:`COLUMNS`; what is not known is empty."""
         best = f"{self.best_epoch} of {self.epochs}" if self.best_epoch else ""
         shown = [
-            (self.validation, "" if self.validation is None else MERITS[self.validation.name]),
             (self.test, "" if self.test is None or self.task is None else TESTED_TITLES[TESTED[self.task]]),
+            (self.validation, "" if self.validation is None else MERITS[self.validation.name]),
         ]
         figures = [
             f"{title} {figure.value:.2f}" + (f" ({figure.sure})" if figure.sure else "") if figure else ""
@@ -110,11 +110,11 @@ class RunSummary:
         return (
             self.name,
             self.stage,
+            *figures,
+            best,
+            str(sum(self.images.values())) if self.images else "",
             self.task or "",
             f"{self.began:%Y-%m-%d %H:%M}" if self.began else "",
-            str(sum(self.images.values())) if self.images else "",
-            best,
-            *figures,
             # The name of a run or model says more than the folders that it is in.
             Path(self.start).name,
         )
