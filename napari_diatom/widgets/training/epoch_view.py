@@ -11,7 +11,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import curve_canvas, ink_of
+from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.run_monitor import history_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class EpochView(QWidget):
         self._picture = QPixmap()
         self._build()
         self._epoch.valueChanged.connect(self._show_example)
+        OnThemeChange(self, lambda: self.show_run(self._folder))
 
     def follow_latest(self) -> None:
         """Show the crops after the latest epoch, until the slider is moved."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import curve_canvas, ink_of
+from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.run_monitor import history_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class RunComparison(QWidget):
         layout.addWidget(self._text)
         layout.addWidget(self._canvas)
         self.hide()
+        OnThemeChange(self, self.refresh)
 
     def show_runs(self, first: RunFolder, second: RunFolder) -> None:
         """Compare two runs."""

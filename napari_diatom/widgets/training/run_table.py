@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari.qt.threading import create_worker
@@ -9,7 +10,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from napari_diatom.models.card import Task
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -114,18 +114,17 @@ class RunTable(QWidget):
             item.setToolTip(tip)
 
     def _show_figures(self, summaries: list[RunSummary]) -> None:
-        titles: dict[Task | None, str] = {**TASKS, None: ""}
         rows = {run.path: row for row, run in enumerate(self._runs)}
         with signals_blocked(self._table):
             for summary in summaries:
                 row = rows.get(summary.folder.path)
                 if row is not None:
                     cells = list(summary.cells())
-                    cells[_TASK] = titles[summary.task]
+                    cells[_TASK] = TASKS[summary.task] if summary.task else ""
                     tip = "\n".join(filter(None, (str(summary.folder.path), summary.problem)))
                     self._fill(row, tuple(cells), tip)
 
-    def _select(self, paths: set[object]) -> None:
+    def _select(self, paths: set[Path]) -> None:
         with signals_blocked(self._table):
             self._table.clearSelection()
             mode = QAbstractItemView.SelectionMode

@@ -53,7 +53,11 @@ def names(page):
     return [table.item(row, 0).text() for row in range(table.rowCount())]
 
 
-def test_two_runs_are_compared_in_one_plot(page):
+def axes_of(page):
+    return child_of(page, "compared_curves").figure.axes
+
+
+def test_two_runs_are_compared_in_one_plot(page, qtbot):
     select(page, 0)
     assert page.monitor.folder.path.name == "my-diatoms"
     assert child_of(page, "comparison").isHidden() or not child_of(page, "comparison").isVisible()
@@ -63,8 +67,9 @@ def test_two_runs_are_compared_in_one_plot(page):
     assert not child_of(page, "curves").isVisible()
     assert "<b>my-diatoms</b>: best epoch: 3 of 3; validation: AP50 0.30" in text.text()
     assert "<b>my-diatoms-2</b>: best epoch: 3 of 3; validation: AP50 0.60" in text.text()
-    axes = child_of(page, "compared_curves").figure.axes
-    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["my-diatoms", "my-diatoms-2"]
+    assert [text.get_text() for text in axes_of(page)[0].get_legend().get_texts()] == ["my-diatoms", "my-diatoms-2"]
+    page.setStyleSheet("QWidget { color: #102030; }")
+    qtbot.waitUntil(lambda: axes_of(page)[0].xaxis.label.get_color() == "#102030", timeout=5_000)
     select(page, 1)
     assert not text.isVisible()
     assert child_of(page, "curves").isVisible()

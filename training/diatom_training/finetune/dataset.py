@@ -118,7 +118,8 @@ def folds(config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED
         As :func:`read`, and when there are too few slides for so many folds.
     """
     there, classes, slides = _read(config, monitor)
-    by, seed = "sample" if config.split.by == "sample" else "slide", config.split.seed
+    by: splits.By = "sample" if config.split.by == "sample" else "slide"
+    seed = config.split.seed
     if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
         tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
     else:

@@ -162,7 +162,8 @@ def _summarized(folder: RunFolder) -> RunSummary:
     state = told(folder.state, State("failed"))
     config = told(folder.config, None)
     division = told(folder.division, None)
-    history = told(folder.history, [])
+    none: list[dict[str, float]] = []
+    history = told(folder.history, none)
     parts = {} if division is None else division.parts
     specimens = {part: sum(member.specimens for member in members) for part, members in parts.items()}
     best = folder.reading(history).best_epoch if history else 0
