@@ -19,6 +19,7 @@ __all__ = [
     "open_project",
     "read_annotations",
     "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
