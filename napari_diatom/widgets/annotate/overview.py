@@ -43,7 +43,7 @@ class Overview(QObject):
         """Show the name of the project, and who else has it open."""
         project, title = self._opened.project, self._form.title
         if project is None:
-            title.setText("No project is open.")
+            title.setText("No project is open. Open one, or make a new one of your images.")
             return
         names = [presence.annotator for presence in project.session.others()]
         also = f" (also open: {', '.join(names)})" if names else ""
