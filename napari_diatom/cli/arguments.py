@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_diatom.cli.argument_types import decimal, integer, place, text
 from napari_diatom.cli.console import CODES
+from napari_diatom.cli.project_arguments import add_project_changes
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -16,7 +17,7 @@ def add_project(commands: Any, run: Run) -> None:
     """Add the command ``project``, done by ``run``."""
     parser = commands.add_parser(
         "project",
-        help="create, check, summarize, split or repair an annotation project",
+        help="create, change, check, summarize, split or repair an annotation project",
         description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
     )
     parser.set_defaults(run=run)
@@ -40,6 +41,8 @@ def add_project(commands: Any, run: Run) -> None:
         metavar="FILE",
         help="annotations to import, in any format that `convert` reads",
     )
+
+    add_project_changes(actions)
 
     check = actions.add_parser(
         "check",
@@ -146,12 +149,13 @@ def add_train(commands: Any, run: Run) -> None:
         epilog=CODES,
     )
     parser.add_argument(
-        "config", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
+        "config", nargs="?", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
     )
     parser.add_argument("-o", "--out", type=place, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     how.add_argument("--check", action="store_true", help="show the training data and the expected time; do not train")
+    how.add_argument("--runs", action="store_true", help="list your trainings with their figures; do not train")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
     parser.add_argument("--devices", type=integer, metavar="N", help="GPUs that share each batch (1)")
     parser.add_argument(

@@ -13,6 +13,7 @@ from napari_diatom.core.annotations import repeated
 from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.project import clock
+from napari_diatom.project.class_names import renamed_edit
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.edits import Change, Contents, Edit, State
 from napari_diatom.project.live_contents import LiveContents, listed_ids
@@ -319,7 +320,7 @@ class Document:
         if self._edit_log is None:
             return None
         theirs = self._edit_log.latest()
-        mine = self.unsaved(theirs.included)
+        mine = renamed_edit(self.unsaved(theirs.included), theirs.renamed)
         on_disk = LiveContents(theirs)
         on_disk.replay(mine, keep, next(self._numbers))
         edit = self._content.become(on_disk)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_diatom.core.text import either, many
@@ -15,37 +14,16 @@ from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.project import Project
 from napari_diatom.project.summary import Tally
-from napari_diatom.widgets.annotate import key_bindings
 from napari_diatom.widgets.common.asking import ask
 
 _LISTED: Final = 12
 """Specimens that are listed in a question about two versions."""
 
 
-class NewProject(NamedTuple):
-    """Folder, images and taxon list of a new project."""
-
-    folder: Path
-    images: list[Path]
-    taxa: Path | None
-
-
 def project_to_open(parent: QWidget) -> Path | None:
     """Ask for the folder of a project. Like all questions here, returns None if the user cancels."""
     folder = QFileDialog.getExistingDirectory(parent, "Open a project folder")
     return Path(folder) if folder else None
-
-
-def new_project(parent: QWidget) -> NewProject | None:
-    """Ask for the folder, the images and the taxon list of a new project."""
-    folder = QFileDialog.getExistingDirectory(parent, "Choose a folder for the new project")
-    if not folder:
-        return None
-    names, _ = QFileDialog.getOpenFileNames(parent, "Choose the images of the project", folder)
-    if not names:
-        return None
-    taxa, _ = QFileDialog.getOpenFileName(parent, "Choose a taxon list (Cancel for none)", folder, "CSV (*.csv)")
-    return NewProject(Path(folder), [Path(name) for name in names], Path(taxa) if taxa else None)
 
 
 def folder_of_counted(parent: QWidget, count: int, what: str) -> Path | None:
@@ -135,10 +113,3 @@ def may_be_lost(window: QWidget | None, project: Project) -> bool:
         "Close and lose the edits",
     )
     return answer == 1
-
-
-def show_keys(parent: QWidget) -> None:
-    """Show the table of keys."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", key_bindings.sheet(), QMessageBox.StandardButton.Close, parent)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.open()

@@ -73,7 +73,7 @@ class ResultsPanel(QWidget):
         self._result: ResultLayer | None = None
         self._name = named(QElidingLabel(), "result_name")
         self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self._slider.setObjectName("threshold")
+        named(self._slider, "threshold", spoken="Threshold")
         self._slider.setDecimals(2)
         self._slider.setRange(FLOOR, _HIGHEST)
         self._slider.setSingleStep(0.01)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ class TaxaRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models: dict[str, ModelFolder] = {}
-        self._combo = named(QComboBox(), "classifier")
+        self._combo = named(QComboBox(), "classifier", "The classifier that names the taxa", "Classifier")
         self._combo.setPlaceholderText("None installed")
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._combo.setMinimumContentsLength(10)
