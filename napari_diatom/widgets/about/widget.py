@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVB
 from napari_diatom import __version__
 from napari_diatom.diagnostics import checkup
 from napari_diatom.diagnostics.checkup import Checkup
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.worker import QuietWorker
 
@@ -29,14 +31,13 @@ class AboutWidget(QWidget):
         title.setWordWrap(True)
         self._state = named(QLabel(), "state")
         self._state.setWordWrap(True)
-        self._text = named(QPlainTextEdit(), "text")
+        self._text = named(QPlainTextEdit(), "text", "Versions, devices, models, folders and problems", "Installation")
         self._text.setReadOnly(True)
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self._copy = named(QPushButton("Copy"), "copy")
-        self._copy.setToolTip("Copy all of it, to paste into a bug report")
+        self._copy = named(QPushButton("Copy"), "copy", "Copy all of it, to paste into a bug report")
         self._copy.clicked.connect(self._copy_text)
-        self._again = named(QPushButton("Check again"), "again")
+        self._again = named(QPushButton("Check again"), "again", "Look at the installation again")
         self._again.clicked.connect(self._look)
         buttons = QHBoxLayout()
         buttons.addWidget(self._copy)
@@ -46,6 +47,8 @@ class AboutWidget(QWidget):
         for part in (title, self._state, self._text):
             layout.addWidget(part)
         layout.addLayout(buttons)
+        DockKeys(self, None, [ButtonKey("Alt+C", "copy", "copy the text")])
+        share_area(self)
         self._look()
 
     def _look(self) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Rotated", "boxes": "Upright"}
+_TIPS: Final[dict[Task, str]] = {
+    "oriented-boxes": "Boxes along the specimens: length and width are those of the valve",
+    "boxes": "Boxes along the sides of the image",
+}
 
 
 class DetectWidget(RunWidget):
@@ -64,7 +68,7 @@ class DetectWidget(RunWidget):
                 button = self._tasks.button(i)
                 assert button is not None
                 button.setEnabled(task in tasks)
-                button.setToolTip("" if task in tasks else "No model for these boxes is installed")
+                button.setToolTip(_TIPS[task] if task in tasks else "No model for these boxes is installed")
                 if model is not None and model.card.task == task:
                     button.setChecked(True)
 

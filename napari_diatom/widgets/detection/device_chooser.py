@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox
 from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
+from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.worker import QuietWorker
 
 
@@ -24,7 +25,7 @@ class DeviceChooser(QComboBox):
 
     def __init__(self, list_devices: Callable[[], tuple[str, ...]]) -> None:
         super().__init__()
-        self.setObjectName("device")
+        named(self, "device", "The processor or graphics card that the model runs on", "Device")
         self._list_devices = list_devices
         self._fill(("auto", "cpu"))
         QTimer.singleShot(0, self._look)

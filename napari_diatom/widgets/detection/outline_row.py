@@ -34,8 +34,7 @@ class OutlineRow(QWidget):
         super().__init__()
         self._models: dict[str, ModelFolder] = {}
         self._tick = named(QCheckBox("Outlines"), "outlines")
-        self._choice = named(QComboBox(), "outline_model")
-        self._choice.setToolTip("The model that draws the outlines")
+        self._choice = named(QComboBox(), "outline_model", "The model that draws the outlines", "Model for outlines")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._tick)

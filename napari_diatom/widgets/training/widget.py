@@ -18,6 +18,8 @@ from napari_diatom.core.text import many
 from napari_diatom.models import library
 from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
@@ -44,6 +46,12 @@ _WIDGETS: Final = {
     "instances": "Diatom instances (Mask R-CNN)",
 }
 """The dock widget for models of a task."""
+
+
+_BUTTON_KEYS: Final = (
+    ButtonKey("Alt+R", "start_training", "train"),
+    ButtonKey("Alt+E", "estimate", "estimate time and memory of the training"),
+)
 
 
 class FineTuneWidget(QWidget):
@@ -166,6 +174,8 @@ class FineTuneWidget(QWidget):
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.composed.previewed.connect(self.preview)
+        DockKeys(self, self._viewer, _BUTTON_KEYS)
+        share_area(self)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self._progress, self._slides, self._running)
