@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QListWidget, QPlainTextEdit, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.formats.registry import FORMATS
@@ -64,7 +64,10 @@ class ImportPage(QWidget):
         """Show files that are to be imported."""
         self._paths = list(dict.fromkeys(paths))
         self._files.clear()
-        self._files.addItems([str(path) for path in self._paths])
+        for path in self._paths:
+            item = QListWidgetItem(path.name)
+            item.setToolTip(str(path))
+            self._files.addItem(item)
         self._report.setPlainText("" if self._paths else _EMPTY)
         self.refresh()
 
