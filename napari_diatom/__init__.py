@@ -18,9 +18,12 @@ __all__ = [
     "open_images",
     "open_project",
     "read_annotations",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

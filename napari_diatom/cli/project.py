@@ -1,4 +1,4 @@
-"""``napari-diatom project``: make, change, check, sum up, split and mend projects without a window."""
+"""``napari-diatom project``: make, change, check, sum up, split, mend and review projects without a window."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -
         "classes": project_changes.classes,
         "set": project_changes.set_facts,
         "import": project_changes.take_annotations,
+        "review": _review,
+        "tables": _tables,
     }
     return actions[arguments.action](arguments, monitor, table)
 
@@ -197,4 +199,36 @@ def _remove_images(arguments: argparse.Namespace, monitor: ProgressMonitor, tabl
             print(f"{id_} was removed")
         left = many(len(project.images), "image")
         print(f"{left} left; the annotations of those removed are kept in {project.folder / backups.HISTORY}")
+    return OK
+
+
+def _review(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
+    """Make a project of a results folder, or bring it up to date."""
+    from napari_diatom.review.reviewing import review
+
+    report = review(arguments.results, arguments.out, arguments.images, monitor)
+    print(f"{report.project}: {report.counts_text()}")
+    for item in report.left_out:
+        print(f"Skipped {item.image}: {item.reason}", file=sys.stderr)
+    for line in report.remarks:
+        print(f"warning: {line}", file=sys.stderr)
+    return SOME_SKIPPED if report.left_out else OK
+
+
+def _tables(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
+    """Write the tables of a project."""
+    from napari_diatom.review.project_tables import write_project_tables
+
+    with Project.open(arguments.folder) as project:
+        written = write_project_tables(
+            project, arguments.out, arguments.proposals, arguments.xlsx, arguments.overwrite, monitor
+        )
+    print(
+        f"{written.folder}: {many(written.images, 'image')}, {many(written.specimens, 'specimen')}, "
+        f"{written.counted:,} counted"
+    )
+    if written.proposals:
+        print(f"{many(written.proposals, 'proposal')} not reviewed yet and left out (include them with --proposals)")
+    for id_ in written.unread:
+        print(f"warning: the file of {id_} cannot be read: the brightness of its specimens is unknown", file=sys.stderr)
     return OK

@@ -43,7 +43,7 @@ class Overview(QObject):
         """Show the name of the project, and who else has it open."""
         project, title = self._opened.project, self._form.title
         if project is None:
-            title.setText("No project is open.")
+            title.setText("No project is open. Open one, or make a new one of your images.")
             return
         # Another dock of this program has it open, too.
         names = [there.annotator for there in project.session.others() if not project.session.is_mine(there)]
