@@ -204,7 +204,7 @@ class AnnotateWidget(QWidget):
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
-        when_destroyed(self, self._outlining.queue.stop)
+        when_destroyed(self, self._outlining.queue.leave)
         when_destroyed(self, save_on_exit, self._opened)
         when_destroyed(self, self._open_project.close)
 

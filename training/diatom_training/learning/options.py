@@ -117,6 +117,12 @@ class LearningOptions(BaseModel):
     schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
         How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
         equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
+    step_epochs : int
+        Number of equal parts of the training; ``step`` lowers the rate after each.
+    step_factor : float
+        What ``step`` and ``plateau`` multiply the rate by.
+    plateau_patience : int
+        Epochs without a lower validation loss after which ``plateau`` lowers the rate.
     warmup : int
         Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
     weight_decay, l1 : float

@@ -1,7 +1,7 @@
 """Train ``diatom-outline`` in cycles: ``python -m diatom_training.recipes.outlines --checkpoint FOLDER --minutes 90``.
 
-Each cycle goes on from the checkpoint in the folder, or from the weights of ``diatom-deeplab`` where there is none. It
-renders what is missing of the training fields, trains, outlines rendered fields of a seed of their own, which the
+Each cycle goes on from the checkpoint in the folder, or, where there is none, from the weights of the bundled model, or
+of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines rendered fields of a seed of their own, which the
 network never learns from, and prints its figures as one line of JSON, which ``figures.jsonl`` in the folder keeps.
 """
 
@@ -37,13 +37,15 @@ from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.outline import BoxOutliner
+from napari_diatom.engines.weights import read_weights
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
 
 NAME: Final = "diatom-outline"
 VERSION: Final = "1.0"
-START: Final = "diatom-deeplab"
+FIRST_START: Final = "diatom-deeplab"
+"""The model whose weights the first training started from."""
 FIELDS_SEED: Final = 20261201
 SELECTION_SEED: Final = 20261202
 FIELD_SIDE: Final = 800
@@ -215,12 +217,22 @@ def _trained(
         previous = now
 
     try:
-        start = trainable_network(library.resolve_model(START)).state_dict()
+        start = _start(options).state_dict()
         return train(Fitting(examples, options, work, validation=selection, start=start), monitor, look=look)
     except Stopped:
         if not last:
             raise
         return last[0]
+
+
+def _start(options: LearningOptions) -> torch.nn.Module:
+    """Return the bundled network with its weights where its architecture is asked for, else the first start."""
+    bundled = library.resolve_model(NAME)
+    if bundled.card.architecture != options.architecture:
+        return trainable_network(library.resolve_model(FIRST_START))
+    network = outline_net.build(options.architecture)
+    read_weights(network, bundled.weights)
+    return network
 
 
 def _write(
@@ -251,7 +263,7 @@ def _write(
                 "selection_seed": SELECTION_SEED,
                 **({"real_slides": f"Marzidovsek et al. 2024 (MIT licence), stations {real}"} if real else {}),
                 "held_out_station": TEST_STATION,
-                "started_from": START,
+                "started_from": FIRST_START,
                 "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
             },
         ),
