@@ -21,7 +21,7 @@ from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Networks, Skipped
 from napari_diatom.counting.image_result import ImageResult
-from napari_diatom.counting.image_states import ImageState, State, Watch, result_facts, unwatched
+from napari_diatom.counting.image_states import CountState, ImageState, Watch, result_facts, unwatched
 from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
@@ -150,7 +150,7 @@ class _Run:
     def _skip(self, image: ImageState, why: str) -> None:
         """Skip an image."""
         self.skipped.append(Skipped(image.image, printable(why)))
-        self._watch((replace(image, state=State.SKIPPED, reason=printable(why)),))
+        self._watch((replace(image, state=CountState.SKIPPED, reason=printable(why)),))
 
     def tell_skipped(self) -> None:
         """Tell of what was skipped since the last time."""
@@ -206,7 +206,7 @@ class _Run:
         self.results.append(replace(result, specimens=(), facts=facts))
         self.outputs.append(outputs)
         self.parts.append(part)
-        state = State.KEPT if kept else State.COUNTED
+        state = CountState.KEPT if kept else CountState.COUNTED
         self._watch((replace(row, state=state, **result_facts(self.results[-1])),))
         self.tell_skipped()
 

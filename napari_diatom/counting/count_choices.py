@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from napari_diatom.analysis.pipeline import AnalysisOptions
 from napari_diatom.counting.batch_options import Batch
@@ -14,6 +16,11 @@ from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protoco
 
 FOCUS_PLANES: Final = (("the sharpest", BEST), ("brightest values", "max"), ("each as an image", EACH))
 """Choices of ``z``, with their words."""
+
+
+def _field(title: str, none: str = "", **bounds: float) -> Any:
+    """Return what a form says of a field: its title, its text for no value, and its bounds."""
+    return Field(title=title, json_schema_extra={"none": none} if none else None, **bounds)
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,15 @@ class CountChoices:
         Most memory to decode a tile, a strip, or a JPEG or PNG file, in megabytes.
     """
 
-    pixel_size_um: float | None = None
-    threshold: float | None = None
-    sample: str | None = None
-    z: str = BEST
-    counted: tuple[str, ...] = DEFAULT_COUNTED
-    overlays: bool = True
-    xlsx: bool = False
-    masks: bool = False
-    max_decode_mb: int = LARGEST_DECODE_MB
+    pixel_size_um: Annotated[float | None, _field("Pixel size", "each image's own", gt=0)] = None
+    threshold: Annotated[float | None, _field("Threshold", "the model's own", gt=0, le=1)] = None
+    sample: Annotated[str | None, _field("Sample", "each image's folder")] = None
+    z: Annotated[str, _field("Focus planes")] = BEST
+    counted: Annotated[tuple[str, ...], _field("Counted")] = DEFAULT_COUNTED
+    overlays: Annotated[bool, _field("Overlays")] = True
+    xlsx: Annotated[bool, _field("Tables for Excel")] = False
+    masks: Annotated[bool, _field("Masks")] = False
+    max_decode_mb: Annotated[int, _field("Memory for a tile", ge=1)] = LARGEST_DECODE_MB
 
     def __post_init__(self) -> None:
         checked_z(self.z)

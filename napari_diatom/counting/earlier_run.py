@@ -14,7 +14,7 @@ from napari_diatom.core.text_files import read_json
 from napari_diatom.counting import tables
 from napari_diatom.counting.batch import can_resume
 from napari_diatom.counting.batch_options import Batch
-from napari_diatom.counting.image_states import ImageState, State
+from napari_diatom.counting.image_states import CountState, ImageState
 from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.images.planes import checked_z
 
@@ -43,7 +43,7 @@ def states_of(out: Path) -> tuple[ImageState, ...]:
     try:
         counted = _counted(out / tables.COUNTS_CSV)
         skipped = [
-            ImageState(item["image"], item["image"], "", "", State.SKIPPED, reason=str(item["reason"]))
+            ImageState(item["image"], item["image"], "", "", CountState.SKIPPED, reason=str(item["reason"]))
             for item in record["skipped"]
         ]
         return (*(_state(facts, counted) for facts in record["images"]), *skipped)
@@ -91,7 +91,7 @@ def _state(facts: Mapping[str, Any], counted: Mapping[str, int]) -> ImageState:
         source=source,
         file=str(facts.get("file") or ""),
         sample=str(facts["sample"]),
-        state=State.KEPT,
+        state=CountState.KEPT,
         number=page or 1,
         specimens=int(facts["specimens"]),
         counted=counted[name],

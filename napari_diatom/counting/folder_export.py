@@ -61,5 +61,5 @@ def export_specimens(folder: Path, path: Path, monitor: ProgressMonitor = UNWATC
         tables.write_csv(path, found.columns, rows())
     else:
         formats = [found.format_of(name) for name in found.columns]
-        workbook.write_sheets(path, [workbook.Sheet("specimens", found.columns, formats, rows())])
+        workbook.write_sheets(path, [workbook.TableSheet("specimens", found.columns, formats, rows())])
     return len(found)

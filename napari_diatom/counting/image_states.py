@@ -15,7 +15,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
-class State(StrEnum):
+class CountState(StrEnum):
     """What has become of an image."""
 
     WAITING = "waiting"
@@ -39,7 +39,7 @@ class ImageState:
         Path of the file.
     sample : str
         The sample it belongs to.
-    state : State
+    state : CountState
         What has become of it.
     number : int
         Which image of its file it is, from 1.
@@ -57,7 +57,7 @@ class ImageState:
     source: str
     file: str
     sample: str
-    state: State = State.WAITING
+    state: CountState = CountState.WAITING
     number: int = 1
     specimens: int = 0
     counted: int = 0
@@ -68,7 +68,7 @@ class ImageState:
     @property
     def finished(self) -> bool:
         """Whether nothing more will become of it."""
-        return self.state is not State.WAITING
+        return self.state is not CountState.WAITING
 
 
 Watch = Callable[[tuple[ImageState, ...]], None]
@@ -89,7 +89,7 @@ def result_facts(result: ImageResult) -> dict[str, Any]:
     }
 
 
-def merged(rows: Sequence[ImageState], news: Iterable[ImageState]) -> list[ImageState]:
+def merged_states(rows: Sequence[ImageState], news: Iterable[ImageState]) -> list[ImageState]:
     """Return rows of images with their news.
 
     An image that is known gets its new state. Those of a file that was opened take the place of the file's one row, and
@@ -153,9 +153,9 @@ class RunTally:
                 continue
             if before is None or not before.finished:
                 self._done += 1
-                self._fresh += state.state is State.COUNTED
+                self._fresh += state.state is CountState.COUNTED
             self._specimens += state.specimens - (before.specimens if before else 0)
-            if state.state is State.KEPT:
+            if state.state is CountState.KEPT:
                 self._begun = self.clock()
         if self._begun is None:
             self._begun = self.clock()
@@ -188,7 +188,7 @@ def pixel_size_note(states: Iterable[ImageState]) -> str:
     """Return that counted images have different pixel sizes, as a sentence; empty where all have the same."""
     sizes: dict[float | None, int] = {}
     for state in states:
-        if state.state in (State.COUNTED, State.KEPT):
+        if state.state in (CountState.COUNTED, CountState.KEPT):
             sizes[state.pixel_size_um] = sizes.get(state.pixel_size_um, 0) + 1
     if len(sizes) < 2:
         return ""

@@ -42,14 +42,14 @@ def write_xlsx(
     write_sheets(
         path,
         [
-            Sheet(title, columns, [FORMATS[name] for name in columns], rows)
+            TableSheet(title, columns, [FORMATS[name] for name in columns], rows)
             for title, columns, rows in zip(("specimens", "counts"), named_columns, (specimens, counts), strict=True)
         ],
     )
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TableSheet:
     """A sheet of an XLSX file.
 
     Attributes
@@ -70,7 +70,7 @@ class Sheet:
     rows: Iterable[Row]
 
 
-def write_sheets(path: Path, sheets: Sequence[Sheet]) -> None:
+def write_sheets(path: Path, sheets: Sequence[TableSheet]) -> None:
     """Write tables as the sheets of one XLSX file, numbers as numbers, whole or not at all.
 
     Raises

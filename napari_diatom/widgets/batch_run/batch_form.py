@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_diatom.core.text import many
-from napari_diatom.counting.image_states import ImageState, State
+from napari_diatom.counting.image_states import CountState, ImageState
 
 _SUFFIX: Final = "-diatoms"
 
@@ -103,7 +103,7 @@ class BatchForm:
         if self.scope is not Scope.OPEN:
             return ()
         return tuple(
-            ImageState(image.name, image.name, "", "", State.SKIPPED, reason=_no_file(image.name))
+            ImageState(image.name, image.name, "", "", CountState.SKIPPED, reason=_no_file(image.name))
             for image in self.opened
             if image.path is None
         )

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QTabWidget, QV
 from napari_diatom.core.text import many
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.folder_export import FOLDER_FORMATS
-from napari_diatom.counting.image_states import ImageState, State, pixel_size_note
+from napari_diatom.counting.image_states import CountState, ImageState, pixel_size_note
 from napari_diatom.widgets.batch_run.image_list import ImageList
 from napari_diatom.widgets.batch_run.specimen_list import SpecimenList
 from napari_diatom.widgets.common.object_names import named
@@ -97,8 +97,8 @@ class BatchPanel(QWidget):
     def summarise(self) -> None:
         """Show how many images and specimens there are, and what the user should know of them."""
         states = self.images.images.states()
-        done = [state for state in states if state.state in (State.COUNTED, State.KEPT)]
-        skipped = sum(state.state is State.SKIPPED for state in states)
+        done = [state for state in states if state.state in (CountState.COUNTED, CountState.KEPT)]
+        skipped = sum(state.state is CountState.SKIPPED for state in states)
         found = sum(state.specimens for state in done)
         text = f"<b>{found:,}</b> specimens in {many(len(done), 'image')}"
         text += f", {skipped:,} skipped" if skipped else ""
@@ -106,7 +106,7 @@ class BatchPanel(QWidget):
         self._summary.setText(text + (f"<br>{note}" if note else ""))
 
     def _on_image(self, state: ImageState) -> None:
-        if state.state in (State.COUNTED, State.KEPT):
+        if state.state in (CountState.COUNTED, CountState.KEPT):
             self.specimens.show_image(state.image)
             self.chosen.emit(state, 0)
 

@@ -212,6 +212,7 @@ class BatchRun(QWidget):
         self.opener.setBatch(batch)
         self.panel.begin(out, states)
         self.panel.show()
+        self._show_folder(out)
         self._read_table(out)
 
     def export(self, path: Path) -> None:
@@ -240,14 +241,14 @@ class BatchRun(QWidget):
         if self.several:
             form = self.value()
             self.options.out.setDefault(form.default_out())
-            self.options.showFolder(form.results())
+            self._show_folder(form.results())
         self.changed.emit()
 
     def end(self) -> None:
         """Show the last news of a run that is over, however it ended."""
         self._drain_timer.stop()
         self._drain()
-        self.options.showFolder(self.value().results())
+        self._show_folder(self.value().results())
 
     def stop(self) -> None:
         """Stop reading images and tables."""
@@ -255,6 +256,11 @@ class BatchRun(QWidget):
         self.opener.stop()
         for worker in self._reading:
             worker.quit()
+
+    def _show_folder(self, out: Path | None) -> None:
+        """Say what the folder of results holds, unless its images are listed below."""
+        batch = self.opener.batch
+        self.options.showFolder(out, shown=batch is not None and batch.out == out and not self._progress.running)
 
     def _ask_about(self, out: Path) -> int:
         """Ask what to do with results that are there; return which of the answers is given."""

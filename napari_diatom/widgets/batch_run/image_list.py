@@ -8,9 +8,9 @@ from typing import Any, Final
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from napari_diatom.counting.image_states import ImageState, State, merged
+from napari_diatom.counting.image_states import CountState, ImageState, merged_states
 
-_TITLES: Final = ("Image", "Sample", "State", "Found", "Counted", "µm/px")
+_TITLES: Final = ("Image", "Sample", "CountState", "Found", "Counted", "µm/px")
 _HINTS: Final = (
     "Click a row to open the image and to see its specimens",
     "The sample that the image belongs to: by default its folder",
@@ -21,9 +21,9 @@ _HINTS: Final = (
 )
 _WIDTHS: Final = (170, 80, 130, 52, 60, 56)
 _WORDS: Final = {
-    State.WAITING: "waiting",
-    State.COUNTED: "counted",
-    State.KEPT: "counted earlier",
+    CountState.WAITING: "waiting",
+    CountState.COUNTED: "counted",
+    CountState.KEPT: "counted earlier",
 }
 
 
@@ -62,9 +62,10 @@ class ImageListModel(QAbstractTableModel):
                 self._states[row] = state
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(_TITLES) - 1))
             return
-        before = [self._states[index.row()].image for index in self.persistentIndexList()]
         self.layoutAboutToBeChanged.emit()
-        self._replace(merged(self._states, latest))
+        # The view makes such indices when it is told.
+        before = [self._states[index.row()].image for index in self.persistentIndexList()]
+        self._replace(merged_states(self._states, latest))
         for index, image in zip(self.persistentIndexList(), before, strict=True):
             row = self._rows.get(image)
             self.changePersistentIndex(index, QModelIndex() if row is None else self.index(row, index.column()))
@@ -105,7 +106,7 @@ class ImageListModel(QAbstractTableModel):
 def _cells(state: ImageState) -> tuple[str, ...]:
     """Return the texts of an image's row."""
     word = _WORDS.get(state.state) or f"skipped: {state.reason}"
-    if state.state not in (State.COUNTED, State.KEPT):
+    if state.state not in (CountState.COUNTED, CountState.KEPT):
         return state.image, state.sample, word, "", "", ""
     size = "" if state.pixel_size_um is None else f"{state.pixel_size_um:.4g}"
     return state.image, state.sample, word, f"{state.specimens:,}", f"{state.counted:,}", size

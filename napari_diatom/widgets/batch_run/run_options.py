@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from napari_diatom.core.detections import STATUSES
 from napari_diatom.counting.count_choices import FOCUS_PLANES, CountChoices
 from napari_diatom.counting.earlier_run import holds_results, is_finished
 from napari_diatom.models import library
@@ -19,17 +20,6 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
 
-_LABELS: Final = {
-    "pixel_size_um": "pixel size of all",
-    "threshold": "threshold",
-    "sample": "sample",
-    "z": "focus planes",
-    "counted": "counted statuses",
-    "overlays": "overlays",
-    "xlsx": "tables for Excel",
-    "masks": "masks",
-    "max_decode_mb": "memory per tile",
-}
 _NO_TAXA: Final = "None"
 
 
@@ -65,8 +55,7 @@ class RunOptions(QWidget):
         self._namer.setToolTip("The model that names the taxa; taxa are counted then, not classes")
         self.choices = options_form(
             CountChoices,
-            labels=_LABELS,
-            choices={"z": FOCUS_PLANES},
+            choices={"z": FOCUS_PLANES, "counted": [(status, status) for status in STATUSES]},
             advanced=("sample", "z", "counted", "overlays", "xlsx", "masks", "max_decode_mb"),
         )
         form = QFormLayout()
@@ -89,9 +78,9 @@ class RunOptions(QWidget):
         """Return the folder of the model that names taxa, None if they are not named."""
         return self._namers.get(self._namer.currentData() or "")
 
-    def showFolder(self, out: Path | None) -> None:
-        """Say what the folder of results holds already."""
-        earlier = out is not None and holds_results(out)
+    def showFolder(self, out: Path | None, shown: bool = False) -> None:
+        """Say what the folder of results holds already, unless it is ``shown``."""
+        earlier = out is not None and not shown and holds_results(out)
         finished = out is not None and earlier and is_finished(out)
         self._earlier.setText(
             "This folder holds the results of a finished run."

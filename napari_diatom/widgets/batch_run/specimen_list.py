@@ -14,6 +14,7 @@ from napari_diatom.widgets.batch_run.image_list import look_like_a_list
 
 _HIDDEN: Final = frozenset({"image"})
 """Columns of the file that the file and the plane say as well."""
+_LAST: Final = frozenset({"sample"})
 _PLACE_HINTS: Final = {
     "sample": "The sample that the image belongs to",
     "file": "The file, by its path below the folder that all images share",
@@ -22,7 +23,7 @@ _PLACE_HINTS: Final = {
 _KNOWN: Final = {
     column.name: column for column in (*columns.SPECIMEN_COLUMNS, *columns.TAXON_COLUMNS, *columns.OUTLINE_COLUMNS)
 }
-_WIDE: Final = {"file": 150, "taxon": 140, "origin": 120, "outline": 110}
+_WIDTHS: Final = {"file": 128, "plane": 46, "specimen": 36, "score": 50, "taxon": 140, "origin": 120, "outline": 110}
 _WIDTH: Final = 76
 
 
@@ -42,7 +43,9 @@ class SpecimenListModel(QAbstractTableModel):
         self.beginResetModel()
         self._found = found
         names = () if found is None else found.columns
-        self._columns = tuple(place for place, name in enumerate(names) if name not in _HIDDEN)
+        # The sample is often the folder in the file's path, and a dock is narrow.
+        last = [place for place, name in enumerate(names) if name in _LAST]
+        self._columns = (*(place for place, name in enumerate(names) if name not in _HIDDEN | _LAST), *last)
         self.endResetModel()
 
     def name(self, column: int) -> str:
@@ -142,7 +145,7 @@ class SpecimenList(QTableView):
         """Show the specimens of a folder of results, or nothing."""
         self.specimens.setSpecimens(found)
         for column in range(self.specimens.columnCount()):
-            self.setColumnWidth(column, _WIDE.get(self.specimens.name(column), _WIDTH))
+            self.setColumnWidth(column, _WIDTHS.get(self.specimens.name(column), _WIDTH))
 
     def show_image(self, image: str) -> None:
         """Scroll to the specimens of an image."""

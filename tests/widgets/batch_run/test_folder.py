@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from helpers.batch_runs import finish
 from helpers.counting import count, results, rows
 from helpers.window import child_of
-from napari_diatom.counting.image_states import State
+from napari_diatom.counting.image_states import CountState
 
 
 def table_of(widget):
@@ -33,7 +33,7 @@ def click_row(qtbot, table, row):
 def test_a_folder_gives_what_the_command_line_gives(tmp_path, fields, search, widget):
     search(fields)
     out = tmp_path / "river-diatoms"
-    assert [state.state for state in states_of(widget)] == [State.COUNTED] * 5
+    assert [state.state for state in states_of(widget)] == [CountState.COUNTED] * 5
     assert count(fields, "-o", tmp_path / "typed") == 0
     assert results(out) == results(tmp_path / "typed")
     table = table_of(widget)
