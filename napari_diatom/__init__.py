@@ -6,15 +6,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "CountChoices",
     "Model",
     "TrainingRun",
     "__version__",
     "available_models",
+    "count_images",
     "evaluate",
     "load_model",
     "measure",
     "open_images",
     "read_annotations",
+    "read_count",
     "show_versions",
     "train",
     "write_annotations",
