@@ -20,14 +20,12 @@ from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
 from napari_diatom.widgets.batch_run.batch_run import BatchModels, BatchRun
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
-from napari_diatom.widgets.common.image_layers import (
-    choice_of,
-    layer_image_name,
-    layer_pixels,
-    plane_of,
-)
+from napari_diatom.widgets.common.dock_tabs import share_area
+from napari_diatom.widgets.common.image_layers import choice_of, layer_image_name, layer_pixels, plane_of
+from napari_diatom.widgets.common.models_button import with_models_button
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
+from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.detection.counted_results import CountedResults
 from napari_diatom.widgets.detection.device_chooser import DeviceChooser
@@ -39,6 +37,7 @@ from napari_diatom.widgets.detection.model_chooser import ModelChooser
 from napari_diatom.widgets.detection.outline_row import outline_remark
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.results_panel import ResultsPanel
+from napari_diatom.widgets.detection.run_keys import run_keys
 from napari_diatom.widgets.detection.run_progress import RunProgress, quit_all
 from napari_diatom.widgets.detection.shown_result import ShownResult
 from napari_diatom.widgets.detection.specimen_layer import facts_of
@@ -119,6 +118,7 @@ class RunWidget(QWidget):
         self._maps = MapLayers(napari_viewer)
         self._counted = CountedResults(napari_viewer, self.shared, self.shown, self.panel)
         self.batch = BatchRun(napari_viewer, self._images.image, self.progress, self._counted.may_close)
+        self._first_step = text_label("first_step")
         self._attached = False
         self._build()
         self._connect()
@@ -233,7 +233,7 @@ class RunWidget(QWidget):
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of the model."""
-        form.addRow("Model", self._models)
+        form.addRow("Model", with_models_button(self._models, self._viewer))
 
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add further options. There are none here."""
@@ -269,6 +269,7 @@ class RunWidget(QWidget):
         layout.addLayout(form)
         layout.addWidget(self.batch)
         layout.addLayout(buttons)
+        layout.addWidget(self._first_step)
         layout.addWidget(self.progress.bar)
         layout.addWidget(self.progress.message)
         layout.addWidget(self.batch.panel, 50)
@@ -294,9 +295,13 @@ class RunWidget(QWidget):
         self.shown.unsearched.connect(self.progress.say)
         self.panel.exported.connect(self.progress.say)
         self.panel.failed.connect(self.progress.complain)
+        self.panel.send.said.connect(self.progress.say)
+        self.panel.send.failed.connect(self.progress.complain)
         self.panel.summarised.connect(self._refresh_naming)
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
+        run_keys(self, self._viewer)
+        share_area(self)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self.progress.workers, self.shared, self.shown.owner)
@@ -333,11 +338,12 @@ class RunWidget(QWidget):
     def _refresh(self, *_: object) -> None:
         """Enable the buttons, or show in their tooltips why they are disabled."""
         form, running = self.value(), self.progress.running
-        several = self.batch.several
         self.batch.arrange(self._form, self._images, self._pixel_size.edit, self._pixel_size.note)
-        problem = self.batch.validation_error(form.model) if several else form.validation_error()
+        problem = self.batch.validation_error(form.model) if self.batch.several else form.validation_error()
         self._run_button.setEnabled(problem is None)
         self._run_button.setToolTip(problem or self.HINT)
+        self._first_step.setVisible(not running and self.result() is None)
+        self._first_step.setText(problem or f"Press {self.VERB}. For sizes in µm, enter the pixel size first.")
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):
             widget.setEnabled(not running)
@@ -352,12 +358,8 @@ class RunWidget(QWidget):
         if image not in self._viewer.layers:
             self.progress.complain(f"{analysis.image} was closed during the run. Its result is discarded.")
             return
-        try:
-            # The user may have typed it during the run.
-            pixel_size = self.shared.pixel_size(image)
-        except KeyError:
-            pixel_size = analysis.pixel_size_um
-        facts = facts_of(analysis, image, plane, pixel_size)
+        # The user may have typed it during the run.
+        facts = facts_of(analysis, image, plane, self.shared.typed_or(image, analysis.pixel_size_um))
         n, seconds = len(analysis.kept), time.monotonic() - started
         earlier = self.shown.untouched(image, plane)
         found = analysis.detections, analysis.measured
