@@ -6,10 +6,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "CountChoices",
     "Model",
     "TrainingRun",
     "__version__",
     "available_models",
+    "count_images",
     "create_project",
     "evaluate",
     "import_annotations",
@@ -18,6 +20,7 @@ __all__ = [
     "open_images",
     "open_project",
     "read_annotations",
+    "read_count",
     "review_counts",
     "runs",
     "show_versions",

@@ -151,6 +151,10 @@ class Shared(QObject):
         """
         return self._sizes[image]
 
+    def typed_or(self, image: Image, other_um: float | None) -> float | None:
+        """Return the pixel size in µm that a person set for an image, or another one where no person has."""
+        return self._sizes.get(image, other_um)
+
     def type_pixel_size(self, image: Image, name: str, size_um: float | None) -> None:
         """Set the pixel size of an image, and convert the sizes of its specimens."""
         self._sizes[image] = size_um
