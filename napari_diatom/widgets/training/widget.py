@@ -165,7 +165,7 @@ class FineTuneWidget(QWidget):
         self._progress.wanted.connect(self.use)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
-        self._settings.composed.previewed.connect(self.preview)
+        self._settings.previewed.connect(self.preview)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self._progress, self._slides, self._running)
