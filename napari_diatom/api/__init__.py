@@ -6,6 +6,7 @@
 >>> analysis.specimens()[["class", "length_um", "width_um"]]  # doctest: +SKIP
 """
 
+from napari_diatom.api.exchange import convert_annotations, render_examples
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
 from napari_diatom.api.training import TrainingRun, evaluate, train
@@ -16,11 +17,13 @@ __all__ = [
     "Model",
     "TrainingRun",
     "available_models",
+    "convert_annotations",
     "evaluate",
     "load_model",
     "measure",
     "open_images",
     "read_annotations",
+    "render_examples",
     "show_versions",
     "train",
     "write_annotations",

@@ -63,15 +63,15 @@ class OptionsForm(Generic[Options]):
         self._build(kind, "", self.native)
         self._tell(kind, value, "")
 
-    def value(self) -> Options:
-        """Return the options; fields that are not shown have the values of the options that were given.
+    def value(self, base: Options | None = None) -> Options:
+        """Return the options; fields that are not shown have the values of ``base``, or of the options that were given.
 
         Raises
         ------
         InputError
             With every problem, each with the label of its field.
         """
-        made, problems = self._made()
+        made, problems = self._made(base)
         if made is None:
             lines = [f"{self._labels.get(place, place)}: {text}" if place else text for place, text in problems.items()]
             raise InputError("; ".join(line.rstrip(".") for line in lines) + ".")
@@ -236,13 +236,13 @@ class OptionsForm(Generic[Options]):
                 problems[place] = str(error)
         return values, problems
 
-    def _made(self) -> tuple[Options | None, dict[str, str]]:
+    def _made(self, base: Options | None = None) -> tuple[Options | None, dict[str, str]]:
         """Return the options, or None and what is wrong, by dotted names."""
         values, problems = self._read(self._kind, "")
         if problems:
             return None, problems
         try:
-            return built(self._kind, values, self._base), {}
+            return built(self._kind, values, self._base if base is None else base), {}
         except ValidationError as error:
             for place, text in placed_faults(error, cast("type[BaseModel]", self._kind)):
                 problems.setdefault(self._known(place), text)
