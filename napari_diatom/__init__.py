@@ -10,6 +10,7 @@ __all__ = [
     "TrainingRun",
     "__version__",
     "available_models",
+    "compose_slides",
     "convert_annotations",
     "evaluate",
     "load_model",

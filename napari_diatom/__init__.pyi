@@ -2,6 +2,7 @@ from napari_diatom.api import Analysis as Analysis
 from napari_diatom.api import Model as Model
 from napari_diatom.api import TrainingRun as TrainingRun
 from napari_diatom.api import available_models as available_models
+from napari_diatom.api import compose_slides as compose_slides
 from napari_diatom.api import convert_annotations as convert_annotations
 from napari_diatom.api import evaluate as evaluate
 from napari_diatom.api import load_model as load_model

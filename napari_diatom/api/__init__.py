@@ -6,7 +6,7 @@
 >>> analysis.specimens()[["class", "length_um", "width_um"]]  # doctest: +SKIP
 """
 
-from napari_diatom.api.exchange import convert_annotations, render_examples
+from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
 from napari_diatom.api.training import TrainingRun, evaluate, train
@@ -17,6 +17,7 @@ __all__ = [
     "Model",
     "TrainingRun",
     "available_models",
+    "compose_slides",
     "convert_annotations",
     "evaluate",
     "load_model",

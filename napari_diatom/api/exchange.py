@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_diatom.api.inputs import AnyPath, optional_path, progress_monitor
 from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
 from napari_diatom.project import annotation_conversion
 from napari_diatom.project.annotation_conversion import ConversionReport, ConvertOptions
+
+if TYPE_CHECKING:
+    from diatom_training.composing.compose_run import ComposeRun
 
 
 def convert_annotations(
@@ -99,3 +104,32 @@ def render_examples(folder: AnyPath, *, report: Report = silent) -> list[Path]:
     from diatom_training.synthesis.sample_slides import SampleOptions, write_new_samples
 
     return write_new_samples(SampleOptions(given_path(folder, "folder")), progress_monitor(report))
+
+
+def compose_slides(run: ComposeRun | Mapping[str, Any], *, report: Report = silent) -> list[str]:
+    """Compose slides of cut-outs of annotated slides or atlas images on emptied backgrounds, to train on.
+
+    Parameters
+    ----------
+    run : ComposeRun or mapping
+        The settings, such as ``{"coco": "slides.json", "images": "slides", "out": "composed", "count": 200}``; those of
+        ``fields`` are the entries of :class:`~diatom_training.composing.options.ComposeOptions`.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each step.
+
+    Returns
+    -------
+    list of str
+        What was used, what was left out, and what was written.
+
+    Raises
+    ------
+    InputError
+        With every problem of the settings, or when the material is too little or cannot be used.
+    OutputError
+        When a file cannot be written.
+    """
+    from diatom_training.composing import compose_run
+
+    checked = run if isinstance(run, compose_run.ComposeRun) else compose_run.ComposeRun.of(run)
+    return compose_run.compose_slides(checked, progress_monitor(report))

@@ -18,7 +18,6 @@ from napari_diatom.widgets.forms.number_edit import NumberEdit, NumbersEdit
 from napari_diatom.widgets.forms.option_fields import OptionField
 from napari_diatom.widgets.forms.text_edits import ChoicesEdit, EntriesEdit, ListEdit, PathEdit, TextEdit
 
-
 _NEEDED: Final = "not chosen yet"
 """Shown where a path has to be chosen."""
 

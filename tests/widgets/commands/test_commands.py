@@ -1,10 +1,13 @@
 """Export, conversion and example slides from the menu."""
 
+import json
+
 import numpy as np
 import pytest
 
 from diatom_training.synthesis import sample_slides
 from helpers.annotated import boxes
+from helpers.composed import two_slides
 from helpers.window import child_of
 from napari_diatom.core.progress import Progress
 from napari_diatom.formats.registry import by_name
@@ -65,3 +68,29 @@ def test_example_slides_are_rendered_from_the_menu(viewer, quick, qtbot, tmp_pat
         child_of(widget, "run").click()
         qtbot.waitUntil(lambda: child_of(widget, "run").isEnabled(), timeout=10_000)
         assert words in child_of(widget, "message").text()
+
+
+def test_slides_are_composed_from_the_menu(viewer, quick, qtbot, tmp_path):
+    notes = {"images": [], "annotations": []}
+    for number, slide in enumerate(two_slides(tmp_path)):
+        notes["images"].append({"id": number, "file_name": slide.image.name})
+        notes["annotations"] += [
+            {"image_id": number, "segmentation": [outline.ravel().tolist()]} for outline in slide.outlines
+        ]
+    (tmp_path / "coco.json").write_text(json.dumps(notes))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Compose slides")
+
+    def compose():
+        child_of(widget, "run").click()
+        qtbot.waitUntil(lambda: child_of(widget, "run").isEnabled(), timeout=20_000)
+        return child_of(widget, "message").text()
+
+    assert compose() == "Write to: must be the path of a file or folder."
+    child_of(widget, "out.path").setText(str(tmp_path / "out"))
+    child_of(widget, "coco.path").setText(str(tmp_path / "coco.json"))
+    assert "need both" in compose()
+    child_of(widget, "images.path").setText(str(tmp_path))
+    child_of(widget, "count").setValue(1)
+    child_of(widget, "fields.size").setValue(128)
+    assert f"1 slide in {tmp_path / 'out'}." in compose()
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
