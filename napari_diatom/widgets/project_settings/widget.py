@@ -27,6 +27,8 @@ from napari_diatom.widgets.project_settings.task_line import TaskLine
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+SettingsPage = ClassesPage | ImagesPage | SplitPage | ImportPage | PeoplePage | OpticsPage
+
 PAGES = ("Classes", "Images", "Split", "Import", "People", "Optics")
 """Titles of the pages."""
 
@@ -49,7 +51,7 @@ class ProjectSettingsWidget(QWidget):
         self._title = text_label("settings_project")
         self._open = push_button("settings_open", "Open...", "Show the settings of another project")
         self._new = push_button("settings_new", "New...", "Make a project from a folder of images")
-        self._pages = dict(
+        self._pages: dict[str, SettingsPage] = dict(
             zip(
                 PAGES,
                 (

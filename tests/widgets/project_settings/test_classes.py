@@ -24,7 +24,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def settings(dock, folder, monkeypatch, qtbot):
+def settings(dock, folder, monkeypatch, qtbot, no_process):
     """The dock as the menu opens it, with the project."""
     monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
     widget = dock("Project settings")
