@@ -12,15 +12,21 @@ __all__ = [
     "available_models",
     "compose_slides",
     "convert_annotations",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
     "render_examples",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

@@ -24,8 +24,8 @@ class LossOptions(BaseModel):
     focal : float
         Weight of the focal loss (Lin et al. 2017), for rare or thin specimens.
     class_weights : tuple of float, or None
-        Weights of each class in the cross-entropy, before them that of the background where there is one, in maps; None
-        weighs all alike. Of outlines, those of background and specimen.
+        Weights of each class in the cross-entropy, in the order of the classes, before them that of the background
+        where there is one, in maps; None weighs all alike. Of outlines, those of background and specimen.
     focal_gamma : float
         How much pixels that are easy count less in the focal loss.
     label_smoothing : float
@@ -246,9 +246,16 @@ class LearningOptions(BaseModel):
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:
-        weights, background = self.loss.class_weights, self.task != "classes"
-        needed = background + (1 if self.task == OUTLINING_TASK else len(self.classes))
-        if weights is not None and len(weights) != needed:
-            first = ", the background's first," if background else ""
-            raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
+        # Whoever leaves the classes to the data does not know yet how many they are.
+        if "classes" in self.model_fields_set:
+            check_class_weights(self.loss, self.task, len(self.classes))
         return self
+
+
+def check_class_weights(loss: LossOptions, task: Task, classes: int) -> None:
+    """Raise ValueError when a loss has not one weight for each class, and for the background where there is one."""
+    weights, background = loss.class_weights, task != "classes"
+    needed = background + (1 if task == OUTLINING_TASK else classes)
+    if weights is not None and len(weights) != needed:
+        first = ", the background's first," if background else ""
+        raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
