@@ -58,9 +58,9 @@ class ImageListModel(QAbstractTableModel):
         latest = list(news)
         if all(state.image in self._rows for state in latest):
             for state in latest:
-                row = self._rows[state.image]
-                self._states[row] = state
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(_TITLES) - 1))
+                place = self._rows[state.image]
+                self._states[place] = state
+                self.dataChanged.emit(self.index(place, 0), self.index(place, len(_TITLES) - 1))
             return
         self.layoutAboutToBeChanged.emit()
         # The view makes such indices when it is told.
@@ -83,9 +83,9 @@ class ImageListModel(QAbstractTableModel):
         """Return the title or the tooltip of a column."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        return {Qt.ItemDataRole.DisplayRole: _TITLES, Qt.ItemDataRole.ToolTipRole: _HINTS}.get(
-            role, (None,) * len(_TITLES)
-        )[section]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _TITLES[section]
+        return _HINTS[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the value of a cell for a role."""
