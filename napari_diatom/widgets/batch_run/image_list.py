@@ -122,6 +122,7 @@ class ImageList(QTableView):
         super().__init__(parent)
         self.setObjectName("image_list")
         self.setAccessibleName("Images of the run")
+        self.setToolTip("The images of the run; click one to open it and to see its specimens")
         self.images = ImageListModel(self)
         self.setModel(self.images)
         look_like_a_list(self)
