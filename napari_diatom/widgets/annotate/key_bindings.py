@@ -70,7 +70,7 @@ KEYS: Final = (
 )
 
 
-def rows() -> list[tuple[str, str]]:
+def key_rows() -> list[tuple[str, str]]:
     """Return the rows of the table of keys."""
     shown = [(key.name, key.title) for key in KEYS if key.name not in (*DIGITS, "F1")]
     shown.insert(9, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))

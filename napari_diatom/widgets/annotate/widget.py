@@ -77,7 +77,7 @@ class AnnotateWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(Scrolled(form))
-        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.rows(), *MOUSE])
+        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.key_rows(), *MOUSE])
         self._overview = Overview(form, opened, canvas)
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)
