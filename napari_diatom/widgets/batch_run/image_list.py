@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_diatom.counting.image_states import CountState, ImageState, merged_states
 
-_TITLES: Final = ("Image", "Sample", "CountState", "Found", "Counted", "µm/px")
+_TITLES: Final = ("Image", "Sample", "State", "Found", "Counted", "µm/px")
 _HINTS: Final = (
     "Click a row to open the image and to see its specimens",
     "The sample that the image belongs to: by default its folder",
