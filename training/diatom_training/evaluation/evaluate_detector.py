@@ -53,12 +53,11 @@ class DetectorFigures:
     def to_json(self) -> dict[str, Any]:
         """Return plain data for :func:`json.dumps`, rounded; the mean and the least of the groups but the classic one.
 
-        A group without specimens has None.
+        NaN becomes None.
         """
-        numbers = {name: value for name, value in vars(self).items() if name != "group_ap50"}
-        groups = {name: None if value != value else round(value, 4) for name, value in self.group_ap50.items()}
+        found = {name: _rounded(value) for name, value in vars(self).items() if name != "group_ap50"}
+        groups = {name: _rounded(value) for name, value in self.group_ap50.items()}
         subjects = {name: value for name, value in groups.items() if name != CLASSIC and value is not None}
-        found: dict[str, Any] = {name: round(value, 4) for name, value in numbers.items()}
         if subjects:
             least = min(subjects, key=subjects.__getitem__)
             mean = round(float(np.mean(list(subjects.values()))), 4)
@@ -119,6 +118,11 @@ def evaluate_detector(
         threshold=threshold,
         group_ap50=groups,
     )
+
+
+def _rounded(value: float) -> Any:
+    """Return a number with four decimals, None where it is not a number."""
+    return None if value != value else round(value, 4)
 
 
 def truth_for(task: Task, example: Example) -> Detections:

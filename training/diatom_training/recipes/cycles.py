@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -110,7 +111,8 @@ def progress_figures(trained: Trained, options: LearningOptions) -> dict[str, An
         "epochs": len(trained.history),
         "of_epochs": options.epochs,
         "specimens_seen" if options.task == "outlines" else "crops_seen": len(trained.history) * options.crops,
-        **{name: round(value, 4) for name, value in trained.history[-1].items()},
+        # A figure of nothing is not a number, which JSON does not have.
+        **{name: round(value, 4) if math.isfinite(value) else None for name, value in trained.history[-1].items()},
     }
 
 
