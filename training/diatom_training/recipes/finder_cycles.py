@@ -72,6 +72,8 @@ class FinderMaterial:
     real_share, large_share : float
         Share of the crops that come from real slides, where they are given, and share of the rendered crops that come
         from large fields.
+    rendered : Path or None
+        Folder of the rendered fields, which several trainings may share; the training's own where none is given.
     """
 
     fields: int = 3200
@@ -85,6 +87,7 @@ class FinderMaterial:
     stations: tuple[str, ...] = TRAIN_STATIONS
     real_share: float = 0.25
     large_share: float = 0.3
+    rendered: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse the station that figures are taken on."""
@@ -160,8 +163,9 @@ def finder_cycle(
     material = material or FinderMaterial()
     began = time.monotonic()
     start = _Start.of(plan.start)
-    examples = _examples(work, material, began + 60 * minutes * RENDERING_SHARE, monitor)
-    selection = _selection(work, material, monitor)
+    fields = material.rendered or work
+    examples = _examples(fields, material, began + 60 * minutes * RENDERING_SHARE, monitor)
+    selection = _selection(fields, material, monitor)
     rendering_s = time.monotonic() - began
     task = plan.options.task
     if not (work / CHECKPOINT).exists() and start.model is not None and start.model.card.task == task:
@@ -213,7 +217,7 @@ def _engine(model: ModelFolder) -> Engine:
     return YoloEngine(model, "cpu", backend=TorchBackend(model, "cpu"))
 
 
-def _examples(work: Path, material: FinderMaterial, until: float, monitor: ProgressMonitor) -> list[Example]:
+def _examples(folder: Path, material: FinderMaterial, until: float, monitor: ProgressMonitor) -> list[Example]:
     """Return what to train on, weighted so that each source gets its share."""
     small: Callable[..., list[Example]] = partial(
         render_set, seed=FIELDS_SEED, size=material.side, needles=NEEDLES, scales=(0.7, 1.25)
@@ -223,8 +227,8 @@ def _examples(work: Path, material: FinderMaterial, until: float, monitor: Progr
     )
     # Half the time at most for the small ones: the large ones have theirs, too.
     now = time.monotonic()
-    fields = rendered_until(small, work / "fields", material.fields, now + (until - now) / 2, monitor)
-    reduced = rendered_until(large, work / "fields-large", material.large_fields, until, monitor)
+    fields = rendered_until(small, folder / "fields", material.fields, now + (until - now) / 2, monitor)
+    reduced = rendered_until(large, folder / "fields-large", material.large_fields, until, monitor)
     real_share = 0.0 if material.real is None else material.real_share
     examples = weighted(fields, (1 - real_share) * (1 - material.large_share))
     examples += weighted(reduced, (1 - real_share) * material.large_share)
@@ -241,12 +245,12 @@ def _examples(work: Path, material: FinderMaterial, until: float, monitor: Progr
     return examples + weighted(slides, real_share)
 
 
-def _selection(work: Path, material: FinderMaterial, monitor: ProgressMonitor) -> list[Example]:
+def _selection(folder: Path, material: FinderMaterial, monitor: ProgressMonitor) -> list[Example]:
     """Return what each cycle is measured on: some fields of each subject, and classic ones."""
     render = partial(render_set, size=material.selection_side, needles=NEEDLES, monitor=monitor)
     count = material.selection_fields * len(SUBJECTS)
-    subjects = render(work / "selection", count, SELECTION_SEED, subjects=SUBJECTS)
-    classic = render(work / "selection-classic", material.classic_fields, CLASSIC_SELECTION_SEED, subjects=(CLASSIC,))
+    subjects = render(folder / "selection", count, SELECTION_SEED, subjects=SUBJECTS)
+    classic = render(folder / "selection-classic", material.classic_fields, CLASSIC_SELECTION_SEED, subjects=(CLASSIC,))
     return classic + subjects
 
 
@@ -296,6 +300,7 @@ def finder_parser(description: str | None) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--start", help="name or folder of a model, or an Ultralytics .pt file, in place of the model's own start")
     add("--version", help="of the model that is written")
+    add("--rendered", type=Path, metavar="FOLDER", help="rendered fields that several trainings share")
     add("--fields", type=int, default=FinderMaterial.fields, help="rendered fields (%(default)s)")
     add("--large-fields", type=int, default=FinderMaterial.large_fields, help="large ones (%(default)s)")
     add("--selection-fields", type=int, default=FinderMaterial.selection_fields, help="of each subject (%(default)s)")
@@ -316,6 +321,7 @@ def chosen_cycle(plan: FinderPlan, chosen: argparse.Namespace, monitor: Progress
         large_side=chosen.large_side,
         real=chosen.real,
         stations=tuple(chosen.stations),
+        rendered=chosen.rendered,
     )
     made = FinderPlan(
         plan.name,

@@ -68,9 +68,11 @@ class Replay:
 
     def material(self) -> FinderMaterial:
         """Return what a second edition of what finds specimens is trained on."""
+        shared = FinderMaterial(real=self.real, rendered=self.work / "second-edition")
         if not self.trial:
-            return FinderMaterial(real=self.real)
-        return FinderMaterial(TRIAL_FIELDS, 4, 1, 2, side=256, large_side=512, selection_side=256, real=self.real)
+            return shared
+        few = {"fields": TRIAL_FIELDS, "large_fields": 4, "selection_fields": 1, "classic_fields": 2}
+        return replace(shared, **few, side=256, large_side=512, selection_side=256)
 
 
 def first_maps(replay: Replay, monitor: ProgressMonitor) -> None:
