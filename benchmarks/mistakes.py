@@ -42,9 +42,9 @@ def _run(options: argparse.Namespace) -> int:
     model = library.resolve_model(options.model)
     images = list(_images(model.card, options))
     with tempfile.TemporaryDirectory() as report:
-        few = Bootstrap(resamples=100)
+        few = Bootstrap(resamples=10)
         evaluation = evaluate_model(
-            model, images, Path(report), device=options.device, options=few, one_class=_one(model.card)
+            model, images, Path(report), device=options.device, options=few, one_class=_one_class(model.card)
         )
     shown = ten_worst(evaluation.mistakes)
     if not shown:

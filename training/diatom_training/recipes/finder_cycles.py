@@ -182,7 +182,7 @@ def finder_cycle(
     if export is not None:
         thresholds = dict.fromkeys(plan.options.classes, measured.threshold)
         names = ("ap50", "ap50_95", "f1", "precision", "recall", "subjects_ap50", "least_ap50")
-        metrics = {f"selection_{name}": figures[name] for name in names if name in figures}
+        metrics = {f"selection_{name}": figures[name] for name in names if figures.get(name) is not None}
         facts = _facts(plan, trained, material, start)
         facts = facts.model_copy(update={"thresholds": thresholds, "metrics": metrics})
         write_model(export / plan.name, trained.network, facts)
