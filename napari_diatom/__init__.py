@@ -6,18 +6,27 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "CountChoices",
     "Model",
     "TrainingRun",
     "__version__",
     "available_models",
+    "count_images",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
+    "read_count",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

@@ -21,6 +21,7 @@ from napari_diatom.widgets.annotate.specimen_layers import CanvasState, Proposal
 from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.click_outline import ClickOutline
+from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class AnnotationCanvas(QObject):
             synced.sizeChanged.connect(self.sizeChanged)
             synced.classless.connect(self.classless)
             synced.refused.connect(self.refused)
+            Pointing.of(viewer).follow(synced.layer)
         preview = shape_edits.ManyShapes(ndim=2, name=_PREVIEW, **shapes_layer.LOOK.layer_kwargs())
         preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="transparent", face_color="transparent")
         preview.mouse_pan = True
@@ -108,6 +110,7 @@ class AnnotationCanvas(QObject):
         height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
         state.edge_width = shapes_layer.edge_width(height, width)
         for layer in self.layers():
+            layer.usual_width, layer.frame = state.edge_width, (height, width)
             for name, value in layer_placement(image).items():
                 if name != "axis_labels":
                     setattr(layer, name, value)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from napari_diatom.reports.html import keys
-
 
 class Key(NamedTuple):
     """A key and what it does.
@@ -72,8 +70,8 @@ KEYS: Final = (
 )
 
 
-def sheet() -> str:
-    """Return the table of keys as rich text."""
-    shown = [(key.name, key.title) for key in KEYS if key.name not in DIGITS]
+def key_rows() -> list[tuple[str, str]]:
+    """Return the rows of the table of keys."""
+    shown = [(key.name, key.title) for key in KEYS if key.name not in (*DIGITS, "F1")]
     shown.insert(9, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
-    return keys([(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown])
+    return [(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in shown]

@@ -14,6 +14,7 @@ from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.widgets.common.object_names import named
 
 
 class _Column:
@@ -213,7 +214,10 @@ class SpecimenTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("specimen_table")
+        tip = "Click a row to see the specimen. Double-click class, taxon or status to change it"
+        named(self, "specimen_table", tip, "Specimens")
+        # Otherwise Tab goes from cell to cell, and never out of the table.
+        self.setTabKeyNavigation(False)
         self.specimens = SpecimenModel(self)
         self._quiet = False
         self.setModel(self.specimens)

@@ -1,8 +1,9 @@
 """Train ``diatom-outline`` in cycles: ``python -m diatom_training.recipes.outlines --checkpoint FOLDER --minutes 90``.
 
-Each cycle goes on from the checkpoint in the folder, or from the weights of ``diatom-deeplab`` where there is none. It
-renders what is missing of the training fields, trains, outlines rendered fields of a seed of their own, which the
-network never learns from, and prints its figures as one line of JSON, which ``figures.jsonl`` in the folder keeps.
+Each cycle goes on from the checkpoint in the folder, or, where there is none, from the weights of the bundled model, or
+of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines
+rendered fields of a seed of their own, which the network never learns from, and prints its figures as one line of JSON,
+which ``figures.jsonl`` in the folder keeps.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from diatom_training.data.examples import Example, from_coco
+import numpy as np
+
+from diatom_training.data.examples import Example, example_truth, from_coco, reaches_edge
 from diatom_training.data.rendered_examples import render_set
-from diatom_training.evaluation.evaluate_outlines import evaluate_outlines
+from diatom_training.evaluation.outlined_tests import GivenBoxes, detected_boxes, outline_images, upright_boxes
+from diatom_training.evaluation.test_set import TestImage
 from diatom_training.finetune.initial_weights import trainable_network
 from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.metrics.outline_figures import OutlineErrors, outline_figures_of
 from diatom_training.recipes.cycles import (
     RENDERING_SHARE,
     check_stations,
@@ -34,19 +39,22 @@ from diatom_training.recipes.cycles import (
     train_until,
 )
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
+from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.outline import BoxOutliner
+from napari_diatom.images.slide_image import open_images
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
 
 NAME: Final = "diatom-outline"
 VERSION: Final = "1.0"
-START: Final = "diatom-deeplab"
+FIRST_START: Final = "diatom-deeplab"
+"""The model whose weights the first training started from."""
 FIELDS_SEED: Final = 20261201
 SELECTION_SEED: Final = 20261202
 FIELD_SIDE: Final = 800
@@ -54,6 +62,8 @@ NEEDLES: Final = 0.4
 """Share of the fields that show needles and their chains."""
 REAL_SHARE: Final = 0.12
 """Share of the specimens that come from real slides, where they are given."""
+KINDS: Final[Mapping[str, GivenBoxes]] = {"oriented": detected_boxes, "upright": upright_boxes}
+"""Boxes that each cycle is measured in."""
 OPTIONS: Final = LearningOptions(
     architecture=outline_net.ARCHITECTURE,
     batch=16,
@@ -85,7 +95,7 @@ class OutlineMaterial:
     stations : tuple of str
         Of the real slides that are learnt from.
     start : str
-        Name or folder of the model for maps whose layers the training starts from.
+        Name or folder of the model that the training starts from; empty takes the bundled one.
     """
 
     fields: int = 1600
@@ -93,7 +103,7 @@ class OutlineMaterial:
     side: int = FIELD_SIDE
     real: Path | None = None
     stations: tuple[str, ...] = TRAIN_STATIONS
-    start: str = START
+    start: str = ""
 
     def __post_init__(self) -> None:
         """Refuse the station that figures are taken on."""
@@ -139,23 +149,46 @@ def cycle(
         work / "selection", material.selection_fields, SELECTION_SEED, material.side, NEEDLES, monitor=monitor
     )
     rendering_s = time.monotonic() - began
-    start = trainable_network(library.resolve_model(material.start)).state_dict()
-    fitting = Fitting(examples, options, work, validation=selection, start=start)
+    start = _start(material.start, options)
+    weights = trainable_network(start).state_dict()
+    fitting = Fitting(examples, options, work, validation=selection, start=weights)
     trained = train_until(fitting, began + 60 * minutes, monitor)
     figures = progress_figures(trained, options)
     figures |= {"images": len(examples), "rendering_s": round(rendering_s, 1)}
-    model = _write(work / NAME, trained, options, material, {})
+    model = _write(work / NAME, trained, options, material, start, {})
     # In torch: what is measured between two cycles need not be prepared for the processor.
     engine = BoxOutliner(model, "cpu", backend=TorchBackend(model, "cpu"))
-    for name, upright in (("oriented", False), ("upright", True)):
-        measured = evaluate_outlines(engine, selection, seed=SELECTION_SEED, upright=upright)
-        figures |= {f"{name}_{key}": value for key, value in measured.to_json().items()}
+    tested = outline_images(engine, [_tested(field) for field in selection], tuple(KINDS.values()), SELECTION_SEED)
+    for name, errors in zip(KINDS, tested.errors, strict=True):
+        figures |= {f"{name}_{key}": round(value, 4) for key, value in _measured(errors).items()}
     figures["minutes"] = round((time.monotonic() - began) / 60, 2)
     keep_figures(work, figures)
     if export is not None:
         chosen = ("oriented_mean_iou", "oriented_ap50", "oriented_ap75", "upright_mean_iou", "upright_ap50")
-        _write(export / NAME, trained, options, material, {name: figures[name] for name in chosen})
+        _write(export / NAME, trained, options, material, start, {name: figures[name] for name in chosen})
     return figures
+
+
+def _tested(field: Example) -> TestImage:
+    """Return a rendered field as a test image; what its edge cuts has no length to compare with."""
+    [image] = open_images(field.image)
+    cut = [CUT_BY_EDGE * reaches_edge(outline, image.width, image.height) for outline in field.outlines]
+    truth = replace(example_truth(field), cut=np.array(cut, dtype=np.uint8))
+    return TestImage(image, field.group, truth, outlines=field.outlines)
+
+
+def _measured(errors: OutlineErrors) -> dict[str, float]:
+    """Return the figures of a cycle: those of a report, under the names that the card of the model has."""
+    found = outline_figures_of(errors)
+    return {
+        "specimens": len(errors.iou),
+        "mean_iou": found["outline_iou"],
+        "median_iou": float(np.median(errors.iou)),
+        "mean_dice": found["outline_dice"],
+        "ap50": found["mask_ap50"],
+        "ap75": found["mask_ap75"],
+        **{name: found[name] for name in ("flagged", "length_error", "box_length_error")},
+    }
 
 
 def _examples(work: Path, material: OutlineMaterial, until: float, monitor: ProgressMonitor) -> list[Example]:
@@ -172,8 +205,21 @@ def _examples(work: Path, material: OutlineMaterial, until: float, monitor: Prog
     return weighted(rendered, 1 - REAL_SHARE) + weighted(slides, REAL_SHARE)
 
 
+def _start(named: str, options: LearningOptions) -> ModelFolder:
+    """Return the named model, else the bundled one where its architecture is asked for, else the first start."""
+    model = library.resolve_model(named or NAME)
+    if not named and model.card.architecture != options.architecture:
+        return library.resolve_model(FIRST_START)
+    return model
+
+
 def _write(
-    folder: Path, trained: Trained, options: LearningOptions, material: OutlineMaterial, metrics: Mapping[str, float]
+    folder: Path,
+    trained: Trained,
+    options: LearningOptions,
+    material: OutlineMaterial,
+    start: ModelFolder,
+    metrics: Mapping[str, float],
 ) -> ModelFolder:
     """Write the model as it is."""
     real = ", ".join(material.stations) if material.real else ""
@@ -200,7 +246,8 @@ def _write(
                 "selection_seed": SELECTION_SEED,
                 **({"real_slides": f"Marzidovsek et al. 2024 (MIT licence), stations {real}"} if real else {}),
                 "held_out_station": TEST_STATION,
-                "started_from": START,
+                "started_from": f"{start.card.name} {start.card.version} (SHA-256 {start.card.sha256})",
+                "before": dict(start.card.training),
                 "history": rounded_history(trained),
             },
         ),
