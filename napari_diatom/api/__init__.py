@@ -6,6 +6,7 @@
 >>> analysis.specimens()[["class", "length_um", "width_um"]]  # doctest: +SKIP
 """
 
+from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
 from napari_diatom.api.folders import count_images, read_count
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
@@ -21,6 +22,8 @@ __all__ = [
     "Model",
     "TrainingRun",
     "available_models",
+    "compose_slides",
+    "convert_annotations",
     "count_images",
     "create_project",
     "evaluate",
@@ -31,6 +34,7 @@ __all__ = [
     "open_project",
     "read_annotations",
     "read_count",
+    "render_examples",
     "review_counts",
     "runs",
     "show_versions",

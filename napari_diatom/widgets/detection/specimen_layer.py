@@ -11,13 +11,9 @@ from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.detections import Detections
 from napari_diatom.measurement.outline_refinement import NOT_FOUND
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-<<<<<<< HEAD
-from napari_diatom.widgets.canvas.shape_edits import ManyShapes
-from napari_diatom.widgets.common.image_layers import belongs, layer_placement
-=======
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.canvas.shape_edits import ManyShapes
 from napari_diatom.widgets.common.image_layers import belongs, layer_path, layer_placement, stored_orientation
->>>>>>> s26-batch
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
