@@ -14,7 +14,7 @@ import pytest
 from diatom_training.data.examples import Example, save_truth
 from diatom_training.data.rendered_examples import field_path, render_example, render_set
 from diatom_training.evaluation.evaluate_detector import evaluate_detector, truth_for
-from diatom_training.recipes import detectors, finder_cycles, instances
+from diatom_training.recipes import detectors, finder_cycles, mask_rcnn
 from diatom_training.recipes.cycles import FEWEST_FIELDS, cycle_parser, rendered_until
 from diatom_training.recipes.finder_cycles import FinderMaterial, FinderPlan, finder_cycle
 from napari_diatom.core import geometry
@@ -89,7 +89,7 @@ def test_cycles_continue_and_leave_a_model_with_its_whole_history(
 def test_masks_are_trained_alike(fields: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finder_cycles, "SUBJECTS", SUBJECTS)
     tiny = {"architecture": "maskrcnn/tu-test_efficientnet/8/fine", "proposals": 8}
-    options = instances.OPTIONS.model_copy(update=TINY | tiny | {"epochs": 1})
+    options = mask_rcnn.OPTIONS.model_copy(update=TINY | tiny | {"epochs": 1})
     network = maskrcnn_net.build(options.architecture, 1)
     facts = {"name": "tiny", "version": "0", "task": "instances", "engine": "maskrcnn", "classes": ("diatom",)}
     start = write_model(

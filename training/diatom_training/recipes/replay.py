@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from diatom_training.learning.options import LearningOptions
-from diatom_training.recipes import detectors, first_detectors, instances, masks, outlines
+from diatom_training.recipes import detectors, first_detectors, mask_rcnn, masks, outlines
 from diatom_training.recipes.cycles import report_to_terminal
 from diatom_training.recipes.finder_cycles import FinderMaterial, FinderPlan, finder_cycle
 from diatom_training.recipes.training_material import Cycle
@@ -132,7 +132,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "outline": outline_model,
     "obb": _second(detectors.PLANS["diatom-obb"]),
     "box": _second(detectors.PLANS["diatom-box"]),
-    "maskrcnn": _second(instances.PLAN),
+    "maskrcnn": _second(mask_rcnn.PLAN),
 }
 """What is done, in this order."""
 

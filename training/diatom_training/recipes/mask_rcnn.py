@@ -1,6 +1,6 @@
 """Train ``diatom-maskrcnn`` in cycles.
 
-``python -m diatom_training.recipes.instances --checkpoint FOLDER --minutes 90`` goes on from the checkpoint in the
+``python -m diatom_training.recipes.mask_rcnn --checkpoint FOLDER --minutes 90`` goes on from the checkpoint in the
 folder, or from the bundled model where there is none, as ``recipes.detectors`` does. Masks are made of the finest level
 of the pyramid, and the heads learn from many more boxes without a specimen than with one. With other channels
 (``--architecture maskrcnn/tu-tf_efficientnet_lite0/96/fine``) only the backbone's weights fit, and the rest is learnt
@@ -38,7 +38,7 @@ OPTIONS: Final = LearningOptions(
     seed=43,
 )
 PLAN: Final = FinderPlan(
-    "diatom-maskrcnn", "2.0", "diatom-maskrcnn", OPTIONS, "python -m diatom_training.recipes.instances"
+    "diatom-maskrcnn", "2.0", "diatom-maskrcnn", OPTIONS, "python -m diatom_training.recipes.mask_rcnn"
 )
 
 
