@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_diatom.core.text import many
@@ -15,7 +14,6 @@ from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.project import Project
 from napari_diatom.project.summary import Tally
-from napari_diatom.widgets.annotate import key_bindings
 from napari_diatom.widgets.common.asking import ask
 
 _LISTED: Final = 12
@@ -113,10 +111,3 @@ def may_be_lost(window: QWidget | None, project: Project) -> bool:
         "Close and lose the edits",
     )
     return answer == 1
-
-
-def show_keys(parent: QWidget) -> None:
-    """Show the table of keys."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", key_bindings.sheet(), QMessageBox.StandardButton.Close, parent)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -17,10 +18,13 @@ class OpenProject:
     ----------
     folder : Path or None
         The folder of the project, None while no project is open.
+    class_names : callable
+        Returns the names of its classes, none while no project is open.
     """
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+        self.class_names: Callable[[], tuple[str, ...]] = tuple
 
     @classmethod
     def of(cls, viewer: Viewer) -> OpenProject:
@@ -31,6 +35,7 @@ class OpenProject:
     def close(self) -> None:
         """Note that no project is open."""
         self.folder = None
+        self.class_names = tuple
 
 
 _of_viewers: Final[WeakKeyDictionary[Any, OpenProject]] = WeakKeyDictionary()
