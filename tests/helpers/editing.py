@@ -70,7 +70,10 @@ class Editor:
         self.result.select(picked)
         kinds = ["move", "shear", "delete", "key-delete", "class", "status", "taxon", "names"]
         kinds = kinds if len(numbers) > 3 else []
-        kind = rng.choice([*kinds, "threshold", "draw", "click", "paste"] if len(numbers) else ["threshold", "draw", "click"])
+        kind = rng.choice(
+            [*kinds, "threshold", "draw", "click", "paste"] if len(numbers) else ["threshold", "draw", "click"]
+        )
+        self.last = str(kind)
         rows = sorted(self.layer.selected_data)
         match kind:
             case "move":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from napari_diatom.napari_layers.labels_layer import Drawn
     from napari_diatom.widgets.detection.taxon_names import TaxonNames
 
+_LABELS: Final = (shapes_layer.CLASS, shapes_layer.STATUS)
+
 Shape = tuple[NDArray[np.float64], str]
 """Corners, shape (K, D), as ..., y, x, and kind of a shape."""
 
@@ -40,15 +42,18 @@ class RowChanges:
         Rows of new shapes: those that the user drew, and copies of others.
     gone : frozenset of int
         Numbers of the deleted specimens.
+    labelled : tuple of (int, str, str)
+        Number, feature and value of classes and statuses that were changed in the features.
     """
 
     reshaped: tuple[int, ...] = ()
     drawn: tuple[int, ...] = ()
     pasted: tuple[int, ...] = ()
     gone: frozenset[int] = frozenset()
+    labelled: tuple[tuple[int, str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.reshaped or self.drawn or self.pasted or self.gone)
+        return bool(self.reshaped or self.drawn or self.pasted or self.gone or self.labelled)
 
 
 class LayerRows:
@@ -77,6 +82,7 @@ class LayerRows:
         self._layer = layer
         self._names = names
         self._shapes: list[NDArray[np.float64]] = []
+        self._labels: dict[str, list[Any]] = {}
         self._depth = 0
         self._next = 1
 
@@ -160,6 +166,8 @@ class LayerRows:
         """Remember the rows, to find the user's later changes."""
         self.taken = self.numbers()
         self._shapes = [np.array(shape, dtype=np.float64) for shape in self._layer.data]
+        table = self._layer.features
+        self._labels = {name: table[name].tolist() for name in _LABELS if name in table}
 
     def drop_spare_features(self) -> bool:
         """Remove features without shapes; return whether there were any.
@@ -191,10 +199,25 @@ class LayerRows:
             elif not np.array_equal(data[row], before[number]):
                 reshaped.append(row)
             seen.add(number)
-        changes = RowChanges(tuple(reshaped), tuple(drawn), tuple(pasted), frozenset(set(before) - seen))
+        gone = frozenset(set(before) - seen)
+        changes = RowChanges(tuple(reshaped), tuple(drawn), tuple(pasted), gone, self._relabelled(numbers))
         if changes:
             self.taken = numbers
         return changes
+
+    def _relabelled(self, numbers: NDArray[np.int64]) -> tuple[tuple[int, str, str], ...]:
+        """Return the classes and statuses of known specimens that differ from the remembered ones."""
+        changes: list[tuple[int, str, str]] = []
+        table = self._layer.features
+        for name, remembered in self._labels.items():
+            values = table[name].tolist() if name in table else []
+            if values == remembered:
+                continue
+            before = dict(zip(self.taken.tolist(), remembered, strict=True))
+            for number, value in zip(numbers.tolist(), values, strict=False):
+                if isinstance(value, str) and value and before.get(number, value) != value:
+                    changes.append((number, name, value))
+        return tuple(changes)
 
     def append(self, shapes: Sequence[NDArray[np.float64]], features: Mapping[str, Any], kinds: Any = None) -> None:
         """Add specimens with their features.

@@ -9,6 +9,7 @@ from typing import Final
 
 from napari_diatom.core.detections import PERSON
 from napari_diatom.core.taxa import Name
+from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Change, Contents, Edit, State
@@ -104,6 +105,21 @@ class ResultDocument(Document):
     def set_taxon(self, ids: Iterable[str], taxon: str) -> Edit:
         """Give specimens the taxon that a person chose; raises as :meth:`remove`."""
         return self._change("taxon", ids, taxon=Name.by_person(taxon))
+
+    def set_feature(self, number: int, feature: str, value: str) -> Edit:
+        """Give a specimen the class, taxon or status that a feature of a layer says.
+
+        Raises
+        ------
+        InputError
+            When the status is unknown, or there is no such specimen.
+        """
+        setters = {
+            shapes_layer.CLASS: self.set_class,
+            shapes_layer.TAXON: self.set_taxon,
+            shapes_layer.STATUS: self.set_status,
+        }
+        return setters[feature]([str(number)], value)
 
     def set_names(
         self, names: Mapping[int, Name], seen: Mapping[str, ResultSpecimen | None], taxa: Sequence[str]

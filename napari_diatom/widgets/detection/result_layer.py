@@ -23,8 +23,8 @@ from napari_diatom.project.edits import Edit
 from napari_diatom.widgets.canvas.clicks import is_click
 from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing, is_under_hand
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
-from napari_diatom.widgets.detection.layer_rows import LayerRows, Shape
-from napari_diatom.widgets.detection.opened_specimens import opened_specimens
+from napari_diatom.widgets.detection.layer_rows import LayerRows
+from napari_diatom.widgets.detection.layer_specimens import drawn_specimen, opened_specimens
 from napari_diatom.widgets.detection.result_document import NAMING, ResultDocument, ThresholdEdit
 from napari_diatom.widgets.detection.result_specimens import ResultSpecimen
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
@@ -91,6 +91,7 @@ class ResultLayer(QObject):
         self._sync_timer.setSingleShot(True)
         self._sync_timer.timeout.connect(self._sync)
         self._at_once = True
+        self._seen: dict[str, ResultSpecimen | None] = {}
         self._is_filled = False
         self._open_document(found, opened_specimens(layer, self._rows))
         if len(layer.data):
@@ -100,6 +101,8 @@ class ResultLayer(QObject):
             self._rows.set_features(table)
         self._rows.remember()
         layer.events.data.connect(self._on_data)
+        # napari pastes shapes without an event of the data.
+        layer.events.features.connect(self._on_data)
         layer.selected_data.events.items_changed.connect(self._on_selection)
 
     @classmethod
@@ -147,6 +150,7 @@ class ResultLayer(QObject):
         self._filter.stop()
         self._labels.stop()
         self.layer.events.data.disconnect(self._on_data)
+        self.layer.events.features.disconnect(self._on_data)
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
     def specimens(self) -> NDArray[np.int64]:
@@ -248,12 +252,7 @@ class ResultLayer(QObject):
     def set_feature(self, number: int, name: str, value: str) -> None:
         """Give a specimen another class, taxon or status. From then on it is the user's own."""
         self.flush_edits()
-        setters = {
-            shapes_layer.CLASS: self.document.set_class,
-            shapes_layer.TAXON: self.document.set_taxon,
-            shapes_layer.STATUS: self.document.set_status,
-        }
-        setters[name]([str(number)], value)
+        self.document.set_feature(number, name, value)
 
     def add_box(self, box: ArrayLike) -> None:
         """Add a box that was drawn, shape (5,), and select it."""
@@ -261,7 +260,8 @@ class ResultLayer(QObject):
         box = np.asarray(box, dtype=np.float64)
         drawn = shapes_layer.to_quads([box], self.facts.plane)[0], "rectangle"
         number = self._rows.new_number()
-        self._add([self._drawn(number, drawn, self.new_class or self.facts.classes[0])])
+        name = self.new_class or self.facts.classes[0]
+        self.document.add([drawn_specimen(number, drawn, name, self._rows.drawn is not None)], "draw")
         self.select([number])
 
     def set_pixel_size(self, pixel_size_um: float | None) -> None:
@@ -308,7 +308,7 @@ class ResultLayer(QObject):
         self.document = ResultDocument(found, self.facts, opened)
         self.document.edited.connect(self._on_edited)
         self.names.document = self.document
-        self._seen: dict[str, ResultSpecimen | None] = {}
+        self._seen = {}
 
     def _on_edited(self, edit: Edit) -> None:
         """Show an edit."""
@@ -359,13 +359,16 @@ class ResultLayer(QObject):
         if reshaped_items:
             self.document.reshape({item.id: item for item in reshaped_items})
         if added_items:
-            self._add(added_items)
+            self.document.add(added_items, "draw")
+        for number, feature, value in changes.labelled:
+            try:
+                self.document.set_feature(number, feature, value)
+            except InputError as error:
+                self.refused.emit(str(error))
+                spoilt.append(number)
         if spoilt:
             self._show(np.array(spoilt, dtype=np.int64), ())
         self._content_changed()
-
-    def _add(self, items: Sequence[ResultSpecimen]) -> None:
-        self.document.add(items, "draw")
 
     def _class_of(self, row: int, pasted: bool) -> str:
         """Return the class of a new shape: the chosen one, or that of the shape that was selected last."""
@@ -377,18 +380,11 @@ class ResultLayer(QObject):
     def _read(self, row: int, name: str) -> ResultSpecimen | None:
         """Return what a row shows as a specimen of a person, None if its shape cannot be one."""
         try:
-            return self._drawn(int(self._rows.taken[row]), self._rows.shape(row), name)
+            number, has_masks = int(self._rows.taken[row]), self._rows.drawn is not None
+            return drawn_specimen(number, self._rows.shape(row), name, has_masks)
         except InputError as error:
             self.refused.emit(str(error))
             return None
-
-    def _drawn(self, number: int, shape: Shape, name: str) -> ResultSpecimen:
-        """Return a shape of the layer as a specimen."""
-        box = shapes_layer.to_boxes([shape[0]])[0]
-        if self._rows.drawn is None:
-            return ResultSpecimen.rectangle(box, name, id=str(number), drawn=shape)
-        outline = ((shapes_layer.from_points(shape[0]),),)
-        return ResultSpecimen.polygon(outline, name, box, id=str(number), drawn=shape)
 
     def _show(self, numbers: NDArray[np.int64], gone: Collection[int]) -> None:
         """Show specimens as they are, and no longer those that are gone."""

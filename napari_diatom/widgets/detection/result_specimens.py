@@ -161,7 +161,7 @@ class ResultSpecimens(OrderedSpecimens):
         classes = tuple(dict.fromkeys([*facts.classes, *(item.name for item in items)]))
         boxes, scores = np.empty((n, 5)), np.empty(n)
         class_ids, status = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-        masks: list[CroppedMask | None] = [None] * n
+        masks: dict[int, CroppedMask] = {}
         at = numbers[rows] - 1
         boxes[rows], scores[rows] = found.boxes[at], found.scores[at]
         class_ids[rows], status[rows] = found.class_ids[at], found.status[at]
@@ -179,7 +179,7 @@ class ResultSpecimens(OrderedSpecimens):
             class_ids,
             scores,
             classes,
-            None if self.found.drawn is None else masks,
+            None if self.found.drawn is None else [masks[row] for row in range(n)],
             cut_flags(boxes, facts.height, facts.width),
             status,
         )

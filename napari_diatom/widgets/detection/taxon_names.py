@@ -41,6 +41,8 @@ class TaxonNames:
         names = {} if self.document is None else self.document.all.taxa()
         if shapes_layer.names_in(self._layer.metadata) != names:
             self._layer.metadata = {**self._layer.metadata, shapes_layer.NAMES_KEY: names}
+        if not names and shapes_layer.TAXON not in table:
+            return table
         if not names:
             return table.drop(columns=list(COLUMNS), errors="ignore")
         return table.assign(**shapes_layer.to_taxa([names.get(number) for number in numbers_in(table).tolist()]))

@@ -1,4 +1,4 @@
-"""The specimens of a layer that was opened from a file."""
+"""Shapes of a layer as specimens of a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_diatom.widgets.detection.result_specimens import ResultSpecimen
 if TYPE_CHECKING:
     from napari.layers import Shapes
 
-    from napari_diatom.widgets.detection.layer_rows import LayerRows
+    from napari_diatom.widgets.detection.layer_rows import LayerRows, Shape
 
 
 def opened_specimens(layer: Shapes, rows: LayerRows) -> list[ResultSpecimen]:
@@ -50,3 +50,29 @@ def opened_specimens(layer: Shapes, rows: LayerRows) -> list[ResultSpecimen]:
         else:
             specimens.append(ResultSpecimen.of_mask(found.masks[i], name, found.boxes[i], **known))
     return specimens
+
+
+def drawn_specimen(number: int, shape: Shape, name: str, with_mask: bool) -> ResultSpecimen:
+    """Return a shape that a person has drawn or changed as a specimen.
+
+    Parameters
+    ----------
+    number : int
+        Its number.
+    shape : Shape
+        Its corners and its kind.
+    name : str
+        Its class.
+    with_mask : bool
+        Whether the specimens of the layer have masks. Others are boxes.
+
+    Raises
+    ------
+    InputError
+        When the shape spans no area, or lies too far off.
+    """
+    box = shapes_layer.to_boxes([shape[0]])[0]
+    if not with_mask:
+        return ResultSpecimen.rectangle(box, name, id=str(number), drawn=shape)
+    outline = ((shapes_layer.from_points(shape[0]),),)
+    return ResultSpecimen.polygon(outline, name, box, id=str(number), drawn=shape)
