@@ -152,9 +152,7 @@ class ResultDocument(Document):
             elif item.taxon is not None and item.taxon.by == PERSON:
                 taxon = item.taxon
             if taxon != item.taxon:
-                named = item.replace(taxon=taxon)
-                assert isinstance(named, ResultSpecimen)
-                after[id_] = named
+                after[id_] = item.called(taxon)
         return self._make(NAMING, after)
 
     def set_threshold(self, threshold: float, joined: bool = False) -> Edit:

@@ -1,4 +1,4 @@
-"""Undo in *Detect diatoms* and its sisters: every edit goes back, and table and files agree with the layer meanwhile."""
+"""Undo in *Detect diatoms*: every edit goes back, and table and files agree with the layer meanwhile."""
 
 from __future__ import annotations
 
