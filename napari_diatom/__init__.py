@@ -10,14 +10,20 @@ __all__ = [
     "TrainingRun",
     "__version__",
     "available_models",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

@@ -7,8 +7,10 @@
 """
 
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
+from napari_diatom.api.projects import create_project, import_annotations, open_project
+from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.training import TrainingRun, evaluate, train
+from napari_diatom.api.training import TrainingRun, evaluate, runs, train
 from napari_diatom.api.versions import show_versions
 
 __all__ = [
@@ -16,12 +18,18 @@ __all__ = [
     "Model",
     "TrainingRun",
     "available_models",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]

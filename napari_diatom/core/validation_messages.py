@@ -65,12 +65,18 @@ def faults(error: ValidationError, kind: type[BaseModel]) -> list[str]:
     kind : type
         What they were to describe; for an unknown name, similar field names are suggested.
     """
-    return [_told(fault, kind) for fault in error.errors()]
+    return [f"{'.'.join(map(str, place))}: {what}" if place else what for place, what in placed_faults(error, kind)]
 
 
-def _told(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    return f"{where}: {_what(fault, kind)}" if where else _what(fault, kind)
+def placed_faults(error: ValidationError, kind: type[BaseModel]) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return every problem of entries: the names and numbers that lead to its place, and what is wrong.
+
+    Parameters
+    ----------
+    error, kind
+        As of :func:`faults`.
+    """
+    return [(fault["loc"], _what(fault, kind)) for fault in error.errors()]
 
 
 def _what(fault: Mapping[str, Any], kind: type[BaseModel]) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from napari.qt.threading import FunctionWorker, create_worker
+from napari.qt.threading import create_worker
 from qtpy.QtGui import QFontDatabase, QGuiApplication
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom import __version__
 from napari_diatom.diagnostics import checkup
 from napari_diatom.diagnostics.checkup import Checkup
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.worker import QuietWorker
 
 _LOOKING: Final = "Checking the installation..."
 
@@ -21,21 +24,20 @@ class AboutWidget(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._worker: FunctionWorker[Any] | None = None
+        self._worker: QuietWorker | None = None
         title = QLabel(
             f"napari-diatom {__version__}: finds, outlines, measures and counts diatoms in microscope images."
         )
         title.setWordWrap(True)
         self._state = named(QLabel(), "state")
         self._state.setWordWrap(True)
-        self._text = named(QPlainTextEdit(), "text")
+        self._text = named(QPlainTextEdit(), "text", "Versions, devices, models, folders and problems", "Installation")
         self._text.setReadOnly(True)
         self._text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self._copy = named(QPushButton("Copy"), "copy")
-        self._copy.setToolTip("Copy all of it, to paste into a bug report")
+        self._copy = named(QPushButton("Copy"), "copy", "Copy all of it, to paste into a bug report")
         self._copy.clicked.connect(self._copy_text)
-        self._again = named(QPushButton("Check again"), "again")
+        self._again = named(QPushButton("Check again"), "again", "Look at the installation again")
         self._again.clicked.connect(self._look)
         buttons = QHBoxLayout()
         buttons.addWidget(self._copy)
@@ -45,6 +47,8 @@ class AboutWidget(QWidget):
         for part in (title, self._state, self._text):
             layout.addWidget(part)
         layout.addLayout(buttons)
+        DockKeys(self, None, [ButtonKey("Alt+C", "copy", "copy the text")])
+        share_area(self)
         self._look()
 
     def _look(self) -> None:
@@ -52,7 +56,7 @@ class AboutWidget(QWidget):
         self._state.setText(_LOOKING)
         self._copy.setEnabled(False)
         self._again.setEnabled(False)
-        worker = create_worker(checkup.examine, _ignore_errors=True)
+        worker = create_worker(checkup.examine, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._show)
         worker.errored.connect(self._fail)
         worker.finished.connect(self._rest)

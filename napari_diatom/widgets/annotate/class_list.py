@@ -36,12 +36,14 @@ class ClassList(QWidget):
         super().__init__(parent)
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
-        self._search = named(QLineEdit(), "class_search")
-        self._search.setPlaceholderText("Find a class by name or code, or type a new one and press Enter")
+        tip = "Find a class by name or code, or type a new one and press Enter"
+        self._search = named(QLineEdit(), "class_search", tip, "Find or add a class")
+        self._search.setPlaceholderText(tip)
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._filter)
         self._search.returnPressed.connect(self._take_first)
-        self._list = named(QListWidget(), "classes")
+        tip = "The class of the next specimen. Double-click gives it to the selected specimens"
+        self._list = named(QListWidget(), "classes", tip, "Classes")
         self._list.setUniformItemSizes(True)
         self._list.currentItemChanged.connect(lambda *_: self.valueChanged.emit(self.value()))
         self._list.itemDoubleClicked.connect(lambda item: self.applied.emit(_name(item)))

@@ -31,6 +31,7 @@ from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
 from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, TOOLS, tool_button
 from napari_diatom.widgets.common.message_line import ALARM, MessageLine
+from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 
 FIND_MOVED: Final = "Find moved images..."
@@ -38,6 +39,9 @@ _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
     "space, or make the project folder writable. Saving is tried again every few seconds."
 )
+
+_TOOLS_IN_ROW: Final = 4
+
 B = TypeVar("B", bound=QAbstractButton)
 
 
@@ -92,9 +96,14 @@ class AnnotateForm(QWidget):
     def _build_project(self) -> None:
         self.title = named(QLabel(), "project")
         self.title.setWordWrap(True)
-        self.open = _button(QPushButton, "open_project", "Open...")
-        self.new = _button(QPushButton, "new_project", "New...")
-        self.add = _button(QPushButton, "add_images", "Add images...")
+        self.open = _button(
+            QPushButton, "open_project", "Open...", "Open a project, or a results folder of count to review it"
+        )
+        self.new = _button(QPushButton, "new_project", "New...", "Make a project from a folder of images")
+        self.settings = _button(
+            QPushButton, "project_settings", "Settings...", "Classes, slides, pixel sizes, split, and import"
+        )
+        self.add = _button(QPushButton, "add_images", "Add images...", "Add image files to the project")
         self.find_moved = _button(
             QPushButton, "find_moved", FIND_MOVED, "Choose the folder that the missing images are in now"
         )
@@ -111,8 +120,8 @@ class AnnotateForm(QWidget):
             button = tool_button(name)
             button.clicked.connect(partial(self._take_tool, name))
             self.tools[name] = button
-        self.undo = _button(QToolButton, "undo", "Undo")
-        self.redo = _button(QToolButton, "redo", "Redo")
+        self.undo = _button(QToolButton, "undo", "Undo", "Undo the last edit (Ctrl+Z)")
+        self.redo = _button(QToolButton, "redo", "Redo", "Redo the last edit that was undone (Ctrl+Shift+Z)")
         self.keys = _button(QToolButton, "keys", "Keys", "Show all keys (F1)")
         self.to_box = _button(
             QToolButton, "to_boxes", "To box", "Replace the selected masks and polygons with rotated boxes"
@@ -129,27 +138,29 @@ class AnnotateForm(QWidget):
         if installed_outliner() is None:
             for button in (self.outline, self.tools["wand"]):
                 button.setToolTip(f"{button.toolTip()}. {NO_OUTLINER}")
-        self.status = named(QComboBox(), "status")
+        tip = "Whole valve, girdle view, broken, ...: which of them are counted is up to the counting protocol"
+        self.status = named(QComboBox(), "status", tip, "Status of the selected specimens")
         self.status.addItem("set status ...", "")
         for status in STATUSES:
             self.status.addItem(status, status)
         self.status.activated.connect(self._take_status)
-        self.colour = named(QComboBox(), "colour_by")
+        tip = "What colours and labels of the specimens stand for"
+        self.colour = named(QComboBox(), "colour_by", tip, "Colour specimens by")
         for way in project_layer.WAYS:
             self.colour.addItem(f"colour by {way}", way)
 
     def _build_proposals(self) -> None:
-        self._models = {model.card.name: model for model in library.available() if model.card.finds_specimens}
-        self._model = named(QComboBox(), "model")
-        for name, model in self._models.items():
-            self._model.addItem(f"{name} {model.card.version}", name)
+        self._model = named(QComboBox(), "model", "The model that makes proposals", "Model for proposals")
+        self._model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._list_models()
+        news().changed.connect(self._list_models)
         self.propose = _button(
             QPushButton, "propose", "Propose", "Run the model on this image. Your specimens stay as they are"
         )
         self.propose_all = _button(
             QPushButton, "propose_all", "All untouched", "Run the model on all images that nobody has worked on yet"
         )
-        self.stop = _button(QPushButton, "stop", "Stop")
+        self.stop = _button(QPushButton, "stop", "Stop", "Stop making proposals and outlines")
         self.stop.setEnabled(False)
         self.accept = _button(QPushButton, "accept", "Accept", "Accept the selected proposals, or the current one (A)")
         self.reject = _button(QPushButton, "reject", "Reject", "Reject the selected proposals, or the current one (X)")
@@ -168,6 +179,15 @@ class AnnotateForm(QWidget):
         self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
 
+    def _list_models(self) -> None:
+        """Offer the installed models, and keep the choice."""
+        before = self._model.currentData()
+        self._models = {model.card.name: model for model in library.available() if model.card.finds_specimens}
+        self._model.clear()
+        for name, model in self._models.items():
+            self._model.addItem(f"{name} {model.card.version}", name)
+        self._model.setCurrentIndex(max(self._model.findData(before), 0) if self._models else -1)
+
     def _build_lines(self) -> None:
         self.counts = named(QLabel(), "counts")
         self.extent = named(QLabel(), "size")
@@ -178,13 +198,13 @@ class AnnotateForm(QWidget):
         self._not_stored.hide()
 
     def _lay_out(self) -> None:
-        top = _row((self.title, 1), self.open, self.new, self.add)
+        top = _row((self.title, 1), self.open, self.new, self.add, self.settings)
         tools = QGridLayout()
         tools.setSpacing(3)
-        for column, button in enumerate(self.tools.values()):
-            tools.addWidget(button, 0, column)
-        for column, button in enumerate((self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)):
-            tools.addWidget(button, 1, column)
+        shown = (*self.tools.values(), self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)
+        for place, button in enumerate(shown):
+            button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
+            tools.addWidget(button, *divmod(place, _TOOLS_IN_ROW))
         for label in (self.counts, self.extent):
             # A text that grows during a drag must not widen the dock: the image would move under the mouse.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -195,8 +215,9 @@ class AnnotateForm(QWidget):
         column_layout.addLayout(tools)
         column_layout.addLayout(_row((self.status, 1), (self.colour, 1)))
         column_layout.addWidget(self.classes, 1)
-        column_layout.addLayout(_row((self._model, 1), self.propose, self.propose_all, self.stop))
-        column_layout.addLayout(_row(self.accept, self.reject, self.uncertain, self.gallery, self.done))
+        column_layout.addLayout(_row((self._model, 1), self.propose, self.stop))
+        column_layout.addLayout(_row(self.propose_all, self.uncertain, self.gallery))
+        column_layout.addLayout(_row(self.accept, self.reject, self.done))
         column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
         split = QSplitter(Qt.Orientation.Vertical)
         images = QWidget()
@@ -225,11 +246,10 @@ class AnnotateForm(QWidget):
             self.status_chosen.emit(status)
 
 
-def _button(kind: type[B], name: str, title: str, tip: str = "") -> B:
+def _button(kind: type[B], name: str, title: str, tip: str) -> B:
     """Return a button with an object name, by which tests find it."""
-    button = named(kind(), name)
+    button = named(kind(), name, tip)
     button.setText(title)
-    button.setToolTip(tip)
     return button
 
 

@@ -190,7 +190,7 @@ class Gallery(QWidget):
         self._show_timer.setInterval(80)
         self._show_timer.timeout.connect(self._show)
         self._model = _Specimens(self)
-        self._list = named(QListView(), "gallery")
+        self._list = named(QListView(), "gallery", spoken="Specimens of the project")
         self._list.setViewMode(QListView.ViewMode.IconMode)
         self._list.setResizeMode(QListView.ResizeMode.Adjust)
         self._list.setMovement(QListView.Movement.Static)
@@ -251,12 +251,14 @@ class Gallery(QWidget):
         self._change(lambda document, ids: document.remove(ids))
 
     def _build(self) -> None:
-        self._class = named(QComboBox(), "gallery_class")
-        self._shown_status = named(QComboBox(), "gallery_status")
+        self._class = named(QComboBox(), "gallery_class", "Which classes are shown", "Shown classes")
+        self._shown_status = named(QComboBox(), "gallery_status", "Which statuses are shown", "Shown statuses")
         self._shown_status.addItem("any status", "")
-        self._order = named(QComboBox(), "gallery_order")
-        self._new_class = named(QComboBox(), "gallery_new_class")
-        self._new_status = named(QComboBox(), "gallery_new_status")
+        self._order = named(QComboBox(), "gallery_order", "Which specimens come first", "Order")
+        self._new_class = named(QComboBox(), "gallery_new_class", "Give the selected specimens a class", "New class")
+        self._new_status = named(
+            QComboBox(), "gallery_new_status", "Give the selected specimens a status", "New status"
+        )
         self._new_status.addItem("status ...", "")
         for status in STATUSES:
             self._shown_status.addItem(status, status)
@@ -264,8 +266,10 @@ class Gallery(QWidget):
         for order in gallery_order.ORDERS:
             self._order.addItem(_ORDER_TITLES[order], order)
             self._order.setItemData(self._order.count() - 1, _ORDER_TIPS[order], Qt.ItemDataRole.ToolTipRole)
-        self._delete = named(QPushButton("Delete"), "gallery_delete")
-        self._slide = named(QPushButton("Show on slide"), "gallery_slide")
+        self._delete = named(QPushButton("Delete"), "gallery_delete", "Delete the selected specimens")
+        self._slide = named(
+            QPushButton("Show on slide"), "gallery_slide", "Open the image of the current specimen, and zoom to it"
+        )
         self._counts = named(QLabel(), "gallery_counts")
         for combo in (self._class, self._shown_status, self._order):
             combo.currentIndexChanged.connect(self._show)

@@ -167,7 +167,7 @@ class ImageBrowser(QWidget):
         self._filter = _Filter(self)
         self._filter.setSourceModel(self._model)
         self._current = ""
-        self._list = named(QListView(), "images")
+        self._list = named(QListView(), "images", "Click on an image to open it", "Images of the project")
         self._list.setModel(self._filter)
         self._list.setIconSize(QSize(THUMBNAIL, THUMBNAIL))
         self._list.setUniformItemSizes(True)
@@ -177,17 +177,19 @@ class ImageBrowser(QWidget):
         selection = self._list.selectionModel()
         assert selection is not None
         selection.currentChanged.connect(lambda *_: self.selectionChanged.emit())
-        self._states = named(QComboBox(), "state_filter")
+        self._states = named(QComboBox(), "state_filter", "Which images are listed", "State of the listed images")
         self._states.addItem("all images", "")
         for state, title in STATE_TITLES.items():
             self._states.addItem(title, state)
         self._states.addItem(_FILE_MISSING, _FILE_MISSING)
         self._states.currentIndexChanged.connect(self._refilter)
-        self._search = named(QLineEdit(), "image_search")
+        self._search = named(
+            QLineEdit(), "image_search", "List the images with this text in their names", "Find an image"
+        )
         self._search.setPlaceholderText("find an image")
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._refilter)
-        self._next = named(QPushButton("Next unfinished"), "next_unfinished")
+        self._next = named(QPushButton("Next unfinished"), "next_unfinished", "Open the next image that is not done")
         self._next.clicked.connect(self.next_unfinished)
         top = QHBoxLayout()
         top.addWidget(self._states)

@@ -115,10 +115,14 @@ class OutlineQueue(QObject):
 
     def stop(self) -> None:
         """Do none of the tasks."""
+        self.leave()
+        self.changed.emit()
+
+    def leave(self) -> None:
+        """Do none of the tasks, and tell nobody: Qt may have deleted this object already."""
         self._waiting.clear()
         for _, worker in self._running:
             worker.quit()
-        self.changed.emit()
 
     def drop(self, task: OutlineTask) -> None:
         """Do all tasks but this one."""

@@ -53,6 +53,8 @@ class ProjectSession(QObject):
     """Another project was opened, or the project was closed."""
     closing = Signal()
     """The project is about to be closed, and can still be used."""
+    heartbeat = Signal()
+    """It is time to look what other windows do."""
     image_opened = Signal()
     """Another image was opened."""
 
@@ -217,6 +219,7 @@ class ProjectSession(QObject):
             with contextlib.suppress(DiatomError):
                 self._opened.project.session.beat()
             self._overview.show_title()
+            self.heartbeat.emit()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -16,6 +16,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
+from napari_diatom.widgets.annotate.count_review import CountReview
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
@@ -29,15 +30,29 @@ from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
+from napari_diatom.widgets.annotate.settings_link import SettingsLink
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.canvas import key_bindings
 from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.opengl import guard
+from napari_diatom.widgets.common.scrolled import Scrolled
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+
+_BUTTON_KEYS: Final = (
+    ButtonKey("Alt+O", "open_project", "open a project"),
+    ButtonKey("Alt+N", "new_project", "make a new project"),
+    ButtonKey("Alt+A", "add_images", "add images to the project"),
+    ButtonKey("Alt+R", "propose", "run the model on this image"),
+    ButtonKey("Alt+U", "next_unfinished", "open the next unfinished image"),
+    ButtonKey("Alt+G", "show_gallery", "show all specimens of the project as pictures"),
+)
 
 
 class AnnotateWidget(QWidget):
@@ -63,7 +78,8 @@ class AnnotateWidget(QWidget):
         self._form = form = AnnotateForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(form)
+        layout.addWidget(Scrolled(form))
+        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.rows(projects=True), *MOUSE])
         self._overview = Overview(form, opened, canvas)
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)
@@ -71,12 +87,14 @@ class AnnotateWidget(QWidget):
         self._images = ProjectImages(form, opened, self._session, self._overview)
         self._outlining = OutlineActions(form, opened, canvas)
         self._actions = SpecimenActions(form.line, canvas, self._outlining)
+        self._count_review = CountReview(form, self._session)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
+        self._settings = SettingsLink(napari_viewer, form, opened, self._session, self._overview, self._saving)
 
-        self.open_project, self.new_project = self._session.open, self._session.create
+        self.open_project, self.new_project = self._count_review.open, self._session.create
         self.close_project = self._session.close
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
         self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
@@ -90,7 +108,9 @@ class AnnotateWidget(QWidget):
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
+        self.show_settings = self._settings.show
         self.flush = self._saving.flush
+        self.show_keys = keys.show
 
         self._connect_form()
         self._connect_parts()
@@ -130,13 +150,15 @@ class AnnotateWidget(QWidget):
         """Open the previous image of the list."""
         self._form.browser.step(-1)
 
+    def show_added(self, image_id: str, message: str = "") -> None:
+        """Show an image that got specimens from elsewhere, with what is new in the project, and a message."""
+        self._session.show()
+        self.open_image(image_id)
+        self._form.line.say(message)
+
     def show_gallery(self) -> None:
         """Show all specimens of the project as upright pictures, in a dock of their own."""
         self._gallery_dock.show(self._opened.project)
-
-    def show_keys(self) -> None:
-        """Show the table of keys."""
-        key_bindings.show_keys(self)
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Close the project when the dock is closed: napari then removes the widget from the dock."""
@@ -149,7 +171,8 @@ class AnnotateWidget(QWidget):
     def _connect_form(self) -> None:
         form = self._form
         form.open.clicked.connect(self._ask_for_project)
-        form.new.clicked.connect(self._ask_for_new)
+        form.new.clicked.connect(lambda *_: self._settings.ask_for_new())
+        form.settings.clicked.connect(lambda *_: self.show_settings())
         form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
         form.find_moved.clicked.connect(self._ask_for_moved)
         form.remove.clicked.connect(lambda *_: self.remove_image(form.browser.selected()))
@@ -191,6 +214,8 @@ class AnnotateWidget(QWidget):
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(self._on_project)
+        self._session.heartbeat.connect(self._settings.catch_up)
+        self._settings.changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.closing.connect(self._outlining.stop)
         self._session.image_opened.connect(self._outlining.show)
@@ -202,11 +227,12 @@ class AnnotateWidget(QWidget):
     def _save_on_exit(self, viewer: Viewer) -> None:
         """Save everything, however the dock, the window or the program ends."""
         guard(viewer)
+        share_area(self)
         delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
-        when_destroyed(self, self._outlining.queue.stop)
+        when_destroyed(self, self._outlining.queue.leave)
         when_destroyed(self, save_on_exit, self._opened)
         when_destroyed(self, self._open_project.close)
 
@@ -251,11 +277,6 @@ class AnnotateWidget(QWidget):
         folder = questions.folder_of_moved(self)
         if folder is not None:
             self.find_moved(folder)
-
-    def _ask_for_new(self) -> None:
-        new = questions.new_project(self)
-        if new is not None:
-            self.new_project(new.folder, new.images, new.taxa)
 
 
 def _class_names(project: Project) -> tuple[str, ...]:

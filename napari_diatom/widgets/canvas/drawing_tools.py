@@ -41,10 +41,8 @@ MODES: Final = {
 def tool_button(tool: str) -> QToolButton:
     """Return the button of a tool."""
     title, hint = TOOLS[tool]
-    button = named(QToolButton(), f"tool_{tool}")
+    button = named(QToolButton(), f"tool_{tool}", hint)
     button.setText(title)
-    button.setToolTip(hint)
-    button.setAccessibleName(title)
     button.setCheckable(True)
     return button
 

@@ -1,4 +1,4 @@
-"""The keys for editing specimens, and the table that lists them."""
+"""The keys for editing specimens, and the rows that list them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from napari.layers import Shapes
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
     QLineEdit,
-    QMessageBox,
     QPlainTextEdit,
     QTextEdit,
-    QWidget,
 )
-
-from napari_diatom.reports.html import keys
 
 
 class Key(NamedTuple):
@@ -97,7 +92,6 @@ KEYS: Final = (
     Key("PageDown", "next_image", "open the next image", projects_only=True),
     Key("PageUp", "previous_image", "open the previous image", projects_only=True),
     Key("D", "toggle_done", "mark the image as done, or as not done", projects_only=True),
-    Key("F1", "show_keys", "show this table"),
 )
 
 
@@ -119,23 +113,13 @@ def bind(layer: Shapes, find: Callable[[str], Callable[..., object]], projects: 
             layer.bind_key(key.name, _unless_typing(find(key.action), *arguments), overwrite=True)
 
 
-def sheet() -> str:
-    """Return the tables of keys as rich text."""
-    everywhere = [(key.name, key.title) for key in KEYS if not key.projects_only and key.name not in DIGITS]
-    everywhere.insert(6, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
-    projects = [(key.name, key.title) for key in KEYS if key.projects_only]
-    tables = (
-        keys([(name.replace("Control", "Ctrl").replace("-", "+"), title) for name, title in part])
-        for part in (everywhere, projects)
-    )
-    return "<p><b>In Annotate diatoms only</b></p>".join(tables)
-
-
-def show_keys(parent: QWidget | None) -> None:
-    """Show the table of keys."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", sheet(), QMessageBox.StandardButton.Close, parent)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.open()
+def rows(projects: bool) -> list[tuple[str, str]]:
+    """Return the rows of the table of keys, with or without those of projects."""
+    shown = [key for key in KEYS if key.name not in DIGITS and (projects or not key.projects_only)]
+    table = [(key.name.replace("Control", "Ctrl").replace("-", "+"), key.title) for key in shown]
+    at = next(i for i, key in enumerate(shown) if key.action == "set_status")
+    table.insert(at, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
+    return table
 
 
 def _unless_typing(act: Callable[..., object], *arguments: str) -> Callable[..., None]:

@@ -71,6 +71,13 @@ def window_of(viewer: Viewer) -> QWidget | None:
     return window
 
 
+def canvas_of(viewer: Viewer) -> QWidget | None:
+    """Return the widget in which a viewer draws, None if its window is closed."""
+    drawn = getattr(getattr(_bare_window(viewer), "_qt_viewer", None), "canvas", None)
+    native: QWidget | None = getattr(drawn, "native", None)
+    return native
+
+
 def _bare_window(viewer: Viewer) -> Any:
     # Plugins get a proxy that warns about private attributes.
     return getattr(getattr(viewer, "__wrapped__", viewer), "window", None)

@@ -45,7 +45,7 @@ class PixelSizeEdit(QWidget):
     def __init__(self, presets: Presets | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._presets = presets or Presets.of_user()
-        self._spin = named(QDoubleSpinBox(), "pixel_size_spin")
+        self._spin = named(QDoubleSpinBox(), "pixel_size_spin", spoken="Micrometres per pixel")
         self._spin.setDecimals(4)
         self._spin.setRange(0, LARGEST_UM)
         self._spin.setSingleStep(0.01)

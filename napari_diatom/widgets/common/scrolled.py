@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 _LEAST_HEIGHT: Final = 240
 """Smallest height of a dock, in pixels of the screen."""
+_MOST_WIDTH: Final = 400
+"""Width that a dock may ask for, in pixels of the screen. More leaves too little of the image on a laptop."""
 
 
 class Scrolled(QScrollArea):
-    """Scrolls only vertically, so that two docks, one above the other, fit on a small screen.
+    """Scrolls vertically, so that docks fit on a small screen; and sideways where a large font needs it.
 
     Parameters
     ----------
@@ -23,7 +25,6 @@ class Scrolled(QScrollArea):
     def __init__(self, content: QWidget) -> None:
         super().__init__()
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
         self.setWidget(content)
 
@@ -41,8 +42,9 @@ class Scrolled(QScrollArea):
         return content.sizeHint() + QSize(bar.sizeHint().width(), 0)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the width of the whole content, and the height of a few rows."""
+        """Return the width of the content, unless that is too much for a dock, and the height of a few rows."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
-        return QSize(content.minimumSizeHint().width() + bar.sizeHint().width(), _LEAST_HEIGHT)
+        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        return QSize(min(width, _MOST_WIDTH), _LEAST_HEIGHT)

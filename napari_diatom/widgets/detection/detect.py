@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TITLES: Final[dict[Task, str]] = {"oriented-boxes": "Rotated", "boxes": "Upright"}
+_TIPS: Final[dict[Task, str]] = {
+    "oriented-boxes": "Boxes along the specimens: length and width are those of the valve",
+    "boxes": "Boxes along the sides of the image",
+}
 
 
 class DetectWidget(RunWidget):
@@ -46,6 +50,11 @@ class DetectWidget(RunWidget):
         self._outlines = OutlineRow()
         form.addRow("", self._outlines)
 
+    def choose_outliner(self, name: str) -> None:
+        """Outline boxes with a model, by its name. If it is not offered, keep the choice and show an error."""
+        if not self._outlines.choose(name):
+            self.progress.complain(f"This widget does not offer the model {name}.")
+
     def _outliner(self) -> Path | None:
         """Return the folder of the model that outlines the boxes, None if they stay boxes."""
         return self._outlines.folder()
@@ -59,7 +68,7 @@ class DetectWidget(RunWidget):
                 button = self._tasks.button(i)
                 assert button is not None
                 button.setEnabled(task in tasks)
-                button.setToolTip("" if task in tasks else "No model for these boxes is installed")
+                button.setToolTip(_TIPS[task] if task in tasks else "No model for these boxes is installed")
                 if model is not None and model.card.task == task:
                     button.setChecked(True)
 

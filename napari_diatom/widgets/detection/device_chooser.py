@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QComboBox
 from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.worker import QuietWorker
 
 
 class DeviceChooser(QComboBox):
@@ -23,7 +25,7 @@ class DeviceChooser(QComboBox):
 
     def __init__(self, list_devices: Callable[[], tuple[str, ...]]) -> None:
         super().__init__()
-        self.setObjectName("device")
+        named(self, "device", "The processor or graphics card that the model runs on", "Device")
         self._list_devices = list_devices
         self._fill(("auto", "cpu"))
         QTimer.singleShot(0, self._look)
@@ -33,7 +35,7 @@ class DeviceChooser(QComboBox):
         return self.currentData() or "auto"
 
     def _look(self) -> None:
-        worker = create_worker(self._list_devices, _ignore_errors=True)
+        worker = create_worker(self._list_devices, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._fill)
         worker.start()
 

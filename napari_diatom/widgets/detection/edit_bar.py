@@ -50,8 +50,6 @@ class EditBar(QWidget):
             button.clicked.connect(partial(self._use_tool, tool))
         self._undo = _button("undo", "Undo", self._on_undo)
         self._redo = _button("redo", "Redo", self._on_redo)
-        self._keys = _button("keys", "Keys", self._on_keys)
-        self._keys.setToolTip("Show all keys (F1)")
         self._class = _combo("class_of_new", "Class of new specimens", self._on_class)
         self._class.setToolTip("The class of the selected specimens and of the next one (keys 1 to 9)")
         self._status = _combo("status", "Status of the selected specimens", self._on_status)
@@ -68,8 +66,8 @@ class EditBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         for row in (
-            (*self._tools.values(), self._undo, self._redo),
-            (self._class, self._status, self._keys),
+            tuple(self._tools.values()),
+            (self._class, self._status, self._undo, self._redo),
             (self._name, self._list),
         ):
             line = QHBoxLayout()
@@ -137,10 +135,6 @@ class EditBar(QWidget):
     def _on_redo(self) -> None:
         if self._canvas is not None:
             self._canvas.redo()
-
-    def _on_keys(self) -> None:
-        if self._canvas is not None:
-            self._canvas.show_keys()
 
     def _on_class(self, index: int) -> None:
         if self._canvas is not None:

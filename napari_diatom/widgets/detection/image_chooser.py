@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox
 from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.image_layers import is_input, layer_path
+from napari_diatom.widgets.common.object_names import named
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -34,7 +35,7 @@ class ImageChooser(QComboBox):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self.setObjectName("image")
+        named(self, "image", "The image in which diatoms are searched", "Image")
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(12)
         self.currentIndexChanged.connect(self.chosen)

@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_diatom.core.text import many
+from napari_diatom.widgets.common.object_names import named
 
 _MARGIN: Final = 4.0
 _TICKS: Final = 4
@@ -23,7 +24,7 @@ class Histogram(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("histogram")
+        named(self, "histogram", spoken="Histogram of lengths")
         self.setMinimumHeight(110)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._edges: NDArray[np.float64] = np.empty(0)

@@ -10,6 +10,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.models import library
 from napari_diatom.widgets.common.model_events import news
+from napari_diatom.widgets.common.object_names import named
 
 if TYPE_CHECKING:
     from napari_diatom.models.card import Task
@@ -30,7 +31,9 @@ class ModelChooser(QComboBox):
 
     def __init__(self, tasks: tuple[Task, ...]) -> None:
         super().__init__()
-        self.setObjectName("model")
+        named(self, "model", "The model that finds the diatoms", "Model")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
         self._tasks = tasks
         self._models: dict[str, ModelFolder] = {}
         self._list()

@@ -34,8 +34,7 @@ class OutlineRow(QWidget):
         super().__init__()
         self._models: dict[str, ModelFolder] = {}
         self._tick = named(QCheckBox("Outlines"), "outlines")
-        self._choice = named(QComboBox(), "outline_model")
-        self._choice.setToolTip("The model that draws the outlines")
+        self._choice = named(QComboBox(), "outline_model", "The model that draws the outlines", "Model for outlines")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._tick)
@@ -48,6 +47,14 @@ class OutlineRow(QWidget):
         """Return the folder of the model that is to outline boxes, None if they stay boxes."""
         model = self._models.get(self._choice.currentData() or "") if self._tick.isChecked() else None
         return None if model is None else model.folder
+
+    def choose(self, name: str) -> bool:
+        """Outline boxes with a model, by its name; return whether it is installed."""
+        if name not in self._models:
+            return False
+        self._choice.setCurrentIndex(self._choice.findData(name))
+        self._tick.setChecked(True)
+        return True
 
     def _list(self) -> None:
         """List the installed models for outlines, and keep the choice."""

@@ -156,10 +156,6 @@ class ResultCanvas(QObject):
                 self.document.set_taxon(ids, name)
             self.said.emit(f"{many(len(ids), 'specimen')} named {name}.")
 
-    def show_keys(self) -> None:
-        """Show the table of keys."""
-        key_bindings.show_keys(None)
-
     def close(self) -> None:
         """Remove what was added to the viewer."""
         self.three_clicks.switch(False)

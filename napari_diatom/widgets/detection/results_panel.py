@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel, QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -30,6 +30,7 @@ from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.detection.edit_bar import EditBar
 from napari_diatom.widgets.detection.length_histogram import Histogram
+from napari_diatom.widgets.detection.send_button import SendButton
 from napari_diatom.widgets.detection.specimen_table import SpecimenTable
 from napari_diatom.widgets.detection.taxon_row import TaxaRow
 from napari_diatom.widgets.detection.viewer_state import Shared
@@ -60,6 +61,8 @@ class ResultsPanel(QWidget):
     ----------
     taxa : TaxaRow
         The choice of a classifier, and the button that asks for names.
+    send : SendButton
+        Sends results to a project.
     """
 
     exported = Signal(str)
@@ -73,7 +76,7 @@ class ResultsPanel(QWidget):
         self._result: ResultLayer | None = None
         self._name = named(QElidingLabel(), "result_name")
         self._slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self._slider.setObjectName("threshold")
+        named(self._slider, "threshold", spoken="Threshold")
         self._slider.setDecimals(2)
         self._slider.setRange(FLOOR, _HIGHEST)
         self._slider.setSingleStep(0.01)  # type: ignore[arg-type]
@@ -102,6 +105,7 @@ class ResultsPanel(QWidget):
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
+        self.send = SendButton(viewer, self.result)
         # The boxes come first. The summary follows when the user pauses.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
@@ -120,7 +124,10 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._histogram)
         layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
-        layout.addWidget(self._export)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._export)
+        buttons.addWidget(self.send)
+        layout.addLayout(buttons)
         # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)

@@ -49,14 +49,14 @@ class RunProgress(QObject):
         super().__init__(parent)
         self.workers: list[ReportingWorker] = []
         self._steps: list[Callable[[], object]] = []
-        self.bar = named(QProgressBar(), "progress")
+        self.bar = named(QProgressBar(), "progress", spoken="Progress of the run")
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(6)
         self.bar.hide()
         self.message = named(QLabel(), "message")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.cancel_button = named(QPushButton("Cancel"), "cancel")
+        self.cancel_button = named(QPushButton("Cancel"), "cancel", "Stop the run; results that are there stay")
         self.cancel_button.clicked.connect(self.cancel)
 
     @property

@@ -20,6 +20,7 @@ from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.image_layers import (
     choice_of,
     layer_image_name,
@@ -28,8 +29,10 @@ from napari_diatom.widgets.common.image_layers import (
     plane_of,
     stored_orientation,
 )
+from napari_diatom.widgets.common.models_button import with_models_button
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
+from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.detection.device_chooser import DeviceChooser
 from napari_diatom.widgets.detection.form_state import NamingForm, RunForm
@@ -40,6 +43,7 @@ from napari_diatom.widgets.detection.model_chooser import ModelChooser
 from napari_diatom.widgets.detection.outline_row import outline_remark
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.results_panel import ResultsPanel
+from napari_diatom.widgets.detection.run_keys import run_keys
 from napari_diatom.widgets.detection.run_progress import RunProgress, quit_all
 from napari_diatom.widgets.detection.shown_result import ShownResult
 from napari_diatom.widgets.detection.viewer_state import Shared
@@ -115,6 +119,7 @@ class RunWidget(QWidget):
         self._run_button = named(QPushButton(self.VERB), "run")
         self.shown = ShownResult(self, napari_viewer, self.shared, self._images, self.panel, self.progress)
         self._maps = MapLayers(napari_viewer)
+        self._first_step = text_label("first_step")
         self._attached = False
         self._build()
         self._connect()
@@ -225,7 +230,7 @@ class RunWidget(QWidget):
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of the model."""
-        form.addRow("Model", self._models)
+        form.addRow("Model", with_models_button(self._models, self._viewer))
 
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add further options. There are none here."""
@@ -258,6 +263,7 @@ class RunWidget(QWidget):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(form)
         layout.addLayout(buttons)
+        layout.addWidget(self._first_step)
         layout.addWidget(self.progress.bar)
         layout.addWidget(self.progress.message)
         layout.addWidget(self.panel, 100)
@@ -279,9 +285,13 @@ class RunWidget(QWidget):
         self.shown.unsearched.connect(self.progress.say)
         self.panel.exported.connect(self.progress.say)
         self.panel.failed.connect(self.progress.complain)
+        self.panel.send.said.connect(self.progress.say)
+        self.panel.send.failed.connect(self.progress.complain)
         self.panel.summarised.connect(self._refresh_naming)
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
+        run_keys(self, self._viewer)
+        share_area(self)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self.progress.workers, self.shared, self.shown.owner)
@@ -319,6 +329,8 @@ class RunWidget(QWidget):
         problem, running = self.value().validation_error(), self.progress.running
         self._run_button.setEnabled(problem is None)
         self._run_button.setToolTip(problem or self.HINT)
+        self._first_step.setVisible(not running and self.result() is None)
+        self._first_step.setText(problem or f"Press {self.VERB}. For sizes in µm, enter the pixel size first.")
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices):
             widget.setEnabled(not running)

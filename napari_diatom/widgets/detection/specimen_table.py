@@ -15,6 +15,7 @@ from napari_diatom.core.detections import STATUSES
 from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.name_field import completer
+from napari_diatom.widgets.common.object_names import named
 
 
 class _Column:
@@ -225,7 +226,10 @@ class SpecimenTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("specimen_table")
+        tip = "Click a row to see the specimen. Double-click class, taxon or status to change it"
+        named(self, "specimen_table", tip, "Specimens")
+        # Otherwise Tab goes from cell to cell, and never out of the table.
+        self.setTabKeyNavigation(False)
         self.specimens = SpecimenModel(self)
         self._quiet = False
         self.setModel(self.specimens)

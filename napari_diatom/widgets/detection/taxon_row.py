@@ -35,7 +35,7 @@ class TaxaRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models: dict[str, ModelFolder] = {}
-        self._combo = named(QComboBox(), "classifier")
+        self._combo = named(QComboBox(), "classifier", "The classifier that names the taxa", "Classifier")
         self._combo.setPlaceholderText("None installed")
         self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._combo.setMinimumContentsLength(10)
@@ -77,6 +77,8 @@ class TaxaRow(QWidget):
 
     def _fill(self) -> None:
         """Offer the installed classifiers, and choose the first if none is chosen."""
+        for key in [key for key in self._models if not Path(key).is_dir()]:
+            self._withdraw(key)
         for model in library.available():
             if model.card.task == NAMING_TASK:
                 self._offer(model)
@@ -92,6 +94,16 @@ class TaxaRow(QWidget):
         at = self._combo.findData(key)
         self._combo.setItemText(at, model.card.origin)
         self._combo.setItemData(at, model.card.summary or key, Qt.ItemDataRole.ToolTipRole)
+
+    def _withdraw(self, key: str) -> None:
+        """Offer a classifier no longer whose folder is gone."""
+        was_chosen = self._combo.currentData() == key
+        del self._models[key]
+        self._combo.removeItem(self._combo.findData(key))
+        self._chosen = -1 if was_chosen else self._combo.currentIndex()
+        if was_chosen:
+            self._combo.setCurrentIndex(-1)
+            self.changed.emit()
 
     def _choose(self, index: int) -> None:
         self._chosen = index

@@ -110,6 +110,10 @@ class Shared(QObject):
         """Return the results of a dock, and those without a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner in (owner, None)]
 
+    def all_results(self) -> list[ResultLayer]:
+        """Return the results of all docks, the newest last."""
+        return [entry.result for entry in self._entries.values()]
+
     def made_by(self, owner: object) -> list[ResultLayer]:
         """Return the results of a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner is owner]

@@ -247,7 +247,13 @@ class SettingsPage(QWidget):
             combo.currentIndexChanged.connect(self.changed)
 
     def _on_task(self) -> None:
+        from diatom_training.finetune.presets import BUNDLED
+
         self.list_starts()
+        usual = self._start.findData(BUNDLED[self._task()])
+        # diatom-deeplab is a start for outlines, too, but was chosen for maps.
+        if usual >= 0 and self._start.currentData() in BUNDLED.values():
+            self._start.setCurrentIndex(usual)
         self._take_preset()
 
     def _take_preset(self) -> None:

@@ -5,11 +5,12 @@ import torch
 
 from diatom_training.finetune.config import TrainConfig
 from helpers.tiny import NETWORKS
-from helpers.window import child_of
+from helpers.window import child_of, model
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
+from napari_diatom.widgets.detection.detect import DetectWidget
 from napari_diatom.widgets.training.settings_page import SettingsPage
 from napari_diatom.widgets.training.widget import FineTuneWidget
 
@@ -67,11 +68,22 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert page.entries()["pixel_size_um"] == pytest.approx(0.2)
 
 
-def test_a_new_model_for_outlines_is_installed_and_its_use_is_told(outliner, viewer, own_models):
+def test_a_new_model_for_outlines_is_selected_where_boxes_are_outlined(outliner, viewer, own_models):
     widget = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fine-tune a model")
     widget.use(outliner)
-    message = child_of(widget, "finetune_message").text()
-    assert message.startswith("outliner is installed.")
-    assert message.endswith("--outlines outliner")
-    assert library.resolve_model("outliner").card.task == "outlines"
+    assert child_of(widget, "finetune_message").text() == "outliner is now selected in Detect diatoms."
+    detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
+    assert child_of(detect, "outlines").isChecked()
+    assert child_of(detect, "outline_model").currentData() == "outliner"
+
+
+def test_each_task_has_its_usual_start(own_models, qtbot, monkeypatch):
+    known = [model(name, task) for name, task in (("diatom-deeplab", "semantic"), ("diatom-outline", "outlines"))]
+    monkeypatch.setattr(library, "available", lambda: known)
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    task, start = child_of(page, "task"), child_of(page, "start")
+    for name, usual in (("semantic", "diatom-deeplab"), ("outlines", "diatom-outline"), ("semantic", "diatom-deeplab")):
+        task.setCurrentIndex(task.findData(name))
+        assert start.currentData() == usual

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from diatom_training.composing.options import ComposeOptions
+from diatom_training.data.annotated_slides import Grouping
 from diatom_training.finetune.presets import (
     BUNDLED,
     IMAGENET,
@@ -19,7 +20,7 @@ from diatom_training.finetune.presets import (
     LEARNING_OF_TASKS,
     Preset,
 )
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
@@ -46,8 +47,8 @@ class SplitConfig(_Frozen):
     ----------
     shares : str
         In percent: training, validation and test.
-    by : {"slide", "sample"}
-        What stays together.
+    by : {"slide", "sample", "image"}
+        What stays together. ``image`` takes each image for a slide of its own, whatever the data and ``group`` say.
     seed : int
         Of what chance decides.
     own : bool
@@ -58,7 +59,7 @@ class SplitConfig(_Frozen):
     """
 
     shares: str = "70-15-15"
-    by: Literal["slide", "sample"] = "slide"
+    by: Grouping = "slide"
     seed: int = Field(default=0, ge=0)
     own: bool = True
     parts: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(default_factory=dict)
@@ -252,12 +253,25 @@ class TrainConfig(_Frozen):
                 "pixel_size_um has no effect on outlines, because every specimen is shown at the size of its box; "
                 "leave it out"
             )
+        known = 1 if self.one_class or self.task == OUTLINING_TASK else len(self.classes)
+        if known:
+            check_class_weights(self.learning.loss, self.task, known)
         return self
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
-        """Return the learning options of a network and classes."""
+        """Return the learning options of a network and classes.
+
+        Raises
+        ------
+        InputError
+            When they are for another number of classes.
+        """
         # Whoever never stops early wants the best weights too: they are kept, and all epochs are done.
         patience = self.learning.epochs if self.learning.patience is None else self.learning.patience
+        try:
+            check_class_weights(self.learning.loss, self.task, len(classes))
+        except ValueError as error:
+            raise InputError(f"learning.loss: {error}; the classes are {', '.join(classes)}.") from None
         return self.learning.model_copy(update={"architecture": architecture, "classes": classes, "patience": patience})
 
     @classmethod

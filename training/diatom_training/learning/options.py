@@ -21,8 +21,8 @@ class LossOptions(BaseModel):
         Weights of the parts. Dice: Milletari et al. 2016, over the classes without the background; focal: Lin et al.
         2017.
     class_weights : tuple of float, or None
-        Weights of each class in the cross-entropy, before them that of the background where there is one, in maps; None
-        weighs all alike. Of outlines, those of background and specimen.
+        Weights of each class in the cross-entropy, in the order of the classes, before them that of the background
+        where there is one, in maps; None weighs all alike. Of outlines, those of background and specimen.
     focal_gamma : float
         How much pixels that are easy count less in the focal loss.
     label_smoothing : float
@@ -117,6 +117,12 @@ class LearningOptions(BaseModel):
     schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
         How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
         equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
+    step_epochs : int
+        Number of equal parts of the training; ``step`` lowers the rate after each.
+    step_factor : float
+        What ``step`` and ``plateau`` multiply the rate by.
+    plateau_patience : int
+        Epochs without a lower validation loss after which ``plateau`` lowers the rate.
     warmup : int
         Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
     weight_decay, l1 : float
@@ -207,9 +213,16 @@ class LearningOptions(BaseModel):
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:
-        weights, background = self.loss.class_weights, self.task != "classes"
-        needed = background + (1 if self.task == OUTLINING_TASK else len(self.classes))
-        if weights is not None and len(weights) != needed:
-            first = ", the background's first," if background else ""
-            raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
+        # Whoever leaves the classes to the data does not know yet how many they are.
+        if "classes" in self.model_fields_set:
+            check_class_weights(self.loss, self.task, len(self.classes))
         return self
+
+
+def check_class_weights(loss: LossOptions, task: Task, classes: int) -> None:
+    """Raise ValueError when a loss has not one weight for each class, and for the background where there is one."""
+    weights, background = loss.class_weights, task != "classes"
+    needed = background + (1 if task == OUTLINING_TASK else classes)
+    if weights is not None and len(weights) != needed:
+        first = ", the background's first," if background else ""
+        raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
