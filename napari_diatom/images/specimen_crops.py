@@ -117,6 +117,43 @@ def upright_crop(image: ReadableImage, box: ArrayLike, size: int, margin: float 
     return _picture(image, _placement(box, size, margin, UPRIGHT), size)[0]
 
 
+def upright_ends(image: ReadableImage, box: ArrayLike, size: int, aspect: float) -> NDArray[np.uint8]:
+    """Return a square picture of both ends of a needle, one above the other, with a gap where its middle is left out.
+
+    A whole needle would be a line of one pixel. The width of the specimen takes the same part of the picture for all.
+
+    Parameters
+    ----------
+    image : ReadableImage
+        The image.
+    box : array-like, shape (5,)
+        The specimen's oriented box, in pixels of the image.
+    size : int
+        Side of the picture in pixels.
+    aspect : float
+        Length over width of a specimen that would just fill the picture. The needle is longer.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+
+    Raises
+    ------
+    InputError
+        When an end lies outside the image, or the image cannot be read there.
+    """
+    cx, cy, length, width, angle = np.asarray(box, dtype=np.float64).reshape(5).tolist()
+    shown = aspect * width
+    off = (length - shown) / 2
+    picture = np.empty((size, size, 3), dtype=np.uint8)
+    for side, rows in ((-1, slice(0, size // 2)), (1, slice(size // 2, size))):
+        middle = cx + side * off * math.cos(angle), cy + side * off * math.sin(angle)
+        picture[rows] = upright_crop(image, (*middle, shown, width, angle), size)[rows]
+    half = max(size // 50, 1)
+    picture[size // 2 - half : size // 2 + half] = _GREY
+    return picture
+
+
 def upright_cutout(
     image: ReadableImage, box: ArrayLike, size: int, outline: ArrayLike | None = None, view: View = UPRIGHT
 ) -> Cutout:

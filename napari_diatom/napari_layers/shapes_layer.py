@@ -128,11 +128,10 @@ class BoxLook:
     opacity: float = 0.95
     text_size: float = 8
     text_anchor: str = "upper_left"
-    text_on_dark: str = "#f5f5f5"
-    text_on_bright: str = "#101418"
+    text_colour: str = "#ffffff"
 
-    def layer_kwargs(self, bright: bool = False) -> dict[str, Any]:
-        """Return keyword arguments of a napari Shapes layer over a dark or a bright image."""
+    def layer_kwargs(self) -> dict[str, Any]:
+        """Return keyword arguments of a napari Shapes layer."""
         return {
             "opacity": self.opacity,
             "face_color": "transparent",
@@ -140,7 +139,7 @@ class BoxLook:
                 "string": {"constant": ""},
                 "size": self.text_size,
                 "anchor": self.text_anchor,
-                "color": self.text_on_bright if bright else self.text_on_dark,
+                "color": self.text_colour,
             },
         }
 

@@ -117,18 +117,13 @@ class AnnotationExchange:
             tuple(problems),
         )
 
-    def take_in(
-        self,
-        annotations: Sequence[Annotations],
-        monitor: ProgressMonitor = UNWATCHED,
-        skip_absent: bool = False,
-    ) -> int:
-        """Add annotations to the images that they name, all of them or none; return how many specimens were added.
+    def carry_out(self, plan: ImportPlan, monitor: ProgressMonitor = UNWATCHED, skip_absent: bool = False) -> int:
+        """Add the specimens of a plan, all of them or none; return how many were added.
 
         Parameters
         ----------
-        annotations : sequence of Annotations
-            An image each.
+        plan : ImportPlan
+            As :meth:`plan` returned it.
         monitor : ProgressMonitor
             See :mod:`napari_diatom.core.progress`; reports ``"images"`` and ``"writing"``. A stop leaves everything as
             it was, until the first file of an image is written; from then on it is not asked for.
@@ -142,7 +137,6 @@ class AnnotationExchange:
         OutputError
             When they cannot be written.
         """
-        plan = self.plan(annotations, monitor)
         problems = [*plan.problems, *(f"{name}: the project has no image of this name." for name in plan.absent)]
         if skip_absent:
             problems = list(plan.problems)

@@ -154,7 +154,7 @@ def import_files(
         files.append(FileReport(path, form.title, len(found), sum(map(len, found)), tuple(remarks)))
     plan = project.exchange.plan(read, monitor)
     if not dry_run:
-        project.exchange.take_in(read, monitor, skip_absent)
+        project.exchange.carry_out(plan, monitor, skip_absent)
     return _report(plan, files, read, is_done=not dry_run)
 
 

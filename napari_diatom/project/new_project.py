@@ -49,6 +49,13 @@ class FoundSlide:
     pixel_sizes_um: tuple[float, ...]
     unknown: int
 
+    def sizes_text(self) -> str:
+        """Return the pixel sizes in words."""
+        if self.unknown == self.images:
+            return "unknown"
+        sizes = ", ".join(f"{size:.4g} µm" for size in self.pixel_sizes_um)
+        return f"{sizes}; unknown for {many(self.unknown, 'image')}" if self.unknown else sizes
+
 
 @dataclass(frozen=True)
 class FoundData:
@@ -77,9 +84,7 @@ class FoundData:
         """Return it in sentences."""
         said = [f"{many(self.images, 'image')} of {many(len(self.slides), 'slide')}."]
         for slide in self.slides:
-            sizes = ", ".join(f"{size:.4g} µm" for size in slide.pixel_sizes_um)
-            sizes += f"{', ' if sizes else ''}{many(slide.unknown, 'image')} unknown" if slide.unknown else ""
-            said.append(f"Slide {slide.name}: {many(slide.images, 'image')}; pixel size {sizes}.")
+            said.append(f"Slide {slide.name}: {many(slide.images, 'image')}; pixel size {slide.sizes_text()}.")
         if not self.annotations:
             said.append("No annotations were found beside the images.")
         for item in self.annotations:

@@ -307,7 +307,7 @@ class Project:
         OutputError
             When they cannot be written.
         """
-        return self.exchange.take_in(annotations)
+        return self.exchange.carry_out(self.exchange.plan(annotations))
 
     def export_annotations(self) -> list[Annotations]:
         """Return the annotations of all images, in their order.

@@ -60,7 +60,7 @@ class ImportOptions(BaseModel):
             raise ValueError(str(error).rstrip(".")) from error
 
 
-class SplitOptions(BaseModel):
+class SlideSplitOptions(BaseModel):
     """How slides are divided into parts.
 
     Attributes

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pickle
 import queue
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -55,9 +57,9 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
         (folder / "task.pickle").write_bytes(pickle.dumps((target, arguments)))
         with (folder / "log.txt").open("wb") as log:
             process = start(
-                "napari_diatom.project.project_process:serve",
+                "napari_diatom.project.project_process:serve_task",
                 name,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
@@ -69,6 +71,8 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
         finally:
             process.kill()
             process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
         out = folder / "out.pickle"
         if not out.exists():
             monitor.check()
@@ -82,11 +86,12 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
     return result
 
 
-def serve(name: str) -> None:
+def serve_task(name: str) -> None:
     """Do the task in a folder, and write what it gives, or what is wrong, beside it."""
     folder = Path(name)
     # Whoever called deletes this folder, also when it ends this process in the middle of its work.
     tempfile.tempdir = name
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     target, arguments = pickle.loads((folder / "task.pickle").read_bytes())
     module, _, function = target.partition(":")
     call: Callable[..., Any] = getattr(importlib.import_module(module), function)
@@ -97,6 +102,12 @@ def serve(name: str) -> None:
         said = (type(error).__name__, str(error)), None
     (folder / "writing.pickle").write_bytes(pickle.dumps(said))
     (folder / "writing.pickle").replace(folder / "out.pickle")
+
+
+def _end_with_parent() -> None:
+    """Wait until the window is gone, which nobody sees on the pipe before, and end: a killed task leaves no harm."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def _print(progress: Progress) -> None:

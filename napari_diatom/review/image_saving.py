@@ -46,10 +46,10 @@ def save_image(folder: Path, name: str, pixels: Any, rgb: bool, pixel_size_um: f
         plane = plane.astype(np.uint8) * np.uint8(255)
     if plane.ndim != (3 if rgb else 2) or plane.dtype.kind not in "uif" or not plane.size:
         raise InputError(f"{name} cannot be saved as TIFF: it has the shape {plane.shape} and the type {plane.dtype}.")
-    per_cm = None if pixel_size_um is None else _CM_UM / pixel_size_um
-    resolution: dict[str, Any] = (
-        {} if per_cm is None else {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
-    )
+    resolution: dict[str, Any] = {}
+    if pixel_size_um is not None:
+        per_cm = _CM_UM / pixel_size_um
+        resolution = {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER"}
     stem = free_id(Path(name).name or "image", ())
     fresh = folder / f"{stem}.new.tif"
     with atomic(fresh) as stream:

@@ -47,7 +47,7 @@ def test_a_dry_look_says_what_would_come_and_changes_nothing(tmp_path, coco):
     )
 
 
-@pytest.mark.parametrize("looks", [1, 4, 6])
+@pytest.mark.parametrize("looks", [0, 2, 4])
 def test_an_import_that_is_stopped_leaves_everything_as_it_was(tmp_path, coco, looks):
     with new_project(tmp_path) as project:
         before = project.settings

@@ -12,7 +12,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.colours import PALETTE
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
-from napari_diatom.images.specimen_crops import upright_crop
+from napari_diatom.images.specimen_crops import upright_crop, upright_ends
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Document
@@ -64,6 +64,17 @@ def test_the_apical_axis_stands_upright(angle, size):
     assert len(columns) == pytest.approx(found[3] * scale, abs=2)
     assert rows.mean() == pytest.approx((size - 1) / 2, abs=1)
     assert columns.mean() == pytest.approx((size - 1) / 2, abs=1)
+
+
+@pytest.mark.parametrize("angle", [-1.2, 0.0, 0.7])
+def test_of_a_needle_both_ends_are_shown_as_wide_as_any_specimen(angle):
+    found = (200.0, 150.0, 240.0, 6.0, angle)
+    picture = upright_ends(bar(found), found, 104, 6)[..., 0] > 200
+    rows = np.flatnonzero(picture.any(axis=1))
+    assert rows[0] == pytest.approx(7, abs=2)
+    assert rows[-1] == pytest.approx(96, abs=2)
+    assert set(range(rows[0], rows[-1])) - set(rows.tolist()) == set(range(50, 54))
+    assert picture[rows[10]].sum() == pytest.approx(104 / 1.15 / 6, abs=2)
 
 
 def test_the_picture_is_turned_and_not_mirrored():

@@ -21,6 +21,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.click_outline import ClickOutline
+from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.canvas.preview import preview_layer
 from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
 from napari_diatom.widgets.common.image_layers import layer_placement
@@ -63,6 +64,7 @@ class AnnotationCanvas(QObject):
             synced.sizeChanged.connect(self.sizeChanged)
             synced.classless.connect(self.classless)
             synced.refused.connect(self.refused)
+            Pointing.of(viewer).follow(synced.layer)
         self._preview = preview = preview_layer()
         self.three_clicks = ThreeClicks(self.specimens.layer, preview)
         self.three_clicks.drawn.connect(self._add_box)
@@ -120,6 +122,7 @@ class AnnotationCanvas(QObject):
         height, width = image.data.shape[:2] if image.rgb or image.ndim == 2 else image.data.shape[-2:]
         state.edge_width = shapes_layer.edge_width(height, width)
         for layer in self.layers():
+            layer.usual_width, layer.frame = state.edge_width, (height, width)
             for name, value in layer_placement(image).items():
                 if name != "axis_labels":
                     setattr(layer, name, value)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from html import escape
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractListModel, QItemSelection, QModelIndex, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QCursor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QListView,
     QPushButton,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -29,25 +30,20 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.images.slide_image import SlideImage
-from napari_diatom.images.specimen_crops import upright_crop
 from napari_diatom.napari_layers.project_layer import size_text
 from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
-from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
-from napari_diatom.project.settings import ProjectImage
+from napari_diatom.widgets.annotate.gallery_pictures import SIDE, GallerySlides, as_html
 from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 
-SIDE: Final = 104
 _CELL: Final = QSize(SIDE + 12, SIDE + 34)
+_CLOSE_UP: Final = "close-up"
 _SELECTED_LOOK: Final = "QListView::item:selected { background: rgba(86, 180, 233, 150); }"
-_MAX_OPEN: Final = 100_000_000
-"""Pixels of decoded images that stay in memory. The last image stays in any case."""
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which no other image is listed."""
 _ORDER_TITLES: Final[Mapping[Order, str]] = {
@@ -68,31 +64,18 @@ _ORDER_TIPS: Final[Mapping[Order, str]] = {
 }
 
 
-class _Slides:
-    """The images that pictures are cut from. Only the reading thread uses them."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[tuple[Path, ProjectImage], SlideImage] = OrderedDict()
-
-    def crop(self, path: Path, image: ProjectImage, box: Sequence[float]) -> NDArray[np.uint8]:
-        key = path, image
-        if key not in self._open:
-            self._open[key] = open_image_page(path, image.page, image.division)
-        self._open.move_to_end(key)
-        while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MAX_OPEN:
-            self._open.popitem(last=False)[1].release()
-        return upright_crop(self._open[key], box, SIDE)
-
-
 class _Specimens(QAbstractListModel):
     """The specimens that are shown, with their pictures."""
+
+    magnified = Signal(int)
+    """The row of a specimen whose close-up has been read."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._project: Project | None = None
         self._entries: list[Entry] = []
         self._rows: dict[tuple[str, str], int] = {}
-        self._slides = _Slides()
+        self._slides = GallerySlides()
         self._pictures = ThumbnailLoader(self)
         self._pictures.arrived.connect(self._repaint)
         blank = QPixmap(SIDE, SIDE)
@@ -134,29 +117,41 @@ class _Specimens(QAbstractListModel):
             # Always two lines: the view gives all items the height of the first.
             return f"{entry.name}\n{entry.status if entry.status != STATUSES[0] else ''}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            made = "proposed, " if entry.proposed else ""
-            size = size_text(entry.box, entry.pixel_size_um)
-            return f"{entry.name}, {entry.status}\n{entry.image_id}: {made}score {entry.score:.2f}, {size}"
+            return self.tip(entry)
         if role == Qt.ItemDataRole.DecorationRole:
             return self._icon(entry)
         return None
 
+    def tip(self, entry: Entry) -> str:
+        """Return what is known of a specimen, with a close-up as soon as that is read."""
+        close_up = self._picture(entry, self._slides.close_up, _CLOSE_UP)
+        made = "proposed, " if entry.proposed else ""
+        size = size_text(entry.box, entry.pixel_size_um)
+        lines = f"{entry.name}, {entry.status}", f"{entry.image_id}: {made}score {entry.score:.2f}, {size}"
+        text = "<br>".join(map(escape, lines))
+        return text if close_up is None else as_html(close_up) + text
+
     def _icon(self, entry: Entry) -> QIcon:
+        picture = self._picture(entry, self._slides.small)
+        return self._blank if picture is None else icon_of(picture)
+
+    def _picture(self, entry: Entry, cut: Callable[..., NDArray[np.uint8]], *kind: str) -> QPixmap | None:
+        """Return a picture of a specimen, None while it is being read."""
         project = self._project
         if project is None:
-            return self._blank
+            return None
         with contextlib.suppress(DiatomError):
             image = project.settings.image(entry.image_id)
-            read = partial(self._slides.crop, project.path(entry.image_id), image, entry.box)
-            picture = self._pictures.get((entry.image_id, entry.id, entry.box), read, entry.image_id)
-            if picture is not None:
-                return icon_of(picture)
-        return self._blank
+            read = partial(cut, project.path(entry.image_id), image, entry.box)
+            return self._pictures.get((entry.image_id, entry.id, entry.box, *kind), read, entry.image_id)
+        return None
 
     def _repaint(self, key: object) -> None:
         assert isinstance(key, tuple)
         row = self._rows.get(key[:2])
-        if row is not None:
+        if row is not None and key[-1] == _CLOSE_UP:
+            self.magnified.emit(row)
+        elif row is not None:
             index = self.index(row)
             self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
 
@@ -204,6 +199,7 @@ class Gallery(QWidget):
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setModel(self._model)
         self._list.activated.connect(self._go_to)
+        self._model.magnified.connect(self._magnify)
         selection = self._list.selectionModel()
         assert selection is not None
         selection.selectionChanged.connect(self._summarise)
@@ -386,6 +382,14 @@ class Gallery(QWidget):
         self._new_status.setCurrentIndex(0)
         if status:
             self.set_status(status)
+
+    def _magnify(self, row: int) -> None:
+        """Show the close-up of the specimen under the mouse."""
+        viewport = self._list.viewport()
+        assert viewport is not None
+        index, place = self._model.index(row), viewport.mapFromGlobal(QCursor.pos())
+        if viewport.underMouse() and self._list.indexAt(place) == index:
+            QToolTip.showText(QCursor.pos(), self._model.tip(self._model.entry(row)), viewport)
 
     def _go_to(self, index: QModelIndex) -> None:
         if index.isValid():

@@ -18,12 +18,12 @@ from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import FIND_MOVED, AnnotateForm
-from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.saving import Saving
 from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
+from napari_diatom.widgets.common.image_pyramid import layer_data
 
 _HEARTBEAT_MS: Final = 30_000
 """Time after which a project tells other windows again that it is open here."""

@@ -79,7 +79,7 @@ class AnnotateWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(Scrolled(form))
-        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.rows(projects=True), *MOUSE])
+        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.key_rows(projects=True), *MOUSE])
         self._overview = Overview(form, opened, canvas)
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)

@@ -113,7 +113,7 @@ def bind(layer: Shapes, find: Callable[[str], Callable[..., object]], projects: 
             layer.bind_key(key.name, _unless_typing(find(key.action), *arguments), overwrite=True)
 
 
-def rows(projects: bool) -> list[tuple[str, str]]:
+def key_rows(projects: bool) -> list[tuple[str, str]]:
     """Return the rows of the table of keys, with or without those of projects."""
     shown = [key for key in KEYS if key.name not in DIGITS and (projects or not key.projects_only)]
     table = [(key.name.replace("Control", "Ctrl").replace("-", "+"), key.title) for key in shown]

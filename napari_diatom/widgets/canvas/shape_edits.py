@@ -14,15 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from napari._vispy.layers.shapes import VispyShapesLayer
 from napari._vispy.utils.visual import layer_to_visual
 from napari.layers import Layer, Shapes
 from napari.layers.shapes._shape_list import ShapeList
 from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
-from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
-from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
+
+from napari_diatom.widgets.canvas.shape_drawing import ShapesDrawing
 
 _EDIT_EVENTS: Final = (
     *("data", "set_data", "features", "highlight", "edge_color", "edge_width", "face_color", "_extent_augmented"),
@@ -78,11 +77,21 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
     ----------
     **look
         Keyword arguments of :class:`napari.layers.Shapes`, except the shapes and their looks.
+
+    Attributes
+    ----------
+    usual_width : float
+        Width of a line, in pixels of the image, that is drawn as wide on the screen as specimens' lines are at every
+        zoom, with a dark seam. 0 where lines grow with the image, as napari's own.
+    frame : tuple of float or None
+        Height and width of the image, in its pixels; labels stay inside of it. None where that is unknown.
     """
 
     _data_view: ShapeList
 
     def __init__(self, **look: Any) -> None:
+        self.usual_width = 0.0
+        self.frame: tuple[float, float] | None = None
         super().__init__(**look)
         slice_key = self._data_view.slice_key
         self._data_view = _ShapeList(ndisplay=self._data_view.ndisplay)
@@ -106,6 +115,15 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
         if not all(np.array_equal(was, is_now) for one in known for was, is_now in zip(one, now, strict=True)):
             super()._clear_extent()
 
+    def _get_value(self, position: Sequence[float]) -> tuple[int | None, int | None]:
+        # A selected shape can be dragged by any place in it, though another one lies above it there.
+        row, vertex = super()._get_value(position)
+        if row is None or vertex is not None or row in self.selected_data or self._slice_input.ndisplay != 2:
+            return row, vertex
+        point = np.asarray([position[axis] for axis in self._slice_input.displayed])
+        below = [own for own, _ in shapes_at(self, point) if own in self.selected_data]
+        return (below[0] if below else row), None
+
     def _on_selection_changed(self, added: Any, removed: Any) -> None:
         # napari emits a new width for the next shape as if the width of all lines had changed.
         with self.events.edge_width.blocker():
@@ -115,76 +133,32 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
         """Leave the thumbnail as it is."""
 
 
-class _Drawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has no types
-    """Draws the visible triangles of :class:`ManyShapes`. Only rows that differ are sent to the graphics card."""
-
-    def reset(self) -> None:
-        # Otherwise vispy would compile the shaders again at each change.
-        as_it_is = Function("vec4 as_it_is(vec4 colour) { return colour; }")
-        for visual in (self.node.shape_faces, self.node.shape_highlights):
-            visual.unfreeze()
-            visual._build_color_transform = lambda colours: as_it_is
-            visual.freeze()
-        visual = self.node.shape_faces
-        visual.set_data(vertices=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]), vertex_colors=np.zeros((3, 4)))
-        visual._prepare_draw(visual)
-        self._buffers = {
-            "position": VertexBuffer(np.zeros((3, 3), dtype=np.float32)),
-            "base_color": VertexBuffer(np.zeros((3, 4), dtype=np.float32)),
-            "faces": IndexBuffer(np.zeros((1, 3), dtype=np.uint32)),
-        }
-        for name in ("position", "base_color"):
-            visual.shared_program.vert[name] = self._buffers[name]
-        visual._index_buffer = self._buffers["faces"]
-        self._sent: dict[str, NDArray[Any]] = {}
-        self._triangles = np.empty((0, 3), dtype=np.int32), np.empty((0, 4), dtype=np.float32)
-        visual.visible = False
-        super().reset()
-
-    def _on_data_change(self) -> None:
-        mesh = self.layer._data_view._mesh
-        triangles = mesh.displayed_triangles, mesh.displayed_triangles_colors
-        grown = len(mesh.vertices) != len(self._sent.get("base_color", ()))
-        if grown or not all(map(np.array_equal, triangles, self._triangles)):
-            self._triangles = triangles
-            self._send_triangles(len(mesh.vertices))
-        if self.node.shape_faces.visible:
-            position = np.zeros((len(mesh.vertices), 3), dtype=np.float32)
-            position[:, : mesh.vertices.shape[1]] = mesh.vertices[:, ::-1]
-            self._send("position", position)
-        self._on_matrix_change()
-        self._update_text()
-
-    def _send_triangles(self, vertices: int) -> None:
-        """Send the visible triangles and the colours of their corners."""
-        faces, colours = self._triangles
-        seen = (colours[:, 3] > 0) & (faces[:, 0] != faces[:, 1])
-        self.node.shape_faces.visible = bool(seen.any())
-        if self.node.shape_faces.visible:
-            faces, colours = faces[seen].astype(np.uint32), colours[seen]
-            base_color = np.zeros((vertices, 4), dtype=np.float32)
-            # No vertex belongs to triangles of two colours.
-            for corner in faces.T:
-                base_color[corner] = colours
-            self._send("faces", faces)
-            self._send("base_color", base_color)
-
-    def _send(self, name: str, values: NDArray[Any]) -> None:
-        """Send the rows that differ from those sent last."""
-        last = self._sent.get(name)
-        if last is None or last.shape != values.shape:
-            self._buffers[name].set_data(values)
-        else:
-            differing = np.flatnonzero(last.ravel() != values.ravel())
-            if not len(differing):
-                return
-            width = values.shape[1]
-            begin, end = differing[0] // width, differing[-1] // width + 1
-            self._buffers[name].set_subdata(values[begin:end], begin * width if name == "faces" else begin)
-        self._sent[name] = values
+layer_to_visual[ManyShapes] = ShapesDrawing
 
 
-layer_to_visual[ManyShapes] = _Drawing
+def shapes_at(layer: Shapes, point: NDArray[np.float64]) -> list[tuple[int, float]]:
+    """Return the rows and the areas of the visible shapes in which a point lies.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        The layer.
+    point : ndarray, shape (2,)
+        y and x in pixels of the image.
+    """
+    import cv2
+
+    view = layer._data_view
+    if not view.shapes:
+        return []
+    low, high = view._bounding_boxes
+    found: list[tuple[int, float]] = []
+    for place in np.flatnonzero(((low <= point) & (high >= point)).all(axis=1)):
+        row, one = view._visible_shapes[place]
+        corners = np.asarray(one.data[:, -2:], dtype=np.float32)
+        if cv2.pointPolygonTest(corners, (float(point[0]), float(point[1])), False) >= 0:
+            found.append((int(row), float(cv2.contourArea(corners))))
+    return found
 
 
 def disconnect_from_layer_list(layer: Shapes) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qtpy.QtCore import QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox, QWidget
+from qtpy.QtWidgets import QAbstractButton, QApplication, QDockWidget, QMessageBox, QWidget
 
 from napari_diatom.reports.html import keys
 from napari_diatom.widgets.common.closing import canvas_of
@@ -78,6 +78,8 @@ class DockKeys(QObject):
         self._viewer = viewer
         self._buttons = tuple(buttons)
         self._others = others
+        self._shortcuts: list[QShortcut] = []
+        dock.installEventFilter(self)
         self._listen("F1", self.show)
         self._listen("F6", self._change_focus)
         for key in self._buttons:
@@ -91,11 +93,24 @@ class DockKeys(QObject):
         """Show the table of keys."""
         show_keys(self._dock, self.rows())
 
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Follow the tab of the dock: for Qt, a dock behind another tab is still visible, and takes its keys."""
+        if watched is not None and event is not None and event.type() == QEvent.Type.ParentChange:
+            parent = watched.parent()
+            if isinstance(parent, QDockWidget):
+                parent.visibilityChanged.connect(self._switch)
+        return False
+
+    def _switch(self, on: bool) -> None:
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(on)
+
     def _listen(self, key: str, act: Callable[[], None]) -> None:
         shortcut = QShortcut(QKeySequence(key), self._dock)
         shortcut.activated.connect(act)
         # Two docks side by side have the same keys: each has its turn.
         shortcut.activatedAmbiguously.connect(act)
+        self._shortcuts.append(shortcut)
 
     def _press(self, name: str) -> None:
         button = self._dock.findChild(QAbstractButton, name)

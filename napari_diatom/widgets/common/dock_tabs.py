@@ -30,8 +30,8 @@ class _Docking(QObject):
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Handle the arrival of the widget in a dock."""
-        docked = event is not None and event.type() == QEvent.Type.ParentChange
-        if docked and isinstance(self._widget.parent(), QDockWidget):
+        moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if moved and watched is not None and isinstance(watched.parent(), QDockWidget):
             # napari adds the dock to the window after this.
             QTimer.singleShot(0, self._join)
         return False

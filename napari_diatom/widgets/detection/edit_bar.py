@@ -177,6 +177,6 @@ def _combo(name: str, title: str, act: Callable[[int], None]) -> QComboBox:
     combo = named(QComboBox(), name)
     combo.setAccessibleName(title)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
+    combo.setMinimumContentsLength(4)
     combo.activated.connect(act)
     return combo

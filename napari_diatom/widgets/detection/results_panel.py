@@ -96,7 +96,7 @@ class ResultsPanel(QWidget):
         self._counts.setToolTip(f"Specimens with these statuses are counted: {', '.join(DEFAULT_COUNTED)}")
         self._histogram = Histogram()
         self._table = SpecimenTable()
-        self._table.selected.connect(self._show_specimens)
+        self._table.selected.connect(self.show_specimens)
         self._table.specimens.edited.connect(self._edit)
         self._shared = Shared.of(viewer)
         self._known = KnownNames.of(viewer)
@@ -278,7 +278,7 @@ class ResultsPanel(QWidget):
         if self._result is not None:
             self._result.set_feature(number, feature, value)
 
-    def _show_specimens(self, numbers: Sequence[int]) -> None:
+    def show_specimens(self, numbers: Sequence[int]) -> None:
         """Select specimens in the layer and show the first."""
         if self._result is None:
             return

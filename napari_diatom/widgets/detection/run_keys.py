@@ -21,4 +21,4 @@ _BUTTONS: Final = (
 
 def run_keys(dock: QWidget, viewer: Viewer) -> DockKeys:
     """Return the keys of a dock that finds specimens; they work from now on."""
-    return DockKeys(dock, viewer, _BUTTONS, lambda: [*key_bindings.rows(projects=False), *MOUSE])
+    return DockKeys(dock, viewer, _BUTTONS, lambda: [*key_bindings.key_rows(projects=False), *MOUSE])

@@ -5,32 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Shapes
 from numpy.typing import NDArray
 
 from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.detections import Detections
 from napari_diatom.measurement.outline_refinement import NOT_FOUND
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-from napari_diatom.widgets.common.image_layers import belongs, layer_placement
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.canvas.shape_edits import ManyShapes
+from napari_diatom.widgets.common.image_layers import belongs, layer_path, layer_placement, stored_orientation
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
 
-    from napari_diatom.napari_layers.shapes_layer import ResultFacts
+    from napari_diatom.analysis.pipeline import Analysis
+
+
+def facts_of(analysis: Analysis, image: Image, plane: tuple[int, ...], pixel_size_um: float | None) -> ResultFacts:
+    """Return the facts of a layer for what was found on a plane of an image."""
+    path = layer_path(image) if image.ndim == 2 else None
+    return ResultFacts(
+        image=analysis.image,
+        height=analysis.height,
+        width=analysis.width,
+        classes=analysis.detections.classes,
+        pixel_size_um=pixel_size_um,
+        model=analysis.origin,
+        plane=plane,
+        orientation=stored_orientation(image),
+        path="" if path is None else str(path),
+    )
 
 
 def empty_layer(image: Image, facts: ResultFacts, candidates: Detections) -> Shapes:
     """Return an empty, hidden layer for candidates on an image."""
-    layer = Shapes(
+    layer = ManyShapes(
         ndim=image.ndim,
         name=f"{facts.image} diatoms",
         **layer_placement(image, facts=facts),
         visible=False,
         metadata=layer_metadata(facts, candidates),
         features=shapes_layer.to_features(Detections.empty(facts.classes), [], (), facts.pixel_size_um),
-        **shapes_layer.LOOK.layer_kwargs(bright=_is_bright(image)),
+        **shapes_layer.LOOK.layer_kwargs(),
     )
+    layer.usual_width = shapes_layer.edge_width(facts.height, facts.width)
+    if facts.height is not None and facts.width is not None:
+        layer.frame = facts.height, facts.width
     layer.current_edge_width = shapes_layer.edge_width(facts.height, facts.width)
     layer.current_edge_color = shapes_layer.edge_colours(facts.classes[:1], facts.classes)[0]
     layer.current_face_color = "transparent"
@@ -73,10 +93,3 @@ def annotated_shapes(features: Any, found: Detections) -> list[str] | None:
 def numbers_in(features: Any) -> NDArray[np.int64]:
     """Return the specimens' numbers in a table of features, 0 where a number is missing."""
     return np.nan_to_num(np.asarray(features[shapes_layer.SPECIMEN], dtype=np.float64)).astype(np.int64)
-
-
-def _is_bright(image: Image) -> bool:
-    """Return whether an image looks bright, as in bright field."""
-    thumbnail = np.asarray(image.thumbnail, dtype=np.float64)
-    shown = thumbnail[thumbnail[..., 3] > 0]
-    return bool(len(shown) and shown[:, :3].mean() > 127)

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.common.image_layers import find_image, is_input, layer_path
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.detection.result_canvas import ResultCanvas
@@ -67,6 +68,7 @@ class Shared(QObject):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._layers = ref(viewer.layers)
+        self._pointing = Pointing.of(viewer)
         self._entries: dict[Shapes, _Entry] = {}
         self._sizes: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()
         self.last_typed: LastTyped | None = None
@@ -89,6 +91,7 @@ class Shared(QObject):
     def add(self, result: ResultLayer, image: Image, owner: object) -> None:
         """Add a result that a dock has made for an image, before its layer is added to the viewer."""
         self._entries[result.layer] = _Entry(result, ResultCanvas(result, self._layers), owner, ref(image))
+        self._pointing.follow(result.layer)
 
     def release(self, owner: object) -> None:
         """Leave the results of a closing dock to the other docks."""
@@ -155,6 +158,10 @@ class Shared(QObject):
         """
         return self._sizes[image]
 
+    def typed_or(self, image: Image, other_um: float | None) -> float | None:
+        """Return the pixel size in µm that a person set for an image, or another one where no person has."""
+        return self._sizes.get(image, other_um)
+
     def type_pixel_size(self, image: Image, name: str, size_um: float | None) -> None:
         """Set the pixel size of an image, and convert the sizes of its specimens."""
         self._sizes[image] = size_um
@@ -181,6 +188,7 @@ class Shared(QObject):
             return
         result = ResultLayer(layer)
         self._entries[layer] = _Entry(result, ResultCanvas(result, self._layers), None, _nothing, opened=True)
+        self._pointing.follow(layer)
         self.image_of(result)
         self.opened.emit(result)
 

@@ -15,10 +15,10 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
+    in_a_row,
     page_layout,
     push_button,
     settings_table,
-    side_by_side,
 )
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
@@ -49,9 +49,9 @@ class ImagesPage(QWidget):
         self._set_sample = push_button("sample_set", "Set", "Set the sample of the selected images, or of all")
         self._set_size = push_button("pixel_size_set", "Set", "Set the pixel size of the slides of these images")
         form = QFormLayout()
-        form.addRow("Slide", side_by_side(self._slide, self._set_slide))
-        form.addRow("Sample", side_by_side(self._sample, self._set_sample))
-        form.addRow("Pixel size", side_by_side(self._size, self._set_size))
+        form.addRow("Slide", in_a_row(self._slide, self._set_slide))
+        form.addRow("Sample", in_a_row(self._sample, self._set_sample))
+        form.addRow("Pixel size", in_a_row(self._size, self._set_size))
         layout = page_layout(self)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._meant)

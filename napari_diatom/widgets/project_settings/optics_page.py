@@ -13,10 +13,10 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
+    in_a_row,
     page_layout,
     push_button,
     settings_table,
-    side_by_side,
 )
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
@@ -46,7 +46,7 @@ class OpticsPage(QWidget):
         layout = page_layout(self)
         layout.addWidget(note)
         layout.addWidget(self._table, 1)
-        layout.addLayout(side_by_side(self._add, self._edit, self._remove))
+        layout.addLayout(in_a_row(self._add, self._edit, self._remove))
         self._table.itemSelectionChanged.connect(self._enable)
         self._add.clicked.connect(lambda *_: self._ask(None))
         self._edit.clicked.connect(lambda *_: self._ask(self._chosen()))

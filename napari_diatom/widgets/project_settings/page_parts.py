@@ -36,7 +36,7 @@ def page_layout(page: QWidget) -> QVBoxLayout:
     return layout
 
 
-def side_by_side(*parts: QWidget) -> QHBoxLayout:
+def in_a_row(*parts: QWidget) -> QHBoxLayout:
     """Return widgets in a row."""
     row = QHBoxLayout()
     row.setContentsMargins(0, 0, 0, 0)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QWidget
 from napari_diatom.core.errors import InputError
 from napari_diatom.project import splits
 from napari_diatom.project.project import Project
-from napari_diatom.project.project_options import SplitOptions
+from napari_diatom.project.project_options import SlideSplitOptions
 from napari_diatom.project.settings import Split
 from napari_diatom.project.split_table import group_rows, part_rows, with_group_in
 from napari_diatom.widgets.common.asking import ask
@@ -18,10 +18,10 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
 from napari_diatom.widgets.project_settings.page_parts import (
     fill_table,
+    in_a_row,
     page_layout,
     push_button,
     settings_table,
-    side_by_side,
 )
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
@@ -46,7 +46,7 @@ class SplitPage(QWidget):
     def __init__(self, session: SettingsSession) -> None:
         super().__init__()
         self._session = session
-        self._form = options_form(SplitOptions, advanced=("folds", "seed"))
+        self._form = options_form(SlideSplitOptions, advanced=("folds", "seed"))
         self._make = push_button(
             "split_make", "Split", "Assign the slides to parts; the same seed gives the same split"
         )
@@ -59,7 +59,7 @@ class SplitPage(QWidget):
         self._warnings = text_label("split_warnings")
         layout = page_layout(self)
         layout.addWidget(self._form.native)
-        layout.addLayout(side_by_side(self._make, self._clear))
+        layout.addLayout(in_a_row(self._make, self._clear))
         layout.addWidget(self._warnings)
         layout.addWidget(self._parts, 1)
         layout.addWidget(self._groups, 2)

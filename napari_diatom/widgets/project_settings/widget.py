@@ -18,7 +18,7 @@ from napari_diatom.widgets.project_settings.images_page import ImagesPage
 from napari_diatom.widgets.project_settings.import_page import ImportPage
 from napari_diatom.widgets.project_settings.new_project_dialog import NewProjectDialog
 from napari_diatom.widgets.project_settings.optics_page import OpticsPage
-from napari_diatom.widgets.project_settings.page_parts import push_button, side_by_side
+from napari_diatom.widgets.project_settings.page_parts import in_a_row, push_button
 from napari_diatom.widgets.project_settings.people_page import PeoplePage
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 from napari_diatom.widgets.project_settings.split_page import SplitPage
@@ -71,7 +71,7 @@ class ProjectSettingsWidget(QWidget):
             self._tabs.addTab(Scrolled(page), title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
-        head = side_by_side(self._title, self._open, self._new)
+        head = in_a_row(self._title, self._open, self._new)
         head.setStretch(0, 1)
         layout.addLayout(head)
         layout.addWidget(self._tabs, 1)

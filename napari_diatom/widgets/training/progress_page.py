@@ -47,8 +47,12 @@ class ProgressPage(QWidget):
 
     def start(self, folder: RunFolder) -> None:
         """Start a run, or continue it; show the error if that fails."""
+        from diatom_training.finetune.run_folder import RunFolder
+
         self._begin(folder)
         try:
+            # Another window may have deleted it; nothing is written into the folder then.
+            RunFolder.open(folder.path)
             folder.keep_going(self._actions.keeps_going())
             self.monitor.start(folder)
         except DiatomError as error:
@@ -144,7 +148,11 @@ class ProgressPage(QWidget):
 
     def _on_chosen(self, runs: list[RunFolder]) -> None:
         """Show the selected run, or compare two. A training in progress stays shown."""
-        if not runs:
+        gone = [run.path.name for run in runs if not _is_there(run)]
+        if gone:
+            self.list_runs()
+            self._status.say(f"{', '.join(gone)} was deleted or moved by another program.", error=True)
+        if gone or not runs:
             return
         shown = self.monitor.folder
         if not self.monitor.is_running and (len(runs) == 1 or shown is None or shown.path not in _paths(runs)):
@@ -189,6 +197,12 @@ class ProgressPage(QWidget):
     def _on_resume(self) -> None:
         if self.monitor.folder is not None:
             self.start(self.monitor.folder)
+
+
+def _is_there(run: RunFolder) -> bool:
+    from diatom_training.finetune.run_folder import CONFIG
+
+    return (run / CONFIG).is_file()
 
 
 def _paths(runs: list[RunFolder]) -> set[Path]:

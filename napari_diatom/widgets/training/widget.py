@@ -173,7 +173,7 @@ class FineTuneWidget(QWidget):
         self._progress.wanted.connect(self.use)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
-        self._settings.composed.previewed.connect(self.preview)
+        self._settings.previewed.connect(self.preview)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
         share_area(self)
         delete_when_closed(self)

@@ -129,6 +129,8 @@ def test_a_deleted_run_leaves_what_is_not_its_own(tmp_path: Path) -> None:
     (run / "composed" / "fields").mkdir(parents=True)
     assert run_changes.delete_run(run) == ()
     assert not run.path.exists()
+    with pytest.raises(InputError, match="does not exist any more"):
+        run_changes.delete_run(run)
     assert run_changes.delete_run(noted) == ("notes.txt",)
     assert os.listdir(noted.path) == ["notes.txt"]
     assert list_summaries() == []

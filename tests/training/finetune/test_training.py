@@ -151,7 +151,7 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     assert told.seconds(longer) == pytest.approx(1.5 * learning + told.judging_seconds)
     assert "for 75 epochs" in told.text(longer)
     with pytest.raises(InputError, match="does not exist"):
-        resource_estimate.estimate(config.replace(data=slides.parent / "gone.json"))
+        resource_estimate.measure_steps(config.replace(data=slides.parent / "gone.json"))
     with pytest.raises(Stopped):
         resource_estimate.estimate(config, ProgressMonitor(should_stop=lambda: True))
 
@@ -159,8 +159,14 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
 def test_what_is_done_aside_leaves_nothing_behind(
     tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "untidy.py").write_text("import tempfile\ndef make(config):\n    return tempfile.mkdtemp()\n")
+    (tmp_path / "untidy.py").write_text(
+        "import tempfile\nfrom napari_diatom.core.errors import InputError\n"
+        "def make(config):\n    return tempfile.mkdtemp()\n"
+        "def refuse(config):\n    raise InputError('There are no slides.')\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="no slides"):
+        subprocess_call.call_in_subprocess("untidy", "refuse", configured(slides))
     made = Path(subprocess_call.call_in_subprocess("untidy", "make", configured(slides)))
     assert made.parent.name.startswith("napari-diatom-")
     assert not made.parent.exists()

@@ -7,7 +7,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from qtpy.QtCore import QItemSelectionModel
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QListView
 
 from helpers.window import child_of
@@ -38,15 +38,15 @@ def project(tmp_path):
 @pytest.fixture
 def read(monkeypatch):
     """Specimens that pictures were cut out of, as image and box, in that order."""
-    from napari_diatom.widgets.annotate import gallery as module
+    from napari_diatom.widgets.annotate.gallery_pictures import GallerySlides
 
-    found, crop = [], module._Slides.crop
+    found, crop = [], GallerySlides.small
 
     def noted(self, path, page, box):
         found.append((path.stem, tuple(box)))
         return crop(self, path, page, box)
 
-    monkeypatch.setattr(module._Slides, "crop", noted)
+    monkeypatch.setattr(GallerySlides, "small", noted)
     return found
 
 
@@ -156,3 +156,11 @@ def test_pictures_that_arrive_after_they_were_forgotten_are_dropped(qtbot):
     qtbot.wait(50)
     assert arrived == []
     pictures.stop()
+
+
+def test_the_tooltip_of_a_specimen_gets_its_close_up(gallery, qtbot):
+    index = view_of(gallery).model().index(0, 0)
+    entry = gallery.entries()[0]
+    assert "<img" not in index.data(Qt.ItemDataRole.ToolTipRole)
+    qtbot.waitUntil(lambda: "<img" in index.data(Qt.ItemDataRole.ToolTipRole), timeout=10_000)
+    assert f"{entry.name}, {entry.status}" in index.data(Qt.ItemDataRole.ToolTipRole)

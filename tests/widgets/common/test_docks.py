@@ -106,9 +106,14 @@ def test_every_control_has_a_name_and_a_tooltip_and_an_empty_dock_says_what_to_d
 
 
 def test_keys_are_listed_and_lead_into_each_dock_and_back(docks, viewer, qtbot):
-    for dock, widget in docks().values():
+    opened = list(docks().values())
+
+    def shown():
+        return [widget for _, widget in opened if not widget.visibleRegion().isEmpty()]
+
+    for dock, widget in opened:
         dock.raise_()
-        qtbot.waitUntil(lambda widget=widget: not widget.visibleRegion().isEmpty())
+        qtbot.waitUntil(lambda widget=widget: shown() == [widget])
         window, canvas = widget.window(), canvas_of(viewer)
         canvas.setFocus()
         qtbot.keyClick(canvas, Qt.Key.Key_F6)

@@ -47,7 +47,7 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     page = SettingsPage()
     qtbot.addWidget(page)
     page.show()
-    child_of(page, "learn_pixel_size").setValue(0.2)
+    child_of(page, "pixel_size_um").setValue(0.2)
     task, start = child_of(page, "task"), child_of(page, "start")
     task.setCurrentIndex(task.findData("outlines"))
     offered = [start.itemText(row) for row in range(start.count())]
@@ -55,8 +55,8 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert any(text.startswith("diatom-deeplab") and text.endswith("(its layers)") for text in offered)
     assert not any("diatom-obb" in text for text in offered)
     assert not child_of(page, "loss").isHidden()
-    assert child_of(page, "size").isHidden()
-    assert child_of(page, "learn_pixel_size").isHidden()
+    assert child_of(page, "learning.size").isHidden()
+    assert child_of(page, "pixel_size_um").isHidden()
     child_of(page, "loss").setCurrentText("focal + Dice")
     config = TrainConfig.of(data=tmp_path, **page.entries())
     assert (config.task, config.one_class, config.pixel_size_um) == ("outlines", "diatom", None)
@@ -64,7 +64,7 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert config.learning.batch == 16
     task.setCurrentIndex(task.findData("oriented-boxes"))
     assert child_of(page, "loss").isHidden()
-    assert not child_of(page, "size").isHidden()
+    assert not child_of(page, "learning.size").isHidden()
     assert page.entries()["pixel_size_um"] == pytest.approx(0.2)
 
 

@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import QItemSelectionModel
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLabel, QTableWidget
 
-from diatom_training.finetune import recent_runs
+from diatom_training.finetune import recent_runs, run_changes
 from diatom_training.finetune.run_folder import RunFolder
 from helpers.runs import trained
 from helpers.tiny import configured, draw_slides
@@ -104,6 +104,20 @@ def test_a_run_is_renamed_exported_and_deleted(page, qtbot, monkeypatch, tmp_pat
     assert not gone.exists()
     assert said.text() == "The training is deleted."
     assert not child_of(page, "delete_run").isEnabled()
+
+
+def test_a_run_that_another_window_deleted_is_not_begun_anew(page):
+    select(page, 0)
+    gone, other = recent_runs.list_runs()
+    for run in (gone, other):
+        run.write_state("stopped")
+        run_changes.delete_run(run)
+    page.start(gone)
+    assert "is not a training run" in child_of(page, "train_message").text()
+    assert not gone.path.exists()
+    select(page, 1)
+    assert child_of(page, "train_message").text() == "my-diatoms-2 was deleted or moved by another program."
+    assert child_of(page, "runs_note").text().startswith("No training yet.")
 
 
 def test_a_run_in_progress_can_be_compared_but_not_renamed_or_deleted(page, qtbot):

@@ -51,8 +51,8 @@ def opened(viewer, slides, qtbot, **numbers):
     qtbot.waitUntil(lambda: widget.slides.dataset() is not None, timeout=20_000)
     child_of(widget, "start").setCurrentIndex(child_of(widget, "start").findData("scratch"))
     for name, value in {**TINY, **numbers}.items():
-        child_of(widget, name).setValue(value)
-    child_of(widget, "train_device").setCurrentIndex(0)
+        child_of(widget, f"learning.{name}").setValue(value)
+    child_of(widget, "device").setCurrentIndex(0)
     return widget
 
 
@@ -133,12 +133,12 @@ def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
     widget = opened(viewer, slides, qtbot)
     start = child_of(widget, "start_training")
     assert start.isEnabled()
-    child_of(widget, "model_name").setText("no such name!")
+    child_of(widget, "name").setText("no such name!")
     assert not start.isEnabled()
     why: QLabel = child_of(widget, "start_problem")
     assert why.text().startswith("Train is disabled: ")
-    assert "no such name!" in why.text()
-    child_of(widget, "model_name").setText("mine")
+    assert "name" in why.text()
+    child_of(widget, "name").setText("mine")
     widget.slides.set_data(Path("gone"))
     qtbot.waitUntil(lambda: "does not exist" in child_of(widget, "slides_message").text(), timeout=10_000)
     assert not start.isEnabled()

@@ -76,10 +76,12 @@ def delete_run(folder: RunFolder) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        When it is in progress, or an unfinished run starts from it.
+        When it is gone or in progress, or an unfinished run starts from it.
     OutputError
         When it cannot be deleted, or not as a whole.
     """
+    if not folder.path.is_dir():
+        raise InputError(f"{folder.path} does not exist any more.")
     with folder.alone():
         _check_unused(folder)
         # The settings make it a run: without them no window shows what is left.

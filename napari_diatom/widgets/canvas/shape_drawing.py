@@ -1,0 +1,190 @@
+"""How a layer of thousands of shapes is drawn: lines and labels that can be seen at every zoom, on dark and on bright.
+
+A line is as wide on the screen at every zoom, and has a dark seam on both sides, so that its bright colour stands out
+from any image. The graphics card computes both from the middle of each line and the offsets of its corners, and a zoom
+sends it two numbers. Labels have a dark seam too, and are moved into the image where they would lie outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from napari._vispy.layers.shapes import VispyShapesLayer
+from napari._vispy.utils.text import _has_visible_text, get_text_metrics
+from numpy.typing import NDArray
+from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
+from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
+
+LINE_PX: Final = 2.0
+"""Width of a line on the screen, in pixels."""
+SEAM_PX: Final = 1.25
+"""Width of the dark seam on either side of it."""
+_SEAM: Final = (0.0, 0.0, 0.0)
+_SEAM_ALPHA: Final = 0.7
+
+_PLACE: Final = """
+vec3 place_on_screen() {
+    vec4 offset = $offset;
+    return $centre + offset.xyz * ($width + offset.w * $seam);
+}
+"""
+
+_DRAWN_TEXT: Final = "gl_FragColor = vec4(v_color.rgb, v_color.a * alpha);"
+_CUT_TEXT: Final = "if (alpha <= 0) discard;"
+_SEAMED_TEXT: Final = """
+        float seam = 0.9 * smoothstep(0.0, 0.15, distance);
+        float cover = max(alpha, seam);
+        if (cover <= 0) discard;
+        gl_FragColor = vec4(v_color.rgb * alpha, v_color.a * cover);
+"""
+
+
+class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing has no types
+    """Draws the visible triangles of a layer. Only rows that differ are sent to the graphics card."""
+
+    def reset(self) -> None:
+        """Prepare the buffers and the programs of the graphics card."""
+        # Otherwise vispy would compile the shaders again at each change.
+        as_it_is = Function("vec4 as_it_is(vec4 colour) { return colour; }")
+        for visual in (self.node.shape_faces, self.node.shape_highlights):
+            visual.unfreeze()
+            visual._build_color_transform = lambda colours: as_it_is
+            visual.freeze()
+        visual = self.node.shape_faces
+        visual.set_data(vertices=np.zeros((3, 3)), faces=np.array([[0, 1, 2]]), vertex_colors=np.zeros((3, 4)))
+        visual._prepare_draw(visual)
+        self._buffers = {
+            "centre": VertexBuffer(np.zeros((3, 3), dtype=np.float32)),
+            "offset": VertexBuffer(np.zeros((3, 4), dtype=np.float32)),
+            "base_color": VertexBuffer(np.zeros((3, 4), dtype=np.float32)),
+            "faces": IndexBuffer(np.zeros((1, 3), dtype=np.uint32)),
+        }
+        self._place = Function(_PLACE)
+        self._place["centre"], self._place["offset"] = self._buffers["centre"], self._buffers["offset"]
+        self._place["width"], self._place["seam"] = 1.0, 0.0
+        # A buffer cannot be replaced by a function at once.
+        visual.shared_program.vert["position"] = None
+        visual.shared_program.vert["position"] = self._place()
+        visual.shared_program.vert["base_color"] = self._buffers["base_color"]
+        visual._index_buffer = self._buffers["faces"]
+        self._sent: dict[str, NDArray[Any]] = {}
+        self._triangles = np.empty((0, 3), dtype=np.int32), np.empty((0, 4), dtype=np.float32)
+        visual.visible = False
+        text = self.node.text
+        code = text._shaders["fragment"]
+        text.shared_program.frag = code.replace(_CUT_TEXT, "").replace(_DRAWN_TEXT, _SEAMED_TEXT)
+        self._written: tuple[Any, ...] = ()
+        super().reset()
+
+    def _on_data_change(self) -> None:
+        mesh = self.layer._data_view._mesh
+        triangles = mesh.displayed_triangles, mesh.displayed_triangles_colors
+        grown = self._copies * len(mesh.vertices) != len(self._sent.get("base_color", ()))
+        if grown or not all(map(np.array_equal, triangles, self._triangles)):
+            self._triangles = triangles
+            self._send_triangles(mesh.vertices_offsets)
+        if self.node.shape_faces.visible:
+            self._send_places(mesh.vertices_centers, mesh.vertices)
+        self._on_matrix_change()
+        self._update_text()
+
+    @property
+    def _copies(self) -> int:
+        """How often each triangle is drawn: lines with a seam twice, the seams of all lines first."""
+        return 2 if self.layer.usual_width else 1
+
+    def _send_places(self, centres: NDArray[Any], vertices: NDArray[Any]) -> None:
+        """Send the middles of lines, and how far from them their corners are."""
+        n, axes = centres.shape if len(centres) else (0, 2)
+        centre = np.zeros((self._copies * n, 3), dtype=np.float32)
+        offset = np.zeros((self._copies * n, 4), dtype=np.float32)
+        for copy in range(self._copies):
+            rows = slice(copy * n, (copy + 1) * n)
+            centre[rows, :axes] = centres[:, ::-1]
+            offset[rows, :axes] = (vertices - centres)[:, ::-1]
+            offset[rows, 3] = self._copies - 1 - copy
+        self._send("centre", centre)
+        self._send("offset", offset)
+
+    def _send_triangles(self, offsets: NDArray[Any]) -> None:
+        """Send the visible triangles and the colours of their corners."""
+        faces, colours = self._triangles
+        seen = (colours[:, 3] > 0) & (faces[:, 0] != faces[:, 1])
+        self.node.shape_faces.visible = bool(seen.any())
+        if not self.node.shape_faces.visible:
+            return
+        n, faces, colours = len(offsets), faces[seen].astype(np.uint32), colours[seen]
+        base_color = np.zeros((self._copies * n, 4), dtype=np.float32)
+        drawn = faces + np.uint32((self._copies - 1) * n)
+        # No vertex belongs to triangles of two colours.
+        for corner in drawn.T:
+            base_color[corner] = colours
+        if self._copies > 1:
+            # Only lines have seams; what fills a shape has no offsets.
+            lines = offsets.any(axis=1)[faces].any(axis=1)
+            for corner in faces[lines].T:
+                base_color[corner, :3] = _SEAM
+                base_color[corner, 3] = colours[lines, 3] * _SEAM_ALPHA
+            drawn = np.concatenate([faces[lines], drawn])
+        self._send("faces", drawn)
+        self._send("base_color", base_color)
+
+    def _send(self, name: str, values: NDArray[Any]) -> None:
+        """Send the rows that differ from those sent last."""
+        last = self._sent.get(name)
+        if last is None or last.shape != values.shape:
+            self._buffers[name].set_data(values)
+        else:
+            differing = np.flatnonzero(last.ravel() != values.ravel())
+            if not len(differing):
+                return
+            width = values.shape[1]
+            begin, end = differing[0] // width, differing[-1] // width + 1
+            self._buffers[name].set_subdata(values[begin:end], begin * width if name == "faces" else begin)
+        self._sent[name] = values
+
+    def _update_text(self, *, update_node: bool = True) -> None:
+        """Set the widths of lines for the present zoom, and write and place the labels."""
+        per_pixel = self._image_pixels()
+        if self.layer.usual_width:
+            self._place["width"] = LINE_PX * per_pixel / self.layer.usual_width
+            self._place["seam"] = 2 * SEAM_PX * per_pixel / self.layer.usual_width
+        written = self._label_state()
+        if written != self._written:
+            super()._update_text(update_node=False)
+            self._written = written
+        if _has_visible_text(self.layer) and self.layer._slice_input.ndisplay == 2:
+            self.node.text.pos = self._label_places(per_pixel)
+        if update_node:
+            self.node.update()
+
+    def _label_state(self) -> tuple[Any, ...]:
+        """Return what the labels look like, apart from their places: vispy takes long to write them."""
+        manager = self.layer.text
+        texts = tuple(np.atleast_1d(self.layer._view_text).tolist()) if _has_visible_text(self.layer) else ()
+        return (
+            texts,
+            manager.size,
+            manager.rotation,
+            str(manager.color),
+            manager.anchor,
+            self.layer._slice_input.ndisplay,
+        )
+
+    def _label_places(self, per_pixel: float) -> NDArray[np.float32]:
+        """Return x and y of the labels, shape (N, 2), moved into the image as far as they fit."""
+        places = np.flip(self.layer._view_text_coords[0], axis=1).astype(np.float32)
+        if self.layer.frame is None:
+            return places
+        metrics = get_text_metrics(self.node.text)
+        per_point = per_pixel * self.node.text._vispy_dpi_ratio
+        widths = per_point * np.array([metrics.horizontalAdvance(text) for text in self._written[0]])
+        height, width = self.layer.frame
+        places[:, 0] = np.clip(places[:, 0], -0.5, np.maximum(width - 0.5 - widths, -0.5))
+        places[:, 1] = np.clip(places[:, 1], min(per_point * metrics.height(), height) - 0.5, height - 0.5)
+        return places
+
+    def _image_pixels(self) -> float:
+        """Return how many pixels of the image a pixel of the screen has, along one axis."""
+        return float(self.layer.scale_factor / abs(float(self.layer.scale[-1])))
