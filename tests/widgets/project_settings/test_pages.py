@@ -33,7 +33,7 @@ def settings(dock, folder, qtbot):
 
 @pytest.fixture
 def annotate(dock, folder, monkeypatch):
-    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
     widget = dock("Annotate diatoms")
     yield widget
     with contextlib.suppress(RuntimeError):
