@@ -21,8 +21,8 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.click_outline import ClickOutline
+from napari_diatom.widgets.canvas.new_box import preview_layer
 from napari_diatom.widgets.canvas.pointing import Pointing
-from napari_diatom.widgets.canvas.preview import preview_layer
 from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
 from napari_diatom.widgets.common.image_layers import layer_placement
 

@@ -17,7 +17,7 @@ from napari_diatom.core.text import many
 from napari_diatom.napari_layers import project_layer, shapes_layer
 from napari_diatom.widgets.canvas import key_bindings, shape_edits
 from napari_diatom.widgets.canvas.drawing_tools import use_tool
-from napari_diatom.widgets.canvas.preview import preview_layer
+from napari_diatom.widgets.canvas.new_box import preview_layer
 from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
 from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
 

@@ -37,7 +37,7 @@ def test_random_edits_are_undone_to_the_first_state(editor, seed):
 
 
 def test_a_drag_of_the_threshold_is_one_step_and_the_slider_goes_back(widget, editor, qtbot):
-    slider, result = child_of(widget, "threshold"), editor.result
+    slider, result = child_of(widget.panel, "threshold"), editor.result
     first = result.threshold
     slider.sliderPressed.emit()
     inner = slider._slider
