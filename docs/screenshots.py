@@ -35,7 +35,7 @@ DOCKS = {
     "instances": ("Diatom instances (Mask R-CNN)", "stream"),
 }
 """By picture, the widget and the example slide that it works on."""
-SHOTS = (*DOCKS, "annotate", "finetune")
+SHOTS = (*DOCKS, "annotate", "settings", "finetune")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -111,6 +111,8 @@ def main() -> int:
             shoot(name, title, slide, options.out)
     if options.only in (None, "annotate"):
         annotate(options.out)
+    if options.only in (None, "settings"):
+        project_settings(options.out)
     if options.only in (None, "finetune"):
         finetune(options.out)
     worker_process.close()
@@ -196,6 +198,59 @@ def annotate(out: Path) -> None:
     take(gallery, out / "gallery.png")
     widget.close_project()
     viewer.close()
+
+
+def project_settings(out: Path) -> None:
+    """Take the pictures of the settings of a project: its classes, its split, a dry look at annotations, a new one."""
+    import shutil
+
+    import napari
+    from qtpy.QtWidgets import QApplication, QLineEdit
+
+    from napari_diatom.widgets.project_settings.import_page import ImportPage
+
+    viewer = napari.Viewer(show=True)
+    window = viewer.window._qt_window
+    window.resize(1366, 768)
+    folder = make_project(Path(_FOLDER.name) / "settings", done=True)
+    widget = open_dock(viewer, "Project settings")
+    widget.open_project(folder)
+    spin(1)
+    take(widget, out / "project-classes.png")
+    widget.show_page("Split")
+    click(widget, "split_make")
+    spin(1)
+    take(widget, out / "project-split.png")
+    widget.show_page("Import")
+    page = widget.findChild(ImportPage)
+    assert page is not None
+    page.set_files([Path(__file__).parents[1] / "sample_data" / "truth"])
+    click(widget, "import_look")
+    spin(until=lambda: not widget.session().is_running)
+    spin(0.5)
+    take(widget, out / "project-import.png")
+    for path in (Path(__file__).parents[1] / "sample_data" / "truth").iterdir():
+        shutil.copy(path, folder.parent)
+    click(widget, "settings_new")
+    dialog = QApplication.activeModalWidget()
+    images = None if dialog is None else dialog.findChild(QLineEdit, "images.path")
+    assert dialog is not None
+    assert images is not None
+    images.setText(str(folder.parent))
+    spin(2)
+    spin(until=lambda: not dialog.isVisible() or "Looking" not in _preview(dialog))
+    spin(0.5)
+    take(dialog, out / "new-project.png")
+    dialog.close()
+    widget.session().close()
+    viewer.close()
+
+
+def _preview(dialog: QWidget) -> str:
+    from qtpy.QtWidgets import QPlainTextEdit
+
+    text = dialog.findChild(QPlainTextEdit, "new_project_preview")
+    return "" if text is None else text.toPlainText()
 
 
 def finetune(out: Path) -> None:

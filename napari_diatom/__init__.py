@@ -6,18 +6,30 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Analysis",
+    "CountChoices",
     "Model",
     "TrainingRun",
     "__version__",
     "available_models",
+    "compose_slides",
+    "convert_annotations",
+    "count_images",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
+    "read_count",
+    "render_examples",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from napari_diatom.analysis.outlining import check_has_boxes, outline_specimens
 from napari_diatom.core import geometry
@@ -64,8 +65,8 @@ class AnalysisOptions:
     split : SplitOptions
         How a map becomes specimens; for models that give maps.
     map_scales : tuple of float, or None
-        At which such a model sees the image, the finest first; None takes the scale of the pixel sizes, or a
-        pyramid where they are unknown.
+        Scales at which a model for maps sees the image, the finest first; without them, the scale of the pixel sizes,
+        or a pyramid where they are unknown.
     keep_probability : bool
         Whether the result holds a map's probabilities.
     measure : bool
@@ -75,12 +76,14 @@ class AnalysisOptions:
         half as many again, are then neither outlined nor measured.
     """
 
-    threshold: float | None = None
-    pixel_size_um: float | None = None
-    overlap: float = 0.25
-    split: SplitOptions = field(default_factory=SplitOptions)
-    map_scales: tuple[float, ...] | None = None
-    keep_probability: bool = False
+    threshold: Annotated[float | None, Field(gt=0, le=1, json_schema_extra={"none": "the model's own"})] = None
+    pixel_size_um: Annotated[float | None, Field(gt=0, json_schema_extra={"none": "the image's own"})] = None
+    overlap: Annotated[float, Field(ge=0, lt=1, title="Overlap of tiles")] = 0.25
+    split: Annotated[SplitOptions, Field(title="From the map to specimens")] = field(default_factory=SplitOptions)
+    map_scales: Annotated[tuple[float, ...] | None, Field(title="Scales", json_schema_extra={"none": "automatic"})] = (
+        None
+    )
+    keep_probability: Annotated[bool, Field(title="Show the probability map")] = False
     measure: bool = False
     kept_only: bool = False
 

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _BAND_BYTES: Final = 1 << 24
 _POLL_SECONDS: Final = 0.05
-_GRACE_SECONDS: Final = 1.0
+_GRACE_SECONDS: Final = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,47 @@ class OutlineOrder:
     outliner: Path
     boxes: NDArray[np.float64] | None = None
     point: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """A function for the child to call, as ``module:function``, and its argument.
+
+    The function is called as ``function(argument, networks, monitor, tell)``, with the
+    :class:`~napari_diatom.analysis.worker_serving.LoadedNetworks` of the child.
+    """
+
+    target: str
+    argument: Any
+
+
+def call(target: str, argument: Any, monitor: ProgressMonitor, tell: Callable[[Any], None]) -> Any:
+    """Have a child process of its own call a function, and return what it returns.
+
+    The warm child stays free for others meanwhile: this is for work of minutes and hours.
+
+    Parameters
+    ----------
+    target, argument : str, object
+        See :class:`CallRequest`.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`.
+    tell : callable
+        Gets, in this thread, what the function tells; nothing of it is lost.
+
+    Raises
+    ------
+    Stopped
+        Within a second of ``monitor.should_stop()`` becoming true.
+    DiatomError
+        What the function raised, or that the child died, with its last words.
+    """
+    child = _Child()
+    try:
+        child.send(CallRequest(target, argument))
+        return child.answer(monitor, tell)
+    finally:
+        child.kill()
 
 
 def analyse(job: Job, monitor: ProgressMonitor) -> Analysis:
@@ -200,14 +241,14 @@ class _Child:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def send(self, message: WorkerRequest | None) -> None:
+    def send(self, message: WorkerRequest | CallRequest | None) -> None:
         """Send a request, or None to stop the present one."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             write_message(self._process.stdin, message)
 
-    def answer(self, monitor: ProgressMonitor) -> Any:
-        """Pass reports on until the result is there."""
+    def answer(self, monitor: ProgressMonitor, tell: Callable[[Any], None] = lambda news: None) -> Any:
+        """Pass reports and news on until the result is there."""
         deadline: float | None = None
         while True:
             if deadline is None and monitor.should_stop():
@@ -225,6 +266,8 @@ class _Child:
             kind, content = message
             if kind == "report":
                 monitor.report(content)
+            elif kind == "news":
+                tell(content)
             elif kind == "failed":
                 name, text = content
                 raise getattr(errors, name, DiatomError)(text)

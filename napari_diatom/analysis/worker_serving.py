@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import queue
 import sys
@@ -11,12 +12,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from napari_diatom.analysis.process_handover import leave_maps, read_message, write_message
-from napari_diatom.analysis.worker_process import WorkerRequest
+from napari_diatom.analysis.worker_process import CallRequest, WorkerRequest
+from napari_diatom.core import errors
 from napari_diatom.core.errors import DiatomError, ModelError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 
@@ -40,7 +42,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         # The window comes first on a machine with few cores.
         os.nice(5)
-    requests: queue.SimpleQueue[WorkerRequest] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[WorkerRequest | CallRequest] = queue.SimpleQueue()
     stop = threading.Event()
 
     def listen() -> None:
@@ -55,14 +57,21 @@ def main() -> None:
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    kept = _LoadedNetworks()
+    kept = LoadedNetworks()
     monitor = ProgressMonitor(lambda progress: write_message(out, ("report", progress)), stop.is_set)
     while True:
         request = requests.get()
+        result: Any
         try:
-            result = _serve(request, kept, monitor)
+            if isinstance(request, CallRequest):
+                module, _, function = request.target.partition(":")
+                asked = getattr(importlib.import_module(module), function)
+                result = asked(request.argument, kept, monitor, lambda news: write_message(out, ("news", news)))
+            else:
+                result = _serve(request, kept, monitor)
         except DiatomError as error:
-            write_message(out, ("failed", (type(error).__name__, str(error))))
+            known = next(kind.__name__ for kind in type(error).__mro__ if hasattr(errors, kind.__name__))
+            write_message(out, ("failed", (known, str(error))))
         except Exception as error:
             traceback.print_exc()
             write_message(out, ("failed", ("DiatomError", f"{type(error).__name__}: {' '.join(str(error).split())}")))
@@ -71,35 +80,52 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
-class _LoadedNetworks:
+class LoadedNetworks:
     """The last network of each kind, by folder and device."""
 
     engines: dict[tuple[Path, str], AnyEngine] = field(default_factory=dict)
     classifiers: dict[tuple[Path, str], Classifier] = field(default_factory=dict)
     outliners: dict[tuple[Path, str], Outliner] = field(default_factory=dict)
 
+    def engine(self, model: Path, device: str, monitor: ProgressMonitor) -> AnyEngine:
+        """Return the network of a model that finds specimens; raises ModelError when it cannot be loaded."""
+        from napari_diatom.engines import load
+
+        return _loaded(model, device, self.engines, load, monitor)
+
+    def classifier(self, model: Path, device: str, monitor: ProgressMonitor) -> Classifier:
+        """Return the network of a model that names specimens; raises ModelError when it cannot be loaded."""
+        from napari_diatom.engines import load_classifier
+
+        return _loaded(model, device, self.classifiers, load_classifier, monitor)
+
+    def outliner(self, model: Path, device: str, monitor: ProgressMonitor) -> Outliner:
+        """Return the network of a model that outlines specimens; raises ModelError when it cannot be loaded."""
+        from napari_diatom.engines import load_outliner
+
+        return _loaded(model, device, self.outliners, load_outliner, monitor)
+
 
 def _serve(
-    request: WorkerRequest, kept: _LoadedNetworks, monitor: ProgressMonitor
+    request: WorkerRequest, kept: LoadedNetworks, monitor: ProgressMonitor
 ) -> Analysis | Names | BoxOutlines | ClickedSpecimen | None:
     """Do what a request asks for; the last network of each kind is kept for the next request."""
     from napari_diatom.analysis.click_outlining import specimen_at
     from napari_diatom.analysis.pipeline import AnalysisOptions
     from napari_diatom.analysis.pipeline import analyse as analyse_here
-    from napari_diatom.engines import load, load_classifier, load_outliner
     from napari_diatom.engines.protocols import MapEngine
 
     if request.specimens is not None:
-        namer = _loaded(request.model, request.device, kept.classifiers, load_classifier, monitor)
+        namer = kept.classifier(request.model, request.device, monitor)
         monitor.check()
         return namer.name(_opened(request), request.specimens, monitor)
     asked = request.to_outline
     folder = request.outliner if asked is None else asked.outliner
-    outliner = None if folder is None else _loaded(folder, request.device, kept.outliners, load_outliner, monitor)
+    outliner = None if folder is None else kept.outliner(folder, request.device, monitor)
     monitor.check()
     if asked is not None and outliner is not None and asked.boxes is not None:
         return outliner.outlines(_opened(request), asked.boxes, monitor)
-    engine = _loaded(request.model, request.device, kept.engines, load, monitor)
+    engine = kept.engine(request.model, request.device, monitor)
     monitor.check()
     if asked is not None and outliner is not None and asked.point is not None:
         if isinstance(engine, MapEngine):

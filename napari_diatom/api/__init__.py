@@ -6,22 +6,39 @@
 >>> analysis.specimens()[["class", "length_um", "width_um"]]  # doctest: +SKIP
 """
 
+from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
+from napari_diatom.api.folders import count_images, read_count
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
+from napari_diatom.api.projects import create_project, import_annotations, open_project
+from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.training import TrainingRun, evaluate, train
+from napari_diatom.api.training import TrainingRun, evaluate, runs, train
 from napari_diatom.api.versions import show_versions
+from napari_diatom.counting.count_choices import CountChoices
 
 __all__ = [
     "Analysis",
+    "CountChoices",
     "Model",
     "TrainingRun",
     "available_models",
+    "compose_slides",
+    "convert_annotations",
+    "count_images",
+    "create_project",
     "evaluate",
+    "import_annotations",
     "load_model",
     "measure",
     "open_images",
+    "open_project",
     "read_annotations",
+    "read_count",
+    "render_examples",
+    "review_counts",
+    "runs",
     "show_versions",
     "train",
     "write_annotations",
+    "write_project_tables",
 ]

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.given_values import given_path
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder
 from napari_diatom.api.inputs import AnyPath, model_folder, optional_path, progress_monitor
 from napari_diatom.api.prediction import Model
+
+RUN_COLUMNS: Final = (
+    *("run", "state", "task", "begun", "images", "specimens", "epochs", "best_epoch", "validation"),
+    *("validation_figure", "test", "test_figure", "test_low", "test_high", "test_specimens", "start", "folder"),
+    "problem",
+)
+"""Columns of :func:`runs`."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,55 @@ def train(
         settings, beside = TrainConfig.read(path), path.absolute().parent
     out = optional_path(folder, "folder") or beside / "runs" / settings.name
     return _finished(RunFolder.create(out, settings), monitor)
+
+
+def runs() -> DataFrame:
+    """Return the trainings of this user, those of the window and of the command line, the latest first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row each: ``run``, ``state``, ``task``, ``begun``, ``images``, ``specimens``, ``epochs``, ``best_epoch``, the
+        chief figure of the validation (``validation``, ``validation_figure``) and of the test (``test``,
+        ``test_figure``, and ``test_low``, ``test_high``, ``test_specimens``: its 95 % interval, and of how many
+        specimens it is), ``start``, ``folder``, and ``problem``: what is wrong with its files. What is not known is
+        missing.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.runs()[["run", "test", "test_low", "test_high"]]  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    from diatom_training.finetune.run_summary import list_summaries
+
+    rows = []
+    for run in list_summaries():
+        checked, tested = run.validation, run.test
+        rows.append(
+            {
+                "run": run.name,
+                "state": run.stage,
+                "task": run.task,
+                "begun": run.began,
+                "images": sum(run.images.values()) or None,
+                "specimens": sum(run.specimens.values()) or None,
+                "epochs": run.epochs,
+                "best_epoch": run.best_epoch or None,
+                "validation": checked and checked.value,
+                "validation_figure": checked and checked.name.removeprefix("val_"),
+                "test": tested and tested.value,
+                "test_figure": tested and tested.name,
+                "test_low": tested and tested.low,
+                "test_high": tested and tested.high,
+                "test_specimens": tested and tested.of,
+                "start": run.start or None,
+                "folder": str(run.folder.path),
+                "problem": run.problem,
+            }
+        )
+    return pd.DataFrame(rows, columns=RUN_COLUMNS)
 
 
 def evaluate(

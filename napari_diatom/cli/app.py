@@ -53,19 +53,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _run_samples(arguments: argparse.Namespace) -> int:
     """Render the example slides."""
-    from napari_diatom.core.errors import InputError
+    from diatom_training.synthesis.sample_slides import SampleOptions, write_new_samples
     from napari_diatom.core.progress import ProgressMonitor
-
-    folder: Path = arguments.dest
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: name a folder for the example slides.")
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} exists and is not empty: name another folder for the example slides.")
-    from diatom_training.synthesis.sample_slides import write_samples
 
     bar = ProgressBar()
     try:
-        written = write_samples(folder, ProgressMonitor(bar))
+        written = write_new_samples(SampleOptions(arguments.dest), ProgressMonitor(bar))
     finally:
         bar.close()
     print(*written, sep="\n")
@@ -114,20 +107,17 @@ def _run_import(arguments: argparse.Namespace) -> int:
 
 def _run_convert(arguments: argparse.Namespace) -> int:
     """Write annotations in another format."""
-    from napari_diatom.core.text import many
-    from napari_diatom.formats import conversion as convert
+    from napari_diatom.project.annotation_conversion import ConvertOptions, convert_annotations
 
     quiet_libraries()
-    split = convert.read_split(arguments.split) if arguments.split else None
-    conversion = convert.prepare(arguments.input, arguments.to, arguments.source, arguments.images)
-    for remark in conversion.remarks:
-        print(f"warning: {remark}", file=sys.stderr)
-    print(conversion.losses.text())
-    convert.write(conversion, arguments.out, arguments.images, split)
-    print(
-        f"{many(conversion.specimens, 'specimen')} of {many(len(conversion.annotations), 'image')}, "
-        f"{conversion.source.title} to {conversion.target.title}: {arguments.out}"
+    report = convert_annotations(
+        ConvertOptions(
+            arguments.input, arguments.out, arguments.to, arguments.source, arguments.images, arguments.split
+        )
     )
+    for remark in report.remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    print(report.losses, report.summary, sep="\n")
     return OK
 
 
@@ -241,7 +231,7 @@ def parser() -> argparse.ArgumentParser:
         description="Write annotations in another format, and list what that format cannot hold.",
         epilog=CODES,
     )
-    convert.add_argument("input", type=place, metavar="INPUT", help="file or folder of annotations")
+    convert.add_argument("input", type=place, metavar="INPUT", help="file or folder of annotations, or a project")
     convert.add_argument("out", type=place, metavar="OUT", help="file, or new folder")
     convert.add_argument("--to", required=True, metavar="FORMAT", help="geojson, coco, yolo-obb and others")
     convert.add_argument("--from", dest="source", type=text, metavar="FORMAT", help="format of INPUT (detected)")

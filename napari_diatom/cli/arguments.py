@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_diatom.cli.argument_types import decimal, integer, place, text
 from napari_diatom.cli.console import CODES
+from napari_diatom.cli.project_arguments import add_project_changes
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -16,7 +17,7 @@ def add_project(commands: Any, run: Run) -> None:
     """Add the command ``project``, done by ``run``."""
     parser = commands.add_parser(
         "project",
-        help="create, check, summarize, split or repair an annotation project",
+        help="create, change, check, summarize, split or repair an annotation project",
         description="Annotation projects: a folder with classes and annotations; the images stay where they are.",
     )
     parser.set_defaults(run=run)
@@ -40,6 +41,8 @@ def add_project(commands: Any, run: Run) -> None:
         metavar="FILE",
         help="annotations to import, in any format that `convert` reads",
     )
+
+    add_project_changes(actions)
 
     check = actions.add_parser(
         "check",
@@ -104,6 +107,38 @@ def add_project(commands: Any, run: Run) -> None:
         help="name of the image in the project, as `check` shows it",
     )
 
+    review = actions.add_parser(
+        "review",
+        help="review the results of `count`",
+        description="Make a project of a results folder of `count`, to accept, correct or reject what was found in "
+        "Annotate diatoms. Images that are in the project already keep what was done there.",
+        epilog=CODES,
+    )
+    review.add_argument("results", type=place, metavar="COUNT_FOLDER", help="results folder of `count`")
+    review.add_argument(
+        "-o", "--out", type=place, metavar="PROJECT", help="project folder (review in the results folder)"
+    )
+    review.add_argument(
+        "--images",
+        nargs="+",
+        type=place,
+        default=(),
+        metavar="FOLDER",
+        help="where to look for moved images, with subfolders (the folder that the results are in)",
+    )
+
+    tables = actions.add_parser(
+        "tables",
+        help="write the tables of a project",
+        description="Write specimens.csv, counts.csv and images.csv of a project, with the columns of `count`.",
+        epilog=CODES,
+    )
+    tables.add_argument("folder", type=place, metavar="PROJECT", help="project folder")
+    tables.add_argument("-o", "--out", required=True, type=place, metavar="OUT", help="folder for the tables")
+    tables.add_argument("--proposals", action="store_true", help="include proposals that nobody has reviewed yet")
+    tables.add_argument("--xlsx", action="store_true", help="write tables.xlsx too")
+    tables.add_argument("--overwrite", action="store_true", help="replace tables that are there")
+
 
 def add_train(commands: Any, run: Run) -> None:
     """Add the command ``train``, done by ``run``."""
@@ -114,12 +149,13 @@ def add_train(commands: Any, run: Run) -> None:
         epilog=CODES,
     )
     parser.add_argument(
-        "config", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
+        "config", nargs="?", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
     )
     parser.add_argument("-o", "--out", type=place, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
     how.add_argument("--check", action="store_true", help="show the training data and the expected time; do not train")
+    how.add_argument("--runs", action="store_true", help="list your trainings with their figures; do not train")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
     parser.add_argument("--devices", type=integer, metavar="N", help="GPUs that share each batch (1)")
     parser.add_argument(

@@ -1,28 +1,23 @@
-"""``napari-diatom project``: make, check, sum up, split and mend projects without a window."""
+"""``napari-diatom project``: make, change, check, sum up, split, mend and review projects without a window."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from napari_diatom.core.annotations import Annotations
+from napari_diatom.cli import project_changes
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
-from napari_diatom.project import backups, journal, splits, validation
+from napari_diatom.project import backups, journal, new_project, split_table, splits, validation
 from napari_diatom.project.edits import STATES
 from napari_diatom.project.missing_images import require_removable
-from napari_diatom.project.project import OWN_ENTRIES, Project
-from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.project.project import Project
 from napari_diatom.project.summary import Tally
-from napari_diatom.project.taxon_list import read_taxa
 
 OK: Final = 0
 WRONG: Final = 1
@@ -50,56 +45,32 @@ def run(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -
         "split": _split,
         "relocate": _relocate,
         "remove": _remove_images,
+        "classes": project_changes.classes,
+        "set": project_changes.set_facts,
+        "import": project_changes.take_annotations,
+        "review": _review,
+        "tables": _tables,
     }
     return actions[arguments.action](arguments, monitor, table)
 
 
 def _new(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Make a project."""
-    from napari_diatom.images.image_files import search
-
-    classes = read_taxa(arguments.classes) if arguments.classes else ()
-    annotations = _read(arguments)
-    found = search(arguments.images)
-    with (
-        _removed_on_failure(arguments.folder),
-        Project.create(arguments.folder, found.images, classes, monitor=monitor) as project,
-    ):
-        added = project.import_annotations(annotations)
+    report, passed_over = new_project.make(
+        arguments.folder, arguments.images, arguments.classes, arguments.annotations, monitor=monitor
+    )
+    for item in () if report is None else report.files:
+        for remark in item.remarks:
+            print(f"warning: {remark}", file=sys.stderr)
+    with Project.open(arguments.folder) as project:
         print(
             f"{project.folder}: {many(len(project.images), 'image')}, "
-            f"{many(len(project.settings.classes), 'class', 'classes')}, {many(added, 'specimen')}"
+            f"{many(len(project.settings.classes), 'class', 'classes')}, "
+            f"{many(0 if report is None else report.new, 'specimen')}"
         )
-    for item in found.passed_over:
-        print(f"Skipped {item.path}: {item.reason}", file=sys.stderr)
-    return SOME_SKIPPED if found.passed_over else OK
-
-
-@contextlib.contextmanager
-def _removed_on_failure(folder: Path) -> Iterator[None]:
-    """Take a project that is made in the block away again when the block fails; what was there before stays."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    before = set(folder.iterdir()) if folder.is_dir() else set()
-    try:
-        yield
-    except BaseException:
-        if folder / PROJECT_FILE not in before:
-            for name in OWN_ENTRIES:
-                if folder / name not in before:
-                    _remove(folder / name)
-            # Whatever else lies there by now stays, and its folder with it.
-            with contextlib.suppress(OSError):
-                for place in missing:
-                    place.rmdir()
-        raise
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or folder; never hides the error that led here."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+    for line in passed_over:
+        print(f"Skipped {line}", file=sys.stderr)
+    return SOME_SKIPPED if passed_over else OK
 
 
 def _check(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
@@ -176,11 +147,10 @@ def _split(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table
         tallies = project.summary()
         planned = splits.plan(tallies, arguments.by, shares, arguments.folds, arguments.seed)
         project.update(project.settings.replace(split=planned.split))
-    parts = planned.split.parts
-    rows = []
-    for name, groups in parts.items():
-        inside = [item for item in tallies if splits.part_of(planned.split, item.image) == name]
-        rows.append((name, len(groups), len(inside), sum(item.total for item in inside), ", ".join(groups)))
+    rows = [
+        (row.part, len(row.groups), row.images, row.specimens, ", ".join(row.groups))
+        for row in split_table.part_rows(planned.split, tallies)
+    ]
     table(("part", f"{arguments.by}s", "images", "specimens", ""), rows)
     for line in planned.warnings:
         print(f"warning: {line}")
@@ -232,15 +202,33 @@ def _remove_images(arguments: argparse.Namespace, monitor: ProgressMonitor, tabl
     return OK
 
 
-def _read(arguments: argparse.Namespace) -> list[Annotations]:
-    """Return the annotations in files and folders of any format that is known."""
-    from napari_diatom.formats.format_detection import detect
+def _review(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
+    """Make a project of a results folder, or bring it up to date."""
+    from napari_diatom.review.reviewing import review
 
-    # Some formats have neither sizes nor names of images: those come from the folder of the images.
-    folders = [path for path in map(Path, arguments.images) if path.is_dir()]
-    images = folders[0] if len(arguments.images) == len(folders) == 1 else None
-    remarks: list[str] = []
-    found = [item for path in arguments.annotations for item in detect(path).read(path, images, remarks)]
-    for remark in remarks:
-        print(f"warning: {remark}", file=sys.stderr)
-    return found
+    report = review(arguments.results, arguments.out, arguments.images, monitor)
+    print(f"{report.project}: {report.counts_text()}")
+    for item in report.left_out:
+        print(f"Skipped {item.image}: {item.reason}", file=sys.stderr)
+    for line in report.remarks:
+        print(f"warning: {line}", file=sys.stderr)
+    return SOME_SKIPPED if report.left_out else OK
+
+
+def _tables(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
+    """Write the tables of a project."""
+    from napari_diatom.review.project_tables import write_project_tables
+
+    with Project.open(arguments.folder) as project:
+        written = write_project_tables(
+            project, arguments.out, arguments.proposals, arguments.xlsx, arguments.overwrite, monitor
+        )
+    print(
+        f"{written.folder}: {many(written.images, 'image')}, {many(written.specimens, 'specimen')}, "
+        f"{written.counted:,} counted"
+    )
+    if written.proposals:
+        print(f"{many(written.proposals, 'proposal')} not reviewed yet and left out (include them with --proposals)")
+    for id_ in written.unread:
+        print(f"warning: the file of {id_} cannot be read: the brightness of its specimens is unknown", file=sys.stderr)
+    return OK

@@ -204,11 +204,6 @@ def box_ious(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(shared / (box_areas(first) + box_areas(second) - shared))
 
 
-def box_overlap_coefficients(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
-    """Return the intersection of paired boxes over the smaller one's area, shape (N,)."""
-    return np.asarray(intersections(first, second) / np.minimum(box_areas(first), box_areas(second)))
-
-
 def pairs(
     bounds: ArrayLike, others: ArrayLike | None = None, block: int = 2048
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

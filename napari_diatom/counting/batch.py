@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,12 @@ from napari_diatom.core.text import printable
 from napari_diatom.counting import run_record
 from napari_diatom.counting.batch_options import Batch, BatchResult, Networks, Skipped
 from napari_diatom.counting.image_result import ImageResult
+from napari_diatom.counting.image_states import CountState, ImageState, Watch, result_facts, unwatched
 from napari_diatom.counting.result_names import Source, path_below_shared_folder, plan_sources
 from napari_diatom.counting.results_folder import FULL, Outputs, ResultsFolder
 from napari_diatom.counting.run_output import CountedImages, write_image, write_run
 from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
-from napari_diatom.images.image_files import advice, irregular, search
+from napari_diatom.images.image_files import SkippedFile, advice, irregular, search
 from napari_diatom.images.planes import checked_z
 from napari_diatom.images.slide_image import SlideImage, checked_decode_mb, open_images
 
@@ -37,6 +38,7 @@ def count(
     load_namer: Callable[[], Classifier] | None = None,
     tell: Callable[[Skipped], None] = lambda skipped: None,
     load_outliner: Callable[[], Outliner] | None = None,
+    watch: Watch = unwatched,
 ) -> BatchResult:
     """Count the specimens in many images and write annotations, overlays, tables and ``run.json``.
 
@@ -55,11 +57,15 @@ def count(
         Gets each skipped image, as soon as one image is counted; if none is, the error says so.
     load_outliner : callable, optional
         Loads the network that outlines what was found as boxes, beside ``load``.
+    watch : callable
+        Gets the state of images: of all at the beginning, of those of a stack when it is opened, and of each when
+        something has become of it and its result is on disk.
 
     Raises
     ------
     InputError
-        When there is nothing to count, not one image can be read, or the options do not fit the folder of results.
+        When there is nothing to count, not one image can be read, the options do not fit the folder of results, or
+        another run is writing there.
     OutputError
         When results cannot be written; those of finished images stay for ``resume``.
     ModelError
@@ -74,7 +80,7 @@ def count(
     sources = plan_sources(found.images, batch.sample)
     folder = ResultsFolder(batch.out)
     folder.prepare(batch.resume, batch.overwrite)
-    try:
+    with folder.held():
         networks = Networks(
             load(),
             None if load_namer is None else load_namer(),
@@ -83,9 +89,10 @@ def count(
         networks.check(batch.masks)
         folder.begin(sources, batch.overwrite)
         folder.settle(run_record.result_settings(batch, networks))
-        run = _Run(batch, networks, folder, monitor, tell)
+        run = _Run(batch, networks, folder, monitor, tell, watch)
+        run.expect(sources)
         for item in found.passed_over:
-            run.skip(path_below_shared_folder(item.path, found.images), item.reason)
+            run.pass_over(item, path_below_shared_folder(item.path, found.images))
         for number, source in enumerate(sources):
             monitor.report(Progress("images", number, len(sources), source.name))
             monitor.check()
@@ -93,12 +100,9 @@ def count(
         if not run.results:
             run.fail(len(found.passed_over))
         run.tell_skipped()
-    except BaseException:
-        folder.discard_empty()
-        raise
-    monitor.report(Progress("images", len(sources), len(sources)))
-    counted = CountedImages(run.results, run.outputs, run.parts, run.skipped)
-    write_run(folder, batch, networks, counted, began, time.perf_counter() - started)
+        monitor.report(Progress("images", len(sources), len(sources)))
+        counted = CountedImages(run.results, run.outputs, run.parts, run.skipped)
+        write_run(folder, batch, networks, counted, began, time.perf_counter() - started)
     return BatchResult(tuple(run.results), tuple(run.skipped))
 
 
@@ -124,18 +128,29 @@ class _Run:
         folder: ResultsFolder,
         monitor: ProgressMonitor,
         tell: Callable[[Skipped], None],
+        watch: Watch,
     ) -> None:
         self.results: list[ImageResult] = []
         self.outputs: list[Outputs] = []
         self.parts: list[Path] = []
         self.skipped: list[Skipped] = []
         self._batch, self._networks, self._folder = batch, networks, folder
-        self._monitor, self._tell = monitor, tell
+        self._monitor, self._tell, self._watch = monitor, tell, watch
         self._told = 0
 
-    def skip(self, image: str, why: str) -> None:
+    def expect(self, sources: Sequence[Source]) -> None:
+        """Tell of all files, before the first is opened."""
+        self._watch(tuple(_waiting(source) for source in sources))
+
+    def pass_over(self, item: SkippedFile, name: str) -> None:
+        """Skip a file that is not opened."""
+        sample = printable(self._batch.sample or item.path.parent.name)
+        self._skip(ImageState(name, name, printable(str(item.path)), sample), item.reason)
+
+    def _skip(self, image: ImageState, why: str) -> None:
         """Skip an image."""
-        self.skipped.append(Skipped(image, printable(why)))
+        self.skipped.append(Skipped(image.image, printable(why)))
+        self._watch((replace(image, state=CountState.SKIPPED, reason=printable(why)),))
 
     def tell_skipped(self) -> None:
         """Tell of what was skipped since the last time."""
@@ -154,23 +169,28 @@ class _Run:
         """Count all images of a file."""
         before = _state(source.path)
         images: list[SlideImage] = []
-        with self._skipping(source.name, source.path):
+        file = _waiting(source)
+        with self._skipping(file, source.path):
             if fault := irregular(source.path):
                 raise InputError(fault)
             options = self._batch.options
             opened = open_images(source.path, options.pixel_size_um, self._batch.z, self._batch.max_decode_mb)
             images += [image.named(source.name + image.name.removeprefix(source.path.name)) for image in opened]
-        for image in images:
-            with self._skipping(image.name, source.path):
-                self._take(source, image, before)
+        rows = [replace(file, image=image.name, number=number) for number, image in enumerate(images, start=1)]
+        if len(rows) > 1:
+            self._watch(tuple(rows))
+        for image, row in zip(images, rows, strict=True):
+            with self._skipping(row, source.path):
+                self._take(source, image, before, row)
             image.release()
 
-    def _take(self, source: Source, image: SlideImage, before: object) -> None:
+    def _take(self, source: Source, image: SlideImage, before: object, row: ImageState) -> None:
         """Count an image, or take its result from an earlier run; ``before`` is its file's state when it was opened."""
         folder, networks = self._folder, self._networks
         outputs = Outputs.of(source, image, self._batch.overlays, self._batch.masks)
         part = folder.part(source, image)
         result = folder.stored(part, outputs, source, image, networks.named, networks.outlined)
+        kept = result is not None
         if result is None:
             folder.claim(outputs)
             try:
@@ -186,6 +206,8 @@ class _Run:
         self.results.append(replace(result, specimens=(), facts=facts))
         self.outputs.append(outputs)
         self.parts.append(part)
+        state = CountState.KEPT if kept else CountState.COUNTED
+        self._watch((replace(row, state=state, **result_facts(self.results[-1])),))
         self.tell_skipped()
 
     def _result(self, source: Source, image: SlideImage) -> ImageResult:
@@ -200,31 +222,36 @@ class _Run:
         return write_image(batch, source, image, analysis, names, time.perf_counter() - started)
 
     @contextlib.contextmanager
-    def _skipping(self, image: str, path: Path) -> Iterator[None]:
+    def _skipping(self, image: ImageState, path: Path) -> Iterator[None]:
         """Skip an image that fails, whatever it fails of; what concerns all images, or the disk, ends the run."""
         try:
             yield
         except InputError as error:
             todo = advice(path)
-            self.skip(image, f"{error} {todo}" if todo else str(error))
+            self._skip(image, f"{error} {todo}" if todo else str(error))
         except DiatomError:
             raise
         except OSError as error:
             if error.errno in FULL:
                 where = error.filename or "A temporary file"
                 raise OutputError(f"{where} cannot be written: {reason(error)}") from error
-            self.skip(image, f"{path} cannot be read: {reason(error)}")
+            self._skip(image, f"{path} cannot be read: {reason(error)}")
         except MemoryError:
-            self._folder.note_error(image)
-            self.skip(image, f"{path} needs more memory than there is: close other programs, or cut the image.")
+            self._folder.note_error(image.image)
+            self._skip(image, f"{path} needs more memory than there is: close other programs, or cut the image.")
         except Exception as error:  # libraries raise errors of many kinds
-            self._folder.note_error(image)
+            self._folder.note_error(image.image)
             words = " ".join(str(error).split())
-            self.skip(
+            self._skip(
                 image,
                 f"{path} could not be counted because of an error in the program ({type(error).__name__}: {words}). "
                 f"Please report it with the details in {self._folder.errors}.",
             )
+
+
+def _waiting(source: Source) -> ImageState:
+    """Return a file, as the one image that it probably is, before it is opened."""
+    return ImageState(source.name, source.name, printable(str(source.path)), source.sample)
 
 
 def _state(path: Path) -> object:

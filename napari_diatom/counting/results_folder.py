@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from napari_diatom.counting import tables
 from napari_diatom.counting.export import mask_files
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import Source
+from napari_diatom.counting.run_lock import LOCK, AnotherRunError, held
 from napari_diatom.counting.written_files import ANNOTATIONS, MASKS, OVERLAYS, SETTINGS, WRITTEN, WrittenFiles, refused
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.image_files import RESULTS_MARK
@@ -114,7 +115,8 @@ class ResultsFolder:
     def can_resume(self) -> bool:
         """Return whether there are results of images that a resumed run would take."""
         try:
-            return bool(self._parts())
+            with os.scandir(self._journal) as entries:
+                return any(entry.name.endswith(".json") and entry.name != SETTINGS for entry in entries)
         except OSError:
             return False
 
@@ -136,8 +138,7 @@ class ResultsFolder:
             if not resume and not overwrite and (finished or self.can_resume()):
                 raise InputError(
                     f"{out} already holds results: continue with --resume, start again with --overwrite, or name "
-                    f"another "
-                    "folder."
+                    "another folder."
                 )
             self._made = [folder for folder in (out, *out.parents) if not folder.exists()]
             out.mkdir(parents=True, exist_ok=True)
@@ -149,6 +150,24 @@ class ResultsFolder:
             with contextlib.suppress(OSError):
                 temporary_of(out / tables.RUN_JSON).unlink(missing_ok=True)
             raise OutputError(f"{out} cannot be written to: {reason(error)}") from error
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs from the folder while the block runs; one that fails without a result leaves nothing behind.
+
+        Raises
+        ------
+        InputError
+            When another run is writing there.
+        """
+        try:
+            with held(self._journal / LOCK, self.out):
+                yield
+        except AnotherRunError:
+            raise
+        except BaseException:
+            self.discard_empty()
+            raise
 
     def settle(self, now: Mapping[str, Any]) -> None:
         """Write down what the results depend on, or check it against the run that is resumed.
@@ -309,7 +328,7 @@ class ResultsFolder:
         with contextlib.suppress(OSError, OutputError):
             self.remove(self._written.listed(self._parts())[0])
             shutil.rmtree(self.stage(), ignore_errors=True)
-            for name in (SETTINGS, WRITTEN):
+            for name in (SETTINGS, WRITTEN, LOCK):
                 (self._journal / name).unlink(missing_ok=True)
             self._journal.rmdir()
             for folder in self._made:

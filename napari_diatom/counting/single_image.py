@@ -57,23 +57,21 @@ def save(
     folder = ResultsFolder(batch.out)
     folder.prepare(batch.resume, batch.overwrite)
     try:
-        folder.begin([source], batch.overwrite)
-        folder.settle(run_record.result_settings(batch, networks))
-        outputs = Outputs.of(source, image, batch.overlays, batch.masks)
-        part = folder.part(source, image)
-        folder.claim(outputs)
-        verdicts = None if names is None else names.verdicts
-        result = write_image(batch, source, image, analysis, verdicts, seconds)
-        write_atomically(part, result.to_json())
-    except BaseException:
-        folder.discard_empty()
-        raise
+        with folder.held():
+            folder.begin([source], batch.overwrite)
+            folder.settle(run_record.result_settings(batch, networks))
+            outputs = Outputs.of(source, image, batch.overlays, batch.masks)
+            part = folder.part(source, image)
+            folder.claim(outputs)
+            verdicts = None if names is None else names.verdicts
+            result = write_image(batch, source, image, analysis, verdicts, seconds)
+            write_atomically(part, result.to_json())
+            file = None if image.path is None else printable(str(image.path))
+            facts = result.facts | {"file": file} | outputs.facts()
+            counted = CountedImages([replace(result, specimens=(), facts=facts)], [outputs], [part])
+            write_run(folder, batch, networks, counted, datetime.now(UTC), seconds)
     finally:
         image.release()
-    file = None if image.path is None else printable(str(image.path))
-    facts = result.facts | {"file": file} | outputs.facts()
-    counted = CountedImages([replace(result, specimens=(), facts=facts)], [outputs], [part])
-    write_run(folder, batch, networks, counted, datetime.now(UTC), seconds)
 
 
 def _source(image: SlideImage, sample: str | None) -> Source:

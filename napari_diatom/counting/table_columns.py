@@ -57,7 +57,7 @@ def specimen_rows(
     image: str,
     measured: Measurements,
     origins: Sequence[str],
-    model: str,
+    model: str | Sequence[str],
     names: Sequence[Name | None] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of ``specimens.csv`` of one image; specimens are numbered from 1.
@@ -70,8 +70,8 @@ def specimen_rows(
         Its specimens.
     origins : sequence of str
         Who found each of them.
-    model : str
-        Name and version of the model, empty for annotations that no model made.
+    model : str or sequence of str
+        Name and version of the model, of all of them or of each; empty for annotations that no model made.
     names : sequence of (Name or None), optional
         What each of them is called; without, the rows lack these columns.
     """
@@ -88,7 +88,7 @@ def specimen_rows(
             "cut_by_edge": int(measured.cut_by_edge[i]),
             "outline": "" if outlines is None else outlines[i],
             "origin": origins[i],
-            "model": model,
+            "model": model if isinstance(model, str) else model[i],
             **(NO_CELLS if name is None else name.cells()),
         }
         yield tuple(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,46 @@ def write_xlsx(
     OutputError
         When the file cannot be written.
     """
+    named_columns = specimen_columns(named, outlined), count_columns(named)
+    write_sheets(
+        path,
+        [
+            TableSheet(title, columns, [FORMATS[name] for name in columns], rows)
+            for title, columns, rows in zip(("specimens", "counts"), named_columns, (specimens, counts), strict=True)
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class TableSheet:
+    """A sheet of an XLSX file.
+
+    Attributes
+    ----------
+    title : str
+        Its title.
+    columns : sequence of str
+        Names of its columns.
+    formats : sequence of str
+        How each column writes its values, empty for text.
+    rows : iterable of Row
+        Its rows as text.
+    """
+
+    title: str
+    columns: Sequence[str]
+    formats: Sequence[str]
+    rows: Iterable[Row]
+
+
+def write_sheets(path: Path, sheets: Sequence[TableSheet]) -> None:
+    """Write tables as the sheets of one XLSX file, numbers as numbers, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
 
@@ -44,15 +85,12 @@ def write_xlsx(
     # openpyxl streams from generators of its own, which complain when a full disk stops them half way.
     content = io.BytesIO()
     try:
-        for title, columns, rows in (
-            ("specimens", specimen_columns(named, outlined), specimens),
-            ("counts", count_columns(named), counts),
-        ):
-            sheet = book.create_sheet(title)
-            sheet.append(columns)
-            for row in rows:
+        for each in sheets:
+            sheet = book.create_sheet(each.title)
+            sheet.append(each.columns)
+            for row in each.rows:
                 cells: list[Any] = []
-                for text, spec in zip(row, map(FORMATS.__getitem__, columns), strict=True):
+                for text, spec in zip(row, each.formats, strict=True):
                     if spec:
                         cells.append(float(text) if "." in text else int(text) if text else None)
                     else:

@@ -15,7 +15,7 @@ from napari_diatom.models.card import NAME, ModelFacts, task_of
 from napari_diatom.models.library import ModelFolder
 
 
-def import_checkpoint(path: Path, name: str | None = None, licence: str = "") -> ModelFolder:
+def import_checkpoint(path: Path, name: str | None = None, licence: str = "", home: Path | None = None) -> ModelFolder:
     """Make an Ultralytics ``.pt`` file one of the user's models.
 
     Parameters
@@ -26,6 +26,8 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
         The model's name; the file's by default.
     licence : str
         Of the weights, for the card.
+    home : Path, optional
+        Folder that the model's folder is made in; that of the user's models by default.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
             f"A model cannot be called {name!r}; give a name of letters, digits, dots, dashes and underscores with "
             "--name."
         )
-    if any(model.card.name == name for model in library.available()):
+    if home is None and any(model.card.name == name for model in library.available()):
         raise InputError(f"There is already a model {name}; give another name with --name.")
     found = yolo_net.read_checkpoint(path)
     try:
@@ -57,7 +59,7 @@ def import_checkpoint(path: Path, name: str | None = None, licence: str = "") ->
             f"{path} is not a YOLO detector with upright or oriented boxes: {len(missing)} tensors do not "
             f"fit {found.architecture}."
         )
-    folder = library.user_folder() / name
+    folder = (library.user_folder() if home is None else home) / name
     try:
         return write_model(
             folder,

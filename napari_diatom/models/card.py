@@ -244,5 +244,8 @@ class ModelCard(ModelFacts):
 
     def write(self, folder: Path) -> None:
         """Write ``folder/model.yaml``. Raises OutputError when it cannot be written."""
-        text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        write_atomically(folder / CARD_FILE, text)
+        write_atomically(folder / CARD_FILE, self.text())
+
+    def text(self) -> str:
+        """Return the text of ``model.yaml``."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

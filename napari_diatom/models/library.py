@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 from platformdirs import user_cache_dir, user_data_dir
 
 from napari_diatom.core.archives import chunks, opened_zip, regular
-from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.atomic_files import atomic, reason, write_atomically
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, OUTLINING_TASK, WEIGHTS_FILE, ModelCard
 
@@ -259,8 +259,16 @@ def install(model: ModelFolder) -> ModelFolder:
 
 
 def pack_model(model: ModelFolder, path: Path) -> None:
-    """Write a model as one ``.diatom-model`` file."""
+    """Write a model as one ``.diatom-model`` file, whole or not at all.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged.
+    OutputError
+        When the file cannot be written.
+    """
     model.verify()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name in (CARD_FILE, WEIGHTS_FILE):
-            archive.write(model.folder / name, name)
+    with atomic(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(CARD_FILE, model.card.text())
+        archive.write(model.weights, WEIGHTS_FILE)

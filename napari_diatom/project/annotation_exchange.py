@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from napari_diatom.core.annotations import Annotations
-from napari_diatom.core.errors import DiatomError, InputError, OutputError
-from napari_diatom.core.text import printable
+from napari_diatom.core.errors import DiatomError, InputError
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.core.text import many, printable
 from napari_diatom.formats.shared.name_index import NameIndex
-from napari_diatom.project.document import Document
+from napari_diatom.project.class_names import renamed_specimens
 from napari_diatom.project.image_record import image_name, image_path
 from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.settings_file import SettingsFile
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
+from napari_diatom.project.staged_edits import StagedEdits
+
+
+@dataclass(frozen=True, eq=False)
+class ImportPlan:
+    """What an import would do.
+
+    Attributes
+    ----------
+    specimens : dict of str to tuple of Specimen
+        The new ones, by the ids of their images.
+    known : int
+        Specimens that the project has already.
+    new_classes : tuple of str
+        Classes that the project gets.
+    renamed : dict of str to str
+        Present names of classes that the annotations have under a former one.
+    absent : tuple of str
+        Names of images that the project does not have.
+    problems : tuple of str
+        What keeps it from being done, a line for each image; images that the project does not have are not among them.
+    """
+
+    specimens: dict[str, tuple[Specimen, ...]] = field(default_factory=dict)
+    known: int = 0
+    new_classes: tuple[str, ...] = ()
+    renamed: dict[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def new(self) -> int:
+        """Number of new specimens."""
+        return sum(map(len, self.specimens.values()))
+
+
+class _AbsentError(InputError):
+    """The project has no image of a name."""
 
 
 class AnnotationExchange:
@@ -26,14 +66,69 @@ class AnnotationExchange:
         The project's settings: images and classes.
     documents : OpenDocuments
         The project's documents.
+    staged : callable
+        Gives edits that come into force all at once.
     """
 
-    def __init__(self, settings: SettingsFile, documents: OpenDocuments) -> None:
+    def __init__(self, settings: SettingsFile, documents: OpenDocuments, staged: Callable[[], StagedEdits]) -> None:
         self._settings = settings
         self._documents = documents
+        self._staged = staged
 
-    def take_in(self, annotations: Sequence[Annotations]) -> int:
-        """Add annotations to the images that they name, all of them or none; return how many specimens were added.
+    def plan(self, annotations: Sequence[Annotations], monitor: ProgressMonitor = UNWATCHED) -> ImportPlan:
+        """Return what an import of annotations would do; nothing is changed.
+
+        Parameters
+        ----------
+        annotations : sequence of Annotations
+            An image each.
+        monitor : ProgressMonitor
+            See :mod:`napari_diatom.core.progress`; reports ``"images"``.
+        """
+        settings = self._settings.settings
+        names = settings.former_names
+        problems: list[str] = []
+        absent: list[str] = []
+        known = 0
+        new: dict[str, list[Specimen]] = {}
+        index = NameIndex((image_path(image), image) for image in settings.images)
+        for number, item in enumerate(annotations):
+            label = printable(item.image) or f"Number {number + 1} without a name"
+            monitor.report(Progress("images", number, len(annotations), label))
+            monitor.check()
+            try:
+                image = self._meant(item, index)
+                coming = new.setdefault(image.id, [])
+                missing = self._missing(image, item, coming, names)
+                coming += missing
+                known += len(item) - len(missing)
+            except _AbsentError:
+                absent.append(label)
+            except InputError as error:
+                problems.append(f"{label}: {error}")
+        classes = list(dict.fromkeys(name for item in annotations if len(item) for name in item.detections.classes))
+        there = {item.name for item in settings.classes}
+        return ImportPlan(
+            {id_: tuple(found) for id_, found in new.items() if found},
+            known,
+            tuple(name for name in classes if name not in there and name not in names),
+            {name: names[name] for name in classes if name in names},
+            tuple(absent),
+            tuple(problems),
+        )
+
+    def carry_out(self, plan: ImportPlan, monitor: ProgressMonitor = UNWATCHED, skip_absent: bool = False) -> int:
+        """Add the specimens of a plan, all of them or none; return how many were added.
+
+        Parameters
+        ----------
+        plan : ImportPlan
+            As :meth:`plan` returned it.
+        monitor : ProgressMonitor
+            See :mod:`napari_diatom.core.progress`; reports ``"images"`` and ``"writing"``. A stop leaves everything as
+            it was, until the first file of an image is written; from then on it is not asked for.
+        skip_absent : bool
+            Whether annotations of images that the project does not have are left out.
 
         Raises
         ------
@@ -42,37 +137,14 @@ class AnnotationExchange:
         OutputError
             When they cannot be written.
         """
-        settings = self._settings.settings
-        problems: list[str] = []
-        new: dict[str, list[Specimen]] = {}
-        index = NameIndex((image_path(image), image) for image in settings.images)
-        for number, item in enumerate(annotations, start=1):
-            label = printable(item.image) or f"Number {number} without a name"
-            try:
-                image = self._meant(item, index)
-                coming = new.setdefault(image.id, [])
-                coming += self._missing(image, item, coming)
-            except InputError as error:
-                problems.append(f"{label}: {error}")
+        problems = [*plan.problems, *(f"{name}: the project has no image of this name." for name in plan.absent)]
+        if skip_absent:
+            problems = list(plan.problems)
         if problems:
             more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
             raise InputError(f"Nothing was imported. {' '.join(problems[:5])}{more}")
-        names = [name for item in annotations if len(item) for name in item.detections.classes]
-        if settings.with_classes(names) is not settings:
-            self._settings.change(lambda settings: settings.with_classes(names))
-        made: list[Document] = []
-        try:
-            for id_, specimens in new.items():
-                if specimens:
-                    made.append(self._documents.document(id_))
-                    made[-1].add(specimens, "import", stamped=True)
-            self._documents.save(list(new))
-        except DiatomError:
-            for document in made:
-                with suppress(OutputError):
-                    document.undo()
-            raise
-        return sum(map(len, new.values()))
+        self._apply(plan, monitor)
+        return plan.new
 
     def give_out(self) -> list[Annotations]:
         """Return the annotations of all images, in their order.
@@ -98,13 +170,43 @@ class AnnotationExchange:
             )
         return exported
 
+    def _apply(self, plan: ImportPlan, monitor: ProgressMonitor) -> None:
+        """Add new specimens to all images, or to none."""
+        staged = self._staged()
+        with_news = self._settings.settings.with_classes(plan.new_classes)
+        colours = {item.name: item.colour for item in with_news.classes}
+        adopted: dict[str, tuple[Specimen, ...]] = {}
+        try:
+            for number, (id_, specimens) in enumerate(plan.specimens.items()):
+                monitor.report(Progress("images", number, len(plan.specimens), f"Preparing {id_}"))
+                monitor.check()
+                image = self._settings.settings.image(id_)
+                adopted[id_] = staged.add(image, self._documents.contents(id_), specimens, colours)
+            if plan.new_classes:
+                self._settings.change(lambda settings: settings.with_classes(plan.new_classes))
+            staged.commit()
+        except BaseException:
+            staged.discard()
+            raise
+        for number, (id_, specimens) in enumerate(adopted.items()):
+            monitor.report(Progress("writing", number, len(adopted), id_))
+            if id_ in self._documents:
+                self._documents.document(id_).add(specimens, "import", stamped=True)
+                staged.done(id_)
+                self._documents.save([id_])
+            else:
+                # From here on they are edits on disk: what cannot be written now is when the image is opened.
+                with suppress(DiatomError):
+                    self._documents.contents(id_)
+        monitor.report(Progress("writing", len(adopted), len(adopted), many(plan.new, "specimen")))
+
     def _meant(self, annotations: Annotations, index: NameIndex[ProjectImage]) -> ProjectImage:
         """Return the image that annotations belong to."""
         name = annotations.image
         found = index.find(name, any_suffix=True) if name else []
         found = found or [image for image in self._settings.settings.images if image.id == name]
         if not found:
-            raise InputError("the project has no image of this name.")
+            raise _AbsentError("the project has no image of this name.")
         if len(found) > 1:
             raise InputError(
                 f"{len(found)} images of the project have this name ({', '.join(map(image_path, found[:3]))}): write "
@@ -118,12 +220,14 @@ class AnnotationExchange:
             )
         return found[0]
 
-    def _missing(self, image: ProjectImage, annotations: Annotations, coming: Sequence[Specimen]) -> list[Specimen]:
+    def _missing(
+        self, image: ProjectImage, annotations: Annotations, coming: Sequence[Specimen], names: Mapping[str, str]
+    ) -> list[Specimen]:
         """Return the specimens that an image has not yet, nor gets from what is imported besides."""
-        document = self._documents.document(image.id)
-        there = {**document.proposals, **document.specimens, **{item.id: item for item in coming}}
+        contents = self._documents.contents(image.id)
+        there = {item.id: item for item in (*contents.proposals, *contents.specimens, *coming)}
         new: list[Specimen] = []
-        for item in from_annotations(annotations):
+        for item in renamed_specimens(from_annotations(annotations), names):
             if item.id not in there:
                 new.append(item)
             elif not item.is_like(there[item.id]):

@@ -13,6 +13,7 @@ from napari_diatom.core.annotations import repeated
 from napari_diatom.core.detections import PERSON, STATUSES
 from napari_diatom.core.errors import InputError
 from napari_diatom.project import clock
+from napari_diatom.project.class_names import renamed_edit
 from napari_diatom.project.edit_merging import Side
 from napari_diatom.project.edits import Change, Contents, Edit, State
 from napari_diatom.project.live_contents import LiveContents, listed_ids
@@ -113,8 +114,14 @@ class Document:
         """All of it, as its files hold it."""
         return self._content.snapshot()
 
-    def add(self, specimens: Iterable[Specimen], label: str = "add", stamped: bool = False) -> Edit:
-        """Add specimens.
+    def add(
+        self,
+        specimens: Iterable[Specimen],
+        label: str = "add",
+        stamped: bool = False,
+        proposals: Iterable[Specimen] = (),
+    ) -> Edit:
+        """Add specimens, and proposals with them.
 
         Parameters
         ----------
@@ -124,6 +131,9 @@ class Document:
             Of the edit.
         stamped : bool
             Whether annotator and time of those that have them stay, as of a file.
+        proposals : iterable of Specimen
+            Of models, with ids that are not in use either. Unlike those of :meth:`propose` they replace none, and are
+            undone together with the specimens.
 
         Raises
         ------
@@ -132,14 +142,15 @@ class Document:
         OutputError
             When the edit could not be put on disk.
         """
-        listed = list(specimens)
-        new = {item.id: item if stamped and item.annotator else self._stamp(item) for item in listed}
-        used = sorted(new.keys() & (self.specimens.keys() | self.proposals.keys())) or list(
-            repeated([item.id for item in listed])
-        )
+        listed, proposed = list(specimens), list(proposals)
+        ids = [item.id for item in (*listed, *proposed)]
+        used = sorted(set(ids) & (self.specimens.keys() | self.proposals.keys())) or list(repeated(ids))
         if used:
             raise InputError(f"Specimens cannot be added under an id that is in use: {listed_ids(used)}.")
-        return self._make(label, new)
+        new = {item.id: item if stamped and item.annotator else self._stamp(item) for item in listed}
+        offered = {item.id: item.replace(reviewed=False) for item in proposed}
+        untouched = not new and self.state in ("untouched", "machine")
+        return self._make(label, new, offered, "machine" if offered and untouched else None)
 
     def remove(self, ids: Iterable[str]) -> Edit:
         """Remove specimens.
@@ -309,7 +320,7 @@ class Document:
         if self._edit_log is None:
             return None
         theirs = self._edit_log.latest()
-        mine = self.unsaved(theirs.included)
+        mine = renamed_edit(self.unsaved(theirs.included), theirs.renamed)
         on_disk = LiveContents(theirs)
         on_disk.replay(mine, keep, next(self._numbers))
         edit = self._content.become(on_disk)

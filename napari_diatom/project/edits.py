@@ -70,6 +70,8 @@ class Contents:
         may have written them.
     saved : Saved
         Who wrote the files last.
+    renamed : Mapping of str to str
+        Present names of classes by their former ones, for edits that were made under those.
     """
 
     specimens: tuple[Specimen, ...] = ()
@@ -77,6 +79,7 @@ class Contents:
     state: State = "untouched"
     included: tuple[int, int] = (0, 0)
     saved: Saved = field(default_factory=Saved)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def annotation_state(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> State:

@@ -14,7 +14,7 @@ from typing import Literal
 from napari_diatom.core.atomic_files import reason
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
-from napari_diatom.core.text import printable
+from napari_diatom.core.text import many, printable
 from napari_diatom.images.image_files import find_images
 from napari_diatom.images.planes import PAGES
 from napari_diatom.images.slide_image import SlideImage, open_images, open_page
@@ -73,12 +73,7 @@ def describe(
     for number, path in enumerate(listed):
         monitor.report(Progress("images", number, len(listed), path.name))
         monitor.check()
-        place = relative(project, path)
-        if (shown := printable(place)) != place:
-            raise InputError(
-                f"{shown} has control characters, or bytes that are not UTF-8, in its name: "
-                "rename the file or its folder."
-            )
+        place = _place(project, path)
         pages = open_images(path)
         division: Division = "pages" if len(open_images(path, z=PAGES)) == len(pages) else "fields"
         digest, size = file_digest(path)
@@ -106,6 +101,76 @@ def describe(
     monitor.report(Progress("images", len(listed), len(listed)))
     agreed = {slide: next(iter(found)) for slide, found in sizes.items() if len(found) == 1}
     return Described(tuple(images), {slide: size for slide, size in agreed.items() if size is not None})
+
+
+def describe_page(project: Path, path: Path, page: int | None, z: str, taken: Iterable[str]) -> Described:
+    """Describe one image of a file.
+
+    Slide and sample are called as the folder that the file lies in.
+
+    Parameters
+    ----------
+    project : Path
+        The project's folder.
+    path : Path
+        The file.
+    page : int or None
+        Number of the image in the file, from 1; None where the file has only one.
+    z : str
+        How images of the file are counted, as for :func:`napari_diatom.images.slide_image.open_images`.
+    taken : iterable of str
+        Ids that other images have.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be read or is not an image, has no such image, or a project cannot show it.
+    """
+    path = Path(os.path.abspath(path))
+    place = _place(project, path)
+    number, division, image = _meant_page(path, page, z)
+    digest, size = file_digest(path)
+    folder = path.parent.name
+    described = ProjectImage(
+        id=free_id(path.stem if page is None else f"{path.stem}-page{number}", taken),
+        path=place,
+        page=number,
+        division=division,
+        sha256=digest,
+        size=size,
+        height=image.height,
+        width=image.width,
+        slide=folder,
+        sample=folder,
+    )
+    return Described((described,), {} if image.pixel_size_um is None else {folder: image.pixel_size_um})
+
+
+def _meant_page(path: Path, page: int | None, z: str) -> tuple[int, Division, SlideImage]:
+    """Return number, division and image of a page that was counted as ``z`` says."""
+    fields, pages = open_images(path), open_images(path, z=PAGES)
+    counted = pages if z == PAGES else open_images(path, z=z)
+    if page is None and len(counted) > 1:
+        raise InputError(f"{path} has {many(len(counted), 'image')}, and it is not known which one is meant.")
+    number = 1 if page is None else page
+    if not 1 <= number <= len(counted):
+        raise InputError(f"{path} has {many(len(counted), 'image')}, and no image {number}.")
+    if len(counted) == len(pages):
+        # Each image is a page of the file, whatever its planes are called.
+        return number, "pages", pages[number - 1]
+    if len(counted) == len(fields) or number > len(fields):
+        return number, "fields", open_page(path, number)
+    raise InputError(f"{path} has planes and channels in one file: save plane {number} as a file of its own.")
+
+
+def _place(project: Path, path: Path) -> str:
+    """Return the path of an image from the project's folder, if a project file can hold it."""
+    place = relative(project, path)
+    if (shown := printable(place)) != place:
+        raise InputError(
+            f"{shown} has control characters, or bytes that are not UTF-8, in its name: rename the file or its folder."
+        )
+    return place
 
 
 def relative(project: Path, path: Path) -> str:
@@ -191,7 +256,7 @@ def find_moved(images: Iterable[ProjectImage], folders: Iterable[Path]) -> dict[
     for image in images:
         wanted[image.size].append(image)
     found: dict[str, Path] = {}
-    for path in (file for folder in folders for file in _files(folder)):
+    for path in (file for folder in folders for file in images_below(folder)):
         try:
             asked = [image for image in wanted.get(path.stat().st_size, ()) if image.id not in found]
         except OSError:
@@ -210,8 +275,14 @@ def with_moved(settings: Settings, project: Path, found: Mapping[str, Path]) -> 
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the images in a folder; none is not an error."""
+def images_below(folder: Path) -> list[Path]:
+    """Return the images in a folder and its subfolders; none is not an error.
+
+    Raises
+    ------
+    InputError
+        When it is not a folder.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder to look for images in.")
     try:

@@ -16,6 +16,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, clock
+from napari_diatom.project.class_names import renamed_contents, renamed_edit
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
 from napari_diatom.project.edit_conflicts import ConflictError, Saved
@@ -100,7 +101,7 @@ class Record:
         return files_of(self._project, self.image.id)
 
     def open(self) -> Contents:
-        """Read the files; from here on they may be overwritten.
+        """Read the files; from here on they may be overwritten. Former names of classes are present ones there.
 
         Raises
         ------
@@ -108,7 +109,7 @@ class Record:
             When one is damaged or cannot be read.
         """
         self._take_over(self._read())
-        return self._written
+        return self._renamed(self._written)
 
     def append(self, edit: Edit) -> None:
         """Put an edit on disk."""
@@ -120,7 +121,7 @@ class Record:
         """Return what the files hold now."""
         with self._lock():
             self._latest = self._read()
-        return self._contents(self._latest)
+        return replace(self._renamed(self._contents(self._latest)), renamed=self._settings().former_names)
 
     def restart(self, edit: Edit) -> None:
         """Replace the journal by one edit, made on the latest contents."""
@@ -137,7 +138,8 @@ class Record:
         """Return what a journal holds that is neither in the files nor was made again already, as one edit."""
         made = self._replayed.get(left.session, 0)
         annotations, proposals = (max(file.edits.get(left.session, 0), made) for file in self._files)
-        return left.rest((annotations, proposals))
+        edit = left.rest((annotations, proposals))
+        return None if edit is None else renamed_edit(edit, self._settings().former_names)
 
     def adopt(self, left: LeftoverJournal) -> None:
         """Take a journal that another window left as done; it goes when the files are written."""
@@ -147,7 +149,7 @@ class Record:
 
     def is_written(self, document: Document) -> bool:
         """Return whether there is nothing to write."""
-        return document.is_saved and not self._adopted
+        return document.is_saved and not self._adopted and not self._has_former_names()
 
     def write(self, document: Document, is_leaving: bool = False) -> None:
         """Write what is not written yet; the caller holds the lock.
@@ -169,9 +171,9 @@ class Record:
         if is_leaving and not document.is_saved and self._is_written_elsewhere(document):
             self._journal.clear()
             document.saved()
-        if not document.is_saved:
+        if not document.is_saved or self._has_former_names():
             self._check()
-            contents, annotator = document.contents, document.annotator
+            contents, annotator = self._renamed(document.contents), document.annotator
             # One after the other: the second may find no room, and the first is not to be written again then.
             if contents.state != self._written.state or not _same(contents.specimens, self._written.specimens):
                 self._write(0, contents.specimens, contents, annotator)
@@ -194,6 +196,14 @@ class Record:
     def close(self) -> None:
         """Close the journal; what is not written stays in it."""
         self._journal.close()
+
+    def _has_former_names(self) -> bool:
+        """Return whether the files have former names of classes."""
+        return self._renamed(self._written) is not self._written
+
+    def _renamed(self, contents: Contents) -> Contents:
+        """Return what files hold under the present names of classes; the same where there are no others."""
+        return renamed_contents(contents, self._settings().former_names)
 
     def _colours(self) -> dict[str, str]:
         return {item.name: item.colour for item in self._settings().classes}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project import image_identity
 from napari_diatom.project.image_identity import Condition
-from napari_diatom.project.settings import ProjectImage, Settings
+from napari_diatom.project.settings import ProjectImage, Settings, free_id
 from napari_diatom.project.settings_file import SettingsFile
 
 
@@ -110,6 +110,46 @@ class LinkedImages:
         if new.images:
             self._settings.change(change)
         return new.images
+
+    def add_described(
+        self, images: Sequence[ProjectImage], pixel_sizes_um: Mapping[str, float]
+    ) -> tuple[ProjectImage, ...]:
+        """Add images that are described already, and return them as the project has them now.
+
+        An image that another window has added in the meantime stays as it is there. An id that is taken by now gets a
+        number.
+
+        Parameters
+        ----------
+        images : sequence of ProjectImage
+            As :func:`napari_diatom.project.image_identity.describe_page` gives them.
+        pixel_sizes_um : mapping of str to float
+            Micrometres per pixel by slide; those that the project has stay.
+
+        Raises
+        ------
+        OutputError
+            When the settings cannot be written.
+        """
+        added: list[ProjectImage] = []
+
+        def change(settings: Settings) -> Settings:
+            there = {(item.path, item.page, item.division): item for item in settings.images}
+            taken = [item.id for item in settings.images]
+            new: list[ProjectImage] = []
+            added.clear()
+            for image in images:
+                place = image.path, image.page, image.division
+                if place not in there:
+                    there[place] = image.replace(id=free_id(image.id, taken))
+                    new.append(there[place])
+                    taken.append(there[place].id)
+                added.append(there[place])
+            sizes = dict(pixel_sizes_um) | settings.pixel_sizes_um
+            return settings.replace(images=(*settings.images, *new), pixel_sizes_um=sizes)
+
+        self._settings.change(change)
+        return tuple(added)
 
     def drop(self, image_id: str) -> None:
         """Take an image out of the settings. Raises OutputError when they cannot be written."""

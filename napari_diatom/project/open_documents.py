@@ -43,6 +43,10 @@ class OpenDocuments:
     def __contains__(self, image_id: str) -> bool:
         return image_id in self._open
 
+    def in_memory(self) -> dict[str, Document]:
+        """Return the documents that are open, by the ids of their images."""
+        return {id_: document for id_, (_, document) in self._open.items()}
+
     def unstored(self) -> list[str]:
         """Return the ids of the images whose last edits are in memory alone."""
         return [id_ for id_, (_, document) in self._open.items() if not document.is_stored]

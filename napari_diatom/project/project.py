@@ -19,9 +19,11 @@ from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.project import backups, image_identity
 from napari_diatom.project import summary as tallies
 from napari_diatom.project.annotation_exchange import AnnotationExchange
+from napari_diatom.project.class_editor import ClassEditor
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.folder_lock import HIDDEN, FolderLock
+from napari_diatom.project.image_facts import ImageFacts
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
@@ -29,6 +31,7 @@ from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
+from napari_diatom.project.staged_edits import StagedEdits, discard_abandoned, release_committed
 from napari_diatom.project.summary import Tally
 
 OWN_ENTRIES: Final = (PROJECT_FILE, HIDDEN, backups.HISTORY, ANNOTATIONS, PROPOSALS)
@@ -55,6 +58,12 @@ class Project:
         The annotations that are in memory.
     linked_images : LinkedImages
         The image files; :meth:`remove_image` takes one out together with its annotations.
+    exchange : AnnotationExchange
+        Takes annotations in; :meth:`import_annotations` in one call.
+    facts : ImageFacts
+        Changes slide, sample and pixel size of images.
+    classes : ClassEditor
+        Changes the list of classes, and the specimens with it.
     """
 
     def __init__(self, folder: Path, annotator: str) -> None:
@@ -66,7 +75,13 @@ class Project:
         self.journals: Final = JournalFolder(folder, self.session)
         self.documents: Final = OpenDocuments(self._settings, self.session, self.journals, self._lock)
         self.linked_images: Final = LinkedImages(self._settings)
-        self._exchange = AnnotationExchange(self._settings, self.documents)
+        self.classes: Final = ClassEditor(self._settings, self.documents, self.summary)
+        self.facts: Final = ImageFacts(self._settings)
+        self.exchange: Final = AnnotationExchange(
+            self._settings, self.documents, lambda: StagedEdits(folder, self.session)
+        )
+        release_committed(folder)
+        discard_abandoned(folder, self.session)
         self._cache = tallies.Cache(folder / HIDDEN / "summary.json")
 
     @classmethod
@@ -270,7 +285,7 @@ class Project:
         return tuple(
             tallies.of_document(image, self.document(image.id))
             if image.id in self.documents
-            else self._cache.tally(self.folder, image)
+            else self._cache.tally(self.folder, image).renamed(self.settings.former_names)
             for image in self.images
         )
 
@@ -292,7 +307,7 @@ class Project:
         OutputError
             When they cannot be written.
         """
-        return self._exchange.take_in(annotations)
+        return self.exchange.carry_out(self.exchange.plan(annotations))
 
     def export_annotations(self) -> list[Annotations]:
         """Return the annotations of all images, in their order.
@@ -304,4 +319,4 @@ class Project:
         InputError
             When the files of an image are damaged.
         """
-        return self._exchange.give_out()
+        return self.exchange.give_out()

@@ -131,6 +131,10 @@ class Session:
                 found.append(there)
         return found
 
+    def is_mine(self, there: Presence) -> bool:
+        """Return whether a window belongs to this very program."""
+        return there.pid == self.presence.pid and self._is_here(there)
+
     def is_live(self, session: str) -> bool:
         """Return whether the window of a session is there, or may be: see above for what tells that it is gone."""
         if session == self.presence.session:

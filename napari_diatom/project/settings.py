@@ -190,6 +190,8 @@ class Settings(_Frozen):
         In their order.
     split : Split or None
         Where one was made.
+    renamed : dict of str to str
+        Present names of classes by their former ones. Specimens that are read under a former name get the present one.
     """
 
     format: Literal[1] = FORMAT
@@ -199,6 +201,7 @@ class Settings(_Frozen):
     pixel_sizes_um: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(default_factory=dict)
     images: tuple[ProjectImage, ...] = ()
     split: Split | None = None
+    renamed: dict[Name, Name] = Field(default_factory=dict)
 
     @field_validator("classes")
     @classmethod
@@ -214,6 +217,12 @@ class Settings(_Frozen):
         # The files of images must not meet on systems that do not tell capitals from small letters either.
         _unique("the id of two images", [item.id.casefold() for item in images])
         return images
+
+    @property
+    def former_names(self) -> dict[str, str]:
+        """Present names of classes by their former ones; a class of the list has its own name."""
+        present = {item.name for item in self.classes}
+        return {old: new for old, new in self.renamed.items() if old not in present}
 
     def image(self, image_id: str) -> ProjectImage:
         """Return the image of an id.
@@ -234,8 +243,11 @@ class Settings(_Frozen):
         return self.replace(images=tuple(changed if item.id == image_id else item for item in self.images))
 
     def with_classes(self, names: Iterable[str]) -> Settings:
-        """Return the settings with classes for those of the names that have none yet. Raises as :func:`classes_of`."""
-        known = {item.name for item in self.classes}
+        """Return the settings with classes for those of the names that have none yet. Raises as :func:`classes_of`.
+
+        Former names have a class: the one that is called otherwise now.
+        """
+        known = {item.name for item in self.classes} | self.renamed.keys()
         new = [name for name in dict.fromkeys(names) if name not in known]
         return self.replace(classes=(*self.classes, *classes_of(new, self.classes))) if new else self
 
@@ -243,7 +255,7 @@ class Settings(_Frozen):
         """Return the settings as YAML."""
         # A thousand images take the library's own code a second.
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        data = self.model_dump(mode="json")
+        data = self.model_dump(mode="json", exclude=None if self.renamed else {"renamed"})
         text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
         return str(text)
 

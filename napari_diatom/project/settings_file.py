@@ -47,6 +47,13 @@ class SettingsFile:
         self._settings, self._revision = self._read()
         return self._settings
 
+    def catch_up(self) -> bool:
+        """Read the settings where another window has written them, and return whether one has. Raises as on opening."""
+        if self._is_current():
+            return False
+        self.refresh()
+        return True
+
     def update(self, settings: Settings) -> None:
         """Write settings; what another window changed besides is kept, and so is how far images are.
 

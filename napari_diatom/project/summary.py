@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_bytes, read_json
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.geojson.qupath_classes import class_and_status
+from napari_diatom.project.class_names import renamed_counts
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import State
 from napari_diatom.project.image_record import files_of
@@ -62,6 +63,10 @@ class Tally:
         for (name, _), number in self.counts.items():
             numbers[name] += number
         return numbers
+
+    def renamed(self, names: Mapping[str, str]) -> Tally:
+        """Return it under the present names of classes, by their former ones."""
+        return replace(self, counts=renamed_counts(self.counts, names)) if names else self
 
     def counted(self, statuses: Iterable[str]) -> Counter[str]:
         """Return the numbers of specimens of some statuses by class."""
@@ -115,16 +120,19 @@ class Cache:
         self._path = path
         self._known: dict[str, tuple[Stamp, Tally]] = {}
         self._stored: dict[str, Any] = {}
-        with suppress(InputError):
-            stored = read_json(path, "what was counted")
-            self._stored = stored if isinstance(stored, dict) else {}
+        self._read: float = -1
+        self._load()
 
     def tally(self, project: Path, image: ProjectImage) -> Tally:
         """Return what the files of an image hold, read only where they are another revision than last time."""
         now = stamp(project, image)
         known = self._known.get(image.id)
         if known is None or known[0] != now:
-            tally = self._restored(image, now) or of_files(project, image)
+            # Another window, or a process that works for this one, may have counted it.
+            tally = self._restored(image, now)
+            if tally is None and self._load():
+                tally = self._restored(image, now)
+            tally = tally or of_files(project, image)
             known = self._known[image.id] = now, tally
         return Tally(image, image.state, known[1].counts, known[1].proposals, known[1].problem)
 
@@ -136,6 +144,20 @@ class Cache:
             if not tally.problem
         }
         return json.dumps(self._stored | counted, ensure_ascii=False)
+
+    def _load(self) -> bool:
+        """Read what was counted, where it was written since the last time, and return whether it was."""
+        try:
+            written = self._path.stat().st_mtime
+        except OSError:
+            return False
+        if written == self._read:
+            return False
+        self._read = written
+        with suppress(InputError):
+            stored = read_json(self._path, "what was counted")
+            self._stored = stored if isinstance(stored, dict) else {}
+        return True
 
     def _restored(self, image: ProjectImage, now: Stamp) -> Tally | None:
         """Return what an earlier session counted of the same revision."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import parse_table, read_bytes
 from napari_diatom.project.settings import KEYS, ProjectClass, class_of
@@ -14,56 +19,123 @@ LARGEST_BYTES: Final = 2**26
 """Of a list of taxa: a hundred times all that are known."""
 CODE_COLUMNS: Final = ("code", "omnidia", "omnidia code", "taxon code", "abbreviation")
 
+_FIELDS: Final = {"code": CODE_COLUMNS, "colour": ("colour", "color"), "key": ("key",)}
+"""What a table may give besides names, and the headings of it."""
+
+
+@dataclass(frozen=True)
+class TaxonList:
+    """Classes of a table.
+
+    Attributes
+    ----------
+    classes : tuple of ProjectClass
+        In their order; each name once.
+    given : frozenset of str
+        Which of ``code``, ``colour`` and ``key`` the table has; the rest was made up.
+    """
+
+    classes: tuple[ProjectClass, ...]
+    given: frozenset[str]
+
 
 def read_taxa(path: Path) -> tuple[ProjectClass, ...]:
-    """Read classes from a table with a column ``name`` or ``species``, and one ``code`` where there are codes.
+    """Return the classes of a table; see :func:`read_taxon_list`."""
+    return read_taxon_list(path).classes
+
+
+def read_taxon_list(path: Path) -> TaxonList:
+    """Read classes from a table with a column ``name`` or ``species``, and ``code``, ``colour`` and ``key`` if any.
 
     The columns may have any order and others may stand beside them. Commas, semicolons and tabs part them. A table of
-    one column without a heading is a list of names. Rows that repeat a name are one class; the first nine get keys.
+    one column without a heading is a list of names. Rows that repeat a name are one class. Without a column ``key``
+    the first nine get keys.
 
     Raises
     ------
     InputError
-        When the file cannot be read, has no such column, names nothing, or gives two taxa one code (all are named).
+        When the file cannot be read, has no column of names, names nothing, gives two taxa one code or key, or has a
+        colour or key that is none (all are named).
     """
     rows = [row for row in _rows(path) if any(row)]
     if not rows:
         raise InputError(f"{path} lists no taxa: it is empty.")
     head = [cell.casefold() for cell in rows[0]]
-    name_at = next((head.index(name) for name in NAME_COLUMNS if name in head), None)
-    code_at = next((head.index(name) for name in CODE_COLUMNS if name in head), None)
+    name_at = _column(head, NAME_COLUMNS)
+    places = {field: at for field, names in _FIELDS.items() if (at := _column(head, names)) is not None}
     if name_at is not None:
         rows = rows[1:]
-    elif max(map(len, rows)) == 1 and code_at is None:
+    elif max(map(len, rows)) == 1 and not places:
         name_at = 0
     else:
         raise InputError(
             f"{path} has no column for names: call one 'name' or 'species'. It has {', '.join(map(repr, rows[0]))}."
         )
-    codes: dict[str, str] = {}
+    taxa: dict[str, dict[str, str]] = {}
     problems: list[str] = []
     for number, row in enumerate(rows, start=2):
         name = row[name_at] if name_at < len(row) else ""
-        code = row[code_at] if code_at is not None and code_at < len(row) else ""
+        values = {field: row[at] if at < len(row) else "" for field, at in places.items()}
         if not name:
             problems.append(f"row {number} has no name")
-        elif codes.get(name, code) != code:
-            problems.append(f"{name} has the codes {codes[name]!r} and {code!r}")
-        codes.setdefault(name, code)
-    owners: dict[str, str] = {}
-    for name, code in codes.items():
-        if code and owners.setdefault(code, name) != name:
-            problems.append(f"{owners[code]} and {name} share the code {code}")
+        problems += [
+            f"{name} has the {field}s {taxa[name][field]!r} and {value!r}"
+            for field, value in values.items()
+            if taxa.get(name, values)[field] != value
+        ]
+        taxa.setdefault(name, values)
+    problems += _shared(taxa, "code") + _shared(taxa, "key")
     if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:5])}{more}.")
-    if not codes:
+        raise _unusable(path, problems)
+    if not taxa:
         raise InputError(f"{path} lists no taxa below its headings.")
-    keys = (*KEYS, *[""] * len(codes))
-    try:
-        return tuple(class_of(name, i, keys[i], code) for i, (name, code) in enumerate(codes.items()))
-    except InputError as error:
-        raise InputError(f"{path} is not a usable list of taxa: {error}") from error
+    keys = (*KEYS, *[""] * len(taxa))
+    classes: list[ProjectClass] = []
+    for i, (name, values) in enumerate(taxa.items()):
+        try:
+            made = class_of(name, i, values.get("key", keys[i]), values.get("code", ""))
+            colour = values.get("colour", "").lower()
+            classes.append(made.replace(colour=colour) if colour else made)
+        except InputError as error:
+            problems.append(f"{name}: {str(error).partition(': ')[2].rstrip('.') or error}")
+    if problems:
+        raise _unusable(path, problems)
+    return TaxonList(tuple(classes), frozenset(places))
+
+
+def write_taxon_list(path: Path, classes: Sequence[ProjectClass]) -> None:
+    """Write classes as a table that :func:`read_taxon_list` reads.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("name", *_FIELDS))
+    writer.writerows((item.name, *(getattr(item, field) for field in _FIELDS)) for item in classes)
+    write_atomically(path, stream.getvalue())
+
+
+def _column(head: Sequence[str], names: Sequence[str]) -> int | None:
+    """Return where the first of some headings stands."""
+    return next((head.index(name) for name in names if name in head), None)
+
+
+def _shared(taxa: Mapping[str, Mapping[str, str]], field: str) -> list[str]:
+    """Return which taxa have one code, or one key, between them."""
+    owners: dict[str, str] = {}
+    return [
+        f"{owners[value]} and {name} share the {field} {value}"
+        for name, values in taxa.items()
+        if (value := values.get(field, "")) and owners.setdefault(value, name) != name
+    ]
+
+
+def _unusable(path: Path, problems: Sequence[str]) -> InputError:
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return InputError(f"{path} is not a usable list of taxa: {'; '.join(problems[:5])}{more}.")
 
 
 def _rows(path: Path) -> list[list[str]]:

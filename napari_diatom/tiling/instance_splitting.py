@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from napari_diatom.core.detections import CUT_BY_EDGE, CroppedMask, Detections
 from napari_diatom.core.errors import InputError
@@ -51,10 +52,13 @@ class SplitOptions:
         Whether specimens that touch the image's edge are kept.
     """
 
-    min_area_px: float = 60.0
-    neck: float = 0.6
-    max_hole: float = 0.1
-    edge: Literal["keep", "drop"] = "keep"
+    min_area_px: Annotated[float, Field(ge=0, title="Smallest area")] = 60.0
+    neck: Annotated[float, Field(ge=0, le=1, title="Separate at necks")] = 0.6
+    max_hole: Annotated[float, Field(ge=0, le=1, title="Largest hole to fill")] = 0.1
+    edge: Annotated[
+        Literal["keep", "drop"],
+        Field(title="Cut by the edge", json_schema_extra={"titles": {"keep": "keep", "drop": "leave out"}}),
+    ] = "keep"
 
     def __post_init__(self) -> None:
         problems = []

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import REPOSITORY
+from helpers import REPOSITORY, projects
 from helpers.annotated import boxes, masks, write_images
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError
 from napari_diatom.formats import conversion
 from napari_diatom.formats.registry import by_name
+from napari_diatom.project import splits
+from napari_diatom.project.settings import Split
 
 REAL = Path(os.environ.get("NAPARI_DIATOM_REAL", REPOSITORY.parent / "shared" / "real")) / "pseudo_nitzschia"
 """Photographs outlined by hand; the folder of such sets may be named in the environment."""
@@ -72,6 +74,20 @@ def test_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(InputError, match=words):
             conversion.read_split(table)
     capsys.readouterr()
+
+
+def test_a_project_becomes_a_dataset_with_its_own_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with projects.new_project(tmp_path, slides=2, fields=1) as project:
+        first, second = project.images
+        project.document(first.id).add([projects.box(1), projects.box(2)])
+        parts = {"train": (splits.split_group(first, "slide"),), "validation": (splits.split_group(second, "slide"),)}
+        project.update(project.settings.replace(split=Split(parts=parts)))
+    out = tmp_path / "dataset"
+    command = ["convert", str(tmp_path / "project"), str(out), "--to", "yolo-obb"]
+    assert cli.main([*command, "--images", str(tmp_path / "images")]) == 0
+    assert f"2 specimens of 2 images, project to YOLO-OBB: {out}" in capsys.readouterr().out
+    assert [path.stem for path in (out / "labels" / "train").glob("*.txt")] == ["s0f0"]
+    assert [path.stem for path in (out / "labels" / "val").glob("*.txt")] == ["s1f0"]
 
 
 @pytest.mark.real_data

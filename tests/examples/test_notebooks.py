@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -21,18 +24,28 @@ NOTEBOOKS = sorted((REPOSITORY / "examples").glob("*.ipynb"))
 SECONDS = 400
 
 
-def run(name: str, folder: Path, slides: str = "*") -> Path:
-    """Run a notebook in a copy of the examples, beside some samples, and return the folder of its results."""
+def copied(name: str, folder: Path, slides: str = "*") -> Path:
+    """Copy the examples beside some samples, and return the copy of a notebook."""
     shutil.copytree(REPOSITORY / "examples", folder / "examples", ignore=shutil.ignore_patterns("results"))
     for part in ("slides", "truth"):
         (folder / "sample_data" / part).mkdir(parents=True)
         for path in (REPOSITORY / "sample_data" / part).glob(slides):
             shutil.copy(path, folder / "sample_data" / part)
+    return folder / "examples" / f"{name}.ipynb"
+
+
+def results_of(notebook: Path) -> Path:
+    return notebook.parent / "results" / notebook.stem
+
+
+def run_in_jupyter(notebook: Path) -> Path:
+    """Run a notebook as its readers do, and return the folder of its results."""
+    folder = notebook.parents[1]
     own = {"JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "IPYTHONDIR": str(folder / "ipython")}
-    command = [sys.executable, "-c", "from nbclient.cli import main; main()", f"--timeout={SECONDS}", f"{name}.ipynb"]
+    command = [sys.executable, "-c", "from nbclient.cli import main; main()", f"--timeout={SECONDS}", notebook.name]
     done = subprocess.run(
         command,
-        cwd=folder / "examples",
+        cwd=notebook.parent,
         env=os.environ | own,
         timeout=SECONDS,
         check=False,
@@ -40,7 +53,29 @@ def run(name: str, folder: Path, slides: str = "*") -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "examples" / "results" / name
+    return results_of(notebook)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Run the cells of a notebook in this process, whose libraries are loaded; return the folder of its results."""
+    before = plt.get_backend()
+    plt.switch_backend("agg")
+
+    def run_cells(name: str, slides: str = "*") -> Path:
+        notebook = copied(name, tmp_path, slides)
+        monkeypatch.chdir(notebook.parent)
+        names: dict[str, object] = {"__name__": "__main__"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+                if cell["cell_type"] == "code":
+                    exec(compile("".join(cell["source"]), notebook.name, "exec"), names)
+        return results_of(notebook)
+
+    yield run_cells
+    plt.close("all")
+    plt.switch_backend(before)
 
 
 def looked_at(picture: Path) -> None:
@@ -50,8 +85,8 @@ def looked_at(picture: Path) -> None:
         assert len(image.convert("RGB").getcolors(image.width * image.height)) > 50, picture
 
 
-def test_the_count_of_a_folder_writes_tables_and_pictures(tmp_path):
-    results = run("count_a_folder", tmp_path, "[lrs]*")
+def test_the_count_of_a_folder_writes_tables_and_pictures(run):
+    results = run("count_a_folder", "[lrs]*")
     looked_at(results / "overlay.png")
     looked_at(results / "lengths.png")
     specimens, summary = pd.read_csv(results / "specimens.csv"), pd.read_csv(results / "summary.csv", index_col="image")
@@ -65,8 +100,8 @@ def test_the_count_of_a_folder_writes_tables_and_pictures(tmp_path):
     assert len(river) == summary.loc["river_bright_field_40x.jpg", "counted"]
 
 
-def test_the_comparison_of_two_samples_writes_measurements_tests_and_pictures(tmp_path):
-    results = run("compare_two_samples", tmp_path)
+def test_the_comparison_of_two_samples_writes_measurements_tests_and_pictures(run):
+    results = run("compare_two_samples")
     looked_at(results / "outlines.png")
     looked_at(results / "sizes.png")
     assert pd.read_csv(results / "specimens.csv")["sample"].value_counts().to_dict() == {"bay": 30, "coast": 20}
@@ -77,7 +112,7 @@ def test_the_comparison_of_two_samples_writes_measurements_tests_and_pictures(tm
 
 
 def test_other_tools_annotations_come_back_as_the_notebook_says(tmp_path):
-    results = run("other_tools", tmp_path)
+    results = run_in_jupyter(copied("other_tools", tmp_path))
     looked_at(results / "formats.png")
     table = pd.read_csv(results / "round_trip.csv", index_col=0)
     assert (table["specimens"] == 26).all()
@@ -88,8 +123,8 @@ def test_other_tools_annotations_come_back_as_the_notebook_says(tmp_path):
     assert table.loc["voc", "length off by (µm)"] > 1
 
 
-def test_a_model_is_trained_tested_and_used(tmp_path):
-    results = run("train_a_model", tmp_path)
+def test_a_model_is_trained_tested_and_used(run):
+    results = run("train_a_model")
     looked_at(results / "curves.png")
     looked_at(results / "found.png")
     history = pd.read_csv(results / "history.csv", index_col="epoch")

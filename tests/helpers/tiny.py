@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.run_folder import RunFolder, State
 from napari_diatom.core import geometry
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
 NETWORKS = {
@@ -44,6 +46,18 @@ def draw_slides(folder: Path) -> Path:
             )
     (folder / "slides.json").write_text(json.dumps(data))
     return folder / "slides.json"
+
+
+def train_here(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> State:
+    """Do a run as a child process does it, in this process: its libraries are loaded already."""
+    # Here, because a process with a window must not load torch.
+    from diatom_training.finetune.training_process import progress_of
+    from diatom_training.finetune.training_run import work
+
+    work(folder)
+    for event in folder.events()[0]:
+        monitor.report(progress_of(event))
+    return folder.state()
 
 
 def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:

@@ -20,10 +20,9 @@ from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.project import backups, image_record
+from napari_diatom.project import backups
 from napari_diatom.project import project as store
 from napari_diatom.project.edit_conflicts import ConflictError
-from napari_diatom.project.edits import Edit
 from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.journal import Journal
 from napari_diatom.project.project import Project
@@ -457,14 +456,16 @@ def test_import_without_room_is_undone(tmp_path, monkeypatch):
         one = Annotations.of(Detections.of([[20, 20, 12, 5, 0]]), image="s0f0.png")
         project.update(project.settings.with_classes(["diatom"]))
 
-        def full(self: object, edit: Edit) -> None:
+        def full(self: object, line: str) -> None:
             raise OutputError("No room.")
 
         with monkeypatch.context() as patch:
-            patch.setattr(image_record.Record, "append", full)
+            patch.setattr(Journal, "append", full)
             with pytest.raises(OutputError):
                 project.import_annotations([one])
         assert not project.document("s0f0").specimens
+    with Project.open(project.folder) as again:
+        assert not again.document("s0f0").specimens
 
 
 def test_edits_of_a_crowded_image_are_quick(tmp_path, monkeypatch):

@@ -193,7 +193,7 @@ def settled(found: Detections) -> bool:
     areas = geometry.box_areas(a) / geometry.box_areas(b)
     ratios = (found.boxes[:, 2] / found.boxes[:, 3]).astype(np.float64)
     near = [
-        (geometry.box_overlap_coefficients(a, b), 0.75),
+        (geometry.intersections(a, b) / np.minimum(geometry.box_areas(a), geometry.box_areas(b)), 0.75),
         (turn / DEGREE, 12),
         (lengths, 0.55),
         (lengths, 0.8),

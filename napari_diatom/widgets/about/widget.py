@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from napari.qt.threading import FunctionWorker, create_worker
+from napari.qt.threading import create_worker
 from qtpy.QtGui import QFontDatabase, QGuiApplication
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
@@ -14,6 +14,7 @@ from napari_diatom.diagnostics.checkup import Checkup
 from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.worker import QuietWorker
 
 _LOOKING: Final = "Checking the installation..."
 
@@ -23,7 +24,7 @@ class AboutWidget(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._worker: FunctionWorker[Any] | None = None
+        self._worker: QuietWorker | None = None
         title = QLabel(
             f"napari-diatom {__version__}: finds, outlines, measures and counts diatoms in microscope images."
         )
@@ -55,7 +56,7 @@ class AboutWidget(QWidget):
         self._state.setText(_LOOKING)
         self._copy.setEnabled(False)
         self._again.setEnabled(False)
-        worker = create_worker(checkup.examine, _ignore_errors=True)
+        worker = create_worker(checkup.examine, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._show)
         worker.errored.connect(self._fail)
         worker.finished.connect(self._rest)

@@ -70,7 +70,10 @@ class ClassChoice:
         if project is None or (project.settings.classes and not questions.is_new_class(self._form, name)):
             return
         with self._form.line.showing_errors():
-            project.update(project.settings.with_classes([name]))
+            present = project.settings.former_names.get(name)
+            if present is None:
+                project.classes.add(name)
+            name = present or name
             self._overview.show_classes()
             self._form.classes.clear_search()
             self.use(name)

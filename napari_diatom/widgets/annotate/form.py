@@ -30,6 +30,7 @@ from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
+from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 
 FIND_MOVED: Final = "Find moved images..."
@@ -110,9 +111,12 @@ class AnnotateForm(QWidget):
     def _build_project(self) -> None:
         self.title = named(QLabel(), "project")
         self.title.setWordWrap(True)
-        self.open = _button(QPushButton, "open_project", "Open...", "Open the folder of a project")
-        self.new = _button(
-            QPushButton, "new_project", "New...", "Make a project: choose its folder, its images and a taxon list"
+        self.open = _button(
+            QPushButton, "open_project", "Open...", "Open a project, or a results folder of count to review it"
+        )
+        self.new = _button(QPushButton, "new_project", "New...", "Make a project from a folder of images")
+        self.settings = _button(
+            QPushButton, "project_settings", "Settings...", "Classes, slides, pixel sizes, split, and import"
         )
         self.add = _button(QPushButton, "add_images", "Add images...", "Add image files to the project")
         self.find_moved = _button(
@@ -162,11 +166,10 @@ class AnnotateForm(QWidget):
             self.colour.addItem(f"colour by {way}", way)
 
     def _build_proposals(self) -> None:
-        self._models = {model.card.name: model for model in library.available() if model.card.finds_specimens}
         self._model = named(QComboBox(), "model", "The model that makes proposals", "Model for proposals")
         self._model.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        for name, model in self._models.items():
-            self._model.addItem(f"{name} {model.card.version}", name)
+        self._list_models()
+        news().changed.connect(self._list_models)
         self.propose = _button(
             QPushButton, "propose", "Propose", "Run the model on this image. Your specimens stay as they are"
         )
@@ -192,6 +195,15 @@ class AnnotateForm(QWidget):
         self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
 
+    def _list_models(self) -> None:
+        """Offer the installed models, and keep the choice."""
+        before = self._model.currentData()
+        self._models = {model.card.name: model for model in library.available() if model.card.finds_specimens}
+        self._model.clear()
+        for name, model in self._models.items():
+            self._model.addItem(f"{name} {model.card.version}", name)
+        self._model.setCurrentIndex(max(self._model.findData(before), 0) if self._models else -1)
+
     def _build_lines(self) -> None:
         self.counts = named(QLabel(), "counts")
         self.extent = named(QLabel(), "size")
@@ -202,7 +214,7 @@ class AnnotateForm(QWidget):
         self._not_stored.hide()
 
     def _lay_out(self) -> None:
-        top = _row((self.title, 1), self.open, self.new, self.add)
+        top = _row((self.title, 1), self.open, self.new, self.add, self.settings)
         tools = QGridLayout()
         tools.setSpacing(3)
         shown = (*self.tools.values(), self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)

@@ -45,7 +45,8 @@ class Overview(QObject):
         if project is None:
             title.setText("No project is open. Open one, or make a new one of your images.")
             return
-        names = [presence.annotator for presence in project.session.others()]
+        # Another dock of this program has it open, too.
+        names = [there.annotator for there in project.session.others() if not project.session.is_mine(there)]
         also = f" (also open: {', '.join(names)})" if names else ""
         title.setText(f"{project.folder.name}{also}")
         title.setToolTip(str(project.folder))
@@ -79,7 +80,7 @@ class Overview(QObject):
     def refresh(self, *_: object) -> None:
         """Enable the buttons that can be used now, and show the numbers of the open image."""
         form, document = self._form, self._opened.document
-        for of_project in (form.add, form.propose_all, form.gallery):
+        for of_project in (form.add, form.settings, form.propose_all, form.gallery):
             of_project.setEnabled(self._opened.project is not None)
         form.find_moved.setEnabled(form.browser.has_missing())
         form.remove.setEnabled(bool(form.browser.selected()))

@@ -19,6 +19,7 @@ from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.project_session import ProjectSession
+from napari_diatom.widgets.common.worker import QuietWorker
 
 
 class ProjectImages(QObject):
@@ -63,7 +64,9 @@ class ProjectImages(QObject):
         if project is None:
             return
         missing = missing_images(project)
-        worker = create_worker(image_identity.find_moved, missing, [folder], _ignore_errors=True)
+        worker = create_worker(
+            image_identity.find_moved, missing, [folder], _worker_class=QuietWorker, _ignore_errors=True
+        )
         worker.returned.connect(partial(self._take_found, project, folder))
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._overview.refresh)

@@ -18,12 +18,12 @@ from napari_diatom.project.project import Project
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import FIND_MOVED, AnnotateForm
-from napari_diatom.widgets.annotate.image_pyramid import layer_data
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.saving import Saving
 from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
+from napari_diatom.widgets.common.image_pyramid import layer_data
 
 _HEARTBEAT_MS: Final = 30_000
 """Time after which a project tells other windows again that it is open here."""
@@ -53,6 +53,8 @@ class ProjectSession(QObject):
     """Another project was opened, or the project was closed."""
     closing = Signal()
     """The project is about to be closed, and can still be used."""
+    heartbeat = Signal()
+    """It is time to look what other windows do."""
     image_opened = Signal()
     """Another image was opened."""
 
@@ -217,6 +219,7 @@ class ProjectSession(QObject):
             with contextlib.suppress(DiatomError):
                 self._opened.project.session.beat()
             self._overview.show_title()
+            self.heartbeat.emit()
 
 
 @contextlib.contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_diatom.core.text import many
+from napari_diatom.core.text import either, many
 from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.edit_merging import Side
@@ -20,30 +20,32 @@ _LISTED: Final = 12
 """Specimens that are listed in a question about two versions."""
 
 
-class NewProject(NamedTuple):
-    """Folder, images and taxon list of a new project."""
-
-    folder: Path
-    images: list[Path]
-    taxa: Path | None
-
-
 def project_to_open(parent: QWidget) -> Path | None:
     """Ask for the folder of a project. Like all questions here, returns None if the user cancels."""
     folder = QFileDialog.getExistingDirectory(parent, "Open a project folder")
     return Path(folder) if folder else None
 
 
-def new_project(parent: QWidget) -> NewProject | None:
-    """Ask for the folder, the images and the taxon list of a new project."""
-    folder = QFileDialog.getExistingDirectory(parent, "Choose a folder for the new project")
-    if not folder:
+def folder_of_counted(parent: QWidget, count: int, what: str) -> Path | None:
+    """Ask for the folder of images that were counted and are not found; None to go on without them."""
+    answer = ask(
+        parent,
+        "Images not found",
+        f"{many(count, 'image')} of these results {either(count, 'was', 'were')} not found, such as {what}\n\n"
+        "If the images were moved, choose the folder that they are in now.",
+        "Go on without them",
+        "Choose the folder...",
+    )
+    return folder_of_moved(parent) if answer == 1 else None
+
+
+def folder_of_review(parent: QWidget, why: str) -> Path | None:
+    """Ask for the folder of the project of a review, which cannot be in the folder of results."""
+    answer = ask(parent, "Project of the review", why, "Cancel", "Choose a folder...")
+    if answer == 0:
         return None
-    names, _ = QFileDialog.getOpenFileNames(parent, "Choose the images of the project", folder)
-    if not names:
-        return None
-    taxa, _ = QFileDialog.getOpenFileName(parent, "Choose a taxon list (Cancel for none)", folder, "CSV (*.csv)")
-    return NewProject(Path(folder), [Path(name) for name in names], Path(taxa) if taxa else None)
+    folder = QFileDialog.getExistingDirectory(parent, "Choose a folder for the project of the review")
+    return Path(folder) if folder else None
 
 
 def folder_of_moved(parent: QWidget) -> Path | None:

@@ -15,6 +15,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import key_bindings, questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
+from napari_diatom.widgets.annotate.count_review import CountReview
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
@@ -28,6 +29,7 @@ from napari_diatom.widgets.annotate.proposal_review import ProposalReview
 from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
+from napari_diatom.widgets.annotate.settings_link import SettingsLink
 from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
@@ -83,12 +85,14 @@ class AnnotateWidget(QWidget):
         self._images = ProjectImages(form, opened, self._session, self._overview)
         self._outlining = OutlineActions(form, opened, canvas)
         self._actions = SpecimenActions(form.line, opened, canvas, self._outlining)
+        self._count_review = CountReview(form, self._session)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
+        self._settings = SettingsLink(napari_viewer, form, opened, self._session, self._overview, self._saving)
 
-        self.open_project, self.new_project = self._session.open, self._session.create
+        self.open_project, self.new_project = self._count_review.open, self._session.create
         self.close_project = self._session.close
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
         self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
@@ -102,6 +106,7 @@ class AnnotateWidget(QWidget):
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
+        self.show_settings = self._settings.show
         self.flush = self._saving.flush
         self.show_keys = keys.show
 
@@ -143,6 +148,12 @@ class AnnotateWidget(QWidget):
         """Open the previous image of the list."""
         self._form.browser.step(-1)
 
+    def show_added(self, image_id: str, message: str = "") -> None:
+        """Show an image that got specimens from elsewhere, with what is new in the project, and a message."""
+        self._session.show()
+        self.open_image(image_id)
+        self._form.line.say(message)
+
     def show_gallery(self) -> None:
         """Show all specimens of the project as upright pictures, in a dock of their own."""
         self._gallery_dock.show(self._opened.project)
@@ -158,7 +169,8 @@ class AnnotateWidget(QWidget):
     def _connect_form(self) -> None:
         form = self._form
         form.open.clicked.connect(self._ask_for_project)
-        form.new.clicked.connect(self._ask_for_new)
+        form.new.clicked.connect(lambda *_: self._settings.ask_for_new())
+        form.settings.clicked.connect(lambda *_: self.show_settings())
         form.add.clicked.connect(lambda *_: self._images.add(questions.images_to_add(self)))
         form.find_moved.clicked.connect(self._ask_for_moved)
         form.remove.clicked.connect(lambda *_: self.remove_image(form.browser.selected()))
@@ -200,6 +212,8 @@ class AnnotateWidget(QWidget):
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(self._on_project)
+        self._session.heartbeat.connect(self._settings.catch_up)
+        self._settings.changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.closing.connect(self._outlining.stop)
         self._session.image_opened.connect(self._outlining.show)
@@ -264,11 +278,6 @@ class AnnotateWidget(QWidget):
         folder = questions.folder_of_moved(self)
         if folder is not None:
             self.find_moved(folder)
-
-    def _ask_for_new(self) -> None:
-        new = questions.new_project(self)
-        if new is not None:
-            self.new_project(new.folder, new.images, new.taxa)
 
 
 def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:

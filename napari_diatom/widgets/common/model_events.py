@@ -1,4 +1,4 @@
-"""Informs all widgets about new models."""
+"""Informs all widgets when the user's models change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ModelNews(QObject):
     """Signals about the user's models."""
 
     changed = Signal()
-    """A model was added."""
+    """A model was added, renamed or removed."""
 
 
 @cache

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from psygnal import Signal
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -18,6 +20,11 @@ class OpenProject:
     folder : Path or None
         The folder of the project, None while no project is open.
     """
+
+    changing = Signal(Path)
+    """The settings of the project in a folder are about to be changed: whoever has edits of it writes them."""
+    changed = Signal(Path)
+    """The settings or annotations of the project in a folder were changed, by another dock than the one that edits."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 
 from napari_diatom.core.errors import Stopped
@@ -22,16 +23,43 @@ class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
     stopped = Signal()
 
 
-class ReportingWorker(WorkerBase[Any]):  # type: ignore[misc]
+class QuietWorker(WorkerBase[Any]):  # type: ignore[misc]
+    """Runs ``fn(*args)``. If the program ends first, it ends quietly.
+
+    At the end of the program Qt deletes the signals, and then waits for the threads. A worker that tells its result
+    to a deleted signal raises an error in Qt's own thread, and PyQt aborts the program.
+    """
+
+    signals_class: type[WorkerBaseSignals] = WorkerBaseSignals
+
+    def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__(func, self.signals_class)
+        self._func, self._args, self._kwargs = func, args, kwargs
+
+    def run(self) -> None:
+        """Run the function, and tell its result to those who still listen."""
+        try:
+            super().run()
+        except RuntimeError:
+            if isalive(self.signals):  # type: ignore[no-untyped-call]
+                raise
+
+    def work(self) -> Any:
+        """Run the function in the thread."""
+        return self._func(*self._args, **self._kwargs)
+
+
+class ReportingWorker(QuietWorker):
     """Runs ``fn(*args, report=..., monitor=...)``. After ``quit()``, ``monitor()`` returns true.
 
     It has two more signals: ``progressed(Progress)``, at most twenty times per second, and ``stopped()`` in place of
     ``errored`` when the function raises :class:`~napari_diatom.core.errors.Stopped`. ``finished`` always follows.
     """
 
+    signals_class = ReportingSignals
+
     def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-        super().__init__(func, ReportingSignals)
-        self._func, self._args, self._kwargs = func, args, kwargs
+        super().__init__(func, *args, **kwargs)
         self._last_report = -1.0
 
     def work(self) -> Any:

@@ -50,6 +50,11 @@ class DetectWidget(RunWidget):
         self._outlines = OutlineRow()
         form.addRow("", self._outlines)
 
+    def choose_outliner(self, name: str) -> None:
+        """Outline boxes with a model, by its name. If it is not offered, keep the choice and show an error."""
+        if not self._outlines.choose(name):
+            self.progress.complain(f"This widget does not offer the model {name}.")
+
     def _outliner(self) -> Path | None:
         """Return the folder of the model that outlines the boxes, None if they stay boxes."""
         return self._outlines.folder()

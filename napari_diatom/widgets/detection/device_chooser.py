@@ -11,6 +11,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.worker import QuietWorker
 
 
 class DeviceChooser(QComboBox):
@@ -34,7 +35,7 @@ class DeviceChooser(QComboBox):
         return self.currentData() or "auto"
 
     def _look(self) -> None:
-        worker = create_worker(self._list_devices, _ignore_errors=True)
+        worker = create_worker(self._list_devices, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._fill)
         worker.start()
 

@@ -48,6 +48,14 @@ class OutlineRow(QWidget):
         model = self._models.get(self._choice.currentData() or "") if self._tick.isChecked() else None
         return None if model is None else model.folder
 
+    def choose(self, name: str) -> bool:
+        """Outline boxes with a model, by its name; return whether it is installed."""
+        if name not in self._models:
+            return False
+        self._choice.setCurrentIndex(self._choice.findData(name))
+        self._tick.setChecked(True)
+        return True
+
     def _list(self) -> None:
         """List the installed models for outlines, and keep the choice."""
         before = self._choice.currentData()

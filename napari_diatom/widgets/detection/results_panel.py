@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel, QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -28,6 +28,7 @@ from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.detection.length_histogram import Histogram
+from napari_diatom.widgets.detection.send_button import SendButton
 from napari_diatom.widgets.detection.specimen_table import SpecimenTable
 from napari_diatom.widgets.detection.taxon_row import TaxaRow
 
@@ -57,6 +58,8 @@ class ResultsPanel(QWidget):
     ----------
     taxa : TaxaRow
         The choice of a classifier, and the button that asks for names.
+    send : SendButton
+        Sends results to a project.
     """
 
     exported = Signal(str)
@@ -88,11 +91,12 @@ class ResultsPanel(QWidget):
         self._counts.setToolTip(f"Specimens with these statuses are counted: {', '.join(DEFAULT_COUNTED)}")
         self._histogram = Histogram()
         self._table = SpecimenTable()
-        self._table.selected.connect(self._show_specimens)
+        self._table.selected.connect(self.show_specimens)
         self._table.specimens.edited.connect(self._edit)
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
+        self.send = SendButton(viewer, self.result)
         # The boxes come first. The summary follows when the user pauses.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
@@ -110,7 +114,10 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
         layout.addWidget(self._table, 1)
-        layout.addWidget(self._export)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._export)
+        buttons.addWidget(self.send)
+        layout.addLayout(buttons)
         # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
@@ -237,7 +244,7 @@ class ResultsPanel(QWidget):
         if self._result is not None:
             self._result.set_feature(number, feature, value)
 
-    def _show_specimens(self, numbers: Sequence[int]) -> None:
+    def show_specimens(self, numbers: Sequence[int]) -> None:
         """Select specimens in the layer and show the first."""
         if self._result is None:
             return

@@ -19,6 +19,7 @@ _BREATH_MS: Final = 30
 """Time for the viewer to draw between two steps."""
 _UNITS: Final = {"tiles": "Tile", "outlines": "Outline", "names": "Specimen"}
 """The unit of each stage of a run."""
+_UNCHANGED: Final = "Cancelled; nothing has changed."
 
 
 class RunProgress(QObject):
@@ -49,6 +50,7 @@ class RunProgress(QObject):
         super().__init__(parent)
         self.workers: list[ReportingWorker] = []
         self._steps: list[Callable[[], object]] = []
+        self._cancelled = _UNCHANGED
         self.bar = named(QProgressBar(), "progress", spoken="Progress of the run")
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(6)
@@ -69,8 +71,11 @@ class RunProgress(QObject):
         """Whether the result of a run is being shown, step by step."""
         return bool(self._steps)
 
-    def start(self, then: Callable[[Any], object], work: Callable[..., Any], *args: Any) -> None:
-        """Do a long task in a thread, and then call ``then`` with its result."""
+    def start(
+        self, then: Callable[[Any], object], work: Callable[..., Any], *args: Any, cancelled: str = _UNCHANGED
+    ) -> None:
+        """Do a long task in a thread, and then call ``then`` with its result; say ``cancelled`` if it is cancelled."""
+        self._cancelled = cancelled
         worker = create_worker(work, *args, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.progressed.connect(self._on_progress)
         worker.returned.connect(then)
@@ -123,7 +128,7 @@ class RunProgress(QObject):
         self.complain(" ".join(str(error).split()) or type(error).__name__)
 
     def _on_stopped(self) -> None:
-        self.say("Cancelled; nothing has changed.")
+        self.say(self._cancelled)
 
     def _on_finished(self) -> None:
         self._steps.append(self._end)

@@ -18,21 +18,16 @@ from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.taxa import UNKNOWN
 from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.batch_run.batch_run import BatchModels, BatchRun
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.dock_tabs import share_area
-from napari_diatom.widgets.common.image_layers import (
-    choice_of,
-    layer_image_name,
-    layer_path,
-    layer_pixels,
-    plane_of,
-    stored_orientation,
-)
+from napari_diatom.widgets.common.image_layers import choice_of, layer_image_name, layer_pixels, plane_of
+from napari_diatom.widgets.common.models_button import with_models_button
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.detection.counted_results import CountedResults
 from napari_diatom.widgets.detection.device_chooser import DeviceChooser
 from napari_diatom.widgets.detection.form_state import NamingForm, RunForm
 from napari_diatom.widgets.detection.image_chooser import ImageChooser
@@ -45,6 +40,7 @@ from napari_diatom.widgets.detection.results_panel import ResultsPanel
 from napari_diatom.widgets.detection.run_keys import run_keys
 from napari_diatom.widgets.detection.run_progress import RunProgress, quit_all
 from napari_diatom.widgets.detection.shown_result import ShownResult
+from napari_diatom.widgets.detection.specimen_layer import facts_of
 from napari_diatom.widgets.detection.viewer_state import Shared
 
 if TYPE_CHECKING:
@@ -87,6 +83,8 @@ class RunWidget(QWidget):
         The run in progress.
     shown : ShownResult
         Chooses the shown result.
+    batch : BatchRun
+        Runs over several images.
     """
 
     TASKS: ClassVar[tuple[Task, ...]] = ()
@@ -118,6 +116,8 @@ class RunWidget(QWidget):
         self._run_button = named(QPushButton(self.VERB), "run")
         self.shown = ShownResult(self, napari_viewer, self.shared, self._images, self.panel, self.progress)
         self._maps = MapLayers(napari_viewer)
+        self._counted = CountedResults(napari_viewer, self.shared, self.shown, self.panel)
+        self.batch = BatchRun(napari_viewer, self._images.image, self.progress, self._counted.may_close)
         self._first_step = text_label("first_step")
         self._attached = False
         self._build()
@@ -152,6 +152,10 @@ class RunWidget(QWidget):
     def run(self) -> None:
         """Start a run, or show why it cannot start."""
         form, image, model = self.value(), self._images.image(), self._models.chosen_model()
+        if self.batch.several and model is not None:
+            models = BatchModels(model.folder, model.card.name, form.device, self._outliner())
+            self.batch.start(models, self._options())
+            return
         problem = form.validation_error()
         if problem is not None or image is None or model is None:
             self.progress.complain(problem or "")
@@ -229,7 +233,7 @@ class RunWidget(QWidget):
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of the model."""
-        form.addRow("Model", self._models)
+        form.addRow("Model", with_models_button(self._models, self._viewer))
 
     def _add_option_rows(self, form: QFormLayout) -> None:
         """Add further options. There are none here."""
@@ -248,12 +252,14 @@ class RunWidget(QWidget):
     def _build(self) -> None:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Search in", self.batch.scope)
         form.addRow("Image", self._images)
         self._add_model_rows(form)
         form.addRow("Pixel size", self._pixel_size.edit)
         form.addRow(self._pixel_size.note)
         form.addRow("Device", self._devices)
         self._add_option_rows(form)
+        self._form = form
         buttons = QHBoxLayout()
         buttons.addWidget(self._run_button, 2)
         buttons.addWidget(self.progress.cancel_button, 1)
@@ -261,10 +267,12 @@ class RunWidget(QWidget):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addLayout(form)
+        layout.addWidget(self.batch)
         layout.addLayout(buttons)
         layout.addWidget(self._first_step)
         layout.addWidget(self.progress.bar)
         layout.addWidget(self.progress.message)
+        layout.addWidget(self.batch.panel, 50)
         layout.addWidget(self.panel, 100)
         layout.addStretch(1)
         outer = QVBoxLayout(self)
@@ -273,6 +281,9 @@ class RunWidget(QWidget):
 
     def _connect(self) -> None:
         self._images.chosen.connect(self._on_image)
+        self._images.listed.connect(self.batch.refresh)
+        self.batch.changed.connect(self._refresh)
+        self._counted.follow(self.batch.opener)
         self._images.listed.connect(self._refresh)
         self._models.chosen.connect(self._refresh)
         self._pixel_size.changed.connect(self._refresh)
@@ -284,6 +295,8 @@ class RunWidget(QWidget):
         self.shown.unsearched.connect(self.progress.say)
         self.panel.exported.connect(self.progress.say)
         self.panel.failed.connect(self.progress.complain)
+        self.panel.send.said.connect(self.progress.say)
+        self.panel.send.failed.connect(self.progress.complain)
         self.panel.summarised.connect(self._refresh_naming)
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
@@ -306,6 +319,7 @@ class RunWidget(QWidget):
         """Stop the run, and stop following the viewer."""
         self._attached = False
         _leave(self.progress.workers, self.shared, self.shown.owner)
+        self.batch.stop()
         self._viewer.dims.events.ndisplay.disconnect(self._refresh)
         self._viewer.dims.events.order.disconnect(self._refresh)
         self._images.detach()
@@ -323,13 +337,15 @@ class RunWidget(QWidget):
 
     def _refresh(self, *_: object) -> None:
         """Enable the buttons, or show in their tooltips why they are disabled."""
-        problem, running = self.value().validation_error(), self.progress.running
+        form, running = self.value(), self.progress.running
+        self.batch.arrange(self._form, self._images, self._pixel_size.edit, self._pixel_size.note)
+        problem = self.batch.validation_error(form.model) if self.batch.several else form.validation_error()
         self._run_button.setEnabled(problem is None)
         self._run_button.setToolTip(problem or self.HINT)
         self._first_step.setVisible(not running and self.result() is None)
         self._first_step.setText(problem or f"Press {self.VERB}. For sizes in µm, enter the pixel size first.")
         self.progress.cancel_button.setEnabled(running)
-        for widget in (self._images, self._models, self._devices):
+        for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):
             widget.setEnabled(not running)
         self._refresh_naming()
 
@@ -342,23 +358,8 @@ class RunWidget(QWidget):
         if image not in self._viewer.layers:
             self.progress.complain(f"{analysis.image} was closed during the run. Its result is discarded.")
             return
-        path = layer_path(image) if image.ndim == 2 else None
-        try:
-            # The user may have typed it during the run.
-            pixel_size = self.shared.pixel_size(image)
-        except KeyError:
-            pixel_size = analysis.pixel_size_um
-        facts = ResultFacts(
-            image=analysis.image,
-            height=analysis.height,
-            width=analysis.width,
-            classes=analysis.detections.classes,
-            pixel_size_um=pixel_size,
-            model=analysis.origin,
-            plane=plane,
-            orientation=stored_orientation(image),
-            path="" if path is None else str(path),
-        )
+        # The user may have typed it during the run.
+        facts = facts_of(analysis, image, plane, self.shared.typed_or(image, analysis.pixel_size_um))
         n, seconds = len(analysis.kept), time.monotonic() - started
         earlier = self.shown.untouched(image, plane)
         found = analysis.detections, analysis.measured
@@ -384,6 +385,7 @@ class RunWidget(QWidget):
         self.progress.show_in_steps([gc.collect, add, partial(self._show_maps, analysis, image, result), show])
 
     def _on_ended(self) -> None:
+        self.batch.end()
         # The viewer may show another plane by now.
         self.shown.show_of_plane()
         self._refresh()

@@ -11,13 +11,30 @@ from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.detections import Detections
 from napari_diatom.measurement.outline_refinement import NOT_FOUND
 from napari_diatom.napari_layers import labels_layer, shapes_layer
+from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.canvas.shape_edits import ManyShapes
-from napari_diatom.widgets.common.image_layers import belongs, layer_placement
+from napari_diatom.widgets.common.image_layers import belongs, layer_path, layer_placement, stored_orientation
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
 
-    from napari_diatom.napari_layers.shapes_layer import ResultFacts
+    from napari_diatom.analysis.pipeline import Analysis
+
+
+def facts_of(analysis: Analysis, image: Image, plane: tuple[int, ...], pixel_size_um: float | None) -> ResultFacts:
+    """Return the facts of a layer for what was found on a plane of an image."""
+    path = layer_path(image) if image.ndim == 2 else None
+    return ResultFacts(
+        image=analysis.image,
+        height=analysis.height,
+        width=analysis.width,
+        classes=analysis.detections.classes,
+        pixel_size_um=pixel_size_um,
+        model=analysis.origin,
+        plane=plane,
+        orientation=stored_orientation(image),
+        path="" if path is None else str(path),
+    )
 
 
 def empty_layer(image: Image, facts: ResultFacts, candidates: Detections) -> Shapes:

@@ -77,6 +77,8 @@ class TaxaRow(QWidget):
 
     def _fill(self) -> None:
         """Offer the installed classifiers, and choose the first if none is chosen."""
+        for key in [key for key in self._models if not Path(key).is_dir()]:
+            self._withdraw(key)
         for model in library.available():
             if model.card.task == NAMING_TASK:
                 self._offer(model)
@@ -92,6 +94,16 @@ class TaxaRow(QWidget):
         at = self._combo.findData(key)
         self._combo.setItemText(at, model.card.origin)
         self._combo.setItemData(at, model.card.summary or key, Qt.ItemDataRole.ToolTipRole)
+
+    def _withdraw(self, key: str) -> None:
+        """Offer a classifier no longer whose folder is gone."""
+        was_chosen = self._combo.currentData() == key
+        del self._models[key]
+        self._combo.removeItem(self._combo.findData(key))
+        self._chosen = -1 if was_chosen else self._combo.currentIndex()
+        if was_chosen:
+            self._combo.setCurrentIndex(-1)
+            self.changed.emit()
 
     def _choose(self, index: int) -> None:
         self._chosen = index

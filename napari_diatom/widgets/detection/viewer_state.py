@@ -106,6 +106,10 @@ class Shared(QObject):
         """Return the results of a dock, and those without a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner in (owner, None)]
 
+    def all_results(self) -> list[ResultLayer]:
+        """Return the results of all docks, the newest last."""
+        return [entry.result for entry in self._entries.values()]
+
     def made_by(self, owner: object) -> list[ResultLayer]:
         """Return the results of a dock, the newest last."""
         return [entry.result for entry in self._entries.values() if entry.owner is owner]
@@ -146,6 +150,10 @@ class Shared(QObject):
             When no person has set it.
         """
         return self._sizes[image]
+
+    def typed_or(self, image: Image, other_um: float | None) -> float | None:
+        """Return the pixel size in µm that a person set for an image, or another one where no person has."""
+        return self._sizes.get(image, other_um)
 
     def type_pixel_size(self, image: Image, name: str, size_um: float | None) -> None:
         """Set the pixel size of an image, and convert the sizes of its specimens."""

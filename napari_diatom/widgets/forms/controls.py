@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from magicgui.backends._qtpy.widgets import QBaseValueWidget
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
@@ -17,6 +17,9 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.forms.number_edit import NumberEdit, NumbersEdit
 from napari_diatom.widgets.forms.option_fields import OptionField
 from napari_diatom.widgets.forms.text_edits import ChoicesEdit, EntriesEdit, ListEdit, PathEdit, TextEdit
+
+_NEEDED: Final = "not chosen yet"
+"""Shown where a path has to be chosen."""
 
 
 class _Backend(QBaseValueWidget):
@@ -126,7 +129,7 @@ def _maker(field: OptionField) -> Callable[..., QWidget]:
                 field.count, whole, field.least, field.most, field.step, field.unit, none=none, parent=parent
             )
         if field.kind == "path":
-            return PathEdit(field.path, field.none, parent)
+            return PathEdit(field.path, field.none if field.optional else _NEEDED, parent)
         if field.kind == "entries":
             return EntriesEdit(parent)
         if field.choices:

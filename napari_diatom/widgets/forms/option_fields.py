@@ -9,6 +9,7 @@ choices, by value) and ``path`` (``"file"``, ``"folder"`` or ``"new"``).
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class OptionField:
 
 @cache
 def fields_of(kind: type) -> tuple[OptionField, ...]:
-    """Return the fields of an options class, in their order.
+    """Return the fields of an options class: its own in their order, and then those that it inherits.
 
     Raises
     ------
@@ -103,7 +104,9 @@ def fields_of(kind: type) -> tuple[OptionField, ...]:
         When it is no options class, or a field has a type that no form knows.
     """
     sentences = _sentences(kind)
-    return tuple(_field(name, *facts, sentences.get(name, "")) for name, facts in _declared(kind))
+    own = inspect.get_annotations(kind)
+    declared = sorted(_declared(kind), key=lambda item: item[0] not in own)
+    return tuple(_field(name, *facts, sentences.get(name, "")) for name, facts in declared)
 
 
 def words(name: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from enum import Enum
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, cast
 
 from magicgui.widgets import CheckBox
@@ -20,6 +18,7 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.forms.controls import control_of, tooltip_of
 from napari_diatom.widgets.forms.folded_section import FoldedSection
 from napari_diatom.widgets.forms.option_fields import REQUIRED, Kind, OptionField, fields_of
+from napari_diatom.widgets.forms.option_values import built, plain_entry
 
 Options = TypeVar("Options")
 
@@ -61,24 +60,18 @@ class OptionsForm(Generic[Options]):
         self._hidden: set[str] = set()
         self._quiet = False
         self.native = QWidget()
-        layout = _column(self.native)
-        later = QWidget()
-        self._later: list[QWidget] = []
-        self._later_rows = _rows(later)
-        self._build(kind, "", layout)
-        if self._later_rows.rowCount() or self._later:
-            layout.addWidget(FoldedSection(MORE, "more_options", later, *self._later))
+        self._build(kind, "", self.native)
         self._tell(kind, value, "")
 
-    def value(self) -> Options:
-        """Return the options; fields that are not shown have the values of the options that were given.
+    def value(self, base: Options | None = None) -> Options:
+        """Return the options; fields that are not shown have the values of ``base``, or of the options that were given.
 
         Raises
         ------
         InputError
             With every problem, each with the label of its field.
         """
-        made, problems = self._made()
+        made, problems = self._made(base)
         if made is None:
             lines = [f"{self._labels.get(place, place)}: {text}" if place else text for place, text in problems.items()]
             raise InputError("; ".join(line.rstrip(".") for line in lines) + ".")
@@ -100,13 +93,33 @@ class OptionsForm(Generic[Options]):
         if problems:
             place, text = next(iter(problems.items()))
             raise InputError(f"{self._labels[place]}: {text}.")
-        return {name: _plain(value) for name, value in values.items()}
+        return {name: plain_entry(value) for name, value in values.items()}
 
     def set_value(self, options: Options) -> None:
         """Show options, and keep those of their fields that the form does not show."""
         self._base = options
         self._tell(self._kind, options, "")
         self.changed.emit()
+
+    def set_part(self, name: str, value: Any) -> None:
+        """Show the value of one field, or the options of one group, by its dotted name."""
+        field = self.field(name)
+        outermost, self._quiet = not self._quiet, True
+        self._tell_field(field, name, value)
+        self._quiet = not outermost
+        self._on_changed()
+
+    def insert(self, before: str, label: str, widget: QWidget) -> None:
+        """Put another widget into the row above the one of a field, by its dotted name."""
+        rows = self._rows[before]
+        row, _ = rows.getWidgetPosition(self._controls[before].native)
+        rows.insertRow(row, label, widget)
+
+    def append(self, group: str, widget: QWidget) -> None:
+        """Put another widget below the fields of a group that may be None, by its dotted name."""
+        layout = self._boxes[group].layout()
+        assert layout is not None
+        layout.addWidget(widget)
 
     def control(self, name: str) -> ValueWidget[Any]:
         """Return the magicgui widget of a field by its dotted name; of a group that may be None, its check box."""
@@ -123,23 +136,22 @@ class OptionsForm(Generic[Options]):
         if name in self._boxes:
             self._boxes[name].setVisible(visible)
 
-    def _build(self, kind: type, prefix: str, layout: QVBoxLayout) -> None:
-        """Add the fields of a class to a layout: single fields, then groups."""
-        single, groups = QWidget(), list[QWidget]()
-        rows = _rows(single)
-        layout.addWidget(single)
+    def _build(self, kind: type, prefix: str, into: QWidget) -> None:
+        """Add the fields of a class: single fields, groups, and what is advanced in a folded section."""
+        layout = _column(into)
+        usual, advanced = _Section(), _Section()
         for field in self._fields(kind, prefix):
             place, label = prefix + field.name, self._shown.label(prefix + field.name, field)
             self._labels[place] = label
-            later = place in self._shown.advanced
+            section = advanced if place in self._shown.advanced else usual
             if field.kind == "group":
-                groups_here = self._later if later else groups
-                groups_here += self._group(field, place, label)
+                section.groups += self._group(field, place, label)
             else:
-                self._add(field, place, label, self._later_rows if later else rows)
-        single.setVisible(bool(rows.rowCount()))
-        for group in groups:
-            layout.addWidget(group)
+                self._add(field, place, label, section.rows)
+        for part in usual.parts():
+            layout.addWidget(part)
+        if advanced.parts():
+            layout.addWidget(FoldedSection(MORE, f"{prefix}more_options", *advanced.parts()))
 
     def _add(self, field: OptionField, place: str, label: str, rows: QFormLayout) -> None:
         """Add one field to rows."""
@@ -157,7 +169,7 @@ class OptionsForm(Generic[Options]):
     def _group(self, field: OptionField, place: str, label: str) -> list[QWidget]:
         """Return a group of fields: folded, or behind a check box where it may be None."""
         inner = QWidget()
-        self._build(field.type, f"{place}.", _column(inner))
+        self._build(field.type, f"{place}.", inner)
         if not field.optional:
             self._boxes[place] = FoldedSection(label, place, inner)
             self._boxes[place].setToolTip(tooltip_of(field.sentence))
@@ -177,22 +189,31 @@ class OptionsForm(Generic[Options]):
             if self._shown.has(prefix + field.name):
                 yield field
 
+    def field(self, name: str) -> OptionField:
+        """Return the field of a dotted name."""
+        kind: Any = self._kind
+        for part in name.split("."):
+            field = next(field for field in fields_of(kind) if field.name == part)
+            kind = field.type
+        return field
+
     def _tell(self, kind: type, options: Any, prefix: str) -> None:
         """Show options in the controls; without them, the defaults."""
         outermost, self._quiet = not self._quiet, True
         for field in self._fields(kind, prefix):
-            place = prefix + field.name
             value = field.default if options is None else getattr(options, field.name)
-            if field.kind == "group":
-                if place in self._switches:
-                    self._switches[place].value = value not in (None, REQUIRED)
-                if value not in (None, REQUIRED):
-                    self._tell(field.type, value, f"{place}.")
-                elif options is None or place not in self._switches:
-                    self._tell(field.type, None, f"{place}.")
-            elif value is not REQUIRED:
-                self._controls[place].value = value
+            self._tell_field(field, prefix + field.name, value)
         self._quiet = not outermost
+
+    def _tell_field(self, field: OptionField, place: str, value: Any) -> None:
+        """Show the value of one field."""
+        given = value is not None and value is not REQUIRED
+        if field.kind == "group":
+            if place in self._switches:
+                self._switches[place].value = given
+            self._tell(field.type, value if given else None, f"{place}.")
+        elif value is not REQUIRED:
+            self._controls[place].value = value
 
     def _read(self, kind: type, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return what the controls have, and what cannot be read, by dotted names."""
@@ -215,13 +236,13 @@ class OptionsForm(Generic[Options]):
                 problems[place] = str(error)
         return values, problems
 
-    def _made(self) -> tuple[Options | None, dict[str, str]]:
+    def _made(self, base: Options | None = None) -> tuple[Options | None, dict[str, str]]:
         """Return the options, or None and what is wrong, by dotted names."""
         values, problems = self._read(self._kind, "")
         if problems:
             return None, problems
         try:
-            return _built(self._kind, values, self._base), {}
+            return built(self._kind, values, self._base if base is None else base), {}
         except ValidationError as error:
             for place, text in placed_faults(error, cast("type[BaseModel]", self._kind)):
                 problems.setdefault(self._known(place), text)
@@ -239,6 +260,21 @@ class OptionsForm(Generic[Options]):
     def _on_changed(self) -> None:
         if not self._quiet:
             self.changed.emit()
+
+
+class _Section:
+    """Rows of single fields, and groups of fields below them."""
+
+    def __init__(self) -> None:
+        self._single = QWidget()
+        self.rows = QFormLayout(self._single)
+        self.rows.setContentsMargins(0, 0, 0, 0)
+        self.rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.groups: list[QWidget] = []
+
+    def parts(self) -> list[QWidget]:
+        """Return what there is to show."""
+        return [*([self._single] if self.rows.rowCount() else []), *self.groups]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,7 +329,7 @@ def options_form(
     labels : mapping of str to str, optional
         Labels by dotted names, in place of those that the class gives.
     advanced : collection of str
-        Dotted names of what goes into one folded section.
+        Dotted names of what goes into a folded section at the end of its group, or of the form.
     choices : mapping of str to sequence of (str, object), optional
         Texts and values to choose from by dotted names, for fields whose type does not give them.
 
@@ -305,63 +341,8 @@ def options_form(
     return OptionsForm(kind, value, _Shown(include, exclude, labels or {}, advanced, choices or {}))
 
 
-def _built(kind: type[Options], values: Mapping[str, Any], base: Any) -> Options:
-    """Return options with these values, and those of ``base`` in all other fields."""
-    if issubclass(kind, BaseModel):
-        return kind.model_validate(_joined(kind, values, base))
-    given: dict[str, Any] = {}
-    for field in fields_of(cast("type", kind)):
-        old = REQUIRED if base is None else getattr(base, field.name)
-        if field.name not in values:
-            if old is not REQUIRED:
-                given[field.name] = old
-            elif field.default is REQUIRED:
-                raise InputError(f"{field.label} is missing.")
-        elif field.kind == "group" and values[field.name] is not None:
-            given[field.name] = _built(field.type, values[field.name], None if old is REQUIRED else old)
-        else:
-            given[field.name] = values[field.name]
-            if given[field.name] is None and not field.optional:
-                raise InputError(f"{field.label} is missing.")
-    return kind(**given)
-
-
-def _joined(kind: type[BaseModel], values: Mapping[str, Any], base: Any) -> dict[str, Any]:
-    """Return entries for a model: these values, and of ``base`` what was set in all other fields."""
-    found: dict[str, Any] = {}
-    for field in fields_of(kind):
-        old = getattr(base, field.name, None)
-        if field.name not in values:
-            if base is not None and field.name in base.model_fields_set:
-                found[field.name] = old
-        elif field.kind == "group" and values[field.name] is not None and issubclass(field.type, BaseModel):
-            found[field.name] = _joined(field.type, values[field.name], old)
-        else:
-            found[field.name] = values[field.name]
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as YAML has it."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
-
-
 def _column(widget: QWidget) -> QVBoxLayout:
     """Return a layout of parts below each other."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     return layout
-
-
-def _rows(widget: QWidget) -> QFormLayout:
-    """Return a layout of labelled controls."""
-    rows = QFormLayout(widget)
-    rows.setContentsMargins(0, 0, 0, 0)
-    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return rows

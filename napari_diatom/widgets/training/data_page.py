@@ -64,12 +64,12 @@ class SlidesPage(QWidget):
         return {
             "data": Path(self._data.text().strip()),
             "images": Path(images) if images else None,
-            "group": self._group.text().strip(),
+            "group": "" if self._each.isChecked() else self._group.text().strip(),
             "without": tuple(name.strip() for name in self._without.text().split(",") if name.strip()),
             "one_class": self._one_name.text().strip() if self._one.isChecked() else "",
             "split": {
                 "shares": self._shares.currentText(),
-                "by": self._by.currentData(),
+                "by": "image" if self._each.isChecked() else self._by.currentData(),
                 "seed": self._seed.value(),
                 "own": self._own.isChecked(),
             },
@@ -141,6 +141,11 @@ class SlidesPage(QWidget):
         self._one = named(QCheckBox("Treat all classes as one"), "one_class")
         self._one_name = named(QLineEdit("diatom"), "one_class_name")
         self._one_name.setEnabled(False)
+        self._each = named(QCheckBox("Each image is a slide"), "each_image")
+        self._each.setToolTip(
+            "Divide image by image. Only for images that show different specimens: a model looks too good if it is "
+            "tested on specimens that it was trained on."
+        )
         self._shares = named(QComboBox(), "shares")
         self._shares.setEditable(True)
         self._shares.addItems(_SHARES)
@@ -192,6 +197,7 @@ class SlidesPage(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addLayout(one)
+        layout.addWidget(self._each)
         layout.addWidget(folded)
         layout.addWidget(self._table, 1)
         layout.addWidget(self._message)
@@ -200,6 +206,8 @@ class SlidesPage(QWidget):
         self._project_button.clicked.connect(self._ask_for_project)
         self._file_button.clicked.connect(self._ask_for_file)
         self._one.toggled.connect(self._one_name.setEnabled)
+        for part in (self._group, self._by):
+            self._each.toggled.connect(part.setDisabled)
         for edit in (self._data, self._images, self._group, self._without, self._one_name):
             edit.textEdited.connect(self._timer.start)
         self._shares.currentTextChanged.connect(self._timer.start)
@@ -208,6 +216,7 @@ class SlidesPage(QWidget):
             self._seed.valueChanged,
             self._own.toggled,
             self._one.toggled,
+            self._each.toggled,
         ):
             signal.connect(self._timer.start)
 

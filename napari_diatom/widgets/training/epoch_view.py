@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap, QResizeEvent
@@ -11,12 +11,12 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.run_monitor import history_of
 
 if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder
 
-_CURVES_PX: Final = 320
 _MARGINS_PX: Final = 4
 """Width of the page that the picture leaves free."""
 _NARROWEST_PX: Final = 64
@@ -31,6 +31,7 @@ class EpochView(QWidget):
         self._picture = QPixmap()
         self._build()
         self._epoch.valueChanged.connect(self._show_example)
+        OnThemeChange(self, lambda: self.show_run(self._folder))
 
     def follow_latest(self) -> None:
         """Show the crops after the latest epoch, until the slider is moved."""
@@ -46,7 +47,7 @@ class EpochView(QWidget):
         explanation = ""
         if folder is not None and history:
             reading = folder.reading(history)
-            training_curves.plot(history, reading, self._figure, 1, self.palette().text().color().name())
+            training_curves.plot(history, reading, self._canvas.figure, 1, ink_of(self))
             self._canvas.draw_idle()
             explanation = reading.text
         self._explanation.setText(explanation)
@@ -65,21 +66,15 @@ class EpochView(QWidget):
         self._fit_picture()
 
     def _build(self) -> None:
-        from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-        from matplotlib.figure import Figure
-
         self._explanation = text_label("reading")
-        self._figure = Figure(layout="constrained")
-        self._figure.patch.set_alpha(0)
-        canvas_of: Any = FigureCanvasQTAgg
-        self._canvas = canvas_of(self._figure)
-        self._canvas.setObjectName("curves")
-        self._canvas.setMinimumHeight(_CURVES_PX)
-        self._canvas.setStyleSheet("background: transparent;")
+        self._canvas = curve_canvas("curves", "Curves of the training")
+        self._canvas.setToolTip("Loss and validation figures after each epoch; the dotted line is the best epoch")
         self._example = named(QLabel(), "example")
         self._example.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._example.setToolTip("Crops of validation slides. Blue: annotated. Orange: found.")
         self._epoch = named(QSlider(Qt.Orientation.Horizontal), "example_epoch")
+        self._epoch.setAccessibleName("Epoch of the examples")
+        self._epoch.setToolTip("Show what the network finds after another epoch")
         self._example_title = text_label("example_title")
         row = QHBoxLayout()
         row.addWidget(self._example_title)

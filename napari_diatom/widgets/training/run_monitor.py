@@ -98,6 +98,11 @@ class RunMonitor(QObject):
             while process.poll() is None:
                 time.sleep(0.05)
 
+    def forget(self) -> None:
+        """Follow no run, because the run does not exist any more."""
+        self._timer.stop()
+        self.folder, self._process = None, None
+
     def look(self) -> None:
         """Send the events since the last look."""
         folder, process = self.folder, self._process

@@ -11,6 +11,7 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 
 if TYPE_CHECKING:
+    from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import State
     from napari_diatom.core.progress import Progress
     from napari_diatom.widgets.training.run_monitor import RunMonitor
@@ -29,6 +30,7 @@ _STAGES: Final = {
     "test": "Testing on the test slides",
 }
 """What the user reads while a run is at a stage."""
+_COMPOSED: Final = ("composed-step", "composed-epoch")
 _BAR_PX: Final = 6
 _LEAST_MINUTES_S: Final = 90
 """Time from which on the time left is shown in minutes."""
@@ -40,7 +42,7 @@ class RunStatus(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._warnings: list[str] = []
-        self._batch: int | None = None
+        self._config: TrainConfig | None = None
         self._bar = named(QProgressBar(), "train_progress")
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(_BAR_PX)
@@ -51,16 +53,16 @@ class RunStatus(QWidget):
         layout.addWidget(self._message)
         self._bar.hide()
 
-    def restart(self, batch: int | None) -> None:
+    def restart(self, config: TrainConfig | None) -> None:
         """Forget the warnings of the run before.
 
         Parameters
         ----------
-        batch : int or None
-            Crops per step of the next run, None if its settings cannot be read.
+        config : TrainConfig or None
+            Settings of the next run, None if they cannot be read.
         """
         self._warnings.clear()
-        self._batch = batch
+        self._config = config
 
     def setRunning(self, running: bool) -> None:
         """Show the bar while a run goes on."""
@@ -76,7 +78,7 @@ class RunStatus(QWidget):
         self._bar.setValue(progress.done)
         title = _STAGES.get(progress.stage, "")
         if progress.stage.endswith(("step", "epoch")):
-            self.say(f"{title}{self._pace(monitor)}")
+            self.say(f"{title}{self._epoch(progress)}{self._pace(progress, monitor)}")
         elif progress.stage in ("start", "memory"):
             self.say(progress.message)
         elif title:
@@ -96,10 +98,30 @@ class RunStatus(QWidget):
         if self._message.styleSheet() != style:
             self._message.setStyleSheet(style)
 
-    def _pace(self, monitor: RunMonitor) -> str:
-        """Return the speed and the time left, empty while they are not known."""
-        speed, left = monitor.steps_per_second(), monitor.seconds_left()
-        if speed is None or left is None or self._batch is None:
+    def _epoch(self, progress: Progress) -> str:
+        """Return which epoch is in progress, empty if that is not known."""
+        epochs = self._epochs(progress)
+        if not epochs or not progress.total:
             return ""
+        finished = progress.done if progress.stage.endswith("epoch") else progress.done * epochs // progress.total
+        return f": epoch {min(finished + 1, epochs)} of {epochs}"
+
+    def _epochs(self, progress: Progress) -> int:
+        """Return the number of epochs of this part of the training, 0 if it is not known."""
+        if self._config is None:
+            return 0
+        if progress.stage in _COMPOSED:
+            return 0 if self._config.composed is None else self._config.composed.epochs
+        return self._config.learning.epochs
+
+    def _pace(self, progress: Progress, monitor: RunMonitor) -> str:
+        """Return the time left and the speed, empty while they are not known."""
+        speed, left = monitor.steps_per_second(), monitor.seconds_left()
+        if speed is None or left is None or self._config is None:
+            return ""
+        learning = self._config.learning
+        if progress.stage in _COMPOSED:
+            # The same number of crops per epoch follows on the real slides.
+            left += learning.epochs * -(-learning.crops // learning.batch) / speed
         time_left = f"{left / 60:.0f} min" if left >= _LEAST_MINUTES_S else f"{left:.0f} s"
-        return f": {speed * self._batch:.1f} images per second, at most {time_left} left"
+        return f", at most {time_left} left, {speed * learning.batch:.1f} images per second"

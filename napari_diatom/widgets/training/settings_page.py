@@ -1,35 +1,27 @@
-"""The second page of *Fine-tune a model*: the task, the starting weights, and the settings."""
+"""The second page of *Fine-tune a model*: the task, the starting weights, and all settings of the training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QFormLayout,
-    QLabel,
-    QLineEdit,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QCollapsible
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
-from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.models import library
 from napari_diatom.models.card import MASK_TASKS, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.training.composed_preview import ComposedPart
+from napari_diatom.widgets.forms.pydantic_adapter import OptionsForm, options_form
+from napari_diatom.widgets.training.named_settings import NamedSettings
 
 if TYPE_CHECKING:
+    from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import RunFolder
 
 TASKS: Final[Mapping[Task, str]] = {
@@ -40,60 +32,66 @@ TASKS: Final[Mapping[Task, str]] = {
     "classes": "Names of specimens (classifier)",
     "outlines": "Outlines in boxes (DeepLabV3+)",
 }
-_PRESETS: Final = {"few": "Few images (5-20)", "standard": "Standard", "thorough": "Thorough"}
-_OF_ONE_SIZE: Final[tuple[Task, ...]] = (NAMING_TASK, OUTLINING_TASK)
-"""Tasks whose networks see cut-outs of a size of their own."""
+_PRESETS: Final = (("Few images (5-20)", "few"), ("Standard", "standard"), ("Thorough", "thorough"))
 _TAKEN: Final[Mapping[Task, str]] = {NAMING_TASK: " (its backbone)", OUTLINING_TASK: " (its layers)"}
 """What is taken of a model of another task."""
 _FILE: Final = "…"
+_ELSEWHERE: Final = (
+    *("data", "images", "group", "classes", "without", "one_class", "split", "start"),
+    *("learning.architecture", "learning.classes", "composed.size", "composed.scale"),
+)
+"""Entries on the page of the slides, in an input of their own, or filled in by the training."""
+_RARE: Final = (
+    *("composed.atlas_pixel_size_um", "composed.seed", "composed.empty_share", "composed.scale_spread"),
+    *("composed.length_px", "composed.balanced", "composed.cut_share", "composed.blending", "composed.matching"),
+    "composed.defocus_px",
+    *("learning.validation_crops", "learning.final_rate", "learning.step_epochs", "learning.step_factor"),
+    *("learning.plateau_patience", "learning.warmup", "learning.clip", "learning.loss_gains", "learning.proposals"),
+    *("learning.positives", "learning.balance", "learning.masked", "learning.average_decay", "learning.precision"),
+    *("learning.workers", "architecture", "pixel_size_um", "devices"),
+)
+"""Entries that are folded away."""
 
 
 class SettingsPage(QWidget):
-    """Chooses the start and the preset, with all other settings in a folded section."""
+    """Chooses the start and the preset, with all other settings in folded sections."""
 
     changed = Signal()
     """A setting has changed."""
+    previewed = Signal()
+    """The user wants a preview of the composed slides."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._form = self._made_form()
+        self._start = _start_chooser()
+        self._preset_text = named(QLabel(), "preset_text")
+        self._preset_text.setWordWrap(True)
         self._build()
         self.list_starts()
         self._take_preset()
         self._connect()
 
     def entries(self) -> dict[str, Any]:
-        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page."""
-        from diatom_training.finetune.presets import LOSS_TASKS, LOSSES, VARIATIONS
-        from diatom_training.learning.options import AugmentOptions
+        """Return the entries of :class:`~diatom_training.finetune.config.TrainConfig` on this page.
 
-        learning: dict[str, Any] = {name: spin.value() for name, spin in self._numbers.items()}
-        learning |= {name: combo.currentText() for name, combo in self._choices.items()}
-        if self._task() in _OF_ONE_SIZE:
-            del learning["size"]
-        if self._task() in LOSS_TASKS:
-            learning["loss"] = LOSSES[self._loss.currentText()]
-        learning["augment"] = AugmentOptions(**VARIATIONS[self._variation.currentText()]).model_dump()
-        learning["patience"] = self._patience.value() or None
-        return {
-            "name": self._name.text().strip(),
-            "task": self._task(),
-            "start": self._start.currentData(),
-            "architecture": self._network.text().strip() or None,
-            "preset": self._preset.currentData(),
-            "pixel_size_um": None if self._task() == OUTLINING_TASK else self._pixel_size.value() or None,
-            "device": self._device.currentData(),
-            "learning": learning,
-            "composed": self.composed.entries(),
-        }
+        Raises
+        ------
+        InputError
+            When a text cannot be read as what its entry needs.
+        """
+        found = self._form.entries()
+        return found | {"name": found["name"].strip(), "start": self._start.currentData()}
 
     def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
-        chosen = self._device.currentData()
-        with signals_blocked(self._device):
-            self._device.clear()
+        box = self._combo("device")
+        chosen = box.currentData()
+        with signals_blocked(box):
+            box.clear()
             for device in devices:
-                self._device.addItem(DEVICE_TITLES.get(device, device), device)
-            self._device.setCurrentIndex(max(self._device.findData(chosen), 0))
+                box.addItem(DEVICE_TITLES.get(device, device), device)
+            box.setCurrentIndex(max(box.findData(chosen), 0))
 
     def list_starts(self) -> None:
         """Offer the starts for the task, and keep the choice if it is among them."""
@@ -131,149 +129,78 @@ class SettingsPage(QWidget):
             self.changed.emit()
 
     def _task(self) -> Task:
-        task: Task = self._combo_task.currentData()
+        task: Task = self._form.control("task").value
         return task
 
+    def _combo(self, name: str) -> QComboBox:
+        box: QComboBox = self._form.control(name).native
+        return box
+
+    def _made_form(self) -> OptionsForm[TrainConfig]:
+        """Return the form of all that is not on the page of the slides."""
+        from diatom_training.finetune.config import TrainConfig
+
+        return options_form(
+            TrainConfig,
+            exclude=_ELSEWHERE,
+            advanced=_RARE,
+            choices={"task": [(title, task) for task, title in TASKS.items()], "preset": _PRESETS},
+        )
+
     def _build(self) -> None:
-        from diatom_training.finetune.presets import LOSSES, PRESET_TEXTS, VARIATIONS
+        from diatom_training.finetune.presets import LOSSES, VARIATIONS
 
-        self._name = named(QLineEdit("my-diatoms"), "model_name")
-        self._combo_task = named(QComboBox(), "task")
-        for task, title in TASKS.items():
-            self._combo_task.addItem(title, task)
-        self._start = named(QComboBox(), "start")
-        self._start.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._start.setMinimumContentsLength(12)
-        self._preset = named(QComboBox(), "preset")
-        for preset, title in _PRESETS.items():
-            self._preset.addItem(title, preset)
-        self._preset.setCurrentIndex(1)
-        self._preset_text = named(QLabel(), "preset_text")
-        self._preset_text.setWordWrap(True)
-        self._preset_texts = PRESET_TEXTS
-        self._device = named(QComboBox(), "train_device")
-        self._device.addItem("Automatic", "auto")
-
-        self._network = named(QLineEdit(), "network")
-        self._network.setPlaceholderText("Same as the start")
-        self._network.setToolTip("Another architecture, such as yolo11s-obb or deeplabv3plus/tu-resnet50/256")
-        self._pixel_size = named(QDoubleSpinBox(), "learn_pixel_size")
-        self._pixel_size.setRange(0, 100)
-        self._pixel_size.setDecimals(4)
-        self._pixel_size.setSuffix(" µm")
-        self._pixel_size.setSpecialValueText("All scales")
-        self._pixel_size.setToolTip("Micrometres per pixel for the training, if the pixel size of the images is known")
-        self._numbers: dict[str, QSpinBox | QDoubleSpinBox] = {
-            "epochs": _whole(1, 10_000, "Number of epochs; the model is tested on the validation slides after each"),
-            "crops": _whole(1, 1_000_000, "Number of crops from the slides in an epoch"),
-            "size": _whole(64, 2048, "Side of the crops in pixels, a multiple of 32", step=32),
-            "batch": _whole(1, 512, "Crops per step; a smaller batch needs less memory"),
-            "rate": _decimal(1e-6, 1.0, 6, "Highest learning rate"),
-            "frozen_epochs": _whole(0, 10_000, "Epochs in which the backbone does not change"),
-            "backbone_rate": _decimal(
-                0.0, 1.0, 2, "The backbone's learning rate after that, as a share of the learning rate"
-            ),
-            "weight_decay": _decimal(0.0, 1.0, 5, "L2 regularization: how fast unused weights shrink"),
-            "l1": _decimal(0.0, 1.0, 7, "L1 regularization: weight of the sum of all weights in the loss"),
-            "dropout": _decimal(0.0, 0.9, 2, "Share of the inputs of the head that are dropped at random"),
-            "seed": _whole(0, 2**31 - 1, "Random seed; the same seed gives the same model"),
-        }
-        self._choices = {
-            "optimizer": _choice(("adamw", "sgd"), "AdamW is a safe choice"),
-            "schedule": _choice(("cosine", "step", "plateau", "one-cycle", "constant"), "How the learning rate falls"),
-        }
-        self._patience = _whole(0, 1000, "Stop when the validation loss has not fallen for this many epochs")
-        self._patience.setSpecialValueText("Off")
-        self._loss = _choice(tuple(LOSSES), "Loss function for class maps and outlines")
-        self._variation = _choice(tuple(VARIATIONS), "Rotation, shear, light, colour, blur and noise of the crops")
-        parts: dict[str, QWidget] = {**self._numbers, **self._choices}
-        parts |= {"patience": self._patience, "loss": self._loss, "variation": self._variation}
-        for name, widget in parts.items():
-            widget.setObjectName(name)
-
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Task", self._combo_task)
-        form.addRow("Start from", self._start)
-        form.addRow("Preset", self._preset)
-        form.addRow("", self._preset_text)
-        form.addRow("Name", self._name)
-        form.addRow("Device", self._device)
-        inner = QWidget()
-        self._more = more = QFormLayout(inner)
-        more.setContentsMargins(0, 0, 0, 0)
-        more.addRow("Network", self._network)
-        more.addRow("Scale", self._pixel_size)
-        titles = {
-            "epochs": "Epochs",
-            "crops": "Crops per epoch",
-            "size": "Crop size",
-            "batch": "Batch size",
-            "rate": "Learning rate",
-            "frozen_epochs": "Frozen epochs",
-            "backbone_rate": "Backbone rate",
-            "optimizer": "Optimizer",
-            "schedule": "Schedule",
-            "weight_decay": "Weight decay (L2)",
-            "l1": "L1",
-            "dropout": "Dropout",
-            "seed": "Seed",
-        }
-        for name, title in titles.items():
-            more.addRow(title, self._numbers[name] if name in self._numbers else self._choices[name])
-        more.addRow("Early stopping", self._patience)
-        more.addRow("Loss", self._loss)
-        more.addRow("Augmentation", self._variation)
-        folded = QCollapsible("All settings")
-        folded.addWidget(inner)
+        self._loss = NamedSettings(self._form, "learning.loss", LOSSES, "loss", "Loss")
+        self._variation = NamedSettings(self._form, "learning.augment", VARIATIONS, "variation", "Augmentation")
+        self._preview = named(QPushButton("Preview"), "preview_composed")
+        self._preview.setToolTip("Show the first composed slides in the viewer, with their specimens")
+        self._form.insert("preset", "Start from", self._start)
+        self._form.insert("device", "", self._preset_text)
+        self._form.insert("learning.patience", "Loss", self._loss.box)
+        self._form.insert("learning.patience", "Augmentation", self._variation.box)
+        self._form.append("composed", self._preview)
         layout = QVBoxLayout(self)
-        self.composed = ComposedPart()
-        layout.addLayout(form)
-        layout.addWidget(self.composed)
-        layout.addWidget(folded)
+        layout.addWidget(self._form.native)
         layout.addStretch(1)
 
     def _connect(self) -> None:
-        self._combo_task.currentIndexChanged.connect(self._on_task)
-        self._preset.currentIndexChanged.connect(self._take_preset)
+        self._form.control("task").changed.connect(self._on_task)
+        self._form.control("preset").changed.connect(self._take_preset)
+        self._form.changed.connect(self._on_form)
         self._start.activated.connect(self._on_start)
+        self._start.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self._preview.clicked.connect(lambda _: self.previewed.emit())
         news().changed.connect(self.list_starts)
-        self.composed.changed.connect(self.changed)
-        self._name.textChanged.connect(self.changed)
-        self._network.textChanged.connect(self.changed)
-        for spin in (*self._numbers.values(), self._patience, self._pixel_size):
-            spin.valueChanged.connect(self.changed)
-        for combo in (*self._choices.values(), self._loss, self._variation, self._start, self._device):
-            combo.currentIndexChanged.connect(self.changed)
+
+    def _on_form(self) -> None:
+        # A text that cannot be read yet is reported where the training is started.
+        with suppress(InputError):
+            self._loss.recognise()
+            self._variation.recognise()
+        self.changed.emit()
 
     def _on_task(self) -> None:
+        from diatom_training.finetune.presets import BUNDLED
+
         self.list_starts()
+        usual = self._start.findData(BUNDLED[self._task()])
+        # diatom-deeplab is a start for outlines, too, but was chosen for maps.
+        if usual >= 0 and self._start.currentData() in BUNDLED.values():
+            self._start.setCurrentIndex(usual)
         self._take_preset()
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
         from diatom_training.finetune.config import TrainConfig
-        from diatom_training.finetune.presets import LOSS_TASKS, VARIATIONS
-        from diatom_training.learning.options import AugmentOptions
+        from diatom_training.finetune.presets import PRESET_TEXTS, TASKS_OF_OPTIONS
 
-        preset = self._preset.currentData()
-        options = TrainConfig.of(data=Path(), task=self._task(), preset=preset).learning
-        learning = options.model_dump()
-        with signals_blocked(self):
-            for name, spin in self._numbers.items():
-                spin.setValue(learning[name])
-            for name, combo in self._choices.items():
-                combo.setCurrentText(learning[name])
-            self._patience.setValue(options.patience or 0)
-            for name, entries in VARIATIONS.items():
-                if AugmentOptions(**entries) == options.augment:
-                    self._variation.setCurrentText(name)
-        self._more.setRowVisible(self._loss, self._task() in LOSS_TASKS)
-        self._more.setRowVisible(self._numbers["size"], self._task() not in _OF_ONE_SIZE)
-        self._more.setRowVisible(self._pixel_size, self._task() != OUTLINING_TASK)
-        text = self._preset_texts[preset].partition(": ")[2]
+        task, preset = self._task(), self._form.control("preset").value
+        for name, tasks in TASKS_OF_OPTIONS.items():
+            self._form.set_visible(name, task in tasks)
+        self._loss.set_visible(task in TASKS_OF_OPTIONS["learning.loss.dice"])
+        text = PRESET_TEXTS[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
-        self.changed.emit()
+        self._form.set_part("learning", TrainConfig.of(data=Path(), task=task, preset=preset).learning)
 
     def _offer(self, start: str) -> None:
         """Choose a start, and add it if it is not in the list."""
@@ -291,36 +218,19 @@ class SettingsPage(QWidget):
             self._start.setCurrentIndex(0)
 
 
+def _start_chooser() -> QComboBox:
+    """Return the empty choice of what the training starts from."""
+    box = named(QComboBox(), "start")
+    box.setAccessibleName("Start from")
+    box.setToolTip("The weights that the training starts from")
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(12)
+    return box
+
+
 def _task_of(run: RunFolder) -> Task | None:
     """Return the task of a run, None if it cannot be read."""
     try:
         return run.config().task
     except DiatomError:
         return None
-
-
-def _whole(least: int, most: int, tip: str, step: int = 1) -> QSpinBox:
-    """Return an input of whole numbers."""
-    spin = QSpinBox()
-    spin.setRange(least, most)
-    spin.setSingleStep(step)
-    spin.setToolTip(tip)
-    return spin
-
-
-def _decimal(least: float, most: float, decimals: int, tip: str) -> QDoubleSpinBox:
-    """Return an input of decimal numbers."""
-    spin = QDoubleSpinBox()
-    spin.setDecimals(decimals)
-    spin.setRange(least, most)
-    spin.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-    spin.setToolTip(tip)
-    return spin
-
-
-def _choice(options: tuple[str, ...], tip: str) -> QComboBox:
-    """Return a combo box with these options."""
-    combo = QComboBox()
-    combo.addItems(options)
-    combo.setToolTip(tip)
-    return combo

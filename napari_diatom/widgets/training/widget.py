@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.errors import DiatomError
@@ -25,7 +23,8 @@ from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
-from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
@@ -42,6 +41,7 @@ _WIDGETS: Final = {
     "oriented-boxes": "Detect diatoms",
     "boxes": "Detect diatoms",
     "classes": "Detect diatoms",
+    "outlines": "Detect diatoms",
     "semantic": "Segment diatoms (DeepLabV3+)",
     "instances": "Diatom instances (Mask R-CNN)",
 }
@@ -120,26 +120,24 @@ class FineTuneWidget(QWidget):
 
     def use(self, model: ModelFolder) -> None:
         """Install a model, and select it in its dock widget."""
-        named = _named_as_its_run(model)
+        from diatom_training.finetune.run_changes import named_as_its_run
+
+        renamed = named_as_its_run(model)
         try:
-            known = library.install(named)
+            known = library.install(renamed)
         except DiatomError as error:
             self._say(str(error), error=True)
             return
         news().changed.emit()
-        if known.card.task == OUTLINING_TASK:
-            self._say(
-                f"{known.card.name} is installed. To outline specimens with it: napari-diatom count IMAGES -o OUT "
-                f"--outlines {known.card.name}"
-            )
-            return
         title = _WIDGETS[known.card.task]
         _, widget = self._viewer.window.add_plugin_dock_widget("napari-diatom", title, tabify=True)
         if known.card.task == NAMING_TASK:
             widget.choose_classifier(known.folder)
+        elif known.card.task == OUTLINING_TASK:
+            widget.choose_outliner(known.card.name)
         else:
             widget.choose_model(known.card.name)
-        taken = f" Another model is already called {named.card.name}." if known.card.name != named.card.name else ""
+        taken = f" Another model is already called {renamed.card.name}." if known.card.name != renamed.card.name else ""
         self._say(f"{known.card.name} is now selected in {title}.{taken}")
 
     def _build(self) -> None:
@@ -154,8 +152,9 @@ class FineTuneWidget(QWidget):
         self._start = named(QPushButton("Train"), "start_training")
         self._measure = named(QPushButton("Estimate time"), "estimate")
         self._measure.setToolTip("Run a few steps to estimate the time and the memory of the training")
-        self._message = named(QLabel(), "finetune_message")
-        self._message.setWordWrap(True)
+        self._why = text_label("start_problem")
+        self._message = text_label("finetune_message")
+        self._message.hide()
         row = QHBoxLayout()
         row.addWidget(self._start, 2)
         row.addWidget(self._measure, 1)
@@ -163,6 +162,7 @@ class FineTuneWidget(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self._tabs, 1)
         layout.addWidget(self._message)
+        layout.addWidget(self._why)
         layout.addLayout(row)
 
     def _connect(self) -> None:
@@ -173,7 +173,7 @@ class FineTuneWidget(QWidget):
         self._progress.wanted.connect(self.use)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
-        self._settings.composed.previewed.connect(self.preview)
+        self._settings.previewed.connect(self.preview)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
         share_area(self)
         delete_when_closed(self)
@@ -238,7 +238,7 @@ class FineTuneWidget(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
-        """Enable the buttons, or show in a tooltip why they are disabled."""
+        """Enable the buttons, or show above them why they are disabled."""
         problem = self._slides.problem()
         if problem is None:
             try:
@@ -250,6 +250,8 @@ class FineTuneWidget(QWidget):
         for button in (self._start, self._measure):
             button.setEnabled(problem is None)
         self._start.setToolTip(problem or "Train in the background while you work in napari")
+        self._why.setText(f"Train is disabled: {problem}" if problem else "")
+        self._why.setVisible(bool(problem))
 
     def _find_running(self) -> None:
         """Follow a run that is in progress, or show the latest run."""
@@ -270,12 +272,13 @@ class FineTuneWidget(QWidget):
             self._slides.set_data(folder)
 
     def _look_for_devices(self) -> None:
-        worker = create_worker(worker_process.devices, _ignore_errors=True)
+        worker = create_worker(worker_process.devices, _worker_class=QuietWorker, _ignore_errors=True)
         worker.returned.connect(self._settings.set_devices)
         worker.start()
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
+        self._message.setVisible(bool(message))
         self._message.setStyleSheet("color: #d55e00" if error else "")
 
 
@@ -287,16 +290,6 @@ def free_folder(config: TrainConfig) -> Path:
         number += 1
         path = home.absolute() / "runs" / f"{config.name}-{number}"
     return path
-
-
-def _named_as_its_run(model: ModelFolder) -> ModelFolder:
-    """Return a model with the name of its run, if several runs have the same name and a number."""
-    from diatom_training.finetune.run_folder import run_of
-
-    run, name = run_of(model), model.card.name
-    if run is None or not re.fullmatch(rf"{re.escape(name)}-\d+", run.path.name):
-        return model
-    return replace(model, card=model.card.model_copy(update={"name": run.path.name}))
 
 
 def _leave(progress: ProgressPage, slides: SlidesPage, workers: list[ReportingWorker], *_: object) -> None:

@@ -108,6 +108,8 @@ def test_a_project_keeps_its_test_part_where_it_has_no_validation(tmp_path: Path
     data = dataset.read(asked(folder, "boxes"))
     assert {slide.group for slide in data.parts["test"]} == {names[-1]}
     assert data.parts["validation"]
+    alone = read_slides(folder, by="image").slides
+    assert [slide.group for slide in alone] == [slide.name for slide in alone]
 
 
 def test_folders_of_the_layout_are_no_slides(tmp_path: Path) -> None:

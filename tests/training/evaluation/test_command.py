@@ -24,7 +24,7 @@ from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_run import work
 from diatom_training.metrics.test_cases import renamed
 from helpers.fakes import BlobEngine, card
-from helpers.tiny import NETWORKS, configured, draw_slides
+from helpers.tiny import NETWORKS, configured, draw_slides, train_here
 from napari_diatom import engines
 from napari_diatom.cli import app as cli
 from napari_diatom.core.detections import Detections
@@ -60,10 +60,10 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(slides: Path) -> Path:
     """A finished training of class maps."""
-    file, folder = slides.parent / "maps.yaml", slides.parent / "run"
-    configured(slides, "semantic", name="maps", learning={"epochs": 1}).write(file)
-    assert cli.main(["train", str(file), "-o", str(folder)]) == 0
-    return folder
+    config = configured(slides, "semantic", name="maps", learning={"epochs": 1})
+    folder = RunFolder.create(slides.parent / "run", config)
+    assert train_here(folder).stage == "finished"
+    return folder.path
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +295,8 @@ def test_what_cannot_be_judged_is_told(tmp_path: Path, run: Path, slides: Path, 
     assert "has not split its data yet" in command("evaluate", run, moved, "-o", tmp_path / "gone")[2]
 
 
-def test_folds(tmp_path: Path, slides: Path, command: Command) -> None:
+def test_folds(tmp_path: Path, slides: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_process, "run", train_here)
     file, out = tmp_path / "names.yaml", tmp_path / "folds"
     configured(slides, "classes", name="names", learning={"epochs": 1}).write(file)
     code, printed, _ = command("train", file, "-o", out, "--folds", 2)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import ArrayLike
 
-from diatom_training.evaluation.evaluate_outliner import outline_test_set
+from diatom_training.evaluation.outlined_tests import outline_test_set
 from diatom_training.evaluation.test_set import TestImage as ImageOfTest
 from helpers.tiny import NETWORKS, draw_slides
 from napari_diatom import engines
@@ -237,7 +237,7 @@ def test_masks_of_test_images_are_compared_where_they_have_no_outlines(models: P
     mask = fill(((geometry.corners(box)[0],),))
     image = ImageOfTest(from_array(pixels, "one"), "s", Detections.of(box, masks=[mask]))
     tested = outline_test_set(model, [image], "cpu")
-    assert tested.true.iou.shape == (1,)
+    assert tested.errors[1].iou.shape == (1,)
     assert tested.left_out == 0
     with pytest.raises(InputError, match="has an outline to compare with"):
         outline_test_set(model, [ImageOfTest(from_array(pixels, "one"), "s", Detections.of(box))], "cpu")

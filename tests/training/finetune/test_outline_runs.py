@@ -17,7 +17,7 @@ from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning import lr_schedule
 from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.outline_module import outline_losses
-from helpers.tiny import NETWORKS, configured, draw_slides
+from helpers.tiny import NETWORKS, configured, draw_slides, train_here
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
@@ -45,8 +45,9 @@ def with_boxes(slides: Path, images: range) -> Path:
 
 
 def test_the_command_line_trains_tests_and_says_how_to_use_a_model_for_outlines(
-    tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(training_process, "run", train_here)
     configured(slides, TASK, name="mine").write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "-o", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out

@@ -294,7 +294,7 @@ def test_training_refuses_what_it_cannot_do(tmp_path: Path, examples: list[Examp
     with pytest.raises(InputError, match="other options"):
         train(Fitting(examples, MAPS, tmp_path))
     with pytest.raises(ValueError, match="needs 2 numbers"):
-        LearningOptions(loss=LossOptions(class_weights=(1.0,)))
+        LearningOptions(classes=("a",), loss=LossOptions(class_weights=(1.0,)))
     with pytest.raises(ValueError, match="above 0"):
         LossOptions(cross_entropy=0, dice=0, focal=0)
 

@@ -172,12 +172,18 @@ def test_a_label_image_says_what_it_cannot_show(instances, tmp_path):
 
 def test_a_map_is_shown_with_its_specimens_and_its_probability(segment, viewer, image):
     widget, run = segment
-    child_of(widget, "probability").setChecked(True)
-    child_of(widget, "min_area").setValue(25)
-    child_of(widget, "separate").setChecked(False)
+    child_of(widget, "keep_probability").setChecked(True)
+    child_of(widget, "split.min_area_px").setValue(25)
+    child_of(widget, "split.neck").setValue(0)
+    child_of(widget, "map_scales").setText("1, 100")
+    child_of(widget, "run").click()
+    assert "from 1/64 to 16" in child_of(widget, "message").text()
+    child_of(widget, "map_scales").setText("1, 0.5")
     run()
     job = worker_process.analyse.jobs[-1]
     assert (job.options.split.min_area_px, job.options.split.neck) == (25, 0)
+    assert job.options.map_scales == (1, 0.5)
+    assert job.options.measure
     classes, probability = viewer.layers["slide class map"], viewer.layers["slide probability"]
     assert isinstance(classes, Labels)
     assert isinstance(probability, Image)

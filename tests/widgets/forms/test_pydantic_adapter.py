@@ -23,6 +23,9 @@ CLASSES = {
     "LearningOptions": "diatom_training.learning.options",
     "AugmentOptions": "diatom_training.learning.options",
     "LossOptions": "diatom_training.learning.options",
+    "ComposeRun": "diatom_training.composing.compose_run",
+    "ConvertOptions": "napari_diatom.project.annotation_conversion",
+    "SampleOptions": "diatom_training.synthesis.sample_slides",
     "ComposeOptions": "diatom_training.composing.options",
     "FieldOptions": "diatom_training.synthesis.options",
     "AnalysisOptions": "napari_diatom.analysis.pipeline",
@@ -37,6 +40,8 @@ NEEDED = {
     "TrainConfig": {"data": Path("slides"), "learning": {}},
     "Batch": {"inputs": ("a.tif", "b, c.tif"), "out": Path("results")},
     "ProjectClass": {"name": "Navicula"},
+    "ComposeRun": {"out": Path("composed")},
+    "ConvertOptions": {"source": Path("a.json"), "out": Path("b.json")},
     "Split": {"parts": {"train": ("a",), "test": ("b, c", "0035")}},
 }
 ELSEWHERE = {
@@ -58,6 +63,8 @@ OTHERS = {
     "key": "4",
     "device": "cpu",
     "z": "max",
+    "format": "coco",
+    "source_format": "cvat",
     "map_scales": (1.0, 0.5),
 }
 """Values of fields whose type does not say what may stand there."""
@@ -77,6 +84,8 @@ def another(field, value):
     """Return another value that a field takes."""
     if field.name == "shares" and field.kind == "list":
         return (60, 40)
+    if (field.name, field.kind) == ("split", "path"):
+        return Path("split.csv")
     if field.name in OTHERS and (field.type is not bool and field.kind != "group"):
         return OTHERS[field.name]
     if field.kind == "flag":

@@ -5,11 +5,12 @@ import torch
 
 from diatom_training.finetune.config import TrainConfig
 from helpers.tiny import NETWORKS
-from helpers.window import child_of
+from helpers.window import child_of, model
 from napari_diatom.engines import outline_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
+from napari_diatom.widgets.detection.detect import DetectWidget
 from napari_diatom.widgets.training.settings_page import SettingsPage
 from napari_diatom.widgets.training.widget import FineTuneWidget
 
@@ -46,7 +47,7 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     page = SettingsPage()
     qtbot.addWidget(page)
     page.show()
-    child_of(page, "learn_pixel_size").setValue(0.2)
+    child_of(page, "pixel_size_um").setValue(0.2)
     task, start = child_of(page, "task"), child_of(page, "start")
     task.setCurrentIndex(task.findData("outlines"))
     offered = [start.itemText(row) for row in range(start.count())]
@@ -54,8 +55,8 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert any(text.startswith("diatom-deeplab") and text.endswith("(its layers)") for text in offered)
     assert not any("diatom-obb" in text for text in offered)
     assert not child_of(page, "loss").isHidden()
-    assert child_of(page, "size").isHidden()
-    assert child_of(page, "learn_pixel_size").isHidden()
+    assert child_of(page, "learning.size").isHidden()
+    assert child_of(page, "pixel_size_um").isHidden()
     child_of(page, "loss").setCurrentText("focal + Dice")
     config = TrainConfig.of(data=tmp_path, **page.entries())
     assert (config.task, config.one_class, config.pixel_size_um) == ("outlines", "diatom", None)
@@ -63,15 +64,26 @@ def test_the_task_of_outlines_offers_its_starts_and_the_settings_that_have_an_ef
     assert config.learning.batch == 16
     task.setCurrentIndex(task.findData("oriented-boxes"))
     assert child_of(page, "loss").isHidden()
-    assert not child_of(page, "size").isHidden()
+    assert not child_of(page, "learning.size").isHidden()
     assert page.entries()["pixel_size_um"] == pytest.approx(0.2)
 
 
-def test_a_new_model_for_outlines_is_installed_and_its_use_is_told(outliner, viewer, own_models):
+def test_a_new_model_for_outlines_is_selected_where_boxes_are_outlined(outliner, viewer, own_models):
     widget = FineTuneWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fine-tune a model")
     widget.use(outliner)
-    message = child_of(widget, "finetune_message").text()
-    assert message.startswith("outliner is installed.")
-    assert message.endswith("--outlines outliner")
-    assert library.resolve_model("outliner").card.task == "outlines"
+    assert child_of(widget, "finetune_message").text() == "outliner is now selected in Detect diatoms."
+    detect = next(part for part in viewer.window.dock_widgets.values() if isinstance(part, DetectWidget))
+    assert child_of(detect, "outlines").isChecked()
+    assert child_of(detect, "outline_model").currentData() == "outliner"
+
+
+def test_each_task_has_its_usual_start(own_models, qtbot, monkeypatch):
+    known = [model(name, task) for name, task in (("diatom-deeplab", "semantic"), ("diatom-outline", "outlines"))]
+    monkeypatch.setattr(library, "available", lambda: known)
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    task, start = child_of(page, "task"), child_of(page, "start")
+    for name, usual in (("semantic", "diatom-deeplab"), ("outlines", "diatom-outline"), ("semantic", "diatom-deeplab")):
+        task.setCurrentIndex(task.findData(name))
+        assert start.currentData() == usual

@@ -1,6 +1,5 @@
 """The dock widget *Fine-tune a model*, from annotated slides to a model that is used."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.options import AugmentOptions
-from helpers.fakes import card
+from helpers.runs import trained
 from helpers.tiny import configured, draw_slides
 from helpers.window import child_of
 from napari_diatom.core.errors import DiatomError
@@ -52,8 +51,8 @@ def opened(viewer, slides, qtbot, **numbers):
     qtbot.waitUntil(lambda: widget.slides.dataset() is not None, timeout=20_000)
     child_of(widget, "start").setCurrentIndex(child_of(widget, "start").findData("scratch"))
     for name, value in {**TINY, **numbers}.items():
-        child_of(widget, name).setValue(value)
-    child_of(widget, "train_device").setCurrentIndex(0)
+        child_of(widget, f"learning.{name}").setValue(value)
+    child_of(widget, "device").setCurrentIndex(0)
     return widget
 
 
@@ -74,14 +73,14 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     monitor = widget.progress.monitor
     assert monitor.is_running
     assert not child_of(widget, "start_training").isEnabled()
-    assert not child_of(widget, "runs").isEnabled()
     qtbot.waitUntil(lambda: not monitor.is_running, timeout=120_000)
     assert child_of(widget, "train_message").text().startswith("Finished.")
     assert child_of(widget, "curves").isVisibleTo(widget.progress)
     assert not child_of(widget, "example").pixmap().isNull()
     assert "Recall" in child_of(widget, "test_figures").text()
-    assert child_of(widget, "runs").currentText() == "my-diatoms: finished"
-    assert child_of(widget, "runs").isEnabled()
+    runs: QTableWidget = child_of(widget, "runs")
+    assert [runs.item(0, column).text() for column in range(2)] == ["my-diatoms", "finished"]
+    qtbot.waitUntil(lambda: runs.item(0, 2) is not None and "n = 4" in runs.item(0, 2).text(), timeout=20_000)
     assert child_of(widget, "start").findText("Earlier training: my-diatoms") >= 0
 
     alone = RunFolder.create(tmp_path / "alone", TrainConfig.read(monitor.folder / "config.yaml"))
@@ -134,14 +133,24 @@ def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
     widget = opened(viewer, slides, qtbot)
     start = child_of(widget, "start_training")
     assert start.isEnabled()
-    child_of(widget, "model_name").setText("no such name!")
+    child_of(widget, "name").setText("no such name!")
     assert not start.isEnabled()
-    assert "name" in start.toolTip()
-    child_of(widget, "model_name").setText("mine")
+    why: QLabel = child_of(widget, "start_problem")
+    assert why.text().startswith("Train is disabled: ")
+    assert "name" in why.text()
+    child_of(widget, "name").setText("mine")
     widget.slides.set_data(Path("gone"))
     qtbot.waitUntil(lambda: "does not exist" in child_of(widget, "slides_message").text(), timeout=10_000)
     assert not start.isEnabled()
-    assert "does not exist" in start.toolTip()
+    assert "does not exist" in why.text()
+    # The images of one slide are divided by a single click.
+    child_of(widget, "group").setText("^(s)")
+    widget.slides.set_data(slides)
+    qtbot.waitUntil(lambda: "come from 1 slide" in why.text(), timeout=10_000)
+    child_of(widget, "each_image").click()
+    qtbot.waitUntil(start.isEnabled, timeout=10_000)
+    assert why.isHidden()
+    assert widget.config().split.by == "image"
 
 
 def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):
@@ -295,25 +304,6 @@ time.sleep(600)
         program.kill()
     gone, _ = psutil.wait_procs([server], timeout=10)
     assert gone
-
-
-def trained(slides, number, digest):
-    """Return the run of that number, begun with the usual name, with a model of its own."""
-    name = "my-diatoms" if number == 1 else f"my-diatoms-{number}"
-    run = RunFolder.create(slides.parent / "runs" / name, configured(slides))
-    weights = digest * 100
-    known = card().model_copy(
-        update={
-            "name": "my-diatoms",
-            "architecture": "yolo11n-obb",
-            "sha256": hashlib.sha256(weights).hexdigest(),
-            "metrics": {"specimens": 2.0, "found": 2.0, "precision": 1.0, "recall": 1.0},
-        }
-    )
-    (run / "model").mkdir()
-    known.write(run / "model")
-    (run / "model" / "weights.safetensors").write_bytes(weights)
-    return run
 
 
 @pytest.fixture

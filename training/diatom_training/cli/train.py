@@ -15,6 +15,8 @@ from diatom_training.finetune import dataset, fold_runs, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
+from diatom_training.finetune.run_summary import COLUMNS, list_summaries
+from napari_diatom.cli.console import print_table
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.core.text import many
@@ -41,6 +43,10 @@ def run(arguments: Namespace, bar: Report) -> int:
     KeyboardInterrupt
         When it was interrupted; the finished epochs are kept.
     """
+    if arguments.runs:
+        return _list_runs()
+    if arguments.config is None:
+        raise InputError("Name the YAML file of a training, or list your trainings with --runs.")
     if arguments.check and arguments.folds is not None:
         raise InputError("--check looks at one split of the slides: leave --folds out.")
     if arguments.check:
@@ -50,6 +56,19 @@ def run(arguments: Namespace, bar: Report) -> int:
     folder = _folder(arguments)
     _train(folder, bar)
     _print_result(resolve_model(str(folder / MODEL)), folder)
+    return 0
+
+
+def _list_runs() -> int:
+    """Print the trainings of this user, and return the exit code."""
+    summaries = list_summaries()
+    if not summaries:
+        print("There are no trainings yet.")
+        return 0
+    print_table((*COLUMNS, "folder"), [(*summary.cells(), summary.folder.path) for summary in summaries])
+    for summary in summaries:
+        if summary.problem:
+            print(f"warning: {summary.problem}")
     return 0
 
 

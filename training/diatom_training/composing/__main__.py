@@ -12,16 +12,12 @@ from pathlib import Path
 from typing import Final, get_args
 
 from diatom_training.composing.alpha_blending import Blending
-from diatom_training.composing.atlas import from_atlas
 from diatom_training.composing.compose import compose_field
+from diatom_training.composing.compose_run import MARGIN, MaterialSources, gathered, inventory
 from diatom_training.composing.dataset_writer import compose_set
-from diatom_training.composing.material import Material, joined
 from diatom_training.composing.options import ComposeOptions, Matching
-from diatom_training.composing.specimen_cutouts import from_examples
-from diatom_training.data.examples import from_coco
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.core.text import many
 
 _DEFAULT = ComposeOptions()
 _PREVIEWED = 8
@@ -45,34 +41,25 @@ def _run(given: argparse.Namespace) -> None:
     options = ComposeOptions.of(
         {name: value for name in ComposeOptions.model_fields if (value := getattr(given, name, None)) is not None}
     )
-    material = _material(given)
-    for entry in material.left_out:
-        print(f"left out: {entry.source}: {entry.reason}", flush=True)
-    print(
-        f"{many(len(material.specimens), 'cut-out')} of specimens of "
-        f"{many(len(material.classes), 'class', 'classes')}, {len(material.debris)} of debris, "
-        f"{many(len(material.backgrounds), 'background')}",
-        flush=True,
+    if (given.coco is None) != (given.images is None):
+        raise InputError("Annotated slides need both, --coco for the annotations and --images for the folder.")
+    sources = MaterialSources.of(
+        {
+            "coco": given.coco,
+            "images": given.images,
+            "pixel_size_um": given.pixel_size,
+            "atlas_pixel_size_um": given.atlas_pixel_size,
+            "one_class": given.one_class,
+        }
     )
+    material = gathered(sources, given.groups, given.margin, given.atlas, _PRINTED)
+    print(*inventory(material), sep="\n", flush=True)
     if given.preview:
         from diatom_training.composing.preview import show
 
         show([compose_field(material, options, (given.seed, i)) for i in range(_PREVIEWED)], material.classes)
     if given.out is not None:
         compose_set(material, options, given.out, given.count, given.seed, given.processes, monitor=_PRINTED)
-
-
-def _material(given: argparse.Namespace) -> Material:
-    """Return what the arguments name."""
-    parts = []
-    if (given.coco is None) != (given.images is None):
-        raise InputError("Annotated slides need both, --coco for the annotations and --images for the folder.")
-    if given.coco is not None:
-        slides = from_coco(given.coco, given.images, groups=given.groups)
-        parts.append(from_examples(slides, ("diatom",), given.margin, pixel_size_um=given.pixel_size, monitor=_PRINTED))
-    parts += [from_atlas(folder, given.margin, given.atlas_pixel_size, monitor=_PRINTED) for folder in given.atlas]
-    material = joined(parts)
-    return material if given.one_class is None else material.of_one_class(given.one_class)
 
 
 def _print(progress: Progress) -> None:
@@ -99,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--atlas", type=Path, nargs="+", default=[], metavar="DIR", help="atlas images, a subfolder for each taxon")
     add("--atlas-pixel-size", type=float, metavar="UM", help="micrometres per pixel of the atlas images")
     add("--one-class", metavar="NAME", help="give all specimens this class")
-    add("--margin", type=float, default=0.35, help="halo cut out around objects, as a share of their width")
+    add("--margin", type=float, default=MARGIN, help="halo cut out around objects, as a share of their width")
     add("--out", type=Path, metavar="DIR", help="folder for the composed fields")
     add("--count", type=int, default=1000, help="number of fields")
     add("--seed", type=int, default=0)

@@ -41,7 +41,7 @@ class ComposeOptions(BaseModel):
     specimens : tuple of int
         Fewest and most cut-outs of specimens in a field; where no more find room, fewer.
     empty_share : float
-        Share of fields with debris alone.
+        Share of fields with debris alone, without specimens.
     debris_ratio : tuple of float
         Least and most debris per cut-out of a specimen. A field with debris alone has as much as others.
     scale : tuple of float
@@ -63,7 +63,8 @@ class ComposeOptions(BaseModel):
     cut_share : float
         Share of cut-outs that the field's edge cuts. What is longer than the field is cut in any case.
     blending : {"poisson", "feather"}
-        As in :func:`~diatom_training.composing.alpha_blending.blend`.
+        How cut-outs join the background: ``poisson`` takes the light around the cut-out from the background, and
+        ``feather`` keeps the light of the cut-out and fades its edge.
     matching : {"histogram", "light", "none"}
         ``light`` brings the light around a cut-out to that of the field, channel by channel; ``histogram`` also the
         contrast of cut-outs from elsewhere to that of the background's slide; ``none`` leaves all levels as they are.
@@ -76,14 +77,18 @@ class ComposeOptions(BaseModel):
     size: int = Field(default=800, ge=64, le=8192)
     specimens: Annotated[tuple[Count, Count], AfterValidator(_rising)] = (2, 10)
     empty_share: Share = 0.05
-    debris_ratio: Annotated[tuple[Amount, Amount], AfterValidator(_rising)] = (0.5, 3.0)
+    debris_ratio: Annotated[tuple[Amount, Amount], AfterValidator(_rising)] = Field(
+        default=(0.5, 3.0), title="Debris per specimen"
+    )
     scale: Annotated[tuple[Factor, Factor], AfterValidator(_rising)] = (0.6, 1.0)
     scale_spread: Share = 0.08
-    length_px: Annotated[tuple[Length, Length], AfterValidator(_rising)] | None = None
+    length_px: Annotated[tuple[Length, Length], AfterValidator(_rising)] | None = Field(
+        default=None, json_schema_extra={"none": "any"}
+    )
     rotation_deg: Annotated[tuple[Angle, Angle], AfterValidator(_rising)] = (0.0, 360.0)
-    mirror: bool = True
-    balanced: bool = True
-    overlap: Share = 0.2
+    mirror: bool = Field(default=True, title="Mirror half of the cut-outs")
+    balanced: bool = Field(default=True, title="All classes equally often")
+    overlap: Share = Field(default=0.2, title="Largest overlap")
     cut_share: Share = 0.15
     blending: Blending = "poisson"
     matching: Matching = "histogram"

@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import Outline, pixel_edge_outline
+from diatom_training.data.examples import Outline, pixel_edge_outline, reaches_edge
 from napari_diatom.core import geometry
 from napari_diatom.core.annotations import SHAPES, Annotations
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
@@ -31,14 +31,12 @@ from napari_diatom.project.settings import PROJECT_FILE, Division
 
 Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+Grouping = Literal["slide", "sample", "image"]
 
 _OF_SPLIT: Final[Mapping[str, Part]] = dict(zip(dataset_layout.SPLITS, PARTS, strict=True))
 """The parts that YOLO's splits are."""
 _LAYOUT: Final = frozenset(("images", "labels", "train", "val", "valid", "validation", "test"))
 """Names of folders, in lower case, that say how data are laid out and not which slide they are of."""
-_TOUCHES: Final = 1.0
-"""Pixels from the image's edge within which a specimen is cut by it, as
-:func:`napari_diatom.tiling.tiles.to_image_coordinates` has it."""
 BAND_PIXELS: Final = 4_000_000
 BAND_ROWS: Final = 512
 """About how many pixels are decoded at once to see whether a file is whole, and in steps of how many rows."""
@@ -152,7 +150,7 @@ def read_slides(
     data: Path,
     images: Path | None = None,
     group: str = "",
-    by: splits.By = "slide",
+    by: Grouping = "slide",
     monitor: ProgressMonitor = UNWATCHED,
 ) -> AnnotatedSlides:
     """Read annotated images.
@@ -170,8 +168,8 @@ def read_slides(
         Regular expression whose first group is the slide in an image's name (without suffix), for data that name no
         slides; without one, the images of a folder are a slide, or each is its own where all lie in one folder.
         Folders such as ``images`` and ``train`` are skipped in favour of their parent folder.
-    by : {"slide", "sample"}
-        What is a group in a project.
+    by : {"slide", "sample", "image"}
+        What is a group: the slide or, in a project, the sample. ``image`` takes each image for a slide of its own.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"``.
 
@@ -183,10 +181,12 @@ def read_slides(
     if data.name == PROJECT_FILE or (data / PROJECT_FILE).is_file():
         return _of_project(data, by, monitor)
     there = _of_annotations(data, images, monitor)
+    if by == "image":
+        return replace(there, slides=tuple(replace(slide, group=slide.name) for slide in there.slides))
     return replace(there, slides=tuple(_grouped(there.slides, group)))
 
 
-def _of_project(data: Path, by: splits.By, monitor: ProgressMonitor) -> AnnotatedSlides:
+def _of_project(data: Path, by: Grouping, monitor: ProgressMonitor) -> AnnotatedSlides:
     """Read the images of a project that somebody has annotated."""
     slides: list[Slide] = []
     skipped: list[str] = []
@@ -207,7 +207,7 @@ def _of_project(data: Path, by: splits.By, monitor: ProgressMonitor) -> Annotate
                     path=project.path(image.id),
                     page=image.page,
                     sha256=image.sha256,
-                    group=splits.split_group(image, by),
+                    group=annotations.image if by == "image" else splits.split_group(image, by),
                     annotations=annotations,
                     pixel_size_um=annotations.pixel_size_um,
                     part=(split and splits.part_of(split, image)) or "",
@@ -302,9 +302,7 @@ def _with_cuts(annotations: Annotations) -> Annotations:
     assert annotations.width is not None
     cut = annotations.detections.cut.copy()
     for k in range(len(cut)):
-        outline = outline_in(annotations, k)
-        least = min(outline.min(), annotations.width - outline[:, 0].max(), annotations.height - outline[:, 1].max())
-        if least <= _TOUCHES:
+        if reaches_edge(outline_in(annotations, k), annotations.width, annotations.height):
             cut[k] |= CUT_BY_EDGE
     return replace(annotations, detections=replace(annotations.detections, cut=cut))
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from napari_diatom.core.text_files import read_json
 
 Outline = NDArray[np.float32]
 """A closed polygon, shape (K, 2), x and y in pixels of its image."""
+_TOUCHES: Final = 1.0
+"""Pixels from the image's edge within which a specimen is cut by it, as :mod:`napari_diatom.tiling.tiles` has it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +151,11 @@ def from_coco(
             )
         )
     return examples
+
+
+def reaches_edge(outline: Outline, width: int, height: int) -> bool:
+    """Tell whether a specimen is cut by the edge of its image."""
+    return bool(min(outline.min(), width - outline[:, 0].max(), height - outline[:, 1].max()) <= _TOUCHES)
 
 
 def example_truth(example: Example, classes: Sequence[str] = ("diatom",)) -> Detections:

@@ -12,6 +12,7 @@ from napari_diatom.models.card import ModelCard
 from napari_diatom.plots.style import BLUE, INK, ORANGE, png, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_EPOCHS: Final = 100_000
@@ -93,8 +94,6 @@ def plot(
     ink : str
         Colour of axes and texts.
     """
-    from matplotlib.ticker import MaxNLocator
-
     figure.clear()
     epochs = range(1, len(history) + 1)
     merits = [key for key in history[-1] if key.startswith("val_") and key != "val_loss"] if history else []
@@ -113,11 +112,18 @@ def plot(
     if merits:
         right.legend(frameon=False, labelcolor=ink)
     for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.set_xlim(0.5, max(len(history), 1) + 0.5)
-        axes.set_facecolor("none")
-        axes.tick_params(colors=ink)
-        axes.spines[["left", "bottom"]].set_color(ink)
-        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
-            text.set_color(ink)
+        dress(axes, len(history), ink)
+
+
+def dress(axes: Axes, epochs: int, ink: str) -> None:
+    """Give axes of curves over the epochs their range and colour."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5, max(epochs, 1) + 0.5)
+    axes.set_facecolor("none")
+    axes.tick_params(colors=ink)
+    axes.spines[["left", "bottom"]].set_color(ink)
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_color(ink)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from diatom_training.composing.options import ComposeOptions
+from diatom_training.data.annotated_slides import Grouping
 from diatom_training.finetune.presets import (
     BUNDLED,
     IMAGENET,
@@ -19,7 +20,7 @@ from diatom_training.finetune.presets import (
     LEARNING_OF_TASKS,
     Preset,
 )
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
@@ -45,11 +46,12 @@ class SplitConfig(_Frozen):
     Attributes
     ----------
     shares : str
-        In percent: training, validation and test.
-    by : {"slide", "sample"}
-        What stays together.
+        Percentages of training, validation and test slides, such as ``70-15-15``.
+    by : {"slide", "sample", "image"}
+        What stays together in one part. ``image`` takes each image for a slide of its own, whatever the data and
+        ``group`` say.
     seed : int
-        Of what chance decides.
+        Random seed; change it for a different split.
     own : bool
         Use the split that a project or a YOLO dataset has: train, and validation, test or both.
     parts : dict of str to tuple of str
@@ -58,7 +60,7 @@ class SplitConfig(_Frozen):
     """
 
     shares: str = "70-15-15"
-    by: Literal["slide", "sample"] = "slide"
+    by: Grouping = "slide"
     seed: int = Field(default=0, ge=0)
     own: bool = True
     parts: dict[Literal["train", "validation", "test"], tuple[str, ...]] = Field(default_factory=dict)
@@ -93,21 +95,22 @@ class ComposedConfig(ComposeOptions):
     Attributes
     ----------
     count : int
-        Composed slides.
+        Number of composed slides.
     epochs : int
-        Epochs on them, each as long as one on the real slides.
+        Epochs on the composed slides, each as long as one on the real slides.
     atlas : Path or None
-        Folder of atlas images, a subfolder for each taxon, whose valves are used beside those of the training part.
+        Folder of atlas images with one valve each, a subfolder for each taxon; these valves are used beside those of
+        the training part.
     atlas_pixel_size_um : float or None
         Micrometres per pixel of atlas images that do not hold their own.
     seed : int
-        Of all that chance decides in composing.
+        Random seed of the composed slides.
     """
 
-    count: int = Field(default=200, ge=1)
+    count: int = Field(default=200, ge=1, title="Slides")
     epochs: int = Field(default=6, ge=1)
-    atlas: Path | None = None
-    atlas_pixel_size_um: float | None = Field(default=None, gt=0)
+    atlas: Path | None = Field(default=None, json_schema_extra={"path": "folder"})
+    atlas_pixel_size_um: float | None = Field(default=None, gt=0, json_schema_extra={"none": "unknown"})
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="before")
@@ -137,10 +140,10 @@ class TrainConfig(_Frozen):
     Attributes
     ----------
     name : str
-        Of the model that comes of it.
+        Name of the new model.
     task : str
-        ``oriented-boxes``, ``boxes``, ``semantic``, ``instances``, ``classes``: names for specimens, or ``outlines``: a
-        mask for each box.
+        What the model gives: ``oriented-boxes``, ``boxes``, ``semantic`` (a map of classes), ``instances`` (masks),
+        ``classes`` (names for specimens), or ``outlines`` (a mask for each box).
     data : Path
         A project's folder, or annotations in any format that ``napari-diatom convert`` reads.
     images : Path or None
@@ -155,44 +158,46 @@ class TrainConfig(_Frozen):
     one_class : str
         Learn all specimens as this one class; of outlines ``diatom``, where no classes are chosen.
     split : SplitConfig
-        Training, validation and test.
+        How the slides are divided into training, validation and test.
     start : str
-        ``scratch``, ``imagenet``, the name or folder of a model, the folder of an earlier run, an Ultralytics ``.pt``
-        file, or EfficientNet-Lite0's weights of ImageNet as a ``.pth`` file.
+        What the training starts from: ``scratch``, ``imagenet``, the name or folder of a model, the folder of an
+        earlier run, an Ultralytics ``.pt`` file, or EfficientNet-Lite0's weights of ImageNet as a ``.pth`` file.
     architecture : str or None
-        Of the network; None takes that of the start, or the task's usual one.
+        The network, such as ``yolo11s-obb`` or ``deeplabv3plus/tu-resnet50/256``; without one, that of the start, or
+        the task's usual one.
     pixel_size_um : float or None
-        Micrometres per pixel that the network is to see, where the images' own are known; None shows it all scales, or
-        specimens at the size of their boxes, as outlines are learnt.
+        Micrometres per pixel that the network is to see, where the images' own are known; without it, the network sees
+        all scales, or specimens at the size of their boxes, as outlines are learned.
     composed : ComposedConfig or None
-        What to learn from before the real slides: slides composed of cut-outs of the training part; None does without.
+        Train first on slides composed of cut-outs of the training slides on their empty backgrounds. This helps most
+        with few slides.
     preset : {"few", "standard", "thorough"}
         Gives the learning options that are not named.
     learning : LearningOptions
         How to learn; network and classes are filled in by the training.
     device : str
-        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        Where to train: ``auto``, ``cpu``, ``cuda`` or ``mps``.
     devices : int
-        How many GPUs share each batch.
+        Number of GPUs that share each batch.
     """
 
     name: str = "my-diatoms"
     task: Task = "oriented-boxes"
     data: Path
-    images: Path | None = None
-    group: str = ""
+    images: Path | None = Field(default=None, json_schema_extra={"path": "folder", "none": "beside the annotations"})
+    group: str = Field(default="", title="Slide name")
     classes: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
+    without: tuple[str, ...] = Field(default=(), title="Leave out")
     one_class: str = ""
     split: SplitConfig = SplitConfig()
     start: str = ""
-    architecture: str | None = None
-    pixel_size_um: float | None = Field(default=None, gt=0)
-    composed: ComposedConfig | None = None
+    architecture: str | None = Field(default=None, title="Network", json_schema_extra={"none": "same as the start"})
+    pixel_size_um: float | None = Field(default=None, gt=0, title="Scale", json_schema_extra={"none": "all scales"})
+    composed: ComposedConfig | None = Field(default=None, title="Train on composed slides first")
     preset: Preset = "standard"
-    learning: LearningOptions
+    learning: LearningOptions = Field(title="All settings")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(default=1, ge=1)
+    devices: int = Field(default=1, ge=1, title="GPUs")
 
     @model_validator(mode="before")
     @classmethod
@@ -252,12 +257,25 @@ class TrainConfig(_Frozen):
                 "pixel_size_um has no effect on outlines, because every specimen is shown at the size of its box; "
                 "leave it out"
             )
+        known = 1 if self.one_class or self.task == OUTLINING_TASK else len(self.classes)
+        if known:
+            check_class_weights(self.learning.loss, self.task, known)
         return self
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
-        """Return the learning options of a network and classes."""
+        """Return the learning options of a network and classes.
+
+        Raises
+        ------
+        InputError
+            When they are for another number of classes.
+        """
         # Whoever never stops early wants the best weights too: they are kept, and all epochs are done.
         patience = self.learning.epochs if self.learning.patience is None else self.learning.patience
+        try:
+            check_class_weights(self.learning.loss, self.task, len(classes))
+        except ValueError as error:
+            raise InputError(f"learning.loss: {error}; the classes are {', '.join(classes)}.") from None
         return self.learning.model_copy(update={"architecture": architecture, "classes": classes, "patience": patience})
 
     @classmethod

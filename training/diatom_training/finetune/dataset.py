@@ -118,7 +118,8 @@ def folds(config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED
         As :func:`read`, and when there are too few slides for so many folds.
     """
     there, classes, slides = _read(config, monitor)
-    by, seed = config.split.by, config.split.seed
+    by: splits.By = "sample" if config.split.by == "sample" else "slide"
+    seed = config.split.seed
     if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
         tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
     else:
@@ -207,11 +208,11 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
     if len(groups) < len(PARTS):
         raise InputError(
             f"The images come from {many(len(groups), 'slide')}, and training, validation and test need one "
-            "each: annotate "
-            "images of more slides, or name the slides by a pattern (group) if each image name contains its slide."
+            "each: annotate images of more slides, name the slides by a pattern (group) if each image name contains "
+            "its slide, or treat each image as a slide (split: {by: image}) if no two show the same specimens."
         )
     shares = splits.shares_of(config.split.shares)
-    return splits.plan(_tallies(slides), config.split.by, shares, seed=config.split.seed).split.parts
+    return splits.plan(_tallies(slides), shares=shares, seed=config.split.seed).split.parts
 
 
 def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[str, ...]]:
@@ -225,7 +226,7 @@ def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[
         )
     learning, validating, _ = splits.shares_of(config.split.shares)
     share = min(max(round(100 * validating / (learning + validating)), 1), 99)
-    planned = splits.plan(_tallies(slides), config.split.by, (100 - share, share), seed=config.split.seed).split.parts
+    planned = splits.plan(_tallies(slides), shares=(100 - share, share), seed=config.split.seed).split.parts
     return {"train": planned["train"], "validation": planned["test"]}
 
 

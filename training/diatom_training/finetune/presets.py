@@ -44,8 +44,36 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
         "thorough": "Thorough (more images, or a night): many epochs, slow to stop early.",
     }
 )
-LOSS_TASKS: Final[tuple[Task, ...]] = ("semantic", "outlines")
-"""Tasks whose loss is to be chosen."""
+_MAPS: Final[tuple[Task, ...]] = ("semantic", "outlines")
+_CUT_OUT: Final[tuple[Task, ...]] = ("classes",)
+_CROPPED: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes", "semantic", "instances")
+TASKS_OF_OPTIONS: Final[Mapping[str, tuple[Task, ...]]] = MappingProxyType(
+    {
+        "pixel_size_um": (*_CROPPED, "classes"),
+        "learning.size": _CROPPED,
+        "learning.loss.cross_entropy": _MAPS,
+        "learning.loss.dice": _MAPS,
+        "learning.loss.focal": _MAPS,
+        "learning.loss.focal_gamma": _MAPS,
+        "learning.loss.class_weights": (*_MAPS, "classes"),
+        "learning.loss.label_smoothing": _CUT_OUT,
+        "learning.dropout": ("semantic", "instances", "classes", "outlines"),
+        "learning.loss": (*_MAPS, "classes"),
+        "learning.loss_gains": ("oriented-boxes", "boxes"),
+        "learning.proposals": ("instances",),
+        "learning.positives": ("instances",),
+        "learning.balance": _CUT_OUT,
+        "learning.masked": _CUT_OUT,
+        "learning.augment.turn_share": _CROPPED,
+        "learning.augment.shear_deg": _CROPPED,
+        "learning.augment.aimed": _CROPPED,
+        "learning.augment.tilt_deg": _CUT_OUT,
+        "learning.augment.zoom": _CUT_OUT,
+        "learning.augment.shift": _CUT_OUT,
+        "learning.augment.boxed": _CUT_OUT,
+    }
+)
+"""Tasks that an entry of a training has an effect on, by its dotted name; all others have one on every task."""
 LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},

@@ -120,7 +120,7 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
     """Return how long a model will take for all images of validation and test, going by a part of one of them."""
     from diatom_training.data.annotated_slides import PARTS
     from diatom_training.evaluation.evaluate_classifier import name_specimens
-    from diatom_training.evaluation.evaluate_outliner import outline_test_set
+    from diatom_training.evaluation.outlined_tests import outline_test_set
     from diatom_training.evaluation.test_set import TestImage
     from napari_diatom import engines
     from napari_diatom.analysis.pipeline import AnalysisOptions, analyse

@@ -52,6 +52,7 @@ COMPOSED: Final = "composed"
 """Folder of the part of a run that learns from composed slides; in it are its own curves, checkpoints and model."""
 FIELDS: Final = "fields"
 
+TRANSFERRED: Final = "transferred.txt"
 LOG: Final = "log.txt"
 LOCK: Final = ".lock"
 """Held while a run is made, or a process is started on it."""
@@ -59,9 +60,12 @@ _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, K
 """Files that a run has before its first epoch, ..."""
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
+CONTENTS: Final = (*_BEGINNING, HISTORY, CURVES, TRANSFERRED, *_BEGINNING_FOLDERS, EXAMPLES, MODEL, REPORT, COMPOSED)
+"""All files and folders of a run."""
 _CLOCK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2**26
 """Bytes of events that are read at once, and the most that a line may have."""
+_LONGEST_LINE: Final = 2**16
 _PIDS: Final = 2**31
 """Number above all of processes."""
 
@@ -255,6 +259,12 @@ class RunFolder:
         if not whole and len(data) == _AT_ONCE:
             return [], offset + len(data)
         return list(_parsed(whole)), offset + len(whole)
+
+    def began(self) -> float:
+        """Return when the folder was begun, in seconds since 1970, by its first event; 0 where that is not known."""
+        with contextlib.suppress(OSError), (self / EVENTS).open("rb") as stream:
+            return next((event["time"] for event in _parsed(stream.readline(_LONGEST_LINE))), 0.0)
+        return 0.0
 
     def ask_to_stop(self) -> None:
         """Ask the training to stop. Raises OutputError when that cannot be written."""

@@ -37,13 +37,13 @@ class TrainingProcess:
     Raises
     ------
     InputError
-        When the run is being worked on, or is finished.
+        When the run is being worked on, is finished, or is not there any more.
     OutputError
         When its folder cannot be written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+        self.folder = RunFolder.open(folder.path)
         with folder.alone():
             self._process = self._begin()
         recent_runs.remember(folder)
@@ -51,7 +51,8 @@ class TrainingProcess:
 
     def _begin(self) -> subprocess.Popen[bytes]:
         """Start the process; there is one at a time."""
-        folder = self.folder
+        # Another window may have deleted or renamed it meanwhile.
+        folder = RunFolder.open(self.folder.path)
         state = folder.state()
         if state.stage == "running":
             raise InputError(f"{folder.path} is being trained already, by process {state.pid}.")

@@ -39,6 +39,7 @@ from diatom_training.finetune.run_folder import (
     REPORT,
     SPLIT,
     STOP,
+    TRANSFERRED,
     RunFolder,
 )
 from diatom_training.finetune.tensorboard_figures import Board
@@ -60,7 +61,6 @@ from napari_diatom.models.library import ModelFolder
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
-TRANSFERRED: Final = "transferred.txt"
 ENGINES: Final[Mapping[Task, Engine]] = {
     "oriented-boxes": "yolo",
     "boxes": "yolo",

@@ -17,25 +17,28 @@ class LossOptions(BaseModel):
 
     Attributes
     ----------
-    cross_entropy, dice, focal : float
-        Weights of the parts. Dice: Milletari et al. 2016, over the classes without the background; focal: Lin et al.
-        2017.
+    cross_entropy : float
+        Weight of the cross-entropy.
+    dice : float
+        Weight of the Dice loss (Milletari et al. 2016), over the classes without the background.
+    focal : float
+        Weight of the focal loss (Lin et al. 2017), for rare or thin specimens.
     class_weights : tuple of float, or None
-        Weights of each class in the cross-entropy, before them that of the background where there is one, in maps; None
-        weighs all alike. Of outlines, those of background and specimen.
+        Weights of each class in the cross-entropy, in the order of the classes, before them that of the background
+        where there is one, in maps; None weighs all alike. Of outlines, those of background and specimen.
     focal_gamma : float
         How much pixels that are easy count less in the focal loss.
     label_smoothing : float
-        Share of a specimen's truth that goes to all classes alike; of classifiers (Szegedy et al. 2016, "Rethinking the
-        Inception architecture").
+        Share of a specimen's truth that goes to all classes alike, for classifiers (Szegedy et al. 2016, "Rethinking
+        the Inception architecture").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    cross_entropy: float = Field(default=1.0, ge=0)
+    cross_entropy: float = Field(default=1.0, ge=0, title="Cross-entropy")
     dice: float = Field(default=1.0, ge=0)
     focal: float = Field(default=0.0, ge=0)
-    class_weights: tuple[float, ...] | None = None
+    class_weights: tuple[float, ...] | None = Field(default=None, json_schema_extra={"none": "all alike"})
     focal_gamma: float = Field(default=2.0, ge=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
@@ -58,24 +61,42 @@ class AugmentOptions(BaseModel):
         Largest shear in degrees.
     aimed : float
         Share of crops placed near a specimen; the others lie anywhere, and show what else a slide holds.
-    contrast, brightness, saturation, hue : float
-        Largest changes: factors 1 +- the first three, the hue in turns of the colour circle.
-    grey, invert, blur, defocus, noise, jpeg : float
-        Shares of crops that lose their colour, are inverted, blurred, defocused, made noisy, compressed.
+    contrast : float
+        Largest change of the contrast, as a share of it.
+    brightness : float
+        Largest change of the brightness, as a share of it.
+    saturation : float
+        Largest change of the saturation, as a share of it.
+    hue : float
+        Largest change of the hue, in turns of the colour circle.
+    grey : float
+        Share of crops that lose their colour.
+    invert : float
+        Share of crops whose light and dark are exchanged.
+    blur : float
+        Share of crops that are blurred.
+    defocus : float
+        Share of crops that are out of focus.
+    noise : float
+        Share of crops that get noise of a camera.
+    jpeg : float
+        Share of crops that are compressed as JPEG files are.
     tilt_deg : float
         Largest angle in degrees by which specimens cut out for a classifier are off the upright.
-    zoom, shift : float
-        Largest changes of such a cut-out: how many times larger or smaller, less one, and how far off its middle, in
-        sides of it. All are mirrored both ways, each half the time.
+    zoom : float
+        Largest change of the size of such a cut-out: 0.12 makes it up to 1.12 times larger or smaller.
+    shift : float
+        How far such a cut-out is off its middle at most, in sides of it.
     boxed : float
-        Share of such cut-outs whose background begins at the box in place of the outline: many detectors give no other.
+        Share of such cut-outs whose background begins at the box instead of the outline, because many detectors give
+        boxes alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    turn_share: float = Field(default=0.2, ge=0, le=1)
+    turn_share: float = Field(default=0.2, ge=0, le=1, title="Free rotation")
     shear_deg: float = Field(default=4.0, ge=0, lt=45)
-    aimed: float = Field(default=0.5, ge=0, le=1)
+    aimed: float = Field(default=0.5, ge=0, le=1, title="Crops at specimens")
     contrast: float = Field(default=0.35, ge=0, lt=1)
     brightness: float = Field(default=0.2, ge=0, lt=1)
     saturation: float = Field(default=0.4, ge=0, lt=1)
@@ -85,11 +106,11 @@ class AugmentOptions(BaseModel):
     blur: float = Field(default=0.15, ge=0, le=1)
     defocus: float = Field(default=0.1, ge=0, le=1)
     noise: float = Field(default=0.25, ge=0, le=1)
-    jpeg: float = Field(default=0.15, ge=0, le=1)
+    jpeg: float = Field(default=0.15, ge=0, le=1, title="JPEG")
     tilt_deg: float = Field(default=8.0, ge=0, le=180)
     zoom: float = Field(default=0.12, ge=0, le=1)
     shift: float = Field(default=0.04, ge=0, le=0.25)
-    boxed: float = Field(default=0.3, ge=0, le=1)
+    boxed: float = Field(default=0.3, ge=0, le=1, title="Boxes for outlines")
 
 
 class LearningOptions(BaseModel):
@@ -108,15 +129,21 @@ class LearningOptions(BaseModel):
         architecture, and specimens are outlined in pictures of one size.
     batch : int
         Crops per step.
-    epochs, crops, validation_crops : int
-        Number of epochs, training crops per epoch, and validation crops.
+    epochs : int
+        Number of epochs; the model is tested on the validation slides after each.
+    crops : int
+        Number of crops from the slides in an epoch.
+    validation_crops : int
+        Number of crops from the validation slides that the model is tested on after each epoch.
     optimizer : {"adamw", "sgd"}
-        SGD uses Nesterov momentum of 0.9.
-    rate, final_rate : float
-        Highest learning rate, and the share of it at the end.
+        How the weights follow the gradients. AdamW is a safe choice; SGD uses Nesterov momentum of 0.9.
+    rate : float
+        Highest learning rate.
+    final_rate : float
+        Learning rate at the end, as a share of the highest.
     schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
-        How the rate falls. ``step`` and ``plateau`` multiply it by ``step_factor``: after each of ``step_epochs``
-        equal parts of the training, or when the validation loss has not fallen for ``plateau_patience`` epochs.
+        How the learning rate falls. ``step`` and ``plateau`` multiply it by the step factor: after equal parts of the
+        training, or when the validation loss no longer falls.
     step_epochs : int
         Number of equal parts of the training; ``step`` lowers the rate after each.
     step_factor : float
@@ -125,16 +152,18 @@ class LearningOptions(BaseModel):
         Epochs without a lower validation loss after which ``plateau`` lowers the rate.
     warmup : int
         Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
-    weight_decay, l1 : float
-        Decay of convolution weights (decoupled in AdamW), and weight of the sum of their absolute values in the loss.
+    weight_decay : float
+        L2 regularization: how fast unused weights of convolutions shrink (decoupled in AdamW).
+    l1 : float
+        L1 regularization: weight of the sum of the absolute weights of convolutions in the loss.
     dropout : float
-        In the head.
+        Share of the inputs of the head that are dropped at random.
     clip : float
-        Largest norm of the gradients.
+        Largest norm of the gradients; larger ones are cut to it.
     frozen_epochs : int
         Epochs in which the backbone, with the statistics of its normalization, does not change.
     backbone_rate : float
-        The backbone's learning rate after that, as a share of ``rate``.
+        The backbone's learning rate after the frozen epochs, as a share of the learning rate.
     loss : LossOptions
         Loss of semantic maps, outlines and classifiers; the other networks have their own.
     loss_gains : dict of str to float
@@ -143,9 +172,9 @@ class LearningOptions(BaseModel):
     proposals : int
         Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 are slow on a CPU.
     positives : float
-        Largest share of them that are specimens; masks come from these alone.
+        Largest share of the proposals that are specimens; masks come from these alone.
     balance : float
-        Of the classes that a classifier sees: 1 shows all equally often, 0 as they occur. Trained on as many of
+        How often a classifier sees each class: 1 shows all equally often, 0 as they occur. Trained on as many of
         each, a network does not expect the frequencies of its training slides in the next river.
     masked : bool
         Show a classifier the background colour instead of everything outside the specimen.
@@ -159,43 +188,47 @@ class LearningOptions(BaseModel):
     precision : {"auto", "single", "mixed"}
         ``auto`` computes in half precision if the device supports it well.
     seed : int
-        Seed of all random numbers.
+        Random seed; the same seed gives the same model.
     workers : int
-        Processes that prepare crops.
+        Number of processes that prepare crops; the figures do not depend on it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
-    size: int = Field(default=384, ge=64, le=8192, multiple_of=32)
-    batch: int = Field(default=8, ge=1)
+    size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
+    batch: int = Field(default=8, ge=1, title="Batch size")
     epochs: int = Field(default=12, ge=1)
-    crops: int = Field(default=800, ge=1)
+    crops: int = Field(default=800, ge=1, title="Crops per epoch")
     validation_crops: int = Field(default=48, ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(default=1e-3, gt=0)
-    final_rate: float = Field(default=0.02, ge=0, le=1)
+    optimizer: Literal["adamw", "sgd"] = Field(
+        default="adamw", json_schema_extra={"titles": {"adamw": "AdamW", "sgd": "SGD"}}
+    )
+    rate: float = Field(default=1e-3, gt=0, title="Learning rate")
+    final_rate: float = Field(default=0.02, ge=0, le=1, title="Final learning rate")
     schedule: Literal["cosine", "step", "plateau", "one-cycle", "constant"] = "cosine"
-    step_epochs: int = Field(default=3, ge=1)
+    step_epochs: int = Field(default=3, ge=1, title="Steps")
     step_factor: float = Field(default=0.3, gt=0, lt=1)
     plateau_patience: int = Field(default=3, ge=1)
-    warmup: int = Field(default=40, ge=0)
-    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: int = Field(default=40, ge=0, json_schema_extra={"unit": "steps"})
+    weight_decay: float = Field(default=0.01, ge=0, title="Weight decay (L2)")
     l1: float = Field(default=0.0, ge=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    clip: float = Field(default=5.0, gt=0)
+    clip: float = Field(default=5.0, gt=0, title="Gradient clipping")
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
-    loss: LossOptions = LossOptions()
-    loss_gains: dict[str, float] = Field(default_factory=dict)
+    loss: LossOptions = Field(default=LossOptions(), title="Loss in detail")
+    loss_gains: dict[str, float] = Field(default_factory=dict, title="Loss gains")
     proposals: int = Field(default=128, ge=4)
     positives: float = Field(default=0.25, gt=0, le=1)
     balance: float = Field(default=1.0, ge=0, le=1)
-    masked: bool = True
-    augment: AugmentOptions = AugmentOptions()
+    masked: bool = Field(default=True, title="Hide what is outside the specimen")
+    augment: AugmentOptions = Field(default=AugmentOptions(), title="Augmentation in detail")
     average_decay: float = Field(default=0.998, ge=0, lt=1)
-    patience: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(
+        default=None, ge=1, title="Early stopping", json_schema_extra={"unit": "epochs", "none": "off"}
+    )
     precision: Literal["auto", "single", "mixed"] = "auto"
     seed: int = Field(default=0, ge=0)
     workers: int = Field(default=1, ge=0, le=128)
@@ -213,9 +246,16 @@ class LearningOptions(BaseModel):
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:
-        weights, background = self.loss.class_weights, self.task != "classes"
-        needed = background + (1 if self.task == OUTLINING_TASK else len(self.classes))
-        if weights is not None and len(weights) != needed:
-            first = ", the background's first," if background else ""
-            raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")
+        # Whoever leaves the classes to the data does not know yet how many they are.
+        if "classes" in self.model_fields_set:
+            check_class_weights(self.loss, self.task, len(self.classes))
         return self
+
+
+def check_class_weights(loss: LossOptions, task: Task, classes: int) -> None:
+    """Raise ValueError when a loss has not one weight for each class, and for the background where there is one."""
+    weights, background = loss.class_weights, task != "classes"
+    needed = background + (1 if task == OUTLINING_TASK else classes)
+    if weights is not None and len(weights) != needed:
+        first = ", the background's first," if background else ""
+        raise ValueError(f"class_weights needs {needed} numbers{first} and has {len(weights)}")

@@ -88,14 +88,24 @@ def figures_of_outlines(detected: OutlineErrors, true: OutlineErrors, units: Uni
 
     def figures(taken: NDArray[np.int64]) -> dict[str, float]:
         times = taken[units.of]
-        boxes = {
-            "box_length_error": _median(detected.box_length, times[detected.images]),
-            "box_width_error": _median(detected.box_width, times[detected.images]),
-        }
         ideal = {f"{TRUE_BOX}{name}": value for name, value in _figures(true, times).items()}
-        return _figures(detected, times) | boxes | ideal
+        return _figures(detected, times) | _of_boxes(detected, times) | ideal
 
     return figures
+
+
+def outline_figures_of(errors: OutlineErrors) -> dict[str, float]:
+    """Return the figures of outlines in boxes of one kind, and those of the boxes, each image taken once."""
+    once = np.ones(len(errors.matches.truths), dtype=np.int64)
+    return _figures(errors, once) | _of_boxes(errors, once)
+
+
+def _of_boxes(errors: OutlineErrors, times: NDArray[np.int64]) -> dict[str, float]:
+    """Return the figures of the given boxes."""
+    return {
+        "box_length_error": _median(errors.box_length, times[errors.images]),
+        "box_width_error": _median(errors.box_width, times[errors.images]),
+    }
 
 
 def _figures(errors: OutlineErrors, times: NDArray[np.int64]) -> dict[str, float]:

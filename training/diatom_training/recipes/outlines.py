@@ -1,8 +1,9 @@
 """Train ``diatom-outline`` in cycles: ``python -m diatom_training.recipes.outlines --checkpoint FOLDER --minutes 90``.
 
 Each cycle goes on from the checkpoint in the folder, or, where there is none, from the weights of the bundled model, or
-of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines rendered fields of a seed of their own, which the
-network never learns from, and prints its figures as one line of JSON, which ``figures.jsonl`` in the folder keeps.
+of ``diatom-deeplab`` for another architecture. It renders what is missing of the training fields, trains, outlines
+rendered fields of a seed of their own, which the network never learns from, and prints its figures as one line of JSON,
+which ``figures.jsonl`` in the folder keeps.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +23,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import Example, from_coco, load_truth
+from diatom_training.data.examples import Example, example_truth, from_coco, load_truth, reaches_edge
 from diatom_training.data.rendered_examples import render_set
-from diatom_training.evaluation.evaluate_outlines import evaluate_outlines
+from diatom_training.evaluation.outlined_tests import GivenBoxes, detected_boxes, outline_images, upright_boxes
+from diatom_training.evaluation.test_set import TestImage
 from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.memory_allocator import keep_freed_memory
 from diatom_training.learning.options import AugmentOptions, LearningOptions
 from diatom_training.learning.train import train
+from diatom_training.metrics.outline_figures import OutlineErrors, outline_figures_of
 from diatom_training.recipes.masks import trainable_network
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
+from napari_diatom.core.detections import CUT_BY_EDGE
 from napari_diatom.core.errors import DiatomError, InputError, Stopped
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines import outline_net
@@ -38,6 +42,7 @@ from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.outline import BoxOutliner
 from napari_diatom.engines.weights import read_weights
+from napari_diatom.images.slide_image import open_images
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import ModelFolder
@@ -57,6 +62,8 @@ FEWEST_FIELDS: Final = 40
 REAL_SHARE: Final = 0.12
 """Share of the specimens that come from real slides, where they are given."""
 FIGURES_FILE: Final = "figures.jsonl"
+KINDS: Final[Mapping[str, GivenBoxes]] = {"oriented": detected_boxes, "upright": upright_boxes}
+"""Boxes that each cycle is measured in."""
 OPTIONS: Final = LearningOptions(
     architecture=outline_net.ARCHITECTURE,
     batch=16,
@@ -150,9 +157,9 @@ def cycle(
     model = _write(work / NAME, trained, options, material, {})
     # In torch: what is measured between two cycles need not be prepared for the processor.
     engine = BoxOutliner(model, "cpu", backend=TorchBackend(model, "cpu"))
-    for name, upright in (("oriented", False), ("upright", True)):
-        measured = evaluate_outlines(engine, selection, seed=SELECTION_SEED, upright=upright)
-        figures |= {f"{name}_{key}": value for key, value in measured.to_json().items()}
+    tested = outline_images(engine, [_tested(field) for field in selection], tuple(KINDS.values()), SELECTION_SEED)
+    for name, errors in zip(KINDS, tested.errors, strict=True):
+        figures |= {f"{name}_{key}": round(value, 4) for key, value in _measured(errors).items()}
     figures["minutes"] = round((time.monotonic() - began) / 60, 2)
     with (work / FIGURES_FILE).open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(figures) + "\n")
@@ -160,6 +167,28 @@ def cycle(
         chosen = ("oriented_mean_iou", "oriented_ap50", "oriented_ap75", "upright_mean_iou", "upright_ap50")
         _write(export / NAME, trained, options, material, {name: figures[name] for name in chosen})
     return figures
+
+
+def _tested(field: Example) -> TestImage:
+    """Return a rendered field as a test image; what its edge cuts has no length to compare with."""
+    [image] = open_images(field.image)
+    cut = [CUT_BY_EDGE * reaches_edge(outline, image.width, image.height) for outline in field.outlines]
+    truth = replace(example_truth(field), cut=np.array(cut, dtype=np.uint8))
+    return TestImage(image, field.group, truth, outlines=field.outlines)
+
+
+def _measured(errors: OutlineErrors) -> dict[str, float]:
+    """Return the figures of a cycle: those of a report, under the names that the card of the model has."""
+    found = outline_figures_of(errors)
+    return {
+        "specimens": len(errors.iou),
+        "mean_iou": found["outline_iou"],
+        "median_iou": float(np.median(errors.iou)),
+        "mean_dice": found["outline_dice"],
+        "ap50": found["mask_ap50"],
+        "ap75": found["mask_ap75"],
+        **{name: found[name] for name in ("flagged", "length_error", "box_length_error")},
+    }
 
 
 def _examples(work: Path, material: OutlineMaterial, until: float, monitor: ProgressMonitor) -> list[Example]:

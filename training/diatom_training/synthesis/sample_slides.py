@@ -9,12 +9,14 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from diatom_training.synthesis.render import RenderedField, render_field
 from diatom_training.synthesis.sample_descriptions import SAMPLES, Sample
@@ -46,6 +48,37 @@ def render_sample(name: str) -> RenderedField:
     """
     sample = _named(name)
     return render_field(sample.options, sample.seed)
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """Where the example slides are written.
+
+    Attributes
+    ----------
+    folder : Path
+        A new or empty folder; the slides are written to ``slides`` in it, and their specimens to ``truth``.
+    """
+
+    folder: Annotated[Path, Field(title="Write to", json_schema_extra={"path": "folder"})] = Path("diatom-samples")
+
+
+def write_new_samples(options: SampleOptions, monitor: ProgressMonitor = UNWATCHED) -> list[Path]:
+    """Write every example slide to a folder that is new or empty.
+
+    Parameters and errors are those of :func:`write_samples`.
+
+    Raises
+    ------
+    InputError
+        When the folder is a file, or has something in it.
+    """
+    folder = options.folder
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: name a folder for the example slides.")
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} exists and is not empty: name another folder for the example slides.")
+    return write_samples(folder, monitor)
 
 
 def write_samples(dest: Path, monitor: ProgressMonitor = UNWATCHED) -> list[Path]:

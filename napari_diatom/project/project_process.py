@@ -1,0 +1,144 @@
+"""Long work on a project in a process of its own, so that a window beside it feels nothing.
+
+Reading a file of 50,000 specimens holds Python's global lock for a second and more. The process opens the project as
+another window does; what it did is on disk when it ends. Killed at any moment, it leaves a whole project.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, Final
+
+from napari_diatom.core import errors
+from napari_diatom.core.errors import DiatomError, Stopped
+from napari_diatom.core.processes import start
+from napari_diatom.core.progress import Progress, ProgressMonitor
+
+WRITING: Final = "writing"
+"""Stage of work that is not stopped any more."""
+
+_POLL_SECONDS: Final = 0.05
+_GRACE_SECONDS: Final = 5.0
+"""How long the process may take to stop by itself."""
+
+
+def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> Any:
+    """Return what ``function(monitor=..., **arguments)`` gives in a process of its own.
+
+    Parameters
+    ----------
+    target : str
+        ``module:function``.
+    monitor : ProgressMonitor
+        Gets the reports of the function, and may stop it.
+    **arguments
+        For the function; anything that can be pickled.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
+    DiatomError
+        What the function raised, or the last words of a process that died.
+    """
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "task.pickle").write_bytes(pickle.dumps((target, arguments)))
+        with (folder / "log.txt").open("wb") as log:
+            process = start(
+                "napari_diatom.project.project_process:serve_task",
+                name,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert process.stdout is not None
+        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(process.stdout, lines), daemon=True).start()
+        try:
+            _wait(process, lines, folder, monitor)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+        out = folder / "out.pickle"
+        if not out.exists():
+            monitor.check()
+            words = (folder / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise DiatomError(f"This could not be done: {words[-1] if words else process.returncode}")
+        # Written by our own process, a moment ago, in a folder of this user alone.
+        problem, result = pickle.loads(out.read_bytes())
+    if problem is not None:
+        kind, text = problem
+        raise getattr(errors, kind, DiatomError)(text)
+    return result
+
+
+def serve_task(name: str) -> None:
+    """Do the task in a folder, and write what it gives, or what is wrong, beside it."""
+    folder = Path(name)
+    # Whoever called deletes this folder, also when it ends this process in the middle of its work.
+    tempfile.tempdir = name
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    target, arguments = pickle.loads((folder / "task.pickle").read_bytes())
+    module, _, function = target.partition(":")
+    call: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    said: tuple[tuple[str, str] | None, Any]
+    try:
+        said = None, call(monitor=ProgressMonitor(_print, (folder / "stop").exists), **arguments)
+    except DiatomError as error:
+        said = (type(error).__name__, str(error)), None
+    (folder / "writing.pickle").write_bytes(pickle.dumps(said))
+    (folder / "writing.pickle").replace(folder / "out.pickle")
+
+
+def _end_with_parent() -> None:
+    """Wait until the window is gone, which nobody sees on the pipe before, and end: a killed task leaves no harm."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def _print(progress: Progress) -> None:
+    print(json.dumps(progress.to_json()), flush=True)
+
+
+def _listen(stream: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
+    with stream:
+        for line in stream:
+            lines.put(line)
+
+
+def _wait(
+    process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes], folder: Path, monitor: ProgressMonitor
+) -> None:
+    """Pass reports on until the process has ended; what has begun to be written is written to its end."""
+    deadline: float | None = None
+    stage = ""
+    while process.poll() is None:
+        if deadline is None and stage != WRITING and monitor.should_stop():
+            (folder / "stop").touch()
+            deadline = time.monotonic() + _GRACE_SECONDS
+        deadline = None if stage == WRITING else deadline
+        if deadline is not None and time.monotonic() > deadline:
+            raise Stopped("Stopped as asked.")
+        # The latest report says all that the earlier ones did.
+        latest = b""
+        while not lines.empty():
+            latest = lines.get()
+        if latest:
+            progress = Progress(**json.loads(latest))
+            stage = progress.stage
+            monitor.report(progress)
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,137 @@
+"""The way from *Annotate diatoms* to the settings of its project and back: what changed there is shown here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.annotate.overview import Overview
+from napari_diatom.widgets.annotate.project_session import ProjectSession
+from napari_diatom.widgets.annotate.saving import Saving
+from napari_diatom.widgets.common.closing import when_destroyed
+from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.project_settings.new_project_dialog import NewProjectDialog
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+SETTINGS = "Project settings"
+"""Title of the dock."""
+
+
+class SettingsLink(QObject):
+    """Opens the dock of the settings, and reads what was changed there or in other windows.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        The viewer of both docks.
+    form : AnnotateForm
+        Has the buttons.
+    opened : Opened
+        The open project and image.
+    session : ProjectSession
+        Opens projects and images.
+    overview : Overview
+        Shows the project.
+    saving : Saving
+        Writes edits before the settings are changed.
+    """
+
+    changed = Signal()
+    """The classes or images of the project were changed elsewhere."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        form: AnnotateForm,
+        opened: Opened,
+        session: ProjectSession,
+        overview: Overview,
+        saving: Saving,
+    ) -> None:
+        super().__init__(form)
+        self._viewer = viewer
+        self._form = form
+        self._opened = opened
+        self._session = session
+        self._overview = overview
+        self._saving = saving
+        shared = OpenProject.of(viewer)
+        shared.changing.connect(self._on_changing)
+        shared.changed.connect(self._on_changed)
+        when_destroyed(form, shared.changing.disconnect, self._on_changing)
+        when_destroyed(form, shared.changed.disconnect, self._on_changed)
+
+    def show(self, page: str = "") -> None:
+        """Show the settings of the open project in a dock of their own, at a page if one is named."""
+        dock, settings = self._viewer.window.add_plugin_dock_widget("napari-diatom", SETTINGS, tabify=True)
+        project = self._opened.project
+        if project is not None:
+            settings.open_project(project.folder)
+        if page:
+            settings.show_page(page)
+        dock.show()
+        dock.raise_()
+
+    def ask_for_new(self) -> None:
+        """Show the form of a new project, and open the project when it is made."""
+        dialog = NewProjectDialog(self._viewer, self._form)
+        dialog.made.connect(self._session.open)
+        dialog.open()
+
+    def catch_up(self) -> None:
+        """Read what other windows made of the list of classes, and say so."""
+        project = self._opened.project
+        if project is None:
+            return
+        try:
+            is_other = project.classes.catch_up()
+        except DiatomError as error:
+            self._form.line.warn(str(error))
+            return
+        if is_other:
+            self._overview.show_classes()
+            self._form.line.say("The list of classes was changed in another window.")
+            self.changed.emit()
+
+    def _on_changing(self, folder: Path) -> None:
+        if self._opened.project is not None and self._opened.project.folder == folder:
+            self._saving.flush()
+
+    def _on_changed(self, folder: Path) -> None:
+        """Show the project as it is now."""
+        project, image, document = self._opened.project, self._opened.image, self._opened.document
+        if project is None or project.folder != folder:
+            return
+        with self._form.line.showing_errors():
+            before = project.settings.pixel_sizes_um
+            project.classes.catch_up()
+            if image is not None and document is not None:
+                now = project.settings.image(image.id)
+                if project.settings.pixel_sizes_um.get(now.slide) != before.get(image.slide):
+                    # The layers have the pixel size in them.
+                    self._session.open_image(image.id)
+                else:
+                    self._opened.image = now
+                    self._take_over()
+        self._overview.show_images()
+        self._overview.show_classes()
+        self._overview.refresh()
+        self.changed.emit()
+
+    def _take_over(self) -> None:
+        """Show specimens that were added or renamed in the files of the open image."""
+        document = self._opened.document
+        assert document is not None
+        try:
+            document.rebase()
+        except ConflictError:
+            # The next attempt to write asks whose version stays.
+            self._saving.schedule()

@@ -1,0 +1,1 @@
+"""Several images in one run: open images, the fields of a stack, or a folder."""

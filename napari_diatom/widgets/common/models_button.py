@@ -1,0 +1,30 @@
+"""The button beside a choice of models that opens the dock *Models*."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
+
+from napari_diatom.widgets.common.object_names import named
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+MODELS: Final = "Models"
+"""Name of the dock in the menu."""
+
+
+def with_models_button(chooser: QComboBox, viewer: Viewer) -> QWidget:
+    """Return a choice of models with the button beside it."""
+    button = named(QToolButton(), "open_models")
+    button.setText("...")
+    button.setToolTip("Show all models and their cards; import, export, rename and remove them")
+    button.setAccessibleName("Models")
+    button.clicked.connect(lambda: viewer.window.add_plugin_dock_widget("napari-diatom", MODELS, tabify=True))
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(chooser, 1)
+    layout.addWidget(button)
+    return row

@@ -1,0 +1,124 @@
+"""The button that sends results to a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_diatom.images.planes import BEST, PAGES
+from napari_diatom.review.sent_image import SentImage, classes_sent
+from napari_diatom.widgets.common.image_layers import layer_path, layer_pixels
+from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.detection.viewer_state import Shared
+from napari_diatom.widgets.review.send_dialog import SendDialog
+from napari_diatom.widgets.review.send_form import ResultToSend, What
+from napari_diatom.widgets.review.sender import Sender
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+    from napari.viewer import Viewer
+
+    from napari_diatom.core.annotations import Annotations
+    from napari_diatom.widgets.detection.result_layer import ResultLayer
+
+
+class SendButton(QPushButton):
+    """Asks which results go to which project, and sends them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Has the results.
+    shown : callable
+        Returns the shown result.
+    """
+
+    said = Signal(str)
+    """What is going on, and what was sent."""
+    failed = Signal(str)
+    """Why nothing was sent, or not all."""
+
+    def __init__(self, viewer: Viewer, shown: Callable[[], ResultLayer | None]) -> None:
+        super().__init__("Send to a project…")
+        self.setObjectName("send")
+        self.setToolTip("Put the specimens into a project, to review, correct and train on them in Annotate diatoms")
+        self._viewer = viewer
+        self._shown = shown
+        self._behind: list[Layer] = []
+        self._sender = Sender(self, viewer)
+        self._sender.said.connect(self.said)
+        self._sender.failed.connect(self.failed)
+        self._sender.shown.connect(self._make_way)
+        self._sender.ended.connect(lambda: self.setEnabled(True))
+        self.clicked.connect(self._ask)
+
+    def results(self) -> tuple[ResultToSend, ...]:
+        """Return the results of the viewer, the shown one first."""
+        shared, shown = Shared.of(self._viewer), self._shown()
+        every = list(shared.all_results())
+        every.sort(key=lambda result: result is not shown)
+        return tuple(result_to_send(result, shared.image_of(result)) for result in every)
+
+    def _make_way(self) -> None:
+        """Hide the results that were sent and their images: the project shows them in layers of its own."""
+        for layer in self._behind:
+            layer.visible = False
+        self._behind = []
+
+    def _ask(self) -> None:
+        dialog = SendDialog(_window_of(self), self.results(), OpenProject.of(self._viewer).folder)
+        if dialog.exec():
+            form = dialog.value()
+            self._behind = self._layers_of(form.what)
+            self.setEnabled(False)
+            self._sender.send(form)
+            if not self._sender.is_running:
+                self.setEnabled(True)
+        dialog.deleteLater()
+
+    def _layers_of(self, what: What) -> list[Layer]:
+        """Return the layers of what is sent: results, and their images."""
+        shared, shown = Shared.of(self._viewer), self._shown()
+        chosen = [result for result in shared.all_results() if what == "all" or (what == "shown" and result is shown)]
+        layers = [layer for result in chosen for layer in (result.layer, shared.image_of(result))]
+        return [layer for layer in layers if layer is not None]
+
+
+def result_to_send(result: ResultLayer, layer: Image | None) -> ResultToSend:
+    """Return a result with its image, None if that is not open, as it is sent to a project."""
+    annotations, facts = result.annotations(), result.facts
+    path = Path(facts.path) if facts.path else None if layer is None else layer_path(layer)
+    pixels = None
+    if path is None and layer is not None:
+        pixels = layer_pixels(layer, facts)
+        for position in facts.plane:
+            pixels = pixels[position]
+    page = None
+    if facts.plane and layer is not None:
+        page = 1 + int(np.ravel_multi_index(facts.plane, layer_pixels(layer).shape[: len(facts.plane)]))
+    image = SentImage(
+        facts.image,
+        Path() if path is None else path,
+        _returning(annotations),
+        page,
+        BEST if page is None else PAGES,
+        pixel_size_um=facts.pixel_size_um,
+    )
+    return ResultToSend(
+        image, len(annotations), classes_sent(annotations), pixels, rgb=layer is not None and bool(layer.rgb)
+    )
+
+
+def _returning(annotations: Annotations) -> Callable[[], Annotations]:
+    return lambda: annotations
+
+
+def _window_of(widget: QWidget) -> QWidget | None:
+    """Return the window of a widget: a dialog in front of a dock alone may lie behind others."""
+    window: QWidget | None = widget.window()
+    return window

@@ -1,0 +1,1 @@
+"""Sending results to a project, from any dock."""

@@ -1,0 +1,166 @@
+"""The pages *Images*, *Split*, *Import* and *People* of *Project settings*, and the form of a new project."""
+
+import contextlib
+import time
+
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from helpers.projects import box, names, new_project, picture
+from helpers.window import child_of, press
+from napari_diatom.formats.registry import by_name
+from napari_diatom.project.project import Project
+from napari_diatom.project.specimen import to_annotations
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with new_project(tmp_path, slides=3) as made:
+        for number, image in enumerate(made.images):
+            made.document(image.id).add([box(number), box(number + 1, "Nitzschia")])
+    return made.folder
+
+
+@pytest.fixture
+def settings(dock, folder, qtbot):
+    widget = dock("Project settings")
+    widget.open_project(folder)
+    yield widget
+    qtbot.waitUntil(lambda: not widget.session().is_running, timeout=60_000)
+    widget.session().close()
+
+
+@pytest.fixture
+def annotate(dock, folder, monkeypatch):
+    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    widget = dock("Annotate diatoms")
+    yield widget
+    with contextlib.suppress(RuntimeError):
+        widget.close_project()
+
+
+def cells(settings, name):
+    table = child_of(settings, name)
+    return [
+        [table.item(row, column).text() for column in range(table.columnCount())] for row in range(table.rowCount())
+    ]
+
+
+def said(settings):
+    return child_of(settings, "settings_message").text()
+
+
+def test_slide_and_pixel_size_of_chosen_images_reach_the_open_image(settings, annotate, folder):
+    annotate.open_project(folder)
+    annotate.open_image("s1f0")
+    settings.show_page("Images")
+    assert "all 6 images" in child_of(settings, "images_meant").text()
+    table = child_of(settings, "images_table")
+    for row in (2, 3):
+        for column in range(4):
+            table.item(row, column).setSelected(True)
+    child_of(settings, "slide_name").setText("river 7")
+    child_of(settings, "slide_set").click()
+    child_of(settings, "pixel_size_spin").setValue(0.125)
+    child_of(settings, "pixel_size_set").click()
+    assert cells(settings, "images_table")[2] == ["s1f0", "river 7", "s1", "0.125"]
+    assert cells(settings, "images_table")[0][3] == "unknown"
+    assert annotate.canvas().image.scale.tolist() == [0.125, 0.125]
+    (folder.parent / "images" / "s0" / "s0f0.png").unlink()
+    settings.refresh()
+    assert cells(settings, "images_table")[0][0] == "s0f0 (file is missing)"
+
+
+def test_slides_are_split_and_one_is_moved_by_hand(settings, folder):
+    settings.show_page("Split")
+    assert "not split yet" in child_of(settings, "split_warnings").text()
+    child_of(settings, "split_make").click()
+    parts = cells(settings, "split_parts")
+    assert [row[:5] for row in parts] == [[name, "1", "2", "4", "2"] for name in ("train", "validation", "test")]
+    groups = child_of(settings, "split_groups")
+    box_ = groups.cellWidget(0, 1)
+    box_.setCurrentText("test")
+    box_.textActivated.emit("test")
+    with Project.open(folder) as project:
+        assert "s0" in project.settings.split.parts["test"]
+    press("Keep the split")
+    child_of(settings, "split_make").click()
+    child_of(settings, "shares").setText("70-70")
+    child_of(settings, "split_make").click()
+    assert "is not a split" in said(settings)
+    press("Remove the split")
+    child_of(settings, "split_clear").click()
+    assert Project.open(folder).settings.split is None
+
+
+def test_annotations_are_looked_at_imported_and_seen_in_the_open_image(
+    settings, annotate, folder, tmp_path, qtbot, monkeypatch
+):
+    annotate.open_project(folder)
+    annotate.open_image("s0f0")
+    path = tmp_path / "theirs.json"
+    parts = [to_annotations([box(5, "Eunotia", id=f"new{n}")], f"s0f{n}.png", 60, 80) for n in (0, 1, 9)]
+    by_name("coco").write(path, parts)
+    settings.show_page("Import")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(path)], ""))
+    child_of(settings, "import_add").click()
+    child_of(settings, "import_look").click()
+    qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
+    report = child_of(settings, "import_report").toPlainText()
+    assert "2 specimens to import, in 2 images" in report
+    assert "does not have 1 image of these files: s0f9.png" in report
+    assert len(annotate.document().specimens) == 2
+    child_of(settings, "import_start").click()
+    qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
+    assert "Nothing was imported" in said(settings)
+    child_of(settings, "skip_absent").click()
+    child_of(settings, "import_start").click()
+    qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
+    assert "2 specimens imported" in child_of(settings, "import_report").toPlainText()
+    assert sorted(item.name for item in annotate.document().specimens.values()) == ["Eunotia", "Navicula", "Nitzschia"]
+    assert [item.name for item in annotate.project().settings.classes] == ["Navicula", "Nitzschia", "Eunotia"]
+    settings.show_page("People")
+    assert "Nobody else" in child_of(settings, "people_now").text()
+    child_of(settings, "people_count").click()
+    qtbot.waitUntil(lambda: bool(cells(settings, "people_table")), timeout=60_000)
+    assert sum(int(row[1]) for row in cells(settings, "people_table")) == 14
+
+
+def test_an_import_can_be_cancelled_and_then_nothing_has_changed(settings, folder, tmp_path, qtbot):
+    path = tmp_path / "theirs.json"
+    many = [box(n % 50, "Eunotia", id=f"new{n}") for n in range(3000)]
+    by_name("coco").write(path, [to_annotations(many, "s0f0.png", 60, 80)])
+    settings.show_page("Import")
+    settings._pages["Import"].set_files([path])
+    child_of(settings, "import_start").click()
+    child_of(settings, "settings_cancel").click()
+    begun = time.monotonic()
+    qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
+    assert time.monotonic() - begun < 20
+    assert "Stopped" in said(settings)
+    with Project.open(folder) as project:
+        assert len(names(project, "s0f0")) == 2
+
+
+def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_path, qtbot):
+    data = tmp_path / "data"
+    shown = picture(data / "s0.png", 1)
+    picture(data / "s1.png", 2)
+    by_name("geojson").write(data / "s0.geojson", [to_annotations([box(1)], "s0.png", 60, 80)])
+    annotate.canvas().viewer.open(str(shown), plugin="napari")
+    child_of(annotate, "new_project").click()
+    dialog = QApplication.activeModalWidget()
+    assert child_of(dialog, "images.path").text() == str(data)
+    assert child_of(dialog, "folder.path").text() == str(data / "diatom-project")
+    assert not child_of(dialog, "new_project_create").isEnabled()
+    preview = child_of(dialog, "new_project_preview")
+    qtbot.waitUntil(lambda: "2 images of 1 slide" in preview.toPlainText(), timeout=60_000)
+    assert "1 specimen in 1 image" in preview.toPlainText()
+    qtbot.waitUntil(child_of(dialog, "new_project_create").isEnabled, timeout=60_000)
+    child_of(dialog, "new_project_create").click()
+    qtbot.waitUntil(lambda: annotate.project() is not None, timeout=60_000)
+    assert annotate.project().folder == data / "diatom-project"
+    assert [tally.total for tally in annotate.project().summary()] == [1, 0]
+    assert [item.name for item in annotate.project().settings.classes] == ["Navicula"]
+    QTimer.singleShot(0, dialog.close)
