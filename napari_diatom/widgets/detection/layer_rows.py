@@ -131,6 +131,12 @@ class LayerRows:
             return points, kind
         return shapes_layer.to_quads(shapes_layer.to_boxes([points]), self.facts.plane)[0], "rectangle"
 
+    def class_of(self, row: int, chosen: str) -> str:
+        """Return the class of a new shape: the chosen one, or that of the shape that was selected last."""
+        table = self._layer.features
+        own = table[shapes_layer.CLASS].iloc[row] if shapes_layer.CLASS in table else ""
+        return chosen or (own if isinstance(own, str) else "") or self.facts.classes[0]
+
     def number_from(self, number: int) -> None:
         """Start the numbers of new specimens here."""
         self._next = number

@@ -346,7 +346,10 @@ class ResultLayer(QObject):
         ]
         gone = changes.gone | {numbers[row] for row in nothing if row in changes.reshaped}
         reshaped = {row: self._read(row, self.document.all[numbers[row]].name) for row in changes.reshaped}
-        added = {row: self._read(row, self._class_of(row, row in changes.pasted)) for row in new}
+        added = {
+            row: self._read(row, self._rows.class_of(row, "" if row in changes.pasted else self.new_class))
+            for row in new
+        }
         self._rows.write_numbers()
         nothing += [row for row, item in added.items() if item is None and row not in nothing]
         added_items = [item for row, item in added.items() if row not in nothing and item is not None]
@@ -369,13 +372,6 @@ class ResultLayer(QObject):
         if spoilt:
             self._show(np.array(spoilt, dtype=np.int64), ())
         self._content_changed()
-
-    def _class_of(self, row: int, pasted: bool) -> str:
-        """Return the class of a new shape: the chosen one, or that of the shape that was selected last."""
-        table = self.layer.features
-        own = table[shapes_layer.CLASS].iloc[row] if shapes_layer.CLASS in table else ""
-        chosen = "" if pasted else self.new_class
-        return chosen or (own if isinstance(own, str) else "") or self.facts.classes[0]
 
     def _read(self, row: int, name: str) -> ResultSpecimen | None:
         """Return what a row shows as a specimen of a person, None if its shape cannot be one."""
