@@ -105,7 +105,6 @@ class EarlierRun:
         InputError
             When the folder holds no results of ``count``, or its record is damaged.
         """
-        folder = folder.absolute()
         path = folder / tables.RUN_JSON
         if not is_count_folder(folder):
             raise InputError(f"{folder} is not a results folder of count: it has no {tables.RUN_JSON}.")

@@ -62,7 +62,7 @@ def sent_images(
     annotations = _annotations_files(run)
     files = {image.name: path for image in run.images if (path := _file(run.folder, image)) is not None}
     lost = [image for image in run.images if image.name not in files and image.sha256]
-    files |= _moved(lost, places or [run.folder.parent], monitor)
+    files |= _moved(lost, places or [run.folder.absolute().parent], monitor)
     sent: list[SentImage] = []
     left_out: list[NotSent] = []
     for image in run.images:
