@@ -122,6 +122,7 @@ class ImageList(QTableView):
         super().__init__(parent)
         self.setObjectName("image_list")
         self.setAccessibleName("Images of the run")
+        self.setToolTip("Click a row to open the image")
         self.images = ImageListModel(self)
         self.setModel(self.images)
         look_like_a_list(self)
@@ -139,6 +140,8 @@ class ImageList(QTableView):
 
 def look_like_a_list(table: QTableView) -> None:
     """Give a table rows of one height that are chosen as a whole, and no grid."""
+    # Otherwise Tab goes from cell to cell, and never out of the table.
+    table.setTabKeyNavigation(False)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
