@@ -37,7 +37,8 @@ def build(architecture: str, n_classes: int, dropout: float = 0.0) -> torch.nn.M
     Parameters
     ----------
     architecture : str
-        ``maskrcnn/BACKBONE/CHANNELS`` with a timm backbone, such as ``maskrcnn/tu-resnet34/256``, or
+        ``maskrcnn/BACKBONE/CHANNELS`` with a timm backbone, such as ``maskrcnn/tu-resnet34/256``;
+        ``maskrcnn/BACKBONE/CHANNELS/fine``, the same weights, but every mask is made of the pyramid's finest level; or
         ``maskrcnn_resnet50_fpn_v2``.
     n_classes : int
         Classes without the background.
@@ -53,7 +54,7 @@ def build(architecture: str, n_classes: int, dropout: float = 0.0) -> torch.nn.M
     if architecture == LARGE:
         network = _large(n_classes)
     elif parts is not None and int(parts[2]) <= MOST_CHANNELS:
-        network = _small(parts[1], int(parts[2]), n_classes, dropout)
+        network = _small(parts[1], int(parts[2]), n_classes, dropout, fine=parts[3] is not None)
     else:
         raise ModelError(f"{architecture[:100]!r} is not a Mask R-CNN architecture, such as {ARCHITECTURE} or {LARGE}.")
     network.transform = _AsTheyAre()
@@ -69,7 +70,7 @@ def _large(n_classes: int) -> Any:
     )
 
 
-def _small(encoder: str, channels: int, n_classes: int, dropout: float) -> Any:
+def _small(encoder: str, channels: int, n_classes: int, dropout: float, fine: bool) -> Any:
     """Return the network on a timm backbone."""
     from torchvision.models.detection import MaskRCNN
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -93,7 +94,8 @@ def _small(encoder: str, channels: int, n_classes: int, dropout: float) -> Any:
         box_roi_pool=MultiScaleRoIAlign(levels, 7, 2),
         box_head=box_head,
         box_predictor=FastRCNNPredictor(hidden, 1 + n_classes),
-        mask_roi_pool=MultiScaleRoIAlign(levels, MASK_POOL, 2),
+        # A needle askew fills a large box, and the level that fits the box is too coarse to show the needle's width.
+        mask_roi_pool=MultiScaleRoIAlign(levels[:1] if fine else levels, MASK_POOL, 2),
         mask_head=MaskRCNNHeads(channels, (channels,) * 4, 1),
         mask_predictor=MaskRCNNPredictor(channels, channels, 1 + n_classes),
         box_detections_per_img=MOST_PER_TILE,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_diatom.core.detections import Detections
-from napari_diatom.engines.backends import backend_of, missing
+from napari_diatom.engines.backends import Backend, backend_of, missing
 from napari_diatom.engines.yolo_decode import decode
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.tiling.stitching import stitch
@@ -24,11 +24,25 @@ FILL: Final = 114
 
 
 class YoloEngine:
-    """A loaded YOLO model; see :class:`napari_diatom.engines.protocols.Engine`."""
+    """A loaded YOLO model; see :class:`napari_diatom.engines.protocols.Engine`.
 
-    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
+    Parameters
+    ----------
+    model : ModelFolder
+        Of the engine ``yolo``.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``mps``.
+    threads : int, optional
+        Of the processor; all that there are by default.
+    backend : Backend, optional
+        What runs the network, in place of what the device asks for.
+    """
+
+    def __init__(
+        self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
+    ) -> None:
         self.card = model.card
-        self.backend = backend_of(model, device, threads)
+        self.backend = backend or backend_of(model, device, threads)
         self.device = self.backend.device
 
     def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:

@@ -32,8 +32,10 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
         When there is no such architecture; see :func:`napari_diatom.engines.yolo_layouts.layout`.
     """
     table = layout(architecture)
-    from ultralytics.cfg import get_cfg
-    from ultralytics.nn.tasks import DetectionModel, OBBModel
+    # Ultralytics' layers have tensors as class attributes, which would stay on the device that is chosen for this call.
+    with torch.device("cpu"):
+        from ultralytics.cfg import get_cfg
+        from ultralytics.nn.tasks import DetectionModel, OBBModel
 
     kind = OBBModel if architecture.endswith("-obb") else DetectionModel
     with redirect_stdout(StringIO()):

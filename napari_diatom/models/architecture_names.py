@@ -17,8 +17,9 @@ YOLO: Final = re.compile(
 """Ultralytics' names of networks that find boxes at strides 8, 16 and 32."""
 DEEPLAB: Final = re.compile(rf"deeplabv3plus/{_ENCODER}/{_NUMBER}")
 """Encoder, and channels of the decoder."""
-MASK_RCNN: Final = re.compile(rf"maskrcnn/{_ENCODER}/{_NUMBER}|maskrcnn_resnet50_fpn_v2")
-"""Backbone, and channels of the feature pyramid; or torchvision's large network."""
+MASK_RCNN: Final = re.compile(rf"maskrcnn/{_ENCODER}/{_NUMBER}(/fine)?|maskrcnn_resnet50_fpn_v2")
+"""Backbone, and channels of the feature pyramid, ``/fine`` where every mask is made of its finest level; or
+torchvision's large network."""
 CLASSIFIER: Final = re.compile(rf"classifier/{_ENCODER}/{_NUMBER}")
 """Backbone, and side of its pictures in pixels."""
 OUTLINE: Final = re.compile(rf"outline/{_ENCODER}/{_NUMBER}")

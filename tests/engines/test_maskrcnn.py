@@ -162,3 +162,21 @@ def test_cards_that_do_not_fit(tmp_path: Path) -> None:
     flat = write_model(tmp_path / "flat", std=(0.2, 0.0, 0.2))
     with pytest.raises(ModelError, match="above 0"):
         engines.load(flat, "cpu")
+
+
+def test_fine_masks_are_made_of_the_finest_level_with_the_same_weights() -> None:
+    import torch
+
+    from napari_diatom.engines import maskrcnn_net
+
+    usual: Any = maskrcnn_net.build(TINY, 1)
+    fine: Any = maskrcnn_net.build(f"{TINY}/fine", 1)
+    fine.load_state_dict(usual.state_dict())
+    levels = {str(level): torch.rand(1, 8, 128 >> level, 128 >> level) for level in range(4)}
+    # A needle askew: its upright box is large.
+    boxes, size = [torch.tensor([[20.0, 20.0, 500.0, 500.0]])], [(512, 512)]
+    pooled = [network.roi_heads.mask_roi_pool(levels, boxes, size) for network in (usual, fine)]
+    levels["0"] = torch.zeros_like(levels["0"])
+    after = [network.roi_heads.mask_roi_pool(levels, boxes, size) for network in (usual, fine)]
+    assert torch.equal(pooled[0], after[0])
+    assert after[1].abs().max() == 0 < pooled[1].abs().max()

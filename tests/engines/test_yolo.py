@@ -200,3 +200,13 @@ def test_a_checkpoint_that_asks_for_code_is_refused(tmp_path: Path) -> None:
 def test_unknown_architectures_are_refused() -> None:
     with pytest.raises(ModelError, match="yolo11n-obb"):
         yolo_net.build("yolo99z-obb", 1)
+
+
+def test_a_network_that_was_only_sized_first_leaves_sound_layers() -> None:
+    # In a process of its own: what is looked at is how Ultralytics is imported.
+    said = (
+        "import torch; from napari_diatom.engines import yolo_net\n"
+        "with torch.device('meta'): yolo_net.build('yolo11n-obb', 1)\n"
+        "yolo_net.build('yolo11n-obb', 1).to('cpu')"
+    )
+    subprocess.run([sys.executable, "-c", said], check=True)

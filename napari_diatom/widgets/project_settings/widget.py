@@ -9,8 +9,6 @@ from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
-from napari_diatom.widgets.common.dock_keys import DockKeys
-from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.scrolled import Scrolled
@@ -28,6 +26,8 @@ from napari_diatom.widgets.project_settings.task_line import TaskLine
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+SettingsPage = ClassesPage | ImagesPage | SplitPage | ImportPage | PeoplePage | OpticsPage
 
 PAGES = ("Classes", "Images", "Split", "Import", "People", "Optics")
 """Titles of the pages."""
@@ -51,7 +51,7 @@ class ProjectSettingsWidget(QWidget):
         self._title = text_label("settings_project")
         self._open = push_button("settings_open", "Open...", "Show the settings of another project")
         self._new = push_button("settings_new", "New...", "Make a project from a folder of images")
-        self._pages = dict(
+        self._pages: dict[str, SettingsPage] = dict(
             zip(
                 PAGES,
                 (
@@ -83,8 +83,6 @@ class ProjectSettingsWidget(QWidget):
         self._tabs.currentChanged.connect(lambda *_: self._on_page())
         self._open.clicked.connect(lambda *_: self._ask_for_project())
         self._new.clicked.connect(lambda *_: self._ask_for_new())
-        DockKeys(self, napari_viewer)
-        share_area(self)
         delete_when_closed(self, napari_viewer)
         when_destroyed(self, session.leave)
         folder = OpenProject.of(napari_viewer).folder

@@ -29,6 +29,7 @@ from helpers import TESTS
 from helpers.drawn_fields import MAPS, draw, same
 from napari_diatom.core.errors import DiatomError, InputError, OutputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.engines import yolo_net
 
 INSTANCES = MAPS.model_copy(
     update={"architecture": "maskrcnn/tu-test_efficientnet/8", "crops": 4, "epochs": 2, "proposals": 8, "dropout": 0.2}
@@ -60,6 +61,18 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
         train(Fitting(examples, options, tmp_path / "halves"), ProgressMonitor(stop_in_the_second_epoch, stop.is_set))
     same(train(Fitting(examples, options, tmp_path / "halves")), undisturbed)
     same(train(Fitting(examples, options, tmp_path / "halves")), undisturbed)
+
+
+@pytest.mark.parametrize("architecture", ["yolo26n-obb", "yolov10n"])
+def test_networks_of_two_heads_are_trained_by_the_one_that_is_used(
+    tmp_path: Path, examples: list[Example], architecture: str
+) -> None:
+    trained = train(Fitting(examples, BOXES.model_copy(update={"architecture": architecture}), tmp_path / "run"))
+    assert {"train_box", "train_class", "val_ap50"} <= set(trained.history[-1])
+    with torch.inference_mode():
+        raw = yolo_net.RawOutput(trained.network)(torch.rand(1, 3, 64, 64))
+    assert raw.shape[-1] == 64 + 16 + 4
+    assert torch.isfinite(raw).all()
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, examples: list[Example]) -> None:

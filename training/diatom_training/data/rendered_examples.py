@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,16 +16,25 @@ from napari_diatom.core.errors import OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 
-def render_example(index: int, folder: Path, seed: int, size: int, needles: float) -> Path:
+def field_path(folder: Path, index: int) -> Path:
+    """Return the image file of field ``index`` of a set."""
+    return folder / f"{index:06d}.jpg"
+
+
+def render_example(
+    index: int, folder: Path, seed: int, size: int, needles: float, subjects: Sequence[str] = ()
+) -> Path:
     """Render field ``index`` of a set into ``folder`` unless it is there, and return its image file."""
     from diatom_training.synthesis import draw_options, render_field
 
-    path = folder / f"{index:06d}.jpg"
+    path = field_path(folder, index)
     if path.exists():
         return path
     cv2.setNumThreads(1)
     rng = np.random.default_rng((seed, index))
-    field = render_field(draw_options(rng, size, size, needle_weight=needles), seed=int(rng.integers(2**31)))
+    subject = subjects[index % len(subjects)] if subjects else None
+    options = draw_options(rng, size, size, needle_weight=needles, subject=subject)
+    field = render_field(options, seed=int(rng.integers(2**31)))
     outlines = [
         fitted(pixel_edge_outline(mask), box)
         for mask, box in zip(field.truth.masks or (), field.truth.boxes, strict=True)
@@ -47,6 +58,7 @@ def render_set(
     needles: float = 0.35,
     scales: tuple[float, float] = (0.6, 1.2),
     processes: int = 1,
+    subjects: Sequence[str] = (),
     monitor: ProgressMonitor = UNWATCHED,
 ) -> list[Example]:
     """Render ``count`` square fields of ``size`` pixels and return them as examples of one class.
@@ -65,13 +77,21 @@ def render_set(
         Scales at which training shows the fields.
     processes : int
         Processes to render with.
+    subjects : sequence of str
+        What the fields show in turn, see :func:`~diatom_training.synthesis.draw_options`; it is their examples' group.
+        Drawn by chance where none are given.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    work = partial(render_example, folder=folder, seed=seed, size=size, needles=needles)
-    paths: list[Path] = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for path in pool.imap(work, range(count), chunksize=4):
-            monitor.check()
-            paths.append(path)
-            monitor.report(Progress("fields", len(paths), count))
-    return [load_truth(path, scales=scales) for path in paths]
+    paths = [field_path(folder, index) for index in range(count)]
+    if not all(path.exists() for path in paths):
+        work = partial(render_example, folder=folder, seed=seed, size=size, needles=needles, subjects=tuple(subjects))
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
+            for done, _ in enumerate(pool.imap(work, range(count), chunksize=4), start=1):
+                monitor.check()
+                monitor.report(Progress("fields", done, count))
+    examples = [load_truth(path, scales=scales) for path in paths]
+    if not subjects:
+        return examples
+    return [replace(example, group=subjects[index % len(subjects)]) for index, example in enumerate(examples)]

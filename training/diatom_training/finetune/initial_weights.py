@@ -127,13 +127,13 @@ def resolve(config: TrainConfig) -> InitialWeights:
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
     if config.task == "classes" and card.task in MASK_TASKS:
         _check_task(usual, config)
-        backbone = backbone_of(_network(model)).state_dict()
+        backbone = backbone_of(trainable_network(model)).state_dict()
         return InitialWeights(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))
     if config.task == OUTLINING_TASK and card.task == "semantic":
         # The same network, but for its last layer: what tells diatoms from the ground is of use to both.
         architecture = config.architecture or f"{OUTLINE_PREFIX}/{card.architecture.partition('/')[2]}"
         _check_task(architecture, config)
-        weights = _network(model).state_dict()
+        weights = trainable_network(model).state_dict()
         return InitialWeights(
             architecture, weights, None, tile, f"the layers of {text}", card.licence, seen=seen_by(card)
         )
@@ -148,7 +148,7 @@ def resolve(config: TrainConfig) -> InitialWeights:
     if related and config.architecture is None:
         architecture = _turned(architecture, config.task)
     _check_task(architecture, config)
-    weights, seen = _network(model).state_dict(), seen_by(card)
+    weights, seen = trainable_network(model).state_dict(), seen_by(card)
     # What is outlined has no classes, so there is no head that would have to know them.
     classes = () if config.task == OUTLINING_TASK else card.classes
     return InitialWeights(architecture, weights, None, card.tile_size, text, card.licence, classes, seen=seen)
@@ -165,7 +165,7 @@ def _turned(architecture: str, task: Task) -> str:
     return architecture.removesuffix("-obb") + "-obb" * (task == "oriented-boxes")
 
 
-def _network(model: ModelFolder) -> torch.nn.Module:
+def trainable_network(model: ModelFolder) -> torch.nn.Module:
     """Return the network of a model, with its weights."""
     model.verify()
     return loaded(partial(build, model.card.architecture, len(model.card.classes)), model.weights)

@@ -36,7 +36,16 @@ class BoxesModule(LearningModule):
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the parts of the loss, per image."""
-        return self._parts(network(self.standardized(batch["images"])), batch)
+        return self._parts(self._raw(network, batch), batch)
+
+    def _raw(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return the output that the loss and the decoder read, of a network in training mode.
+
+        Some networks have a second head for use without suppression of copies. It is neither trained nor used here: the
+        same specimen is also found in several tiles and at several scales, so copies have to be merged anyway.
+        """
+        raw: dict[str, Any] = network(self.standardized(batch["images"]))
+        return cast(dict[str, Any], raw.get("one2many", raw))
 
     def _parts(self, raw: dict[str, Any], batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the parts of the loss of a network's output."""
@@ -44,7 +53,11 @@ class BoxesModule(LearningModule):
         with torch.autocast(device, enabled=False):
             # The loss squares the sides of thin boxes and takes differences: it needs single precision.
             single = {name: value if name == "feats" else value.float() for name, value in raw.items()}
-            losses, _ = cast(Any, self.network).loss(batch | {"img": batch["images"]}, single)
+            network = cast(Any, self.network)
+            if getattr(network, "criterion", None) is None:
+                criterion = network.init_criterion()
+                network.criterion = getattr(criterion, "one2many", criterion)
+            losses, _ = network.loss(batch | {"img": batch["images"]}, single)
         return dict(zip(("box", "class", "dfl", "angle"), losses / len(batch["images"]), strict=False))
 
     def on_validation_epoch_start(self) -> None:
@@ -61,7 +74,7 @@ class BoxesModule(LearningModule):
         for layer in network.modules():
             if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
                 layer.eval()
-        raw = network(self.standardized(batch["images"]))
+        raw = self._raw(network, batch)
         network.eval()
         self._losses.append(float(torch.stack(list(self._parts(raw, batch).values())).sum()))
         size, classes, oriented = self.options.size, self.options.classes, self.options.task == "oriented-boxes"

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import torch
-
+from diatom_training.finetune.initial_weights import trainable_network
 from diatom_training.learning.backbones import backbone_of, read_lite0
 from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.options import AugmentOptions, LearningOptions
@@ -33,7 +32,6 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import deeplab_net, maskrcnn_net
 from napari_diatom.engines.model_writer import write_model
-from napari_diatom.engines.weights import read_weights
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
 from napari_diatom.models.library import BUNDLED, ModelFolder
@@ -54,7 +52,7 @@ class Recipe:
 
     Attributes
     ----------
-    version : str
+    name, version : str
         Of the model.
     cycles : tuple of Cycle
         Each from the weights of the one before.
@@ -64,13 +62,17 @@ class Recipe:
         For the card.
     remark : str
         What the bundled weights have seen otherwise, for the card.
+    mix : Mix
+        What every cycle sees.
     """
 
+    name: str
     version: str
     cycles: tuple[Cycle, ...]
     backbone: str
     summary: str
     remark: str = ""
+    mix: Mix = MIX
 
 
 DEEPLAB: Final = LearningOptions(
@@ -113,6 +115,7 @@ MASKRCNN_FIELDS: Final = MASKRCNN.model_copy(
 )
 RECIPES: Final = {
     "diatom-deeplab": Recipe(
+        "diatom-deeplab",
         "1.1",
         (
             Cycle("diatom-deeplab", DEEPLAB),
@@ -124,6 +127,7 @@ RECIPES: Final = {
         remark="in the first cycle the atrous rates were 12, 24 and 36, with a mean over the whole crop",
     ),
     "diatom-maskrcnn": Recipe(
+        "diatom-maskrcnn",
         "1.0",
         (
             Cycle("diatom-maskrcnn", MASKRCNN, until=7),
@@ -137,7 +141,7 @@ RECIPES: Final = {
 
 
 def make(
-    name: str,
+    recipe: Recipe,
     work: Path,
     real: Path,
     start: Path | None,
@@ -151,10 +155,11 @@ def make(
 
     Parameters
     ----------
-    name, work, real, out
+    recipe, work, real, out
         Which model; folders for checkpoints, of the real slides and for the model.
     start : Path or None
-        The file of ImageNet weights, for a first cycle that starts from them.
+        What a first cycle starts from: of ``diatom-deeplab`` the file of ImageNet weights, of ``diatom-maskrcnn`` the
+        folder of the ``diatom-deeplab`` whose backbone it takes, the bundled one where none is given.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`.
     skip : int
@@ -167,8 +172,8 @@ def make(
     InputError
         When the ImageNet weights are needed and not given.
     """
-    recipe = RECIPES[name]
-    train_on, validate_on = examples(work, real, MIX, monitor)
+    name = recipe.name
+    train_on, validate_on = examples(work, real, recipe.mix, monitor)
     cycles = recipe.cycles[skip:]
     weights = backbone = None
     history: list[dict[str, float]] = []
@@ -177,7 +182,8 @@ def make(
         weights = trainable_network(bundled).state_dict()
         history += bundled.card.training["history"]
     elif name == "diatom-maskrcnn":
-        backbone = backbone_of(trainable_network(library.resolve_model("diatom-deeplab"))).state_dict()
+        deeplab = library.resolve_model(start or "diatom-deeplab")
+        backbone = backbone_of(trainable_network(deeplab)).state_dict()
     elif start is not None:
         backbone = read_lite0(start)
     else:
@@ -197,25 +203,17 @@ def make(
         )
         weights, backbone = trained.network.state_dict(), None
         history += trained.history
-    return write(name, recipe, trained, history, out)
+    return write(recipe, trained, history, out)
 
 
-def trainable_network(model: ModelFolder) -> torch.nn.Module:
-    """Return the network of a model for masks, with its weights."""
-    build = maskrcnn_net.build if model.card.engine == "maskrcnn" else deeplab_net.build
-    network = build(model.card.architecture, len(model.card.classes))
-    read_weights(network, model.weights)
-    return network
-
-
-def write(name: str, recipe: Recipe, trained: Trained, history: list[dict[str, float]], out: Path) -> ModelFolder:
+def write(recipe: Recipe, trained: Trained, history: list[dict[str, float]], out: Path) -> ModelFolder:
     """Write the folder of a trained model."""
     options = recipe.cycles[-1].options
     return write_model(
-        out / name,
+        out / recipe.name,
         trained.network,
         ModelFacts(
-            name=name,
+            name=recipe.name,
             version=recipe.version,
             task=options.task,
             engine="maskrcnn" if options.task == "instances" else "deeplab",
@@ -235,8 +233,8 @@ def write(name: str, recipe: Recipe, trained: Trained, history: list[dict[str, f
                 "epochs_done": len(history),
                 "real_share": REAL_SHARE,
                 "share_of_large_fields": WIDE_SHARE,
-                "rendered_fields": FIELDS - VALIDATION_FIELDS,
-                "large_rendered_fields": LARGE_FIELDS,
+                "rendered_fields": recipe.mix.fields - VALIDATION_FIELDS,
+                "large_rendered_fields": recipe.mix.large_fields,
                 "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
                 "real_slides": "Marzidovsek et al. 2024 (MIT licence), stations " + ", ".join(TRAIN_STATIONS),
                 "held_out_station": TEST_STATION,
@@ -272,10 +270,10 @@ def main() -> None:
     for name in RECIPES:
         if arguments.only in (None, name):
             make(
-                name,
+                RECIPES[name],
                 arguments.work,
                 arguments.real,
-                arguments.start,
+                arguments.start if name == "diatom-deeplab" else None,
                 arguments.out,
                 ProgressMonitor(report),
                 skip=arguments.skip,
