@@ -256,7 +256,7 @@ def _preview(dialog: QWidget) -> str:
 def finetune(out: Path) -> None:
     """Take the pictures of a training: the slides, the settings, the curves of a short one."""
     import napari
-    from qtpy.QtWidgets import QComboBox, QSpinBox, QTabWidget
+    from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QTabWidget
 
     os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
     viewer = napari.Viewer(show=True)
@@ -274,7 +274,7 @@ def finetune(out: Path) -> None:
     assert pages is not None
     preset.setCurrentIndex(preset.findData("few"))
     for name, value in {"epochs": 8, "crops": 96, "size": 416}.items():
-        spin_box = widget.findChild(QSpinBox, name)
+        spin_box = widget.findChild(QDoubleSpinBox, f"learning.{name}")
         assert spin_box is not None
         spin_box.setValue(value)
     click(widget, "start_training")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import napari_diatom as nd
-from napari_diatom.widgets.annotate.key_bindings import KEYS
+from napari_diatom.widgets.canvas.key_bindings import KEYS
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE_THE_SITE = (

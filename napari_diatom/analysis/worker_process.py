@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _BAND_BYTES: Final = 1 << 24
 _POLL_SECONDS: Final = 0.05
-_GRACE_SECONDS: Final = 0.7
+_GRACE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, eq=False)

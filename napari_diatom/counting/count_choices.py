@@ -18,9 +18,10 @@ FOCUS_PLANES: Final = (("the sharpest", BEST), ("brightest values", "max"), ("ea
 """Choices of ``z``, with their words."""
 
 
-def _field(title: str, none: str = "", **bounds: float) -> Any:
+def _field(title: str, none: str = "", **bounds: Any) -> Any:
     """Return what a form says of a field: its title, its text for no value, and its bounds."""
-    return Field(title=title, json_schema_extra={"none": none} if none else None, **bounds)
+    extra: dict[str, Any] = {"none": none} if none else {}
+    return Field(title=title, json_schema_extra=extra, **bounds)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from psygnal import Signal
 
@@ -63,7 +63,7 @@ class Document:
 
     Parameters
     ----------
-    contents : Contents
+    contents : Contents or LiveContents
         What there is to begin with.
     annotator : str
         Who changes it.
@@ -88,7 +88,7 @@ class Document:
 
     def __init__(
         self,
-        contents: Contents | None = None,
+        contents: Contents | LiveContents | None = None,
         annotator: str = "",
         edit_log: EditLog | None = None,
         clock: Callable[[], str] | None = None,
@@ -99,7 +99,7 @@ class Document:
         self._clock = clock or _now
         self._numbers = itertools.count(1) if numbers is None else numbers
         self._is_stored = True
-        self._content = LiveContents(contents or Contents())
+        self._content = contents if isinstance(contents, LiveContents) else LiveContents(contents or Contents())
         self.specimens: Final[Mapping[str, Specimen]] = self._content.specimens
         self.proposals: Final[Mapping[str, Specimen]] = self._content.proposals
         self.history: Final = UndoHistory()
@@ -339,7 +339,7 @@ class Document:
         seen = (specimen.reviewed or specimen.origin == PERSON) if reviewed is None else reviewed
         return specimen.replace(annotator=self.annotator, changed=self._clock(), reviewed=seen)
 
-    def _change(self, label: str, ids: Iterable[str], **changes: str) -> Edit:
+    def _change(self, label: str, ids: Iterable[str], **changes: Any) -> Edit:
         """Change specimens that a person has looked at by that."""
         known = self._content.known(ids, self.specimens)
         return self._make(label, {id_: self._stamp(self.specimens[id_].replace(**changes), True) for id_ in known})
@@ -360,7 +360,7 @@ class Document:
         last = taken.pop()
         # A model may have proposed something since.
         state: State = "machine" if last.state[0] == "untouched" and self.proposals else last.state[0]
-        edit = self._content.edit(last.label, last.before, last.proposals_before, state)
+        edit = self._content.turned_back(last, state)
         given.append(edit)
         return self._finish(edit)
 

@@ -58,6 +58,10 @@ class LiveContents:
             (self.state, state),
         )
 
+    def turned_back(self, edit: Edit, state: State) -> Edit:
+        """Return the edit that undoes the last one, and leaves the image in a state."""
+        return self.edit(edit.label, edit.before, edit.proposals_before, state)
+
     def apply(self, edit: Edit) -> None:
         """Make an edit."""
         self._unsaved.append(edit)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,12 +118,12 @@ class Specimen:
         object.__setattr__(self, "score", _single(self.score)[0])
 
     @classmethod
-    def rectangle(cls, box: ArrayLike, name: str, **known: Any) -> Specimen:
+    def rectangle(cls, box: ArrayLike, name: str, **known: Any) -> Self:
         """Return a specimen whose oriented box, shape (5,), is known; ``known`` are other attributes."""
         return cls(**{"id": new_id()} | known, box=_five(box), name=name, shape="rectangle")
 
     @classmethod
-    def polygon(cls, outline: Outline, name: str, box: ArrayLike | None = None, **known: Any) -> Specimen:
+    def polygon(cls, outline: Outline, name: str, box: ArrayLike | None = None, **known: Any) -> Self:
         """Return a specimen of the given outline, in its smallest box unless another one, shape (5,), is given."""
         rings = _checked(outline)
         if box is None:
@@ -131,7 +131,7 @@ class Specimen:
         return cls(**{"id": new_id()} | known, box=_five(box), name=name, shape="polygon", outline=rings)
 
     @classmethod
-    def of_mask(cls, mask: CroppedMask, name: str, box: ArrayLike | None = None, **known: Any) -> Specimen:
+    def of_mask(cls, mask: CroppedMask, name: str, box: ArrayLike | None = None, **known: Any) -> Self:
         """Return a specimen of the given mask, in the mask's own box unless another one, shape (5,), is given."""
         if box is None:
             from napari_diatom.measurement.morphometry import oriented_box
@@ -165,14 +165,14 @@ class Specimen:
         traced = () if self.pixels is None else trace(self.pixels)
         return traced or ((np.round(geometry.corners(self.box)[0], 4),),)
 
-    def replace(self, **changes: Any) -> Specimen:
+    def replace(self, **changes: Any) -> Self:
         """Return the specimen with some attributes exchanged."""
         new = dataclasses.replace(self, **changes)
         if not _GEOMETRY & changes.keys():
             new.__dict__.update({name: self.__dict__[name] for name in _CACHED if name in self.__dict__})
         return new
 
-    def reshaped(self, other: Specimen) -> Specimen:
+    def reshaped(self, other: Specimen) -> Self:
         """Return the specimen with the outline and the box of another one."""
         new = self.replace(box=other.box, shape=other.shape, outline=other.outline, pixels=other.pixels)
         new.__dict__.update({name: other.__dict__[name] for name in _CACHED if name in other.__dict__})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.components import LayerList
 from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, Signal
@@ -18,16 +19,15 @@ from napari_diatom.project.edits import Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
-from napari_diatom.widgets.annotate.three_clicks import ThreeClicks
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.click_outline import ClickOutline
+from napari_diatom.widgets.canvas.new_box import preview_layer
 from napari_diatom.widgets.canvas.pointing import Pointing
+from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
 from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-_PREVIEW: Final = "new box"
 
 
 class AnnotationCanvas(QObject):
@@ -65,11 +65,8 @@ class AnnotationCanvas(QObject):
             synced.classless.connect(self.classless)
             synced.refused.connect(self.refused)
             Pointing.of(viewer).follow(synced.layer)
-        preview = shape_edits.ManyShapes(ndim=2, name=_PREVIEW, **shapes_layer.LOOK.layer_kwargs())
-        preview.add(np.array([[0, 0], [0, 1], [1, 1], [1, 0]]), edge_color="transparent", face_color="transparent")
-        preview.mouse_pan = True
-        self._preview = preview
-        self.three_clicks = ThreeClicks(viewer, self.specimens.layer, preview)
+        self._preview = preview = preview_layer()
+        self.three_clicks = ThreeClicks(self.specimens.layer, preview)
         self.three_clicks.drawn.connect(self._add_box)
         self.three_clicks.changed.connect(self._show_size)
         self.click_outline = ClickOutline(self.specimens.layer, preview)
@@ -78,6 +75,21 @@ class AnnotationCanvas(QObject):
     def image(self) -> Image | None:
         """The layer of the open image."""
         return self._state.image
+
+    @property
+    def document(self) -> Document | None:
+        """The annotations of the open image."""
+        return self._state.document
+
+    @property
+    def layer(self) -> Shapes:
+        """The layer of the specimens."""
+        return self.specimens.layer
+
+    @property
+    def viewer_layers(self) -> LayerList:
+        """The layers of the viewer."""
+        return self.viewer.layers
 
     @property
     def is_drawn_on(self) -> bool:

@@ -8,7 +8,7 @@ from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.proposal_review import ProposalReview
-from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
+from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
 
 
 class ClassChoice:

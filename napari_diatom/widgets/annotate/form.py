@@ -28,8 +28,9 @@ from napari_diatom.models.library import ModelFolder
 from napari_diatom.napari_layers import project_layer
 from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
-from napari_diatom.widgets.annotate.message_line import ALARM, MessageLine
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
+from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, TOOLS, tool_button
+from napari_diatom.widgets.common.message_line import ALARM, MessageLine
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 
@@ -38,22 +39,6 @@ _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
     "space, or make the project folder writable. Saving is tried again every few seconds."
 )
-_TOOLS: Final = {
-    "select": ("Select", "Select, move, rotate and scale specimens (S)"),
-    "three-clicks": ("Rotated box", "Click both ends of the apical axis, then the margin (B)"),
-    "wand": (
-        "Click valve",
-        "Click on a valve: the chosen model finds it, and the model for outlines draws its outline (W)",
-    ),
-    "upright": ("Upright box", "Drag from corner to corner (U)"),
-    "polygon": ("Polygon", "Click the corners, then double-click or press Enter to close the polygon (P)"),
-    "paint": ("Paint mask", "Paint the mask of the selected specimen, or of a new one. M starts and finishes it"),
-}
-_TOOL_LOOK: Final = """
-QToolButton { border: 1px solid rgba(128, 128, 128, 110); border-radius: 2px; padding: 3px 5px; }
-QToolButton:checked { background: rgba(86, 180, 233, 130); }
-"""
-"""napari's themes draw tools without a border, and do not show which one is switched on."""
 
 _TOOLS_IN_ROW: Final = 4
 
@@ -131,9 +116,8 @@ class AnnotateForm(QWidget):
 
     def _build_tools(self) -> None:
         self.tools: dict[str, QToolButton] = {}
-        for name, (title, tip) in _TOOLS.items():
-            button = _button(QToolButton, f"tool_{name}", title, tip)
-            button.setCheckable(True)
+        for name in TOOLS:
+            button = tool_button(name)
             button.clicked.connect(partial(self._take_tool, name))
             self.tools[name] = button
         self.undo = _button(QToolButton, "undo", "Undo", "Undo the last edit (Ctrl+Z)")
@@ -225,7 +209,7 @@ class AnnotateForm(QWidget):
             # A text that grows during a drag must not widen the dock: the image would move under the mouse.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         work = QWidget()
-        work.setStyleSheet(_TOOL_LOOK)
+        work.setStyleSheet(TOOL_LOOK)
         column_layout = QVBoxLayout(work)
         column_layout.setContentsMargins(0, 0, 0, 0)
         column_layout.addLayout(tools)

@@ -9,11 +9,11 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.review_queue import ReviewQueue, unmatched
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
-from napari_diatom.widgets.annotate.message_line import MessageLine
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
 from napari_diatom.widgets.annotate.slide_view import zoom_to
 from napari_diatom.widgets.annotate.toolbox import Toolbox
+from napari_diatom.widgets.common.message_line import MessageLine
 
 
 class ProposalReview:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from qtpy.QtCore import QObject
 
 from napari_diatom.project.specimen import Specimen
@@ -13,17 +11,7 @@ from napari_diatom.widgets.annotate.mask_painter import MaskPainter
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.slide_view import visible_region
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
-
-_MODES: Final = {
-    "select": "select",
-    "three-clicks": "pan_zoom",
-    "wand": "pan_zoom",
-    "upright": "add_rectangle",
-    "polygon": "add_polygon",
-    "paint": "pan_zoom",
-    "move": "pan_zoom",
-}
-"""napari's mode of the layer for each tool."""
+from napari_diatom.widgets.canvas.drawing_tools import MODES, use_tool
 
 
 class Toolbox(QObject):
@@ -58,13 +46,8 @@ class Toolbox(QObject):
         self._show_tool(name)
         if self._opened.document is None:
             return
-        canvas, layers = self._canvas, self._canvas.viewer.layers
-        layer = canvas.specimens.layer
-        canvas.three_clicks.switch(name == "three-clicks")
-        canvas.click_outline.switch(name == "wand")
-        if layer in layers:
-            layers.selection.active = layer
-            layer.mode = _MODES[name]
+        self._canvas.click_outline.switch(name == "wand")
+        use_tool(self._canvas, name)
         if name == "paint":
             self._begin_painting()
 
@@ -83,7 +66,7 @@ class Toolbox(QObject):
             self._show_tool("select")
             self._canvas.three_clicks.switch(False)
             self._canvas.click_outline.switch(False)
-            self._canvas.specimens.layer.mode = _MODES["select"]
+            self._canvas.specimens.layer.mode = MODES["select"]
 
     def check_mask_layer(self) -> None:
         """Finish the mask if its layer was deleted."""

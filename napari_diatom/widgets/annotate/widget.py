@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent
@@ -12,7 +13,7 @@ from napari_diatom.analysis import worker_process
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.project import Project
-from napari_diatom.widgets.annotate import key_bindings, questions
+from napari_diatom.widgets.annotate import questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
 from napari_diatom.widgets.annotate.count_review import CountReview
@@ -30,8 +31,9 @@ from napari_diatom.widgets.annotate.proposal_run import ProposalRun
 from napari_diatom.widgets.annotate.proposer import Analyse, Proposer
 from napari_diatom.widgets.annotate.saving import Saving, save_on_exit
 from napari_diatom.widgets.annotate.settings_link import SettingsLink
-from napari_diatom.widgets.annotate.specimen_actions import SpecimenActions
 from napari_diatom.widgets.annotate.toolbox import Toolbox
+from napari_diatom.widgets.canvas import key_bindings
+from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
 from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
@@ -77,14 +79,14 @@ class AnnotateWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(Scrolled(form))
-        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.key_rows(), *MOUSE])
+        keys = DockKeys(self, napari_viewer, _BUTTON_KEYS, lambda: [*key_bindings.key_rows(projects=True), *MOUSE])
         self._overview = Overview(form, opened, canvas)
         self._toolbox = Toolbox(form, opened, canvas)
         self._saving = Saving(form, opened, canvas, self._toolbox)
         self._session = ProjectSession(form, opened, canvas, self._toolbox, self._overview, self._saving)
         self._images = ProjectImages(form, opened, self._session, self._overview)
         self._outlining = OutlineActions(form, opened, canvas)
-        self._actions = SpecimenActions(form.line, opened, canvas, self._outlining)
+        self._actions = SpecimenActions(form.line, canvas, self._outlining)
         self._count_review = CountReview(form, self._session)
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
@@ -236,15 +238,12 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         for layer in (self._canvas.specimens.layer, self._canvas.proposals.layer):
-            for key in key_bindings.KEYS:
-                act: Callable[..., object] = getattr(self, key.action)
-                layer.bind_key(
-                    key.name, _ignoring_arguments(act, *([key.argument] if key.argument else [])), overwrite=True
-                )
+            key_bindings.bind(layer, partial(getattr, self), projects=True)
 
     def _on_project(self) -> None:
         project = self._opened.project
         self._open_project.folder = None if project is None else project.folder
+        self._open_project.class_names = tuple if project is None else partial(_class_names, project)
         self._gallery_dock.set_project(project)
 
     def _on_class(self, name: str) -> None:
@@ -280,10 +279,14 @@ class AnnotateWidget(QWidget):
             self.find_moved(folder)
 
 
-def _ignoring_arguments(act: Callable[..., object], *arguments: str) -> Callable[..., None]:
-    """Return a function that ignores its arguments. napari needs a function with a name, not a partial."""
+def _class_names(project: Project) -> tuple[str, ...]:
+    return tuple(entry.name for entry in project.settings.classes)
+
+
+def _ignoring_arguments(act: Callable[..., object]) -> Callable[..., None]:
+    """Return a function that ignores its arguments."""
 
     def do(*_: object) -> None:
-        act(*arguments)
+        act()
 
     return do

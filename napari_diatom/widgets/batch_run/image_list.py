@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_diatom.counting.image_states import CountState, ImageState, merged_states
 
-_TITLES: Final = ("Image", "Sample", "CountState", "Found", "Counted", "µm/px")
+_TITLES: Final = ("Image", "Sample", "State", "Found", "Counted", "µm/px")
 _HINTS: Final = (
     "Click a row to open the image and to see its specimens",
     "The sample that the image belongs to: by default its folder",
@@ -58,9 +58,9 @@ class ImageListModel(QAbstractTableModel):
         latest = list(news)
         if all(state.image in self._rows for state in latest):
             for state in latest:
-                row = self._rows[state.image]
-                self._states[row] = state
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(_TITLES) - 1))
+                place = self._rows[state.image]
+                self._states[place] = state
+                self.dataChanged.emit(self.index(place, 0), self.index(place, len(_TITLES) - 1))
             return
         self.layoutAboutToBeChanged.emit()
         # The view makes such indices when it is told.
@@ -83,9 +83,9 @@ class ImageListModel(QAbstractTableModel):
         """Return the title or the tooltip of a column."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        return {Qt.ItemDataRole.DisplayRole: _TITLES, Qt.ItemDataRole.ToolTipRole: _HINTS}.get(
-            role, (None,) * len(_TITLES)
-        )[section]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _TITLES[section]
+        return _HINTS[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the value of a cell for a role."""
@@ -122,6 +122,7 @@ class ImageList(QTableView):
         super().__init__(parent)
         self.setObjectName("image_list")
         self.setAccessibleName("Images of the run")
+        self.setToolTip("The images of the run; click one to open it and to see its specimens")
         self.images = ImageListModel(self)
         self.setModel(self.images)
         look_like_a_list(self)

@@ -133,6 +133,7 @@ class SpecimenList(QTableView):
         super().__init__(parent)
         self.setObjectName("specimen_list")
         self.setAccessibleName("Specimens of all images")
+        self.setToolTip("The specimens of all images; click one to open its image and to see it close up")
         self.specimens = SpecimenListModel(self)
         self.setModel(self.specimens)
         look_like_a_list(self)

@@ -122,7 +122,7 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
             base_color[corner] = colours
         if self._copies > 1:
             # Only lines have seams; what fills a shape has no offsets.
-            lines = offsets.any(axis=1)[faces].any(axis=1)
+            lines = np.asarray(offsets.any(axis=1))[faces].any(axis=1)
             for corner in faces[lines].T:
                 base_color[corner, :3] = _SEAM
                 base_color[corner, 3] = colours[lines, 3] * _SEAM_ALPHA
@@ -174,7 +174,7 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
 
     def _label_places(self, per_pixel: float) -> NDArray[np.float32]:
         """Return x and y of the labels, shape (N, 2), moved into the image as far as they fit."""
-        places = np.flip(self.layer._view_text_coords[0], axis=1).astype(np.float32)
+        places: NDArray[np.float32] = np.flip(self.layer._view_text_coords[0], axis=1).astype(np.float32)
         if self.layer.frame is None:
             return places
         metrics = get_text_metrics(self.node.text)

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_labels import text_label
@@ -64,6 +66,8 @@ class CommandWidget(QWidget):
         self._progress.started.connect(self._refresh)
         self._progress.ended.connect(self._refresh)
         self._refresh()
+        DockKeys(self, None, [ButtonKey("Alt+R", "run", verb.lower()), ButtonKey("Alt+C", "cancel", "cancel")])
+        share_area(self)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, quit_all, self._progress.workers)

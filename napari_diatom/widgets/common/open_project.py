@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -19,6 +20,8 @@ class OpenProject:
     ----------
     folder : Path or None
         The folder of the project, None while no project is open.
+    class_names : callable
+        Returns the names of its classes, none while no project is open.
     """
 
     changing = Signal(Path)
@@ -28,6 +31,7 @@ class OpenProject:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+        self.class_names: Callable[[], tuple[str, ...]] = tuple
 
     @classmethod
     def of(cls, viewer: Viewer) -> OpenProject:
@@ -38,6 +42,7 @@ class OpenProject:
     def close(self) -> None:
         """Note that no project is open."""
         self.folder = None
+        self.class_names = tuple
 
 
 _of_viewers: Final[WeakKeyDictionary[Any, OpenProject]] = WeakKeyDictionary()

@@ -39,10 +39,28 @@ class QuietWorker(WorkerBase[Any]):  # type: ignore[misc]
     def run(self) -> None:
         """Run the function, and tell its result to those who still listen."""
         try:
-            super().run()
+            self._run()
         except RuntimeError:
             if isalive(self.signals):  # type: ignore[no-untyped-call]
                 raise
+
+    def _run(self) -> None:
+        """Do what the base class does, but leave the program's handler of warnings alone.
+
+        The base class puts its own in place and takes it back at the end. Of two workers at a time, that leaves the
+        handler of one that is gone, and any later warning is an error.
+        """
+        self.started.emit()
+        self._running = True
+        try:
+            result = self.work()
+            if not self.abort_requested:
+                self.returned.emit(result)
+        except Exception as error:
+            self.errored.emit(error)
+        self._running = False
+        self.finished.emit()
+        self._finished.emit(self)
 
     def work(self) -> Any:
         """Run the function in the thread."""

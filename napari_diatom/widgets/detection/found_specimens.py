@@ -61,15 +61,6 @@ class FoundSpecimens:
             return list(shapes_layer.to_quads(self.candidates.boxes[numbers - 1], facts.plane))
         return [self.drawn[number].shape for number in numbers.tolist()]
 
-    def exact(self, specimens: Detections, numbers: NDArray[np.int64]) -> Detections:
-        """Return specimens, with the model's exact boxes for those that have not moved. A layer rounds corners."""
-        boxes = specimens.boxes.copy()
-        rows = np.flatnonzero(numbers <= len(self))
-        own = self.candidates.boxes[numbers[rows] - 1]
-        there = (np.abs(own - boxes[rows]) <= UNMOVED).all(axis=1)
-        boxes[rows[there]] = own[there]
-        return replace(specimens, boxes=boxes)
-
     def measurements(self, annotations: Annotations, numbers: NDArray[np.int64]) -> Measurements | None:
         """Return the measurements of specimens, and measure only those that do not show their own masks.
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core.detections import PERSON, Detections
+from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import labels_layer, shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.detection.found_specimens import UNMOVED
 from napari_diatom.widgets.detection.specimen_layer import numbers_in
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from napari_diatom.napari_layers.labels_layer import Drawn
     from napari_diatom.widgets.detection.taxon_names import TaxonNames
 
+_LABELS: Final = (shapes_layer.CLASS, shapes_layer.STATUS)
+
+Shape = tuple[NDArray[np.float64], str]
+"""Corners, shape (K, D), as ..., y, x, and kind of a shape."""
+
 
 @dataclass(frozen=True)
 class RowChanges:
@@ -30,17 +36,24 @@ class RowChanges:
 
     Attributes
     ----------
-    changed : tuple of int
-        Rows of shapes that are reshaped or new.
-    new : frozenset of int
-        Those of them that the user drew, not pasted or moved ones.
+    reshaped : tuple of int
+        Rows of shapes that are moved or reshaped.
+    drawn, pasted : tuple of int
+        Rows of new shapes: those that the user drew, and copies of others.
     gone : frozenset of int
         Numbers of the deleted specimens.
+    labelled : tuple of (int, str, str)
+        Number, feature and value of classes and statuses that were changed in the features.
     """
 
-    changed: tuple[int, ...]
-    new: frozenset[int]
-    gone: frozenset[int]
+    reshaped: tuple[int, ...] = ()
+    drawn: tuple[int, ...] = ()
+    pasted: tuple[int, ...] = ()
+    gone: frozenset[int] = frozenset()
+    labelled: tuple[tuple[int, str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.reshaped or self.drawn or self.pasted or self.gone or self.labelled)
 
 
 class LayerRows:
@@ -69,6 +82,7 @@ class LayerRows:
         self._layer = layer
         self._names = names
         self._shapes: list[NDArray[np.float64]] = []
+        self._labels: dict[str, list[Any]] = {}
         self._depth = 0
         self._next = 1
 
@@ -97,37 +111,69 @@ class LayerRows:
             return np.zeros(len(self._layer.data), dtype=np.int64)
         return numbers_in(self._layer.features)
 
-    def detections(self, rows: Sequence[int]) -> Detections:
-        """Return the specimens of rows, each with its own mask unless the user has changed it."""
-        data = self._layer.data
+    def detections(self) -> Detections:
+        """Return all specimens, each with its own mask unless the user has changed it."""
         return labels_layer.masked_detections_from_shapes(
-            [data[row] for row in rows], self._layer.features.iloc[list(rows)], self.facts, self.drawn
+            self._layer.data, self._layer.features, self.facts, self.drawn
         )
+
+    def shape(self, row: int) -> Shape:
+        """Return a shape as it should be: a box or, where specimens have masks, a polygon stays as it is.
+
+        Anything else becomes the rotated box of least area around it.
+        """
+        points, kind = shape_edits.shape(self._layer, row)
+        if self.drawn is not None:
+            fits = kind in ("rectangle", "polygon")
+        else:
+            fits = kind == "rectangle" and shapes_layer.is_rectangle(points[:, -2:])
+        if fits:
+            return points, kind
+        return shapes_layer.to_quads(shapes_layer.to_boxes([points]), self.facts.plane)[0], "rectangle"
+
+    def class_of(self, row: int, chosen: str) -> str:
+        """Return the class of a new shape: the chosen one, or that of the shape that was selected last."""
+        table = self._layer.features
+        own = table[shapes_layer.CLASS].iloc[row] if shapes_layer.CLASS in table else ""
+        return chosen or (own if isinstance(own, str) else "") or self.facts.classes[0]
 
     def number_from(self, number: int) -> None:
         """Start the numbers of new specimens here."""
         self._next = number
 
+    def new_number(self) -> int:
+        """Return the number of a new specimen."""
+        self._next += 1
+        return self._next - 1
+
     def number_all(self) -> None:
-        """Give numbers and sizes to all shapes of an opened layer, which may lack features or hold polygons."""
+        """Give numbers to all shapes of an opened layer, which may lack them, and make boxes of them."""
         n = len(self._layer.data)
-        if not n:
-            return
         numbers = self.numbers()
         repeated = np.ones(n, dtype=bool)
         repeated[np.unique(numbers, return_index=True)[1]] = False
-        free = max(int(numbers.max()) + 1, self._next)
         fresh = np.flatnonzero(repeated | (numbers < 1))
+        free = max(int(numbers.max(initial=0)) + 1, self._next)
         numbers[fresh] = np.arange(free, free + len(fresh))
         self._next = free + len(fresh)
         self.taken = numbers
-        self.refit(range(n))
-        self.measure(range(n))
+        shapes = {row: self.shape(row) for row in range(n)}
+        self._reshape(shapes)
+        self.write_numbers()
+
+    def write_numbers(self) -> None:
+        """Write the numbers that :meth:`take_changes` gave into the features."""
+        table = self._layer.features.copy()
+        table[shapes_layer.SPECIMEN] = self.taken
+        with self.own():
+            self._layer.features = table
 
     def remember(self) -> None:
         """Remember the rows, to find the user's later changes."""
         self.taken = self.numbers()
         self._shapes = [np.array(shape, dtype=np.float64) for shape in self._layer.data]
+        table = self._layer.features
+        self._labels = {name: table[name].tolist() for name in _LABELS if name in table}
 
     def drop_spare_features(self) -> bool:
         """Remove features without shapes; return whether there were any.
@@ -146,27 +192,51 @@ class LayerRows:
         # The layer builds this list at every access.
         data = self._layer.data
         numbers = self.numbers()
-        changed: list[int] = []
-        new: set[int] = set()
+        reshaped: list[int] = []
+        drawn: list[int] = []
+        pasted: list[int] = []
         seen: set[int] = set()
         for row, number in enumerate(numbers.tolist()):
             # A drawn or pasted shape has the number of the shape selected last. New shapes are always at the end.
             if number < 1 or number in seen or number not in before:
-                if number not in before or not _is_copy(data[row], before[number]):
-                    new.add(row)
-                number = numbers[row] = self._next
-                self._next += 1
-                changed.append(row)
+                copied = number in before and _is_copy(data[row], before[number])
+                (pasted if copied else drawn).append(row)
+                number = numbers[row] = self.new_number()
             elif not np.array_equal(data[row], before[number]):
-                changed.append(row)
+                reshaped.append(row)
             seen.add(number)
-        gone = set(before) - seen
-        if changed or gone:
+        gone = frozenset(set(before) - seen)
+        changes = RowChanges(tuple(reshaped), tuple(drawn), tuple(pasted), gone, self._relabelled(numbers))
+        if changes:
             self.taken = numbers
-        return RowChanges(tuple(changed), frozenset(new), frozenset(gone))
+        return changes
 
-    def append(self, shapes: Sequence[NDArray[np.float64]], features: Mapping[str, NDArray[Any]]) -> None:
-        """Add specimens with their features."""
+    def _relabelled(self, numbers: NDArray[np.int64]) -> tuple[tuple[int, str, str], ...]:
+        """Return the classes and statuses of known specimens that differ from the remembered ones."""
+        changes: list[tuple[int, str, str]] = []
+        table = self._layer.features
+        for name, remembered in self._labels.items():
+            values = table[name].tolist() if name in table else []
+            if values == remembered:
+                continue
+            before = dict(zip(self.taken.tolist(), remembered, strict=True))
+            for number, value in zip(numbers.tolist(), values, strict=False):
+                if isinstance(value, str) and value and before.get(number, value) != value:
+                    changes.append((number, name, value))
+        return tuple(changes)
+
+    def append(self, shapes: Sequence[NDArray[np.float64]], features: Mapping[str, Any], kinds: Any = None) -> None:
+        """Add specimens with their features.
+
+        Parameters
+        ----------
+        shapes : sequence of ndarray, shape (K, D)
+            Their corners.
+        features : Mapping
+            N values of each column.
+        kinds : sequence of str, optional
+            The kind of each shape; rectangles or, where specimens have masks, polygons by default.
+        """
         new = pd.DataFrame(features)
         table = pd.concat([self._layer.features, new], ignore_index=True) if len(self._layer.data) else new
         if shapes_layer.OUTLINE in table:
@@ -175,9 +245,9 @@ class LayerRows:
         with self.own():
             self._layer.add(
                 list(shapes),
-                shape_type="rectangle" if self.drawn is None else "polygon",
+                shape_type=kinds or ("rectangle" if self.drawn is None else "polygon"),
                 edge_width=shapes_layer.edge_width(self.facts.height, self.facts.width),
-                edge_color=shapes_layer.edge_colours(list(features[shapes_layer.CLASS]), self.facts.classes),
+                edge_color=shapes_layer.edge_colours(list(new[shapes_layer.CLASS]), self.facts.classes),
                 face_color="transparent",
             )
         self.set_features(table)
@@ -193,73 +263,67 @@ class LayerRows:
             self._layer.selected_data = set()
             self._layer.remove(list(range(len(self._layer.data))))
 
+    def show(self, gone: Collection[int], shapes: Mapping[int, Shape], features: Any) -> None:
+        """Show specimens as they are after an edit.
+
+        Parameters
+        ----------
+        gone : collection of int
+            Numbers of specimens that are no longer shown.
+        shapes : Mapping of int to Shape
+            The shapes of the others, by their numbers.
+        features : pandas.DataFrame
+            The features of these, in their order.
+        """
+        leaving = np.flatnonzero(np.isin(self.numbers(), list(gone)))
+        if len(leaving):
+            self.remove(leaving.tolist())
+        if not shapes:
+            return
+        row_of = {number: row for row, number in enumerate(self.numbers().tolist())}
+        there = [number in row_of for number in shapes]
+        rows = [row_of[number] for number in shapes if number in row_of]
+        if rows:
+            self._reshape({row_of[number]: shape for number, shape in shapes.items() if number in row_of})
+            self._write(rows, features[there])
+        new = [shape for number, shape in shapes.items() if number not in row_of]
+        if new:
+            self.append([points for points, _ in new], features[np.invert(there)], [kind for _, kind in new])
+
     def set_features(self, table: Any) -> None:
         """Set the features of the layer, with the present taxa."""
         with self.own():
             self._layer.features = self._names.with_taxa(table)
 
-    def colour(self) -> None:
-        """Colour all specimens by class."""
-        classes = list(self._layer.features[shapes_layer.CLASS])
-        with self.own():
-            self._layer.edge_color = shapes_layer.edge_colours(classes, self.facts.classes)
-
-    def refit(self, rows: Iterable[int], drop: Sequence[int] = ()) -> None:
-        """Replace shapes that are not boxes by their rotated box of least area; remove the rows in ``drop``."""
-        rows = self._not_boxes(rows)
-        leaving = [*rows, *drop]
-        if not leaving:
-            return
-        layer = self._layer
-        data, table = layer.data, layer.features
-        boxes = shapes_layer.to_boxes([data[row] for row in rows])
-        selected = {int(self.taken[row]) for row in layer.selected_data if row < len(self.taken)}
-        kept = np.setdiff1d(np.arange(len(self.taken)), leaving)
-        order = np.concatenate([kept, np.asarray(rows, dtype=np.intp)]).astype(np.intp)
-        colours = np.asarray(layer.edge_color)[rows]
-        with self.own():
-            layer.remove(leaving)
-            if len(rows):
-                layer.add(
-                    list(shapes_layer.to_quads(boxes, self.facts.plane)),
-                    shape_type="rectangle",
-                    edge_width=shapes_layer.edge_width(self.facts.height, self.facts.width),
-                    edge_color=colours,
-                    face_color="transparent",
-                )
-            self.taken = self.taken[order]
-            self.set_features(table.iloc[order].reset_index(drop=True))
-            layer.selected_data = set(np.flatnonzero(np.isin(self.taken, list(selected))).tolist())
-
-    def measure(self, rows: Sequence[int], by_person: bool = False) -> None:
-        """Write number, sizes and origin of shapes into the features."""
+    def _write(self, rows: list[int], features: Any) -> None:
+        """Write features of rows, and colour these by class."""
         table = self._layer.features.copy()
-        rows = list(rows)
-        found = self.detections(rows)
-        origins: Sequence[str] | str = PERSON
-        if by_person:
-            found = replace(found, scores=np.ones_like(found.scores))
-        else:
-            origins = shapes_layer.origins_of(table.iloc[rows], len(rows))
-        features = shapes_layer.to_features(found, self.taken[rows], origins, self.facts.pixel_size_um)
-        if shapes_layer.OUTLINE in table:
-            verdicts = table[shapes_layer.OUTLINE].to_numpy(dtype=object)[rows]
-            features[shapes_layer.OUTLINE] = np.full_like(verdicts, "") if by_person else verdicts
         if len(rows) == len(table):
-            self.set_features(pd.DataFrame(features))
-            return
-        for name, values in features.items():
-            table.iloc[rows, table.columns.get_loc(name)] = values
-        numbers = table.columns.get_loc(shapes_layer.SPECIMEN)
-        table.isetitem(numbers, self.taken)
+            table = features.assign(row=rows).sort_values("row").drop(columns="row").reset_index(drop=True)
+        else:
+            for name in features:
+                if name not in table:
+                    table[name] = "" if features[name].dtype == object else np.nan
+                values = table[name].to_numpy(copy=True)
+                values[rows] = features[name].to_numpy()
+                table[name] = values
         self.set_features(table)
+        colours = shapes_layer.edge_colours(list(features[shapes_layer.CLASS]), self.facts.classes)
+        with self.own():
+            shape_edits.change(self._layer, rows, {}, colours, {})
 
-    def _not_boxes(self, rows: Iterable[int]) -> list[int]:
-        """Return the rows that are neither rectangles nor, if the specimens have masks, polygons."""
-        data, kinds = self._layer.data, self._layer.shape_type
-        if self.drawn is not None:
-            return [row for row in rows if kinds[row] not in ("rectangle", "polygon")]
-        return [row for row in rows if kinds[row] != "rectangle" or not shapes_layer.is_rectangle(data[row][:, -2:])]
+    def _reshape(self, shapes: Mapping[int, Shape]) -> None:
+        """Change shapes where they differ."""
+        moved = {}
+        for row, (points, kind) in shapes.items():
+            shown, its = shape_edits.shape(self._layer, row)
+            # A layer keeps its corners in single precision.
+            if kind != its or not np.array_equal(np.float32(points), np.float32(shown)):
+                moved[row] = (points, kind)
+        if moved:
+            colours = np.asarray(self._layer.edge_color)[list(moved)]
+            with self.own():
+                shape_edits.change(self._layer, list(moved), moved, colours, {})
 
 
 def _is_copy(shape: ArrayLike, other: ArrayLike) -> bool:

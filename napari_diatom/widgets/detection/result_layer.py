@@ -7,20 +7,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from napari.layers import Shapes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.annotations import Annotations
-from napari_diatom.core.detections import PERSON, Detections
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Name
 from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.project.edits import Edit
 from napari_diatom.widgets.canvas.clicks import is_click
 from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing, is_under_hand
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
+from napari_diatom.widgets.detection.layer_specimens import drawn_specimen, opened_specimens
+from napari_diatom.widgets.detection.result_document import NAMING, ResultDocument, ThresholdEdit
+from napari_diatom.widgets.detection.result_specimens import ResultSpecimen
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
 from napari_diatom.widgets.detection.specimen_layer import annotated_shapes, empty_layer, layer_metadata
 from napari_diatom.widgets.detection.taxon_names import TaxonNames
@@ -51,10 +57,17 @@ class ResultLayer(QObject):
     ----------
     names : TaxonNames
         The taxa of the specimens, and those that the user can choose from.
+    document : ResultDocument
+        The specimens, with all changes to undo.
+    new_class : str
+        The class of the next specimen that is drawn. If it is empty, it is that of the last selected specimen.
     """
 
     changed = Signal()
     selectionChanged = Signal(object)
+    thresholdChanged = Signal(float)
+    refused = Signal(str)
+    """Why an edit by hand was not made."""
 
     def __init__(
         self, layer: Shapes, candidates: Detections | None = None, measured: Measurements | None = None
@@ -65,24 +78,31 @@ class ResultLayer(QObject):
         if candidates is None:
             candidates = Detections.empty(facts.classes)
         self.layer = layer
+        self.new_class = ""
         self.names = TaxonNames(layer)
         self._rows = LayerRows(layer, facts, self.names)
         self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MAX_LABELS)
+        self._rows.number_from(len(candidates) + 1)
+        self._rows.number_all()
         found = FoundSpecimens(candidates, measured, self._rows.drawn)
         self._filter = ThresholdFilter(self, found, self._rows, self._labels)
         self._filter.added.connect(self._content_changed)
         self._sync_timer = QTimer(self)
         self._sync_timer.setSingleShot(True)
         self._sync_timer.timeout.connect(self._sync)
-        self._rows.number_from(len(candidates) + 1)
-        self._rows.number_all()
-        numbers = self._rows.taken
-        # All specimens of an opened layer are the user's own.
-        self._touched = set(numbers.tolist())
-        people = [origin == PERSON for origin in shapes_layer.origins_of(layer.features, len(numbers))]
-        self.names.add_manual_classes(numbers[people].tolist())
+        self._at_once = True
+        self._seen: dict[str, ResultSpecimen | None] = {}
+        self._is_filled = False
+        self._open_document(found, opened_specimens(layer, self._rows))
+        if len(layer.data):
+            table = self.document.all.features(self.specimens(), facts)
+            if shapes_layer.OUTLINE in layer.features:
+                table[shapes_layer.OUTLINE] = layer.features[shapes_layer.OUTLINE]
+            self._rows.set_features(table)
         self._rows.remember()
         layer.events.data.connect(self._on_data)
+        # napari pastes shapes without an event of the data.
+        layer.events.features.connect(self._on_data)
         layer.selected_data.events.items_changed.connect(self._on_selection)
 
     @classmethod
@@ -114,13 +134,14 @@ class ResultLayer(QObject):
         self._labels.remove()
         self._rows.clear()
         self.layer.metadata = layer_metadata(facts, candidates)
-        with self._rows.own():
-            self.names.restart()
         self._rows.facts = facts
         self._rows.number_from(len(candidates) + 1)
         self._labels.many_classes = len(facts.classes) > 1
-        self._filter.restart(FoundSpecimens(candidates, measured, self._rows.drawn))
-        self._touched.clear()
+        found = FoundSpecimens(candidates, measured, self._rows.drawn)
+        self._filter.restart(found)
+        self._is_filled = False
+        self._open_document(found)
+        self._rows.set_features(self.layer.features.copy())
         self._content_changed()
 
     def close(self) -> None:
@@ -129,6 +150,7 @@ class ResultLayer(QObject):
         self._filter.stop()
         self._labels.stop()
         self.layer.events.data.disconnect(self._on_data)
+        self.layer.events.features.disconnect(self._on_data)
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
     def specimens(self) -> NDArray[np.int64]:
@@ -138,33 +160,32 @@ class ResultLayer(QObject):
     def annotations(self) -> Annotations:
         """Return the specimens, in the order of their numbers."""
         self.flush()
-        numbers = self.specimens()
-        order = np.argsort(numbers, kind="stable")
-        features = self.layer.features.iloc[order]
-        found = self._rows.detections(order.tolist())
+        known = self.document.all
+        numbers = known.numbers()
+        found = known.detections(numbers, self.facts)
+        features = self.layer.features.iloc[np.argsort(self.specimens(), kind="stable")]
         annotations = Annotations.of(
             found,
             shapes=annotated_shapes(features, found),
             origins=shapes_layer.origins_of(features, len(found)),
-            reviewed=[number in self._touched for number in numbers[order].tolist()],
+            reviewed=np.isin(numbers, list(known.kept())) | (numbers > len(known.found)),
             image=self.facts.image,
             height=self.facts.height,
             width=self.facts.width,
             pixel_size_um=self.facts.pixel_size_um,
         )
-        names = shapes_layer.taxon_names(features, len(found))
+        taxa = known.taxa()
+        names = tuple(taxa.get(number) for number in numbers.tolist())
         return replace(annotations, names=names, orientation=self.facts.orientation)
 
     def to_be_named(self) -> tuple[tuple[int, ...], Detections]:
         """Return the sorted numbers of all specimens, and the specimens, for a classifier to name.
 
-        Specimens that have not moved have the model's exact boxes, because a layer rounds corners and names must not
-        depend on that. The next :meth:`set_names` leaves out specimens that the user reshapes from now on.
+        The next :meth:`set_names` leaves out specimens that the user reshapes from now on.
         """
         specimens = self.annotations().detections
-        self.names.begin_naming()
-        numbers = np.sort(self.specimens())
-        return tuple(numbers.tolist()), self._filter.found.exact(specimens, numbers)
+        self._seen = dict(self.document.all.changed)
+        return tuple(self.document.all.numbers().tolist()), specimens
 
     def set_names(self, names: Mapping[int, Name], taxa: Sequence[str]) -> None:
         """Set the names that a classifier gives, in place of those of an earlier classifier.
@@ -177,9 +198,7 @@ class ResultLayer(QObject):
             All taxa that the classifier knows.
         """
         self.flush_edits()
-        self.names.set_names(names, taxa)
-        self._rows.set_features(self.layer.features.copy())
-        self._content_changed()
+        self.document.set_names(names, self._seen, taxa)
 
     def measurements(self, annotations: Annotations) -> Measurements | None:
         """Return the measurements of the specimens in :meth:`annotations`, and measure only what the user drew.
@@ -188,19 +207,33 @@ class ResultLayer(QObject):
         """
         return self._filter.found.measurements(annotations, np.sort(self.specimens()))
 
-    def set_threshold(self, threshold: float, at_once: bool = True) -> None:
+    def set_threshold(self, threshold: float, at_once: bool = True, joined: bool = False) -> None:
         """Show the untouched candidates at or above a score, and those only.
 
-        The best are there when this returns, unless ``at_once`` is false. The others follow in the next turns of the
-        event loop.
+        The first threshold fills the layer. Each later one is an edit that can be undone.
+
+        Parameters
+        ----------
+        threshold : float
+            The score.
+        at_once : bool
+            Whether the best are there when this returns. The others follow in the next turns of the event loop.
+        joined : bool
+            Whether this goes on with the last move of the threshold: both are undone together.
         """
         self.flush_edits()
-        self._filter.apply(threshold, self._touched, at_once)
+        if self._is_filled:
+            self._at_once = at_once
+            self.document.set_threshold(threshold, joined)
+            return
+        self._is_filled = True
+        self.document.all.threshold = threshold
+        self._filter.apply(threshold, self.document.all.kept(), at_once)
 
     def touched(self) -> bool:
         """Return whether the user has drawn, changed or deleted anything."""
         self.flush_edits()
-        return bool(self._touched)
+        return self.document.all.is_touched
 
     def select(self, numbers: Collection[int]) -> None:
         """Select specimens by their numbers."""
@@ -218,18 +251,18 @@ class ResultLayer(QObject):
 
     def set_feature(self, number: int, name: str, value: str) -> None:
         """Give a specimen another class, taxon or status. From then on it is the user's own."""
-        table = self.layer.features.copy()
-        self._touched.add(number)
-        if name == shapes_layer.TAXON:
-            self.names.set_taxon(number, value)
-        else:
-            table.loc[table[shapes_layer.SPECIMEN] == number, name] = value
-        if name == shapes_layer.CLASS:
-            self.names.set_class(number, value)
-        self._rows.set_features(table)
-        if name == shapes_layer.CLASS:
-            self._rows.colour()
-        self._content_changed()
+        self.flush_edits()
+        self.document.set_feature(number, name, value)
+
+    def add_box(self, box: ArrayLike) -> None:
+        """Add a box that was drawn, shape (5,), and select it."""
+        self.flush_edits()
+        box = np.asarray(box, dtype=np.float64)
+        drawn = shapes_layer.to_quads([box], self.facts.plane)[0], "rectangle"
+        number = self._rows.new_number()
+        name = self.new_class or self.facts.classes[0]
+        self.document.add([drawn_specimen(number, drawn, name, self._rows.drawn is not None)], "draw")
+        self.select([number])
 
     def set_pixel_size(self, pixel_size_um: float | None) -> None:
         """Convert all sizes to another pixel size."""
@@ -271,22 +304,87 @@ class ResultLayer(QObject):
         self._labels.write_soon()
         self.changed.emit()
 
+    def _open_document(self, found: FoundSpecimens, opened: Sequence[ResultSpecimen] = ()) -> None:
+        self.document = ResultDocument(found, self.facts, opened)
+        self.document.edited.connect(self._on_edited)
+        self.names.document = self.document
+        self._seen = {}
+
+    def _on_edited(self, edit: Edit) -> None:
+        """Show an edit."""
+        if isinstance(edit, ThresholdEdit):
+            at_once, self._at_once = self._at_once, True
+            self._filter.apply(edit.thresholds[1], self.document.all.kept(), at_once)
+            self.thresholdChanged.emit(edit.thresholds[1])
+            return
+        known = self.document.all
+        # What is still to be added is read again then.
+        waiting = set(self._filter.waiting().tolist())
+        shown = {int(id_): known.is_shown(item) for id_, item in edit.after.items() if int(id_) not in waiting}
+        numbers = np.array([number for number, is_shown in shown.items() if is_shown], dtype=np.int64)
+        gone = [number for number, is_shown in shown.items() if not is_shown]
+        if edit.label == NAMING:
+            self._rows.set_features(self.layer.features.copy())
+        else:
+            self._show(numbers, gone)
+        self._content_changed()
+
     def _sync(self) -> None:
-        """Apply what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
+        """Make edits of what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
         if is_under_hand(self.layer):
             self._sync_timer.start(50)
             return
         if self._rows.drop_spare_features():
             self._labels.write_soon()
         changes = self._rows.take_changes()
-        if not changes.changed and not changes.gone:
+        if not changes:
             return
-        numbers, data = self._rows.taken, self.layer.data
-        reshaped = {int(numbers[row]) for row in changes.changed}
-        self._touched |= changes.gone | reshaped
-        self.names.reshape(reshaped)
-        clicked = [row for row in changes.changed if is_click(self.layer, data[row], new=row in changes.new)]
-        self._touched -= {int(numbers[row]) for row in changes.new.intersection(clicked)}
-        self._rows.refit((row for row in changes.changed if row not in clicked), drop=clicked)
-        self._rows.measure(np.flatnonzero(np.isin(self._rows.taken, list(reshaped))).tolist(), by_person=True)
+        data, numbers = self.layer.data, self._rows.taken.tolist()
+        new = (*changes.drawn, *changes.pasted)
+        nothing = [
+            row for row in (*changes.reshaped, *new) if is_click(self.layer, data[row], new=row in changes.drawn)
+        ]
+        gone = changes.gone | {numbers[row] for row in nothing if row in changes.reshaped}
+        reshaped = {row: self._read(row, self.document.all[numbers[row]].name) for row in changes.reshaped}
+        added = {
+            row: self._read(row, self._rows.class_of(row, "" if row in changes.pasted else self.new_class))
+            for row in new
+        }
+        self._rows.write_numbers()
+        nothing += [row for row, item in added.items() if item is None and row not in nothing]
+        added_items = [item for row, item in added.items() if row not in nothing and item is not None]
+        reshaped_items = [item for row, item in reshaped.items() if row not in nothing and item is not None]
+        spoilt = [numbers[row] for row, item in reshaped.items() if row not in nothing and item is None]
+        if nothing:
+            self._rows.remove(nothing)
+        if gone:
+            self.document.remove(map(str, sorted(gone)))
+        if reshaped_items:
+            self.document.reshape({item.id: item for item in reshaped_items})
+        if added_items:
+            self.document.add(added_items, "draw")
+        for number, feature, value in changes.labelled:
+            try:
+                self.document.set_feature(number, feature, value)
+            except InputError as error:
+                self.refused.emit(str(error))
+                spoilt.append(number)
+        if spoilt:
+            self._show(np.array(spoilt, dtype=np.int64), ())
         self._content_changed()
+
+    def _read(self, row: int, name: str) -> ResultSpecimen | None:
+        """Return what a row shows as a specimen of a person, None if its shape cannot be one."""
+        try:
+            number, has_masks = int(self._rows.taken[row]), self._rows.drawn is not None
+            return drawn_specimen(number, self._rows.shape(row), name, has_masks)
+        except InputError as error:
+            self.refused.emit(str(error))
+            return None
+
+    def _show(self, numbers: NDArray[np.int64], gone: Collection[int]) -> None:
+        """Show specimens as they are, and no longer those that are gone."""
+        known = self.document.all
+        shapes = dict(zip(numbers.tolist(), known.shapes(numbers, self.facts), strict=True))
+        features = known.features(numbers, self.facts) if len(numbers) else pd.DataFrame()
+        self._rows.show(gone, shapes, features)

@@ -26,11 +26,14 @@ from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
+from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.detection.edit_bar import EditBar
 from napari_diatom.widgets.detection.length_histogram import Histogram
 from napari_diatom.widgets.detection.send_button import SendButton
 from napari_diatom.widgets.detection.specimen_table import SpecimenTable
 from napari_diatom.widgets.detection.taxon_row import TaxaRow
+from napari_diatom.widgets.detection.viewer_state import Shared
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -79,6 +82,8 @@ class ResultsPanel(QWidget):
         self._slider.setSingleStep(0.01)  # type: ignore[arg-type]
         self._slider.setValue(0.25)
         self._slider.valueChanged.connect(lambda _: self._threshold_timer.start())
+        self._slider.sliderPressed.connect(self._begin_drag)
+        self._is_dragged = False
         # A dragged slider sends more values than can be drawn. Only the last one of a turn counts.
         self._threshold_timer = QTimer(self)
         self._threshold_timer.setSingleShot(True)
@@ -93,6 +98,10 @@ class ResultsPanel(QWidget):
         self._table = SpecimenTable()
         self._table.selected.connect(self.show_specimens)
         self._table.specimens.edited.connect(self._edit)
+        self._shared = Shared.of(viewer)
+        self._known = KnownNames.of(viewer)
+        self._edit_bar = named(EditBar(self._known, self._taxa_in_use), "edit_bar")
+        self._edit_bar.said.connect(self.exported)
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
@@ -113,6 +122,7 @@ class ResultsPanel(QWidget):
         layout.addLayout(form)
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
+        layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)
@@ -133,7 +143,9 @@ class ResultsPanel(QWidget):
         if self._result is not None:
             self._result.changed.disconnect(self._summary_timer.start)
             self._result.selectionChanged.disconnect(self._table.select)
+            self._result.thresholdChanged.disconnect(self._show_threshold)
         self._result = result
+        self._edit_bar.setCanvas(self._shared.canvas_of(result))
         filters = result is not None and len(result.candidates) > 0
         self._slider.setEnabled(filters)
         self._slider.setToolTip(
@@ -148,6 +160,7 @@ class ResultsPanel(QWidget):
                 self._slider.setValue(result.threshold)
             result.changed.connect(self._summary_timer.start)
             result.selectionChanged.connect(self._table.select)
+            result.thresholdChanged.connect(self._show_threshold)
         self._summarise()
 
     def threshold(self) -> float:
@@ -200,7 +213,23 @@ class ResultsPanel(QWidget):
 
     def _apply_threshold(self) -> None:
         if self._result is not None:
-            self._result.set_threshold(self.threshold())
+            self._result.set_threshold(self.threshold(), joined=self._is_dragged)
+            self._is_dragged = self._slider.isSliderDown()
+
+    def _begin_drag(self) -> None:
+        self._is_dragged = False
+
+    def _show_threshold(self, threshold: float) -> None:
+        """Show a threshold that was undone, or set elsewhere."""
+        with signals_blocked(self._slider):
+            self._slider.setValue(threshold)
+        self._edit_bar.refresh()
+
+    def _taxa_in_use(self) -> tuple[str, ...]:
+        """Return the taxa that the chosen classifier knows, and those of the specimens."""
+        classifier = self.taxa.classifier()
+        known = () if classifier is None else classifier.card.classes
+        return (*known, *(() if self._result is None else self._result.names.offered()))
 
     def _summarise(self) -> None:
         """Show the present counts, sizes and rows of the layer."""
@@ -236,9 +265,14 @@ class ResultsPanel(QWidget):
             self._counts.setText(counts_text(found, counted, colours, people))
         unit = "µm" if in_um else "px (pixel size unknown)"
         self._histogram.setValues(by_class, colours, unit)
-        self._table.setFeatures(features, classes, in_um, taxa)
+        self._table.setFeatures(features, classes, in_um, self._offered(taxa))
+        self._edit_bar.refresh()
         # A newly drawn shape gets its number after it is selected.
         self._table.select(result.selection(), scroll=False)
+
+    def _offered(self, taxa: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the taxa to choose from in the table, none before taxa are named."""
+        return tuple(dict.fromkeys((*taxa, *self._known.names()))) if taxa else ()
 
     def _edit(self, number: int, feature: str, value: str) -> None:
         if self._result is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_diatom.widgets.canvas import key_bindings
 from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
 
 if TYPE_CHECKING:
@@ -20,4 +21,4 @@ _BUTTONS: Final = (
 
 def run_keys(dock: QWidget, viewer: Viewer) -> DockKeys:
     """Return the keys of a dock that finds specimens; they work from now on."""
-    return DockKeys(dock, viewer, _BUTTONS, lambda: MOUSE)
+    return DockKeys(dock, viewer, _BUTTONS, lambda: [*key_bindings.key_rows(projects=False), *MOUSE])

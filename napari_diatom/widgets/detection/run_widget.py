@@ -342,7 +342,7 @@ class RunWidget(QWidget):
         problem = self.batch.validation_error(form.model) if self.batch.several else form.validation_error()
         self._run_button.setEnabled(problem is None)
         self._run_button.setToolTip(problem or self.HINT)
-        self._first_step.setVisible(not running and self.result() is None)
+        self._first_step.setVisible(not running and self.result() is None and self.batch.panel.isHidden())
         self._first_step.setText(problem or f"Press {self.VERB}. For sizes in µm, enter the pixel size first.")
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):

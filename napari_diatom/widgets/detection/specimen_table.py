@@ -14,6 +14,7 @@ from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.measurement import columns
 from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.widgets.canvas.name_field import completer
 from napari_diatom.widgets.common.object_names import named
 
 
@@ -123,6 +124,10 @@ class SpecimenModel(QAbstractTableModel):
             feature, ()
         )
 
+    def takes_any_name(self, column: int) -> bool:
+        """Return whether a column can have other values than its choices, too."""
+        return self._columns[column].feature == shapes_layer.TAXON
+
     def widths(self) -> tuple[int, ...]:
         """Return the widths of the columns in pixels."""
         return tuple(column.width for column in self._columns)
@@ -164,10 +169,12 @@ class SpecimenModel(QAbstractTableModel):
 
     def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
         """Request another class, taxon or status. The layer changes, and this table follows it."""
-        if role != Qt.ItemDataRole.EditRole or str(value) not in self.choices(index.column()):
+        text, column = " ".join(str(value).split()), index.column()
+        allowed = bool(text) if self.takes_any_name(column) else text in self.choices(column)
+        if role != Qt.ItemDataRole.EditRole or not allowed:
             return False
-        if str(value) != str(self._cells[index.column()][index.row()]):
-            self.edited.emit(self.number(index.row()), self._columns[index.column()].feature, str(value))
+        if text != str(self._cells[column][index.row()]):
+            self.edited.emit(self.number(index.row()), self._columns[column].feature, text)
         return True
 
 
@@ -181,14 +188,19 @@ def _shown(value: Any, column: _Column) -> str:
 
 
 class _ChoiceDelegate(QStyledItemDelegate):
-    """Edits a cell with a list of choices."""
+    """Edits a cell with a list of choices. Names of taxa can also be typed."""
 
     def createEditor(self, parent: QWidget | None, option: Any, index: QModelIndex) -> QWidget:
         """Return a combo box that closes when the user chooses something."""
         combo = QComboBox(parent)
         model = index.model()
         assert isinstance(model, SpecimenModel)
-        combo.addItems(model.choices(index.column()))
+        choices = model.choices(index.column())
+        combo.addItems(choices)
+        if model.takes_any_name(index.column()):
+            combo.setEditable(True)
+            combo.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+            combo.setCompleter(completer(choices, combo))
         combo.activated.connect(lambda _: self._finish(combo))
         return combo
 

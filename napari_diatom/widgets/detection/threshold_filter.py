@@ -81,6 +81,10 @@ class ThresholdFilter(QObject):
         else:
             self._timer.start(_BREATH_MS)
 
+    def waiting(self) -> NDArray[np.int64]:
+        """Return the numbers of the candidates that the next turns of the event loop add."""
+        return self._pending
+
     def flush(self) -> None:
         """Add now what waits for the next turns of the event loop."""
         while len(self._pending):

@@ -15,6 +15,7 @@ from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.common.image_layers import find_image, is_input, layer_path
 from napari_diatom.widgets.common.opengl import guard
+from napari_diatom.widgets.detection.result_canvas import ResultCanvas
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.specimen_layer import lay_over
 
@@ -35,6 +36,7 @@ class _Entry:
     """
 
     result: ResultLayer
+    canvas: ResultCanvas
     owner: object | None
     image: Callable[[], Image | None]
     opened: bool = False
@@ -88,7 +90,7 @@ class Shared(QObject):
 
     def add(self, result: ResultLayer, image: Image, owner: object) -> None:
         """Add a result that a dock has made for an image, before its layer is added to the viewer."""
-        self._entries[result.layer] = _Entry(result, owner, ref(image))
+        self._entries[result.layer] = _Entry(result, ResultCanvas(result, self._layers), owner, ref(image))
         self._pointing.follow(result.layer)
 
     def release(self, owner: object) -> None:
@@ -101,6 +103,11 @@ class Shared(QObject):
         """Return the result of a layer, None if it is not a layer of specimens."""
         entry = self._entries.get(layer) if isinstance(layer, Shapes) else None
         return None if entry is None else entry.result
+
+    def canvas_of(self, result: ResultLayer | None) -> ResultCanvas | None:
+        """Return the tools and keys that edit a result, None if there is no such result."""
+        entry = None if result is None else self._entries.get(result.layer)
+        return None if entry is None else entry.canvas
 
     def results(self, owner: object) -> list[ResultLayer]:
         """Return the results of a dock, and those without a dock, the newest last."""
@@ -180,7 +187,7 @@ class Shared(QObject):
         if not isinstance(layer, Shapes) or layer in self._entries or not ResultFacts.from_metadata(layer.metadata):
             return
         result = ResultLayer(layer)
-        self._entries[layer] = _Entry(result, None, _nothing, opened=True)
+        self._entries[layer] = _Entry(result, ResultCanvas(result, self._layers), None, _nothing, opened=True)
         self._pointing.follow(layer)
         self.image_of(result)
         self.opened.emit(result)
@@ -188,6 +195,7 @@ class Shared(QObject):
     def _on_removed(self, event: Any) -> None:
         entry = self._entries.pop(event.value, None) if isinstance(event.value, Shapes) else None
         if entry is not None:
+            entry.canvas.close()
             entry.result.close()
             self.closed.emit(entry.result)
 

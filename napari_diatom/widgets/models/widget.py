@@ -36,6 +36,8 @@ from napari_diatom.models.library import ARCHIVE_SUFFIX, ModelFolder
 from napari_diatom.models.own_models import is_own, remove_model, rename_model
 from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _FILES: Final = f"Models (*{ARCHIVE_SUFFIX} *{CHECKPOINT_SUFFIX})"
+_BUTTON_KEYS: Final = (
+    ButtonKey("Alt+I", "import_file", "import a model"),
+    ButtonKey("Alt+E", "export_model", "export the model"),
+)
 _OWN_ONLY: Final = "Bundled models stay as they are; choose one of your own"
 
 
@@ -66,6 +72,8 @@ class ModelsWidget(QWidget):
         self._build()
         self._list()
         news().changed.connect(self._list)
+        DockKeys(self, napari_viewer, _BUTTON_KEYS)
+        share_area(self)
         delete_when_closed(self)
         when_destroyed(self, _quit_all, self._workers)
 

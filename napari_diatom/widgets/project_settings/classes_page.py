@@ -7,7 +7,7 @@ from typing import Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QFont, qGray
-from qtpy.QtWidgets import QAbstractItemView, QColorDialog, QFileDialog, QInputDialog, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QColorDialog, QFileDialog, QInputDialog, QTableWidgetItem, QWidget
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
@@ -97,9 +97,9 @@ class ClassesPage(QWidget):
             rows.append((name, *(("", "", "") if item is None else (item.key, item.code, item.colour)), use.specimens))
         fill_table(self._table, rows)
         with signals_blocked(self._table):
-            for row, (name, _, _, colour, _) in enumerate(rows):
-                self._dress(row, str(name), str(colour))
-                if name in chosen:
+            for row, cells in enumerate(rows):
+                self._dress(row, str(cells[_NAME]), str(cells[_COLOUR]))
+                if cells[_NAME] in chosen:
                     self._select(row)
         self._enable()
 
@@ -178,11 +178,9 @@ class ClassesPage(QWidget):
             button.setEnabled(is_free and one)
         self._merge.setEnabled(is_free and bool(chosen) and bool(self._listed - set(chosen)))
 
-    def _on_edited(self, item: object) -> None:
+    def _on_edited(self, item: QTableWidgetItem) -> None:
         """Take over what was typed into a cell."""
-        row, column = item.row(), item.column()  # type: ignore[attr-defined]
-        text, name = item.text().strip(), str(item.data(Qt.ItemDataRole.UserRole))  # type: ignore[attr-defined]
-        del row
+        column, text, name = item.column(), item.text().strip(), str(item.data(Qt.ItemDataRole.UserRole))
         if column == _NAME:
             self.rename(name, text)
         elif column in (_KEY, _CODE):

@@ -87,7 +87,9 @@ def fill_table(table: QTableWidget, rows: Sequence[Sequence[object]]) -> None:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 item.setToolTip(item.text())
                 table.setItem(row, column, item)
-    table.viewport().update()
+    shown = table.viewport()
+    assert shown is not None
+    shown.update()
 
 
 def chosen_rows(table: QTableWidget) -> list[int]:

@@ -163,6 +163,8 @@ class SlidesPage(QWidget):
         self._table.setHorizontalHeaderLabels(_COLUMNS)
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self._table.setMinimumHeight(120)
+        # Otherwise Tab goes from cell to cell, and never out of the table.
+        self._table.setTabKeyNavigation(False)
         header, rows = self._table.horizontalHeader(), self._table.verticalHeader()
         assert header is not None
         assert rows is not None

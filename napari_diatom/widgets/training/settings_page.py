@@ -144,7 +144,11 @@ class SettingsPage(QWidget):
             TrainConfig,
             exclude=_ELSEWHERE,
             advanced=_RARE,
-            choices={"task": [(title, task) for task, title in TASKS.items()], "preset": _PRESETS},
+            choices={
+                "task": [(title, task) for task, title in TASKS.items()],
+                "preset": _PRESETS,
+                "device": [(DEVICE_TITLES["auto"], "auto")],
+            },
         )
 
     def _build(self) -> None:

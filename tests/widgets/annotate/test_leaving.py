@@ -56,7 +56,7 @@ def seen(make_napari_viewer_proxy):
 def annotate_in(quick, tmp_path, monkeypatch, qtbot):
     """Open a project in a dock of a viewer, by the menu's way."""
     # What is said in a toast as well would be an error here.
-    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
     opened = []
 
     def open_(viewer):

@@ -47,7 +47,7 @@ def say(annotate):
 def annotate_in(dock, monkeypatch):
     """Open a project in the dock that the menu opens."""
     # An error that is also shown by napari would fail the test.
-    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
     opened = []
 
     def open_(folder):

@@ -2,6 +2,12 @@
 
 import subprocess
 import sys
+import threading
+import warnings
+
+from napari.qt.threading import create_worker
+
+from napari_diatom.widgets.common.worker import ReportingWorker
 
 _PROGRAM = """
 import sys, time
@@ -24,3 +30,24 @@ def test_a_program_may_end_before_its_workers():
     program = [sys.executable, "-c", _PROGRAM.format(path=sys.path)]
     done = subprocess.run(program, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_two_workers_at_a_time_leave_the_handler_of_warnings(qtbot):
+    before, both, first_over = warnings.showwarning, threading.Barrier(2), threading.Event()
+
+    def first(monitor):
+        both.wait(5)
+
+    def second(monitor):
+        both.wait(5)
+        first_over.wait(5)
+
+    workers = [create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True) for work in (first, second)]
+    over = []
+    for worker in workers:
+        worker.finished.connect(lambda worker=worker: over.append(worker))
+        worker.start()
+    qtbot.waitUntil(lambda: len(over) == 1)
+    first_over.set()
+    qtbot.waitUntil(lambda: len(over) == 2)
+    assert warnings.showwarning is before

@@ -35,7 +35,7 @@ def settle(result, qtbot):
 
 def test_the_slider_filters_without_another_run(widget, layer, result, analysis, qtbot):
     found = detections()
-    slider = child_of(widget, "threshold")
+    slider = child_of(widget.panel, "threshold")
     for threshold in (0.6, 0.95, 0.1, 0.25):
         slider.setValue(threshold)
         expected = int((found.scores >= np.float32(threshold)).sum())
@@ -220,7 +220,7 @@ def test_a_geojson_opened_in_the_viewer_is_laid_over_its_image_and_can_be_edited
     layer = viewer.add_shapes(data, **kwargs)
     np.testing.assert_allclose(layer.scale, (0.1, 0.1))
     result = widget.result()
-    assert not child_of(widget, "threshold").isEnabled()
+    assert not child_of(widget.panel, "threshold").isEnabled()
     layer.remove([0])
     settle(result, qtbot)
     assert numbers(layer) == [2, 3, 4, 5]

@@ -24,9 +24,9 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def settings(dock, folder, monkeypatch, qtbot):
+def settings(dock, folder, monkeypatch, qtbot, no_process):
     """The dock as the menu opens it, with the project."""
-    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
     widget = dock("Project settings")
     widget.open_project(folder)
     yield widget

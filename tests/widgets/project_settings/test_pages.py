@@ -33,7 +33,7 @@ def settings(dock, folder, qtbot):
 
 @pytest.fixture
 def annotate(dock, folder, monkeypatch):
-    monkeypatch.setattr("napari_diatom.widgets.annotate.message_line.show_error", lambda text: None)
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
     widget = dock("Annotate diatoms")
     yield widget
     with contextlib.suppress(RuntimeError):
@@ -95,7 +95,7 @@ def test_slides_are_split_and_one_is_moved_by_hand(settings, folder):
 
 
 def test_annotations_are_looked_at_imported_and_seen_in_the_open_image(
-    settings, annotate, folder, tmp_path, qtbot, monkeypatch
+    settings, annotate, folder, tmp_path, qtbot, monkeypatch, no_process
 ):
     annotate.open_project(folder)
     annotate.open_image("s0f0")
@@ -143,7 +143,7 @@ def test_an_import_can_be_cancelled_and_then_nothing_has_changed(settings, folde
         assert len(names(project, "s0f0")) == 2
 
 
-def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_path, qtbot):
+def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_path, qtbot, no_process):
     data = tmp_path / "data"
     shown = picture(data / "s0.png", 1)
     picture(data / "s1.png", 2)

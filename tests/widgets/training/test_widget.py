@@ -73,7 +73,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     monitor = widget.progress.monitor
     assert monitor.is_running
     assert not child_of(widget, "start_training").isEnabled()
-    qtbot.waitUntil(lambda: not monitor.is_running, timeout=120_000)
+    qtbot.waitUntil(lambda: not monitor.is_running, timeout=300_000)
     assert child_of(widget, "train_message").text().startswith("Finished.")
     assert child_of(widget, "curves").isVisibleTo(widget.progress)
     assert not child_of(widget, "example").pixmap().isNull()
@@ -95,7 +95,7 @@ def test_from_annotated_slides_to_detections_with_the_new_model(viewer, slides, 
     assert detect.value().model == "my-diatoms"
     assert library.resolve_model("my-diatoms").folder == tmp_path / "models" / "my-diatoms"
     detect.run()
-    qtbot.waitUntil(lambda: not detect.value().running, timeout=120_000)
+    qtbot.waitUntil(lambda: not detect.value().running, timeout=300_000)
     assert any(isinstance(layer, Shapes) for layer in viewer.layers)
 
 

@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from napari_diatom.project.document import Document
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
-from napari_diatom.widgets.annotate.message_line import MessageLine
-from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.outline_actions import OutlineActions
+from napari_diatom.widgets.canvas.editing_canvas import EditingCanvas
+
+
+class ErrorLine(Protocol):
+    """Shows what went wrong."""
+
+    def showing_errors(self) -> AbstractContextManager[None]:
+        """Show one of our errors to the user."""
+        ...
+
+
+class LongWork(Protocol):
+    """Work on the specimens that goes on beside the editing, such as outlining."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is not done."""
+        ...
+
+    def take_back(self) -> bool:
+        """Forget the last click that is not done. Return whether there was one."""
+        ...
+
+    def stop(self) -> None:
+        """Stop. What is done stays."""
+        ...
 
 
 class SpecimenActions:
-    """Changes the selected specimens of the open image.
+    """Changes the selected specimens of a canvas.
 
     Parameters
     ----------
-    line : MessageLine
+    line : ErrorLine
         Shows errors.
-    opened : Opened
-        The open project and image.
-    canvas : AnnotationCanvas
-        Shows the open image and its selection.
-    outlining : OutlineActions
+    canvas : EditingCanvas
+        Shows the specimens and their selection.
+    work : LongWork, optional
         May have clicks on valves that are not done.
     """
 
-    def __init__(self, line: MessageLine, opened: Opened, canvas: AnnotationCanvas, outlining: OutlineActions) -> None:
+    def __init__(self, line: ErrorLine, canvas: EditingCanvas, work: LongWork | None = None) -> None:
         self._line = line
-        self._opened = opened
         self._canvas = canvas
-        self._outlining = outlining
+        self._work = work
 
     def set_class(self, name: str) -> None:
         """Set the class of the selected specimens."""
@@ -64,31 +85,31 @@ class SpecimenActions:
     def undo(self) -> None:
         """Undo the last click of an unfinished box or on a valve that is not outlined yet, or the last edit."""
         self._canvas.flush()
-        if self._canvas.three_clicks.step_back() or self._outlining.take_back():
+        if self._canvas.three_clicks.step_back() or (self._work is not None and self._work.take_back()):
             return
-        if self._opened.document is not None:
+        if self._canvas.document is not None:
             with self._line.showing_errors():
-                self._opened.document.undo()
+                self._canvas.document.undo()
 
     def redo(self) -> None:
         """Redo the last edit that was undone."""
         self._canvas.flush()
-        if self._opened.document is not None:
+        if self._canvas.document is not None:
             with self._line.showing_errors():
-                self._opened.document.redo()
+                self._canvas.document.redo()
 
     def cancel(self) -> None:
         """Cancel what is being drawn, stop outlining, or clear the selection."""
         if self._canvas.three_clicks.clicks:
             self._canvas.three_clicks.cancel()
-        elif self._outlining.is_running:
-            self._outlining.stop()
+        elif self._work is not None and self._work.is_running:
+            self._work.stop()
         else:
             self._canvas.select([])
 
     def toggle_done(self) -> None:
         """Mark the image as done, or as not done."""
-        document = self._opened.document
+        document = self._canvas.document
         if document is not None:
             with self._line.showing_errors():
                 document.set_done(document.state != "done")
@@ -97,6 +118,6 @@ class SpecimenActions:
         """Make an edit of the selected specimens."""
         self._canvas.flush()
         ids = list(self._canvas.selection())
-        if self._opened.document is not None and ids:
+        if self._canvas.document is not None and ids:
             with self._line.showing_errors():
-                change(self._opened.document, ids)
+                change(self._canvas.document, ids)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 from napari.layers import Shapes
@@ -14,9 +14,6 @@ from napari_diatom.core import geometry
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.clicks import stayed_in_place
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
 
 _LINE_WIDTH: Final = 0.01
 """Width of a box after one click, when it is still a line, in pixels of the image."""
@@ -30,12 +27,12 @@ class ThreeClicks(QObject):
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-        The viewer.
     layer : napari.layers.Shapes
         The layer that is clicked on. It must be the active layer.
     preview : napari.layers.Shapes
         A separate layer, whose first shape shows the box while it is drawn.
+    plane : sequence of int
+        Position of the image on the axes before y and x.
     """
 
     drawn = Signal(object)
@@ -43,11 +40,11 @@ class ThreeClicks(QObject):
     changed = Signal(object)
     """The box as it would be with the mouse where it is now, None if there is no box."""
 
-    def __init__(self, viewer: Viewer, layer: Shapes, preview: Shapes) -> None:
+    def __init__(self, layer: Shapes, preview: Shapes, plane: Sequence[int] = ()) -> None:
         super().__init__()
-        self._viewer = viewer
         self._layer = layer
         self._preview = preview
+        self._plane = tuple(plane)
         self._points: list[Point] = []
         self._on = False
 
@@ -129,7 +126,6 @@ class ThreeClicks(QObject):
         return geometry.along_axis(first, point, first, smallest=_LINE_WIDTH)
 
     def _show(self, box: Point | None) -> None:
-        plane = tuple(self._viewer.dims.current_step[: self._layer.ndim - 2])
-        quad = None if box is None else shapes_layer.to_quads([box], plane)[0]
+        quad = None if box is None else shapes_layer.to_quads([box], self._plane)[0]
         shape_edits.show_alone(self._preview, quad, _COLOUR)
         self.changed.emit(box)
