@@ -162,17 +162,10 @@ class Pointing(QObject):
         here = self.under(self._under)
         if here:
             at = canvas.cursor().pos() + QPoint(12, 12)
-<<<<<<< HEAD
-            QToolTip.showText(at, "\n\n".join(summary_of_pointed(pointed) for pointed in here[:3]), canvas)
-
-
-def summary_of_pointed(pointed: Pointed) -> str:
-=======
             QToolTip.showText(at, "\n\n".join(hover_text(pointed) for pointed in here[:3]), canvas)
 
 
 def hover_text(pointed: Pointed) -> str:
->>>>>>> s26b-editing
     """Return taxon or class, status, score and size of a specimen in two lines."""
     known = pointed.layer.features.iloc[pointed.row]
     size = f"{known[shapes_layer.LENGTH_PX]:.0f} x {known[shapes_layer.WIDTH_PX]:.0f} px"
