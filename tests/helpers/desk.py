@@ -136,7 +136,7 @@ class Desk:
                 return
             try:
                 act(dialog)
-            except BaseException as error:  # noqa: BLE001 - it is raised again below, outside Qt
+            except BaseException as error:
                 wrong.append(error)
             finally:
                 if dialog.isVisible():

@@ -1,4 +1,4 @@
-"""A whole day in one window of 1366 x 768 by mouse and keys; then the same tables from its files by the command line."""
+"""A day in one window of 1366 x 768 by mouse and keys; then the same tables from its files by the command line."""
 
 from __future__ import annotations
 
