@@ -104,9 +104,12 @@ def sheet(shown: Sequence[MistakePicture]) -> NDArray[np.uint8]:
     canvas = np.full((rows * (SIDE + gap) + gap, COLUMNS * (SIDE + gap) + gap, 3), 255, np.uint8)
     for index, one in enumerate(shown):
         picture = cv2.imdecode(np.frombuffer(one.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        height, width = min(picture.shape[0], SIDE), min(picture.shape[1], SIDE)
+        # Where a specimen spans the image, its picture is smaller.
+        factor = SIDE / max(picture.shape[:2])
+        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        height, width = picture.shape[:2]
         y, x = (gap + place * (SIDE + gap) for place in divmod(index, COLUMNS))
-        canvas[y : y + height, x : x + width] = picture[:height, :width]
+        canvas[y : y + height, x : x + width] = picture
         for colour, thickness in (((255, 255, 255), 4), ((0, 0, 0), 1)):
             at, font = (x + 6, y + 24), cv2.FONT_HERSHEY_SIMPLEX
             cv2.putText(canvas, f"{index + 1}", at, font, 0.7, colour, thickness, cv2.LINE_AA)

@@ -119,7 +119,9 @@ def polygon_area(points: ArrayLike) -> float:
 def signed_area(points: ArrayLike) -> float:
     """Return the area of a polygon, shape (K, 2), in square pixels, above 0 where it runs clockwise on the screen."""
     x, y = np.asarray(points, dtype=np.float64).reshape(-1, 2).T
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    # np.roll() takes as long as the products.
+    after_x, after_y = np.concatenate([x[1:], x[:1]]), np.concatenate([y[1:], y[:1]])
+    return float(np.dot(x, after_y) - np.dot(y, after_x)) / 2
 
 
 def clip_polygon(points: NDArray[Any], x0: float, y0: float, x1: float, y1: float) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -96,6 +96,13 @@ def merged_states(rows: Sequence[ImageState], news: Iterable[ImageState]) -> lis
     others go to the end.
     """
     latest = {state.image: state for state in news}
+    # A busy window may hear of a file and of the images in it at the same time: the file comes first.
+    found = _merged(rows, {name: state for name, state in latest.items() if name == state.source})
+    return _merged(found, {name: state for name, state in latest.items() if name != state.source})
+
+
+def _merged(rows: Sequence[ImageState], latest: Mapping[str, ImageState]) -> list[ImageState]:
+    """Return rows of images with their latest states, of files or of the images in them."""
     files: dict[str, list[ImageState]] = {}
     known = {row.image for row in rows}
     for state in latest.values():

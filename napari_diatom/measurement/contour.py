@@ -221,7 +221,8 @@ def _between(shares: NDArray[np.float32]) -> Points:
     """
     import cv2
 
-    padded = np.pad(shares, 1)
+    padded = np.zeros((shares.shape[0] + 2, shares.shape[1] + 2), dtype=shares.dtype)
+    padded[1:-1, 1:-1] = shares
     borders, _ = cv2.findContours((padded > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     border = max(borders, key=len)[:, 0].astype(np.intp)
     steps = np.concatenate([border[1:], border[:1]]) - border

@@ -88,6 +88,9 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
 
 def serve_task(name: str) -> None:
     """Do the task in a folder, and write what it gives, or what is wrong, beside it."""
+    if hasattr(os, "nice"):
+        # The window comes first on a machine with few cores.
+        os.nice(5)
     folder = Path(name)
     # Whoever called deletes this folder, also when it ends this process in the middle of its work.
     tempfile.tempdir = name

@@ -8,9 +8,10 @@ from typing import Final
 
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.counting.earlier_run import EarlierRun
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, Counting, Settings
-from napari_diatom.review.count_folder import CountFolder
+from napari_diatom.review.counted_images import sent_images
 from napari_diatom.review.send_report import SendReport
 from napari_diatom.review.sending import SendOptions, finish_sending, plan_sending, send
 from napari_diatom.review.sent_image import SentImage
@@ -66,15 +67,15 @@ def review(
     Stopped
         When a stop was asked for; the images until then stay in the project.
     """
-    counted = CountFolder.read(folder)
-    images, left_out = counted.sent_images(places, monitor)
+    run = EarlierRun.read(folder)
+    images, left_out = sent_images(run, places, monitor)
     if not images:
         why = f"Nothing in {folder} can be reviewed. {left_out[0].image}: {left_out[0].reason}"
         raise MissingImagesError(why) if any(item.is_missing for item in left_out) else InputError(why)
     home = (review_folder(folder) if project is None else project).absolute()
     home = home.parent if home.name == PROJECT_FILE else home
     try:
-        report = _sent(counted, images, home, monitor)
+        report = _sent(run, images, home, monitor)
     except OutputError as error:
         if project is not None:
             raise
@@ -83,7 +84,7 @@ def review(
     return report
 
 
-def _sent(counted: CountFolder, images: Sequence[SentImage], home: Path, monitor: ProgressMonitor) -> SendReport:
+def _sent(run: EarlierRun, images: Sequence[SentImage], home: Path, monitor: ProgressMonitor) -> SendReport:
     """Send counted images to the project of a folder, which is made where there is none."""
     if (home / PROJECT_FILE).exists():
         with Project.open(home) as opened:
@@ -91,6 +92,6 @@ def _sent(counted: CountFolder, images: Sequence[SentImage], home: Path, monitor
     # Nothing is made where nothing can be sent.
     plan = plan_sending(home, Settings(), images, monitor)
     with Project.create(home) as opened:
-        counting = Counting(counted=counted.counted, target=opened.settings.counting.target)
+        counting = Counting(counted=run.counted, target=opened.settings.counting.target)
         opened.update(opened.settings.replace(counting=counting))
         return finish_sending(opened, plan, _OPTIONS, monitor)

@@ -205,8 +205,8 @@ def test_unknown_architectures_are_refused() -> None:
 def test_a_network_that_was_only_sized_first_leaves_sound_layers() -> None:
     # In a process of its own: what is looked at is how Ultralytics is imported.
     said = (
-        "import torch; from napari_diatom.engines import yolo_net\n"
-        "with torch.device('meta'): yolo_net.build('yolo11n-obb', 1)\n"
+        "import contextlib, torch; from napari_diatom.engines import yolo_net\n"
+        "with contextlib.suppress(RuntimeError), torch.device('meta'): yolo_net.build('yolo11n-obb', 1)\n"
         "yolo_net.build('yolo11n-obb', 1).to('cpu')"
     )
     subprocess.run([sys.executable, "-c", said], check=True)

@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject
 
 from napari_diatom.core.errors import OutputError
 from napari_diatom.core.progress import Progress
+from napari_diatom.counting.earlier_run import is_count_folder
 from napari_diatom.project.settings import PROJECT_FILE
-from napari_diatom.review.count_folder import is_count_folder
 from napari_diatom.review.reviewing import MissingImagesError, review, review_folder
 from napari_diatom.review.send_report import SendReport
 from napari_diatom.widgets.annotate import questions

@@ -140,7 +140,7 @@ class AnnotateForm(QWidget):
                 button.setToolTip(f"{button.toolTip()}. {NO_OUTLINER}")
         tip = "Whole valve, girdle view, broken, ...: which of them are counted is up to the counting protocol"
         self.status = named(QComboBox(), "status", tip, "Status of the selected specimens")
-        self.status.addItem("set status ...", "")
+        self.status.addItem("set status", "")
         for status in STATUSES:
             self.status.addItem(status, status)
         self.status.activated.connect(self._take_status)
@@ -198,7 +198,9 @@ class AnnotateForm(QWidget):
         self._not_stored.hide()
 
     def _lay_out(self) -> None:
-        top = _row((self.title, 1), self.open, self.new, self.add, self.settings)
+        top = QVBoxLayout()
+        top.addWidget(self.title)
+        top.addLayout(_row(self.open, self.new, self.add, self.settings))
         tools = QGridLayout()
         tools.setSpacing(3)
         shown = (*self.tools.values(), self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)

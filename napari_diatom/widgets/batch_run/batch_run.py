@@ -21,7 +21,7 @@ from napari_diatom.core.text import many
 from napari_diatom.counting import batch_job
 from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.counted_specimens import CountedSpecimens
-from napari_diatom.counting.earlier_run import batch_of, holds_results, states_of
+from napari_diatom.counting.earlier_run import EarlierRun, holds_results
 from napari_diatom.counting.folder_export import export_specimens
 from napari_diatom.counting.image_states import ImageState, RunTally
 from napari_diatom.widgets.batch_run.batch_form import BatchForm, OpenImage, Scope
@@ -205,7 +205,8 @@ class BatchRun(QWidget):
         if out is None:
             return
         try:
-            batch, states = batch_of(out), states_of(out)
+            run = EarlierRun.read(out)
+            batch, states = run.batch(), run.states()
         except DiatomError as error:
             self._progress.complain(str(error))
             return

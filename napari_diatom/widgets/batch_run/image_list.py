@@ -140,6 +140,8 @@ class ImageList(QTableView):
 
 def look_like_a_list(table: QTableView) -> None:
     """Give a table rows of one height that are chosen as a whole, and no grid."""
+    # Otherwise Tab goes from cell to cell, and never out of the table.
+    table.setTabKeyNavigation(False)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)

@@ -57,6 +57,7 @@ class RunOptions(QWidget):
             CountChoices,
             choices={"z": FOCUS_PLANES, "counted": [(status, status) for status in STATUSES]},
             advanced=("sample", "z", "counted", "overlays", "xlsx", "masks", "max_decode_mb"),
+            prefix="batch_",
         )
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)

@@ -162,10 +162,10 @@ class Pointing(QObject):
         here = self.under(self._under)
         if here:
             at = canvas.cursor().pos() + QPoint(12, 12)
-            QToolTip.showText(at, "\n\n".join(describe(pointed) for pointed in here[:3]), canvas)
+            QToolTip.showText(at, "\n\n".join(hover_text(pointed) for pointed in here[:3]), canvas)
 
 
-def describe(pointed: Pointed) -> str:
+def hover_text(pointed: Pointed) -> str:
     """Return taxon or class, status, score and size of a specimen in two lines."""
     known = pointed.layer.features.iloc[pointed.row]
     size = f"{known[shapes_layer.LENGTH_PX]:.0f} x {known[shapes_layer.WIDTH_PX]:.0f} px"

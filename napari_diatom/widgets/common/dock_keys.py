@@ -117,9 +117,17 @@ class DockKeys(QObject):
         if button is not None:
             button.click()
 
+    def _canvas(self) -> QWidget | None:
+        """Return where the image is drawn. Docks that get no viewer find it in their window."""
+        if self._viewer is not None:
+            return canvas_of(self._viewer)
+        drawn = getattr(getattr(self._dock.window(), "_qt_viewer", None), "canvas", None)
+        native: QWidget | None = getattr(drawn, "native", None)
+        return native
+
     def _change_focus(self) -> None:
         """Give the focus to the first control of the dock, or back to the image."""
-        focused, canvas = QApplication.focusWidget(), None if self._viewer is None else canvas_of(self._viewer)
+        focused, canvas = QApplication.focusWidget(), self._canvas()
         if focused is None or not self._dock.isAncestorOf(focused):
             first = self._dock.nextInFocusChain()
             while first is not None and first is not self._dock and not _can_have_focus(first):

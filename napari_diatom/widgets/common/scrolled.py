@@ -39,12 +39,13 @@ class Scrolled(QScrollArea):
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
-        return content.sizeHint() + QSize(bar.sizeHint().width(), 0)
+        return content.sizeHint() + QSize(bar.sizeHint().width() + 2 * self.frameWidth(), 0)
 
     def minimumSizeHint(self) -> QSize:
         """Return the width of the content, unless that is too much for a dock, and the height of a few rows."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
-        width = content.minimumSizeHint().width() + bar.sizeHint().width()
+        # A theme may give even a scroll area without a frame a border.
+        width = content.minimumSizeHint().width() + bar.sizeHint().width() + 2 * self.frameWidth()
         return QSize(min(width, _MOST_WIDTH), _LEAST_HEIGHT)

@@ -54,7 +54,7 @@ class EditBar(QWidget):
         self._class.setToolTip("The class of the selected specimens and of the next one (keys 1 to 9)")
         self._status = _combo("status", "Status of the selected specimens", self._on_status)
         self._status.setToolTip("Set the status of the selected specimens (keys V, G, F, K, I, T)")
-        self._status.addItem("set status ...", "")
+        self._status.addItem("set status", "")
         for status in STATUSES:
             self._status.addItem(status, status)
         self._name = NameField(self._names)

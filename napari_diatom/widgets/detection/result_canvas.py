@@ -94,7 +94,7 @@ class ResultCanvas(QObject):
     @property
     def new_class(self) -> str:
         """The class of the next specimen that is drawn."""
-        return self._result.new_class or self.classes[0]
+        return self._result.sync.new_class or self.classes[0]
 
     def selection(self) -> tuple[str, ...]:
         """Return the ids of the selected specimens."""
@@ -135,7 +135,7 @@ class ResultCanvas(QObject):
             if int(key_or_name) > len(self.classes):
                 return
             name = self.classes[int(key_or_name) - 1]
-        self._result.new_class = name
+        self._result.sync.new_class = name
         self.class_changed.emit(name)
         if not self.three_clicks.clicks:
             self._actions.set_class(name)

@@ -7,25 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from napari.layers import Shapes
 from numpy.typing import ArrayLike, NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import InputError
 from napari_diatom.core.taxa import Name
 from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
-from napari_diatom.project.edits import Edit
-from napari_diatom.widgets.canvas.clicks import is_click
-from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS, is_drawing, is_under_hand
+from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.layer_specimens import drawn_specimen, opened_specimens
-from napari_diatom.widgets.detection.result_document import NAMING, ResultDocument, ThresholdEdit
+from napari_diatom.widgets.detection.layer_sync import LayerSync
+from napari_diatom.widgets.detection.result_document import ResultDocument
 from napari_diatom.widgets.detection.result_specimens import ResultSpecimen
 from napari_diatom.widgets.detection.specimen_labels import SpecimenLabels
 from napari_diatom.widgets.detection.specimen_layer import annotated_shapes, empty_layer, layer_metadata
@@ -59,8 +56,8 @@ class ResultLayer(QObject):
         The taxa of the specimens, and those that the user can choose from.
     document : ResultDocument
         The specimens, with all changes to undo.
-    new_class : str
-        The class of the next specimen that is drawn. If it is empty, it is that of the last selected specimen.
+    sync : LayerSync
+        Keeps the layer and the document the same.
     """
 
     changed = Signal()
@@ -78,7 +75,6 @@ class ResultLayer(QObject):
         if candidates is None:
             candidates = Detections.empty(facts.classes)
         self.layer = layer
-        self.new_class = ""
         self.names = TaxonNames(layer)
         self._rows = LayerRows(layer, facts, self.names)
         self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MAX_LABELS)
@@ -87,10 +83,10 @@ class ResultLayer(QObject):
         found = FoundSpecimens(candidates, measured, self._rows.drawn)
         self._filter = ThresholdFilter(self, found, self._rows, self._labels)
         self._filter.added.connect(self._content_changed)
-        self._sync_timer = QTimer(self)
-        self._sync_timer.setSingleShot(True)
-        self._sync_timer.timeout.connect(self._sync)
-        self._at_once = True
+        self.sync = LayerSync(self, layer, self._rows, self._filter, self._labels)
+        self.sync.changed.connect(self._content_changed)
+        self.sync.thresholdChanged.connect(self.thresholdChanged)
+        self.sync.refused.connect(self.refused)
         self._seen: dict[str, ResultSpecimen | None] = {}
         self._is_filled = False
         self._open_document(found, opened_specimens(layer, self._rows))
@@ -100,9 +96,7 @@ class ResultLayer(QObject):
                 table[shapes_layer.OUTLINE] = layer.features[shapes_layer.OUTLINE]
             self._rows.set_features(table)
         self._rows.remember()
-        layer.events.data.connect(self._on_data)
-        # napari pastes shapes without an event of the data.
-        layer.events.features.connect(self._on_data)
+        self.sync.start()
         layer.selected_data.events.items_changed.connect(self._on_selection)
 
     @classmethod
@@ -146,11 +140,9 @@ class ResultLayer(QObject):
 
     def close(self) -> None:
         """Stop watching."""
-        self._sync_timer.stop()
+        self.sync.stop()
         self._filter.stop()
         self._labels.stop()
-        self.layer.events.data.disconnect(self._on_data)
-        self.layer.events.features.disconnect(self._on_data)
         self.layer.selected_data.events.items_changed.disconnect(self._on_selection)
 
     def specimens(self) -> NDArray[np.int64]:
@@ -223,8 +215,7 @@ class ResultLayer(QObject):
         """
         self.flush_edits()
         if self._is_filled:
-            self._at_once = at_once
-            self.document.set_threshold(threshold, joined)
+            self.sync.set_threshold(threshold, at_once, joined)
             return
         self._is_filled = True
         self.document.all.threshold = threshold
@@ -260,7 +251,7 @@ class ResultLayer(QObject):
         box = np.asarray(box, dtype=np.float64)
         drawn = shapes_layer.to_quads([box], self.facts.plane)[0], "rectangle"
         number = self._rows.new_number()
-        name = self.new_class or self.facts.classes[0]
+        name = self.sync.new_class or self.facts.classes[0]
         self.document.add([drawn_specimen(number, drawn, name, self._rows.drawn is not None)], "draw")
         self.select([number])
 
@@ -283,17 +274,7 @@ class ResultLayer(QObject):
 
     def flush_edits(self) -> None:
         """Apply now what the user has drawn, moved or deleted. This ends a drawing."""
-        if is_drawing(self.layer):
-            # napari continues with the index of the shape, and fails if shapes before it are removed.
-            self.layer._finish_drawing()
-        if self._sync_timer.isActive():
-            self._sync_timer.stop()
-            self._sync()
-
-    def _on_data(self, event: Any) -> None:
-        if not self._rows.changing:
-            # napari is still handling the event; shapes are replaced when it is done.
-            self._sync_timer.start(0)
+        self.sync.flush()
 
     def _on_selection(self, *_: Any) -> None:
         if not self._rows.changing:
@@ -306,85 +287,6 @@ class ResultLayer(QObject):
 
     def _open_document(self, found: FoundSpecimens, opened: Sequence[ResultSpecimen] = ()) -> None:
         self.document = ResultDocument(found, self.facts, opened)
-        self.document.edited.connect(self._on_edited)
+        self.sync.watch(self.document)
         self.names.document = self.document
         self._seen = {}
-
-    def _on_edited(self, edit: Edit) -> None:
-        """Show an edit."""
-        if isinstance(edit, ThresholdEdit):
-            at_once, self._at_once = self._at_once, True
-            self._filter.apply(edit.thresholds[1], self.document.all.kept(), at_once)
-            self.thresholdChanged.emit(edit.thresholds[1])
-            return
-        known = self.document.all
-        # What is still to be added is read again then.
-        waiting = set(self._filter.waiting().tolist())
-        shown = {int(id_): known.is_shown(item) for id_, item in edit.after.items() if int(id_) not in waiting}
-        numbers = np.array([number for number, is_shown in shown.items() if is_shown], dtype=np.int64)
-        gone = [number for number, is_shown in shown.items() if not is_shown]
-        if edit.label == NAMING:
-            self._rows.set_features(self.layer.features.copy())
-        else:
-            self._show(numbers, gone)
-        self._content_changed()
-
-    def _sync(self) -> None:
-        """Make edits of what the user has drawn, moved, reshaped, pasted or deleted since the last time."""
-        if is_under_hand(self.layer):
-            self._sync_timer.start(50)
-            return
-        if self._rows.drop_spare_features():
-            self._labels.write_soon()
-        changes = self._rows.take_changes()
-        if not changes:
-            return
-        data, numbers = self.layer.data, self._rows.taken.tolist()
-        new = (*changes.drawn, *changes.pasted)
-        nothing = [
-            row for row in (*changes.reshaped, *new) if is_click(self.layer, data[row], new=row in changes.drawn)
-        ]
-        gone = changes.gone | {numbers[row] for row in nothing if row in changes.reshaped}
-        reshaped = {row: self._read(row, self.document.all[numbers[row]].name) for row in changes.reshaped}
-        added = {
-            row: self._read(row, self._rows.class_of(row, "" if row in changes.pasted else self.new_class))
-            for row in new
-        }
-        self._rows.write_numbers()
-        nothing += [row for row, item in added.items() if item is None and row not in nothing]
-        added_items = [item for row, item in added.items() if row not in nothing and item is not None]
-        reshaped_items = [item for row, item in reshaped.items() if row not in nothing and item is not None]
-        spoilt = [numbers[row] for row, item in reshaped.items() if row not in nothing and item is None]
-        if nothing:
-            self._rows.remove(nothing)
-        if gone:
-            self.document.remove(map(str, sorted(gone)))
-        if reshaped_items:
-            self.document.reshape({item.id: item for item in reshaped_items})
-        if added_items:
-            self.document.add(added_items, "draw")
-        for number, feature, value in changes.labelled:
-            try:
-                self.document.set_feature(number, feature, value)
-            except InputError as error:
-                self.refused.emit(str(error))
-                spoilt.append(number)
-        if spoilt:
-            self._show(np.array(spoilt, dtype=np.int64), ())
-        self._content_changed()
-
-    def _read(self, row: int, name: str) -> ResultSpecimen | None:
-        """Return what a row shows as a specimen of a person, None if its shape cannot be one."""
-        try:
-            number, has_masks = int(self._rows.taken[row]), self._rows.drawn is not None
-            return drawn_specimen(number, self._rows.shape(row), name, has_masks)
-        except InputError as error:
-            self.refused.emit(str(error))
-            return None
-
-    def _show(self, numbers: NDArray[np.int64], gone: Collection[int]) -> None:
-        """Show specimens as they are, and no longer those that are gone."""
-        known = self.document.all
-        shapes = dict(zip(numbers.tolist(), known.shapes(numbers, self.facts), strict=True))
-        features = known.features(numbers, self.facts) if len(numbers) else pd.DataFrame()
-        self._rows.show(gone, shapes, features)

@@ -81,7 +81,7 @@ def control_of(field: OptionField, place: str, label: str) -> ValueWidget[Any]:
     field : OptionField
         The field; not a group.
     place : str
-        Its dotted name.
+        The object name of the input.
     label : str
         Its name for the user.
     """

@@ -151,11 +151,11 @@ class OptionsForm(Generic[Options]):
         for part in usual.parts():
             layout.addWidget(part)
         if advanced.parts():
-            layout.addWidget(FoldedSection(MORE, f"{prefix}more_options", *advanced.parts()))
+            layout.addWidget(FoldedSection(MORE, self._shown.object_name(f"{prefix}more_options"), *advanced.parts()))
 
     def _add(self, field: OptionField, place: str, label: str, rows: QFormLayout) -> None:
         """Add one field to rows."""
-        control = control_of(self._shown.with_choices(place, field), place, label)
+        control = control_of(self._shown.with_choices(place, field), self._shown.object_name(place), label)
         control.changed.connect(self._on_changed)
         self._controls[place], self._rows[place] = control, rows
         if field.kind == "flag":
@@ -171,12 +171,12 @@ class OptionsForm(Generic[Options]):
         inner = QWidget()
         self._build(field.type, f"{place}.", inner)
         if not field.optional:
-            self._boxes[place] = FoldedSection(label, place, inner)
+            self._boxes[place] = FoldedSection(label, self._shown.object_name(place), inner)
             self._boxes[place].setToolTip(tooltip_of(field.sentence))
             return [self._boxes[place]]
-        self._boxes[place] = named(inner, f"{place}.fields")
+        self._boxes[place] = named(inner, self._shown.object_name(f"{place}.fields"))
         switch = CheckBox(label=label, name=place.replace(".", "_"), tooltip=tooltip_of(field.sentence))
-        named(switch.native, place).setAccessibleName(label)
+        named(switch.native, self._shown.object_name(place)).setAccessibleName(label)
         inner.hide()
         switch.changed.connect(lambda on: inner.setVisible(on))
         switch.changed.connect(self._on_changed)
@@ -286,6 +286,11 @@ class _Shown:
     labels: Mapping[str, str]
     advanced: Collection[str]
     choices: Mapping[str, Sequence[tuple[str, Any]]]
+    prefix: str
+
+    def object_name(self, place: str) -> str:
+        """Return the object name of a field's input."""
+        return self.prefix + place
 
     def has(self, place: str) -> bool:
         """Return whether a field is shown: it or its group is included, and not excluded."""
@@ -313,6 +318,7 @@ def options_form(
     labels: Mapping[str, str] | None = None,
     advanced: Collection[str] = (),
     choices: Mapping[str, Sequence[tuple[str, Any]]] | None = None,
+    prefix: str = "",
 ) -> OptionsForm[Options]:
     """Return a form of an options class.
 
@@ -332,13 +338,15 @@ def options_form(
         Dotted names of what goes into a folded section at the end of its group, or of the form.
     choices : mapping of str to sequence of (str, object), optional
         Texts and values to choose from by dotted names, for fields whose type does not give them.
+    prefix : str
+        What the object names of the inputs start with, in a dock that has inputs of the same names already.
 
     Raises
     ------
     TypeError
         When the class has a field of a type that no form knows.
     """
-    return OptionsForm(kind, value, _Shown(include, exclude, labels or {}, advanced, choices or {}))
+    return OptionsForm(kind, value, _Shown(include, exclude, labels or {}, advanced, choices or {}, prefix))
 
 
 def _column(widget: QWidget) -> QVBoxLayout:

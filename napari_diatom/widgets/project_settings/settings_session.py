@@ -167,11 +167,14 @@ class SettingsSession(QObject):
             self._read(self.project)
 
     def _read(self, project: Project) -> None:
+        self._catch_up(project)
+        self.changed.emit()
+
+    def _catch_up(self, project: Project) -> None:
         try:
             project.classes.catch_up()
         except DiatomError as error:
             self.failed.emit(str(error))
-        self.changed.emit()
 
     def _on_others(self, folder: Path) -> None:
         if self.project is not None and self.project.folder == folder:
@@ -195,5 +198,5 @@ class SettingsSession(QObject):
             return
         self.running.emit(False)
         if changes and self.project is not None:
-            self._read(self.project)
+            self._catch_up(self.project)
             self.tell()

@@ -9,6 +9,8 @@ from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QFileDialog, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
+from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.scrolled import Scrolled
@@ -31,6 +33,10 @@ SettingsPage = ClassesPage | ImagesPage | SplitPage | ImportPage | PeoplePage | 
 
 PAGES = ("Classes", "Images", "Split", "Import", "People", "Optics")
 """Titles of the pages."""
+_BUTTON_KEYS = (
+    ButtonKey("Alt+O", "settings_open", "open another project"),
+    ButtonKey("Alt+N", "settings_new", "make a project"),
+)
 
 
 class ProjectSettingsWidget(QWidget):
@@ -83,6 +89,8 @@ class ProjectSettingsWidget(QWidget):
         self._tabs.currentChanged.connect(lambda *_: self._on_page())
         self._open.clicked.connect(lambda *_: self._ask_for_project())
         self._new.clicked.connect(lambda *_: self._ask_for_new())
+        DockKeys(self, napari_viewer, _BUTTON_KEYS)
+        share_area(self)
         delete_when_closed(self, napari_viewer)
         when_destroyed(self, session.leave)
         folder = OpenProject.of(napari_viewer).folder

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import ProgressMonitor
+from napari_diatom.counting.earlier_run import EarlierRun
 from napari_diatom.images.planes import BEST
 from napari_diatom.project.settings import PROJECT_FILE, Settings
-from napari_diatom.review.count_folder import CountFolder
+from napari_diatom.review.counted_images import sent_images
 from napari_diatom.review.image_saving import SAVED_IMAGES, save_image
 from napari_diatom.review.send_report import NotSent
 from napari_diatom.review.sending import SendPlan, plan_sending
@@ -44,7 +45,7 @@ def prepare_sending(form: SendForm, monitor: ProgressMonitor) -> Prepared:
     left_out: list[NotSent] = []
     if form.what == "folder":
         assert form.count_folder is not None
-        images, left_out = CountFolder.read(form.count_folder).sent_images((), monitor)
+        images, left_out = sent_images(EarlierRun.read(form.count_folder), (), monitor)
         if not images:
             raise InputError(f"Nothing was sent. {left_out[0].image}: {left_out[0].reason}")
     else:

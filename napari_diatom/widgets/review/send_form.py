@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.counting.earlier_run import is_count_folder
 from napari_diatom.project.settings import PROJECT_FILE, Settings
-from napari_diatom.review.count_folder import is_count_folder
 from napari_diatom.review.sending import SendOptions, unknown_classes
 from napari_diatom.review.sent_image import SentImage
 

@@ -85,6 +85,8 @@ class RunTable(QWidget):
         from diatom_training.finetune.run_summary import COLUMNS
 
         self._table = named(QTableWidget(0, len(COLUMNS)), "runs")
+        # Otherwise Tab goes from cell to cell, and never out of the table.
+        self._table.setTabKeyNavigation(False)
         self._table.setHorizontalHeaderLabels([title.capitalize() for title in COLUMNS])
         self._table.setAccessibleName("Your trainings")
         self._table.setToolTip("Your trainings, the latest first")

@@ -105,8 +105,8 @@ def evaluate_detector(
     groups = {}
     for group in dict.fromkeys(example.group for example in examples):
         chosen = [k for k, example in enumerate(examples) if example.group == group]
-        parts = ([part[k] for k in chosen] for part in (truths, found))
-        groups[group] = average_precision(*parts, [sizes[k] for k in chosen], masks)[0]
+        true, predicted = [truths[k] for k in chosen], [found[k] for k in chosen]
+        groups[group] = average_precision(true, predicted, [sizes[k] for k in chosen], masks)[0]
     return DetectorFigures(
         images=overall.images,
         specimens=overall.specimens,

@@ -21,7 +21,7 @@ Kind = Literal["missed", "false", "misnamed", "size", "outline"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "false", "misnamed", "size")
 """Those of models that find specimens."""
 
-MOST: Final = 8
+MOST: Final = 10
 """Mistakes of a kind that are shown."""
 SIDE: Final = 260
 """Of a picture, in pixels."""

@@ -123,6 +123,7 @@ def rounded_history(trained: Trained) -> list[dict[str, float]]:
 
 def keep_figures(work: Path, figures: Mapping[str, Any]) -> None:
     """Add a line to the figures of a training."""
+    work.mkdir(parents=True, exist_ok=True)
     with (work / FIGURES_FILE).open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(figures) + "\n")
 

@@ -71,8 +71,16 @@ class Replay:
         shared = FinderMaterial(real=self.real, rendered=self.work / "second-edition")
         if not self.trial:
             return shared
-        few = {"fields": TRIAL_FIELDS, "large_fields": 4, "selection_fields": 1, "classic_fields": 2}
-        return replace(shared, **few, side=256, large_side=512, selection_side=256)
+        return replace(
+            shared,
+            fields=TRIAL_FIELDS,
+            large_fields=4,
+            selection_fields=1,
+            classic_fields=2,
+            side=256,
+            large_side=512,
+            selection_side=256,
+        )
 
 
 def first_maps(replay: Replay, monitor: ProgressMonitor) -> None:
@@ -91,8 +99,10 @@ def first_boxes(name: str, replay: Replay, monitor: ProgressMonitor) -> None:
     recipe = first_detectors.RECIPES[name]
     recipe = replace(recipe, cycles=replay.cycles(recipe.cycles), before=replay.cycles(recipe.before))
     if replay.trial:
-        shown = {"fields": TRIAL_FIELDS, "large_fields": 4}
-        few = [tuple(replace(cycle, **shown) for cycle in some) for some in (recipe.cycles, recipe.before)]
+        few = [
+            tuple(replace(cycle, fields=TRIAL_FIELDS, large_fields=4) for cycle in some)
+            for some in (recipe.cycles, recipe.before)
+        ]
         recipe = replace(recipe, cycles=few[0], before=few[1])
     first_detectors.make(recipe, *_folders(replay, replay.nuclei, replay.out / FIRST), monitor)
 
