@@ -53,6 +53,11 @@ class Desk:
         self.qtbot.wait(50)
         return self.viewer.window.dock_widgets[name]
 
+    def dock(self, title: str) -> Any:
+        """Return the widget of a dock that another one has opened."""
+        [name] = [name for name in self.viewer.window.dock_widgets if name.startswith(title)]
+        return self.viewer.window.dock_widgets[name]
+
     def front(self, widget: QWidget) -> None:
         """Bring the dock of a widget to the front, by its tab."""
         dock = widget.parent()

@@ -69,7 +69,7 @@ def search(desk: Desk, detect: Any, folder: Path, out: Path | None = None) -> Pa
     desk.choose(detect, "scope", Scope.FOLDER)
     desk.answer(folder)
     desk.click(detect, "input_folder_browse")
-    desk.type(detect, "pixel_size_um", str(SCALE))
+    desk.type(detect, "batch_pixel_size_um", str(SCALE))
     if out is not None:
         desk.type(detect, "output_folder", str(out))
     desk.click(detect, "run")
@@ -142,7 +142,7 @@ def test_a_day_in_one_window_and_again_from_its_files(desk: Desk, fields: Path, 
         desk.until(lambda: child_of(detect, "send").isVisible())
         desk.in_dialog(SendDialog, act, lambda: desk.click(detect, "send"))
         desk.until(lambda: child_of(detect, "send").isEnabled())
-    annotate = desk.viewer.window.dock_widgets["Annotate diatoms (Diatoms)"]
+    annotate = desk.dock("Annotate diatoms")
     assert len(annotate.project().images) == 3
     names = [item.name for item in annotate.project().settings.classes]
     assert TAXON in names
@@ -190,8 +190,11 @@ def test_a_day_in_one_window_and_again_from_its_files(desk: Desk, fields: Path, 
     desk.type(export, "out.path", str(tmp_path / "project.json"))
     desk.click(export, "run")
     desk.until(lambda: (tmp_path / "project.json").exists() and child_of(export, "run").isEnabled())
-    shown = sum(tally.specimens for tally in annotate.browser().tallies())
-    annotate.close_project()
+    tables = desk.open("tables")
+    desk.type(tables, "out.path", str(tmp_path / "tables"))
+    desk.click(tables, "run")
+    desk.until(lambda: (tmp_path / "tables" / "images.csv").exists() and child_of(tables, "run").isEnabled())
+    shown = sum(tally.total for tally in annotate.browser().tallies())
     viewer.close()
 
     # Everything again, from what is left on disk.
@@ -204,14 +207,14 @@ def test_a_day_in_one_window_and_again_from_its_files(desk: Desk, fields: Path, 
         ["project", "tables", project, "-o", here / "tables"],
         ["train", run / "config.yaml", "-o", here / "run"],
     )
-    for window, line in ((out, here / "first"), (again, here / "again")):
+    for window, line in ((out, here / "first"), (again, here / "again"), (tmp_path / "tables", here / "tables")):
         for table in TABLES:
             assert (window / table).read_bytes() == (line / table).read_bytes(), table
     assert (tmp_path / "project.json").read_bytes() == (here / "project.json").read_bytes()
     assert (run / "history.csv").read_bytes() == (here / "run" / "history.csv").read_bytes()
-    tables = rows(here / "tables" / "specimens.csv")
-    assert len(tables) == shown == found + 2
-    assert [row["class"] for row in tables].count(TAXON) == 2
+    written = rows(here / "tables" / "specimens.csv")
+    assert len(written) == shown == found + 2
+    assert [row["class"] for row in written].count(TAXON) == 2
     exported = rows(tmp_path / "all.csv")
     np.testing.assert_array_equal(
         [row["length_um"] for row in exported], [row["length_um"] for row in rows(again / "specimens.csv")]
