@@ -157,7 +157,7 @@ def _check_place(out: Path, overwrite: bool) -> None:
         )
     there = [name for name in _FILES if (out / name).exists()]
     if there and not overwrite:
-        raise InputError(f"{out} already holds {there[0]}: replace it with --overwrite, or name another folder.")
+        raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
 
 
 def _image_names(project: Project) -> dict[str, str]:

@@ -9,24 +9,9 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QDockWidget, QFileDialog, QScrollArea, QTableView, QTabWidget, QWidget
 
-from helpers.window import child_of
+from helpers.window import child_of, trigger
 
 PLUGIN = "napari-diatom"
-
-
-def trigger(viewer: Any, command: str) -> None:
-    """Choose a command in the menu of plugins."""
-    menus = [viewer.window.plugins_menu]
-    while menus:
-        menu = menus.pop()
-        menu.aboutToShow.emit()
-        for action in menu.actions():
-            if getattr(action, "_command_id", "") == command:
-                action.trigger()
-                return
-            if action.menu() is not None:
-                menus.append(action.menu())
-    raise AssertionError(f"There is no {command} in the menu.")
 
 
 class Desk:
@@ -51,11 +36,6 @@ class Desk:
         trigger(self.viewer, f"{PLUGIN}.{command}")
         [name] = set(self.viewer.window.dock_widgets) - before
         self.qtbot.wait(50)
-        return self.viewer.window.dock_widgets[name]
-
-    def dock(self, title: str) -> Any:
-        """Return the widget of a dock that another one has opened."""
-        [name] = [name for name in self.viewer.window.dock_widgets if name.startswith(title)]
         return self.viewer.window.dock_widgets[name]
 
     def front(self, widget: QWidget) -> None:

@@ -16,7 +16,7 @@ from skimage.io import imread
 from helpers import hand as hands
 from helpers.counting import rows
 from helpers.desk import Desk
-from helpers.window import child_of
+from helpers.window import child_of, dock_of
 from napari_diatom.widgets.batch_run.batch_form import Scope
 from napari_diatom.widgets.review.send_dialog import SendDialog
 
@@ -142,7 +142,7 @@ def test_a_day_in_one_window_and_again_from_its_files(desk: Desk, fields: Path, 
         desk.until(lambda: child_of(detect, "send").isVisible())
         desk.in_dialog(SendDialog, act, lambda: desk.click(detect, "send"))
         desk.until(lambda: child_of(detect, "send").isEnabled())
-    annotate = desk.dock("Annotate diatoms")
+    annotate = dock_of(viewer, "Annotate diatoms")
     assert len(annotate.project().images) == 3
     names = [item.name for item in annotate.project().settings.classes]
     assert TAXON in names

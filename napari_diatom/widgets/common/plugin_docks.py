@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
 from qtpy.QtWidgets import QDockWidget, QWidget
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _PLUGIN: Final = "napari-diatom"
-_MENU: Final = "Diatoms"
-"""What the plugin is called in the menu; napari puts it into the names of the docks that are opened there."""
 
 
 def open_dock(viewer: Viewer, title: str) -> Any:
@@ -24,10 +28,15 @@ def open_dock(viewer: Viewer, title: str) -> Any:
     title : str
         Name of the dock in the menu.
     """
-    # By its own names napari would open a second dock beside the one from the menu.
-    widget = viewer.window.dock_widgets.get(f"{title} ({_MENU})")
+    # The menu names docks by the display name of the plugin, scripts by its name: one must not open beside the other.
+    in_menu, make = _offered()[title]
+    opened = viewer.window.dock_widgets
+    widget: Any = next((opened[name] for name in (in_menu, f"{title} ({_PLUGIN})") if name in opened), None)
+    # What comes from a viewer is a proxy, whose private parts are out of reach.
+    widget = getattr(widget, "__wrapped__", widget)
     if widget is None:
-        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, title, tabify=True)
+        widget = _made(make, viewer)
+        viewer.window.add_dock_widget(widget, name=in_menu, tabify=True)
     dock: QWidget | None = widget
     while dock is not None and not isinstance(dock, QDockWidget):
         dock = dock.parentWidget()
@@ -35,3 +44,21 @@ def open_dock(viewer: Viewer, title: str) -> Any:
         dock.show()
         dock.raise_()
     return widget
+
+
+def _made(make: str, viewer: Viewer) -> QWidget:
+    """Return a new widget of a class, which may want the viewer."""
+    kind: Callable[..., QWidget] = resolve_name(make)
+    return kind(napari_viewer=viewer) if "napari_viewer" in inspect.signature(kind).parameters else kind()
+
+
+@cache
+def _offered() -> dict[str, tuple[str, str]]:
+    """Return the docks of the manifest by their titles: their names when the menu opens them, and their classes."""
+    manifest = yaml.safe_load((resources.files("napari_diatom") / "napari.yaml").read_text(encoding="utf-8"))
+    offered = manifest["contributions"]
+    made = {command["id"]: command["python_name"] for command in offered["commands"]}
+    return {
+        widget["display_name"]: (f"{widget['display_name']} ({manifest['display_name']})", made[widget["command"]])
+        for widget in offered["widgets"]
+    }
