@@ -12,13 +12,13 @@ PALETTE: Final[tuple[tuple[int, int, int], ...]] = (
     (213, 94, 0),
     (204, 121, 167),
     (0, 114, 178),
-    (148, 103, 189),
-    (23, 190, 207),
-    (188, 189, 34),
-    (140, 86, 75),
-    (255, 152, 150),
+    (119, 51, 51),
+    (187, 221, 187),
+    (119, 0, 85),
+    (187, 0, 0),
+    (153, 221, 221),
 )
-"""Red, green, blue of 0..255; the first seven are those of Okabe and Ito, distinguished for colour-blind people."""
+"""Red, green, blue of 0..255: seven colours of Okabe and Ito, and five that the colour-blind can tell apart as well."""
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:

@@ -23,7 +23,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError
@@ -31,6 +30,7 @@ from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import sentence
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.forms.folded_section import FoldedSection
 
 if TYPE_CHECKING:
     from diatom_training.finetune.dataset import Dataset
@@ -122,10 +122,10 @@ class SlidesPage(QWidget):
         self._running.clear()
 
     def _build(self) -> None:
-        self._data = named(QLineEdit(), "data")
+        self._data = named(QLineEdit(), "data", "A project, or a file or folder of annotations", "Annotated slides")
         self._data.setPlaceholderText("Project folder or annotations")
-        self._project_button = named(QPushButton("Project…"), "choose_project")
-        self._file_button = named(QPushButton("File…"), "choose_file")
+        self._project_button = named(QPushButton("Project…"), "choose_project", "Choose the folder of a project")
+        self._file_button = named(QPushButton("File…"), "choose_file", "Choose a file of annotations")
         self._images = named(QLineEdit(), "images")
         self._images.setPlaceholderText("Beside the annotations")
         self._images.setToolTip("Folder of the images, if they are not beside the annotations")
@@ -138,8 +138,10 @@ class SlidesPage(QWidget):
         self._without = named(QLineEdit(), "without")
         self._without.setPlaceholderText("None")
         self._without.setToolTip("Classes to leave out, separated by commas")
-        self._one = named(QCheckBox("Treat all classes as one"), "one_class")
-        self._one_name = named(QLineEdit("diatom"), "one_class_name")
+        self._one = named(
+            QCheckBox("Treat all classes as one"), "one_class", "The model then finds diatoms without naming them"
+        )
+        self._one_name = named(QLineEdit("diatom"), "one_class_name", "Name of the one class", "Name of the one class")
         self._one_name.setEnabled(False)
         self._each = named(QCheckBox("Each image is a slide"), "each_image")
         self._each.setToolTip(
@@ -152,14 +154,23 @@ class SlidesPage(QWidget):
         self._shares.setToolTip(
             "Percentage of training, validation and test slides; the images of a slide stay together"
         )
-        self._by = named(QComboBox(), "by")
+        self._by = named(QComboBox(), "by", "What stays together in one part", "What stays together")
         self._by.addItem("Keep slides together", "slide")
         self._by.addItem("Keep samples together", "sample")
-        self._own = named(QCheckBox("Use the project's own split"), "own_split")
+        self._own = named(
+            QCheckBox("Use the project's own split"),
+            "own_split",
+            "Take training, validation and test slides as the project or the YOLO dataset has divided them",
+        )
         self._own.setChecked(True)
         self._seed = named(QSpinBox(), "split_seed")
         self._seed.setToolTip("Change the seed for a different split")
-        self._table = named(QTableWidget(0, len(_COLUMNS)), "classes")
+        self._table = named(
+            QTableWidget(0, len(_COLUMNS)),
+            "classes",
+            "Specimens of each class in each part",
+            "Specimens by class and part",
+        )
         self._table.setHorizontalHeaderLabels(_COLUMNS)
         self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self._table.setMinimumHeight(120)
@@ -192,13 +203,11 @@ class SlidesPage(QWidget):
         form.addRow("", self._by)
         form.addRow("Seed", self._seed)
         form.addRow("", self._own)
-        folded = QCollapsible("Classes, images, split")
-        folded.addWidget(more)
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addLayout(one)
         layout.addWidget(self._each)
-        layout.addWidget(folded)
+        layout.addWidget(FoldedSection("Classes, images, split", "more_slides", more))
         layout.addWidget(self._table, 1)
         layout.addWidget(self._message)
         self._show(self._problem)

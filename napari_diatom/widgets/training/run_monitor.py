@@ -89,14 +89,18 @@ class RunMonitor(QObject):
         """Stop following. A run that must not continue without this program stops, and keeps its best weights."""
         self._timer.stop()
         process, self._process = self._process, None
-        if process is None or process.folder.keeps_going():
+        if process is None:
             return
         from diatom_training.finetune.training_process import TrainingProcess
 
-        if isinstance(process, TrainingProcess):
-            process.stop()
-            while process.poll() is None:
-                time.sleep(0.05)
+        if not isinstance(process, TrainingProcess):
+            return
+        if process.folder.keeps_going():
+            process.let_go()
+            return
+        process.stop()
+        while process.poll() is None:
+            time.sleep(0.05)
 
     def forget(self) -> None:
         """Follow no run, because the run does not exist any more."""

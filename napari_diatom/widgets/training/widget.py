@@ -143,7 +143,7 @@ class FineTuneWidget(QWidget):
 
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
-        self._tabs = named(QTabWidget(), "pages")
+        self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
         for page, title in ((self._slides, "Slides"), (self._settings, "Settings"), (self._progress, "Training")):
             area = QScrollArea()
             area.setWidgetResizable(True)

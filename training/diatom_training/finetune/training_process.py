@@ -26,6 +26,10 @@ _ERRORS: Final = {error.__name__: error for error in (InputError, ModelError, Ou
 """Errors of the training that are raised again in the process that waits for it."""
 
 
+_going_on: Final[list[subprocess.Popen[bytes]]] = []
+"""Trainings that nobody follows any more."""
+
+
 class TrainingProcess:
     """A training in a separate process, which stops when this process is gone, unless the run says otherwise.
 
@@ -72,6 +76,11 @@ class TrainingProcess:
         if self._deadline is None:
             self._deadline = time.monotonic() + GRACE_SECONDS
             self.folder.ask_to_stop()
+
+    def let_go(self) -> None:
+        """Let the training go on although nobody follows it any more."""
+        # Python warns of a child process that is forgotten before it has ended.
+        _going_on[:] = [*(process for process in _going_on if process.poll() is None), self._process]
 
     def poll(self) -> State | None:
         """Return how the training ended, None while it runs."""
