@@ -8,8 +8,8 @@ from pathlib import Path
 from napari_diatom.api.inputs import AnyPath, optional_path, progress_monitor
 from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import Report, silent
-from napari_diatom.project.project import Project
 from napari_diatom.review import project_tables, reviewing
+from napari_diatom.review.project_tables import TablesOptions
 
 
 def review_counts(
@@ -78,8 +78,7 @@ def write_project_tables(
     OutputError
         When a file cannot be written.
     """
-    with Project.open(given_path(project, "project")) as opened:
-        written = project_tables.write_project_tables(
-            opened, given_path(out, "out"), proposals, overwrite=overwrite, monitor=progress_monitor(report)
-        )
-    return written.folder
+    options = TablesOptions(
+        given_path(project, "project"), given_path(out, "out"), proposals=proposals, overwrite=overwrite
+    )
+    return project_tables.write_project_tables(options, progress_monitor(report)).folder

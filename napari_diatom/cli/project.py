@@ -217,18 +217,13 @@ def _review(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Tabl
 
 def _tables(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table) -> int:
     """Write the tables of a project."""
-    from napari_diatom.review.project_tables import write_project_tables
+    from napari_diatom.review.project_tables import TablesOptions, write_project_tables
 
-    with Project.open(arguments.folder) as project:
-        written = write_project_tables(
-            project, arguments.out, arguments.proposals, arguments.xlsx, arguments.overwrite, monitor
-        )
-    print(
-        f"{written.folder}: {many(written.images, 'image')}, {many(written.specimens, 'specimen')}, "
-        f"{written.counted:,} counted"
-    )
+    options = TablesOptions(arguments.folder, arguments.out, arguments.proposals, arguments.xlsx, arguments.overwrite)
+    written = write_project_tables(options, monitor)
+    print(written.summary())
     if written.proposals:
         print(f"{many(written.proposals, 'proposal')} not reviewed yet and left out (include them with --proposals)")
-    for id_ in written.unread:
-        print(f"warning: the file of {id_} cannot be read: the brightness of its specimens is unknown", file=sys.stderr)
+    for line in written.warnings():
+        print(f"warning: {line}", file=sys.stderr)
     return OK

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from napari_diatom.core.detections import PERSON
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.core.text import many
 from napari_diatom.counting import table_columns, tables
 from napari_diatom.counting.image_result import ImageResult
 from napari_diatom.counting.result_names import plan_sources
@@ -24,6 +27,31 @@ from napari_diatom.project.settings import ProjectImage, Settings
 from napari_diatom.project.specimen import Specimen, to_annotations
 
 _FILES: Final = (tables.SPECIMENS_CSV, tables.COUNTS_CSV, tables.IMAGES_CSV, tables.TABLES_XLSX)
+
+
+@dataclass(frozen=True)
+class TablesOptions:
+    """Which tables of a project are written.
+
+    Attributes
+    ----------
+    project : Path
+        Folder of the project.
+    out : Path
+        Folder for the tables, which is made. It is not a folder that count has written.
+    proposals : bool
+        Proposals that nobody has accepted or rejected are specimens too.
+    xlsx : bool
+        Write all tables to one Excel file too.
+    overwrite : bool
+        Replace tables that are there.
+    """
+
+    project: Annotated[Path, Field(title="Project", json_schema_extra={"path": "folder"})]
+    out: Annotated[Path, Field(title="Write to", json_schema_extra={"path": "folder"})]
+    proposals: Annotated[bool, Field(title="With proposals")] = False
+    xlsx: Annotated[bool, Field(title="For Excel too")] = False
+    overwrite: Annotated[bool, Field(title="Replace tables that are there")] = False
 
 
 @dataclass(frozen=True)
@@ -49,44 +77,44 @@ class ProjectTables:
     proposals: int
     unread: tuple[str, ...]
 
+    def summary(self) -> str:
+        """Return what was written, and where."""
+        numbers = f"{many(self.images, 'image')}, {many(self.specimens, 'specimen')}, {self.counted:,} counted"
+        return f"{self.folder}: {numbers}"
 
-def write_project_tables(
-    project: Project,
-    out: Path,
-    with_proposals: bool = False,
-    xlsx: bool = False,
-    overwrite: bool = False,
-    monitor: ProgressMonitor = UNWATCHED,
-) -> ProjectTables:
+    def warnings(self) -> list[str]:
+        """Return what is unknown in the tables, a line for each image."""
+        return [f"the file of {id_} cannot be read: the brightness of its specimens is unknown" for id_ in self.unread]
+
+
+def write_project_tables(options: TablesOptions, monitor: ProgressMonitor = UNWATCHED) -> ProjectTables:
     """Write ``specimens.csv``, ``counts.csv`` and ``images.csv`` of a project.
 
     Sizes are measured again. What was found by ``count`` and accepted as it was has the same numbers as there.
 
     Parameters
     ----------
-    project : Project
-        The project.
-    out : Path
-        Folder to write to.
-    with_proposals : bool
-        Whether proposals are specimens too.
-    xlsx : bool
-        Whether to write ``tables.xlsx`` too.
-    overwrite : bool
-        Replace tables that are there.
+    options : TablesOptions
+        The project, where the tables go, and what they hold.
     monitor : ProgressMonitor
         See :mod:`napari_diatom.core.progress`; reports ``"images"``.
 
     Raises
     ------
     InputError
-        When there are tables already, or annotations are damaged.
+        When there is no project, there are tables already, or annotations are damaged.
     OutputError
         When a file cannot be written.
     Stopped
         When a stop was asked for; nothing is written then.
     """
-    _check_place(out, overwrite)
+    _check_place(options.out, options.overwrite)
+    with Project.open(options.project) as project:
+        return _written(project, options, monitor)
+
+
+def _written(project: Project, options: TablesOptions, monitor: ProgressMonitor) -> ProjectTables:
+    """Measure all specimens of an open project, and write the tables."""
     names = _image_names(project)
     results: list[ImageResult] = []
     unread: list[str] = []
@@ -95,8 +123,8 @@ def write_project_tables(
         monitor.report(Progress("images", number, len(project.images), image.id))
         monitor.check()
         contents = project.contents(image.id)
-        specimens = (*contents.specimens, *(contents.proposals if with_proposals else ()))
-        proposals += 0 if with_proposals else len(contents.proposals)
+        specimens = (*contents.specimens, *(contents.proposals if options.proposals else ()))
+        proposals += 0 if options.proposals else len(contents.proposals)
         pixels = _opened(project, image)
         if pixels is None:
             unread.append(image.id)
@@ -109,10 +137,10 @@ def write_project_tables(
         for result in results:
             yield from result.specimens
 
-    tables.write_tables(out, rows, results, xlsx)
-    tables.write_images(out / tables.IMAGES_CSV, results)
+    tables.write_tables(options.out, rows, results, options.xlsx)
+    tables.write_images(options.out / tables.IMAGES_CSV, results)
     return ProjectTables(
-        out,
+        options.out,
         len(results),
         sum(len(result.specimens) for result in results),
         sum(sum(result.counts.values()) for result in results),
@@ -129,7 +157,7 @@ def _check_place(out: Path, overwrite: bool) -> None:
         )
     there = [name for name in _FILES if (out / name).exists()]
     if there and not overwrite:
-        raise InputError(f"{out} already holds {there[0]}: replace it with --overwrite, or name another folder.")
+        raise InputError(f"{out} already holds {there[0]}: have it replaced (--overwrite), or name another folder.")
 
 
 def _image_names(project: Project) -> dict[str, str]:

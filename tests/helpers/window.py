@@ -103,6 +103,28 @@ def child_of(widget, name):
     return found
 
 
+def dock_of(viewer, title):
+    """Return the widget of the one open dock with a title."""
+    [name] = [name for name in viewer.window.dock_widgets if name.startswith(f"{title} (")]
+    widget = viewer.window.dock_widgets[name]
+    return getattr(widget, "__wrapped__", widget)
+
+
+def trigger(viewer, command):
+    """Choose a command in the menu of plugins."""
+    menus = [viewer.window.plugins_menu]
+    while menus:
+        menu = menus.pop()
+        menu.aboutToShow.emit()
+        for action in menu.actions():
+            if getattr(action, "_command_id", "") == command:
+                action.trigger()
+                return
+            if action.menu() is not None:
+                menus.append(action.menu())
+    raise AssertionError(f"There is no {command} in the menu.")
+
+
 def press(text):
     """Press a button of the next question; return what is asked."""
     asked = []

@@ -16,6 +16,7 @@ from napari_diatom.widgets.annotate.project_session import ProjectSession
 from napari_diatom.widgets.annotate.saving import Saving
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.project_settings.new_project_dialog import NewProjectDialog
 
 if TYPE_CHECKING:
@@ -71,14 +72,12 @@ class SettingsLink(QObject):
 
     def show(self, page: str = "") -> None:
         """Show the settings of the open project in a dock of their own, at a page if one is named."""
-        dock, settings = self._viewer.window.add_plugin_dock_widget("napari-diatom", SETTINGS, tabify=True)
+        settings = open_dock(self._viewer, SETTINGS)
         project = self._opened.project
         if project is not None:
             settings.open_project(project.folder)
         if page:
             settings.show_page(page)
-        dock.show()
-        dock.raise_()
 
     def ask_for_new(self) -> None:
         """Show the form of a new project, and open the project when it is made."""

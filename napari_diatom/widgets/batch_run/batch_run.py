@@ -21,7 +21,7 @@ from napari_diatom.core.text import many
 from napari_diatom.counting import batch_job
 from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.counted_specimens import CountedSpecimens
-from napari_diatom.counting.earlier_run import EarlierRun, holds_results
+from napari_diatom.counting.earlier_run import EarlierRun, holds_results, is_count_folder
 from napari_diatom.counting.folder_export import export_specimens
 from napari_diatom.counting.image_states import ImageState, RunTally
 from napari_diatom.widgets.batch_run.batch_form import BatchForm, OpenImage, Scope
@@ -146,6 +146,11 @@ class BatchRun(QWidget):
     def several(self) -> bool:
         """Whether a run takes more than the image on the screen."""
         return self.scope.value() is not Scope.IMAGE
+
+    def results_folder(self) -> Path | None:
+        """Return the folder of the results that are shown, None while there are none that can be sent."""
+        out = None if self.opener.batch is None else self.opener.batch.out
+        return out if out is not None and is_count_folder(out) else None
 
     def value(self, model: str | None = None) -> BatchForm:
         """Return the form, with the name of the model that is chosen elsewhere."""

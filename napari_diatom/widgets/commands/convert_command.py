@@ -35,7 +35,7 @@ class ConvertWidget(CommandWidget):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        self._viewer = napari_viewer
+        self._viewer, self._open = napari_viewer, OpenProject.of(napari_viewer)
         form = options_form(
             ConvertOptions,
             exclude=("source",),
@@ -52,15 +52,16 @@ class ConvertWidget(CommandWidget):
             form,
             _converted,
         )
-        project = OpenProject.of(napari_viewer).folder
-        if project is not None:
-            self._source.setValue(project)
+        if self._open.folder is not None:
+            self._source.setValue(self._open.folder)
 
     def _options(self) -> tuple[ConvertOptions, tuple[Any, dict[str, Any]] | None]:
         """Return the options, and the selected layer where it is what is written."""
         source = self._source.value()
         options = self._form.value(ConvertOptions(source or Path(), Path()))
         if source is not None:
+            # Edits of an open project may not be on disk yet.
+            self._open.changing.emit(source)
             return options, None
         layer = self._viewer.layers.selection.active
         if not isinstance(layer, Shapes):

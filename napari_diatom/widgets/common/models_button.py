@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QToolButton, QWidget
 
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.plugin_docks import open_dock
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -21,7 +22,7 @@ def with_models_button(chooser: QComboBox, viewer: Viewer) -> QWidget:
     button.setText("...")
     button.setToolTip("Show all models and their cards; import, export, rename and remove them")
     button.setAccessibleName("Models")
-    button.clicked.connect(lambda: viewer.window.add_plugin_dock_widget("napari-diatom", MODELS, tabify=True))
+    button.clicked.connect(lambda: open_dock(viewer, MODELS))
     row = QWidget()
     layout = QHBoxLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)

@@ -64,12 +64,14 @@ class CountedResults(QObject):
         """Show the specimens of a counted image, and one of them close up."""
         if image not in self._viewer.layers or opened.annotations is None:
             return
-        facts = _facts(opened.annotations)
+        facts = _facts(opened)
         known = [result for result in self._shared.made_by(self._shown.owner) if result.facts.image == facts.image]
         here = [result for result in known if self._shared.image_of(result) is image]
         result = here[-1] if here else self._add(image, facts, opened.annotations)
         if result is None:
             return
+        # They may have been hidden, for example because they were sent to a project.
+        image.visible = result.layer.visible = True
         self._viewer.layers.selection.active = result.layer
         self._shown.choose(result)
         if not opened.specimen:
@@ -108,8 +110,10 @@ class CountedResults(QObject):
         result.changed.connect(look)
 
 
-def _facts(annotations: Annotations) -> ResultFacts:
+def _facts(opened: OpenedImage) -> ResultFacts:
     """Return the facts of a layer for the specimens of a counted image."""
+    annotations, state = opened.annotations, opened.state
+    assert annotations is not None
     models = sorted({origin for origin in annotations.origins if origin != PERSON})
     return ResultFacts(
         image=annotations.image,
@@ -119,4 +123,6 @@ def _facts(annotations: Annotations) -> ResultFacts:
         pixel_size_um=annotations.pixel_size_um,
         model=models[0] if len(models) == 1 else "",
         orientation=annotations.orientation,
+        # The path alone does not say which image of a file of several it is.
+        path=state.file if state.image == state.source else "",
     )

@@ -117,21 +117,25 @@ class ResultsPanel(QWidget):
         form.addRow("Result", self._name)
         form.addRow("Threshold", self._slider)
         form.addRow("Taxa", self.taxa)
-        layout = QVBoxLayout(self)
+        self._of_one = QWidget()
+        layout = QVBoxLayout(self._of_one)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
         layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
+        # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
+        policy = self._of_one.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._of_one.setSizePolicy(policy)
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)
         buttons.addWidget(self.send)
-        layout.addLayout(buttons)
-        # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
-        policy = self.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.setSizePolicy(policy)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addLayout(buttons)
+        outer.addWidget(self._of_one, 1)
         self.setResult(None)
 
     def result(self) -> ResultLayer | None:
@@ -153,7 +157,9 @@ class ResultsPanel(QWidget):
             if filters
             else "Nothing to filter; run a detection first"
         )
-        self.setVisible(result is not None)
+        self._of_one.setVisible(result is not None)
+        self._export.setVisible(result is not None)
+        self.send.refresh()
         if result is not None:
             with signals_blocked(self._slider):
                 self._slider.setMinimum(min(FLOOR, result.threshold or FLOOR))  # type: ignore[arg-type]

@@ -347,6 +347,8 @@ class RunWidget(QWidget):
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):
             widget.setEnabled(not running)
+        self.panel.send.count_folder = self.batch.results_folder()
+        self.panel.send.refresh()
         self._refresh_naming()
 
     def _refresh_naming(self) -> None:

@@ -36,6 +36,11 @@ class SendButton(QPushButton):
         Has the results.
     shown : callable
         Returns the shown result.
+
+    Attributes
+    ----------
+    count_folder : Path or None
+        The results folder of the run over several images that the dock shows.
     """
 
     said = Signal(str)
@@ -49,6 +54,7 @@ class SendButton(QPushButton):
         self.setToolTip("Put the specimens into a project, to review, correct and train on them in Annotate diatoms")
         self._viewer = viewer
         self._shown = shown
+        self.count_folder: Path | None = None
         self._behind: list[Layer] = []
         self._sender = Sender(self, viewer)
         self._sender.said.connect(self.said)
@@ -64,6 +70,10 @@ class SendButton(QPushButton):
         every.sort(key=lambda result: result is not shown)
         return tuple(result_to_send(result, shared.image_of(result)) for result in every)
 
+    def refresh(self) -> None:
+        """Show the button as soon as there is something to send, in whatever image it was found."""
+        self.setVisible(self.count_folder is not None or bool(Shared.of(self._viewer).all_results()))
+
     def _make_way(self) -> None:
         """Hide the results that were sent and their images: the project shows them in layers of its own."""
         for layer in self._behind:
@@ -71,7 +81,8 @@ class SendButton(QPushButton):
         self._behind = []
 
     def _ask(self) -> None:
-        dialog = SendDialog(_window_of(self), self.results(), OpenProject.of(self._viewer).folder)
+        project = OpenProject.of(self._viewer).folder
+        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder)
         if dialog.exec():
             form = dialog.value()
             self._behind = self._layers_of(form.what)
@@ -84,7 +95,7 @@ class SendButton(QPushButton):
     def _layers_of(self, what: What) -> list[Layer]:
         """Return the layers of what is sent: results, and their images."""
         shared, shown = Shared.of(self._viewer), self._shown()
-        chosen = [result for result in shared.all_results() if what == "all" or (what == "shown" and result is shown)]
+        chosen = [result for result in shared.all_results() if what != "shown" or result is shown]
         layers = [layer for result in chosen for layer in (result.layer, shared.image_of(result))]
         return [layer for layer in layers if layer is not None]
 

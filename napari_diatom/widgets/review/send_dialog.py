@@ -50,14 +50,22 @@ class SendDialog(QDialog):
         The results of the viewer, the shown one first.
     project : Path, optional
         The project that is open in the viewer.
+    count_folder : Path, optional
+        The results folder of the run that the viewer shows.
     """
 
-    def __init__(self, parent: QWidget | None, results: Sequence[ResultToSend], project: Path | None = None) -> None:
+    def __init__(
+        self,
+        parent: QWidget | None,
+        results: Sequence[ResultToSend],
+        project: Path | None = None,
+        count_folder: Path | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Send to a project")
         self._results = tuple(results)
         self._project, self._is_new = project, False
-        self._count_folder: Path | None = None
+        self._count_folder = count_folder
         self._build()
         self._refresh()
 

@@ -15,6 +15,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.review.send_report import SendReport
 from napari_diatom.review.sending import sending
 from napari_diatom.widgets.common.closing import when_destroyed
+from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.review.preparing import Prepared, prepare_sending
 from napari_diatom.widgets.review.send_form import SendForm
@@ -113,7 +114,7 @@ class Sender(QObject):
         folder: Path = form.project.absolute()
         if form.is_new:
             Project.create(folder).close()
-        _, self._annotate = self._viewer.window.add_plugin_dock_widget("napari-diatom", ANNOTATE, tabify=True)
+        self._annotate = open_dock(self._viewer, ANNOTATE)
         project: Project | None = self._annotate.project()
         if project is None or project.folder != folder:
             self._annotate.open_project(folder)

@@ -23,6 +23,7 @@ from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
+from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.composed_preview import show_composed
@@ -130,7 +131,7 @@ class FineTuneWidget(QWidget):
             return
         news().changed.emit()
         title = _WIDGETS[known.card.task]
-        _, widget = self._viewer.window.add_plugin_dock_widget("napari-diatom", title, tabify=True)
+        widget = open_dock(self._viewer, title)
         if known.card.task == NAMING_TASK:
             widget.choose_classifier(known.folder)
         elif known.card.task == OUTLINING_TASK:

@@ -11,6 +11,7 @@ from helpers.composed import two_slides
 from helpers.window import child_of
 from napari_diatom.core.progress import Progress
 from napari_diatom.formats.registry import by_name
+from napari_diatom.project.project import Project
 
 
 @pytest.fixture
@@ -94,3 +95,24 @@ def test_slides_are_composed_from_the_menu(viewer, quick, qtbot, tmp_path):
     child_of(widget, "fields.size").setValue(128)
     assert f"1 slide in {tmp_path / 'out'}." in compose()
     assert len(list((tmp_path / "out").glob("*.png"))) == 1
+
+
+def test_tables_of_a_project_are_written_from_the_menu(viewer, quick, qtbot, tmp_path):
+    slides = [slide.image for slide in two_slides(tmp_path)]
+    Project.create(tmp_path / "project", slides, ["diatom"], "Ada").close()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Write tables of a project")
+
+    def write():
+        child_of(widget, "run").click()
+        qtbot.waitUntil(lambda: child_of(widget, "run").isEnabled(), timeout=20_000)
+        return child_of(widget, "message").text()
+
+    child_of(widget, "project.path").setText(str(tmp_path))
+    child_of(widget, "out.path").setText(str(tmp_path / "tables"))
+    assert "project" in write()
+    assert not (tmp_path / "tables").exists()
+    child_of(widget, "project.path").setText(str(tmp_path / "project"))
+    assert "2 images, 0 specimens, 0 counted." in write()
+    assert "already holds specimens.csv" in write()
+    child_of(widget, "overwrite").click()
+    assert "2 images" in write()

@@ -14,32 +14,18 @@ from platformdirs import user_cache_dir
 from qtpy.QtWidgets import QWidget
 
 import napari_diatom
-from helpers.window import detections
+from helpers.window import detections, dock_of, trigger
 from napari_diatom import __version__
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.widgets.common import sample_data
+from napari_diatom.widgets.common.plugin_docks import open_dock
 
 MANIFEST = yaml.safe_load((Path(napari_diatom.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
 PLUGIN = MANIFEST["name"]
 OFFERED = MANIFEST["contributions"]
 WIDGETS = [widget["display_name"] for widget in OFFERED["widgets"]]
 SAMPLES = [sample["key"] for sample in OFFERED["sample_data"]]
-
-
-def trigger(viewer, command):
-    """Choose a command in the menu of plugins."""
-    menus = [viewer.window.plugins_menu]
-    while menus:
-        menu = menus.pop()
-        menu.aboutToShow.emit()
-        for action in menu.actions():
-            if getattr(action, "_command_id", "") == command:
-                action.trigger()
-                return
-            if action.menu() is not None:
-                menus.append(action.menu())
-    raise AssertionError(f"There is no {command} in the menu.")
 
 
 @pytest.mark.parametrize("title", WIDGETS)
@@ -54,6 +40,17 @@ def test_the_menu_opens_each_widget_of_the_manifest(viewer, quick):
         trigger(viewer, widget["command"])
     opened = " ".join(viewer.window.dock_widgets)
     assert [title for title in WIDGETS if title not in opened] == []
+
+
+def test_a_dock_is_open_once_whoever_opens_it(viewer, quick):
+    for first, title in enumerate(("Models", "Annotate diatoms")):
+        if first:
+            trigger(viewer, "napari-diatom.annotate")
+        widget = open_dock(viewer, title)
+        assert dock_of(viewer, title) is open_dock(viewer, title) is widget
+    # The menu shows and hides the dock that a button has opened.
+    trigger(viewer, "napari-diatom.models")
+    assert len(viewer.window.dock_widgets) == 2
 
 
 def test_two_docks_that_find_specimens_fit_one_above_the_other_on_a_small_screen(viewer, quick, qtbot):

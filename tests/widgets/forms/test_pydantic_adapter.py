@@ -25,6 +25,7 @@ CLASSES = {
     "LossOptions": "diatom_training.learning.options",
     "ComposeRun": "diatom_training.composing.compose_run",
     "ConvertOptions": "napari_diatom.project.annotation_conversion",
+    "TablesOptions": "napari_diatom.review.project_tables",
     "SampleOptions": "diatom_training.synthesis.sample_slides",
     "ComposeOptions": "diatom_training.composing.options",
     "FieldOptions": "diatom_training.synthesis.options",
@@ -42,6 +43,7 @@ NEEDED = {
     "ProjectClass": {"name": "Navicula"},
     "ComposeRun": {"out": Path("composed")},
     "ConvertOptions": {"source": Path("a.json"), "out": Path("b.json")},
+    "TablesOptions": {"project": Path("project"), "out": Path("tables")},
     "Split": {"parts": {"train": ("a",), "test": ("b, c", "0035")}},
 }
 ELSEWHERE = {

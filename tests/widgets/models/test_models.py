@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
-from helpers.window import child_of, press
+from helpers.window import child_of, dock_of, press
 from napari_diatom.analysis import worker_process
 from napari_diatom.models import library
 from napari_diatom.models.card import CARD_FILE, WEIGHTS_FILE, ModelCard
@@ -142,5 +142,5 @@ def test_what_is_not_a_model_is_refused_with_the_reason(dock, toy, bring, tmp_pa
 def test_the_model_chooser_opens_the_dock(viewer, toy, qtbot):
     _, detect = viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
     child_of(detect, "open_models").click()
-    _, dock = viewer.window.add_plugin_dock_widget("napari-diatom", "Models")
+    dock = dock_of(viewer, "Models")
     assert child_of(dock, "models").topLevelItemCount() >= 5

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
 from helpers.projects import box, names, new_project
-from helpers.window import child_of, press
+from helpers.window import child_of, dock_of, press
 from napari_diatom.project.project import Project
 
 NAME, KEY, CODE = range(3)
@@ -195,7 +195,7 @@ def items(annotate):
 
 def test_the_button_of_annotate_opens_the_settings_of_its_project(annotate, qtbot):
     child_of(annotate, "project_settings").click()
-    settings = annotate._canvas.viewer.window.add_plugin_dock_widget("napari-diatom", "Project settings")[1]
+    settings = dock_of(annotate._canvas.viewer, "Project settings")
     assert settings.session().project.folder == annotate.project().folder
     assert [cells[NAME] for cells in rows(settings)] == ["Navicula", "Nitzschia", "Eunotia"]
     assert settings.minimumSizeHint().width() <= 420

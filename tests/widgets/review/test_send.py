@@ -8,7 +8,7 @@ from PIL import Image
 from qtpy.QtWidgets import QFileDialog
 
 from helpers.counting import count, save
-from helpers.window import child_of
+from helpers.window import child_of, dock_of
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.review.send_dialog import SendDialog
 
@@ -61,8 +61,7 @@ def in_new(folder, choose):
 
 
 def annotate_of(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Annotate diatoms")
-    return widget
+    return dock_of(viewer, "Annotate diatoms")
 
 
 def test_what_was_found_goes_to_a_new_project_and_is_not_sent_twice(
