@@ -298,6 +298,9 @@ class LayerRows:
     def _write(self, rows: list[int], features: Any) -> None:
         """Write features of rows, and colour these by class."""
         table = self._layer.features.copy()
+        if shapes_layer.OUTLINE in table and shapes_layer.OUTLINE not in features:
+            # What a person has changed has no verdict any more.
+            features = features.assign(**{shapes_layer.OUTLINE: ""})
         if len(rows) == len(table):
             table = features.assign(row=rows).sort_values("row").drop(columns="row").reset_index(drop=True)
         else:

@@ -147,7 +147,7 @@ def test_a_model_is_given_the_true_boxes_and_boxes_that_are_off(
     assert interval["of"] == 16
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "In boxes as inexact as a detector" in page
-    assert page.count("data:image/jpeg") == 8
+    assert page.count("data:image/jpeg") == 10
     assert "average symmetric surface distance" in page
 
 
