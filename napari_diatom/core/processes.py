@@ -6,7 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import Any, Final
+
+from napari_diatom.core.progress import ProgressMonitor
+
+_POLL_SECONDS: Final = 0.05
 
 _BEGIN: Final = """
 import importlib, json, runpy, sys
@@ -79,3 +84,21 @@ def _ways(apart: bool) -> dict[str, Any]:
         group = subprocess.CREATE_NEW_PROCESS_GROUP if apart else 0
         return {"creationflags": subprocess.CREATE_NO_WINDOW | group}
     return {"start_new_session": True, "env": os.environ | {"PYTHONUNBUFFERED": "1"}} if apart else {}
+
+
+def wait_or_stop(process: subprocess.Popen[bytes], monitor: ProgressMonitor) -> int:
+    """Return the exit code of a process when it has ended. It is killed when a stop is asked for.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
+    """
+    try:
+        while process.poll() is None:
+            monitor.check()
+            time.sleep(_POLL_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from napari_diatom.core.errors import DiatomError, InputError, ModelError
-from napari_diatom.core.processes import start
+from napari_diatom.core.processes import start, wait_or_stop
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.models import library
 from napari_diatom.models.library import ARCHIVE_SUFFIX, ModelFolder
 
 CHECKPOINT_SUFFIX: Final = ".pt"
 _SAID: Final = "said.json"
-_POLL_SECONDS: Final = 0.05
 
 
 def incoming_model(path: Path, scratch: Path, monitor: ProgressMonitor = UNWATCHED) -> ModelFolder:
@@ -77,13 +75,7 @@ def _converted(path: Path, scratch: Path, monitor: ProgressMonitor) -> ModelFold
         process = start(target, str(path), name, str(scratch), **quiet)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: no process could be started ({error}).") from error
-    try:
-        while process.poll() is None:
-            monitor.check()
-            time.sleep(_POLL_SECONDS)
-    finally:
-        process.kill()
-        process.wait()
+    wait_or_stop(process, monitor)
     said = scratch / _SAID
     if not said.is_file():
         raise ModelError(f"{path} cannot be read: the process that read it ended ({process.returncode}).")

@@ -137,9 +137,8 @@ class AnnotationExchange:
         OutputError
             When they cannot be written.
         """
-        problems = [*plan.problems, *(f"{name}: the project has no image of this name." for name in plan.absent)]
-        if skip_absent:
-            problems = list(plan.problems)
+        absent = () if skip_absent else plan.absent
+        problems = [*plan.problems, *(f"{name}: the project has no image of this name." for name in absent)]
         if problems:
             more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
             raise InputError(f"Nothing was imported. {' '.join(problems[:5])}{more}")

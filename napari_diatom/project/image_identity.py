@@ -82,22 +82,8 @@ def describe(
                 continue
             found = free_id(path.stem if len(pages) == 1 else f"{path.stem}-page{page}", taken)
             taken.append(found)
-            folder = path.parent.name
-            sizes[folder].add(image.pixel_size_um)
-            images.append(
-                ProjectImage(
-                    id=found,
-                    path=place,
-                    page=page,
-                    division=division,
-                    sha256=digest,
-                    size=size,
-                    height=image.height,
-                    width=image.width,
-                    slide=folder,
-                    sample=folder,
-                )
-            )
+            sizes[path.parent.name].add(image.pixel_size_um)
+            images.append(_new_image(found, (path, place), (page, division), (digest, size), image))
     monitor.report(Progress("images", len(listed), len(listed)))
     agreed = {slide: next(iter(found)) for slide, found in sizes.items() if len(found) == 1}
     return Described(tuple(images), {slide: size for slide, size in agreed.items() if size is not None})
@@ -131,19 +117,32 @@ def describe_page(project: Path, path: Path, page: int | None, z: str, taken: It
     number, division, image = _meant_page(path, page, z)
     digest, size = file_digest(path)
     folder = path.parent.name
-    described = ProjectImage(
-        id=free_id(path.stem if page is None else f"{path.stem}-page{number}", taken),
-        path=place,
-        page=number,
-        division=division,
-        sha256=digest,
-        size=size,
+    id_ = free_id(path.stem if page is None else f"{path.stem}-page{number}", taken)
+    described = _new_image(id_, (path, place), (number, division), (digest, size), image)
+    return Described((described,), {} if image.pixel_size_um is None else {folder: image.pixel_size_um})
+
+
+def _new_image(
+    id_: str, file: tuple[Path, str], page: tuple[int, Division], content: tuple[str, int], image: SlideImage
+) -> ProjectImage:
+    """Return an image whose slide and sample are called as the folder of its file.
+
+    ``file`` is the path and how the project writes it, ``page`` the number and the division, ``content`` the digest and
+    the size in bytes.
+    """
+    folder = file[0].parent.name
+    return ProjectImage(
+        id=id_,
+        path=file[1],
+        page=page[0],
+        division=page[1],
+        sha256=content[0],
+        size=content[1],
         height=image.height,
         width=image.width,
         slide=folder,
         sample=folder,
     )
-    return Described((described,), {} if image.pixel_size_um is None else {folder: image.pixel_size_um})
 
 
 def _meant_page(path: Path, page: int | None, z: str) -> tuple[int, Division, SlideImage]:

@@ -6,17 +6,14 @@ import importlib
 import pickle
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from diatom_training.finetune.config import TrainConfig
 from napari_diatom.core.errors import DiatomError, InputError
-from napari_diatom.core.processes import start
+from napari_diatom.core.processes import start, wait_or_stop
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-
-_POLL_SECONDS: Final = 0.1
 
 
 def call_in_subprocess(module: str, function: str, config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Any:
@@ -36,13 +33,7 @@ def call_in_subprocess(module: str, function: str, config: TrainConfig, monitor:
             target = "diatom_training.finetune.subprocess_call:call_and_write"
             streams = {"stdin": subprocess.DEVNULL, "stdout": stream, "stderr": stream}
             process = start(target, module, function, str(file), str(out), apart=True, **streams)
-        try:
-            while process.poll() is None:
-                monitor.check()
-                time.sleep(_POLL_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
+        wait_or_stop(process, monitor)
         if not out.exists():
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise DiatomError(f"This could not be done: {words[-1] if words else process.returncode}")
