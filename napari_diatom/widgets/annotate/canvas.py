@@ -186,7 +186,8 @@ class AnnotationCanvas(QObject):
     def select(self, ids: Collection[str]) -> None:
         """Select specimens, or proposals, by their ids."""
         for synced in (self.specimens, self.proposals):
-            own = [id_ for id_ in ids if id_ in synced.rows]
+            known = synced.known()
+            own = [id_ for id_ in ids if id_ in known]
             synced.select(own)
             if own:
                 self.viewer.layers.selection.active = synced.layer

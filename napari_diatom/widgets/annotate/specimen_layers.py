@@ -21,6 +21,7 @@ from napari_diatom.napari_layers.project_layer import By
 from napari_diatom.project.document import Document
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.annotate.waiting_shapes import AT_ONCE, WaitingShapes
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.clicks import is_click
 
@@ -85,7 +86,8 @@ class CanvasState:
 class SyncedLayer(QObject):
     """One Shapes layer that shows specimens by their ids.
 
-    The order is that of the document, apart from specimens drawn since the image was opened.
+    The order is that of the document, apart from specimens drawn since the image was opened. Many specimens are added
+    over several turns of the event loop.
 
     Parameters
     ----------
@@ -125,6 +127,7 @@ class SyncedLayer(QObject):
         self._label_timer.setInterval(_LABEL_DELAY_MS)
         self._label_timer.timeout.connect(self._label)
         self._changed: set[str] = set()
+        self._waiting = WaitingShapes(self, self._arrive, lambda: len(self.ids), self._is_free)
         self.layer.events.data.connect(self._on_data)
         self.layer.selected_data.events.items_changed.connect(self._on_selection)
         self.layer.mouse_drag_callbacks.append(self._follow_drag)
@@ -135,6 +138,7 @@ class SyncedLayer(QObject):
 
     def fill(self, some: Collection[Specimen]) -> None:
         """Show these specimens and no others."""
+        self._waiting.clear()
         with self._own():
             self.layer.selected_data = set()
             self._unlabel()
@@ -146,7 +150,8 @@ class SyncedLayer(QObject):
         self._label_timer.start()
 
     def show(self, change: Mapping[str, Specimen | None]) -> None:
-        """Show the specimens as they are after an edit."""
+        """Show the specimens as they are after an edit. Those that wait are read when they are added."""
+        self._waiting.take([id_ for id_, item in change.items() if item is None])
         gone = [self.rows[id_] for id_, item in change.items() if item is None and id_ in self.rows]
         if gone:
             with self._own():
@@ -158,12 +163,16 @@ class SyncedLayer(QObject):
             columns = project_layer.feature_columns(some, self._state.pixel_size_um)
             with self._own():
                 shape_edits.change(self.layer, rows, self._moved(rows, some), self._state.colours_of(some), columns)
-        self._append([item for id_, item in change.items() if item is not None and id_ not in self.rows])
+        shown = self.rows.keys()
+        self._append(
+            [item for id_, item in change.items() if item is not None and id_ not in shown and id_ not in self._waiting]
+        )
         if change:
             self._label_timer.start()
 
     def select(self, ids: Collection[str]) -> None:
-        """Select those of the ids that the layer shows."""
+        """Select those of the ids that the layer shows, or will show; what waits is added first."""
+        self._arrive(self._waiting.take(ids))
         self.layer.selected_data = {self.rows[id_] for id_ in ids if id_ in self.rows}
 
     def selection(self) -> tuple[str, ...]:
@@ -210,11 +219,32 @@ class SyncedLayer(QObject):
             self.refused.emit(str(error))
 
     def _append(self, some: Sequence[Specimen]) -> None:
+        """Add specimens, at once if they are few."""
+        if len(some) > AT_ONCE:
+            self._waiting.put(item.id for item in some)
+        else:
+            self._add(some)
+
+    def _arrive(self, ids: Sequence[str]) -> None:
+        """Add specimens that waited, as they are now."""
+        known = self.known()
+        self._add([known[id_] for id_ in ids if id_ in known])
+        self._label_timer.start()
+
+    def _is_free(self) -> bool:
+        """Return whether the user draws nothing, and nothing that was drawn still has to become an edit."""
+        return not (shape_edits.is_under_hand(self.layer) or self._timer.isActive()) and (
+            self.layer.nshapes == len(self.ids)
+        )
+
+    def _add(self, some: Sequence[Specimen]) -> None:
         if not some:
             return
         shapes = project_layer.to_shapes(some)
         columns = project_layer.feature_columns(some, self._state.pixel_size_um)
         with self._own():
+            if len(self.ids) + len(some) > shape_edits.MAX_LABELS:
+                self._unlabel()
             shape_edits.add(self.layer, shapes, self._state.edge_width, self._state.colours_of(some), columns)
         for item in some:
             self.rows[item.id] = len(self.ids)

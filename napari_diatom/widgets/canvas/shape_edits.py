@@ -269,10 +269,9 @@ def show_alone(layer: Shapes, rectangle: NDArray[np.float64] | None, colour: Seq
 def write_features(layer: Shapes, rows: Sequence[int], features: Mapping[str, Sequence[Any]]) -> None:
     """Write columns of the features of the shapes in ``rows``. Text that is made of features is not updated."""
     table = layer.features
-    for name, values in features.items():
-        column = table.columns.get_loc(name)
-        for row, value in zip(rows, values, strict=True):
-            table.iat[row, column] = value
+    if len(rows):
+        for name, values in features.items():
+            table.iloc[list(rows), table.columns.get_loc(name)] = list(values)
 
 
 def shape(layer: Shapes, row: int) -> tuple[NDArray[np.float64], str]:
