@@ -179,10 +179,12 @@ def _run_gui(arguments: argparse.Namespace) -> int:
         raise InputError(
             "napari cannot be started: install it with a Qt, as by pip install 'napari[pyqt6]'."
         ) from error
+    from napari_diatom.widgets.common.plugin_docks import open_dock
+
     viewer = napari.Viewer()
     if arguments.inputs:
         viewer.open(arguments.inputs, stack=False)
-    viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
+    open_dock(viewer, "Detect diatoms")
     napari.run()
     return OK
 

@@ -23,7 +23,6 @@ from napari_diatom.cli.console import (
 
 if TYPE_CHECKING:
     from napari_diatom.counting.batch_options import Batch, BatchResult
-    from napari_diatom.models.library import ModelFolder
 
 
 def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
@@ -59,7 +58,8 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     )
     model = library.resolve_model(arguments.model or library.DEFAULT)
     namer = library.resolve_model(arguments.namer) if arguments.namer else None
-    outliner = None if arguments.outlines is None else _outliner(arguments.outlines)
+    outlines = library.OUTLINER if arguments.outlines is True else arguments.outlines
+    outliner = None if outlines is None else library.resolve_outliner(outlines)
     from napari_diatom import engines
 
     loader: Loader = load or partial(engines.load, threads=threads)
@@ -92,17 +92,14 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     return SOME_SKIPPED if result.skipped else OK
 
 
-def _outliner(name: str) -> ModelFolder:
-    """Return the model for outlines of this name, the default one where it is empty."""
-    from napari_diatom.core.errors import ModelError
-    from napari_diatom.models import library
+def _outliner_name(value: str) -> str:
+    """Read the name or folder of a model for outlines; a file or a folder of images is told from it."""
+    from napari_diatom.models.card import CARD_FILE
 
-    try:
-        return library.resolve_outliner(name or library.OUTLINER)
-    except ModelError as error:
-        if not name or not Path(name).exists():
-            raise
-        raise ModelError(f"{error} If {name} is to be counted, write --outlines behind it.") from error
+    path = Path(text(value))
+    if path.exists() and not (path / CARD_FILE).is_file():
+        raise argparse.ArgumentTypeError(f"{value} is no model; if it is to be counted, write --outlines behind it")
+    return value
 
 
 def add_count(commands: Any) -> None:
@@ -140,7 +137,8 @@ def add_count(commands: Any) -> None:
     add(
         "--outlines",
         nargs="?",
-        const="",
+        type=_outliner_name,
+        const=True,
         metavar="NAME",
         help="outline what is found as boxes, and measure its area and shape; name or folder of a model for outlines "
         "(diatom-outline); write it behind the INPUTs",

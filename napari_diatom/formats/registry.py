@@ -180,8 +180,10 @@ class Format:
 
 
 def _is_other_image(path: Path, suffixes: tuple[str, ...]) -> bool:
-    """Return whether a file is called like an image, and not like a file of a format with these suffixes."""
+    """Return whether a file is called like an image, and is none that a format with these suffixes wrote."""
     name = path.name.lower()
+    if name.endswith(label_tiff.SUFFIXES) and name.endswith(suffixes):
+        return not label_tiff.is_written_here(path)
     return name.endswith(SUFFIXES) and not name.endswith(suffixes)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from helpers import REPOSITORY, projects
 from helpers.annotated import boxes, masks, write_images
@@ -105,3 +106,19 @@ def test_real_outlines(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     for part in back:
         wanted = truth[part.image].detections
         np.testing.assert_allclose(part.detections.boxes, wanted.boxes, atol=0.05)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_label_image_replaces_a_label_image_of_this_program_and_no_picture(
+    tmp_path: Path, bits: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slide, labels = tmp_path / "slide.tif", tmp_path / "labels.tif"
+    tifffile.imwrite(slide, np.full((600, 800), 9, f"uint{bits}"))
+    before = slide.read_bytes()
+    by_name("coco").write(tmp_path / "a.json", [masks()])
+    given = ("convert", str(tmp_path / "a.json"), "--to", "label-tiff")
+    assert cli.main([*given, str(slide)]) == 2
+    assert "is an image, which annotations do not replace" in capsys.readouterr().err
+    assert slide.read_bytes() == before
+    assert cli.main([*given, str(labels)]) == 0
+    assert cli.main([*given, str(labels)]) == 0

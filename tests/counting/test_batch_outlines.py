@@ -147,7 +147,7 @@ def test_a_run_goes_on_with_the_outlines_that_it_began_with(tmp_path: Path, caps
     assert "weights of outlines was" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["missing", "another is there", "unknown name", "for another task", "an image"])
+@pytest.mark.parametrize("kind", ["missing", "another is there", "unknown name", "for another task"])
 def test_a_model_for_outlines_that_cannot_be_used_is_an_error_that_says_what_to_do(
     kind: str,
     field: Path,
@@ -161,8 +161,6 @@ def test_a_model_for_outlines_that_cannot_be_used_is_an_error_that_says_what_to_
         given, words = ["--outlines", "diatom-outlin"], ["no model 'diatom-outlin'", "Did you mean diatom-outline?"]
     elif kind == "for another task":
         given, words = ["--outlines", "diatom-obb"], ["does not outline specimens", "models list"]
-    elif kind == "an image":
-        given, words = ["--outlines", str(field)], [f"If {field} is to be counted, write --outlines behind it."]
     else:
         (own_models / "model.yaml").unlink()
         others = [folder for folder in library.BUNDLED.iterdir() if folder.name != own_models.name]
@@ -178,6 +176,18 @@ def test_a_model_for_outlines_that_cannot_be_used_is_an_error_that_says_what_to_
     said = " ".join(capsys.readouterr().err.split())
     assert all(word in said for word in words), said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("another.png",)])
+def test_images_behind_the_option_are_not_taken_for_a_model(
+    field: Path, tmp_path: Path, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given in (field, field.parent):
+        with pytest.raises(SystemExit) as ended:
+            count("--outlines", given, *more, "-o", tmp_path / "out")
+        assert ended.value.code == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{given} is no model; if it is to be counted, write --outlines behind it" in said
 
 
 def test_models_that_give_masks_are_not_outlined(

@@ -22,6 +22,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.formats.label_image.painting import LabelPainter, Overlap, detections_from_label_image
 
 SUFFIXES: Final = (".tif", ".tiff")
+SOFTWARE: Final = "napari-diatom"
 TILE: Final = 256
 """Side of the file's tiles in pixels."""
 LARGEST: Final = 2**30
@@ -97,9 +98,20 @@ def write(
             photometric="minisblack",
             compression="zlib",
             metadata=None,
-            software="napari-diatom",
+            software=SOFTWARE,
             **resolution,
         )
+
+
+def is_written_here(path: Path) -> bool:
+    """Return whether a file is a label image of this program, and not a picture or what another program wrote."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return file.pages.first.software == SOFTWARE
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError):
+        return False
 
 
 def _tiles(painter: LabelPainter) -> Iterator[bytes]:

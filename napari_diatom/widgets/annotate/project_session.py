@@ -151,6 +151,9 @@ class ProjectSession(QObject):
                     f"The file of {image_id} has changed since it was annotated. Check that the boxes still fit it."
                 )
             data, multiscale = layer_data(open_image_page(project.path(image_id), image.page, image.division))
+            if opened.image is not None and opened.image.id == image_id:
+                # Left after it is shown, its document would be forgotten with it.
+                self.leave_image()
             document = project.show(image_id)
             self.leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)

@@ -164,9 +164,11 @@ class SyncedLayer(QObject):
             with self._own():
                 shape_edits.change(self.layer, rows, self._moved(rows, some), self._state.colours_of(some), columns)
         shown = self.rows.keys()
-        self._append(
-            [item for id_, item in change.items() if item is not None and id_ not in shown and id_ not in self._waiting]
-        )
+        new = [item for id_, item in change.items() if item and id_ not in shown and id_ not in self._waiting]
+        if len(new) > AT_ONCE:
+            self._waiting.put(item.id for item in new)
+        else:
+            self._add(new)
         if change:
             self._label_timer.start()
 
@@ -217,13 +219,6 @@ class SyncedLayer(QObject):
             yield
         except DiatomError as error:
             self.refused.emit(str(error))
-
-    def _append(self, some: Sequence[Specimen]) -> None:
-        """Add specimens, at once if they are few."""
-        if len(some) > AT_ONCE:
-            self._waiting.put(item.id for item in some)
-        else:
-            self._add(some)
 
     def _arrive(self, ids: Sequence[str]) -> None:
         """Add specimens that waited, as they are now."""

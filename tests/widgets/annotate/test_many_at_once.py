@@ -121,3 +121,13 @@ def test_nothing_is_added_under_a_shape_that_is_drawn(annotate, monkeypatch, qtb
     assert document.undo() is not None
     assert len(document.specimens) == MANY + 1
     assert is_whole(annotate)
+
+
+def test_another_image_is_opened_while_specimens_arrive(annotate, qtbot):
+    annotate.document().add(many(), "import")
+    annotate.open_image("s0f1")
+    qtbot.wait(100)
+    assert annotate.canvas().layer.nshapes == 0
+    annotate.open_image("s0f0")
+    qtbot.waitUntil(lambda: is_whole(annotate))
+    assert annotate.canvas().layer.nshapes == MANY + 1

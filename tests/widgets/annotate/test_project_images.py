@@ -163,3 +163,14 @@ def test_an_image_that_waits_for_proposals_can_be_removed(annotate_in, tmp_path,
     qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=10_000)
     assert [job.name for job in analysis.jobs] == ["slide_1"]
     assert main(["project", "check", str(annotate.project().folder)]) == 0
+
+
+def test_an_image_that_is_opened_again_keeps_what_is_edited_then(annotate_in, tmp_path):
+    folder = make_project(tmp_path)
+    annotate = annotate_in(folder)
+    for number in range(2):
+        annotate.open_image("slide_0")
+        annotate.document().add([Specimen.rectangle([200, 70 + 50 * number, 60, 20, 0.3], "Navicula")])
+    annotate.go_to("slide_1", "")
+    with Project.open(folder) as other:
+        assert len(other.contents("slide_0").specimens) == 3

@@ -6,6 +6,7 @@ import gc
 from itertools import pairwise
 from pathlib import Path
 
+import napari
 import numpy as np
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import QWidget
 import napari_diatom
 from helpers.window import detections, dock_of, trigger
 from napari_diatom import __version__
+from napari_diatom.cli import main
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.widgets.common import sample_data
@@ -114,3 +116,12 @@ def test_each_reader_and_writer_of_the_manifest_gives_back_what_it_took(viewer, 
 
 def test_nothing_of_the_manifest_is_left_out_here():
     assert set(OFFERED) == {"commands", "widgets", "readers", "writers", "sample_data"}
+
+
+def test_the_command_line_opens_the_dock_that_the_menu_finds_again(viewer, quick, monkeypatch):
+    monkeypatch.setattr(napari, "Viewer", lambda: viewer)
+    monkeypatch.setattr(napari, "run", lambda: None)
+    assert main(["gui"]) == 0
+    opened = dock_of(viewer, "Detect diatoms")
+    trigger(viewer, "napari-diatom.detect")
+    assert dock_of(viewer, "Detect diatoms") is opened

@@ -67,6 +67,11 @@ def test_slide_and_pixel_size_of_chosen_images_reach_the_open_image(settings, an
     assert cells(settings, "images_table")[2] == ["s1f0", "river 7", "s1", "0.125"]
     assert cells(settings, "images_table")[0][3] == "unknown"
     assert annotate.canvas().image.scale.tolist() == [0.125, 0.125]
+    # The image was opened anew for it: what is edited now is written like all else.
+    annotate.document().add([box(9, id="late")])
+    annotate.open_image("s0f1")
+    with Project.open(folder) as project:
+        assert "late" in {item.id for item in project.contents("s1f0").specimens}
     (folder.parent / "images" / "s0" / "s0f0.png").unlink()
     settings.refresh()
     assert cells(settings, "images_table")[0][0] == "s0f0 (file is missing)"
