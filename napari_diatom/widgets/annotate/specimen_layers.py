@@ -127,7 +127,13 @@ class SyncedLayer(QObject):
         self._label_timer.setInterval(_LABEL_DELAY_MS)
         self._label_timer.timeout.connect(self._label)
         self._changed: set[str] = set()
-        self._waiting = WaitingShapes(self, self._arrive, lambda: len(self.ids), self._is_free)
+
+        def is_free() -> bool:
+            """Return whether the user draws nothing, and nothing that was drawn still has to become an edit."""
+            drawn = shape_edits.is_under_hand(self.layer) or self._timer.isActive()
+            return not drawn and self.layer.nshapes == len(self.ids)
+
+        self._waiting = WaitingShapes(self, self._arrive, lambda: len(self.ids), is_free)
         self.layer.events.data.connect(self._on_data)
         self.layer.selected_data.events.items_changed.connect(self._on_selection)
         self.layer.mouse_drag_callbacks.append(self._follow_drag)
@@ -164,11 +170,9 @@ class SyncedLayer(QObject):
             with self._own():
                 shape_edits.change(self.layer, rows, self._moved(rows, some), self._state.colours_of(some), columns)
         shown = self.rows.keys()
-        new = [item for id_, item in change.items() if item and id_ not in shown and id_ not in self._waiting]
-        if len(new) > AT_ONCE:
-            self._waiting.put(item.id for item in new)
-        else:
-            self._add(new)
+        self._append(
+            [item for id_, item in change.items() if item is not None and id_ not in shown and id_ not in self._waiting]
+        )
         if change:
             self._label_timer.start()
 
@@ -226,11 +230,12 @@ class SyncedLayer(QObject):
         self._add([known[id_] for id_ in ids if id_ in known])
         self._label_timer.start()
 
-    def _is_free(self) -> bool:
-        """Return whether the user draws nothing, and nothing that was drawn still has to become an edit."""
-        return not (shape_edits.is_under_hand(self.layer) or self._timer.isActive()) and (
-            self.layer.nshapes == len(self.ids)
-        )
+    def _append(self, some: Sequence[Specimen]) -> None:
+        """Add specimens, at once if they are few."""
+        if len(some) > AT_ONCE:
+            self._waiting.put(item.id for item in some)
+        else:
+            self._add(some)
 
     def _add(self, some: Sequence[Specimen]) -> None:
         if not some:
