@@ -92,6 +92,10 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
                 "outlines": Idle("every specimen is shown in a picture of one size"),
             }
         ),
+        "standardize": OptionEffect(
+            seen="mean and deviation in the card, in `run.json` and in the first lines of a training",
+            idle={"outlines": Idle("each picture is standardized by its own colours")},
+        ),
         "batch": OptionEffect(),
         "epochs": OptionEffect(),
         "crops": OptionEffect(),

@@ -12,6 +12,8 @@ from napari_diatom.models.card import OUTLINING_TASK, Task
 GAINS: Final = ("box", "cls", "dfl", "angle")
 """Ultralytics' names of the gains of YOLO's loss."""
 
+Standardization = Literal["training set", "imagenet", "0 to 1"]
+
 
 class LossOptions(BaseModel):
     """The loss of semantic maps and outlines, a weighted sum; a weight of 0 leaves a part out.
@@ -130,6 +132,11 @@ class LearningOptions(BaseModel):
     size : int
         Side of the training crops in pixels, a multiple of 32; the cut-outs of a classifier have that of its
         architecture, and specimens are outlined in pictures of one size.
+    standardize : {"training set", "imagenet", "0 to 1"}, or None
+        What is subtracted from the values of each channel, and divided by: mean and deviation of all pixels of the
+        training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
+        ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
+        are learned from pictures that are each standardized by their own colours.
     batch : int
         Crops per step.
     epochs : int
@@ -201,6 +208,7 @@ class LearningOptions(BaseModel):
     architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
+    standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
     batch: int = Field(default=8, ge=1, title="Batch size")
     epochs: int = Field(default=12, ge=1)
     crops: int = Field(default=800, ge=1, title="Crops per epoch")
@@ -246,6 +254,11 @@ class LearningOptions(BaseModel):
         if self.architecture.startswith(architectures.OUTLINE_PREFIX):
             return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @property
+    def standardization(self) -> Standardization:
+        """What is asked for, or else the usual one of the task."""
+        return self.standardize or ("0 to 1" if self.architecture.startswith("yolo") else "training set")
 
     @field_validator("loss_gains")
     @classmethod
