@@ -28,7 +28,7 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
 
         network = yolo_net.build(card.architecture, len(card.classes))
         read_weights(network, model.weights)
-        return yolo_net.RawOutput(network).eval()
+        return yolo_net.RawOutput(network, card.mean, card.std).eval()
     if card.engine == "deeplab":
         from napari_diatom.engines import deeplab_net
 

@@ -42,6 +42,7 @@ class YoloEngine:
         self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
     ) -> None:
         self.card = model.card
+        self.card.check_standardization()
         self.backend = backend or backend_of(model, device, threads)
         self.device = self.backend.device
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -131,10 +132,27 @@ def _side(size: object) -> int:
 
 
 class RawOutput(torch.nn.Module):
-    """A network whose head gives its raw numbers, as :func:`napari_diatom.engines.yolo_decode.decode` reads them."""
+    """A network whose head gives its raw numbers, as :func:`napari_diatom.engines.yolo_decode.decode` reads them.
 
-    def __init__(self, network: torch.nn.Module) -> None:
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As :func:`build` returns it, trained.
+    mean, std : sequence of float
+        By which its images are standardized, per channel.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, network: torch.nn.Module, mean: Sequence[float] = (0.0,) * 3, std: Sequence[float] = (1.0,) * 3
+    ) -> None:
         super().__init__()
+        # What is usual for YOLO is left out of the graph.
+        self.standardizes = any(mean) or any(value != 1 for value in std)
+        self.register_buffer("mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
         network.eval()
         self.network = cast(Any, network).fuse(verbose=False)
         self.head = self.network.model[-1]
@@ -142,7 +160,7 @@ class RawOutput(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map float RGB in 0..1, shape (B, 3, H, W), to shape (B, channels, anchors)."""
         features: list[torch.Tensor | None] = []
-        value: Any = images
+        value: Any = (images - self.mean) / self.std if self.standardizes else images
         for layer in self.network.model[:-1]:
             value = layer(_inputs(layer.f, value, features))
             features.append(value if layer.i in self.network.save else None)

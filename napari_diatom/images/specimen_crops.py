@@ -72,6 +72,10 @@ class Cutout:
     distance: NDArray[np.float32]
     inside: NDArray[np.bool_]
 
+    def shown(self) -> NDArray[np.bool_]:
+        """Return what :meth:`masked` leaves as it is, shape (size, size): the specimen and a little round it."""
+        return np.asarray((self.distance / len(self.pixels) <= KEPT) & self.inside)
+
     def masked(self) -> NDArray[np.uint8]:
         """Return the pixels, softly turned into the colour of the background round the specimen, outside of it.
 

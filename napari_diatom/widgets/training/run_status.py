@@ -79,7 +79,7 @@ class RunStatus(QWidget):
         title = _STAGES.get(progress.stage, "")
         if progress.stage.endswith(("step", "epoch")):
             self.say(f"{title}{self._epoch(progress)}{self._pace(progress, monitor)}")
-        elif progress.stage in ("start", "memory"):
+        elif progress.stage in ("start", "standardization", "memory"):
             self.say(progress.message)
         elif title:
             self.say(f"{title}: {progress.message}" if progress.message else title)

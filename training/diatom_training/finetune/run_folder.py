@@ -23,6 +23,7 @@ from filelock import FileLock
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
+from diatom_training.finetune.run_notes import kept_notes
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress
@@ -171,7 +172,7 @@ class RunFolder:
 
     def config(self) -> TrainConfig:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
-        return TrainConfig.read(self / CONFIG)
+        return TrainConfig.read(self / CONFIG, recorded=True)
 
     def check(self, config: TrainConfig) -> None:
         """Refuse to continue with other settings than the run started with, except devices.
@@ -222,6 +223,7 @@ class RunFolder:
         """Note how far it is, by this process or another one. Raises OutputError when that cannot be written."""
         pid = os.getpid() if pid is None else pid
         data = {"stage": stage, "pid": pid, "started": started_at(pid), "message": message, "error": error}
+        data |= kept_notes(self / STATE)
         write_atomically(self / STATE, json.dumps(data, indent=1) + "\n")
 
     def say(self, progress: Progress) -> None:

@@ -38,10 +38,12 @@ from diatom_training.finetune.run_folder import (
     MODEL,
     REPORT,
     SPLIT,
+    STATE,
     STOP,
     TRANSFERRED,
     RunFolder,
 )
+from diatom_training.finetune.run_notes import noting
 from diatom_training.finetune.tensorboard_figures import Board
 from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
@@ -252,7 +254,7 @@ def _learn(
                 device=device,
                 devices=config.devices,
             ),
-            monitor,
+            noting(monitor, folder / STATE),
             look=look,
         )
         if len(_shown(folder)) < len(trained.history):

@@ -21,9 +21,6 @@ from diatom_training.learning.targets import box_batch, instance_batch, semantic
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
-STANDARD_CROPS = 48
-"""Crops that mean and standard deviation are taken from."""
-
 
 class Crops(Dataset[Crop]):
     """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone, one of the validation on ``i`` alone."""
@@ -97,16 +94,6 @@ def _one_thread(worker: int) -> None:
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-
-
-def standard(examples: Sequence[Example], options: LearningOptions) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of each channel over crops of the first epoch, of values scaled to 0..1."""
-    crops = seen(examples, options, 0)
-    values = np.concatenate(
-        [crops[i].pixels[::4, ::4].reshape(-1, 3) for i in range(min(STANDARD_CROPS, options.crops))]
-    ).astype(np.float64)
-    mean, std = values.mean(axis=0) / 255, np.maximum(values.std(axis=0) / 255, 1e-3)
-    return tuple(round(float(v), 4) for v in mean), tuple(round(float(v), 4) for v in std)
 
 
 def check_examples(examples: Sequence[Example], classes: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,9 +21,7 @@ LEAST_SCORE = 0.05
 
 
 class BoxesModule(LearningModule):
-    """YOLO. Its images are scaled to 0..1 and not standardized, which is what its published weights expect."""
-
-    standardizes: ClassVar[bool] = False
+    """YOLO. Its images are usually scaled to 0..1 alone, which is what its published weights expect."""
 
     def build(self) -> torch.nn.Module:
         """Return the untrained network, with the loss's gains."""

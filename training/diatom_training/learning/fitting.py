@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from diatom_training.data.examples import Example
-from diatom_training.learning.dataloaders import batches, standard
+from diatom_training.data.pixel_statistics import DIGITS, UNCHANGED, Standard
+from diatom_training.learning.dataloaders import batches
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.lr_schedule import epochs_since_best
-from diatom_training.learning.module_registry import MODULES, module_for
+from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from napari_diatom.core.errors import InputError, OutputError
@@ -31,7 +32,6 @@ from napari_diatom.engines.torch_checkpoint import check_plain
 CHECKPOINT = "last.ckpt"
 COPIES = 5
 """Copies of the weights in a checkpoint: they, their average, the best ones, and two moments of the optimizer."""
-UNCHANGED_MEAN, UNCHANGED_STD = (0.0,) * 3, (1.0,) * 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +78,8 @@ def trained_of(module: LearningModule) -> Trained:
     return Trained(
         network.eval().cpu(),
         tuple(module.history),
-        tuple(round(value, 4) for value in module.mean.flatten().tolist()),
-        tuple(round(value, 4) for value in module.std.flatten().tolist()),
+        tuple(round(value, DIGITS) for value in module.mean.flatten().tolist()),
+        tuple(round(value, DIGITS) for value in module.std.flatten().tolist()),
         module.transferred,
     )
 
@@ -104,6 +104,8 @@ class Fitting:
         ``cpu``, ``cuda`` or ``mps``.
     devices : int
         How many GPUs, or processes on a CPU, share each batch.
+    standard : Standard
+        By which images are standardized; measured by :func:`~diatom_training.learning.train.train`.
     until : int or None
         End after this epoch, with the rate where it then is, instead of going on to the last one.
     """
@@ -116,6 +118,7 @@ class Fitting:
     backbone: Mapping[str, torch.Tensor] | None = None
     device: str = "cpu"
     devices: int = 1
+    standard: Standard = UNCHANGED
     until: int | None = None
 
 
@@ -128,12 +131,10 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
     if state is not None:
         _compute_as_before(state)
     if state is None:
-        standardized = MODULES[options.task].standardizes
-        mean_std = standard(task.examples, options) if standardized else (UNCHANGED_MEAN, UNCHANGED_STD)
-        module = module_for(options, *mean_std)
+        module = module_for(options, task.standard.mean, task.standard.std)
         module.begin(task.start, task.backbone)
     else:
-        module = module_for(options, UNCHANGED_MEAN, UNCHANGED_STD)
+        module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
     module.accumulate = -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)

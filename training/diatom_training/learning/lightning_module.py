@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -36,8 +36,6 @@ class LearningModule(pl.LightningModule):
 
     mean: torch.Tensor
     std: torch.Tensor
-    standardizes: ClassVar[bool] = True
-    """Whether mean and deviation are those of the training set; otherwise 0 and 1, as the network expects."""
     looks: tuple[NDArray[np.uint8], ...] = ()
     """The first crops of the last validation, with what is there and what was found, each of shape (H, W, 3)."""
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import OUTLINING_TASK, Task
+
+GAINS: Final = ("box", "cls", "dfl", "angle")
+"""Ultralytics' names of the gains of YOLO's loss."""
+
+Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 
 class LossOptions(BaseModel):
@@ -127,6 +132,11 @@ class LearningOptions(BaseModel):
     size : int
         Side of the training crops in pixels, a multiple of 32; the cut-outs of a classifier have that of its
         architecture, and specimens are outlined in pictures of one size.
+    standardize : {"training set", "imagenet", "0 to 1"}, or None
+        What is subtracted from the values of each channel, and divided by: mean and deviation of all pixels of the
+        training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
+        ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
+        are learned from pictures that are each standardized by their own colours.
     batch : int
         Crops per step.
     epochs : int
@@ -198,6 +208,7 @@ class LearningOptions(BaseModel):
     architecture: str = architectures.DEEPLAB
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
+    standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
     batch: int = Field(default=8, ge=1, title="Batch size")
     epochs: int = Field(default=12, ge=1)
     crops: int = Field(default=800, ge=1, title="Crops per epoch")
@@ -219,7 +230,7 @@ class LearningOptions(BaseModel):
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
     loss: LossOptions = Field(default=LossOptions(), title="Loss in detail")
-    loss_gains: dict[str, float] = Field(default_factory=dict, title="Loss gains")
+    loss_gains: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, title="Loss gains")
     proposals: int = Field(default=128, ge=4)
     positives: float = Field(default=0.25, gt=0, le=1)
     balance: float = Field(default=1.0, ge=0, le=1)
@@ -243,6 +254,19 @@ class LearningOptions(BaseModel):
         if self.architecture.startswith(architectures.OUTLINE_PREFIX):
             return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @property
+    def standardization(self) -> Standardization:
+        """What is asked for, or else the usual one of the task."""
+        return self.standardize or ("0 to 1" if self.architecture.startswith("yolo") else "training set")
+
+    @field_validator("loss_gains")
+    @classmethod
+    def _known_gains(cls, gains: dict[str, float]) -> dict[str, float]:
+        unknown = [name for name in gains if name not in GAINS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a gain of YOLO's loss; these are {', '.join(GAINS)}")
+        return gains
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:

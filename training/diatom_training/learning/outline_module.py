@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +19,6 @@ from napari_diatom.engines import outline_net
 
 class OutlineModule(LearningModule):
     """DeepLabV3+ on pictures along boxes."""
-
-    standardizes: ClassVar[bool] = False
 
     def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(options, mean, std)

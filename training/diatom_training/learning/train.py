@@ -8,13 +8,12 @@ from pathlib import Path
 
 import torch
 
+from diatom_training.data.pixel_statistics import UNCHANGED
 from diatom_training.learning.dataloaders import check_examples, held_out
 from diatom_training.learning.distributed import check_devices, worker_processes
 from diatom_training.learning.fitting import (
     CHECKPOINT,
     COPIES,
-    UNCHANGED_MEAN,
-    UNCHANGED_STD,
     Fitting,
     Look,
     Trained,
@@ -24,6 +23,7 @@ from diatom_training.learning.fitting import (
 )
 from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.standardization import standard
 from napari_diatom.core.errors import DiatomError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
@@ -57,6 +57,12 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
         task = replace(task, examples=examples, validation=validation)
     task.folder.mkdir(parents=True, exist_ok=True)
     check_room(task.folder, task.options)
+    if not (task.folder / CHECKPOINT).exists():
+        task = replace(task, standard=standard(task.examples, task.options, monitor))
+        figures = zip(("mean", "std"), (task.standard.mean, task.standard.std), strict=True)
+        values = {f"{name}_{k}": value for name, numbers in figures for k, value in enumerate(numbers)}
+        if task.options.task != "outlines":
+            monitor.report(Progress("standardization", message=task.standard.sentence(), values=values))
     batch = -(-task.options.batch // task.devices)
     while True:
         try:
@@ -86,7 +92,7 @@ def check_room(folder: Path, options: LearningOptions) -> None:
     OutputError
         When there is less than they take: the last one, where it is not there yet, and the next while it is written.
     """
-    weights = sum(tensor.numel() for tensor in module_for(options, UNCHANGED_MEAN, UNCHANGED_STD).network.parameters())
+    weights = sum(tensor.numel() for tensor in module_for(options, UNCHANGED.mean, UNCHANGED.std).network.parameters())
     copies = COPIES * (1 if (folder / CHECKPOINT).exists() else 2)
     needed, free = 4 * copies * weights, shutil.disk_usage(folder).free
     if free < needed:

@@ -1,0 +1,43 @@
+"""What a run has found out about its data, kept in ``run.json`` beside how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from napari_diatom.core.atomic_files import write_atomically
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.core.text_files import read_json
+
+STANDARDIZATION: Final = "standardization"
+"""Stage of a progress that says by what images are standardized, and name of the note of it."""
+
+
+def kept_notes(path: Path) -> dict[str, Any]:
+    """Return the notes in the file of a run's state; none where it is not there or damaged."""
+    if not path.exists():
+        return {}
+    with contextlib.suppress(InputError):
+        data = read_json(path, "the state of a training")
+        if isinstance(data, Mapping) and isinstance(data.get(STANDARDIZATION), Mapping):
+            return {STANDARDIZATION: dict(data[STANDARDIZATION])}
+    return {}
+
+
+def noting(monitor: ProgressMonitor, path: Path) -> ProgressMonitor:
+    """Return a monitor that also notes in a run's state by what images are standardized; raises OutputError."""
+
+    def report(progress: Progress) -> None:
+        if progress.stage == STANDARDIZATION and path.exists():
+            numbers = {name: [progress.values[f"{name}_{channel}"] for channel in range(3)] for name in ("mean", "std")}
+            data = read_json(path, "the state of a training")
+            note = numbers | {"of": progress.message}
+            write_atomically(path, json.dumps(data | {STANDARDIZATION: note}, indent=1) + "\n")
+        monitor.report(progress)
+
+    return replace(monitor, report=report)
