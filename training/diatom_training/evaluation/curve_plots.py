@@ -106,16 +106,18 @@ def read_curve_plots(data: Any) -> tuple[CurvePlot, ...]:
         curves = []
         for curve in plot["curves"]:
             x, y = (np.array(curve[axis], dtype=np.float64).reshape(-1) for axis in ("x", "y"))
-            band = [
+            low, high = (
                 None if curve[edge] is None else np.array(curve[edge], dtype=np.float64).reshape(-1)
                 for edge in ("low", "high")
-            ]
-            if len({len(part) for part in (x, y, *band) if part is not None}) != 1:
+            )
+            if len({len(part) for part in (x, y, low, high) if part is not None}) != 1:
                 raise ValueError(f"The points of {curve['name']} do not go together.")
-            curves.append(Curve(str(curve["name"]), x, y, *band, specimens=int(curve["specimens"])))
-        texts = [str(plot[part]) for part in ("name", "title", "x_label", "y_label", "caption")]
+            curves.append(Curve(str(curve["name"]), x, y, low, high, int(curve["specimens"])))
+        name, title, x_label, y_label, caption = (
+            str(plot[part]) for part in ("name", "title", "x_label", "y_label", "caption")
+        )
         mark = None if plot["mark"] is None else (float(plot["mark"][0]), float(plot["mark"][1]))
-        plots.append(CurvePlot(*texts, curves=tuple(curves), mark=mark, reference=str(plot["reference"])))
+        plots.append(CurvePlot(name, title, x_label, y_label, caption, tuple(curves), mark, str(plot["reference"])))
     return tuple(plots)
 
 
