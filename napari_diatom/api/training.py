@@ -203,7 +203,7 @@ def evaluate(
     data : path
         A project, annotations of any format, or the folder of a training run.
     out : path, optional
-        Folder for ``report.html`` and ``report.json``; by default no report is written.
+        Folder for ``report.html``, ``report.json`` and tables as CSV; by default no report is written.
     images : path, optional
         Folder of the images, if they are not beside the annotations.
     part : str, optional
@@ -219,7 +219,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Figures with their intervals: ``evaluation.figures()["f1"]``, ``evaluation.intervals["ap50"]``.
+        Figures with their intervals: ``evaluation.figures()["f1"]``, ``evaluation.intervals["ap50"]``;
+        ``evaluation.definitions()["ap50"].misleads`` says when one misleads.
 
     Raises
     ------

@@ -183,7 +183,14 @@ def add_evaluate(commands: Any, run: Run) -> None:
         metavar="DATA",
         help="project, annotations in any format that `convert` reads, or a run",
     )
-    add("-o", "--out", required=True, type=place, metavar="OUT", help="folder for report.html and report.json")
+    add(
+        "-o",
+        "--out",
+        required=True,
+        type=place,
+        metavar="OUT",
+        help="folder for report.html, report.json, figures.csv and curves.csv",
+    )
     add("--images", type=place, metavar="DIR", help="folder of the images, if they are not beside the annotations")
     add("--group", default="", metavar="REGEX", help="its first group is the slide's name in an image's name")
     add(

@@ -16,7 +16,7 @@ from napari_diatom.widgets.training.run_comparison import RunComparison
 from napari_diatom.widgets.training.run_monitor import RunMonitor, run_state
 from napari_diatom.widgets.training.run_status import RunStatus
 from napari_diatom.widgets.training.run_table import RunTable
-from napari_diatom.widgets.training.tested_model import figures_text, trained_model
+from napari_diatom.widgets.training.tested_model import figures_help, figures_text, trained_model
 
 if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder, State
@@ -126,6 +126,7 @@ class ProgressPage(QWidget):
         self._status.setRunning(running)
         self._actions.refresh(model)
         self._figures.setText("" if folder is None or model is None else figures_text(folder, model))
+        self._figures.setToolTip("" if model is None else figures_help(model))
 
     def _on_progress(self, progress: Progress) -> None:
         if progress.stage == "warning":

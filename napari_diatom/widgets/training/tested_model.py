@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Final
 
 from napari_diatom.core.errors import DiatomError
@@ -18,10 +19,16 @@ _FIGURES: Final = {
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
+    "matched_iou": "Mean IoU of the matched",
+    "froc": "FROC score",
     "dice": "Dice",
     "miou": "mIoU",
     "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
     "macro_f1": "Mean F1 of the classes",
+    "weighted_f1": "F1, weighted by specimens",
+    "auc": "AUC-ROC",
+    "average_precision": "Average precision of the names",
     "relative_count_error": "Count error",
     "outline_dice": "Dice of the outlines",
     "outline_iou": "IoU of the outlines",
@@ -55,3 +62,12 @@ def figures_text(folder: RunFolder, model: ModelFolder) -> str:
     lines = [f"On the test slides: {many(number, 'specimen')}{few} (95 % intervals in brackets)"]
     lines += [f"{_FIGURES[row.name]}: <b>{row.value:.3f}</b>" + (f" ({row.sure})" if row.sure else "") for row in rows]
     return "<br>".join(lines)
+
+
+def figures_help(model: ModelFolder) -> str:
+    """Return what the test figures mean, how they are computed and when they mislead, as HTML for a tooltip."""
+    from diatom_training.metrics.definitions import DEFINITIONS, work_of
+
+    meanings = DEFINITIONS[work_of(model.card.task)]
+    shown = [name for name in _FIGURES if name in model.card.metrics and name in meanings]
+    return "".join(f"<p><b>{escape(_FIGURES[name])}</b>: {escape(meanings[name].text)}</p>" for name in shown)

@@ -347,10 +347,10 @@ def test_names_are_judged_as_scikit_learn_does(seed: int) -> None:
         assert getattr(figures, name) == pytest.approx(value, abs=1e-6)
     assert figures.auc == pytest.approx(metrics.roc_auc_score(ids, given, multi_class="ovr"), abs=1e-6)
     for k, part in enumerate(figures.classes):
-        assert part.auc == pytest.approx(metrics.roc_auc_score(ids == k, given[:, k]), abs=1e-6)
+        assert part.ranking.auc == pytest.approx(metrics.roc_auc_score(ids == k, given[:, k]), abs=1e-6)
         alarms, hits, _ = metrics.roc_curve(ids == k, given[:, k], drop_intermediate=False)
-        np.testing.assert_allclose(part.false_alarms, alarms, atol=1e-6)
-        np.testing.assert_allclose(part.hits, hits, atol=1e-6)
+        np.testing.assert_allclose(part.ranking.false_alarms, alarms, atol=1e-6)
+        np.testing.assert_allclose(part.ranking.hits, hits, atol=1e-6)
     assert not figures.remarks
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from diatom_training.evaluation.card_figures import card_figures
-from diatom_training.evaluation.chief_figures import TITLES
 from diatom_training.evaluation.cross_validation import summarize
 from diatom_training.evaluation.report_files import HTML, JSON
 from diatom_training.finetune import dataset, fold_runs, training_process
@@ -16,6 +15,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
 from diatom_training.finetune.run_summary import COLUMNS, list_summaries
+from diatom_training.metrics.definitions import TITLES
 from napari_diatom.cli.console import print_table
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation import plots
-from diatom_training.evaluation.chief_figures import MEANINGS, NAMING_MEANINGS, TITLES
+from diatom_training.evaluation.chief_figures import definition_rows
 from diatom_training.evaluation.report_files import HTML, to_json_value, write_both
 from diatom_training.evaluation.summary_text import format_figure
-from diatom_training.metrics.outline_figures import TRUE_BOX
+from diatom_training.metrics.definitions import DEFINITIONS, TITLES, Work
 from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
@@ -35,6 +35,12 @@ METHOD: Final = (
 
 _NO_SHARES: Final = ("count_error", "error_px")
 """What the names of figures end with that may be above 1."""
+
+_WITHOUT: Final = {
+    "precision": ", because the model found nothing",
+    "matched_iou": ", because none of its detections is right",
+}
+"""Why a fold may lack a figure."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,8 @@ def summarize(result: CrossValidation) -> str:
 
 def _html(result: CrossValidation) -> str:
     """Return the page."""
-    meanings = MEANINGS | (NAMING_MEANINGS if "accuracy" in result.spreads else {})
+    work = _work(result)
+    meanings = DEFINITIONS[work]
     names = [fold.name for fold in result.folds]
     rows = [
         (
@@ -195,7 +202,7 @@ def _html(result: CrossValidation) -> str:
             format_figure(s.deviation),
             str(s.folds),
             *map(format_figure, s.values),
-            meanings[name.removeprefix(TRUE_BOX)],
+            meanings[name].meaning,
         )
         for name, s in result.spreads.items()
     ]
@@ -221,6 +228,10 @@ def _html(result: CrossValidation) -> str:
             page.figure(plots.plot_fold_figures(shares), "A point per fold; the line is their mean.", 600),
         ),
         page.section(
+            "How each figure is computed, and when it misleads",
+            page.table(*definition_rows(list(result.spreads), work), (0, 1, 2)),
+        ),
+        page.section(
             "Folds",
             page.table(("fold", "tested on", "images", "specimens", "threshold"), fold_rows, (0, 1)),
             page.links([(f"The report of {name}", f"{name}/report/{HTML}") for name in names]),
@@ -233,6 +244,11 @@ def _html(result: CrossValidation) -> str:
         ),
     )
     return page.document(title, body)
+
+
+def _work(result: CrossValidation) -> Work:
+    """Return what the models do, by the figures that they have."""
+    return "name" if "accuracy" in result.spreads else "outline" if "outline_dice" in result.spreads else "find"
 
 
 def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
@@ -248,7 +264,7 @@ def _remarks(folds: Sequence[Fold], spreads: Mapping[str, Spread]) -> list[str]:
         if spread.folds == len(folds):
             continue
         without = [fold.name for fold, value in zip(folds, spread.values, strict=True) if value != value]
-        why = ", because the model found nothing" if name == "precision" else ""
+        why = _WITHOUT.get(name, "")
         rest = (
             f"mean and deviation are over the other {spread.folds} of {len(folds)} folds" if spread.folds else "no mean"
         )

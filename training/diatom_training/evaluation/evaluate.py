@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from diatom_training.evaluation.evaluate_classifier import compare_names, evaluate_classifier
 from diatom_training.evaluation.evaluate_outliner import compare_outlines, evaluate_outliner
-from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases, remarks_of
+from diatom_training.evaluation.evaluation import Evaluation, evaluate_cases
+from diatom_training.evaluation.remarks import remarks_of
 from diatom_training.evaluation.report import write_comparison, write_report
 from diatom_training.evaluation.report_files import ready
 from diatom_training.evaluation.test_set import (

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.evaluation.chief_figures import TITLES
 from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, MistakePicture, evaluate_names
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.test_set import TestImage, image_names, mistake_renderer, open_test_images
 from diatom_training.metrics.bootstrap import Bootstrap
+from diatom_training.metrics.definitions import DEFINITIONS
 from diatom_training.metrics.naming_figures import figures_of_names
 from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.test_cases import Case, Units
@@ -21,6 +22,9 @@ from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.engines.classifier import TorchClassifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.library import ModelFolder
+
+COMPARED: Final = ("accuracy", "precision", "recall", "f1")
+"""Figures by which two models are compared: the more there are, the larger a difference has to be to be real."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +144,13 @@ def compare_names(
     true = np.array([given[0][key][0] for key in both], dtype=np.int64)
     named = np.array([part[key][1] for part in given for key in both], dtype=np.int64)
     figures = figures_of_names(np.tile(true, 2), named, len(classes), units.twice())
-    return differences(figures, units, names, TITLES, (), options, monitor), units
+    titles = {name: DEFINITIONS["name"][name].title for name in COMPARED}
+
+    def compared(taken: NDArray[np.int64]) -> dict[str, float]:
+        every = figures(taken)
+        return {name: every[name] for name in COMPARED}
+
+    return differences(compared, units, names, titles, (), options, monitor), units
 
 
 def _said(

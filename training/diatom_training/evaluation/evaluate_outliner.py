@@ -12,11 +12,10 @@ from diatom_training.evaluation.evaluation import (
     Evaluation,
     MistakePicture,
     Outlining,
-    few_specimens,
-    remarks_of_evaluation,
 )
 from diatom_training.evaluation.mistakes import MOST, Mistake
 from diatom_training.evaluation.outlined_tests import BOX_SEED, OutlinedTest, outline_test_set
+from diatom_training.evaluation.remarks import few_specimens, remarks_of_evaluation
 from diatom_training.evaluation.test_set import TestImage, mistake_renderer
 from diatom_training.learning.outline_crops import BoxErrors
 from diatom_training.metrics.bootstrap import Bootstrap, intervals, of_specimens

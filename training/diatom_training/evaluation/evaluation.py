@@ -10,20 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diatom_training.evaluation.mistakes import Mistake, worst
+from diatom_training.evaluation.remarks import few_specimens, remarks_of_cases, remarks_of_evaluation
 from diatom_training.evaluation.training_curves import TrainingCurves
 from diatom_training.metrics.averages import NAN
-from diatom_training.metrics.bootstrap import FEW, Bootstrap, Interval, intervals, of_specimens
+from diatom_training.metrics.bootstrap import Bootstrap, Interval, intervals, of_specimens
 from diatom_training.metrics.class_map_figures import MapFigures, figures_of_maps, map_figures, tables_of
 from diatom_training.metrics.coco_evaluator import Shape
+from diatom_training.metrics.definitions import DEFINITIONS, Definition, Work
 from diatom_training.metrics.detection_figures import DetectionFigures, detection_figures
+from diatom_training.metrics.froc import Froc, froc
+from diatom_training.metrics.matched_overlaps import figures_of_overlaps
 from diatom_training.metrics.matching import match_cases
 from diatom_training.metrics.naming_figures import NamingFigures, checked_names, figures_of_names, naming_figures
-from diatom_training.metrics.proportions import FEWEST
+from diatom_training.metrics.one_against_rest import figures_of_ranking
 from diatom_training.metrics.resampled_figures import figures_of
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
-from napari_diatom.core.text import many
 
 if TYPE_CHECKING:
     from diatom_training.learning.outline_crops import BoxErrors
@@ -130,6 +133,8 @@ class Evaluation:
         What to bear in mind; a sentence each.
     training : TrainingCurves or None
         How the model was trained, where its card says so.
+    froc : Froc or None
+        The specimens found against the false detections, of a model that finds specimens.
     """
 
     about: EvaluatedModel
@@ -144,6 +149,16 @@ class Evaluation:
     mistakes: tuple[MistakePicture, ...] = ()
     remarks: tuple[str, ...] = ()
     training: TrainingCurves | None = None
+    froc: Froc | None = None
+
+    @property
+    def work(self) -> Work:
+        """What the model does with specimens."""
+        return "name" if self.naming else "outline" if self.outlining else "find"
+
+    def definitions(self) -> Mapping[str, Definition]:
+        """Return what the figures mean, how they are computed and when they mislead, by their names."""
+        return DEFINITIONS[self.work]
 
     def figures(self) -> dict[str, float]:
         """Return the figures of all classes together, as a model's card has them; without those that are NaN."""
@@ -153,8 +168,11 @@ class Evaluation:
             figures |= {
                 "specimens": naming.specimens,
                 "accuracy": naming.accuracy,
+                "balanced_accuracy": naming.balanced_accuracy,
                 "macro_f1": naming.f1,
+                "weighted_f1": naming.weighted_f1,
                 "auc": naming.auc,
+                "average_precision": naming.average_precision,
                 "top3": naming.top3,
                 "genus_accuracy": naming.genus_accuracy,
                 "named": naming.named,
@@ -165,6 +183,8 @@ class Evaluation:
             found = self.detection
             figures |= {"images": self.images, "specimens": found.overall.specimens, "found": found.overall.found}
             figures |= {name: interval.value for name, interval in self.intervals.items()}
+            if self.froc:
+                figures["froc"] = self.froc.score.value
             figures |= {
                 "relative_count_error": found.relative_count_error,
                 "angle_error_deg": found.angle_error_deg,
@@ -223,7 +243,9 @@ def evaluate_cases(
     options = options or Bootstrap()
     matched = match_cases(cases, shape)
     figures = detection_figures(matched, threshold)
-    found = intervals(figures_of(matched, threshold), matched.units, options, monitor)
+    units = matched.units
+    found = intervals(figures_of(matched, threshold), units, options, monitor)
+    overlaps = intervals(figures_of_overlaps(matched, threshold), units, options, monitor)
     maps = None
     if all(case.table is not None for case in cases):
         maps = map_figures(tables_of(cases).sum(axis=0), figures.names.every)
@@ -241,15 +263,17 @@ def evaluate_cases(
         images=len(cases),
         units=matched.units,
         bootstrap=options,
-        intervals=of_specimens(found, shares, overall.specimens, options.level),
+        intervals=of_specimens(found, shares, overall.specimens, options.level)
+        | of_specimens(overlaps, {}, overall.right, options.level),
         detection=figures,
         maps=maps,
         mistakes=tuple(shown),
         remarks=(
             *remarks_of_evaluation(matched.units),
             *few_specimens(overall.specimens, overall.found),
-            *_remarks_of_cases(cases, figures),
+            *remarks_of_cases(cases, figures),
         ),
+        froc=froc(matched.overall, units, options, monitor),
     )
 
 
@@ -299,6 +323,8 @@ def evaluate_names(
     units = Units.by(slides, [str(k) for k in range(len(ids))], "specimens")
     resampled = figures_of_names(ids, given.argmax(axis=1), len(classes), units)
     found = intervals(resampled, units, options, monitor)
+    if figures.auc == figures.auc:
+        found |= intervals(figures_of_ranking(ids, given, units), units, options, monitor)
     shares = {"accuracy": (int(np.trace(figures.confusion)), len(ids))}
     return Evaluation(
         about=about,
@@ -308,80 +334,4 @@ def evaluate_names(
         intervals=of_specimens(found, shares, len(ids), options.level),
         naming=figures,
         remarks=(*remarks_of_evaluation(units), *few_specimens(len(ids)), *figures.remarks),
-    )
-
-
-def remarks_of(units: Units) -> list[str]:
-    """Say what the intervals are worth."""
-    if len(units) < 2:
-        return [f"There is only one of the {units.kind}, so the effect of chance is not known."]
-    if units.kind != "slides":
-        return [
-            f"All {units.kind} are of one slide. The intervals come from resampling {units.kind}, not slides: they "
-            "show how certain the figures are for this slide only; other slides may differ more."
-        ]
-    if len(units) < FEW:
-        return [
-            f"There are only {len(units)} slides, so the intervals are rough; {FEW} or more slides give reliable "
-            f"intervals."
-        ]
-    return []
-
-
-def remarks_of_evaluation(units: Units) -> list[str]:
-    """Say what the intervals of an evaluation are worth, in which those of shares come of their specimens too."""
-    if len(units) > 1:
-        return remarks_of(units)
-    one = units.kind.removesuffix("s")
-    return [
-        f"There is only one {one}. The intervals of shares treat specimens as independent, and so are too narrow; for "
-        "the other figures the effect of chance is not known."
-    ]
-
-
-def few_specimens(specimens: int, found: int = FEWEST) -> list[str]:
-    """Say where figures are of too few specimens, or finds, to tell anything."""
-    if specimens < FEWEST:
-        return [
-            f"There {'is' if specimens == 1 else 'are'} only {many(specimens, 'specimen')} annotated: too few to "
-            f"tell how good the model is. At least {FEWEST} are needed."
-        ]
-    if 0 < found < FEWEST:
-        return [f"The precision is based on only {many(found, 'detection')}: too few to tell."]
-    return []
-
-
-def _remarks_of_cases(cases: Sequence[Case], figures: DetectionFigures) -> list[str]:
-    """Say what was left out of the figures."""
-    remarks = []
-    if figures.names.nameless:
-        remarks.append(
-            "The model knows none of the annotated classes, so only its detections are tested, not their names."
-        )
-    if figures.names.unknown:
-        listed = ", ".join(f"{name} ({_number(cases, name)})" for name in figures.names.unknown)
-        remarks.append(
-            f"The model does not know these annotated classes: {listed}. They count as specimens to find, but "
-            "are left out of the means over the classes."
-        )
-    absent = [part.name for part in figures.classes if not part.specimens]
-    if absent:
-        remarks.append(f"These classes have no annotated specimens, so they have no figures: {', '.join(absent)}.")
-    without = sum(case.pixel_size_um is None for case in cases)
-    if without:
-        known = f"{len(cases) - without} of the {len(cases)} images; sizes on the others are in pixels"
-        if without == len(cases):
-            known = "no image, so sizes are in pixels"
-        remarks.append(f"The pixel size is known for {known}.")
-    if not figures.overall.found:
-        remarks.append("The model found nothing at all at this threshold.")
-    return remarks
-
-
-def _number(cases: Sequence[Case], name: str) -> int:
-    """Return how many specimens of a class there are in the truth."""
-    return sum(
-        int((case.truth.class_ids == case.truth.classes.index(name)).sum())
-        for case in cases
-        if name in case.truth.classes
     )

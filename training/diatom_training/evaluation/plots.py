@@ -9,49 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.detection_figures import Found, ImageCount
+from diatom_training.metrics.detection_figures import ImageCount
 from diatom_training.metrics.detection_sizes import Sizes
-from diatom_training.metrics.matching import RECALLS
-from diatom_training.metrics.naming_figures import ClassFigures
 from diatom_training.metrics.reliability import Calibration
-from napari_diatom.core.colours import PALETTE
-from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, FAINT, INK, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_NAMED: Final = 8
-"""Classes with a colour and a name of their own; of more, the commonest."""
 MOST_WRITTEN: Final = 20
 """Classes of a confusion matrix up to which its numbers are written."""
-
-
-def precision_recall(overall: Found, classes: Sequence[Found]) -> bytes:
-    """Draw precision against recall, of all and of each class, with the point of the threshold."""
-    with _axes(5.2, 4.0) as (axes, finish):
-        for part, colour in _coloured([part for part in classes if part.specimens and part.name != overall.name]):
-            label = f"{part.name} (AP {part.ap50:.2f})" if colour != FAINT else None
-            axes.plot(RECALLS, part.curve, color=colour, linewidth=1.3, label=label)
-        axes.plot(RECALLS, overall.curve, color=INK, linewidth=2.2, label=f"any class (AP {overall.ap50:.2f})")
-        if overall.found:
-            axes.plot(overall.recall, overall.precision, "o", color=ORANGE, markersize=7, label="at the threshold")
-        _unit_square(axes, "recall: share of the specimens found", "precision: share of the detections that are right")
-        axes.legend(loc="lower left", fontsize=8)
-        return finish()
-
-
-def roc(classes: Sequence[ClassFigures]) -> bytes:
-    """Draw the ROC curve of each class against all others."""
-    with _axes(5.2, 4.0) as (axes, finish):
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="by chance")
-        for part, colour in _coloured([part for part in classes if len(part.hits)]):
-            label = f"{part.name} (AUC {part.auc:.3f})" if colour != FAINT else None
-            axes.plot(part.false_alarms, part.hits, color=colour, linewidth=1.5, label=label)
-        _unit_square(
-            axes, "share of the other specimens that would get the name", "share of the class that gets the name"
-        )
-        axes.legend(loc="lower right", fontsize=8)
-        return finish()
 
 
 def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> bytes:
@@ -154,11 +121,3 @@ def _against(axes: Axes, truth: NDArray[Any], found: NDArray[Any], size: float) 
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)
     axes.set_aspect("equal")
-
-
-def _coloured(parts: Sequence[Any]) -> list[tuple[Any, str]]:
-    """Return parts with their colours: those of the commonest classes, and grey, which is drawn first, for the rest."""
-    commonest = sorted(range(len(parts)), key=lambda k: -parts[k].specimens)[:MOST_NAMED]
-    colours = {k: "#{:02x}{:02x}{:02x}".format(*PALETTE[n % len(PALETTE)]) for n, k in enumerate(sorted(commonest))}
-    pairs = [(part, colours.get(k, FAINT)) for k, part in enumerate(parts)]
-    return sorted(pairs, key=lambda pair: pair[1] != FAINT)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from diatom_training.evaluation.chief_figures import TITLES, chief_figures
+from diatom_training.evaluation.chief_figures import chief_figures, chief_intervals
+from diatom_training.evaluation.curve_plots import curve_plots
 from diatom_training.evaluation.evaluation import Evaluation
+from diatom_training.evaluation.figure_files import write_figure_files
 from diatom_training.evaluation.method_text import method, resampling, swapping
 from diatom_training.evaluation.report_files import to_json_value, write_both
 from diatom_training.evaluation.report_sections import (
+    definition_section,
     detection_sections,
     map_section,
     mistake_section,
@@ -17,6 +20,8 @@ from diatom_training.evaluation.report_sections import (
     training_section,
 )
 from diatom_training.evaluation.summary_text import format_figure, span, summary
+from diatom_training.metrics.definitions import TITLES
+from diatom_training.metrics.froc import RATES
 from diatom_training.metrics.paired_test import Comparison, chance_text
 from napari_diatom.reports import html as page
 
@@ -24,12 +29,16 @@ from napari_diatom.reports import html as page
 def write_report(evaluation: Evaluation, folder: Path) -> tuple[Path, Path]:
     """Write ``report.html`` and ``report.json``, each whole or not at all, and return their paths.
 
+    Beside them lie ``figures.csv`` and ``curves.csv``.
+
     Raises
     ------
     OutputError
         When a file cannot be written.
     """
-    return write_both(folder, html(evaluation), to_json(evaluation))
+    written = write_both(folder, html(evaluation), to_json(evaluation))
+    write_figure_files(evaluation, folder)
+    return written
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
@@ -85,9 +94,17 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         for sizes in data["detection"]["sizes"]:
             sizes["specimens"] = len(sizes.pop("truth"))
             del sizes["found"]
+        for part in (data["detection"]["overall"], *data["detection"]["classes"]):
+            del part["thresholds"]
+    if evaluation.froc:
+        data["froc"] = {name: data["froc"][name] for name in ("fields", "at", "score")} | {"rates": list(RATES)}
     if evaluation.naming:
         for part in data["naming"]["classes"]:
-            del part["false_alarms"], part["hits"]
+            ranking = part.pop("ranking")
+            part |= {name: ranking[name] for name in ("auc", "average_precision")}
+    data["curves"] = to_json_value(curve_plots(evaluation))
+    meanings = evaluation.definitions()
+    data["definitions"] = {name: to_json_value(meanings[name]) for name in chief_intervals(evaluation)}
     return data
 
 
@@ -100,13 +117,14 @@ def html(evaluation: Evaluation) -> str:
         page.paragraphs(summary(evaluation), "summary"),
         page.paragraphs(evaluation.remarks, "note"),
         page.section("Figures", page.table(*chief_figures(evaluation), (0, 4))),
+        definition_section(evaluation),
     ]
     if evaluation.detection:
         parts += detection_sections(evaluation, evaluation.detection)
     if evaluation.maps:
         parts.append(map_section(evaluation.maps))
     if evaluation.naming:
-        parts += naming_sections(evaluation.naming)
+        parts += naming_sections(evaluation, evaluation.naming)
     parts.append(mistake_section(evaluation))
     if evaluation.training:
         parts.append(training_section(evaluation.training))

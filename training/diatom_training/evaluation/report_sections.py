@@ -9,14 +9,21 @@ import numpy as np
 from markupsafe import Markup
 
 from diatom_training.evaluation import plots
+from diatom_training.evaluation.chief_figures import definition_rows
+from diatom_training.evaluation.curve_drawing import drawn_curve_plot
+from diatom_training.evaluation.curve_plots import CurvePlot, curve_plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.mistakes import Kind
-from diatom_training.evaluation.summary_text import format_figure, percent
+from diatom_training.evaluation.summary_text import amount, format_figure, percent, span
 from diatom_training.evaluation.training_curves import TrainingCurves, drawn_curves
 from diatom_training.metrics.class_map_figures import MapFigures
+from diatom_training.metrics.definitions import FOUND_SIZES, NAMES
 from diatom_training.metrics.detection_figures import DetectionFigures, Found
+from diatom_training.metrics.froc import RATES
 from diatom_training.metrics.naming_figures import NamingFigures
+from diatom_training.metrics.proportions import wilson
 from diatom_training.metrics.reliability import Calibration
+from napari_diatom.core.text import many
 from napari_diatom.reports import html as page
 
 _MISTAKES: Final[Mapping[Kind, str]] = {
@@ -27,9 +34,17 @@ _MISTAKES: Final[Mapping[Kind, str]] = {
     "outline": "Wrong outlines, the worst first",
 }
 
+_WILSON: Final = "In brackets: {:g} % intervals after Wilson (1927), which treat specimens as independent."
+LETTERS: Final = (
+    "TP, FP and FN: right detections (or names), false ones, and specimens that are missed (or get another name). TN: "
+    "others that rightly do not get a name. A and B: the pixels of truth and result."
+)
+"""What the letters in formulae stand for."""
+
 
 def detection_sections(evaluation: Evaluation, figures: DetectionFigures) -> list[Markup]:
     """Return the sections of a model that finds specimens."""
+    level = evaluation.bootstrap.level
     header = ("class", "specimens", "found", "right", "precision", "recall", "F1", "AP50", "AP50-95")
     parts: tuple[Found, ...] = (figures.overall,)
     if len(figures.names.every) > 1:
@@ -41,23 +56,22 @@ def detection_sections(evaluation: Evaluation, figures: DetectionFigures) -> lis
             f"{part.specimens:,}",
             f"{part.found:,}",
             f"{part.right:,}",
-            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.ap50, part.ap50_95)),
+            _sure(part.precision, part.right, part.found, level),
+            _sure(part.recall, part.right, part.specimens, level),
+            *(format_figure(value) for value in (part.f1, part.ap50, part.ap50_95)),
         )
         for name, part in zip(names, parts, strict=True)
     ]
-    several = figures.classes if len(figures.names.every) > 1 else ()
+    several = len(figures.names.every) > 1
+    curves = [_curves(plot) for plot in curve_plots(evaluation) if plot.name != "calibration"]
     unit = evaluation.units.kind.removesuffix("s")
     return [
         page.section(
             "By class" if several else "Specimens",
             page.table(header, rows),
-            page.figure(
-                plots.precision_recall(figures.overall, several),
-                "Precision against recall at an overlap of 0.5, from the strictest threshold on the left to the "
-                "loosest on the right. The area below a curve is its AP50.",
-                600,
-            ),
+            page.paragraphs([_WILSON.format(100 * level)]),
         ),
+        page.section("Curves", page.side_by_side(*curves), _found_at(evaluation)),
         page.section("Confusion matrix", _confusion(figures)),
         page.section("Counts and sizes", _counts(figures, unit), _sizes(figures)),
         page.section("Are the scores reliable?", _calibrated(figures.calibration)),
@@ -133,36 +147,48 @@ def _calibrated(calibration: Calibration) -> Markup:
 
 def map_section(maps: MapFigures) -> Markup:
     """Return the section of class maps."""
-    rows = [(part.name, f"{part.pixels:,}", format_figure(part.iou), format_figure(part.dice)) for part in maps.classes]
-    rows.append(("mean", "", format_figure(maps.miou), format_figure(maps.mean_dice)))
-    return page.section("Pixels", page.table(("class", "annotated pixels", "IoU", "Dice"), rows))
+    rows = [
+        (part.name, f"{part.pixels:,}", *map(format_figure, (part.accuracy, part.iou, part.dice)))
+        for part in maps.classes
+    ]
+    rows.append(("mean", "", *map(format_figure, (maps.mean_accuracy, maps.miou, maps.mean_dice))))
+    return page.section(
+        "Pixels",
+        page.table(("class", "annotated pixels", "pixel accuracy", "IoU", "Dice"), rows),
+        page.paragraphs(
+            [
+                "Pixels of a specimen are right or wrong together, so they are not counted as independent: the "
+                "intervals above come from whole slides or images."
+            ]
+        ),
+    )
 
 
-def naming_sections(naming: NamingFigures) -> list[Markup]:
+def naming_sections(evaluation: Evaluation, naming: NamingFigures) -> list[Markup]:
     """Return the sections of a model that names cut-outs."""
+    level = evaluation.bootstrap.level
+    right = naming.confusion.diagonal().tolist()
     rows = [
         (
             part.name,
             f"{part.specimens:,}",
             f"{part.named:,}",
-            *(format_figure(value) for value in (part.precision, part.recall, part.f1, part.auc)),
+            _sure(part.precision, hits, part.named, level),
+            _sure(part.recall, hits, part.specimens, level),
+            *(format_figure(value) for value in (part.f1, part.ranking.auc, part.ranking.average_precision)),
         )
-        for part in sorted(naming.classes, key=lambda part: -part.specimens)
+        for part, hits in sorted(zip(naming.classes, right, strict=True), key=lambda pair: -pair[0].specimens)
     ]
+    means = (naming.precision, naming.recall, naming.f1, naming.auc, naming.average_precision)
+    weighted = (naming.weighted_precision, naming.weighted_recall, naming.weighted_f1)
+    rows.append(("mean of the classes (macro)", "", "", *map(format_figure, means)))
+    rows.append(("weighted by specimens", "", "", *map(format_figure, weighted), "", ""))
+    header = ("class", "specimens", "given this name", "precision", "recall", "F1", "AUC", "average precision")
     names = [part.name for part in naming.classes]
-    curves = [part for part in naming.classes if len(part.hits)]
-    picture = page.figure(
-        plots.roc(curves),
-        "ROC curves: how many of the other specimens would get a name too, were the least probability lowered until "
-        "that share of its class gets it.",
-        600,
-    )
+    curves = [_curves(plot) for plot in curve_plots(evaluation) if plot.name != "calibration"]
     return [
-        page.section(
-            "By class",
-            page.table(("class", "specimens", "given this name", "precision", "recall", "F1", "AUC"), rows),
-            picture if curves else "",
-        ),
+        page.section("By class", page.table(header, rows), page.paragraphs([_WILSON.format(100 * level)])),
+        page.section("Curves", page.side_by_side(*curves) if curves else ""),
         page.section(
             "Confusion matrix",
             page.figure(
@@ -173,6 +199,47 @@ def naming_sections(naming: NamingFigures) -> list[Markup]:
         ),
         page.section("Are the probabilities reliable?", _calibrated(naming.calibration)),
     ]
+
+
+def definition_section(evaluation: Evaluation) -> Markup:
+    """Return how each figure is computed, and when it misleads."""
+    names = [*evaluation.intervals]
+    if evaluation.froc:
+        names.append("froc")
+    if evaluation.detection:
+        names += list(FOUND_SIZES)
+    if evaluation.naming:
+        names = list(NAMES)
+    return page.section(
+        "How each figure is computed, and when it misleads",
+        page.table(*definition_rows(names, evaluation.work), (0, 1, 2)),
+        page.paragraphs([LETTERS]),
+    )
+
+
+def _curves(plot: CurvePlot) -> Markup:
+    """Return a plot of curves with its caption."""
+    return page.figure(drawn_curve_plot(plot), plot.caption, 470)
+
+
+def _found_at(evaluation: Evaluation) -> Markup:
+    """Return the share found at some numbers of false detections per field."""
+    curve = evaluation.froc
+    if curve is None:
+        return Markup("")
+    rows = [
+        (f"{rate:g}", format_figure(found.value), span(found), amount(found))
+        for rate, found in zip(RATES, curve.at, strict=True)
+    ]
+    header = ("false detections per field", "found", f"{100 * evaluation.bootstrap.level:g} % interval", "of")
+    title = f"Found at a number of false detections ({many(curve.fields, 'field')})"
+    return page.subsection(title, page.table(header, rows))
+
+
+def _sure(value: float, right: int, of: int, level: float) -> str:
+    """Return a share with Wilson's interval."""
+    low, high = wilson(right, of, level)
+    return format_figure(value) if low != low else f"{format_figure(value)} ({low:.2f} to {high:.2f})"
 
 
 def mistake_section(evaluation: Evaluation) -> Markup:

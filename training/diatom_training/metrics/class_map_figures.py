@@ -27,12 +27,15 @@ class MapClass:
         Of the class, in the truth.
     iou, dice : float
         Intersection over union, and Dice's coefficient.
+    accuracy : float
+        Pixel accuracy: share of its pixels in the truth that are found as this class; NaN where there are none.
     """
 
     name: str
     pixels: int
     iou: float
     dice: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class MapFigures:
         Of diatom against background, whatever the classes.
     pixel_accuracy : float
         Share of the pixels with the right class.
+    mean_accuracy : float
+        Mean pixel accuracy of the classes that occur.
     classes : tuple of MapClass
         The background first.
     """
@@ -56,6 +61,7 @@ class MapFigures:
     iou: float
     dice: float
     pixel_accuracy: float
+    mean_accuracy: float
     classes: tuple[MapClass, ...]
 
 
@@ -79,7 +85,13 @@ def map_figures(table: NDArray[np.int64], names: Sequence[str]) -> MapFigures:
     figures = map_metrics(table)
     truth, found, right = table.sum(axis=1), table.sum(axis=0), np.diag(table)
     classes = tuple(
-        MapClass(name, int(truth[k]), figures.class_iou[k], share(2 * int(right[k]), int(truth[k] + found[k])))
+        MapClass(
+            name=name,
+            pixels=int(truth[k]),
+            iou=figures.class_iou[k],
+            dice=share(2 * int(right[k]), int(truth[k] + found[k])),
+            accuracy=share(int(right[k]), int(truth[k])),
+        )
         for k, name in enumerate(("background", *names))
     )
     return MapFigures(
@@ -88,6 +100,7 @@ def map_figures(table: NDArray[np.int64], names: Sequence[str]) -> MapFigures:
         iou=figures.iou,
         dice=figures.dice,
         pixel_accuracy=figures.pixel_accuracy,
+        mean_accuracy=mean([part.accuracy for part in classes]),
         classes=classes,
     )
 

@@ -18,6 +18,7 @@ from diatom_training.metrics.matching import (
 )
 from diatom_training.metrics.reliability import Calibration, calibration
 from diatom_training.metrics.test_cases import ClassNames
+from diatom_training.metrics.threshold_curve import ThresholdCurve, threshold_curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class Found:
     curve : ndarray, shape (101,)
         Best precision with at least each of :data:`~diatom_training.metrics.matching.RECALLS`, at IoU 0.5; its mean
         is ``ap50``.
+    thresholds : ThresholdCurve
+        Precision, recall and F1 at every threshold.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Found:
     ap50: float
     ap50_95: float
     curve: NDArray[np.float64]
+    thresholds: ThresholdCurve
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ def _found(name: str, matches: Matches, threshold: float) -> Found:
         ap50=float(curves[0].mean()),
         ap50_95=float(curves.mean()),
         curve=curves[0],
+        thresholds=threshold_curve(matches),
     )
 
 

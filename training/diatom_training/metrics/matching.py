@@ -7,7 +7,7 @@ list of images, save for the order of different images' detections of equal scor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,6 +72,8 @@ class Matched:
     pairs : tuple of (ndarray, ndarray)
         Per image the indices of detections and of the specimens that they are, whatever the classes, at IoU 0.5 and
         best score first.
+    overlaps : tuple of ndarray of float64
+        IoU of each of these pairs.
     """
 
     cases: tuple[Case, ...]
@@ -81,6 +83,7 @@ class Matched:
     overall: Matches
     classes: tuple[Matches, ...]
     pairs: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
+    overlaps: tuple[NDArray[np.float64], ...]
 
     def kept(self, image: int, threshold: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return those of an image's ``pairs`` whose detection reaches a threshold.
@@ -122,6 +125,7 @@ def match_cases(cases: Sequence[Case], shape: Shape) -> Matched:
         overall=_matches(anyhow.evalImgs),
         classes=tuple(_matches(by_class.evalImgs[k * number : (k + 1) * number]) for k in range(len(names.known))),
         pairs=_pairs(anyhow.evalImgs, truths, found),
+        overlaps=tuple(_overlaps(row, anyhow.ious) for row in anyhow.evalImgs),
     )
 
 
@@ -208,3 +212,14 @@ def _pairs(
         pairs.append((which, whose))
         first_truth, first_found = first_truth + len(truth), first_found + len(there)
     return tuple(pairs)
+
+
+def _overlaps(row: dict[str, Any] | None, ious: Mapping[tuple[int, int], NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the IoU of an image's pairs, in their order, from the evaluator's tables of detections and specimens."""
+    if not row or not len(row["dtIds"]) or not len(row["gtIds"]):
+        return np.empty(0)
+    theirs = row["dtMatches"][0].astype(np.intp)
+    places = {int(name): column for column, name in enumerate(row["gtIds"])}
+    # Where classes play no part, the evaluator files its tables under -1.
+    table = np.asarray(ious[row["image_id"], -1], dtype=np.float64)
+    return np.array([table[k, places[int(theirs[k])]] for k in np.flatnonzero(theirs)], dtype=np.float64)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diatom_training.metrics.averages import NAN, mean, share
 from diatom_training.metrics.bootstrap import Figures
+from diatom_training.metrics.one_against_rest import OneAgainstRest, one_against_rest
 from diatom_training.metrics.reliability import Calibration, calibration
 from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.errors import InputError
@@ -31,10 +32,8 @@ class ClassFigures:
         In the truth, and by the model.
     precision, recall, f1 : float
         0 where the class occurs or is named, but never rightly.
-    auc : float
-        Area under the ROC curve of this class against all others; NaN where all specimens, or none, are of it.
-    false_alarms, hits : ndarray, shape (K,)
-        The ROC curve: share of the other specimens, and of this class's, that reach each probability.
+    ranking : OneAgainstRest
+        ROC and precision-recall curve of this class against all others.
     """
 
     name: str
@@ -43,9 +42,7 @@ class ClassFigures:
     precision: float
     recall: float
     f1: float
-    auc: float
-    false_alarms: NDArray[np.float64]
-    hits: NDArray[np.float64]
+    ranking: OneAgainstRest
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +56,14 @@ class NamingFigures:
     accuracy, top3 : float
         Share with the right name, and with the right one among the three likeliest; the latter is NaN with three
         classes or fewer.
+    balanced_accuracy : float
+        Mean recall of the classes that occur.
     precision, recall, f1 : float
         Means over the classes that occur or are named.
-    auc : float
-        Mean of the classes' areas under the ROC curve, as far as they have one.
+    weighted_precision, weighted_recall, weighted_f1 : float
+        The same, each class weighted by its specimens; the weighted recall is the accuracy.
+    auc, average_precision : float
+        Means of the classes' areas under the ROC and the precision-recall curve, as far as they have them.
     genus_accuracy : float
         Share, of specimens whose class has a genus, with the right one as the likeliest: that of the largest sum over
         its species.
@@ -83,10 +84,15 @@ class NamingFigures:
     specimens: int
     accuracy: float
     top3: float
+    balanced_accuracy: float
     precision: float
     recall: float
     f1: float
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
     auc: float
+    average_precision: float
     genus_accuracy: float
     threshold: float
     named: float
@@ -147,16 +153,15 @@ def naming_figures(
     specimens, named = table.sum(axis=1), table.sum(axis=0)
     rows = []
     for k, name in enumerate(classes):
-        auc, false_alarms, hits = _roc(given[:, k], ids == k)
         occurs = specimens[k] + named[k] > 0
         values = {title: float(each[k]) if occurs else NAN for title, (each, _) in scores.items()}
         rows.append(
             ClassFigures(
-                name, int(specimens[k]), int(named[k]), auc=auc, false_alarms=false_alarms, hits=hits, **values
+                name, int(specimens[k]), int(named[k]), ranking=one_against_rest(given[:, k], ids == k), **values
             )
         )
     remarks = []
-    without = [row.name for row in rows if row.auc != row.auc]
+    without = [row.name for row in rows if not len(row.ranking.hits)]
     if len(without) == number:
         remarks.append(
             "All specimens are of one class, so there is no ROC curve: it shows how well a class is separated from "
@@ -174,10 +179,12 @@ def naming_figures(
         specimens=len(ids),
         accuracy=share(int(np.trace(table)), len(ids)),
         top3=top3,
+        **balanced_and_weighted(table),
         precision=scores["precision"][1],
         recall=scores["recall"][1],
         f1=scores["f1"][1],
-        auc=mean([row.auc for row in rows]),
+        auc=mean([row.ranking.auc for row in rows]),
+        average_precision=mean([row.ranking.average_precision for row in rows]),
         genus_accuracy=_genera_right(names, ids),
         threshold=threshold,
         named=share(int(sure.sum()), len(ids)) if threshold == threshold else NAN,
@@ -229,9 +236,10 @@ def checked_names(
 
 
 def figures_of_names(ids: NDArray[np.int64], named: NDArray[np.int64], number: int, units: Units) -> Figures:
-    """Return ``accuracy, precision, recall, f1`` as a function of how often each unit is taken.
+    """Return the figures of given names as a function of how often each unit is taken.
 
-    The means over classes are those of :func:`naming_figures`: over the classes that occur or are named.
+    ``accuracy, precision, recall, f1`` and what :func:`balanced_and_weighted` returns, without the weighted recall,
+    which is the accuracy. The means over classes are those of :func:`naming_figures`.
 
     Parameters
     ----------
@@ -248,6 +256,8 @@ def figures_of_names(ids: NDArray[np.int64], named: NDArray[np.int64], number: i
     def figures(taken: NDArray[np.int64]) -> dict[str, float]:
         table = np.tensordot(taken, tables, axes=1)
         right, true, given = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+        more = balanced_and_weighted(table)
+        del more["weighted_recall"]
         there = true + given > 0
         right, true, given = right[there], true[there], given[there]
         return {
@@ -255,20 +265,29 @@ def figures_of_names(ids: NDArray[np.int64], named: NDArray[np.int64], number: i
             "precision": mean((right / np.maximum(given, 1)).tolist()),
             "recall": mean((right / np.maximum(true, 1)).tolist()),
             "f1": mean((2 * right / (true + given)).tolist()),
+            **more,
         }
 
     return figures
 
 
-def _roc(
-    probability: NDArray[np.float64], is_it: NDArray[np.bool_]
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Return the area under the ROC curve of one class against all others, and the curve; NaN where it is alone."""
-    import torch
-    from torchmetrics.functional.classification import binary_auroc, binary_roc
+def balanced_and_weighted(table: NDArray[np.int64]) -> dict[str, float]:
+    """Return ``balanced_accuracy, weighted_precision, weighted_recall, weighted_f1`` of a table; NaN of no specimens.
 
-    if is_it.all() or not is_it.any():
-        return NAN, np.empty(0), np.empty(0)
-    given, true = torch.from_numpy(probability), torch.from_numpy(is_it.astype(np.int64))
-    false_alarms, hits, _ = binary_roc(given, true)
-    return float(binary_auroc(given, true)), false_alarms.numpy().astype(float), hits.numpy().astype(float)
+    Precision and F1 of a class that occurs and is never named are 0.
+
+    Parameters
+    ----------
+    table : ndarray of int, shape (C, C)
+        Specimens by true (rows) and given name.
+    """
+    right, true, given = np.diag(table), table.sum(axis=1), table.sum(axis=0)
+    there = true > 0
+    right, true, given = right[there], true[there], given[there]
+    number = int(true.sum())
+    return {
+        "balanced_accuracy": mean((right / true).tolist()),
+        "weighted_precision": share(float((true * right / np.maximum(given, 1)).sum()), number),
+        "weighted_recall": share(float(right.sum()), number),
+        "weighted_f1": share(float((true * 2 * right / (true + given)).sum()), number),
+    }

@@ -11,27 +11,11 @@ from numpy.typing import NDArray
 
 from diatom_training.metrics.averages import NAN
 from diatom_training.metrics.bootstrap import Figures
+from diatom_training.metrics.definitions import OUTLINES, TRUE_BOX
 from diatom_training.metrics.matching import Matches, average_precisions, concatenate
 from diatom_training.metrics.test_cases import Units
 
-TRUE_BOX: Final = "true_box_"
-"""What the figures of outlines in the true boxes begin with; the others are of boxes that are off as detectors' are."""
-_KINDS: Final[Mapping[str, str]] = {
-    "outline_dice": "Dice",
-    "outline_iou": "IoU",
-    "mask_ap50": "Mask AP50",
-    "mask_ap75": "Mask AP75",
-    "boundary_error_px": "Boundary error (px)",
-    "length_error": "Length error",
-    "width_error": "Width error",
-    "flagged": "Flagged",
-}
-OUTLINE_TITLES: Final[Mapping[str, str]] = {
-    **_KINDS,
-    "box_length_error": "Length error of the given boxes",
-    "box_width_error": "Width error of the given boxes",
-    **{f"{TRUE_BOX}{name}": f"{title}, true boxes" for name, title in _KINDS.items()},
-}
+OUTLINE_TITLES: Final[Mapping[str, str]] = {name: one.title for name, one in OUTLINES.items()}
 """What the figures of outlines are called."""
 OUTLINE_ERRORS: Final = tuple(name for name in OUTLINE_TITLES if name.endswith(("error", "error_px", "flagged")))
 """Those of them of which less is better."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diatom_training.metrics.averages import mean, share
 from diatom_training.metrics.bootstrap import Bootstrap, Figures
 from diatom_training.metrics.coco_evaluator import Shape
+from diatom_training.metrics.definitions import TITLES
 from diatom_training.metrics.matching import (
     Matched,
     Matches,
@@ -23,19 +24,8 @@ from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 
-TITLES: Final = {
-    "f1": "F1",
-    "precision": "Precision",
-    "recall": "Recall",
-    "ap50": "AP50",
-    "ap50_95": "AP50-95",
-    "map50": "mAP50 of the classes",
-    "map50_95": "mAP50-95 of the classes",
-    "count_error": "Count error",
-}
-"""What the figures of :func:`figures_of` are called."""
 ERRORS: Final = ("count_error",)
-"""Those of them that are better when they are lower."""
+"""Those of the figures of :func:`figures_of` that are better when they are lower."""
 
 
 def figures_of(matched: Matched, threshold: float) -> Figures:
