@@ -40,7 +40,7 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
     Of each what it is called, its value, its interval, how many specimens or finds it is of, and what it says.
     """
     meanings = evaluation.definitions()
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (meanings[name].title, format_figure(figure.value), span(figure), amount(figure), meanings[name].meaning)
         for name, figure in chief_intervals(evaluation).items()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from diatom_training.evaluation.curve_plots import Curve, CurvePlot
 from napari_diatom.core.colours import PALETTE
@@ -40,6 +40,8 @@ def draw_curve_plot(plot: CurvePlot, axes: Axes, ink: str = INK) -> None:
     every = [curve for curve in plot.curves if not curve.specimens]
     bands = [curve for curve in every if curve.low is not None and curve.high is not None]
     for curve in bands:
+        assert curve.low is not None
+        assert curve.high is not None
         axes.fill_between(curve.x, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0, label=curve.name)
     lines = [curve for curve in every if curve not in bands]
     colours = (ink,) if len(lines) == 1 else (BLUE, ORANGE, ink)
@@ -79,6 +81,8 @@ def coloured(parts: Sequence[Curve]) -> list[tuple[Any, str]]:
     return sorted(pairs, key=lambda pair: pair[1] != FAINT)
 
 
-def _corner(plot: CurvePlot) -> str:
+def _corner(plot: CurvePlot) -> Literal["lower right", "upper left", "lower left"]:
     """Return where the legend is least in the way."""
-    return {"roc": "lower right", "froc": "lower right", "calibration": "upper left"}.get(plot.name, "lower left")
+    if plot.name in ("roc", "froc"):
+        return "lower right"
+    return "upper left" if plot.name == "calibration" else "lower left"

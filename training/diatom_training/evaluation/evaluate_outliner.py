@@ -19,10 +19,10 @@ from diatom_training.evaluation.remarks import few_specimens, remarks_of_evaluat
 from diatom_training.evaluation.test_set import TestImage, mistake_renderer
 from diatom_training.learning.outline_crops import BoxErrors
 from diatom_training.metrics.bootstrap import Bootstrap, intervals, of_specimens
+from diatom_training.metrics.definitions import TRUE_BOX
 from diatom_training.metrics.outline_figures import (
     OUTLINE_ERRORS,
     OUTLINE_TITLES,
-    TRUE_BOX,
     figures_of_outlines,
 )
 from diatom_training.metrics.paired_test import Difference, differences

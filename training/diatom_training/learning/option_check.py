@@ -123,7 +123,7 @@ def _values(options: BaseModel, prefix: str = "", only_set: bool = False) -> Ite
 def effects_table() -> str:
     """Return what acts where as a Markdown table, options of equal effect in one row, at the place of the first."""
     rows: dict[tuple[str, ...], list[str]] = {}
-    for name, effect in (OPTION_EFFECTS | RUN_EFFECTS).items():
+    for name, effect in {**OPTION_EFFECTS, **RUN_EFFECTS}.items():
         tasks = [task for task in TASKS if task not in effect.idle]
         where = "all" if len(tasks) == len(TASKS) else ", ".join(f"`{task}`" for task in tasks)
         needs = ", ".join(need.text for need in effect.needs)
@@ -135,7 +135,7 @@ def effects_table() -> str:
 def idle_table() -> str:
     """Return what is refused and what serves instead as a Markdown table."""
     rows: dict[tuple[Idle, tuple[Task, ...]], list[str]] = {}
-    for name, effect in (OPTION_EFFECTS | RUN_EFFECTS).items():
+    for name, effect in {**OPTION_EFFECTS, **RUN_EFFECTS}.items():
         for idle in dict.fromkeys(effect.idle.values()):
             tasks = tuple(task for task in TASKS if effect.idle.get(task) == idle)
             rows.setdefault((idle, tasks), []).append(name)
