@@ -143,6 +143,8 @@ def test_what_cannot_be_explained_is_said_in_words(explain: Command, tmp_path: P
         nd.explain(np.full((128, 128, 3), 200, np.uint8), device="cpu")
     with pytest.raises(InputError, match="1 or more"):
         nd.explain(field, specimens=0)
+    with pytest.raises(InputError, match="one or more"):
+        nd.explain(field, specimens=[])
     with pytest.raises(InputError, match="list of numbers"):
         nd.explain(field, specimens="all")
 

@@ -46,6 +46,8 @@ class ExplainOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.specimens is not None and not len(self.specimens):
+            raise InputError("No specimens are named; give the number of one or more.")
         if self.most < 1:
             raise InputError(f"{self.most} specimens cannot be explained; give 1 or more.")
 

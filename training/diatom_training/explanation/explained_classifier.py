@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import torch
 
@@ -19,8 +19,9 @@ from napari_diatom.engines.weights import loaded
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
 
-_ENCODER = "network.encoder"
-_TOKEN_MAPS = "network.encoder.blocks.{last}.maps"
+_ENCODER: Final = "network.encoder"
+_TOKEN_MAPS: Final = "network.encoder.blocks.{last}.maps"
+_SWIN_MAPS: Final = "network.encoder.norm.maps"
 
 
 class _TokensAsMaps(torch.nn.Module):
@@ -42,6 +43,20 @@ class _TokensAsMaps(torch.nn.Module):
         return given
 
 
+class _ChannelsFirst(torch.nn.Module):
+    """A part that takes maps with their channels last, as Swin's are, and shows them with their channels first."""
+
+    def __init__(self, part: torch.nn.Module) -> None:
+        super().__init__()
+        self.part = part
+        self.maps = torch.nn.Identity()
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Map values, shape (B, rows, columns, channels), as the part does."""
+        given: torch.Tensor = self.part(self.maps(values.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+        return given
+
+
 class ExplainedClassifier(ExplainedNetwork):
     """A classifier on a backbone of timm.
 
@@ -58,6 +73,8 @@ class ExplainedClassifier(ExplainedNetwork):
         if has_attention(encoder):
             prefix, grid = int(getattr(encoder, "num_prefix_tokens", 1)), tuple(encoder.patch_embed.grid_size)
             encoder.blocks[-1] = _TokensAsMaps(encoder.blocks[-1], prefix, grid)
+        elif _has_channels_last(encoder):
+            encoder.norm = _ChannelsFirst(encoder.norm)
         return cls(model.card, Standardized(network, model.card), device)
 
     @property
@@ -92,6 +109,8 @@ class ExplainedClassifier(ExplainedNetwork):
         encoder = self._encoder
         if has_attention(encoder):
             return _TOKEN_MAPS.format(last=len(encoder.blocks) - 1)
+        if _has_channels_last(encoder):
+            return _SWIN_MAPS
         names = [name for name, part in self.network.named_modules() if name.startswith(f"{_ENCODER}.")]
         last = ""
 
@@ -130,3 +149,8 @@ class ExplainedClassifier(ExplainedNetwork):
         """Return the attention roll-out of a vision transformer, None of other networks."""
         encoder = self._encoder
         return attention_rollout(self.network, encoder, picture) if has_attention(encoder) else None
+
+
+def _has_channels_last(encoder: Any) -> bool:
+    """Tell whether a network of timm gives maps with their channels last, as Swin does."""
+    return str(getattr(encoder, "output_fmt", "")).endswith("NHWC") and hasattr(encoder, "norm")

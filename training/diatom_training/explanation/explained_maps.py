@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Self, cast
+from typing import Final, Self
 
 import torch
 
@@ -15,6 +15,8 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.engines import deeplab_net, outline_net
 from napari_diatom.engines.weights import loaded
 from napari_diatom.models.library import ModelFolder
+
+_DECODER: Final = "network.decoder"
 
 
 class _StandardizedPicture(torch.nn.Module):
@@ -35,8 +37,7 @@ class ExplainedMaps(ExplainedNetwork):
 
     The score is the mean probability over the pixels that the network gives the specimen; what is explained is the
     mean logarithm of its odds (Vinogradova et al. 2020, "Towards interpretable semantic segmentation via
-    gradient-weighted class activation mapping"). Grad-CAM looks at the last block of the decoder, 1/4 as fine as the
-    picture.
+    gradient-weighted class activation mapping"). Grad-CAM looks at what the decoder gives, 1/4 as fine as the picture.
     """
 
     @classmethod
@@ -82,18 +83,13 @@ class ExplainedMaps(ExplainedNetwork):
 
         what = "of the outline" if outlines else f"of {self.card.classes[channel - 1]}"
         score = float(torch.sigmoid(odds[0][own]).mean())
-        return Target(f"mean probability {what} over its pixels", score, self._last_block(), output)
+        return Target(f"mean probability {what} over its pixels", score, _DECODER, output)
 
     def _channel(self, logits: torch.Tensor, inside: torch.Tensor, specimen: ExplainedSpecimen) -> int:
         """Return the channel of the specimen's class, or of the most likely one where it names none."""
         if specimen.name in self.card.classes:
             return 1 + self.card.classes.index(specimen.name)
         return 1 + int(logits[0, 1:][:, inside].mean(dim=1).argmax())
-
-    def _last_block(self) -> str:
-        """Return the name of the last part of the decoder."""
-        decoder = cast(Any, self.network).network.decoder
-        return f"network.decoder.{[name for name, _ in decoder.named_children()][-1]}"
 
     def levels(self, picture: torch.Tensor) -> Sequence[torch.Tensor]:
         """Return what the stages of the encoder give."""
