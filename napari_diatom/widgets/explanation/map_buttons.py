@@ -24,6 +24,13 @@ _LARGE_COLUMNS: Final = 2
 _SMALL_COLUMNS: Final = 4
 _TIP: Final = "Press to lay this map over the image; press again to take it away"
 
+_LOOK: Final = """
+QToolButton { border: 2px solid transparent; padding: 0px; }
+QToolButton:focus { border-color: #0072b2; }
+QToolButton:checked { border-color: #d55e00; }
+"""
+"""A picture whose map lies over the image has a frame, and so has the one that has the focus."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShownMap:
@@ -55,6 +62,7 @@ class MapButtons(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setStyleSheet(_LOOK)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._content: QWidget | None = None
