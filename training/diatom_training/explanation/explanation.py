@@ -22,7 +22,7 @@ class FeatureMaps:
     Attributes
     ----------
     depth : str
-        One of :data:`DEPTHS`.
+        ``"shallow"``, ``"middle"`` or ``"deep"``.
     cell : float
         Pixels of the picture to a cell of the maps.
     channels : tuple of int

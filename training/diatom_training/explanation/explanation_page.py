@@ -67,13 +67,13 @@ def write_explanations(
         "architecture": card.architecture,
         "task": card.task,
         "image": image,
-        "specimens": [figures_of(each) for each in explanations],
+        "specimens": [explanation_figures(each) for each in explanations],
         "not_explained": list(failed),
     }
     return write_both(folder, page.document(title, parts), data)
 
 
-def figures_of(explanation: Explanation) -> dict[str, Any]:
+def explanation_figures(explanation: Explanation) -> dict[str, Any]:
     """Return the figures of an explanation as plain data."""
     height, width = explanation.view.pixels.shape[:2]
     data: dict[str, Any] = to_json_value(
