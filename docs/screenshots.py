@@ -35,7 +35,7 @@ DOCKS = {
     "instances": ("Diatom instances (Mask R-CNN)", "stream"),
 }
 """By picture, the widget and the example slide that it works on."""
-SHOTS = (*DOCKS, "annotate", "settings", "finetune")
+SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -109,6 +109,8 @@ def main() -> int:
     for name, (title, slide) in DOCKS.items():
         if options.only in (None, name):
             shoot(name, title, slide, options.out)
+    if options.only in (None, "insides"):
+        insides(options.out)
     if options.only in (None, "annotate"):
         annotate(options.out)
     if options.only in (None, "settings"):
@@ -136,6 +138,36 @@ def shoot(name: str, title: str, slide: str, out: Path) -> None:
         click_row(widget, int(longest["specimen"]))
         spin(1)
         take(viewer.window._qt_window, out / "specimen.png")
+    viewer.close()
+
+
+def insides(out: Path) -> None:
+    """Take the pictures of what the network sees of a specimen, on the screen of a small laptop."""
+    import napari
+    from qtpy.QtWidgets import QWidget
+
+    from napari_diatom.widgets.canvas.viewer_camera import camera_of
+
+    viewer = napari.Viewer(show=True)
+    viewer.window._qt_window.resize(1366, 768)
+    widget = open_dock(viewer, "Detect diatoms")
+    viewer.open_sample("napari-diatom", "river")
+    spin(1)
+    find(widget)
+    click_row(widget, int(widget.result().layer.features.sort_values("score").iloc[-2]["specimen"]))
+    spin(0.5)
+    seen = open_dock(viewer, "What the network sees")
+    spin(0.5)
+    click(seen, "explain")
+    spin(until=lambda: not seen.progress.running)
+    spin(0.5)
+    click(seen, "map_grad-cam")
+    camera_of(viewer).zoom *= 1.6
+    spin(1)
+    take(viewer.window._qt_window, out / "insides.png")
+    maps = seen.findChild(QWidget, "map_deep_7")
+    assert maps is not None
+    take(maps.parentWidget(), out / "insides-maps.png")
     viewer.close()
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "count_images",
     "create_project",
     "evaluate",
+    "explain",
     "import_annotations",
     "load_model",
     "measure",

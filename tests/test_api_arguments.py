@@ -75,6 +75,7 @@ def test_what_is_not_a_path_is_refused_in_words(model, path, tmp_path, monkeypat
         lambda: nd.write_annotations("a.json", analysis.annotations(), "coco", images=path),
         lambda: nd.load_model(path),
         lambda: nd.evaluate("diatom-obb", path),
+        lambda: nd.explain(GREY, out=path),
         lambda: nd.train(path),
         lambda: nd.train({"data": "a.json"}, path),
         lambda: analysis.save(path),
@@ -148,6 +149,7 @@ def test_a_report_is_a_function(model):
     for call in (
         lambda: model.predict(GREY, report=5),
         lambda: nd.evaluate("diatom-obb", "data", report=5),
+        lambda: nd.explain(GREY, report=5),
         lambda: nd.train({"data": "a.json"}, report=5),
     ):
         with pytest.raises(InputError, match="give a function"):

@@ -34,6 +34,7 @@ BASENAMES = {
     "outlines",
     # a command, and what it does
     "evaluate",
+    "explain",
     "project",
     "train",
 }

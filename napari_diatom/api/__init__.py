@@ -7,6 +7,7 @@
 """
 
 from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
+from napari_diatom.api.explanations import explain
 from napari_diatom.api.folders import count_images, read_count
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
@@ -27,6 +28,7 @@ __all__ = [
     "count_images",
     "create_project",
     "evaluate",
+    "explain",
     "import_annotations",
     "load_model",
     "measure",

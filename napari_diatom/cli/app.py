@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_diatom import __version__
 from napari_diatom.cli.argument_types import place, text
-from napari_diatom.cli.arguments import add_evaluate, add_project, add_train
+from napari_diatom.cli.arguments import add_evaluate, add_explain, add_project, add_train
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
@@ -169,6 +169,18 @@ def _run_evaluate(arguments: argparse.Namespace) -> int:
         bar.close()
 
 
+def _run_explain(arguments: argparse.Namespace) -> int:
+    """Show what a network sees of specimens."""
+    from diatom_training.cli import explain as command
+
+    quiet_libraries()
+    bar = ProgressBar()
+    try:
+        return command.run(arguments, bar)
+    finally:
+        bar.close()
+
+
 def _run_gui(arguments: argparse.Namespace) -> int:
     """Open napari with the dock widget, and images where some are named."""
     from napari_diatom.core.errors import InputError
@@ -246,6 +258,7 @@ def parser() -> argparse.ArgumentParser:
     add_project(commands, _run_project)
     add_train(commands, _run_train)
     add_evaluate(commands, _run_evaluate)
+    add_explain(commands, _run_explain)
 
     add_doctor(commands)
 

@@ -36,3 +36,8 @@ def integer(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """Return whole numbers that are separated by commas."""
+    return tuple(integer(part.strip()) for part in text.split(","))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from napari_diatom.cli.argument_types import decimal, integer, place, text
+from napari_diatom.cli.argument_types import decimal, integer, integers, place, text
 from napari_diatom.cli.console import CODES
 from napari_diatom.cli.project_arguments import add_project_changes
 
@@ -164,6 +164,39 @@ def add_train(commands: Any, run: Run) -> None:
         metavar="K",
         help="cross-validation: K models, each tested on slides it was not trained on",
     )
+    parser.set_defaults(run=run)
+
+
+def add_explain(commands: Any, run: Run) -> None:
+    """Add the command ``explain``, done by ``run``."""
+    parser = commands.add_parser(
+        "explain",
+        help="show what a network sees of specimens",
+        description="Show what a network sees of specimens: where the reasons for a score lie (Grad-CAM), feature maps "
+        "of its layers, and the attention of transformers.",
+        epilog=CODES,
+    )
+    add = parser.add_argument
+    add("image", type=place, metavar="IMAGE", help="image file")
+    add("--model", type=text, metavar="MODEL", help="name or folder of a model, or folder of a run (diatom-obb)")
+    add("-o", "--out", required=True, type=place, metavar="OUT", help="folder for report.html and report.json")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--specimens", type=integers, metavar="N,N", help="numbers of specimens, as in the specimens.csv of `count`"
+    )
+    which.add_argument(
+        "--number", type=integer, default=6, metavar="N", help="how many specimens, those with the highest scores (6)"
+    )
+    add(
+        "--finder",
+        type=text,
+        metavar="MODEL",
+        help="model that finds the specimens, for a MODEL that outlines or names them (diatom-obb)",
+    )
+    add("--pixel-size", type=decimal, metavar="UM", help="micrometres per pixel, instead of the file's own")
+    add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, or a number")
+    add("--threshold", type=decimal, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
+    add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
     parser.set_defaults(run=run)
 
 

@@ -32,7 +32,14 @@ def anchors(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.fl
 def decode(
     raw: NDArray[np.float32], height: int, width: int, classes: tuple[str, ...], oriented: bool, threshold: float
 ) -> Detections:
-    """Decode a tile's output.
+    """Decode a tile's output; see :func:`decode_with_anchors`."""
+    return decode_with_anchors(raw, height, width, classes, oriented, threshold)[0]
+
+
+def decode_with_anchors(
+    raw: NDArray[np.float32], height: int, width: int, classes: tuple[str, ...], oriented: bool, threshold: float
+) -> tuple[Detections, NDArray[np.intp]]:
+    """Decode a tile's output, and tell which anchor each box is of.
 
     Parameters
     ----------
@@ -85,4 +92,5 @@ def decode(
         axis=1,
     )
     sound = np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > 1) & (boxes[:, 3] > 1)
-    return Detections.of(boxes[sound], class_ids=best[chosen][sound], scores=scores[sound], classes=classes)
+    found = Detections.of(boxes[sound], class_ids=best[chosen][sound], scores=scores[sound], classes=classes)
+    return found, chosen[sound]

@@ -118,7 +118,7 @@ def upright_crop(image: ReadableImage, box: ArrayLike, size: int, margin: float 
     InputError
         When the specimen lies outside the image, or the image cannot be read there.
     """
-    return _picture(image, _placement(box, size, margin, UPRIGHT), size)[0]
+    return _picture(image, upright_placement(box, size, margin, UPRIGHT), size)[0]
 
 
 def upright_ends(image: ReadableImage, box: ArrayLike, size: int, aspect: float) -> NDArray[np.uint8]:
@@ -183,7 +183,7 @@ def upright_cutout(
     """
     import cv2
 
-    placement = _placement(box, size, CUTOUT_MARGIN, view)
+    placement = upright_placement(box, size, CUTOUT_MARGIN, view)
     pixels, inside = _picture(image, placement, size)
     points = np.asarray(geometry.corners(np.reshape(box, (1, 5)))[0] if outline is None else outline, dtype=np.float64)
     linear, offset = placement
@@ -200,8 +200,22 @@ def is_outside(image: ReadableImage, box: ArrayLike) -> bool:
     return bool(x1 <= 0 or y1 <= 0 or x0 >= image.width or y0 >= image.height)
 
 
-def _placement(box: ArrayLike, size: int, margin: float, view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what takes points of the picture to those of the image: a matrix, shape (2, 2), and an offset, (2,)."""
+def upright_placement(
+    box: ArrayLike, size: int, margin: float, view: View
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what takes points of a picture to those of the image: a matrix, shape (2, 2), and an offset, shape (2,).
+
+    Parameters
+    ----------
+    box : array-like, shape (5,)
+        The specimen's oriented box, in pixels of the image.
+    size : int
+        Side of the picture in pixels.
+    margin : float
+        Side of what is shown over the specimen's length.
+    view : View
+        How it stands in the picture.
+    """
     cx, cy, length, _, angle = np.asarray(box, dtype=np.float64).reshape(5).tolist()
     unit = margin * length * view.zoom / size
     turn = angle - math.pi / 2 + view.turn

@@ -171,6 +171,12 @@ def _doubt(turn: int, taken: str) -> str:
     )
 
 
+def upright_matrix(layer: Any) -> NDArray[np.float64]:
+    """Return what takes coordinates (y, x, 1) of the upright image to those of an image layer, shape (3, 3)."""
+    shown = shown_by(layer)
+    return to_stored(shown.orientation or AS_STORED, shown.height, shown.width) if shown.is_stored else np.eye(3)
+
+
 def layer_transform(
     layer: Any, plane: Sequence[int] = (), matrix: NDArray[np.float64] | None = None, flat: bool = False
 ) -> dict[str, Any]:
@@ -187,9 +193,7 @@ def layer_transform(
     flat : bool
         Whether the other layer has no axes but y and x, and so lies on all planes of a stack.
     """
-    if matrix is None:
-        shown = shown_by(layer)
-        matrix = to_stored(shown.orientation or AS_STORED, shown.height, shown.width) if shown.is_stored else np.eye(3)
+    matrix = upright_matrix(layer) if matrix is None else matrix
     is_plain = not plane or (np.allclose(layer.rotate, np.eye(layer.ndim)) and not np.any(layer.shear))
     if np.array_equal(matrix, np.eye(3)) and is_plain and not (flat and layer.ndim > 2):
         translate = np.array(layer.translate, dtype=np.float64)

@@ -38,6 +38,7 @@ NAMES = [
     "click_outlines.py",
     "finetuning.py",
     "half_valves.py",
+    "insides.py",
     "instances.py",
     "kills.py",
     "measurement.py",
@@ -162,6 +163,16 @@ def test_roundtrip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["yolo-obb"]["degrees"] < 0.01
     assert figures["cvat"]["equal"] == figures["cvat"]["masks"] == 4
     assert "all masks equal" in capsys.readouterr().out
+
+
+def test_grad_cam_looks_at_the_valve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("diatom-obb", "--specimens", "5", "--random", "2", "--side", "480")
+    assert run("insides.py", *arguments, "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["diatom-obb"]
+    assert figures["specimens"] == 5
+    assert figures["share within the valve"] >= 0.7
+    assert figures["times as much"] >= 2
+    assert "share within the valve" in capsys.readouterr().out
 
 
 def test_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

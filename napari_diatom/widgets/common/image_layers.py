@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
+from numpy.typing import NDArray
 
 from napari_diatom.images.pixel_size import PixelSize
 from napari_diatom.napari_layers import placement
@@ -95,7 +96,12 @@ def find_image(images: Sequence[Image], facts: ResultFacts, file: Path | None) -
     return found
 
 
-def layer_placement(layer: Image, plane: Sequence[int] = (), facts: ResultFacts | None = None) -> dict[str, Any]:
+def layer_placement(
+    layer: Image,
+    plane: Sequence[int] = (),
+    facts: ResultFacts | None = None,
+    within: NDArray[np.float64] | None = None,
+) -> dict[str, Any]:
     """Return the keyword arguments that place another layer on an image.
 
     Parameters
@@ -106,9 +112,14 @@ def layer_placement(layer: Image, plane: Sequence[int] = (), facts: ResultFacts 
         Position of the other layer on the axes before y and x, if it holds one plane of a stack.
     facts : ResultFacts, optional
         The facts of the specimens in the other layer. By default it has the coordinates of the upright image.
+    within : ndarray, shape (3, 3), optional
+        From the coordinates (y, x, 1) of the other layer to those. By default they are the same.
     """
     fit = None if facts is None else placement.align_to_layer(layer, facts.height, facts.width, facts.orientation)
-    return placement.layer_transform(layer, plane, None if fit is None else fit.matrix)
+    matrix = None if fit is None else fit.matrix
+    if within is not None:
+        matrix = (placement.upright_matrix(layer) if matrix is None else matrix) @ within
+    return placement.layer_transform(layer, plane, matrix)
 
 
 def belongs(facts: ResultFacts, layer: Image) -> bool:

@@ -28,6 +28,7 @@ from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.detection.edit_bar import EditBar
 from napari_diatom.widgets.detection.length_histogram import Histogram
 from napari_diatom.widgets.detection.send_button import SendButton
@@ -45,6 +46,8 @@ _HIGHEST: Final = 0.95
 _SMALL_ON_SCREEN: Final = 40.0
 """Length on the screen in pixels below which the viewer zooms in on a specimen chosen in the table."""
 _COMFORTABLE_ON_SCREEN: Final = 160.0
+_INSIDES: Final = "What the network sees"
+"""Name of the dock in the menu."""
 
 
 class ResultsPanel(QWidget):
@@ -106,6 +109,9 @@ class ResultsPanel(QWidget):
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
         self.send = SendButton(viewer, self.result)
+        self._insides = named(QPushButton("Explain…"), "open_explain")
+        self._insides.setToolTip("Show what the network sees of the selected specimen")
+        self._insides.clicked.connect(lambda *_: open_dock(viewer, _INSIDES))
         # The boxes come first. The summary follows when the user pauses.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)
@@ -132,6 +138,7 @@ class ResultsPanel(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)
         buttons.addWidget(self.send)
+        buttons.addWidget(self._insides)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addLayout(buttons)
@@ -159,6 +166,7 @@ class ResultsPanel(QWidget):
         )
         self._of_one.setVisible(result is not None)
         self._export.setVisible(result is not None)
+        self._insides.setVisible(result is not None)
         self.send.refresh()
         if result is not None:
             with signals_blocked(self._slider):

@@ -1,0 +1,1 @@
+"""The dock that shows what a network sees of the selected specimen."""

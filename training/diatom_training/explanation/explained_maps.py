@@ -1,0 +1,99 @@
+"""Networks that give maps, looked into: the probability of a class, or of the outline, over a specimen's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Self
+
+import torch
+
+from diatom_training.explanation.explained_network import ExplainedNetwork, Standardized, log_odds
+from diatom_training.explanation.grad_cam import Target
+from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
+from napari_diatom.core.errors import InputError
+from napari_diatom.engines import deeplab_net, outline_net
+from napari_diatom.engines.weights import loaded
+from napari_diatom.models.library import ModelFolder
+
+_DECODER: Final = "network.decoder"
+
+
+class _StandardizedPicture(torch.nn.Module):
+    """A network of outlines, which standardizes each picture by itself."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map float RGB in 0..1, shape (B, 3, h, w), to logits, shape (B, 1, h, w)."""
+        logits: torch.Tensor = self.network(outline_net.standardized(images))
+        return logits
+
+
+class ExplainedMaps(ExplainedNetwork):
+    """A DeepLabV3+ network of classes, or one that outlines the specimen in a box.
+
+    The score is the mean probability over the pixels that the network gives the specimen; what is explained is the
+    mean logarithm of its odds (Vinogradova et al. 2020, "Towards interpretable semantic segmentation via
+    gradient-weighted class activation mapping"). Grad-CAM looks at what the decoder gives, 1/4 as fine as the picture.
+    """
+
+    @classmethod
+    def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
+        """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
+        card = model.card
+        build = (
+            partial(outline_net.build, card.architecture)
+            if card.engine == "outline"
+            else partial(deeplab_net.build, card.architecture, len(card.classes))
+        )
+        network = loaded(build, model.weights) if trained else build()
+        outlines = card.engine == "outline"
+        return cls(card, _StandardizedPicture(network) if outlines else Standardized(network, card), device)
+
+    def target(self, picture: torch.Tensor, view: SpecimenView, specimen: ExplainedSpecimen) -> Target:
+        """Return the mean probability over what the network gives a specimen.
+
+        Raises
+        ------
+        InputError
+            When it sees nothing in the specimen's outline or box.
+        """
+        with torch.no_grad():
+            logits = self.network(picture)
+        inside = torch.from_numpy(view.mask_of(specimen.ring)).to(self.device)
+        outlines = self.card.engine == "outline"
+        if outlines:
+            odds, channel = logits[:, 0], 0
+        else:
+            channel = self._channel(logits, inside, specimen)
+            odds = log_odds(logits, channel)
+        own = inside & (odds[0] >= 0)
+        if not bool(own.any()):
+            raise InputError(
+                f"Model {self.card.name} sees nothing where specimen {specimen.number} is, so there is no score to "
+                "explain."
+            )
+
+        def output(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+            given = network(images)
+            return (given[:, 0] if outlines else log_odds(given, channel))[:, own].mean(dim=1)
+
+        what = "of the outline" if outlines else f"of {self.card.classes[channel - 1]}"
+        score = float(torch.sigmoid(odds[0][own]).mean())
+        return Target(f"mean probability {what} over its pixels", score, _DECODER, output)
+
+    def _channel(self, logits: torch.Tensor, inside: torch.Tensor, specimen: ExplainedSpecimen) -> int:
+        """Return the channel of the specimen's class, or of the most likely one where it names none."""
+        if specimen.name in self.card.classes:
+            return 1 + self.card.classes.index(specimen.name)
+        return 1 + int(logits[0, 1:][:, inside].mean(dim=1).argmax())
+
+    def levels(self, picture: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Return what the stages of the encoder give."""
+        with self.recorded(["network.encoder"]) as given, torch.no_grad():
+            self.network(picture)
+        (stages,) = given
+        return [stage for stage in stages[1:] if stage.shape[1]]

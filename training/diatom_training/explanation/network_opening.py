@@ -1,0 +1,47 @@
+"""Opens the network of a model, whatever its engine."""
+
+from __future__ import annotations
+
+from diatom_training.explanation.explained_network import ExplainedNetwork
+from napari_diatom.core.errors import ModelError
+from napari_diatom.engines.backends import choose_device
+from napari_diatom.models.library import ModelFolder
+
+
+def open_network(model: ModelFolder, device: str = "auto", trained: bool = True) -> ExplainedNetwork:
+    """Open the network of a model.
+
+    Parameters
+    ----------
+    model : ModelFolder
+        See :func:`napari_diatom.models.library.resolve_model`.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    trained : bool
+        Whether it gets the model's weights; without them it keeps random ones, for comparison.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged, the device is not there, or networks of the engine cannot be looked into.
+    """
+    model.verify()
+    kind = choose_device(device)
+    engine = model.card.engine
+    if engine == "yolo":
+        from diatom_training.explanation.explained_yolo import ExplainedYolo
+
+        return ExplainedYolo.open(model, kind, trained)
+    if engine in ("deeplab", "outline"):
+        from diatom_training.explanation.explained_maps import ExplainedMaps
+
+        return ExplainedMaps.open(model, kind, trained)
+    if engine == "maskrcnn":
+        from diatom_training.explanation.explained_maskrcnn import ExplainedMaskRcnn
+
+        return ExplainedMaskRcnn.open(model, kind, trained)
+    if engine == "classifier":
+        from diatom_training.explanation.explained_classifier import ExplainedClassifier
+
+        return ExplainedClassifier.open(model, kind, trained)
+    raise ModelError(f"Networks of the engine {engine!r}, as that of model {model.card.name}, cannot be looked into.")
