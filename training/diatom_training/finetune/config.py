@@ -20,12 +20,13 @@ from diatom_training.finetune.presets import (
     LEARNING_OF_TASKS,
     Preset,
 )
+from diatom_training.learning.augment_options import TURNING_PRESET, preset_of
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
-from napari_diatom.models.card import NAME, NAMED, OUTLINING_TASK, Task
+from napari_diatom.models.card import NAME, NAMED, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.project.splits import shares_of
 
 ANY_DIATOM: Final = "diatom"
@@ -209,6 +210,7 @@ class TrainConfig(_Frozen):
         task: Any = filled.get("task", "oriented-boxes")
         preset: Any = filled.get("preset", "standard")
         asked = filled.setdefault("learning", {})
+        _check_turned(task, asked)
         if task in list(LEARNING_OF_TASKS) and preset in list(LEARNING_OF_PRESETS):
             filled["start"] = filled.get("start") or BUNDLED[task]
             if task == OUTLINING_TASK and not (filled.get("classes") or filled.get("without")):
@@ -362,6 +364,16 @@ class TrainConfig(_Frozen):
             When it cannot be written.
         """
         write_atomically(path, self.to_text())
+
+
+def _check_turned(task: object, asked: object) -> None:
+    """Refuse the augmentation that keeps the direction of the shading for a task that does not."""
+    augment = asked.get("augment") if isinstance(asked, Mapping) else None
+    if task == NAMING_TASK and preset_of(augment) == TURNING_PRESET:
+        raise ValueError(
+            f"augment: {TURNING_PRESET} has no effect on {NAMING_TASK}, because every specimen is turned upright, and "
+            "with it the direction of the shading; use handed or usual"
+        )
 
 
 def _merged(usual: object, asked: object) -> object:

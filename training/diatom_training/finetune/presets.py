@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from diatom_training.learning.options import AugmentOptions
+from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import NAMING_TASK, Task
 
 SCRATCH: Final = "scratch"
 """Start from weights drawn by chance."""
@@ -64,13 +64,19 @@ TASKS_OF_OPTIONS: Final[Mapping[str, tuple[Task, ...]]] = MappingProxyType(
         "learning.positives": ("instances",),
         "learning.balance": _CUT_OUT,
         "learning.masked": _CUT_OUT,
-        "learning.augment.turn_share": _CROPPED,
+        "learning.augment.rotation": _CROPPED,
+        "learning.augment.rotation_deg": _CROPPED,
+        "learning.augment.scale": _CROPPED,
         "learning.augment.shear_deg": _CROPPED,
+        "learning.augment.random_crop": _CROPPED,
         "learning.augment.aimed": _CROPPED,
-        "learning.augment.tilt_deg": _CUT_OUT,
-        "learning.augment.zoom": _CUT_OUT,
-        "learning.augment.shift": _CUT_OUT,
+        "learning.augment.translation": _CROPPED,
+        "learning.augment.cutout_rotation_deg": _CUT_OUT,
+        "learning.augment.cutout_scale": _CUT_OUT,
+        "learning.augment.cutout_translation": _CUT_OUT,
         "learning.augment.boxed": _CUT_OUT,
+        "learning.augment.box_errors": ("outlines",),
+        "learning.augment.upright_boxes": ("outlines",),
     }
 )
 """Tasks that an entry of a training has an effect on, by its dotted name; all others have one on every task."""
@@ -83,25 +89,6 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     }
 )
 """Losses of class maps and outlines to choose from, as weights of their parts."""
-VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
-    {
-        "usual": {},
-        "none": {name: 0.0 for name in AugmentOptions.model_fields if name != "aimed"},
-        "strong": {
-            "turn_share": 0.5,
-            "shear_deg": 8.0,
-            "contrast": 0.5,
-            "brightness": 0.35,
-            "grey": 0.4,
-            "invert": 0.1,
-            "blur": 0.3,
-            "defocus": 0.2,
-            "noise": 0.4,
-            "jpeg": 0.3,
-        },
-    }
-)
-"""Augmentations to choose from, as far as they differ from the usual one."""
 LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {
@@ -111,7 +98,7 @@ LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyTyp
             "backbone_rate": 0.1,
             "patience": 5,
             "crops": 160,
-            "augment": VARIATIONS["strong"],
+            "augment": {"preset": "strong"},
         },
         "standard": {"epochs": 30, "frozen_epochs": 2, "rate": 8e-4, "backbone_rate": 0.3, "patience": 8, "crops": 400},
         "thorough": {
@@ -134,3 +121,8 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
         "outlines": {"batch": 16, "validation_crops": 160, "warmup": 20},
     }
 )
+
+
+def augmentations_of(task: Task) -> tuple[str, ...]:
+    """Return the names of the augmentations that there are for a task."""
+    return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)
