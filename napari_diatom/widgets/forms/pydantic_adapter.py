@@ -58,6 +58,7 @@ class OptionsForm(Generic[Options]):
         self._boxes: dict[str, QWidget] = {}
         self._rows: dict[str, QFormLayout] = {}
         self._hidden: set[str] = set()
+        self._disabled: set[str] = set()
         self._quiet = False
         self.native = QWidget()
         self._build(kind, "", self.native)
@@ -135,6 +136,22 @@ class OptionsForm(Generic[Options]):
             visible = visible and bool(self._switches[name].value)
         if name in self._boxes:
             self._boxes[name].setVisible(visible)
+
+    def set_reason(self, name: str, reason: str) -> None:
+        """Disable a single field by its dotted name, with the reason in its tooltip; without one, enable it again.
+
+        A disabled one is no part of the value and the entries.
+        """
+        (self._disabled.add if reason else self._disabled.discard)(name)
+        control, sentence = self._controls[name], self.field(name).sentence
+        text = f"{reason} {sentence}" if reason else sentence
+        control.enabled = not reason
+        control.tooltip = tooltip_of(text)
+        control.native.setAccessibleDescription(text)
+        label = self._rows[name].labelForField(control.native)
+        if label is not None:
+            label.setEnabled(not reason)
+            label.setToolTip(control.tooltip or "")
 
     def _build(self, kind: type, prefix: str, into: QWidget) -> None:
         """Add the fields of a class: single fields, groups, and what is advanced in a folded section."""
@@ -221,7 +238,7 @@ class OptionsForm(Generic[Options]):
         problems: dict[str, str] = {}
         for field in self._fields(kind, prefix):
             place = prefix + field.name
-            if place in self._hidden:
+            if place in self._hidden or place in self._disabled:
                 continue
             if field.kind == "group":
                 if place in self._switches and not self._switches[place].value:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
@@ -15,8 +15,50 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LARGEST_PART = 0.85
+_LARGEST_PART: Final = 0.85
 """Share of the screen that the window takes at most, along each side."""
+_REST: Final = QSize(24, 110)
+"""Pixels of the window beside the picture, and above and below it."""
+
+
+class FittedPicture(QWidget):
+    """A picture as large as there is room for, and not larger than it is.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (H, W, 3)
+        RGB.
+
+    Attributes
+    ----------
+    pixmap : QPixmap
+        The picture.
+    """
+
+    def __init__(self, picture: NDArray[np.uint8]) -> None:
+        super().__init__()
+        height, width = picture.shape[:2]
+        image = QImage(picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+        self.pixmap = QPixmap.fromImage(image)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the picture."""
+        return self.pixmap.size()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:
+        """Draw the picture in the middle."""
+        size = self.pixmap.size()
+        shown = size.scaled(size.boundedTo(self.size()), Qt.AspectRatioMode.KeepAspectRatio)
+        place = QRect((self.width() - shown.width()) // 2, 0, shown.width(), shown.height())
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        fitted = self.pixmap.scaled(
+            shown * self.devicePixelRatioF(),
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        painter.drawPixmap(place, fitted)
+        painter.end()
 
 
 class AugmentationDialog(QDialog):
@@ -35,12 +77,9 @@ class AugmentationDialog(QDialog):
         named(self, "augmentation_preview", "Sixteen variations of your specimens")
         self.setWindowTitle("Augmentation: sixteen variations of your specimens")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.picture = named(QLabel(), "augmentation_picture", "Specimens as they are, and four variations of each")
-        height, width = sheet.shape[:2]
-        image = QImage(sheet.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-        self.picture.setPixmap(QPixmap.fromImage(image))
-        area = QScrollArea()
-        area.setWidget(self.picture)
+        self.picture = named(
+            FittedPicture(sheet), "augmentation_picture", "Specimens as they are, and four variations of each"
+        )
         text = text_label("augmentation_text")
         text.setText(
             "Each row is a specimen of the training slides: first as it is, then as the network is shown it. "
@@ -50,9 +89,11 @@ class AugmentationDialog(QDialog):
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)
         layout.addWidget(text)
-        layout.addWidget(area, 1)
+        layout.addWidget(self.picture, 1)
         layout.addWidget(buttons)
         screen = self.screen()
-        room = (screen.availableSize() if screen is not None else self.sizeHint()) * _LARGEST_PART
-        frame = 2 * area.frameWidth() + 24
-        self.resize(min(width + frame, room.width()), min(height + frame + 90, room.height()))
+        shown = self.picture.sizeHint()
+        if screen is not None:
+            room = screen.availableSize() * _LARGEST_PART - _REST
+            shown = shown.scaled(shown.boundedTo(room), Qt.AspectRatioMode.KeepAspectRatio)
+        self.resize(shown + _REST)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
@@ -82,8 +83,17 @@ class SettingsPage(QWidget):
         InputError
             When a text cannot be read as what its entry needs.
         """
+        from diatom_training.finetune.presets import usual_learning
+        from diatom_training.learning.option_check import set_entries
+
         found = self._form.entries()
-        return found | {"name": found["name"].strip(), "start": self._start.currentData()}
+        usual = usual_learning(self._task(), found["preset"]).model_dump(mode="json")
+        own = {
+            "name": found["name"].strip(),
+            "start": self._start.currentData(),
+            "learning": set_entries(found["learning"], usual),
+        }
+        return found | own
 
     def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
@@ -188,6 +198,7 @@ class SettingsPage(QWidget):
         with suppress(InputError):
             self._loss.recognise()
             self._variation.recognise()
+            self._disable_idle()
         self.changed.emit()
 
     def _on_task(self) -> None:
@@ -202,17 +213,38 @@ class SettingsPage(QWidget):
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
-        from diatom_training.finetune.config import TrainConfig
-        from diatom_training.finetune.presets import PRESET_TEXTS, TASKS_OF_OPTIONS, augmentations_of
+        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, usual_learning
+        from diatom_training.learning.option_check import acts, option_places
+        from diatom_training.learning.option_effects import RUN_EFFECTS
 
         task, preset = self._task(), self._form.control("preset").value
-        for name, tasks in TASKS_OF_OPTIONS.items():
-            self._form.set_visible(name, task in tasks)
-        self._loss.set_visible(task in TASKS_OF_OPTIONS["learning.loss.dice"])
+        for name in option_places():
+            self._form.set_visible(f"learning.{name}", acts(name, task))
+        for name, effect in RUN_EFFECTS.items():
+            self._form.set_visible(name, task not in effect.idle)
+        self._loss.set_visible(acts("loss.dice", task))
         self._variation.offer(augmentations_of(task))
         text = PRESET_TEXTS[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
-        self._form.set_part("learning", TrainConfig.of(data=Path(), task=task, preset=preset).learning)
+        self._form.set_part("learning", usual_learning(task, preset))
+
+    def _disable_idle(self) -> None:
+        """Disable the settings that have no effect beside the others, and say why."""
+        from diatom_training.finetune.presets import usual_entries
+        from diatom_training.learning.option_check import idle_reason
+        from diatom_training.learning.option_effects import OPTION_EFFECTS
+        from diatom_training.learning.options import LearningOptions
+
+        task, shown = self._task(), self._form.entries()
+        usual = usual_entries(task, shown["preset"])
+        try:
+            options = LearningOptions.model_validate(usual | shown["learning"])
+        except ValidationError:
+            return
+        for name, effect in OPTION_EFFECTS.items():
+            if effect.needs and task not in effect.idle:
+                idle = idle_reason(name, task, options, shown["architecture"] or "")
+                self._form.set_reason(f"learning.{name}", f"No effect: {idle}." if idle else "")
 
     def _offer(self, start: str) -> None:
         """Choose a start, and add it if it is not in the list."""

@@ -112,3 +112,15 @@ def test_a_file_names_a_preset_changes_it_or_changes_that_of_the_training(tmp_pa
         assert (config.learning.augment.flip_horizontal, config.learning.augment.grey) == (flip, grey)
         config.write(file)
         assert TrainConfig.read(file) == config
+
+
+def test_a_run_of_an_earlier_version_keeps_its_augmentation(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "data: x\ntask: classes\npreset: standard\n"
+        "learning: {augment: {turn_share: 0.7, tilt_deg: 3.0, zoom: 0.2, shift: 0.01, aimed: 0.5}}\n"
+    )
+    augment = TrainConfig.read(file, recorded=True).learning.augment
+    assert (augment.cutout_rotation_deg, augment.cutout_scale, augment.cutout_translation) == (3.0, 0.2, 0.01)
+    with pytest.raises(InputError, match=r"learning\.augment\.rotation: rotation has no effect"):
+        TrainConfig.read(file)

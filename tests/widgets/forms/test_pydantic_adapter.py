@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
+from diatom_training.learning.option_check import acts, option_places
 from helpers.window import child_of
 from napari_diatom.core.errors import InputError
 from napari_diatom.widgets.forms.option_fields import REQUIRED, fields_of
@@ -19,7 +20,7 @@ from napari_diatom.widgets.forms.pydantic_adapter import options_form
 CLASSES = {
     "TrainConfig": "diatom_training.finetune.config",
     "SplitConfig": "diatom_training.finetune.config",
-    "ComposedConfig": "diatom_training.finetune.config",
+    "ComposedConfig": "diatom_training.finetune.composed_config",
     "LearningOptions": "diatom_training.learning.options",
     "AugmentOptions": "diatom_training.learning.augment_options",
     "LossOptions": "diatom_training.learning.options",
@@ -146,6 +147,8 @@ def test_entries_of_a_form_are_those_of_its_yaml_file(qtbot):
     form = options_form(kind, exclude=ELSEWHERE["TrainConfig"])
     qtbot.addWidget(form.native)
     form.set_value(config)
+    for place in option_places():
+        form.set_visible(f"learning.{place}", acts(place, config.task))
     assert form.entries() == yaml.safe_load(config.to_text())
     assert kind.of(**form.entries()) == config
     form.control("composed").value = False

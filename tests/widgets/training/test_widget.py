@@ -376,7 +376,7 @@ def test_the_augmentation_is_chosen_by_name_and_shown_on_the_user_s_own_specimen
         qtbot.waitUntil(lambda: widget.findChild(QDialog, "augmentation_preview") is not None, timeout=120_000)
         dialog = widget.findChild(QDialog, "augmentation_preview")
         assert dialog.isVisible()
-        pictures.append(dialog.picture.pixmap().toImage())
+        pictures.append(dialog.picture.pixmap.toImage())
         dialog.close()
         qtbot.waitUntil(lambda: widget.findChild(QDialog, "augmentation_preview") is None)
     assert pictures[0].size() == pictures[1].size()

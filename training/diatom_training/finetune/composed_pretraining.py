@@ -19,7 +19,8 @@ from diatom_training.composing.specimen_cutouts import from_examples
 from diatom_training.data.annotated_slides import PARTS
 from diatom_training.data.examples import box_along_axis
 from diatom_training.finetune import dataset, initial_weights
-from diatom_training.finetune.config import ComposedConfig, TrainConfig
+from diatom_training.finetune.composed_config import ComposedConfig
+from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError

@@ -10,17 +10,23 @@ from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from diatom_training.composing.options import ComposeOptions
 from diatom_training.data.annotated_slides import Grouping
+from diatom_training.finetune.composed_config import FOLLOWING_FIELDS, ComposedConfig
 from diatom_training.finetune.presets import (
+    ARCHITECTURES,
     BUNDLED,
     IMAGENET,
     LEARNING_OF_PRESETS,
     LEARNING_OF_TASKS,
+    SCRATCH,
     Preset,
+    usual_entries,
+    usual_learning,
 )
-from diatom_training.learning.augment_options import TURNING_PRESET, preset_of
+from diatom_training.learning.augment_options import TURNING_PRESET, preset_of, under_current_names
+from diatom_training.learning.option_check import acting_entries, idle_options
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
@@ -33,8 +39,6 @@ ANY_DIATOM: Final = "diatom"
 """The one class of what is outlined: its name does not matter."""
 _ELSEWHERE: Final = ("architecture", "classes")
 """Entries of the learning options that the training itself fills in."""
-_FIELDS: Final = ("size", "scale")
-"""Entries of the options for composing that follow from the crops and from the scales of the real slides."""
 
 
 class _Frozen(BaseModel):
@@ -85,54 +89,6 @@ class SplitConfig(_Frozen):
         if twice:
             raise ValueError(f"{', '.join(twice)} is in two parts")
         return parts
-
-
-class ComposedConfig(ComposeOptions):
-    """Slides composed of one's own material, to learn from before the real ones.
-
-    Beside these, it takes the entries of :class:`~diatom_training.composing.options.ComposeOptions`, but for ``size``
-    and ``scale``: composed slides are as large as crops need them, and at the scales of the real ones.
-
-    Attributes
-    ----------
-    count : int
-        Number of composed slides.
-    epochs : int
-        Epochs on the composed slides, each as long as one on the real slides.
-    atlas : Path or None
-        Folder of atlas images with one valve each, a subfolder for each taxon; these valves are used beside those of
-        the training part.
-    atlas_pixel_size_um : float or None
-        Micrometres per pixel of atlas images that do not hold their own.
-    seed : int
-        Random seed of the composed slides.
-    """
-
-    count: int = Field(default=200, ge=1, title="Slides")
-    epochs: int = Field(default=6, ge=1)
-    atlas: Path | None = Field(default=None, json_schema_extra={"path": "folder"})
-    atlas_pixel_size_um: float | None = Field(default=None, gt=0, json_schema_extra={"none": "unknown"})
-    seed: int = Field(default=0, ge=0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_fields(cls, data: Any) -> Any:
-        """Refuse what follows from the training."""
-        refused = [name for name in _FIELDS if isinstance(data, Mapping) and name in data]
-        if refused:
-            raise ValueError(f"there is no {' and no '.join(refused)} here: crops and real slides give them")
-        return data
-
-    def options(self, size: int, scale: tuple[float, float]) -> ComposeOptions:
-        """Return how slides of a side in pixels are composed at a range of scales.
-
-        Raises
-        ------
-        InputError
-            When the scale is out of the range in which slides can be composed.
-        """
-        names = set(ComposeOptions.model_fields) - set(_FIELDS)
-        return ComposeOptions.of(self.model_dump(include=names) | {"size": size, "scale": scale})
 
 
 class TrainConfig(_Frozen):
@@ -216,7 +172,7 @@ class TrainConfig(_Frozen):
             if task == OUTLINING_TASK and not (filled.get("classes") or filled.get("without")):
                 filled["one_class"] = filled.get("one_class") or ANY_DIATOM
             if isinstance(asked, Mapping):
-                usual = dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
+                usual = usual_entries(task, preset)
                 filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
         return filled
 
@@ -262,7 +218,25 @@ class TrainConfig(_Frozen):
         known = 1 if self.one_class or self.task == OUTLINING_TASK else len(self.classes)
         if known:
             check_class_weights(self.learning.loss, self.task, known)
+        usual = ARCHITECTURES[self.task] if self.start in (SCRATCH, IMAGENET, BUNDLED[self.task]) else ""
+        idle = self.idle(self.architecture or usual)
+        if idle:
+            raise ValidationError.from_exception_data(
+                type(self).__name__,
+                [
+                    InitErrorDetails(
+                        type=PydanticCustomError("idle_option", "{text}", {"text": text}),
+                        loc=("learning", *name.split(".")),
+                        input=self.learning,
+                    )
+                    for name, text in idle.items()
+                ],
+            )
         return self
+
+    def idle(self, architecture: str = "") -> dict[str, str]:
+        """Return the learning options that are set and could not act: sentences by their dotted names."""
+        return idle_options(self.learning, self.task, usual_learning(self.task, self.preset), architecture)
 
     def options(self, architecture: str, classes: tuple[str, ...]) -> LearningOptions:
         """Return the learning options of a network and classes.
@@ -323,12 +297,13 @@ class TrainConfig(_Frozen):
         return self.of(**plain)
 
     def to_plain(self) -> dict[str, Any]:
-        """Return plain data, for YAML."""
+        """Return plain data, for YAML: all settings, but for the learning options that the task does not heed."""
         data = self.model_dump(mode="json")
         for name in _ELSEWHERE:
             del data["learning"][name]
+        data["learning"] = acting_entries(data["learning"], self.task)
         if data["composed"] is not None:
-            for name in _FIELDS:
+            for name in FOLLOWING_FIELDS:
                 del data["composed"][name]
         return data
 
@@ -337,8 +312,16 @@ class TrainConfig(_Frozen):
         return yaml.safe_dump(self.to_plain(), sort_keys=False, allow_unicode=True)
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path, recorded: bool = False) -> Self:
         """Read a YAML file; paths in it are relative to it.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        recorded : bool
+            It is that of a run: an earlier version may have noted options there that never acted, and these are left
+            out.
 
         Raises
         ------
@@ -353,6 +336,11 @@ class TrainConfig(_Frozen):
             entries["start"] = str(path.parent / entries["start"])
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
+        if recorded and isinstance(entries.get("learning"), Mapping) and entries.get("task") in list(BUNDLED):
+            learning = dict(entries["learning"])
+            if isinstance(learning.get("augment"), Mapping):
+                learning["augment"] = under_current_names(learning["augment"])
+            entries["learning"] = acting_entries(learning, entries["task"])
         return cls._checked(entries, f"{path} does not describe a training")
 
     def write(self, path: Path) -> None:

@@ -184,3 +184,6 @@ def _check_task(architecture: str, config: TrainConfig) -> None:
         build(architecture, 1)
     except ModelError as error:
         raise InputError(str(error)) from None
+    idle = config.idle(architecture)
+    if idle:
+        raise InputError("; ".join(f"learning.{name}: {text}" for name, text in idle.items()) + ".")

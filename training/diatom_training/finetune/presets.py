@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
+from diatom_training.learning.options import LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import NAMING_TASK, Task
 
@@ -44,42 +45,6 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
         "thorough": "Thorough (more images, or a night): many epochs, slow to stop early.",
     }
 )
-_MAPS: Final[tuple[Task, ...]] = ("semantic", "outlines")
-_CUT_OUT: Final[tuple[Task, ...]] = ("classes",)
-_CROPPED: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes", "semantic", "instances")
-TASKS_OF_OPTIONS: Final[Mapping[str, tuple[Task, ...]]] = MappingProxyType(
-    {
-        "pixel_size_um": (*_CROPPED, "classes"),
-        "learning.size": _CROPPED,
-        "learning.loss.cross_entropy": _MAPS,
-        "learning.loss.dice": _MAPS,
-        "learning.loss.focal": _MAPS,
-        "learning.loss.focal_gamma": _MAPS,
-        "learning.loss.class_weights": (*_MAPS, "classes"),
-        "learning.loss.label_smoothing": _CUT_OUT,
-        "learning.dropout": ("semantic", "instances", "classes", "outlines"),
-        "learning.loss": (*_MAPS, "classes"),
-        "learning.loss_gains": ("oriented-boxes", "boxes"),
-        "learning.proposals": ("instances",),
-        "learning.positives": ("instances",),
-        "learning.balance": _CUT_OUT,
-        "learning.masked": _CUT_OUT,
-        "learning.augment.rotation": _CROPPED,
-        "learning.augment.rotation_deg": _CROPPED,
-        "learning.augment.scale": _CROPPED,
-        "learning.augment.shear_deg": _CROPPED,
-        "learning.augment.random_crop": _CROPPED,
-        "learning.augment.aimed": _CROPPED,
-        "learning.augment.translation": _CROPPED,
-        "learning.augment.cutout_rotation_deg": _CUT_OUT,
-        "learning.augment.cutout_scale": _CUT_OUT,
-        "learning.augment.cutout_translation": _CUT_OUT,
-        "learning.augment.boxed": _CUT_OUT,
-        "learning.augment.box_errors": ("outlines",),
-        "learning.augment.upright_boxes": ("outlines",),
-    }
-)
-"""Tasks that an entry of a training has an effect on, by its dotted name; all others have one on every task."""
 LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
@@ -126,3 +91,13 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
 def augmentations_of(task: Task) -> tuple[str, ...]:
     """Return the names of the augmentations that there are for a task."""
     return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)
+
+
+def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:
+    """Return the learning options that a task and a preset give, as entries; the others have their defaults."""
+    return dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
+
+
+def usual_learning(task: Task, preset: Preset) -> LearningOptions:
+    """Return the learning options of a task and a preset where nobody names any."""
+    return LearningOptions.model_validate(usual_entries(task, preset))

@@ -171,7 +171,7 @@ class RunFolder:
 
     def config(self) -> TrainConfig:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
-        return TrainConfig.read(self / CONFIG)
+        return TrainConfig.read(self / CONFIG, recorded=True)
 
     def check(self, config: TrainConfig) -> None:
         """Refuse to continue with other settings than the run started with, except devices.

@@ -134,7 +134,7 @@ class AugmentOptions(BaseModel):
             data = {_PRESET: data}
         if not isinstance(data, Mapping):
             return handler(data)
-        given = _renamed(data)
+        given = under_current_names(data)
         preset = given.pop(_PRESET, None)
         if preset is None:
             return handler(given)
@@ -149,7 +149,7 @@ class AugmentOptions(BaseModel):
         return CropGeometry(**{name: getattr(self, name) for name in CropGeometry.__dataclass_fields__})
 
 
-def _renamed(entries: Mapping[str, Any]) -> dict[str, Any]:
+def under_current_names(entries: Mapping[str, Any]) -> dict[str, Any]:
     """Return entries under the names that they have now.
 
     Raises

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from diatom_training.learning.augment_options import AugmentOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import OUTLINING_TASK, Task
+
+GAINS: Final = ("box", "cls", "dfl", "angle")
+"""Ultralytics' names of the gains of YOLO's loss."""
 
 
 class LossOptions(BaseModel):
@@ -156,7 +159,7 @@ class LearningOptions(BaseModel):
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
     loss: LossOptions = Field(default=LossOptions(), title="Loss in detail")
-    loss_gains: dict[str, float] = Field(default_factory=dict, title="Loss gains")
+    loss_gains: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict, title="Loss gains")
     proposals: int = Field(default=128, ge=4)
     positives: float = Field(default=0.25, gt=0, le=1)
     balance: float = Field(default=1.0, ge=0, le=1)
@@ -180,6 +183,14 @@ class LearningOptions(BaseModel):
         if self.architecture.startswith(architectures.OUTLINE_PREFIX):
             return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @field_validator("loss_gains")
+    @classmethod
+    def _known_gains(cls, gains: dict[str, float]) -> dict[str, float]:
+        unknown = [name for name in gains if name not in GAINS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a gain of YOLO's loss; these are {', '.join(GAINS)}")
+        return gains
 
     @model_validator(mode="after")
     def _weights_of_all_classes(self) -> LearningOptions:

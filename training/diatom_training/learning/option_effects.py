@@ -1,0 +1,256 @@
+"""What each option of a training acts on, task by task and network by network: the one place where that is written.
+
+The check of settings and the form of *Fine-tune a model* read it (:mod:`~diatom_training.learning.option_check`), and
+so does ``docs/reference/training-options.md``. An option without an entry here fails a test, and another test trains
+two steps with and without each option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
+from napari_diatom.models.card import Task
+
+_BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
+_MAPS: Final[tuple[Task, ...]] = ("semantic", "outlines")
+_LARGE_MASK_RCNN: Final = "maskrcnn_resnet50_fpn_v2"
+
+
+def _but(*acting: Task, idle: Idle) -> dict[Task, Idle]:
+    """Return that an option is idle on all tasks but some."""
+    return dict.fromkeys((task for task in TASKS if task not in acting), idle)
+
+
+def _schedule(*schedules: str) -> Need:
+    """Return the need of one of some schedules."""
+    return Need(
+        f"`schedule: {' or '.join(schedules)}`",
+        Idle("this schedule does not use it", f"schedule: {schedules[0]}"),
+        lambda options, task, network: options.schedule in schedules,
+    )
+
+
+_YOLO_LOSS: Final = Idle("YOLO has a loss of its own", "loss_gains")
+_MASK_RCNN_LOSS: Final = Idle("Mask R-CNN has losses of its own", "proposals and positives")
+_ENTROPY_ONLY: Final = Idle(
+    "a classifier is trained on the cross-entropy", "loss.class_weights or loss.label_smoothing"
+)
+_NO_GAINS: Final = "only YOLO's loss has gains"
+_NO_DROPOUT: Final = Idle("this network has none", "weight decay or stronger augmentation")
+_CUT_OUT_ONE_BY_ONE: Final = Idle(
+    "specimens are cut out one by one",
+    "augment.cutout_rotation_deg, augment.cutout_scale and augment.cutout_translation",
+)
+_FRAMED: Final = Idle("every specimen is shown in the frame of its box", "augment.box_errors and augment.upright_boxes")
+_NOT_CUT_OUT: Final = Idle(
+    "specimens are cut out for classifiers only", "augment.rotation, augment.scale and augment.translation"
+)
+_NO_BOXES: Final = Idle("only outlines are learned in given boxes")
+_NO_PROPOSALS: Final = Idle("only Mask R-CNN learns from proposals")
+_WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
+
+
+def _map_loss(*needs: Need) -> OptionEffect:
+    """Return what a part of the loss of maps and outlines acts on."""
+    idle = dict.fromkeys(_BOXES, _YOLO_LOSS) | {"instances": _MASK_RCNN_LOSS, "classes": _ENTROPY_ONLY}
+    return OptionEffect(idle=idle, needs=needs)
+
+
+def _gain(idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
+    """Return what a gain of YOLO's loss acts on."""
+    parts = Idle(_NO_GAINS, "loss.cross_entropy, loss.dice and loss.focal")
+    weights = Idle(_NO_GAINS, "loss.class_weights")
+    return OptionEffect(
+        idle=dict.fromkeys(_MAPS, parts) | {"instances": Idle(_NO_GAINS), "classes": weights} | dict(idle)
+    )
+
+
+def _share(name: str) -> Need:
+    """Return the need of a variation that is made at all, by the name of its share in the augmentation."""
+    return Need(
+        f"`augment.{name}` above 0",
+        Idle(f"{name} is 0", f"augment.{name}"),
+        lambda options, task, network: getattr(options.augment, name) > 0,
+    )
+
+
+def _of_crops(*needs: Need) -> OptionEffect:
+    """Return what a variation of crops acts on."""
+    return OptionEffect(idle={"classes": _CUT_OUT_ONE_BY_ONE, "outlines": _FRAMED}, needs=needs)
+
+
+def _of_frames() -> OptionEffect:
+    """Return what a variation of the boxes acts on that specimens are outlined in."""
+    return OptionEffect(idle=_but("outlines", idle=_NO_BOXES))
+
+
+def _of_colour() -> OptionEffect:
+    """Return what a variation of colours acts on."""
+    return OptionEffect(seen="nothing on grey slides")
+
+
+def _of_cut_outs(*needs: Need) -> OptionEffect:
+    """Return what a variation of a classifier's cut-outs acts on."""
+    return OptionEffect(idle=_but("classes", idle=_NOT_CUT_OUT) | {"outlines": _FRAMED}, needs=needs)
+
+
+OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
+    {
+        "architecture": OptionEffect(),
+        "classes": OptionEffect(),
+        "size": OptionEffect(
+            idle={
+                "classes": Idle(
+                    "the architecture names the side of its pictures",
+                    "an architecture such as classifier/tu-resnet18/256",
+                ),
+                "outlines": Idle("every specimen is shown in a picture of one size"),
+            }
+        ),
+        "batch": OptionEffect(),
+        "epochs": OptionEffect(),
+        "crops": OptionEffect(),
+        "validation_crops": OptionEffect("run", "the figures of the validation, and with them the best epoch"),
+        "optimizer": OptionEffect(),
+        "rate": OptionEffect(),
+        "final_rate": OptionEffect(
+            needs=(
+                Need(
+                    "a `schedule` other than constant",
+                    Idle("the schedule is constant", "schedule: cosine"),
+                    lambda options, task, network: options.schedule != "constant",
+                ),
+            )
+        ),
+        "schedule": OptionEffect(),
+        "step_epochs": OptionEffect(needs=(_schedule("step"),)),
+        "step_factor": OptionEffect(needs=(_schedule("step", "plateau"),)),
+        "plateau_patience": OptionEffect(needs=(_schedule("plateau"),)),
+        "warmup": OptionEffect(
+            needs=(
+                Need(
+                    "a `schedule` other than one-cycle",
+                    Idle("one-cycle climbs for 30 % of the steps", "schedule: cosine"),
+                    lambda options, task, network: options.schedule != "one-cycle",
+                ),
+            )
+        ),
+        "weight_decay": OptionEffect(),
+        "l1": OptionEffect(),
+        "dropout": OptionEffect(
+            idle=dict.fromkeys(_BOXES, _NO_DROPOUT),
+            needs=(
+                Need(
+                    f"a network other than `{_LARGE_MASK_RCNN}`",
+                    _NO_DROPOUT,
+                    lambda options, task, network: network != _LARGE_MASK_RCNN,
+                ),
+            ),
+        ),
+        "clip": OptionEffect(),
+        "frozen_epochs": OptionEffect(),
+        "backbone_rate": OptionEffect(
+            needs=(
+                Need(
+                    "fewer `frozen_epochs` than `epochs`",
+                    Idle("the backbone is frozen in all epochs", "fewer frozen_epochs"),
+                    lambda options, task, network: options.frozen_epochs < options.epochs,
+                ),
+            )
+        ),
+        "loss.cross_entropy": _map_loss(),
+        "loss.dice": _map_loss(),
+        "loss.focal": _map_loss(),
+        "loss.class_weights": OptionEffect(
+            idle=dict.fromkeys(_BOXES, _YOLO_LOSS) | {"instances": _MASK_RCNN_LOSS},
+            needs=(
+                Need(
+                    "`loss.cross_entropy` above 0",
+                    Idle("it weighs the cross-entropy, which is left out", "loss.cross_entropy"),
+                    lambda options, task, network: task == "classes" or options.loss.cross_entropy > 0,
+                ),
+            ),
+        ),
+        "loss.focal_gamma": _map_loss(
+            Need(
+                "`loss.focal` above 0",
+                Idle("the focal loss is left out", "loss.focal"),
+                lambda options, task, network: options.loss.focal > 0,
+            )
+        ),
+        "loss.label_smoothing": OptionEffect(
+            idle=_but("classes", idle=Idle("it is for the names that a classifier gives", "weight decay"))
+        ),
+        "loss_gains.box": _gain(),
+        "loss_gains.cls": _gain(),
+        "loss_gains.dfl": _gain(),
+        "loss_gains.angle": _gain({"boxes": Idle("upright boxes have no angle", "task: oriented-boxes")}),
+        "proposals": OptionEffect(idle=_but("instances", idle=_NO_PROPOSALS)),
+        "positives": OptionEffect(idle=_but("instances", idle=_NO_PROPOSALS)),
+        "balance": OptionEffect(
+            idle={
+                **dict.fromkeys((*_BOXES, "instances"), Idle(_WHOLE_CROPS, "composed slides, with all classes alike")),
+                "semantic": Idle(_WHOLE_CROPS, "loss.class_weights"),
+                "outlines": Idle("all specimens are learned as one class"),
+            }
+        ),
+        "masked": OptionEffect(
+            idle=_but("classes", idle=Idle(_WHOLE_CROPS))
+            | {"outlines": Idle("what lies round the specimen shows where it ends")}
+        ),
+        "augment.flip_horizontal": OptionEffect(),
+        "augment.flip_vertical": OptionEffect(),
+        "augment.quarter_turns": OptionEffect(),
+        "augment.rotation": _of_crops(),
+        "augment.rotation_deg": _of_crops(_share("rotation")),
+        "augment.scale": _of_crops(),
+        "augment.shear_deg": _of_crops(),
+        "augment.random_crop": _of_crops(),
+        "augment.aimed": _of_crops(),
+        "augment.translation": _of_crops(),
+        "augment.contrast": OptionEffect(),
+        "augment.brightness": OptionEffect(),
+        "augment.saturation": _of_colour(),
+        "augment.hue": _of_colour(),
+        "augment.grey": _of_colour(),
+        "augment.invert": OptionEffect(),
+        "augment.blur": OptionEffect(),
+        "augment.blur_px": OptionEffect(needs=(_share("blur"),)),
+        "augment.defocus": OptionEffect(),
+        "augment.noise": OptionEffect(),
+        "augment.noise_std": OptionEffect(needs=(_share("noise"),)),
+        "augment.jpeg": OptionEffect(),
+        "augment.cutout_rotation_deg": _of_cut_outs(),
+        "augment.cutout_scale": _of_cut_outs(),
+        "augment.cutout_translation": _of_cut_outs(),
+        "augment.boxed": _of_cut_outs(
+            Need(
+                "`masked`",
+                Idle("what lies outside the specimen is shown anyway", "masked: true"),
+                lambda options, task, network: options.masked,
+            )
+        ),
+        "augment.box_errors": _of_frames(),
+        "augment.upright_boxes": _of_frames(),
+        "average_decay": OptionEffect(),
+        "patience": OptionEffect("run", "the last epoch, and which epoch's weights are kept"),
+        "precision": OptionEffect(seen="nothing on a device without half precision"),
+        "seed": OptionEffect(),
+        "workers": OptionEffect("nothing", "the speed alone"),
+    }
+)
+"""What each of :class:`~diatom_training.learning.options.LearningOptions` acts on, by its dotted name."""
+RUN_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
+    {
+        "pixel_size_um": OptionEffect(
+            seen="nothing on images without a pixel size",
+            idle={"outlines": Idle("every specimen is shown at the size of its box")},
+        ),
+        "device": OptionEffect("nothing", "the speed; a GPU adds numbers in no fixed order, so last digits differ"),
+        "devices": OptionEffect(seen="statistics of normalization are those of each device's share of a batch"),
+    }
+)
+"""The same of entries of a training beside its learning options."""
