@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,6 +107,33 @@ def untrained(folder: Path) -> None:
             training={"torch": torch.__version__},
         ),
     )
+
+
+def moved(viewer: Any) -> dict[str, float]:
+    """Return the longest stall in ms while the view is panned and zoomed, and while the mouse goes over the boxes."""
+    from qtpy.QtCore import QPoint
+    from qtpy.QtTest import QTest
+
+    native = viewer.window._qt_viewer.canvas.native
+    centre, zoom = np.array(viewer.camera.center), viewer.camera.zoom
+    stalls = {}
+    with Heartbeat() as heart:
+        for step in range(40):
+            viewer.camera.center = tuple(centre + np.array([0.0, 5.0, 5.0]) * (step % 20))
+            spin(0.02)
+    stalls["panning"] = heart.longest_ms
+    with Heartbeat() as heart:
+        for step in range(40):
+            viewer.camera.zoom = zoom * 1.1 ** (step % 20)
+            spin(0.02)
+    stalls["zooming"] = heart.longest_ms
+    viewer.camera.center, viewer.camera.zoom = tuple(centre), zoom
+    with Heartbeat() as heart:
+        for step in range(60):
+            QTest.mouseMove(native, QPoint(native.width() // 4 + 5 * step, native.height() // 2 + 2 * (step % 30)))
+            spin(0.02)
+    stalls["hovering over"] = heart.longest_ms
+    return stalls
 
 
 def main() -> int:
@@ -214,6 +242,17 @@ def main() -> int:
             spin(0.03)
         spin(1)
     verdict("Longest stall, dragging the slider there and back", heart.longest_ms, 200)
+
+    redraw(0.1)
+    shown = moved(viewer)
+    polygons = [np.asarray(polygon)[:, -2:] for polygon in result.layer.data]
+    viewer.layers.remove(result.layer)
+    viewer.add_shapes(polygons, shape_type="polygon", edge_width=2, face_color="transparent")
+    spin(1)
+    for what, plain_ms in moved(viewer).items():
+        limit = max(100.0, 1.2 * plain_ms)
+        title = f"Longest stall, {what} {arguments.boxes} boxes ({plain_ms:.0f} ms in plain napari)"
+        verdict(title, shown[what], limit)
     viewer.close()
     worker_process.close()
     return 0 if fine else 1

@@ -138,7 +138,7 @@ def killed_window(folder: Path, count: int) -> None:
 
 
 def plain_stall(viewer: Any, pictures: list[Path], boxes: int) -> float:
-    """Return the longest stall of napari in ms while it shows these images and as many boxes, one after the other."""
+    """Return the longest stall of napari in ms while it shows images, one after the other, and as many boxes."""
     rng = np.random.default_rng(0)
     with Heartbeat() as heart:
         for path in pictures:
@@ -148,7 +148,7 @@ def plain_stall(viewer: Any, pictures: list[Path], boxes: int) -> float:
             layer = viewer.add_image(pixels, rgb=True)
             spin(0.1)
             corners = rng.uniform(0, 900, (boxes, 1, 2)) + np.array([[0, 0], [0, 40], [20, 40], [20, 0]])
-            viewer.add_shapes(list(corners), shape_type="rectangle", text={"string": "diatom"}, name=layer.name)
+            viewer.add_shapes(list(corners), shape_type="rectangle", name=layer.name)
             spin(0.5)
     viewer.layers.clear()
     spin(0.5)

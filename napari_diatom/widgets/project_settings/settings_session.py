@@ -11,9 +11,9 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import Progress
 from napari_diatom.project.project import Project
-from napari_diatom.project.project_process import call_in_process
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.worker import ReportingWorker
 
@@ -136,8 +136,14 @@ class SettingsSession(QObject):
             arguments |= {"folder": self.project.folder, "annotator": self.project.annotator}
             if changes:
                 self._shared.changing.emit(self.project.folder)
+        # A change that has begun is written to its end by the task itself; the window comes first on few cores.
         worker = create_worker(
-            call_in_process, f"{TASKS}:{task}", _worker_class=ReportingWorker, _ignore_errors=True, **arguments
+            call_in_process,
+            f"{TASKS}:{task}",
+            _worker_class=ReportingWorker,
+            _ignore_errors=True,
+            background=True,
+            **arguments,
         )
         worker.returned.connect(lambda found: self._is_left or done(found))
         worker.errored.connect(self._on_error)

@@ -189,7 +189,7 @@ class FineTuneWidget(QWidget):
         def show(estimate: Estimate, config: TrainConfig) -> None:
             self._say(estimate.text(config))
 
-        self._in_process("diatom_training.finetune.resource_estimate", "measure_steps", show, "Measuring a few steps")
+        self._in_process("diatom_training.finetune.resource_estimate:measure_steps", show, "Measuring a few steps")
 
     def preview(self) -> None:
         """Show the first composed slides of the training, composed in another process."""
@@ -199,7 +199,7 @@ class FineTuneWidget(QWidget):
             count = config.composed.count if config.composed else 0
             self._say(f"The first {len(fields)} of {many(count, 'composed slide')}.")
 
-        self._in_process("diatom_training.finetune.composed_pretraining", "preview", show, "Composing slides")
+        self._in_process("diatom_training.finetune.composed_pretraining:preview", show, "Composing slides")
 
     def show_variations(self) -> None:
         """Show sixteen variations of the specimens in the training slides, made in another process."""
@@ -208,12 +208,12 @@ class FineTuneWidget(QWidget):
             self._say("")
             AugmentationDialog(sheet, self).show()
 
-        module = "diatom_training.finetune.augmentation_preview"
-        self._in_process(module, "augmentation_sheet", show, "Varying specimens")
+        target = "diatom_training.finetune.augmentation_preview:augmentation_sheet"
+        self._in_process(target, show, "Varying specimens")
 
-    def _in_process(self, module: str, function: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
+    def _in_process(self, target: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
         """Call a function with the configuration in another process, and show its result."""
-        from diatom_training.finetune.subprocess_call import call_in_subprocess
+        from diatom_training.finetune.resource_estimate import call_aside
 
         try:
             config = self.config()
@@ -223,7 +223,7 @@ class FineTuneWidget(QWidget):
         self._stop_workers()
 
         def work(monitor: ProgressMonitor) -> Callable[[], None]:
-            return partial(show, call_in_subprocess(module, function, config, monitor), config)
+            return partial(show, call_aside(target, config, monitor), config)
 
         worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(self._on_returned)

@@ -22,7 +22,6 @@ from diatom_training.finetune import (
     initial_weights,
     recent_runs,
     resource_estimate,
-    subprocess_call,
     training_process,
     training_run,
 )
@@ -161,13 +160,13 @@ def test_what_is_done_aside_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "untidy.py").write_text(
         "import tempfile\nfrom napari_diatom.core.errors import InputError\n"
-        "def make(config):\n    return tempfile.mkdtemp()\n"
-        "def refuse(config):\n    raise InputError('There are no slides.')\n"
+        "def make(config, monitor):\n    return tempfile.mkdtemp()\n"
+        "def refuse(config, monitor):\n    raise InputError('There are no slides.')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="no slides"):
-        subprocess_call.call_in_subprocess("untidy", "refuse", configured(slides))
-    made = Path(subprocess_call.call_in_subprocess("untidy", "make", configured(slides)))
+        resource_estimate.call_aside("untidy:refuse", configured(slides), UNWATCHED)
+    made = Path(resource_estimate.call_aside("untidy:make", configured(slides), UNWATCHED))
     assert made.parent.name.startswith("napari-diatom-")
     assert not made.parent.exists()
 

@@ -15,7 +15,7 @@ from skimage.io import imread
 
 import napari_diatom.analysis.worker_process
 from diatom_training.evaluation import training_curves
-from diatom_training.finetune import recent_runs, subprocess_call, training_process
+from diatom_training.finetune import recent_runs, resource_estimate, training_process
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.augment_options import AUGMENTATIONS, AugmentOptions
@@ -182,7 +182,7 @@ def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, mon
         ended.set()
         raise DiatomError("There is no room.")
 
-    monkeypatch.setattr(subprocess_call, "call_in_subprocess", late)
+    monkeypatch.setattr(resource_estimate, "call_aside", late)
     monkeypatch.setattr(napari_diatom.analysis.worker_process, "devices", lambda: ("auto",) if closed.wait(20) else ())
     widget = opened(viewer, slides, qtbot)
     widget.measure()

@@ -9,11 +9,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.subprocess_call import call_in_subprocess
 from napari_diatom.core.errors import Stopped
+from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
@@ -68,7 +68,7 @@ class Estimate:
         return f"About {duration} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
 
 
-def measure_steps(config: TrainConfig) -> Estimate:
+def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:
     """Measure a few steps in this process.
 
     Raises
@@ -106,7 +106,7 @@ def measure_steps(config: TrainConfig) -> Estimate:
                 backbone=begin.backbone,
                 device=device,
             ),
-            ProgressMonitor(report),
+            ProgressMonitor(report, monitor.should_stop),
         )
         model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
         test_seconds = _judging_seconds(model, data, config.device)
@@ -156,11 +156,22 @@ def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
 
 
 def estimate(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:
-    """Measure in a separate process; raises as :func:`~diatom_training.finetune.subprocess_call.call_in_subprocess`."""
-    measured: Estimate = call_in_subprocess(
-        "diatom_training.finetune.resource_estimate", "measure_steps", config, monitor
-    )
+    """Measure in a separate process; raises as :func:`call_aside`."""
+    measured: Estimate = call_aside("diatom_training.finetune.resource_estimate:measure_steps", config, monitor)
     return measured
+
+
+def call_aside(target: str, config: TrainConfig, monitor: ProgressMonitor) -> Any:
+    """Return what a function ``module:function`` of a configuration gives in a process of its own, which has torch.
+
+    Raises
+    ------
+    Stopped
+        When a stop was asked for.
+    DiatomError
+        What the function raised, or the last words of a process that died.
+    """
+    return call_in_process(target, monitor, grace_s=0.0, config=config.absolute())
 
 
 def _epochs(config: TrainConfig) -> int:

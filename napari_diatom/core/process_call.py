@@ -1,7 +1,6 @@
-"""Long work on a project in a process of its own, so that a window beside it feels nothing.
+"""A function in a process of its own, so that a window beside it feels nothing and need not load what it uses.
 
-Reading a file of 50,000 specimens holds Python's global lock for a second and more. The process opens the project as
-another window does; what it did is on disk when it ends. Killed at any moment, it leaves a whole project.
+Reading a file of 50,000 specimens holds Python's global lock for a second and more; torch alone takes seconds to load.
 """
 
 from __future__ import annotations
@@ -29,11 +28,12 @@ WRITING: Final = "writing"
 """Stage of work that is not stopped any more."""
 
 _POLL_SECONDS: Final = 0.05
-_GRACE_SECONDS: Final = 5.0
-"""How long the process may take to stop by itself."""
+GRACE_SECONDS: Final = 5.0
 
 
-def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> Any:
+def call_in_process(
+    target: str, monitor: ProgressMonitor, *, background: bool = False, grace_s: float = GRACE_SECONDS, **arguments: Any
+) -> Any:
     """Return what ``function(monitor=..., **arguments)`` gives in a process of its own.
 
     Parameters
@@ -42,6 +42,10 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
         ``module:function``.
     monitor : ProgressMonitor
         Gets the reports of the function, and may stop it.
+    background : bool
+        Whether others on a machine with few cores come first.
+    grace_s : float
+        How long the function may take to stop by itself.
     **arguments
         For the function; anything that can be pickled.
 
@@ -57,8 +61,9 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
         (folder / "task.pickle").write_bytes(pickle.dumps((target, arguments)))
         with (folder / "log.txt").open("wb") as log:
             process = start(
-                "napari_diatom.project.project_process:serve_task",
+                "napari_diatom.core.process_call:serve_task",
                 name,
+                "background" if background else "",
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -67,7 +72,7 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
         lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(process.stdout, lines), daemon=True).start()
         try:
-            _wait(process, lines, folder, monitor)
+            _wait(process, lines, folder, monitor, grace_s)
         finally:
             process.kill()
             process.wait()
@@ -86,10 +91,9 @@ def call_in_process(target: str, monitor: ProgressMonitor, **arguments: Any) -> 
     return result
 
 
-def serve_task(name: str) -> None:
+def serve_task(name: str, way: str) -> None:
     """Do the task in a folder, and write what it gives, or what is wrong, beside it."""
-    if hasattr(os, "nice"):
-        # The window comes first on a machine with few cores.
+    if way == "background" and hasattr(os, "nice"):
         os.nice(5)
     folder = Path(name)
     # Whoever called deletes this folder, also when it ends this process in the middle of its work.
@@ -124,7 +128,11 @@ def _listen(stream: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], lines: queue.SimpleQueue[bytes], folder: Path, monitor: ProgressMonitor
+    process: subprocess.Popen[bytes],
+    lines: queue.SimpleQueue[bytes],
+    folder: Path,
+    monitor: ProgressMonitor,
+    grace_s: float,
 ) -> None:
     """Pass reports on until the process has ended; what has begun to be written is written to its end."""
     deadline: float | None = None
@@ -132,7 +140,7 @@ def _wait(
     while process.poll() is None:
         if deadline is None and stage != WRITING and monitor.should_stop():
             (folder / "stop").touch()
-            deadline = time.monotonic() + _GRACE_SECONDS
+            deadline = time.monotonic() + grace_s
         deadline = None if stage == WRITING else deadline
         if deadline is not None and time.monotonic() > deadline:
             raise Stopped("Stopped as asked.")
