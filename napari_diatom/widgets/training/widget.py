@@ -26,6 +26,7 @@ from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
+from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialog
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
@@ -175,6 +176,7 @@ class FineTuneWidget(QWidget):
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.previewed.connect(self.preview)
+        self._settings.variations_wanted.connect(self.show_variations)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
         share_area(self)
         delete_when_closed(self)
@@ -198,6 +200,16 @@ class FineTuneWidget(QWidget):
             self._say(f"The first {len(fields)} of {many(count, 'composed slide')}.")
 
         self._in_process("diatom_training.finetune.composed_pretraining:preview", show, "Composing slides")
+
+    def show_variations(self) -> None:
+        """Show sixteen variations of the specimens in the training slides, made in another process."""
+
+        def show(sheet: Any, config: TrainConfig) -> None:
+            self._say("")
+            AugmentationDialog(sheet, self).show()
+
+        target = "diatom_training.finetune.augmentation_preview:augmentation_sheet"
+        self._in_process(target, show, "Varying specimens")
 
     def _in_process(self, target: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
         """Call a function with the configuration in another process, and show its result."""

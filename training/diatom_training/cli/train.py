@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from argparse import Namespace
 from pathlib import Path
@@ -11,6 +12,7 @@ from diatom_training.evaluation.card_figures import card_figures
 from diatom_training.evaluation.cross_validation import summarize
 from diatom_training.evaluation.report_files import HTML, JSON
 from diatom_training.finetune import dataset, fold_runs, training_process
+from diatom_training.finetune.augmentation_preview import augmentation_sheet, check_new_picture, write_picture
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
@@ -49,6 +51,8 @@ def run(arguments: Namespace, bar: Report) -> int:
         raise InputError("Name the YAML file of a training, or list your trainings with --runs.")
     if arguments.check and arguments.folds is not None:
         raise InputError("--check looks at one split of the slides: leave --folds out.")
+    if arguments.preview:
+        return _preview(arguments, bar)
     if arguments.check:
         return _check(_config(arguments))
     if arguments.folds is not None:
@@ -170,6 +174,28 @@ def _check(config: TrainConfig) -> int:
         print(f"warning: {line}")
     print(estimate(config).text(config))
     return 0
+
+
+def _preview(arguments: Namespace, bar: Report) -> int:
+    """Write a picture of how specimens of the training part are varied, without training."""
+    if arguments.folds is not None:
+        raise InputError("--preview looks at one split of the slides: leave --folds out.")
+    config = _config(arguments)
+    named: Path | None = arguments.out
+    path = named if named is not None else _free_file(arguments.config.absolute().parent, f"{config.name}-augmentation")
+    check_new_picture(path)
+    write_picture(augmentation_sheet(config, ProgressMonitor(bar)), path)
+    print(f"sixteen variations of your specimens, with what the network is asked for in blue: {path}")
+    return 0
+
+
+def _free_file(folder: Path, stem: str) -> Path:
+    """Return a .png file in a folder that is not there yet, with a number if it has to be."""
+    numbers = itertools.count(2)
+    path = folder / f"{stem}.png"
+    while path.exists():
+        path = folder / f"{stem}-{next(numbers)}.png"
+    return path
 
 
 def _out(arguments: Namespace, config: TrainConfig) -> Path:
