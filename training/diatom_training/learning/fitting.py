@@ -19,11 +19,12 @@ from torch.utils.data import DataLoader
 
 from diatom_training.data.examples import Example
 from diatom_training.learning.dataloaders import batches, standard
+from diatom_training.learning.fixed_samples import FixedSample
 from diatom_training.learning.lightning_module import LearningModule
-from diatom_training.learning.lr_schedule import epochs_since_best
 from diatom_training.learning.module_registry import MODULES, module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
+from diatom_training.learning.segments import Segment, is_over, total_epochs
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines.torch_checkpoint import check_plain
@@ -43,7 +44,8 @@ class Trained:
     network : torch.nn.Module
         The exponential moving average of the weights, ready to be used.
     history : tuple of dict
-        One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``rate``.
+        One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``sample_loss`` of fixed
+        crops of the training part; ``constant_loss`` of the best answer that is always the same; ``rate``.
     mean, std : tuple of float
         By which images are standardized, per channel of values scaled to 0..1.
     transferred : tuple of str
@@ -106,6 +108,8 @@ class Fitting:
         How many GPUs, or processes on a CPU, share each batch.
     until : int or None
         End after this epoch, with the rate where it then is, instead of going on to the last one.
+    segments : tuple of Segment
+        Epochs that were added to those of the options.
     """
 
     examples: Sequence[Example]
@@ -117,6 +121,7 @@ class Fitting:
     device: str = "cpu"
     devices: int = 1
     until: int | None = None
+    segments: tuple[Segment, ...] = ()
 
 
 def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> LearningModule:
@@ -124,7 +129,8 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
     options = task.options
     checkpoint = task.folder / CHECKPOINT
     state = _read(checkpoint, options)
-    last = min(options.epochs, task.until or options.epochs)
+    epochs = total_epochs(options, task.segments)
+    last = min(epochs, task.until or epochs)
     if state is not None:
         _compute_as_before(state)
     if state is None:
@@ -134,10 +140,11 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
         module.begin(task.start, task.backbone)
     else:
         module = module_for(options, UNCHANGED_MEAN, UNCHANGED_STD)
+    module.segments = task.segments
     module.accumulate = -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
-    if state is not None and (len(state["history"]) >= last or _enough(state["history"], options)):
+    if state is not None and (len(state["history"]) >= last or is_over(options, task.segments, state["history"])):
         module.load_state_dict(state["state_dict"])
         module.on_load_checkpoint(state)
         return module
@@ -162,7 +169,7 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=task.folder,
-            callbacks=[_Keeper(checkpoint, monitor, look)],
+            callbacks=[_Keeper(checkpoint, monitor, look, FixedSample(task.examples, options, batch))],
         )
         trainer.fit(
             module,
@@ -170,11 +177,6 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
             ckpt_path=None if state is None else checkpoint,
         )
     return module
-
-
-def _enough(history: Sequence[Mapping[str, float]], options: LearningOptions) -> bool:
-    """Tell whether early stopping has ended the training."""
-    return options.patience is not None and epochs_since_best(history) >= options.patience
 
 
 def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
@@ -216,8 +218,9 @@ class _Data(pl.LightningDataModule):
 class _Keeper(pl.Callback):
     """Reports, stops, and writes the checkpoint after every epoch."""
 
-    def __init__(self, path: Path, monitor: ProgressMonitor, look: Look) -> None:
+    def __init__(self, path: Path, monitor: ProgressMonitor, look: Look, sample: FixedSample) -> None:
         self.path = path
+        self.sample = sample
         self.look = look
         self.monitor = monitor
 
@@ -235,7 +238,9 @@ class _Keeper(pl.Callback):
         steps = int(trainer.num_training_batches)
         done = trainer.current_epoch * steps + batch_idx + 1
         values = module.means() | {"rate": module.rate()}
-        self.monitor.report(Progress("step", done, steps * module.options.epochs, values=values))
+        self.monitor.report(
+            Progress("step", done, steps * total_epochs(module.options, module.segments), values=values)
+        )
 
     def on_validation_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Stop where that was asked for."""
@@ -244,7 +249,8 @@ class _Keeper(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
         # Those of the first process count in all of them, or one might stop early and the others wait for it.
-        figures = module.remember(trainer.strategy.broadcast(module.measured()))
+        own = module.measured() | (self.sample.measured(trainer, module) if trainer.is_global_zero else {})
+        figures = module.remember(trainer.strategy.broadcast(own))
         partial = self.path.with_suffix(".partial")
         try:
             trainer.save_checkpoint(partial)
@@ -260,8 +266,9 @@ class _Keeper(pl.Callback):
                 f"epochs are kept."
             ) from error
         self.look(module.history, module.looks, lambda: trained_of(module))
-        self.monitor.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
-        if _enough(module.history, module.options):
+        epochs = total_epochs(module.options, module.segments)
+        self.monitor.report(Progress("epoch", trainer.current_epoch + 1, epochs, values=figures))
+        if is_over(module.options, module.segments, module.history):
             trainer.should_stop = True
 
 
