@@ -83,6 +83,13 @@ class SettingsPage(QWidget):
         found = self._form.entries()
         return found | {"name": found["name"].strip(), "start": self._start.currentData()}
 
+    def take(self, entries: Mapping[str, Any]) -> None:
+        """Show new values of settings, by their dotted names; all others stay as they are."""
+        from diatom_training.finetune.config import ComposedConfig
+
+        for name, value in entries.items():
+            self._form.set_part(name, ComposedConfig.model_validate(value) if name == "composed" else value)
+
     def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
         box = self._combo("device")

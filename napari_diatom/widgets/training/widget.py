@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.remedies import SettingsChange
     from diatom_training.finetune.resource_estimate import Estimate
     from napari_diatom.models.library import ModelFolder
 
@@ -141,6 +142,14 @@ class FineTuneWidget(QWidget):
         taken = f" Another model is already called {renamed.card.name}." if known.card.name != renamed.card.name else ""
         self._say(f"{known.card.name} is now selected in {title}.{taken}")
 
+    def take(self, change: SettingsChange) -> None:
+        """Change settings as the reading of the curves advises, and show them."""
+        of_slides = {name: value for name, value in change.entries.items() if name.startswith("split.")}
+        self._slides.take(of_slides)
+        self._settings.take({name: value for name, value in change.entries.items() if name not in of_slides})
+        self._tabs.setCurrentIndex(0 if of_slides else 1)
+        self._say(f"{change.title} is set ({change.sentence}). Press Train for a new training with it.")
+
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
         self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
@@ -172,6 +181,7 @@ class FineTuneWidget(QWidget):
         self._progress.changed.connect(self._refresh)
         self._progress.changed.connect(self._settings.list_starts)
         self._progress.wanted.connect(self.use)
+        self._progress.remedied.connect(self.take)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.previewed.connect(self.preview)

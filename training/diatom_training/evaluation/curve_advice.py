@@ -10,10 +10,25 @@ Verdict = Literal[
     "early", "nothing-learnt", "unfinished", "overfitting", "underfitting", "gap", "below", "unstable", "good"
 ]
 Remedy = Literal[
-    *("more-epochs", "stronger-augmentation", "weaker-augmentation", "more-weight-decay", "more-dropout"),
-    *("less-regularization", "early-stopping", "smaller-network", "larger-network", "frozen-longer"),
-    *("backbone-learns", "lower-rate", "higher-rate", "larger-batch", "longer", "composed-slides", "other-split"),
-    *("more-validation", "cross-validation"),
+    "more-epochs",
+    "stronger-augmentation",
+    "weaker-augmentation",
+    "more-weight-decay",
+    "more-dropout",
+    "less-regularization",
+    "early-stopping",
+    "smaller-network",
+    "larger-network",
+    "frozen-longer",
+    "backbone-learns",
+    "lower-rate",
+    "higher-rate",
+    "larger-batch",
+    "longer",
+    "composed-slides",
+    "other-split",
+    "more-validation",
+    "cross-validation",
 ]
 
 REMEDIES: Final[Mapping[Verdict, tuple[Remedy, ...]]] = MappingProxyType(

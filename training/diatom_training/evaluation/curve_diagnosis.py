@@ -128,13 +128,11 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     also = tuple(dict.fromkeys(other for other, _ in others if other != verdict))
     advice = f" {ADVICE[verdict]}" if ADVICE[verdict] else ""
     besides = "".join(f" Besides: {said[:1].lower()}{said[1:]}" for other, said in others if other in also)
-    return Diagnosis(
-        verdict, f"{text}{advice}{besides}{_told(merits, specimens)}", best, REMEDIES[verdict], also
-    )
+    return Diagnosis(verdict, f"{text}{advice}{besides}{_told(merits, specimens)}", best, REMEDIES[verdict], also)
 
 
 def _nothing_learnt(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 1: the training loss is no better than an answer that is always the same, and does not fall."""
+    """Say reading 1: the training loss is no better than an answer that is always the same, and does not fall."""
     if not losses.training.end > NOTHING * losses.constant or _falls(losses.training, len(losses)):
         return ""
     share = 100 * losses.training.end / losses.constant
@@ -145,7 +143,7 @@ def _nothing_learnt(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
 
 
 def _unstable(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 7: a loss jumps up and down, or both rise."""
+    """Say reading 7: a loss jumps up and down, or both rise."""
     for name, curve in (("validation", losses.validation), ("training", losses.training)):
         jumps = curve.jumps()
         shaken = jumps > SHAKE
@@ -165,7 +163,7 @@ def _unstable(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
 
 
 def _overfitting(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 3: the validation loss has risen for good, and that of the training has not."""
+    """Say reading 3: the validation loss has risen for good, and that of the training has not."""
     curve = losses.validation
     if not curve.rises(RISE) or curve.lowest >= len(losses) - 2:
         return ""
@@ -178,7 +176,7 @@ def _overfitting(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
 
 
 def _unfinished(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 2: the validation loss still falls at the end."""
+    """Say reading 2: the validation loss still falls at the end."""
     if not _falls(losses.validation, len(losses)):
         return ""
     window = _window(len(losses))
@@ -187,7 +185,7 @@ def _unfinished(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
 
 
 def _gap(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 5: the validation loss is above that of the training from the first epochs on."""
+    """Say reading 5: the validation loss is above that of the training from the first epochs on."""
     gaps = losses.gaps()
     first, last = float(np.median(gaps[: max(len(gaps) // 5, 3)])), float(np.median(gaps[-max(len(gaps) // 5, 3) :]))
     if min(first, last) < GAP:
@@ -199,7 +197,7 @@ def _gap(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
 
 
 def _below(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
-    """Reading 6: the validation loss is below that of the training."""
+    """Say reading 6: the validation loss is below that of the training."""
     later = losses.gaps()[len(losses) // 2 :]
     if np.median(later) > -BELOW or np.mean(later < 0) < MOST:
         return ""
@@ -227,7 +225,7 @@ _RULES: Final[tuple[tuple[Verdict, _Rule], ...]] = (
 
 
 def _at_rest(losses: Losses, merits: Sequence[_Merit]) -> tuple[Verdict, str]:
-    """Readings 4 and 8: the losses are at rest, and the figures are poor or good."""
+    """Say reading 4 or 8: the losses are at rest, and the figures are poor or good."""
     curve = losses.validation
     rise = f" It has risen by {100 * curve.risen():.1f} % since epoch {curve.lowest + 1}." if curve.rises(SEEN) else ""
     poor = [merit for merit in merits if merit.value < merit.least]

@@ -20,7 +20,7 @@ SHARE: Final = 1 / 6
 A crop that is only looked at takes about a third of the time of one that is learned from, so the sample takes about
 5 % of the time of an epoch.
 """
-FEWEST: Final = 2
+FEWEST: Final = 8
 SAMPLE_LOSS: Final = "sample_loss"
 """Column of the loss on the fixed crops of the training part."""
 CONSTANT_LOSS: Final = "constant_loss"
