@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from diatom_training.evaluation.curve_advice import ADVICE, REMEDIES, Remedy, Verdict
-from diatom_training.evaluation.curve_measures import CHANCE, LossCurve, Losses, column, losses_of
+from diatom_training.evaluation.curve_measures import CHANCE, LossCurve, LossPair, epoch_figures, losses_of
+from diatom_training.evaluation.stated_figures import Merit, StatedFigures, merits_of, merits_text
 from diatom_training.learning.lr_schedule import shortfalls
-from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.text import either, many
 
 ENOUGH: Final = 4
@@ -22,7 +22,7 @@ RISE: Final = 0.05
 """Share by which the validation loss has to have risen above its lowest for the training to overfit."""
 SEEN: Final = 0.005
 """Share from which such a rise is reported."""
-STILL: Final = 0.03
+STILL: Final = 0.05
 """Share of the loss by which it has to fall over the last third of the epochs to be still falling."""
 SHAKE: Final = 0.22
 """Jump of a loss off its neighbours, as the logarithm of a factor, that makes an epoch shake: a quarter up, ..."""
@@ -35,21 +35,8 @@ BELOW: Final = 0.05
 """Share by which the validation loss is below that of the training in the later half."""
 MOST: Final = 0.8
 """Share of those epochs in which it has to be so."""
-POOR: Final = 0.5
-"""AP50, IoU or Dice on the validation part under which a training that stands still underfits."""
-POOR_SKILL: Final = 0.6
-"""The same of names, as the share of the way from chance to all right: below it, agreement is moderate at best (Landis
-& Koch 1977, "The measurement of observer agreement for categorical data")."""
 HALF: Final = 0.5
 """Share of the loss of a constant answer above which a loss at rest is poor, where there is no figure."""
-
-_FIGURES: Final = (
-    ("val_ap50", "AP50", False),
-    ("val_dice", "Dice", False),
-    ("val_accuracy", "accuracy", True),
-    ("val_f1", "mean F1 of the classes", True),
-)
-"""Figures of merit, what they are called, and whether chance alone is right now and then."""
 
 
 @dataclass(frozen=True)
@@ -77,35 +64,34 @@ class Diagnosis:
     also: tuple[Verdict, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Merit:
-    """A figure of merit of the last epoch, what it is called, and what it has to reach."""
-
-    name: str
-    value: float
-    least: float
-
-
-def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: int = 0) -> Diagnosis:
+def read(
+    history: Sequence[Mapping[str, float]],
+    classes: int = 0,
+    specimens: int = 0,
+    stated: StatedFigures | None = None,
+) -> Diagnosis:
     """Read the curves of a training.
 
     Parameters
     ----------
     history : sequence of mapping
         One a finished epoch, with ``val_loss``; ``sample_loss``, or in histories of old runs only ``train_loss``;
-        ``constant_loss``; and, as figures of merit, ``val_ap50``, ``val_dice``, ``val_accuracy`` or ``val_f1``.
+        ``constant_loss``; and, as figures of merit, ``val_ap50``, ``val_dice``, ``val_accuracy`` or ``val_f1``, with
+        ``start_ap50`` and so on of the network before its first step.
     classes : int
         Number of classes, 0 if not known: with two classes, chance names half correctly.
     specimens : int
         How many the validation part has, 0 where that is not known.
+    stated : StatedFigures, optional
+        What the figure of merit is held against.
 
     Notes
     -----
     Overfitting is a validation loss that has risen for good from its lowest while the training loss has not (Prechelt
-    1998, "Early stopping - but when?", calls the rise generalization loss). Losses are smoothed over three epochs, and
+    1998, "Early stopping - but when?", calls the rise generalization loss). Losses are smoothed over a few epochs, and
     every rise, fall and gap is held against the chance of single epochs.
     """
-    val = column(history, "val_loss")
+    val = epoch_figures(history, "val_loss")
     finite = np.isfinite(val)
     best = int(np.argmin(shortfalls(history))) + 1 if finite.any() else 0
     if len(val) < ENOUGH:
@@ -120,7 +106,7 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
         seen = f"Unstable: the validation loss is not a number in {which}. {ADVICE['unstable']}"
         return Diagnosis("unstable", f"{seen} Check the outlines for wrong sizes.", best, REMEDIES["unstable"])
     losses = losses_of(history)
-    merits = _merits(history[-1], classes)
+    merits = merits_of(history[-1], classes, stated or StatedFigures())
     found = [(verdict, text) for verdict, rule in _RULES if (text := rule(losses, merits, best))]
     if not found:
         found = [_at_rest(losses, merits)]
@@ -128,12 +114,13 @@ def read(history: Sequence[Mapping[str, float]], classes: int = 0, specimens: in
     also = tuple(dict.fromkeys(other for other, _ in others if other != verdict))
     advice = f" {ADVICE[verdict]}" if ADVICE[verdict] else ""
     besides = "".join(f" Besides: {said[:1].lower()}{said[1:]}" for other, said in others if other in also)
-    return Diagnosis(verdict, f"{text}{advice}{besides}{_told(merits, specimens)}", best, REMEDIES[verdict], also)
+    return Diagnosis(verdict, f"{text}{advice}{besides}{merits_text(merits, specimens)}", best, REMEDIES[verdict], also)
 
 
-def _nothing_learnt(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _nothing_learnt(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 1: the training loss is no better than an answer that is always the same, and does not fall."""
-    if not losses.training.end > NOTHING * losses.constant or _falls(losses.training, len(losses)):
+    lowest = float(losses.training.smooth.min())
+    if not lowest > NOTHING * losses.constant or _falls(losses.training, len(losses)):
         return ""
     share = 100 * losses.training.end / losses.constant
     return (
@@ -142,7 +129,7 @@ def _nothing_learnt(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
     )
 
 
-def _unstable(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _unstable(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 7: a loss jumps up and down, or both rise."""
     for name, curve in (("validation", losses.validation), ("training", losses.training)):
         jumps = curve.jumps()
@@ -153,19 +140,20 @@ def _unstable(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
                 f"Unstable: the {name} loss jumps by {off:.0f} % or so off its neighbours in "
                 f"{many(int(shaken.sum()), 'epoch')} of {len(jumps)}. With very few images, random jumps are normal."
             )
-    if losses.validation.rises(RISE) and losses.training.rises(RISE):
+    if losses.validation.rises(RISE) and losses.training_worsens(RISE):
+        before, now = losses.training.smooth[losses.validation.lowest], losses.training.smooth[-1]
         return (
-            f"Unstable: both losses rise, that of the validation by {100 * losses.validation.risen():.0f} % since "
-            f"epoch {losses.validation.lowest + 1}, that of the training by {100 * losses.training.risen():.0f} %. "
-            f"The weights of epoch {best} are the best."
+            f"Unstable: both losses rise since epoch {losses.validation.lowest + 1}, that of the validation by "
+            f"{100 * losses.validation.risen():.0f} %, that of the training from {before:.3g} to {now:.3g}. The "
+            f"weights of epoch {best} are the best."
         )
     return ""
 
 
-def _overfitting(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _overfitting(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 3: the validation loss has risen for good, and that of the training has not."""
     curve = losses.validation
-    if not curve.rises(RISE) or curve.lowest >= len(losses) - 2:
+    if not curve.rises(RISE) or curve.lowest >= len(losses) - 2 or losses.training_worsens(RISE):
         return ""
     before, now = losses.training.smooth[curve.lowest], losses.training.smooth[-1]
     return (
@@ -175,7 +163,7 @@ def _overfitting(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
     )
 
 
-def _unfinished(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _unfinished(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 2: the validation loss still falls at the end."""
     if not _falls(losses.validation, len(losses)):
         return ""
@@ -184,7 +172,7 @@ def _unfinished(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
     return f"Not finished: the validation loss still fell by {100 * fall:.0f} % over the last {window} epochs."
 
 
-def _gap(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _gap(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 5: the validation loss is above that of the training from the first epochs on."""
     gaps = losses.gaps()
     first, last = float(np.median(gaps[: max(len(gaps) // 5, 3)])), float(np.median(gaps[-max(len(gaps) // 5, 3) :]))
@@ -196,7 +184,7 @@ def _gap(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
     )
 
 
-def _below(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
+def _below(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 6: the validation loss is below that of the training."""
     later = losses.gaps()[len(losses) // 2 :]
     if np.median(later) > -BELOW or np.mean(later < 0) < MOST:
@@ -212,7 +200,7 @@ def _below(losses: Losses, merits: Sequence[_Merit], best: int) -> str:
     )
 
 
-_Rule = Callable[[Losses, Sequence[_Merit], int], str]
+_Rule = Callable[[LossPair, Sequence[Merit], int], str]
 _RULES: Final[tuple[tuple[Verdict, _Rule], ...]] = (
     ("nothing-learnt", _nothing_learnt),
     ("unstable", _unstable),
@@ -224,13 +212,13 @@ _RULES: Final[tuple[tuple[Verdict, _Rule], ...]] = (
 """What is looked for, the gravest first; each rule says what it sees, or nothing."""
 
 
-def _at_rest(losses: Losses, merits: Sequence[_Merit]) -> tuple[Verdict, str]:
+def _at_rest(losses: LossPair, merits: Sequence[Merit]) -> tuple[Verdict, str]:
     """Say reading 4 or 8: the losses are at rest, and the figures are poor or good."""
     curve = losses.validation
     rise = f" It has risen by {100 * curve.risen():.1f} % since epoch {curve.lowest + 1}." if curve.rises(SEEN) else ""
-    poor = [merit for merit in merits if merit.value < merit.least]
+    poor = [f"{merit.name} {merit.value:.2f}, {merit.poor}" for merit in merits if merit.poor]
     if poor:
-        which = " and ".join(f"{merit.name} {merit.value:.2f}, below {merit.least:.2f}" for merit in poor)
+        which = " and ".join(poor)
         return "underfitting", f"Underfitting: training has stopped improving at {which}.{rise}"
     share = losses.training.end / losses.constant
     compared = f" at {100 * share:.0f} % of the loss of a constant answer" if np.isfinite(share) else ""
@@ -252,25 +240,3 @@ def _falls(curve: LossCurve, epochs: int) -> bool:
     """Tell whether a loss still falls at the end, by more than chance."""
     fall, error = curve.fall(_window(epochs))
     return bool(fall > STILL and fall > CHANCE * error)
-
-
-def _merits(epoch: Mapping[str, float], classes: int) -> list[_Merit]:
-    """Return the figures of merit of an epoch, of map or boxes one, of names two."""
-    chance = 1 / classes if classes > 1 else 0.0
-    found = []
-    for key, name, guessed in _FIGURES:
-        value = epoch.get(key, np.nan)
-        if np.isfinite(value):
-            found.append(_Merit(name, float(value), chance + POOR_SKILL * (1 - chance) if guessed else POOR))
-    return found
-
-
-def _told(merits: Sequence[_Merit], specimens: int) -> str:
-    """Return the figures of merit as a sentence, with the number of specimens they are based on."""
-    if not merits:
-        return ""
-    named = " and ".join(f"{merit.name} {merit.value:.2f}" for merit in merits)
-    if not specimens:
-        return f" On the validation images: {named}."
-    few = f", which are too few to tell: at least {FEWEST} are needed" if specimens < FEWEST else ""
-    return f" On the validation images: {named}, of {many(specimens, 'specimen')}{few}."

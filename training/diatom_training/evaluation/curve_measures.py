@@ -29,14 +29,25 @@ class LossCurve:
 
     @cached_property
     def smooth(self) -> NDArray[np.float64]:
-        """Means over three neighbours, of those that there are."""
-        padded = np.pad(self.values, 1, mode="edge")
-        return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
+        """Means over three neighbours, over a tenth of the epochs in long trainings; the first and last ones repeat."""
+        return self._mean(self._half)
 
     @cached_property
     def lowest(self) -> int:
-        """Index of the lowest smoothed value."""
-        return int(self.smooth.argmin())
+        """Index of the lowest smoothed value; among its neighbours, of the lowest mean over three epochs."""
+        coarse = int(self.smooth.argmin())
+        first, last = max(coarse - self._half, 0), coarse + self._half + 1
+        return first + int(self._mean(1)[first:last].argmin())
+
+    @property
+    def _half(self) -> int:
+        """How many epochs on either side the smoothed losses take in."""
+        return max(len(self.values) // 20, 1)
+
+    def _mean(self, half: int) -> NDArray[np.float64]:
+        """Return means over neighbours."""
+        padded = np.pad(self.values, half, mode="edge")
+        return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1).mean(axis=1))
 
     @property
     def end(self) -> float:
@@ -60,12 +71,19 @@ class LossCurve:
 
     def risen(self) -> float:
         """Return by which share of it the smoothed loss has risen from its lowest value to the end."""
-        return float((self.smooth[-1] - self.smooth[self.lowest]) / max(abs(self.smooth[self.lowest]), _TINY))
+        lowest = float(self.smooth.min())
+        return (float(self.smooth[-1]) - lowest) / max(abs(lowest), _TINY)
 
     def rises(self, share: float) -> bool:
         """Tell whether it has risen by more than a share, and by more than chance."""
-        apart = self.smooth[-1] - self.smooth[self.lowest]
-        return self.risen() > share and bool(apart > CHANCE * self.noise(self.lowest))
+        apart = float(self.smooth[-1] - self.smooth.min())
+        # The lowest of many values is low by chance, too: the last ones have to go up as well.
+        rest = self.values[self.lowest :]
+        places = np.arange(len(rest)) - (len(rest) - 1) / 2
+        squares = max(float(places @ places), _TINY)
+        noise = max(self.noise(self.lowest), self.noise())
+        climbs = float(places @ rest) / squares > CHANCE * noise / np.sqrt(squares)
+        return self.risen() > share and apart > CHANCE * noise and bool(climbs)
 
     def fall(self, epochs: int) -> tuple[float, float]:
         """Return the fall over the last epochs and its standard error, both as shares of the loss there.
@@ -91,7 +109,7 @@ class LossCurve:
 
 
 @dataclass(frozen=True, eq=False)
-class Losses:
+class LossPair:
     """The losses of a training.
 
     Attributes
@@ -113,25 +131,30 @@ class Losses:
     def __len__(self) -> int:
         return len(self.validation.values)
 
+    def training_worsens(self, share: float) -> bool:
+        """Tell whether the training loss is higher at the end than where the validation loss was lowest."""
+        before, now = self.training.smooth[self.validation.lowest], self.training.smooth[-1]
+        return bool(now > (1 + share) * before and now - before > CHANCE * self.training.noise())
+
     def gaps(self) -> NDArray[np.float64]:
         """Return by how much the validation loss exceeds that of the training, as a share of the larger one."""
         over, under = self.validation.values, self.training.values
         return np.asarray((over - under) / np.maximum(np.maximum(np.abs(over), np.abs(under)), _TINY))
 
 
-def column(history: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
+def epoch_figures(history: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
     """Return a figure over the epochs, not a number where an epoch does not have it."""
     return np.array([epoch.get(name, np.nan) for epoch in history], dtype=np.float64)
 
 
-def losses_of(history: Sequence[Mapping[str, float]]) -> Losses:
+def losses_of(history: Sequence[Mapping[str, float]]) -> LossPair:
     """Return the losses of a history whose validation losses are all numbers."""
-    validation = column(history, "val_loss")
-    sample, learned = column(history, "sample_loss"), column(history, "train_loss")
+    validation = epoch_figures(history, "val_loss")
+    sample, learned = epoch_figures(history, "sample_loss"), epoch_figures(history, "train_loss")
     alike = bool(np.isfinite(sample).all())
     training = sample if alike else learned
     if not np.isfinite(training).all():
         training = validation
-    constants = column(history, "constant_loss")
+    constants = epoch_figures(history, "constant_loss")
     known = constants[np.isfinite(constants)]
-    return Losses(LossCurve(validation), LossCurve(training), alike, float(known[0]) if len(known) else float("nan"))
+    return LossPair(LossCurve(validation), LossCurve(training), alike, float(known[0]) if len(known) else float("nan"))

@@ -25,7 +25,7 @@ FITTED: Final = 16
 LEAST_SHARE: Final = 1e-4
 
 
-def fitted(loss: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> torch.Tensor:
+def fitted_answer(loss: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> torch.Tensor:
     """Return the numbers, shape (C,), of the lowest loss, found by L-BFGS (Liu & Nocedal 1989)."""
     with torch.enable_grad():
         answer = start.clone().requires_grad_()
@@ -73,7 +73,7 @@ def map_loss(
         return total / seen
 
     start = torch.zeros(channels, device=batches[0]["images"].device)
-    return float(mean(fitted(lambda answer: mean(answer, THIN), start), 1))
+    return float(mean(fitted_answer(lambda answer: mean(answer, THIN), start), 1))
 
 
 def label_loss(
@@ -85,7 +85,7 @@ def label_loss(
     def mean(answer: torch.Tensor) -> torch.Tensor:
         return loss(answer[None].expand(len(labels), classes), labels)
 
-    return float(mean(fitted(mean, torch.zeros(classes, device=labels.device))))
+    return float(mean(fitted_answer(mean, torch.zeros(classes, device=labels.device))))
 
 
 def grid_loss(

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from diatom_training.data.examples import Example
 from diatom_training.learning.dataloaders import batches, standard
-from diatom_training.learning.fixed_samples import FixedSample
+from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import MODULES, module_for
 from diatom_training.learning.options import LearningOptions
@@ -45,7 +45,8 @@ class Trained:
         The exponential moving average of the weights, ready to be used.
     history : tuple of dict
         One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``sample_loss`` of fixed
-        crops of the training part; ``constant_loss`` of the best answer that is always the same; ``rate``.
+        crops of the training part; ``start_*`` of the validation before the first step, where weights were taken
+        over; ``constant_loss`` of the best answer that is always the same; ``rate``.
     mean, std : tuple of float
         By which images are standardized, per channel of values scaled to 0..1.
     transferred : tuple of str
@@ -221,6 +222,7 @@ class _Keeper(pl.Callback):
     def __init__(self, path: Path, monitor: ProgressMonitor, look: Look, sample: FixedSample) -> None:
         self.path = path
         self.sample = sample
+        self.start: dict[str, float] = {}
         self.look = look
         self.monitor = monitor
 
@@ -228,6 +230,10 @@ class _Keeper(pl.Callback):
         """Show the epochs that are finished: what ended the training before may have kept them from being shown."""
         if module.history:
             self.look(module.history, (), lambda: trained_of(module))
+            self.start = {name: value for name, value in module.history[0].items() if name.startswith(START)}
+        elif module.transferred and trainer.is_global_zero:
+            loader = cast(Any, trainer).datamodule.val_dataloader()
+            self.start = start_figures(trainer, module, loader)
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         """Stop where that was asked for."""
@@ -249,7 +255,9 @@ class _Keeper(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
         # Those of the first process count in all of them, or one might stop early and the others wait for it.
-        own = module.measured() | (self.sample.measured(trainer, module) if trainer.is_global_zero else {})
+        own = module.measured()
+        if trainer.is_global_zero:
+            own |= self.sample.measured(trainer, module) | self.start
         figures = module.remember(trainer.strategy.broadcast(own))
         partial = self.path.with_suffix(".partial")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,21 @@ SAMPLE_LOSS: Final = "sample_loss"
 """Column of the loss on the fixed crops of the training part."""
 CONSTANT_LOSS: Final = "constant_loss"
 """Column of the loss of the best answer that is the same for all pictures."""
+
+
+START: Final = "start_"
+"""What the columns of the validation's figures before the first step begin with."""
+
+
+def start_figures(trainer: pl.Trainer, module: LearningModule, loader: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Return the figures of merit of the validation part before the first step."""
+    with torch.no_grad(), trainer.precision_plugin.val_step_context():
+        module.averaged.eval()
+        module.on_validation_epoch_start()
+        for number, batch in enumerate(loader):
+            module.validation_step(pl.utilities.move_data_to_device(batch, module.mean.device), number)
+    figures = module.measured()
+    return {name.replace("val_", START, 1): value for name, value in figures.items() if name != "val_loss"}
 
 
 class FixedSample:

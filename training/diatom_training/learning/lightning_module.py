@@ -96,6 +96,10 @@ class LearningModule(pl.LightningModule):
         """Return the loss of the averaged network on a batch as it is: without dropout, and without penalties."""
         return torch.stack(list(self.losses(self.averaged.eval(), batch).values())).sum()
 
+    def measured(self) -> dict[str, float]:
+        """Return the figures of the validation."""
+        raise NotImplementedError
+
     def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
         """Return the loss of the best answer that is the same for all pictures, not a number where it is not known."""
         return math.nan
