@@ -106,48 +106,40 @@ PURPOSES = (
     Purpose(
         "overfitting-names",
         "overfitting",
-        {**NAMES, "epochs": 30, "rate": 2e-3, "weight_decay": 0.0, "dropout": 0.0, "augment": UNVARIED, "crops": 256},
+        {**NAMES, "epochs": 20, "rate": 3e-3, "weight_decay": 0.0, "dropout": 0.0, "augment": UNVARIED},
         range(2),
         change=_shuffled,
     ),
     Purpose(
         "overfitting-map",
         "overfitting",
-        {**MAPS, "epochs": 40, "rate": 5e-3, "weight_decay": 0.0, "dropout": 0.0, "augment": UNVARIED, "crops": 256},
+        {**MAPS, "epochs": 24, "rate": 5e-3, "weight_decay": 0.0, "dropout": 0.0, "augment": UNVARIED},
         range(1),
     ),
     Purpose(
         "underfitting",
         "underfitting",
-        {**NAMES, "epochs": 24, "rate": 3e-3, "frozen_epochs": 24, "weight_decay": 0.1},
+        {**NAMES, "epochs": 16, "rate": 3e-3, "frozen_epochs": 16, "weight_decay": 0.1},
         range(16),
     ),
     Purpose(
         "gap",
         "gap",
-        {**MAPS, "epochs": 20, "rate": 2e-3},
+        {**MAPS, "epochs": 14, "rate": 2e-3},
         optics={"validation": {"modality": "dark-field", "contrast": 0.5}},
     ),
     Purpose(
         "below",
         "below",
-        {**MAPS, "epochs": 24, "rate": 3e-3},
+        {**MAPS, "epochs": 14, "rate": 3e-3},
         optics={"train": {"contrast": 0.3, "debris": 0.9, "defocus": 0.8}, "validation": {"debris": 0.0}},
     ),
     Purpose(
         "unstable",
         "unstable",
-        {
-            **MAPS,
-            "epochs": 16,
-            "rate": 0.3,
-            "optimizer": "sgd",
-            "schedule": "constant",
-            "average_decay": 0.0,
-            "batch": 2,
-        },
+        {**MAPS, "epochs": 14, "rate": 3e-2, "schedule": "constant", "average_decay": 0.0} | {"batch": 4, "crops": 64},
     ),
-    Purpose("good", "good", {**MAPS, "epochs": 40, "rate": 4e-3, "crops": 192}, range(16)),
+    Purpose("good", "good", {**MAPS, "epochs": 24, "rate": 4e-3}, range(16)),
 )
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from diatom_training.evaluation.curve_advice import REMEDIES, Verdict
 from diatom_training.evaluation.curve_diagnosis import ENOUGH, read
-from diatom_training.evaluation.stated_figures import POOR, POOR_SKILL
+from diatom_training.evaluation.stated_figures import POOR, POOR_SKILL, StatedFigures
 from diatom_training.evaluation.training_curves import plot
 from helpers.histories import History, histories
 
