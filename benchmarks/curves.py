@@ -22,12 +22,14 @@ from command import run
 from diatom_training.data.examples import Example, fitted, load_truth, pixel_edge_outline, save_truth
 from diatom_training.evaluation.curve_advice import Verdict
 from diatom_training.evaluation.curve_diagnosis import read
+from diatom_training.evaluation.training_curves import dress, plot_losses
 from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import HISTORY, RunFolder
 from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.synthesis import FieldOptions, render_field
+from napari_diatom.plots.style import INK, png, styled
 
 DEST = Path(__file__).parents[1] / "tests" / "data" / "curves"
 SIDE = 320
@@ -197,6 +199,8 @@ def _run(options: argparse.Namespace) -> int:
         reading = read(history_of(path), 2)
         misread += reading.verdict != purpose.verdict
         print(f"{purpose.name}: {reading.verdict} (meant: {purpose.verdict})\n  {reading.text}", flush=True)
+    if options.picture is not None:
+        draw(options.dest, options.picture)
     return misread
 
 
@@ -208,12 +212,26 @@ def history_of(path: Path) -> list[dict[str, float]]:
     ]
 
 
+def draw(folder: Path, path: Path) -> None:
+    """Draw the losses of all histories into one picture, each with its reading."""
+    with styled(9, 13) as figure:
+        for axes, purpose in zip(figure.subplots(5, 2).flat, PURPOSES, strict=True):
+            history = history_of(folder / f"{purpose.name}.csv")
+            plot_losses(history, axes)
+            dress(axes, len(history), INK)
+            axes.set(title=read(history, 2).text.partition(":")[0], xlabel="epoch", ylabel="loss")
+        figure.axes[0].legend(frameon=False)
+        figure.tight_layout()
+        path.write_bytes(png(figure))
+
+
 def main() -> int:
     """Make the histories, and return an exit code: the number of those that are misread."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="folder for fields and trainings")
     parser.add_argument("--dest", type=Path, default=DEST, help="folder of the histories (tests/data/curves)")
     parser.add_argument("--only", nargs="*", help="names of those that are wanted")
+    parser.add_argument("--picture", type=Path, help="PNG file of all histories with their readings")
     return run(parser, _run)
 
 

@@ -83,6 +83,13 @@ class SettingsPage(QWidget):
         found = self._form.entries()
         return found | {"name": found["name"].strip(), "start": self._start.currentData()}
 
+    def choose_task(self, task: Task) -> bool:
+        """Choose a task, with the usual settings for it; return whether another one was chosen before."""
+        if self._task() == task:
+            return False
+        self._form.control("task").value = task
+        return True
+
     def take(self, entries: Mapping[str, Any]) -> None:
         """Show new values of settings, by their dotted names; all others stay as they are."""
         from diatom_training.finetune.config import ComposedConfig

@@ -29,7 +29,7 @@ from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
-from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.settings_page import TASKS, SettingsPage
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -145,10 +145,12 @@ class FineTuneWidget(QWidget):
     def take(self, change: SettingsChange) -> None:
         """Change settings as the reading of the curves advises, and show them."""
         of_slides = {name: value for name, value in change.entries.items() if name.startswith("split.")}
+        other = self._settings.choose_task(change.task)
         self._slides.take(of_slides)
         self._settings.take({name: value for name, value in change.entries.items() if name not in of_slides})
         self._tabs.setCurrentIndex(0 if of_slides else 1)
-        self._say(f"{change.title} is set ({change.sentence}). Press Train for a new training with it.")
+        before = f"The task is now that of the training, {TASKS[change.task]}. " if other else ""
+        self._say(f"{before}{change.title} is set ({change.sentence}). Press Train for a new training with it.")
 
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()

@@ -250,6 +250,6 @@ def test_the_loss_of_a_constant_answer_is_a_line_of_the_plot() -> None:
     figure = Figure()
     plot(history, read(history), figure)
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    assert {*lines["same answer for all"].get_ydata()} == {1.25}
+    assert {*lines["same answer for all pictures"].get_ydata()} == {1.25}
     assert {*lines["training"].get_ydata()} == {0.5}
     assert "training, as it learns" in lines

@@ -31,6 +31,8 @@ SHAKEN: Final = 0.15
 GAP: Final = 0.2
 """Share of the larger loss by which the validation is above the training from the first epochs on, for the parts to
 differ."""
+OPENED: Final = 0.25
+"""Share of the gap at the end that the rise of the validation loss has to be, for overfitting to outweigh the gap."""
 BELOW: Final = 0.05
 """Share by which the validation loss is below that of the training in the later half."""
 MOST: Final = 0.8
@@ -155,6 +157,10 @@ def _overfitting(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     curve = losses.validation
     if not curve.rises(RISE) or curve.lowest >= len(losses) - 2 or losses.training_worsens(RISE):
         return ""
+    apart = float(curve.smooth[-1] - losses.training.smooth[-1])
+    if float(curve.smooth[-1] - curve.smooth.min()) < OPENED * apart and _gap(losses, merits, best):
+        # Overfitting opens with time; nearly all of this gap was there from the start.
+        return ""
     before, now = losses.training.smooth[curve.lowest], losses.training.smooth[-1]
     return (
         f"Overfitting since epoch {curve.lowest + 1}: the validation loss has risen by {100 * curve.risen():.0f} % "
@@ -174,8 +180,10 @@ def _unfinished(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
 
 def _gap(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 5: the validation loss is above that of the training from the first epochs on."""
-    gaps = losses.gaps()
-    first, last = float(np.median(gaps[: max(len(gaps) // 5, 3)])), float(np.median(gaps[-max(len(gaps) // 5, 3) :]))
+    gaps, few = losses.gaps(), max(len(losses) // 5, 3)
+    # Before a network has learnt anything, all parts look alike to it.
+    learns = losses.learns_from(NOTHING)
+    first, last = float(np.median(gaps[learns : learns + few])), float(np.median(gaps[-few:]))
     if min(first, last) < GAP:
         return ""
     return (

@@ -131,6 +131,11 @@ class LossPair:
     def __len__(self) -> int:
         return len(self.validation.values)
 
+    def learns_from(self, share: float) -> int:
+        """Return the index of the first epoch whose training loss is below a share of the constant answer's; else 0."""
+        below = np.flatnonzero(self.training.values < share * self.constant)
+        return int(below[0]) if len(below) and below[0] <= len(self) - 3 else 0
+
     def training_worsens(self, share: float) -> bool:
         """Tell whether the training loss is higher at the end than where the validation loss was lowest."""
         before, now = self.training.smooth[self.validation.lowest], self.training.smooth[-1]

@@ -13,7 +13,7 @@ from diatom_training.finetune.config import ComposedConfig, TrainConfig
 from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import MODEL, RunFolder
 from napari_diatom.core.errors import DiatomError, InputError
-from napari_diatom.models.card import CARD_FILE, NAMING_TASK, OUTLINING_TASK, ModelCard
+from napari_diatom.models.card import CARD_FILE, NAMING_TASK, OUTLINING_TASK, ModelCard, Task
 
 _BOXES: Final = ("boxes", "oriented-boxes")
 _OF_CROPS: Final = ("turn_share", "shear_deg", "aimed")
@@ -42,6 +42,8 @@ class SettingsChange:
 
     Attributes
     ----------
+    task : Task
+        Of the training.
     title : str
         For a button, such as ``Learning rate 0.0003``.
     entries : mapping of str to object
@@ -50,6 +52,7 @@ class SettingsChange:
         What changes from what to what.
     """
 
+    task: Task
     title: str
     entries: Mapping[str, Any]
     sentence: str
@@ -82,7 +85,7 @@ def change_of(remedy: Remedy, config: TrainConfig, architecture: str = "") -> Se
         return None
     parts = [f"{name}: {_told(_entry(plain, name))} → {_told(value)}" for name, value in changed.items()]
     more = [f"and {len(parts) - _NAMED} more"] if len(parts) > _NAMED else []
-    return SettingsChange(title, changed, ", ".join(parts[:_NAMED] + more))
+    return SettingsChange(config.task, title, changed, ", ".join(parts[:_NAMED] + more))
 
 
 _Made = tuple[str, dict[str, Any]] | None
