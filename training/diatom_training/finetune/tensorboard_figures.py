@@ -88,13 +88,15 @@ class Board:
         figures : mapping of str to float
             Such as those of the best epoch.
         """
-        from torch.utils.tensorboard.summary import hparams
+        from torch.utils.tensorboard import summary
 
+        # torch leaves this function without types.
+        hparams: Any = summary.hparams
         shown = {name: value if isinstance(value, int | float) else str(value) for name, value in settings.items()}
         named = {f"best/{name}": value for name, value in figures.items()}
         with self._writing():
-            for summary in hparams(shown, named):
-                self._writer.file_writer.add_summary(summary)
+            for part in hparams(shown, named):
+                self._writer.file_writer.add_summary(part)
             for name, value in named.items():
                 self._writer.add_scalar(name, value, self._epochs)
             self._writer.flush()
