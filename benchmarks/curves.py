@@ -53,6 +53,8 @@ NAMES: dict[str, Any] = {
     "validation_crops": 200,
     "augment": {},
 }
+FAINT = {"contrast": 0.3, "debris": 0.9, "defocus": 0.8}
+"""Slides on which even a person would miss some."""
 UNVARIED = {**VARIATIONS["none"], "aimed": 1.0}
 
 
@@ -121,8 +123,8 @@ PURPOSES = (
     Purpose(
         "underfitting",
         "underfitting",
-        {**NAMES, "epochs": 16, "rate": 3e-3, "frozen_epochs": 16, "weight_decay": 0.1},
-        range(16),
+        {**MAPS, "epochs": 12, "rate": 3e-3, "crops": 64},
+        optics={"train": FAINT, "validation": FAINT},
     ),
     Purpose(
         "gap",
@@ -134,7 +136,7 @@ PURPOSES = (
         "below",
         "below",
         {**MAPS, "epochs": 14, "rate": 3e-3},
-        optics={"train": {"contrast": 0.3, "debris": 0.9, "defocus": 0.8}, "validation": {"debris": 0.0}},
+        optics={"train": FAINT, "validation": {"debris": 0.0}},
     ),
     Purpose(
         "unstable",
@@ -166,7 +168,8 @@ def make(purpose: Purpose, work: Path) -> list[dict[str, float]]:
     optics = purpose.optics or {}
 
     def part(name: str, seeds: Sequence[int]) -> list[Example]:
-        folder = work / "fields" / (f"{purpose.name}-{name}" if name in optics else "usual")
+        named = "_".join(f"{key}-{value}" for key, value in optics.get(name, {}).items())
+        folder = work / "fields" / (named or "usual")
         return [example_of(folder, seed, optics.get(name, {})) for seed in seeds]
 
     trained, validated = purpose.change(part("train", purpose.train), part("validation", purpose.validation))
@@ -215,14 +218,18 @@ def history_of(path: Path) -> list[dict[str, float]]:
 
 def draw(folder: Path, path: Path) -> None:
     """Draw the losses of all histories into one picture, each with its reading."""
-    with styled(9, 13) as figure:
-        for axes, purpose in zip(figure.subplots(5, 2).flat, PURPOSES, strict=True):
+    there = [purpose for purpose in PURPOSES if (folder / f"{purpose.name}.csv").exists()]
+    rows = -(-len(there) // 2)
+    with styled(9, 2.6 * rows) as figure:
+        grid = figure.subplots(rows, 2, squeeze=False).flat
+        for axes in grid[len(there) :]:
+            axes.set_axis_off()
+        for axes, purpose in zip(grid, there, strict=False):
             history = history_of(folder / f"{purpose.name}.csv")
             plot_losses(history, axes)
             dress(axes, len(history), INK)
             axes.set(title=read(history, 2).text.partition(":")[0], xlabel="epoch", ylabel="loss")
         figure.axes[0].legend(frameon=False)
-        figure.tight_layout()
         path.write_bytes(png(figure))
 
 
