@@ -31,6 +31,8 @@ SHAKEN: Final = 0.15
 GAP: Final = 0.2
 """Share of the larger loss by which the validation is above the training from the first epochs on, for the parts to
 differ."""
+WIDE: Final = 0.4
+"""Share of the validation loss from which a gap that has opened is overfitting, although the loss does not rise."""
 OPENED: Final = 0.25
 """Share of the gap at the end that the rise of the validation loss has to be, for overfitting to outweigh the gap."""
 BELOW: Final = 0.05
@@ -169,6 +171,19 @@ def _overfitting(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     )
 
 
+def _opened(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
+    """Say reading 3 where the validation loss does not rise: a wide gap has opened since the start."""
+    gaps = losses.gaps()
+    if float(np.median(gaps[-max(len(gaps) // 5, 3) :])) < WIDE:
+        return ""
+    close = np.flatnonzero(gaps < GAP)
+    since = int(close[-1]) + 2 if len(close) else 1
+    return (
+        f"Overfitting since epoch {since}: the training loss went on falling to {losses.training.end:.3g}, while that "
+        f"of the validation stays at {losses.validation.end:.3g}. The network memorizes the training images."
+    )
+
+
 def _unfinished(losses: LossPair, merits: Sequence[Merit], best: int) -> str:
     """Say reading 2: the validation loss still falls at the end."""
     if not _falls(losses.validation, len(losses)):
@@ -216,6 +231,7 @@ _RULES: Final[tuple[tuple[Verdict, _Rule], ...]] = (
     ("unfinished", _unfinished),
     ("gap", _gap),
     ("below", _below),
+    ("overfitting", _opened),
 )
 """What is looked for, the gravest first; each rule says what it sees, or nothing."""
 
