@@ -9,10 +9,11 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton
 
-from diatom_training.finetune import recent_runs
+from diatom_training.finetune import recent_runs, training_process
 from diatom_training.finetune.run_folder import CHECKPOINTS, RunFolder
-from helpers.tiny import configured, draw_slides, train_here
+from helpers.tiny import configured, draw_slides
 from helpers.window import child_of
+from napari_diatom.core.progress import UNWATCHED
 from napari_diatom.widgets.training.widget import FineTuneWidget
 
 
@@ -94,7 +95,7 @@ def test_more_epochs_are_trained_with_the_rate_that_is_shown(viewer, slides, qtb
         slides.parent / "runs" / "more",
         configured(slides, "classes", learning={"epochs": 4, "rate": 1e-4, "crops": 8}),
     )
-    assert train_here(run).stage == "finished"
+    assert training_process.run(run, UNWATCHED).stage == "finished"
     before = (run / "history.csv").read_text(encoding="utf-8")
     falling = [epoch | {"val_loss": 0.8**k, "sample_loss": 0.7 * 0.8**k} for k, epoch in enumerate(run.history())]
     run.write_history(falling)
