@@ -95,6 +95,20 @@ class SettingsPage(QWidget):
         }
         return found | own
 
+    def choose_task(self, task: Task) -> bool:
+        """Choose a task, with the usual settings for it; return whether another one was chosen before."""
+        if self._task() == task:
+            return False
+        self._form.control("task").value = task
+        return True
+
+    def take(self, entries: Mapping[str, Any]) -> None:
+        """Show new values of settings, by their dotted names; all others stay as they are."""
+        from diatom_training.finetune.composed_config import ComposedConfig
+
+        for name, value in entries.items():
+            self._form.set_part(name, ComposedConfig.model_validate(value) if name == "composed" else value)
+
     def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
         box = self._combo("device")

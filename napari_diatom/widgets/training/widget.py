@@ -30,12 +30,13 @@ from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialo
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
-from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.settings_page import TASKS, SettingsPage
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.remedies import SettingsChange
     from diatom_training.finetune.resource_estimate import Estimate
     from napari_diatom.models.library import ModelFolder
 
@@ -142,6 +143,16 @@ class FineTuneWidget(QWidget):
         taken = f" Another model is already called {renamed.card.name}." if known.card.name != renamed.card.name else ""
         self._say(f"{known.card.name} is now selected in {title}.{taken}")
 
+    def take(self, change: SettingsChange) -> None:
+        """Change settings as the reading of the curves advises, and show them."""
+        of_slides = {name: value for name, value in change.entries.items() if name.startswith("split.")}
+        other = self._settings.choose_task(change.task)
+        self._slides.take(of_slides)
+        self._settings.take({name: value for name, value in change.entries.items() if name not in of_slides})
+        self._tabs.setCurrentIndex(0 if of_slides else 1)
+        before = f"The task is now that of the training, {TASKS[change.task]}. " if other else ""
+        self._say(f"{before}{change.title} is set ({change.sentence}). Press Train for a new training with it.")
+
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
         self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
@@ -173,6 +184,7 @@ class FineTuneWidget(QWidget):
         self._progress.changed.connect(self._refresh)
         self._progress.changed.connect(self._settings.list_starts)
         self._progress.wanted.connect(self.use)
+        self._progress.remedied.connect(self.take)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.previewed.connect(self.preview)

@@ -166,12 +166,12 @@ def under_current_names(entries: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-_UNVARIED: Final = ("aimed", "rotation_deg", "blur_px", "noise_std")
+UNVARIED: Final = ("aimed", "rotation_deg", "blur_px", "noise_std")
 """Entries that vary nothing themselves: which crops there are, and how much what is turned off would vary."""
 AUGMENTATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
         "usual": {},
-        "none": {name: 0.0 for name in AugmentOptions.model_fields if name not in _UNVARIED},
+        "none": {name: 0.0 for name in AugmentOptions.model_fields if name not in UNVARIED},
         "strong": {
             "rotation": 0.5,
             "shear_deg": 8.0,

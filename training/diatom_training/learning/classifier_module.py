@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import label_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
@@ -38,6 +39,10 @@ class NamingModule(LearningModule):
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the cross-entropy."""
         return {"cross_entropy": self.entropy(network(self.standardized(batch["images"])).float(), batch["labels"])}
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for all specimens."""
+        return label_loss(self.entropy, batches, len(self.options.classes))
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""
