@@ -23,8 +23,8 @@ from diatom_training.data.examples import Example, fitted, load_truth, pixel_edg
 from diatom_training.evaluation.curve_advice import Verdict
 from diatom_training.evaluation.curve_diagnosis import read
 from diatom_training.evaluation.training_curves import dress, plot_losses
-from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import HISTORY, RunFolder
+from diatom_training.learning.augment_options import AUGMENTATIONS
 from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
@@ -55,7 +55,7 @@ NAMES: dict[str, Any] = {
 }
 FAINT = {"contrast": 0.3, "debris": 0.9, "defocus": 0.8}
 """Slides on which even a person would miss some."""
-UNVARIED = {**VARIATIONS["none"], "aimed": 1.0}
+UNVARIED = {**AUGMENTATIONS["none"], "aimed": 1.0}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ PURPOSES = (
     Purpose(
         "nothing-learnt-names",
         "nothing-learnt",
-        {**NAMES, "epochs": 12, "rate": 1e-4, "weight_decay": 0.5, "dropout": 0.5, "augment": VARIATIONS["strong"]},
+        {**NAMES, "epochs": 12, "rate": 1e-4, "weight_decay": 0.5, "dropout": 0.5, "augment": AUGMENTATIONS["strong"]},
         range(24),
         change=_shuffled,
     ),
