@@ -227,7 +227,7 @@ class AnnotateWidget(QWidget):
     def _save_on_exit(self, viewer: Viewer) -> None:
         """Save everything, however the dock, the window or the program ends."""
         guard(viewer)
-        share_area(self)
+        share_area(self, "Annotate")
         delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QToolTip
 
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.clicks import stayed_in_place
-from napari_diatom.widgets.canvas.shape_edits import shapes_at
+from napari_diatom.widgets.canvas.shape_edits import ManyShapes, shapes_at
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.closing import canvas_of
 
@@ -160,6 +160,9 @@ class Pointing(QObject):
         if canvas is None or not canvas.underMouse():
             return
         here = self.under(self._under)
+        for layer in self._layers:
+            if isinstance(layer, ManyShapes):
+                layer.point_at([pointed.row for pointed in here if pointed.layer is layer])
         if here:
             at = canvas.cursor().pos() + QPoint(12, 12)
             QToolTip.showText(at, "\n\n".join(hover_text(pointed) for pointed in here[:3]), canvas)

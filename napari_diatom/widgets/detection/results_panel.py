@@ -26,6 +26,7 @@ from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
+from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.detection.edit_bar import EditBar
@@ -125,10 +126,6 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._histogram)
         layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
-        # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
-        policy = self._of_one.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self._of_one.setSizePolicy(policy)
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)
         buttons.addWidget(self.send)
@@ -136,6 +133,7 @@ class ResultsPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addLayout(buttons)
         outer.addWidget(self._of_one, 1)
+        outer.addWidget(KeptWidth(self._of_one))
         self.setResult(None)
 
     def result(self) -> ResultLayer | None:

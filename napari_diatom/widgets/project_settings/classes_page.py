@@ -27,6 +27,8 @@ from napari_diatom.widgets.project_settings.settings_session import SettingsSess
 
 _HEADS: Final = ("Class", "Key", "Code", "Colour", "Specimens")
 _NAME, _KEY, _CODE, _COLOUR, _NUMBER = range(5)
+_DARK: Final = 90
+"""Grey value up to which white letters stand out more than black ones."""
 _NOT_LISTED: Final = "Specimens have this class, and it is not in the list: add it, or merge it into another one."
 
 
@@ -157,7 +159,7 @@ class ClassesPage(QWidget):
         if colour and cell is not None:
             shade = QColor(colour)
             cell.setBackground(shade)
-            cell.setForeground(QColor("black" if qGray(shade.rgb()) > 127 else "white"))
+            cell.setForeground(QColor("black" if qGray(shade.rgb()) > _DARK else "white"))
             cell.setToolTip("Double-click to choose another colour")
 
     def _select(self, row: int) -> None:

@@ -29,6 +29,7 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import sentence
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.forms.folded_section import FoldedSection
 
@@ -274,5 +275,5 @@ class SlidesPage(QWidget):
                     self._table.setItem(row, column, item)
         warnings = () if dataset is None else dataset.warnings
         self._message.setText(problem or "\n".join(f"• {sentence(line)}" for line in warnings))
-        self._message.setStyleSheet("color: #e69f00" if warnings else "")
+        set_tone(self._message, "warning" if warnings else "plain")
         self.changed.emit()

@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QToolTip
@@ -11,6 +14,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.canvas.label_layout import apart
 from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.closing import canvas_of
@@ -112,9 +116,50 @@ def test_lines_are_as_wide_on_the_screen_at_every_zoom_and_labels_stay_in_the_im
         camera.zoom = zoom
         qtbot.wait(20)
         widths.append(drawing._place["width"].value * layer.usual_width * zoom)
-        places = drawing.node.text.pos
+        places = drawing.node.text.pos[shown_labels(drawing)]
+        assert len(places)
         assert (places[:, 0] >= -0.5).all()
         assert (places[:, 1] >= 0).all()
     assert widths[0] == pytest.approx(widths[1])
     assert len(Pointing.of(viewer).under((150, 200))) == 2
     assert set(shapes_layer.FEATURES) <= set(layer.features)
+
+
+def shown_labels(drawing):
+    """Return which labels of a layer are anywhere near the image."""
+    return np.abs(drawing.node.text.pos[:, 0]) < 1e6
+
+
+def test_labels_that_would_cover_each_other_are_thinned_but_for_what_is_selected_or_pointed_at(
+    viewer, found, qtbot, monkeypatch
+):
+    layer, camera, canvas = found.layer, camera_of(viewer), canvas_of(viewer)
+    drawing = viewer.__wrapped__.window._qt_viewer.canvas.layer_to_visual[layer]
+    camera.zoom = 0.2
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [True, False, False])
+    found.select([2])
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
+    monkeypatch.setattr(canvas, "underMouse", lambda: True)
+    QTest.mouseMove(canvas, at(viewer, layer, 60, 60))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, True])
+    camera.zoom = 8.0
+    qtbot.waitUntil(lambda: shown_labels(drawing).all())
+
+
+@given(
+    arrays(np.float64, (12, 2), elements=st.floats(0, 100)),
+    arrays(np.float64, (12, 2), elements=st.floats(1, 40)),
+    st.sets(st.integers(0, 11), max_size=3),
+)
+def test_of_labels_that_would_cover_each_other_the_first_is_shown(low, size, always):
+    shown = apart(low, size, always)
+    high = low + size
+    covers = ((low[:, None] < high) & (high[:, None] > low)).all(axis=2)
+    for row in range(12):
+        others = [other for other in range(12) if other != row and shown[other] and covers[row, other]]
+        if row in always:
+            assert shown[row]
+        elif shown[row]:
+            assert others == []
+        else:
+            assert any(other < row or other in always for other in others)
