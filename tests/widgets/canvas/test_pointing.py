@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QToolTip
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import shapes_layer
@@ -142,6 +142,12 @@ def test_labels_that_would_cover_each_other_are_thinned_but_for_what_is_selected
     monkeypatch.setattr(canvas, "underMouse", lambda: True)
     QTest.mouseMove(canvas, at(viewer, layer, 60, 60))
     qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, True])
+    QTest.mouseMove(canvas, at(viewer, layer, -300, -300))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
+    QTest.mouseMove(canvas, at(viewer, layer, 60, 60))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, True])
+    QApplication.sendEvent(canvas, QEvent(QEvent.Type.Leave))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
     camera.zoom = 8.0
     qtbot.waitUntil(lambda: shown_labels(drawing).all())
 
