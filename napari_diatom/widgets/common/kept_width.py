@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QLayout, QSizePolicy, QWidget
 
 
 class KeptWidth(QWidget):
@@ -24,8 +24,20 @@ class KeptWidth(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Return the least width of the other widget."""
+        self._measure_again()
         return QSize(self._other.minimumSizeHint().width(), 0)
 
     def sizeHint(self) -> QSize:
         """Return the usual width of the other widget."""
+        self._measure_again()
         return QSize(self._other.sizeHint().width(), 0)
+
+    def _measure_again(self) -> None:
+        """Let the layouts of the other widget forget sizes: Qt does not tell them what happens while it is hidden."""
+        if self._other.isVisible():
+            return
+        for child in self._other.findChildren(QWidget):
+            child.ensurePolished()
+        for layout in (self._other.layout(), *self._other.findChildren(QLayout)):
+            if layout is not None:
+                layout.invalidate()
