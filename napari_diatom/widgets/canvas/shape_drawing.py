@@ -205,7 +205,8 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
         """Return width and height of the labels in pixels of the image, shape (N, 2)."""
         metrics = get_text_metrics(self.node.text)
         per_point = per_pixel * self.node.text._vispy_dpi_ratio
-        return per_point * np.array([(metrics.horizontalAdvance(text), metrics.height()) for text in self._written[0]])
+        sizes = [(metrics.horizontalAdvance(text), metrics.height()) for text in self._written[0]]
+        return np.asarray(per_point * np.array(sizes, dtype=np.float64).reshape(-1, 2))
 
     def _image_pixels(self) -> float:
         """Return how many pixels of the image a pixel of the screen has, along one axis."""
