@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
+from napari_diatom.widgets.common.closing import focus_image
 from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
@@ -103,6 +105,7 @@ class ResultsPanel(QWidget):
         self._known = KnownNames.of(viewer)
         self._edit_bar = named(EditBar(self._known, self._taxa_in_use), "edit_bar")
         self._edit_bar.said.connect(self.exported)
+        self._edit_bar.entered.connect(partial(focus_image, viewer))
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
@@ -122,9 +125,9 @@ class ResultsPanel(QWidget):
         layout = QVBoxLayout(self._of_one)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
+        layout.addWidget(self._edit_bar)
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
-        layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)

@@ -179,6 +179,7 @@ class RunWidget(QWidget):
             outliner=self._outliner(),
         )
         started = time.monotonic()
+        self.batch.was_last = False
         self.progress.start(lambda analysis: self._on_result(analysis, image, plane, started), self._analyse, job)
 
     def cancel(self) -> None:
@@ -347,8 +348,7 @@ class RunWidget(QWidget):
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):
             widget.setEnabled(not running)
-        self.panel.send.count_folder = self.batch.results_folder()
-        self.panel.send.refresh()
+        self.panel.send.setFolder(self.batch.results_folder(), self.batch.was_last)
         self._refresh_naming()
 
     def _refresh_naming(self) -> None:

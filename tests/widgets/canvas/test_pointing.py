@@ -71,6 +71,14 @@ def test_clicks_on_one_place_go_through_the_specimens_there(viewer, found, qtbot
     assert found.selection() == ()
 
 
+def test_after_a_run_a_click_and_delete_remove_a_specimen(viewer, found, qtbot):
+    assert viewer.layers.selection.active == found.layer
+    click(viewer, found.layer, 60, 60, qtbot)
+    canvas_of(viewer).setFocus()
+    qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: found.specimens().tolist() == [1, 2])
+
+
 def test_a_double_click_zooms_to_a_specimen_and_a_resting_mouse_describes_it(viewer, found, qtbot, monkeypatch):
     canvas, camera = canvas_of(viewer), camera_of(viewer)
     QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=at(viewer, found.layer, 60, 60))
