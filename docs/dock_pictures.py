@@ -142,7 +142,7 @@ def _command(**texts: str) -> Work:
                 line.setText(text)
         click(widget, "run")
         button = widget.findChild(QPushButton, "cancel")
-        spin(60, until=lambda: button is None or not button.isEnabled())
+        spin(300, until=lambda: button is None or not button.isEnabled())
 
     return work
 
@@ -154,14 +154,23 @@ def _tables(viewer: napari.Viewer, widget: Any) -> None:
 def _compose(viewer: napari.Viewer, widget: Any) -> None:
     from qtpy.QtWidgets import QDoubleSpinBox
 
+    from napari_diatom.api import convert_annotations
+
     count = widget.findChild(QDoubleSpinBox, "count")
     assert count is not None
     count.setValue(3)
-    _command(project=str(_project("compose", done=True)), out=str(_FOLDER / "composed"))(viewer, widget)
+    notes = _FOLDER / "compose" / "coco.json"
+    project = _project("compose", done=True)
+    convert_annotations(project, notes, "coco")
+    _command(coco=str(notes), images=str(_SAMPLES / "slides"), out=str(_FOLDER / "composed"))(viewer, widget)
 
 
-def _nothing(viewer: napari.Viewer, widget: Any) -> None:
-    """Leave the dock as it is."""
+def _about(viewer: napari.Viewer, widget: Any) -> None:
+    from qtpy.QtWidgets import QPushButton
+
+    button = widget.findChild(QPushButton, "copy")
+    assert button is not None
+    spin(300, until=button.isEnabled)
 
 
 def _pages(widget: QWidget, name: str) -> Any:
@@ -188,7 +197,7 @@ _DOCKS: Final[dict[str, tuple[str, Work]]] = {
     "tables": ("Write tables of a project", _tables),
     "compose": ("Compose slides", _compose),
     "render": ("Render example slides", _command(folder=str(_FOLDER / "rendered"))),
-    "about": ("About and help", _nothing),
+    "about": ("About and help", _about),
 }
 """By picture, the name of the dock in the menu, and what brings it to work."""
 

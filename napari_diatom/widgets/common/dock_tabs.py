@@ -7,6 +7,8 @@ from typing import Final
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
+from napari_diatom.widgets.common.text_size import follow_font_size
+
 _SHARES: Final = "shares_area"
 """Property of the widgets whose docks are tabs."""
 
@@ -25,6 +27,7 @@ def share_area(widget: QWidget, title: str) -> None:
         What its tab is called: one word, so that it can be read beside ten others.
     """
     widget.setProperty(_SHARES, True)
+    follow_font_size(widget)
     widget.installEventFilter(_Docking(widget, title))
 
 

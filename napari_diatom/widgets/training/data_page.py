@@ -217,8 +217,8 @@ class SlidesPage(QWidget):
         form.addRow("", self._by)
         form.addRow("Seed", self._seed)
         form.addRow("", self._own)
-        for part, edit in self._parts.items():
-            form.addRow(f"{_PARTS[part]} slides", edit)
+        for name, edit in self._parts.items():
+            form.addRow(f"{_PARTS[name]} slides", edit)
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addLayout(one)

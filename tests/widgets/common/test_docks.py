@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
@@ -16,7 +17,9 @@ from qtpy.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QFormLayout,
     QHeaderView,
+    QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
@@ -24,12 +27,14 @@ from qtpy.QtWidgets import (
     QTabBar,
     QTableView,
     QTextEdit,
+    QVBoxLayout,
     QWidget,
 )
 
 import napari_diatom
 from helpers.window import child_of
 from napari_diatom.widgets.common.closing import canvas_of
+from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.object_names import spoken_name
 from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_tone import set_tone
@@ -44,6 +49,7 @@ CONTROLS = (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QFormLayout,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
@@ -127,6 +133,39 @@ def test_an_empty_dock_scrolls_only_if_it_does_not_fit(viewer, quick, qtbot):
     qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=10_000)
     qtbot.wait(50)
     assert dock.width() == width
+
+
+def test_a_hidden_widget_keeps_its_width_though_its_content_changes_meanwhile(qtbot):
+    shown, hidden = QWidget(), QWidget()
+    qtbot.addWidget(shown)
+    field = QLabel("short")
+    QFormLayout(hidden).addRow("Name", field)
+    kept = KeptWidth(hidden)
+    layout = QVBoxLayout(shown)
+    layout.addWidget(hidden)
+    layout.addWidget(kept)
+    hidden.hide()
+    shown.show()
+    before = kept.minimumSizeHint().width()
+    field.setText("a much longer text than before")
+    assert kept.minimumSizeHint().width() > before
+    wanted = kept.minimumSizeHint().width()
+    hidden.show()
+    assert hidden.minimumSizeHint().width() == wanted
+    assert kept.minimumSizeHint().height() == 0
+
+
+def test_text_of_tables_and_fields_is_as_large_as_naparis(viewer, quick):
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Project settings")
+    try:
+        appearance.font_size = before + 7
+        table = child_of(widget, "classes_table")
+        table.ensurePolished()
+        assert table.font().pointSize() == before + 7
+    finally:
+        appearance.font_size = before
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
