@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.fakes import BlobEngine, card
+from napari_diatom.analysis.click_outlining import specimen_at
 from napari_diatom.core import geometry
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.mask_polygons import fill
 from napari_diatom.core.progress import UNWATCHED, Progress
+from napari_diatom.images.slide_image import from_array
 from napari_diatom.measurement.outline_refinement import NO_OUTLINE, BoxOutlines
 
 BRIGHT = 220
@@ -50,3 +54,30 @@ class PerfectOutliner:
             flags.append(self.flags.get(number, 0) if label else NO_OUTLINE)
         monitor.report(Progress("outlines", len(given), len(given)))
         return BoxOutlines(tuple(masks), np.array(flags, np.uint8))
+
+
+class OutlineWorker:
+    """The worker process, done here: it waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.outliner = PerfectOutliner()
+        self.error: Exception | None = None
+        self.jobs = 0
+
+    def boxes(self, job, boxes, monitor):
+        self._wait(monitor)
+        return self.outliner.outlines(from_array(job.pixels, job.name), boxes, monitor)
+
+    def point(self, job, x, y, outliner, monitor):
+        self._wait(monitor)
+        image = from_array(job.pixels, job.name)
+        return specimen_at(image, x, y, BlobEngine(card(tile_size=1024)), self.outliner, monitor)
+
+    def _wait(self, monitor):
+        self.jobs += 1
+        while not self.may_go_on.wait(0.01):
+            monitor.check()
+        if self.error is not None:
+            raise self.error

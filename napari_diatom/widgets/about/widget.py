@@ -48,7 +48,7 @@ class AboutWidget(QWidget):
             layout.addWidget(part)
         layout.addLayout(buttons)
         DockKeys(self, None, [ButtonKey("Alt+C", "copy", "copy the text")])
-        share_area(self)
+        share_area(self, "About")
         self._look()
 
     def _look(self) -> None:

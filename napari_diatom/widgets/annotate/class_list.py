@@ -31,6 +31,8 @@ class ClassList(QWidget):
     """A class for the selected specimens."""
     newClassEntered = Signal(str)
     """The name of a class that the project does not have yet."""
+    entered = Signal()
+    """Enter was pressed in the search field."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -111,14 +113,14 @@ class ClassList(QWidget):
             item.setHidden(bool(text) and text not in f"{entry.name} {entry.code}".lower())
 
     def _take_first(self) -> None:
-        for item in self._items():
-            if not item.isHidden():
-                self._list.setCurrentItem(item)
-                self.applied.emit(self.value())
-                self._search.clear()
-                return
-        if text := self._search.text().strip():
+        first = next((item for item in self._items() if not item.isHidden()), None)
+        if first is not None:
+            self._list.setCurrentItem(first)
+            self.applied.emit(self.value())
+            self._search.clear()
+        elif text := self._search.text().strip():
             self.newClassEntered.emit(text)
+        self.entered.emit()
 
 
 def _name(item: QListWidgetItem) -> str:

@@ -30,9 +30,10 @@ from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
 from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, TOOLS, tool_button
-from napari_diatom.widgets.common.message_line import ALARM, MessageLine
+from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_tone import set_tone
 
 FIND_MOVED: Final = "Find moved images..."
 _NOT_STORED: Final = (
@@ -194,7 +195,7 @@ class AnnotateForm(QWidget):
         self.extent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._not_stored = named(QLabel(_NOT_STORED), "not_stored")
         self._not_stored.setWordWrap(True)
-        self._not_stored.setStyleSheet(ALARM)
+        set_tone(self._not_stored, "error")
         self._not_stored.hide()
 
     def _lay_out(self) -> None:

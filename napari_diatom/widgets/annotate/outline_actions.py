@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
-from napari_diatom.core import geometry
 from napari_diatom.core.detections import PERSON
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import either, many
+from napari_diatom.project.project import Project
+from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
-from napari_diatom.widgets.annotate.outline_queue import Outlined, OutlineQueue, OutlineTask
-from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, detector_for_clicks, installed_outliner
+from napari_diatom.widgets.canvas.click_outline import (
+    ALREADY_HERE,
+    CONTRADICTION,
+    NO_OUTLINER,
+    NOTHING_HERE,
+    detector_for_clicks,
+    installed_outliner,
+    is_there,
+)
+from napari_diatom.widgets.canvas.outline_queue import Outlined, OutlineQueue, OutlineTask
 
-SAME_IOU: Final = 0.5
-"""Intersection over union of their boxes from which a specimen that was clicked on is there already."""
 _NAMED: Final = 5
 """Specimens that a message names; the others are counted."""
 _POLL_MS: Final = 30
 """Time after which it is seen again whether the user has let go of what is being drawn or dragged."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ProjectOutlineTask(OutlineTask):
+    """What is to be outlined in an image of a project.
+
+    Attributes
+    ----------
+    project : Project
+        The project.
+    image : ProjectImage
+        Its image.
+    """
+
+    project: Project
+    image: ProjectImage
 
 
 class OutlineActions(QObject):
@@ -46,7 +69,7 @@ class OutlineActions(QObject):
         self._form = form
         self._opened = opened
         self._canvas = canvas
-        self._arrived: list[tuple[OutlineTask, Outlined]] = []
+        self._arrived: list[tuple[ProjectOutlineTask, Outlined]] = []
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_POLL_MS)
@@ -112,7 +135,7 @@ class OutlineActions(QObject):
     def show(self) -> None:
         """Show what is not done: marks where something was clicked on, and a button that stops it."""
         image = self._opened.image
-        tasks = [task for task in self.queue.tasks if image is not None and task.image.id == image.id]
+        tasks = [task for task in self.queue.tasks if image is not None and task.image_name == image.id]
         marks = [task.point for task in tasks if task.point is not None]
         self._canvas.click_outline.mark(marks)
         self._form.show_running("outlining", bool(self.queue.tasks))
@@ -123,18 +146,27 @@ class OutlineActions(QObject):
             return
         pixels = layer.data[0] if layer.multiscale else layer.data
         size = project.settings.pixel_sizes_um.get(image.slide)
-        self.queue.add(OutlineTask(project, image, pixels, size, outliner, **asked))
+        task = ProjectOutlineTask(
+            project=project,
+            image=image,
+            image_name=image.id,
+            pixels=pixels,
+            pixel_size_um=size,
+            outliner=outliner,
+            **asked,
+        )
+        self.queue.add(task)
 
-    def _on_progress(self, task: OutlineTask, progress: Progress) -> None:
+    def _on_progress(self, task: ProjectOutlineTask, progress: Progress) -> None:
         if task.point is None and progress.total:
             done = f"{progress.done} of {many(progress.total, 'specimen')}"
             self._form.line.say(f"Outlining {done} of {task.image.id}. Press Esc to stop.")
 
-    def _on_outlined(self, task: OutlineTask, outlined: Outlined) -> None:
+    def _on_outlined(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
         self._arrived.append((task, outlined))
         self._apply()
 
-    def _on_failed(self, task: OutlineTask, message: str) -> None:
+    def _on_failed(self, task: ProjectOutlineTask, message: str) -> None:
         self._form.line.warn(f"{task.image.id} was not outlined: {message}")
 
     def _on_stopped(self) -> None:
@@ -160,7 +192,7 @@ class OutlineActions(QObject):
                 with self._form.line.showing_errors():
                     task.project.release(task.image.id)
 
-    def _reshape(self, task: OutlineTask, outlined: Outlined) -> None:
+    def _reshape(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
         """Give specimens their outlines, unless they were changed in the meantime."""
         document = task.project.document(task.image.id)
 
@@ -173,24 +205,20 @@ class OutlineActions(QObject):
         if shapes:
             document.reshape(shapes, "outline")
 
-    def _add_found(self, task: OutlineTask, outlined: Outlined) -> None:
+    def _add_found(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
         """Add the specimen that was clicked on."""
         document, line, found = task.project.document(task.image.id), self._form.line, outlined.found
         if found is None:
-            line.warn("No valve was found where you clicked. Click on its middle, or draw it: B draws a box.")
-        elif _is_there(found, document.specimens):
-            line.warn("There is a specimen already where you clicked. To outline it, select it and press O.")
+            line.warn(NOTHING_HERE)
+        elif is_there(found, document.specimens):
+            line.warn(ALREADY_HERE)
         else:
-            line.say(
-                "The outline of the valve contradicts its box, so the box was added. Check it."
-                if outlined.contradicting
-                else "A valve was added."
-            )
+            line.say(CONTRADICTION if outlined.contradicting else "A valve was added.")
             document.add([found], "click")
             if self._canvas.click_outline.is_on:
                 self._canvas.select([found.id])
 
-    def _say_outlined(self, task: OutlineTask, outlined: Outlined, number: int) -> None:
+    def _say_outlined(self, task: ProjectOutlineTask, outlined: Outlined, number: int) -> None:
         texts = [f"{many(number, 'specimen')} {either(number, 'was', 'were')} outlined."]
         if task.kept:
             texts.append(_kept(task.kept))
@@ -223,9 +251,3 @@ def _named(some: Sequence[Specimen]) -> str:
     names = [f"{item.name} at {item.box[0]:.0f}, {item.box[1]:.0f}" for item in some[:_NAMED]]
     more = [f"{len(some) - _NAMED} more"] if len(some) > _NAMED else []
     return "; ".join([*names, *more])
-
-
-def _is_there(found: Specimen, specimens: Mapping[str, Specimen]) -> bool:
-    """Return whether a specimen has the box of one of the others."""
-    boxes = np.array([item.box for item in specimens.values()]).reshape(-1, 5)
-    return bool((geometry.box_ious(np.repeat([found.box], len(boxes), axis=0), boxes) >= SAME_IOU).any())

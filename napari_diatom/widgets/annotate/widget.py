@@ -34,7 +34,7 @@ from napari_diatom.widgets.annotate.settings_link import SettingsLink
 from napari_diatom.widgets.annotate.toolbox import Toolbox
 from napari_diatom.widgets.canvas import key_bindings
 from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
-from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.closing import ask_before_closing, delete_when_closed, focus_image, when_destroyed
 from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.open_project import OpenProject
@@ -181,6 +181,7 @@ class AnnotateWidget(QWidget):
         form.classes.valueChanged.connect(self._on_class)
         form.classes.applied.connect(self.use_class)
         form.classes.newClassEntered.connect(self.add_class)
+        form.classes.entered.connect(partial(focus_image, self._canvas.viewer))
         form.tool_chosen.connect(self.use_tool)
         form.status_chosen.connect(self.set_status)
         form.colour.currentIndexChanged.connect(lambda *_: self._canvas.colour_by(form.colour.currentData()))
@@ -227,7 +228,7 @@ class AnnotateWidget(QWidget):
     def _save_on_exit(self, viewer: Viewer) -> None:
         """Save everything, however the dock, the window or the program ends."""
         guard(viewer)
-        share_area(self)
+        share_area(self, "Annotate")
         delete_when_closed(self, viewer, self._session.close_and_leave)
         ask_before_closing(self, viewer, self._saving.may_close)
         # Qt may destroy the widget before Python does, so saving must not need it.

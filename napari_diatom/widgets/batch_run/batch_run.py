@@ -104,6 +104,8 @@ class BatchRun(QWidget):
         The list of images and the table of specimens.
     opener : ImageOpener
         Opens the image of a row.
+    was_last : bool
+        Whether the last run was one over several images.
     """
 
     changed = Signal()
@@ -120,6 +122,7 @@ class BatchRun(QWidget):
         self._viewer = viewer
         self._chosen = chosen
         self._progress = progress
+        self.was_last = False
         self._news: deque[tuple[ImageState, ...]] = deque()
         self._reading: list[ReportingWorker] = []
         self.scope = ScopeChooser()
@@ -197,6 +200,7 @@ class BatchRun(QWidget):
             outliner=models.outliner,
         )
         self._news.clear()
+        self.was_last = True
         self.opener.setBatch(job.batch)
         self.panel.begin(out)
         self.panel.take(form.without_file())
@@ -215,6 +219,7 @@ class BatchRun(QWidget):
         except DiatomError as error:
             self._progress.complain(str(error))
             return
+        self.was_last = True
         self.opener.setBatch(batch)
         self.panel.begin(out, states)
         self.panel.show()

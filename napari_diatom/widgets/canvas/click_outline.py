@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,10 +10,12 @@ from napari.layers import Shapes
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
+from napari_diatom.core import geometry
 from napari_diatom.models import library
 from napari_diatom.models.card import OUTLINING_TASK, Task
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.napari_layers import shapes_layer
+from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.clicks import stayed_in_place
 
@@ -23,6 +25,12 @@ NO_OUTLINER: Final = (
     "No model for outlines is installed. Train one with task: outlines, or add one that you were given with "
     "`napari-diatom models import FOLDER`. Then try again."
 )
+SAME_IOU: Final = 0.5
+"""Intersection over union of their boxes from which a specimen that was clicked on is there already."""
+NOTHING_HERE: Final = "No valve was found where you clicked. Click on its middle, or draw it: B draws a box."
+ALREADY_HERE: Final = "There is a specimen already where you clicked. To outline it, select it and press O."
+CONTRADICTION: Final = "The outline of the valve contradicts its box, so the box was added. Check it."
+"""What is said of a click."""
 _GIVE_BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes", "instances")
 _MARK_PX: Final = 7.0
 """Screen pixels from the middle of a mark to its corners."""
@@ -92,6 +100,12 @@ def detector_for_clicks(chosen: ModelFolder | None) -> ModelFolder | None:
     """Return the model that finds what is clicked on: the chosen one if it gives boxes, else the usual one."""
     models = [model for model in (chosen, *library.available()) if model is not None]
     return next((model for model in models if model.card.task in _GIVE_BOXES), None)
+
+
+def is_there(found: Specimen, specimens: Mapping[str, Specimen]) -> bool:
+    """Return whether a specimen has the box of one of the others."""
+    boxes = np.array([item.box for item in specimens.values()]).reshape(-1, 5)
+    return bool((geometry.box_ious(np.repeat([found.box], len(boxes), axis=0), boxes) >= SAME_IOU).any())
 
 
 def _diamond(point: tuple[float, float], size: float) -> NDArray[np.float64]:

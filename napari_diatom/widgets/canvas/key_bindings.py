@@ -30,7 +30,9 @@ class Key(NamedTuple):
     argument : str
         Passed on if it is not empty.
     projects_only : bool
-        Whether the key works in *Annotate diatoms* only.
+        Whether the key is bound in *Annotate diatoms* only.
+    of_results : str
+        What the key does in the docks that find specimens, where that differs.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Key(NamedTuple):
     title: str
     argument: str = ""
     projects_only: bool = False
+    of_results: str = ""
 
 
 DIGITS: Final = "123456789"
@@ -47,11 +50,21 @@ CLASS_TITLE: Final = (
 
 KEYS: Final = (
     Key("B", "use_tool", "draw a rotated box in three clicks: one end, the other end, the margin", "three-clicks"),
-    Key("W", "use_tool", "find and outline valves: click on each of them", "wand", projects_only=True),
+    Key(
+        "W",
+        "use_tool",
+        "find and outline valves: click on each of them",
+        "wand",
+        of_results="find valves: click on each of them; with Outlines they are outlined, too",
+    ),
     Key("U", "use_tool", "draw an upright box: drag from corner to corner", "upright"),
     Key("P", "use_tool", "draw a polygon: click its corners, then double-click or press Enter to close it", "polygon"),
     Key(
-        "M", "use_tool", "paint the mask of the selected specimen; M or Enter finishes it", "paint", projects_only=True
+        "M",
+        "use_tool",
+        "paint the mask of the selected specimen; M or Enter finishes it",
+        "paint",
+        of_results="say how a mask is painted: in a project",
     ),
     Key(
         "S",
@@ -60,7 +73,12 @@ KEYS: Final = (
         "select",
     ),
     Key("Z", "use_tool", "pan and zoom the image", "move"),
-    Key("O", "outline", "turn the boxes of the selected specimens into outlines", projects_only=True),
+    Key(
+        "O",
+        "outline",
+        "turn the boxes of the selected specimens into outlines",
+        of_results="outline the selected specimens anew, in results with outlines",
+    ),
     Key("Escape", "cancel", "cancel what is being drawn, stop outlining, or clear the selection"),
     *(
         Key(str(n), "use_class", f"set class number {n} for the selected specimens and for the next one", str(n))
@@ -116,7 +134,10 @@ def bind(layer: Shapes, find: Callable[[str], Callable[..., object]], projects: 
 def key_rows(projects: bool) -> list[tuple[str, str]]:
     """Return the rows of the table of keys, with or without those of projects."""
     shown = [key for key in KEYS if key.name not in DIGITS and (projects or not key.projects_only)]
-    table = [(key.name.replace("Control", "Ctrl").replace("-", "+"), key.title) for key in shown]
+    titles = [key.title if projects else key.of_results or key.title for key in shown]
+    table = [
+        (key.name.replace("Control", "Ctrl").replace("-", "+"), title) for key, title in zip(shown, titles, strict=True)
+    ]
     at = next(i for i, key in enumerate(shown) if key.action == "set_status")
     table.insert(at, (f"{DIGITS[0]} ... {DIGITS[-1]}", CLASS_TITLE))
     return table

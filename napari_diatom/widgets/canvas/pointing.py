@@ -9,12 +9,12 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, QPoint, QTimer
+from qtpy.QtCore import QEvent, QObject, QPoint, QTimer
 from qtpy.QtWidgets import QToolTip
 
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.clicks import stayed_in_place
-from napari_diatom.widgets.canvas.shape_edits import shapes_at
+from napari_diatom.widgets.canvas.shape_edits import ManyShapes, shapes_at
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.closing import canvas_of
 
@@ -59,6 +59,9 @@ class Pointing(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REST_MS)
         self._timer.timeout.connect(self._describe)
+        canvas = canvas_of(viewer)
+        if canvas is not None:
+            canvas.installEventFilter(self)
         viewer.mouse_move_callbacks.append(_without_self(self, Pointing._on_move))
         viewer.mouse_drag_callbacks.append(_without_self(self, Pointing._on_press))
         viewer.mouse_double_click_callbacks.append(_without_self(self, Pointing._on_double_click))
@@ -100,6 +103,13 @@ class Pointing(QObject):
         camera.center = (*camera.center[:-2], *((low + high) / 2))
         size = np.maximum(high - low, 1e-9)
         camera.zoom = _SHARE_OF_VIEW * float(np.min(np.array([canvas.height(), canvas.width()]) / size))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Look again when the mouse leaves the canvas."""
+        if event is not None and event.type() == QEvent.Type.Leave:
+            self._under = ()
+            self._timer.start()
+        return False
 
     def _active(self) -> Shapes | None:
         """Return the active layer if it is one of specimens whose tool selects or nothing is drawn with."""
@@ -157,10 +167,11 @@ class Pointing(QObject):
         """Show what is known of the specimen under the mouse."""
         viewer = self._viewer()
         canvas = None if viewer is None else canvas_of(viewer)
-        if canvas is None or not canvas.underMouse():
-            return
-        here = self.under(self._under)
-        if here:
+        here = [] if canvas is None or not self._under or not canvas.underMouse() else self.under(self._under)
+        for layer in self._layers:
+            if isinstance(layer, ManyShapes):
+                layer.point_at([pointed.row for pointed in here if pointed.layer is layer])
+        if here and canvas is not None:
             at = canvas.cursor().pos() + QPoint(12, 12)
             QToolTip.showText(at, "\n\n".join(hover_text(pointed) for pointed in here[:3]), canvas)
 

@@ -2,7 +2,8 @@
 
 A line is as wide on the screen at every zoom, and has a dark seam on both sides, so that its bright colour stands out
 from any image. The graphics card computes both from the middle of each line and the offsets of its corners, and a zoom
-sends it two numbers. Labels have a dark seam too, and are moved into the image where they would lie outside.
+sends it two numbers. Labels have a dark seam too, and are moved into the image where they would lie outside. Of labels
+that would cover each other, one is drawn; those of specimens that are selected or under the mouse always are.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ from numpy.typing import NDArray
 from vispy.gloo import IndexBuffer, VertexBuffer  # type: ignore[import-untyped]
 from vispy.visuals.shaders import Function  # type: ignore[import-untyped]
 
+from napari_diatom.widgets.canvas.label_layout import apart
+
 LINE_PX: Final = 2.0
 """Width of a line on the screen, in pixels."""
 SEAM_PX: Final = 1.25
 """Width of the dark seam on either side of it."""
 _SEAM: Final = (0.0, 0.0, 0.0)
 _SEAM_ALPHA: Final = 0.7
+_LETTERS: Final = 0.8
+"""Part of the height of a line of text that letters take."""
+_AWAY: Final = -1e8
+"""Where labels are that are not seen, in pixels of the image: outside of every view."""
 
 _PLACE: Final = """
 vec3 place_on_screen() {
@@ -75,6 +82,7 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
         code = text._shaders["fragment"]
         text.shared_program.frag = code.replace(_CUT_TEXT, "").replace(_DRAWN_TEXT, _SEAMED_TEXT)
         self._written: tuple[Any, ...] = ()
+        self._always: set[int] = set()
         super().reset()
 
     def _on_data_change(self) -> None:
@@ -88,6 +96,11 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
             self._send_places(mesh.vertices_centers, mesh.vertices)
         self._on_matrix_change()
         self._update_text()
+
+    def _on_highlight_change(self) -> None:
+        super()._on_highlight_change()
+        if self._always != self.layer.noticed_rows():
+            self._update_text()
 
     @property
     def _copies(self) -> int:
@@ -155,7 +168,13 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
             super()._update_text(update_node=False)
             self._written = written
         if _has_visible_text(self.layer) and self.layer._slice_input.ndisplay == 2:
-            self.node.text.pos = self._label_places(per_pixel)
+            sizes = self._label_sizes(per_pixel)
+            places = self._label_places(sizes)
+            self._always = self.layer.noticed_rows()
+            # A label stands on its place, and letters do not fill the height of their line.
+            low = places - np.column_stack([np.zeros(len(places)), _LETTERS * sizes[:, 1]])
+            places[~apart(low, sizes * (1, _LETTERS), self._always)] = _AWAY
+            self.node.text.pos = places
         if update_node:
             self.node.update()
 
@@ -172,18 +191,22 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
             self.layer._slice_input.ndisplay,
         )
 
-    def _label_places(self, per_pixel: float) -> NDArray[np.float32]:
+    def _label_places(self, sizes: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return x and y of the labels, shape (N, 2), moved into the image as far as they fit."""
         places: NDArray[np.float32] = np.flip(self.layer._view_text_coords[0], axis=1).astype(np.float32)
         if self.layer.frame is None:
             return places
+        height, width = self.layer.frame
+        places[:, 0] = np.clip(places[:, 0], -0.5, np.maximum(width - 0.5 - sizes[:, 0], -0.5))
+        places[:, 1] = np.clip(places[:, 1], np.minimum(sizes[:, 1], height) - 0.5, height - 0.5)
+        return places
+
+    def _label_sizes(self, per_pixel: float) -> NDArray[np.float64]:
+        """Return width and height of the labels in pixels of the image, shape (N, 2)."""
         metrics = get_text_metrics(self.node.text)
         per_point = per_pixel * self.node.text._vispy_dpi_ratio
-        widths = per_point * np.array([metrics.horizontalAdvance(text) for text in self._written[0]])
-        height, width = self.layer.frame
-        places[:, 0] = np.clip(places[:, 0], -0.5, np.maximum(width - 0.5 - widths, -0.5))
-        places[:, 1] = np.clip(places[:, 1], min(per_point * metrics.height(), height) - 0.5, height - 0.5)
-        return places
+        sizes = [(metrics.horizontalAdvance(text), metrics.height()) for text in self._written[0]]
+        return np.asarray(per_point * np.array(sizes, dtype=np.float64).reshape(-1, 2))
 
     def _image_pixels(self) -> float:
         """Return how many pixels of the image a pixel of the screen has, along one axis."""

@@ -8,7 +8,7 @@ in place, and numpy does for all shapes at once what napari does for each shape 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -85,6 +85,8 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
         zoom, with a dark seam. 0 where lines grow with the image, as napari's own.
     frame : tuple of float or None
         Height and width of the image, in its pixels; labels stay inside of it. None where that is unknown.
+    pointed : frozenset of int
+        Rows of the shapes under the mouse.
     """
 
     _data_view: ShapeList
@@ -92,10 +94,21 @@ class ManyShapes(Shapes):  # type: ignore[misc]  # napari's layers have no types
     def __init__(self, **look: Any) -> None:
         self.usual_width = 0.0
         self.frame: tuple[float, float] | None = None
+        self.pointed: frozenset[int] = frozenset()
         super().__init__(**look)
         slice_key = self._data_view.slice_key
         self._data_view = _ShapeList(ndisplay=self._data_view.ndisplay)
         self._data_view.slice_key = slice_key
+
+    def point_at(self, rows: Collection[int]) -> None:
+        """Note which shapes are under the mouse. Their labels are shown, whatever they cover."""
+        if self.pointed != frozenset(rows):
+            self.pointed = frozenset(rows)
+            self.events.highlight()
+
+    def noticed_rows(self) -> set[int]:
+        """Return the shapes that are selected or under the mouse."""
+        return set(self.selected_data) | self.pointed
 
     @property
     def _type_string(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.core.errors import InputError
@@ -37,6 +38,9 @@ class CommandWidget(QWidget):
         The function; its result is shown.
     """
 
+    TAB: ClassVar[str] = "Command"
+    """The title of its tab."""
+
     def __init__(self, text: str, verb: str, form: OptionsForm[Any], work: Work) -> None:
         super().__init__()
         self._form, self._work = form, work
@@ -67,10 +71,14 @@ class CommandWidget(QWidget):
         self._progress.ended.connect(self._refresh)
         self._refresh()
         DockKeys(self, None, [ButtonKey("Alt+R", "run", verb.lower()), ButtonKey("Alt+C", "cancel", "cancel")])
-        share_area(self)
+        share_area(self, self.TAB)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, quit_all, self._progress.workers)
+
+    def sizeHint(self) -> QSize:
+        """Return a size that leaves room for the image on a small screen, and for the title of the dock."""
+        return QSize(400, 560)
 
     def run(self) -> None:
         """Run the function, or show why it cannot run."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class ComposeWidget(CommandWidget):
     """Composes slides of cut-outs on emptied backgrounds, and writes them to a folder."""
 
+    TAB = "Compose"
+
     def __init__(self) -> None:
         from diatom_training.composing.compose_run import ComposeRun
 

@@ -34,6 +34,8 @@ class ConvertWidget(CommandWidget):
         The viewer it belongs to.
     """
 
+    TAB = "Export"
+
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer, self._open = napari_viewer, OpenProject.of(napari_viewer)
         form = options_form(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class RenderWidget(CommandWidget):
     """Writes the example slides and their specimens to a folder."""
 
+    TAB = "Render"
+
     def __init__(self) -> None:
         from diatom_training.synthesis.sample_slides import SampleOptions
 

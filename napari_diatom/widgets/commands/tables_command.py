@@ -24,6 +24,8 @@ class TablesWidget(CommandWidget):
         The viewer it belongs to.
     """
 
+    TAB = "Tables"
+
     def __init__(self, napari_viewer: Viewer) -> None:
         self._open = OpenProject.of(napari_viewer)
         form = options_form(TablesOptions)

@@ -78,6 +78,13 @@ def canvas_of(viewer: Viewer) -> QWidget | None:
     return native
 
 
+def focus_image(viewer: Viewer) -> None:
+    """Give the keyboard to the image, in the next turn of the event loop: what is typed next are keys of tools."""
+    canvas = canvas_of(viewer)
+    if canvas is not None:
+        QTimer.singleShot(0, canvas.setFocus)
+
+
 def _bare_window(viewer: Viewer) -> Any:
     # Plugins get a proxy that warns about private attributes.
     return getattr(getattr(viewer, "__wrapped__", viewer), "window", None)

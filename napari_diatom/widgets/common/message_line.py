@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Final
 
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QLabel
 
 from napari_diatom.core.errors import DiatomError
-
-ALARM: Final = "color: #d55e00"
-"""Style of a text that nobody must overlook."""
+from napari_diatom.widgets.common.text_tone import set_tone
 
 
 class MessageLine(QLabel):
@@ -25,7 +22,7 @@ class MessageLine(QLabel):
     def say(self, message: str, error: bool = False) -> None:
         """Show a message."""
         self.setText(message)
-        self.setStyleSheet(ALARM if error else "")
+        set_tone(self, "error" if error else "plain")
 
     def warn(self, message: str) -> None:
         """Show what went wrong."""

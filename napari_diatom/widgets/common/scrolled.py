@@ -35,11 +35,12 @@ class Scrolled(QScrollArea):
         return super().eventFilter(watched, event)
 
     def sizeHint(self) -> QSize:
-        """Return the size of the whole content."""
+        """Return the size of the whole content, no wider than a dock may be."""
         content, bar = self.widget(), self.verticalScrollBar()
         assert content is not None
         assert bar is not None
-        return content.sizeHint() + QSize(bar.sizeHint().width() + 2 * self.frameWidth(), 0)
+        size = content.sizeHint() + QSize(bar.sizeHint().width() + 2 * self.frameWidth(), 0)
+        return QSize(min(size.width(), _MOST_WIDTH), size.height())
 
     def minimumSizeHint(self) -> QSize:
         """Return the width of the content, unless that is too much for a dock, and the height of a few rows."""

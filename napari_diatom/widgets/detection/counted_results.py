@@ -71,7 +71,10 @@ class CountedResults(QObject):
         if result is None:
             return
         # They may have been hidden, for example because they were sent to a project.
-        image.visible = result.layer.visible = True
+        for layer in (image, result.layer):
+            # napari gives a layer the tool that it had when it was hidden, even if it is visible already.
+            if not layer.visible:
+                layer.visible = True
         self._viewer.layers.selection.active = result.layer
         self._shown.choose(result)
         if not opened.specimen:

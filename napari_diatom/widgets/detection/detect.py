@@ -26,7 +26,7 @@ class DetectWidget(RunWidget):
     """Finds diatoms as boxes; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
 
     TASKS: ClassVar[tuple[Task, ...]] = tuple(_TITLES)
-    VERB = "Detect"
+    TAB = VERB = "Detect"
 
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of boxes and the choice of the model."""

@@ -39,6 +39,8 @@ class EditBar(QWidget):
 
     said = Signal(str)
     """What was done, or what is missing."""
+    entered = Signal()
+    """A name was typed and Enter was pressed."""
 
     def __init__(self, known: KnownNames, taxa: Callable[[], Iterable[str]]) -> None:
         super().__init__()
@@ -150,6 +152,7 @@ class EditBar(QWidget):
     def _on_name(self, name: str) -> None:
         if self._canvas is not None:
             self._canvas.give_name(name)
+        self.entered.emit()
 
     def _ask_for_list(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, "Choose a taxon list", "", "Taxon lists (*.csv *.tsv *.txt)")

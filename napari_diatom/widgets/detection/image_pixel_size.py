@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
@@ -12,6 +12,7 @@ from superqt.utils import signals_blocked
 from napari_diatom.widgets.common.image_layers import layer_image_name, stated_pixel_size
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pixel_size_edit import PixelSizeEdit
+from napari_diatom.widgets.common.text_tone import link_colour
 from napari_diatom.widgets.detection.viewer_state import can_be
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from napari_diatom.widgets.detection.image_chooser import ImageChooser
     from napari_diatom.widgets.detection.results_panel import ResultsPanel
     from napari_diatom.widgets.detection.viewer_state import Shared
-
-_LINK: Final = "#3a9bdc"
-"""A colour of links that is legible in the dark and in the light theme."""
 
 
 class ImagePixelSize(QObject):
@@ -120,7 +118,7 @@ class ImagePixelSize(QObject):
             self.edit.setValue(size)
         self.edit.setHint(hint)
         self.note.setText(
-            f"{escape(hint)} <a href='keep' style='color: {_LINK}'>Use it for this image too</a>"
+            f"{escape(hint)} <a href='keep' style='color: {link_colour(self.note)}'>Use it for this image too</a>"
             if self.borrowed
             else ""
         )

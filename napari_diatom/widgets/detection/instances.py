@@ -20,6 +20,7 @@ class InstancesWidget(RunWidget):
     """Finds diatoms as masks; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
 
     TASKS: ClassVar[tuple[Task, ...]] = ("instances",)
+    TAB = "Instances"
     VERB = "Find instances"
 
     # napari passes its viewer only to an argument with this name.

@@ -92,6 +92,10 @@ class LayerSync(QObject):
             self._timer.stop()
             self._sync()
 
+    def new_number(self) -> int:
+        """Return a number that no specimen has."""
+        return self._rows.new_number()
+
     def set_threshold(self, threshold: float, at_once: bool, joined: bool) -> None:
         """Move the threshold, as :meth:`ResultLayer.set_threshold` describes it."""
         self._at_once = at_once

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from napari.components import LayerList
-from napari.layers import Shapes
+from napari.layers import Image, Shapes
 from napari.utils.notifications import show_error
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
@@ -20,6 +20,7 @@ from napari_diatom.widgets.canvas.drawing_tools import use_tool
 from napari_diatom.widgets.canvas.new_box import preview_layer
 from napari_diatom.widgets.canvas.specimen_actions import SpecimenActions
 from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
+from napari_diatom.widgets.detection.result_outlines import ResultOutlines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 _PLACE: Final = ("scale", "translate", "rotate", "shear", "affine", "units")
 _SELECT_FIRST: Final = "Select the specimens first: click them, or choose their rows in the table."
+_PAINT_THERE: Final = (
+    "Masks are painted in a project: press Send to a project, select the specimen in Annotate, and press M."
+)
+
+
+def _nowhere() -> None:
+    """Return no image."""
 
 
 class ResultCanvas(QObject):
@@ -42,6 +50,8 @@ class ResultCanvas(QObject):
         The result.
     find_layers : callable
         Returns the layers of the viewer, None if it is closed.
+    find_image : callable, optional
+        Returns the image layer of the result, None if it is not open.
 
     Attributes
     ----------
@@ -56,7 +66,12 @@ class ResultCanvas(QObject):
     said = Signal(str)
     """What was done, what is missing, or the size of the box that is being drawn."""
 
-    def __init__(self, result: ResultLayer, find_layers: Callable[[], LayerList | None]) -> None:
+    def __init__(
+        self,
+        result: ResultLayer,
+        find_layers: Callable[[], LayerList | None],
+        find_image: Callable[[], Image | None] = _nowhere,
+    ) -> None:
         super().__init__(result)
         self.tool = "select"
         self._result = result
@@ -66,7 +81,10 @@ class ResultCanvas(QObject):
         self.three_clicks.drawn.connect(result.add_box)
         self.three_clicks.changed.connect(self._say_size)
         result.refused.connect(self.said)
-        self._actions = actions = SpecimenActions(self, self)
+        self._outlines = ResultOutlines(self, result, self._preview, find_image)
+        self._outlines.said.connect(self.said)
+        self.outline = self._outlines.outline
+        self._actions = actions = SpecimenActions(self, self, self._outlines)
         self.set_status, self.delete = actions.set_status, actions.delete
         self.undo, self.redo, self.cancel = actions.undo, actions.redo, actions.cancel
         key_bindings.bind(result.layer, self._action, projects=False)
@@ -119,11 +137,19 @@ class ResultCanvas(QObject):
 
     def use_tool(self, tool: str) -> None:
         """Use a tool on the layer, which becomes the active layer."""
-        if tool == "three-clicks":
+        if tool == "paint":
+            self.said.emit(_PAINT_THERE)
+            return
+        missing = self._outlines.missing() if tool == "wand" else ""
+        tool = "select" if missing else tool
+        if tool in ("three-clicks", "wand"):
             self._add_preview()
+        self._outlines.switch(tool == "wand")
         use_tool(self, tool)
         self.tool = tool
         self.tool_changed.emit(tool)
+        if missing:
+            self.said.emit(missing)
 
     def use_class(self, key_or_name: str) -> None:
         """Choose a class, by its number or name, for the next specimen and for the selected ones.
@@ -159,6 +185,7 @@ class ResultCanvas(QObject):
     def close(self) -> None:
         """Remove what was added to the viewer."""
         self.three_clicks.switch(False)
+        self._outlines.leave()
         layers = self.viewer_layers
         if layers is not None and self._preview in layers:
             layers.remove(self._preview)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED, Protocol
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
+from napari_diatom.widgets.common.closing import focus_image
+from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.plugin_docks import open_dock
@@ -105,6 +108,7 @@ class ResultsPanel(QWidget):
         self._known = KnownNames.of(viewer)
         self._edit_bar = named(EditBar(self._known, self._taxa_in_use), "edit_bar")
         self._edit_bar.said.connect(self.exported)
+        self._edit_bar.entered.connect(partial(focus_image, viewer))
         self._export = named(QPushButton("Export CSV…"), "export")
         self._export.setToolTip("Save tables (CSV, Excel), outlines (GeoJSON, COCO) or a label image (TIFF)")
         self._export.clicked.connect(self._ask_and_export)
@@ -127,14 +131,10 @@ class ResultsPanel(QWidget):
         layout = QVBoxLayout(self._of_one)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
+        layout.addWidget(self._edit_bar)
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
-        layout.addWidget(self._edit_bar)
         layout.addWidget(self._table, 1)
-        # It keeps its space while it is hidden: the viewer redraws everything when the width of the dock changes.
-        policy = self._of_one.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self._of_one.setSizePolicy(policy)
         buttons = QHBoxLayout()
         buttons.addWidget(self._export)
         buttons.addWidget(self.send)
@@ -143,6 +143,7 @@ class ResultsPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addLayout(buttons)
         outer.addWidget(self._of_one, 1)
+        outer.addWidget(KeptWidth(self._of_one))
         self.setResult(None)
 
     def result(self) -> ResultLayer | None:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 
 _BREATH_MS: Final = 30
@@ -103,10 +104,7 @@ class RunProgress(QObject):
     def say(self, message: str, error: bool = False) -> None:
         """Show a message in the dock, in place of the last one."""
         self.message.setText(message)
-        # Setting a style, even the same one, takes far longer than setting a text.
-        style = "color: #ff6b6b;" if error else ""
-        if self.message.styleSheet() != style:
-            self.message.setStyleSheet(style)
+        set_tone(self.message, "error" if error else "plain")
 
     def complain(self, message: str) -> None:
         """Show an error."""

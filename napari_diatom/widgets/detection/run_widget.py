@@ -89,6 +89,8 @@ class RunWidget(QWidget):
 
     TASKS: ClassVar[tuple[Task, ...]] = ()
     """The tasks of the offered models."""
+    TAB: ClassVar[str] = "Run"
+    """The title of its tab."""
     VERB: ClassVar[str] = "Run"
     """The label of the button."""
     HINT: ClassVar[str] = "Find the diatoms in this image"
@@ -177,6 +179,7 @@ class RunWidget(QWidget):
             outliner=self._outliner(),
         )
         started = time.monotonic()
+        self.batch.was_last = False
         self.progress.start(lambda analysis: self._on_result(analysis, image, plane, started), self._analyse, job)
 
     def cancel(self) -> None:
@@ -282,11 +285,9 @@ class RunWidget(QWidget):
     def _connect(self) -> None:
         self._images.chosen.connect(self._on_image)
         self._images.listed.connect(self.batch.refresh)
-        self.batch.changed.connect(self._refresh)
         self._counted.follow(self.batch.opener)
-        self._images.listed.connect(self._refresh)
-        self._models.chosen.connect(self._refresh)
-        self._pixel_size.changed.connect(self._refresh)
+        for signal in (self._images.listed, self._models.chosen, self._pixel_size.changed, self.batch.changed):
+            signal.connect(self._refresh)
         self._pixel_size.noticed.connect(self.progress.say)
         self._run_button.clicked.connect(self.run)
         self.progress.started.connect(self._refresh)
@@ -301,7 +302,7 @@ class RunWidget(QWidget):
         self.panel.taxa.changed.connect(self._refresh_naming)
         self.panel.taxa.asked.connect(self.name_taxa)
         run_keys(self, self._viewer)
-        share_area(self)
+        share_area(self, self.TAB)
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self.progress.workers, self.shared, self.shown.owner)
@@ -347,8 +348,7 @@ class RunWidget(QWidget):
         self.progress.cancel_button.setEnabled(running)
         for widget in (self._images, self._models, self._devices, self.batch.scope, self.batch):
             widget.setEnabled(not running)
-        self.panel.send.count_folder = self.batch.results_folder()
-        self.panel.send.refresh()
+        self.panel.send.setFolder(self.batch.results_folder(), self.batch.was_last)
         self._refresh_naming()
 
     def _refresh_naming(self) -> None:

@@ -23,7 +23,7 @@ class SegmentWidget(RunWidget):
     """Finds diatoms as a class map; see :class:`~napari_diatom.widgets.detection.run_widget.RunWidget`."""
 
     TASKS: ClassVar[tuple[Task, ...]] = ("semantic",)
-    VERB = "Segment"
+    TAB = VERB = "Segment"
 
     def run(self) -> None:
         """Start a run, or show why it cannot start."""

@@ -55,6 +55,7 @@ class SendButton(QPushButton):
         self._viewer = viewer
         self._shown = shown
         self.count_folder: Path | None = None
+        self._folder_first = False
         self._behind: list[Layer] = []
         self._sender = Sender(self, viewer)
         self._sender.said.connect(self.said)
@@ -70,6 +71,11 @@ class SendButton(QPushButton):
         every.sort(key=lambda result: result is not shown)
         return tuple(result_to_send(result, shared.image_of(result)) for result in every)
 
+    def setFolder(self, count_folder: Path | None, first: bool) -> None:
+        """Offer the results folder of a run, and choose it at first where that is the last run."""
+        self.count_folder, self._folder_first = count_folder, first
+        self.refresh()
+
     def refresh(self) -> None:
         """Show the button as soon as there is something to send, in whatever image it was found."""
         self.setVisible(self.count_folder is not None or bool(Shared.of(self._viewer).all_results()))
@@ -82,7 +88,7 @@ class SendButton(QPushButton):
 
     def _ask(self) -> None:
         project = OpenProject.of(self._viewer).folder
-        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder)
+        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder, self._folder_first)
         if dialog.exec():
             form = dialog.value()
             self._behind = self._layers_of(form.what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary, ref
 
@@ -90,8 +91,11 @@ class Shared(QObject):
 
     def add(self, result: ResultLayer, image: Image, owner: object) -> None:
         """Add a result that a dock has made for an image, before its layer is added to the viewer."""
-        self._entries[result.layer] = _Entry(result, ResultCanvas(result, self._layers), owner, ref(image))
+        self._entries[result.layer] = _Entry(result, self._canvas(result), owner, ref(image))
         self._pointing.follow(result.layer)
+
+    def _canvas(self, result: ResultLayer) -> ResultCanvas:
+        return ResultCanvas(result, self._layers, partial(self.image_of, result))
 
     def release(self, owner: object) -> None:
         """Leave the results of a closing dock to the other docks."""
@@ -187,7 +191,7 @@ class Shared(QObject):
         if not isinstance(layer, Shapes) or layer in self._entries or not ResultFacts.from_metadata(layer.metadata):
             return
         result = ResultLayer(layer)
-        self._entries[layer] = _Entry(result, ResultCanvas(result, self._layers), None, _nothing, opened=True)
+        self._entries[layer] = _Entry(result, self._canvas(result), None, _nothing, opened=True)
         self._pointing.follow(layer)
         self.image_of(result)
         self.opened.emit(result)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import QSize, Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -40,6 +40,7 @@ from napari_diatom.widgets.common.dock_keys import ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.models.card_text import TASKS, card_html, origin_text
 from napari_diatom.widgets.models.import_dialog import ImportDialog
@@ -73,9 +74,13 @@ class ModelsWidget(QWidget):
         self._list()
         news().changed.connect(self._list)
         DockKeys(self, napari_viewer, _BUTTON_KEYS)
-        share_area(self)
+        share_area(self, "Models")
         delete_when_closed(self)
         when_destroyed(self, _quit_all, self._workers)
+
+    def sizeHint(self) -> QSize:
+        """Return a size that leaves room for the image on a small screen."""
+        return QSize(400, 560)
 
     def model(self) -> ModelFolder | None:
         """Return the chosen model."""
@@ -302,7 +307,7 @@ class ModelsWidget(QWidget):
 
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
-        self._message.setStyleSheet("color: #d55e00" if error else "")
+        set_tone(self._message, "error" if error else "plain")
 
 
 def _read(path: Path, scratch: Path, monitor: ProgressMonitor) -> ModelFolder:

@@ -18,7 +18,7 @@ from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
-    in_a_row,
+    in_rows,
     page_layout,
     push_button,
     settings_table,
@@ -27,6 +27,8 @@ from napari_diatom.widgets.project_settings.settings_session import SettingsSess
 
 _HEADS: Final = ("Class", "Key", "Code", "Colour", "Specimens")
 _NAME, _KEY, _CODE, _COLOUR, _NUMBER = range(5)
+_DARK: Final = 90
+"""Grey value up to which white letters stand out more than black ones."""
 _NOT_LISTED: Final = "Specimens have this class, and it is not in the list: add it, or merge it into another one."
 
 
@@ -68,8 +70,8 @@ class ClassesPage(QWidget):
         self._write = push_button("class_export", "Export list...", "Write the classes as a taxon list (CSV)")
         layout = page_layout(self)
         layout.addWidget(self._table, 1)
-        layout.addLayout(in_a_row(self._add, self._rename, self._merge, self._remove))
-        layout.addLayout(in_a_row(self._up, self._down, self._read, self._write))
+        layout.addLayout(in_rows(self._add, self._rename, self._merge, self._remove))
+        layout.addLayout(in_rows(self._up, self._down, self._read, self._write))
         self._table.itemChanged.connect(self._on_edited)
         self._table.itemSelectionChanged.connect(self._enable)
         self._table.cellDoubleClicked.connect(self._on_double_click)
@@ -157,7 +159,7 @@ class ClassesPage(QWidget):
         if colour and cell is not None:
             shade = QColor(colour)
             cell.setBackground(shade)
-            cell.setForeground(QColor("black" if qGray(shade.rgb()) > 127 else "white"))
+            cell.setForeground(QColor("black" if qGray(shade.rgb()) > _DARK else "white"))
             cell.setToolTip("Double-click to choose another colour")
 
     def _select(self, row: int) -> None:

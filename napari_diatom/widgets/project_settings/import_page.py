@@ -12,7 +12,7 @@ from napari_diatom.project.annotation_import import ImportReport
 from napari_diatom.project.project_options import ImportOptions
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
-from napari_diatom.widgets.project_settings.page_parts import in_a_row, page_layout, push_button
+from napari_diatom.widgets.project_settings.page_parts import in_rows, page_layout, push_button
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
 _EMPTY = "Add the annotation files of another program, then press Look: nothing is changed by that."
@@ -48,10 +48,10 @@ class ImportPage(QWidget):
         self._report.setAccessibleName("Report of the import")
         self._report.setToolTip("What the files hold, and what the project cannot keep of it")
         layout = page_layout(self)
-        layout.addLayout(in_a_row(self._add, self._add_folder, self._clear))
+        layout.addLayout(in_rows(self._add, self._add_folder, self._clear))
         layout.addWidget(self._files)
         layout.addWidget(self._form.native)
-        layout.addLayout(in_a_row(self._look, self._import))
+        layout.addLayout(in_rows(self._look, self._import))
         layout.addWidget(self._report, 1)
         self._add.clicked.connect(lambda *_: self._ask_for_files())
         self._add_folder.clicked.connect(lambda *_: self._ask_for_folder())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QDialog, QWidget
+from qtpy.QtWidgets import QDialog, QHeaderView, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.images.optics_presets import Optics, Presets
@@ -13,14 +13,14 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.project_settings.page_parts import (
     chosen_rows,
     fill_table,
-    in_a_row,
+    in_rows,
     page_layout,
     push_button,
     settings_table,
 )
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
-_HEADS: Final = ("Preset", "Objective", "Camera pixel", "Adapter", "Binning", "µm/px")
+_HEADS: Final = ("Preset", "Objective", "Camera", "Adapter", "Binning", "µm/px")
 
 
 class OpticsPage(QWidget):
@@ -38,6 +38,10 @@ class OpticsPage(QWidget):
         self._presets = Presets.of_user()
         self._known: list[Optics] = []
         self._table = settings_table("optics_table", "Presets of objective and camera", _HEADS)
+        header = self._table.horizontalHeader()
+        assert header is not None
+        for column in range(1, len(_HEADS)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self._add = push_button("optics_add", "Add...", "Add a preset of an objective and a camera")
         self._edit = push_button("optics_edit", "Edit...", "Change the preset")
         self._remove = push_button("optics_remove", "Remove", "Remove the preset; pixel sizes of images stay")
@@ -46,7 +50,7 @@ class OpticsPage(QWidget):
         layout = page_layout(self)
         layout.addWidget(note)
         layout.addWidget(self._table, 1)
-        layout.addLayout(in_a_row(self._add, self._edit, self._remove))
+        layout.addLayout(in_rows(self._add, self._edit, self._remove))
         self._table.itemSelectionChanged.connect(self._enable)
         self._add.clicked.connect(lambda *_: self._ask(None))
         self._edit.clicked.connect(lambda *_: self._ask(self._chosen()))

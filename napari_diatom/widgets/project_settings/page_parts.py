@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -15,9 +16,12 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt.utils import signals_blocked
+from superqt.utils import QFlowLayout, signals_blocked
 
 from napari_diatom.widgets.common.object_names import named
+
+_GAP: Final = 4
+"""Pixels of the screen between two buttons."""
 
 
 def push_button(name: str, title: str, tip: str) -> QPushButton:
@@ -34,6 +38,17 @@ def page_layout(page: QWidget) -> QVBoxLayout:
     layout = QVBoxLayout(page)
     layout.setContentsMargins(2, 4, 2, 4)
     return layout
+
+
+def in_rows(*buttons: QPushButton) -> QFlowLayout:
+    """Return buttons in as many rows as their texts need in a narrow dock."""
+    rows = QFlowLayout()
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setHorizontalSpacing(_GAP)
+    rows.setVerticalSpacing(_GAP)
+    for button in buttons:
+        rows.addWidget(button)
+    return rows
 
 
 def in_a_row(*parts: QWidget) -> QHBoxLayout:
@@ -77,7 +92,12 @@ def settings_table(name: str, title: str, heads: Sequence[str], stretched: int =
 
 
 def fill_table(table: QTableWidget, rows: Sequence[Sequence[object]]) -> None:
-    """Show rows in a table; numbers stand at the right."""
+    """Show rows in a table; numbers stand at the right, and headings are not cut."""
+    top = table.horizontalHeader()
+    assert top is not None
+    for column in range(table.columnCount()):
+        if top.sectionResizeMode(column) == QHeaderView.ResizeMode.Interactive:
+            top.resizeSection(column, max(top.sectionSize(column), top.sectionSizeHint(column)))
     with signals_blocked(table):
         table.setRowCount(len(rows))
         for row, cells in enumerate(rows):

@@ -18,7 +18,7 @@ from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
 from napari_diatom.widgets.project_settings.page_parts import (
     fill_table,
-    in_a_row,
+    in_rows,
     page_layout,
     push_button,
     settings_table,
@@ -59,7 +59,7 @@ class SplitPage(QWidget):
         self._warnings = text_label("split_warnings")
         layout = page_layout(self)
         layout.addWidget(self._form.native)
-        layout.addLayout(in_a_row(self._make, self._clear))
+        layout.addLayout(in_rows(self._make, self._clear))
         layout.addWidget(self._warnings)
         layout.addWidget(self._parts, 1)
         layout.addWidget(self._groups, 2)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_diatom.core.progress import Progress
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.common.text_tone import Tone, set_tone
 from napari_diatom.widgets.project_settings.page_parts import push_button
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
-
-_ALARM: Final = "color: #d55e00"
-"""Style of a text that nobody must overlook."""
 
 
 class TaskLine(QWidget):
@@ -39,15 +35,15 @@ class TaskLine(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._message)
         layout.addLayout(row)
-        session.said.connect(lambda text: self._show(text, ""))
-        session.failed.connect(lambda text: self._show(text, _ALARM))
+        session.said.connect(lambda text: self._show(text, "plain"))
+        session.failed.connect(lambda text: self._show(text, "error"))
         session.progressed.connect(self._on_progress)
         session.running.connect(self._on_running)
         self._cancel.clicked.connect(lambda *_: session.stop())
         self._on_running(False)
 
-    def _show(self, text: str, style: str) -> None:
-        self._message.setStyleSheet(style)
+    def _show(self, text: str, tone: Tone) -> None:
+        set_tone(self._message, tone)
         self._message.setText(text)
 
     def _on_progress(self, progress: Progress) -> None:

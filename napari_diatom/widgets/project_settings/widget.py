@@ -90,7 +90,7 @@ class ProjectSettingsWidget(QWidget):
         self._open.clicked.connect(lambda *_: self._ask_for_project())
         self._new.clicked.connect(lambda *_: self._ask_for_new())
         DockKeys(self, napari_viewer, _BUTTON_KEYS)
-        share_area(self)
+        share_area(self, "Project")
         delete_when_closed(self, napari_viewer)
         when_destroyed(self, session.leave)
         folder = OpenProject.of(napari_viewer).folder

@@ -52,6 +52,8 @@ class SendDialog(QDialog):
         The project that is open in the viewer.
     count_folder : Path, optional
         The results folder of the run that the viewer shows.
+    folder_first : bool
+        Whether that folder is chosen at first, rather than the shown result.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class SendDialog(QDialog):
         results: Sequence[ResultToSend],
         project: Path | None = None,
         count_folder: Path | None = None,
+        folder_first: bool = False,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Send to a project")
@@ -67,6 +70,8 @@ class SendDialog(QDialog):
         self._project, self._is_new = project, False
         self._count_folder = count_folder
         self._build()
+        if folder_first and count_folder is not None:
+            self._whats["folder"].setChecked(True)
         self._refresh()
 
     def value(self) -> SendForm:

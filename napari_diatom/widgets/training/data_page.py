@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import sentence
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.forms.folded_section import FoldedSection
 
@@ -40,6 +42,9 @@ _LATER_MS: Final = 600
 """Time from the last key press to reading the slides."""
 _SHARES: Final = ("70-15-15", "80-10-10")
 _COLUMNS: Final = ("", "Training", "Validation", "Test")
+_PARTS: Final = {"train": "Training", "validation": "Validation", "test": "Test"}
+"""The titles of the parts, by their names in the file of a training."""
+_COMMAS: Final = 'Put a name that has a comma in "quotation marks".'
 
 
 class SlidesPage(QWidget):
@@ -66,13 +71,15 @@ class SlidesPage(QWidget):
             "data": Path(self._data.text().strip()),
             "images": Path(images) if images else None,
             "group": "" if self._each.isChecked() else self._group.text().strip(),
-            "without": tuple(name.strip() for name in self._without.text().split(",") if name.strip()),
+            "classes": listed_names(self._classes.text()),
+            "without": listed_names(self._without.text()),
             "one_class": self._one_name.text().strip() if self._one.isChecked() else "",
             "split": {
                 "shares": self._shares.currentText(),
                 "by": "image" if self._each.isChecked() else self._by.currentData(),
                 "seed": self._seed.value(),
                 "own": self._own.isChecked(),
+                "parts": {part: names for part, edit in self._parts.items() if (names := listed_names(edit.text()))},
             },
         }
 
@@ -143,9 +150,14 @@ class SlidesPage(QWidget):
             "Regular expression whose part in parentheses is the name of the slide in the name of an image, such as "
             "^(S\\d+)_. Only for annotations without slide names."
         )
+        self._classes = named(QLineEdit(), "chosen_classes", spoken="Classes to learn")
+        self._classes.setPlaceholderText("All")
+        self._classes.setToolTip(
+            f"Classes to learn, in this order, separated by commas; specimens of others are left out. {_COMMAS}"
+        )
         self._without = named(QLineEdit(), "without")
         self._without.setPlaceholderText("None")
-        self._without.setToolTip("Classes to leave out, separated by commas")
+        self._without.setToolTip(f"Classes to leave out, separated by commas. {_COMMAS}")
         self._one = named(
             QCheckBox("Treat all classes as one"), "one_class", "The model then finds diatoms without naming them"
         )
@@ -171,6 +183,7 @@ class SlidesPage(QWidget):
             "Take training, validation and test slides as the project or the YOLO dataset has divided them",
         )
         self._own.setChecked(True)
+        self._parts = {part: _part_edit(part, title) for part, title in _PARTS.items()}
         self._seed = named(QSpinBox(), "split_seed")
         self._seed.setToolTip("Change the seed for a different split")
         self._table = named(
@@ -204,6 +217,7 @@ class SlidesPage(QWidget):
         more = QWidget()
         form = QFormLayout(more)
         form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Learn", self._classes)
         form.addRow("Leave out", self._without)
         form.addRow("Images", self._images)
         form.addRow("Slide name", self._group)
@@ -211,6 +225,8 @@ class SlidesPage(QWidget):
         form.addRow("", self._by)
         form.addRow("Seed", self._seed)
         form.addRow("", self._own)
+        for name, edit in self._parts.items():
+            form.addRow(f"{_PARTS[name]} slides", edit)
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addLayout(one)
@@ -225,7 +241,8 @@ class SlidesPage(QWidget):
         self._one.toggled.connect(self._one_name.setEnabled)
         for part in (self._group, self._by):
             self._each.toggled.connect(part.setDisabled)
-        for edit in (self._data, self._images, self._group, self._without, self._one_name):
+        texts = (self._data, self._images, self._group, self._classes, self._without, self._one_name)
+        for edit in (*texts, *self._parts.values()):
             edit.textEdited.connect(self._timer.start)
         self._shares.currentTextChanged.connect(self._timer.start)
         for signal in (
@@ -282,5 +299,22 @@ class SlidesPage(QWidget):
                     self._table.setItem(row, column, item)
         warnings = () if dataset is None else dataset.warnings
         self._message.setText(problem or "\n".join(f"• {sentence(line)}" for line in warnings))
-        self._message.setStyleSheet("color: #e69f00" if warnings else "")
+        set_tone(self._message, "warning" if warnings else "plain")
         self.changed.emit()
+
+
+def listed_names(text: str) -> tuple[str, ...]:
+    """Return the names in a text, which are separated by commas. A name in quotation marks may have commas."""
+    rows = csv.reader([text], skipinitialspace=True)
+    return tuple(name.strip() for row in rows for name in row if name.strip())
+
+
+def _part_edit(part: str, title: str) -> QLineEdit:
+    """Return the field for the slides of a part."""
+    edit = named(QLineEdit(), f"part_{part}", spoken=f"{title} slides")
+    edit.setPlaceholderText("By the shares")
+    edit.setToolTip(
+        f"Slides (or samples) of the part {title.lower()} by their names, separated by commas, in place of shares and "
+        f"of a project's split. Slides of no part are left out. {_COMMAS}"
+    )
+    return edit

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 from napari_diatom.core.text import many, sentence
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.common.text_tone import set_tone
 
 if TYPE_CHECKING:
     from diatom_training.finetune.config import TrainConfig
@@ -97,9 +98,7 @@ class RunStatus(QWidget):
         warned = f"{many(number, 'warning')} (hold the mouse here to read)." if number else ""
         self._message.setText("\n".join(line for line in (message, warned) if line))
         self._message.setToolTip("\n".join(map(sentence, self._warnings)))
-        style = "color: #d55e00" if error else ""
-        if self._message.styleSheet() != style:
-            self._message.setStyleSheet(style)
+        set_tone(self._message, "error" if error else "plain")
 
     def _epoch(self, progress: Progress) -> str:
         """Return which epoch is in progress, empty if that is not known."""

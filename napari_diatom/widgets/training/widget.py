@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, QTimer
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.errors import DiatomError
@@ -24,7 +24,9 @@ from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.plugin_docks import open_dock
+from napari_diatom.widgets.common.scrolled import Scrolled
 from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialog
 from napari_diatom.widgets.training.composed_preview import show_composed
@@ -104,6 +106,10 @@ class FineTuneWidget(QWidget):
 
         return TrainConfig.of(**self._slides.entries(), **self._settings.entries())
 
+    def sizeHint(self) -> QSize:
+        """Return a size that leaves room for the image on a small screen."""
+        return QSize(400, 560)
+
     def start(self) -> None:
         """Start the training, or show why it cannot start."""
         from diatom_training.finetune.run_folder import RunFolder
@@ -157,11 +163,7 @@ class FineTuneWidget(QWidget):
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
         self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
         for page, title in ((self._slides, "Slides"), (self._settings, "Settings"), (self._progress, "Training")):
-            area = QScrollArea()
-            area.setWidgetResizable(True)
-            area.setFrameShape(QScrollArea.Shape.NoFrame)
-            area.setWidget(page)
-            self._tabs.addTab(area, title)
+            self._tabs.addTab(Scrolled(page), title)
         self._start = named(QPushButton("Train"), "start_training")
         self._measure = named(QPushButton("Estimate time"), "estimate")
         self._measure.setToolTip("Run a few steps to estimate the time and the memory of the training")
@@ -190,7 +192,7 @@ class FineTuneWidget(QWidget):
         self._settings.previewed.connect(self.preview)
         self._settings.variations_wanted.connect(self.show_variations)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
-        share_area(self)
+        share_area(self, "Fine-tune")
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
         when_destroyed(self, _leave, self._progress, self._slides, self._running)
@@ -304,7 +306,7 @@ class FineTuneWidget(QWidget):
     def _say(self, message: str, error: bool = False) -> None:
         self._message.setText(message)
         self._message.setVisible(bool(message))
-        self._message.setStyleSheet("color: #d55e00" if error else "")
+        set_tone(self._message, "error" if error else "plain")
 
 
 def free_folder(config: TrainConfig) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import cv2
@@ -11,15 +10,12 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QToolButton
 
-from helpers.fakes import BlobEngine, card
-from helpers.outlining import PerfectOutliner, drawn
+from helpers.outlining import OutlineWorker, PerfectOutliner, drawn
 from helpers.window import child_of, model
-from napari_diatom.analysis.click_outlining import specimen_at
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import mask_iou
 from napari_diatom.core.errors import ModelError
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.images.slide_image import from_array
 from napari_diatom.measurement.outline_refinement import IN_PARTS
 from napari_diatom.models import library
 from napari_diatom.project.project import Project
@@ -29,38 +25,11 @@ HEIGHT, WIDTH = 300, 400
 VALVES = [(80, 70, 60, 16, 0.5), (220, 80, 70, 20, -0.4), (320, 200, 50, 24, 1.2), (110, 220, 90, 18, 0)]
 
 
-class Worker:
-    """The worker process, done here: it waits until it may go on."""
-
-    def __init__(self) -> None:
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
-        self.outliner = PerfectOutliner()
-        self.error: Exception | None = None
-        self.jobs = 0
-
-    def boxes(self, job, boxes, monitor):
-        self._wait(monitor)
-        return self.outliner.outlines(from_array(job.pixels, job.name), boxes, monitor)
-
-    def point(self, job, x, y, outliner, monitor):
-        self._wait(monitor)
-        image = from_array(job.pixels, job.name)
-        return specimen_at(image, x, y, BlobEngine(card(tile_size=1024)), self.outliner, monitor)
-
-    def _wait(self, monitor):
-        self.jobs += 1
-        while not self.may_go_on.wait(0.01):
-            monitor.check()
-        if self.error is not None:
-            raise self.error
-
-
 @pytest.fixture
 def worker(monkeypatch):
     from napari_diatom.analysis import worker_process
 
-    worker = Worker()
+    worker = OutlineWorker()
     monkeypatch.setattr(worker_process, "outline_boxes", worker.boxes)
     monkeypatch.setattr(worker_process, "outline_point", worker.point)
     yield worker

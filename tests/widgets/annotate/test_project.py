@@ -14,6 +14,7 @@ from helpers.window import FakeAnalysis, child_of, detections, press
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.common.closing import canvas_of
 
 HEIGHT, WIDTH = 300, 400
 CLICKS = ((80, 70), (160, 130), (114, 108))
@@ -131,8 +132,10 @@ def test_what_is_drawn_without_a_class_is_answered(opened, tool):
     assert "type a name" in child_of(annotate, "message").text()
 
 
-def test_a_class_is_added_by_typing_it(opened, qtbot, monkeypatch):
+def test_a_class_is_added_by_typing_it(opened, viewer, qtbot, monkeypatch):
     annotate = opened()
+    focused = []
+    monkeypatch.setattr(canvas_of(viewer), "setFocus", lambda: focused.append(True))
     search = child_of(annotate, "class_search")
     asked = []
     yes = QMessageBox.StandardButton.Yes
@@ -141,6 +144,7 @@ def test_a_class_is_added_by_typing_it(opened, qtbot, monkeypatch):
         search.setText(name)
         qtbot.keyClick(search, Qt.Key.Key_Return)
     assert [item.name for item in annotate.project().settings.classes] == ["Navicula", "Eunotia"]
+    qtbot.waitUntil(lambda: len(focused) == 2)
     # Where there are classes already, a slip of the pen is not one more.
     assert len(asked) == 1
     assert "Eunotia" in asked[0]

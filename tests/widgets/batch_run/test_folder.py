@@ -64,6 +64,9 @@ def test_a_click_on_a_row_opens_its_image_and_shows_the_specimen(fields, search,
         assert np.allclose(centre, at, atol=0.1)
         opened.append(image)
     assert len(set(opened)) == 2
+    # A click on a specimen selects it, without another key.
+    assert viewer.layers.selection.active == widget.result().layer
+    assert widget.result().layer.mode == "select"
 
 
 def test_an_image_whose_specimens_were_changed_stays_open(fields, search, widget, viewer, qtbot):

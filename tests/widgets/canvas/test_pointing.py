@@ -3,14 +3,18 @@
 import cv2
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from qtpy.QtCore import QEvent, QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QToolTip
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.canvas.label_layout import apart
 from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.closing import canvas_of
@@ -67,6 +71,14 @@ def test_clicks_on_one_place_go_through_the_specimens_there(viewer, found, qtbot
     assert found.selection() == ()
 
 
+def test_after_a_run_a_click_and_delete_remove_a_specimen(viewer, found, qtbot):
+    assert viewer.layers.selection.active == found.layer
+    click(viewer, found.layer, 60, 60, qtbot)
+    canvas_of(viewer).setFocus()
+    qtbot.keyClick(canvas_of(viewer), Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: found.specimens().tolist() == [1, 2])
+
+
 def test_a_double_click_zooms_to_a_specimen_and_a_resting_mouse_describes_it(viewer, found, qtbot, monkeypatch):
     canvas, camera = canvas_of(viewer), camera_of(viewer)
     QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=at(viewer, found.layer, 60, 60))
@@ -112,9 +124,56 @@ def test_lines_are_as_wide_on_the_screen_at_every_zoom_and_labels_stay_in_the_im
         camera.zoom = zoom
         qtbot.wait(20)
         widths.append(drawing._place["width"].value * layer.usual_width * zoom)
-        places = drawing.node.text.pos
+        places = drawing.node.text.pos[shown_labels(drawing)]
+        assert len(places)
         assert (places[:, 0] >= -0.5).all()
         assert (places[:, 1] >= 0).all()
     assert widths[0] == pytest.approx(widths[1])
     assert len(Pointing.of(viewer).under((150, 200))) == 2
     assert set(shapes_layer.FEATURES) <= set(layer.features)
+
+
+def shown_labels(drawing):
+    """Return which labels of a layer are anywhere near the image."""
+    return np.abs(drawing.node.text.pos[:, 0]) < 1e6
+
+
+def test_labels_that_would_cover_each_other_are_thinned_but_for_what_is_selected_or_pointed_at(
+    viewer, found, qtbot, monkeypatch
+):
+    layer, camera, canvas = found.layer, camera_of(viewer), canvas_of(viewer)
+    drawing = viewer.__wrapped__.window._qt_viewer.canvas.layer_to_visual[layer]
+    camera.zoom = 0.2
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [True, False, False])
+    found.select([2])
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
+    monkeypatch.setattr(canvas, "underMouse", lambda: True)
+    QTest.mouseMove(canvas, at(viewer, layer, 60, 60))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, True])
+    QTest.mouseMove(canvas, at(viewer, layer, -300, -300))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
+    QTest.mouseMove(canvas, at(viewer, layer, 60, 60))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, True])
+    QApplication.sendEvent(canvas, QEvent(QEvent.Type.Leave))
+    qtbot.waitUntil(lambda: shown_labels(drawing).tolist() == [False, True, False])
+    camera.zoom = 8.0
+    qtbot.waitUntil(lambda: shown_labels(drawing).all())
+
+
+@given(
+    arrays(np.float64, (12, 2), elements=st.floats(0, 100)),
+    arrays(np.float64, (12, 2), elements=st.floats(1, 40)),
+    st.sets(st.integers(0, 11), max_size=3),
+)
+def test_of_labels_that_would_cover_each_other_the_first_is_shown(low, size, always):
+    shown = apart(low, size, always)
+    high = low + size
+    covers = ((low[:, None] < high) & (high[:, None] > low)).all(axis=2)
+    for row in range(12):
+        others = [other for other in range(12) if other != row and shown[other] and covers[row, other]]
+        if row in always:
+            assert shown[row]
+        elif shown[row]:
+            assert others == []
+        else:
+            assert any(other < row or other in always for other in others)

@@ -7,27 +7,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QFormLayout,
     QHeaderView,
+    QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
     QScrollBar,
+    QTabBar,
     QTableView,
     QTextEdit,
+    QVBoxLayout,
     QWidget,
 )
 
 import napari_diatom
 from helpers.window import child_of
 from napari_diatom.widgets.common.closing import canvas_of
+from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.object_names import spoken_name
+from napari_diatom.widgets.common.scrolled import Scrolled
+from napari_diatom.widgets.common.text_tone import set_tone
 
 MANIFEST = yaml.safe_load((Path(napari_diatom.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
 TITLES = [widget["display_name"] for widget in MANIFEST["contributions"]["widgets"]]
@@ -39,6 +49,7 @@ CONTROLS = (
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QFormLayout,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
@@ -89,6 +100,102 @@ def test_all_docks_are_tabs_that_fit_on_a_laptop_and_stay_where_they_are_dragged
     qtbot.wait(20)
     assert window.tabifiedDockWidgets(first) == []
     assert dock in window.tabifiedDockWidgets(others[-1][0])
+
+
+def test_the_tabs_of_all_docks_can_be_read_and_the_menu_names_them_in_full(docks, qtbot):
+    found = docks()
+    window = next(iter(found.values()))[0].window()
+    qtbot.waitUntil(lambda: any(bar.count() == len(TITLES) for bar in window.findChildren(QTabBar)))
+    [bar] = [bar for bar in window.findChildren(QTabBar) if bar.count() == len(TITLES)]
+    assert bar.elideMode() == Qt.TextElideMode.ElideNone
+    assert bar.usesScrollButtons()
+    assert bar.tabText(0) == "Detect"
+    for tab in range(bar.count()):
+        text = bar.tabText(tab)
+        assert 0 < len(text) <= 10
+        assert bar.tabRect(tab).width() >= bar.fontMetrics().horizontalAdvance(text)
+    for title, (dock, _) in found.items():
+        assert title in dock.toggleViewAction().text()
+
+
+def test_an_empty_dock_scrolls_only_if_it_does_not_fit(viewer, quick, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
+    window = widget.window()
+    window.resize(*SCREEN)
+    window.show()
+    qtbot.waitExposed(window)
+    qtbot.wait(50)
+    [area] = widget.findChildren(Scrolled)
+    assert not area.verticalScrollBar().isVisible()
+    width = dock.width()
+    viewer.add_image(np.zeros((300, 400), np.uint8), name="slide")
+    widget.run()
+    qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=10_000)
+    qtbot.wait(50)
+    assert dock.width() == width
+
+
+def test_a_hidden_widget_keeps_its_width_though_its_content_changes_meanwhile(qtbot):
+    shown, hidden = QWidget(), QWidget()
+    qtbot.addWidget(shown)
+    field = QLabel("short")
+    QFormLayout(hidden).addRow("Name", field)
+    kept = KeptWidth(hidden)
+    layout = QVBoxLayout(shown)
+    layout.addWidget(hidden)
+    layout.addWidget(kept)
+    hidden.hide()
+    shown.show()
+    before = kept.minimumSizeHint().width()
+    field.setText("a much longer text than before")
+    assert kept.minimumSizeHint().width() > before
+    wanted = kept.minimumSizeHint().width()
+    hidden.show()
+    assert hidden.minimumSizeHint().width() == wanted
+    assert kept.minimumSizeHint().height() == 0
+
+
+def test_text_of_tables_and_fields_is_as_large_as_naparis(viewer, quick):
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Project settings")
+    try:
+        appearance.font_size = before + 7
+        table = child_of(widget, "classes_table")
+        table.ensurePolished()
+        assert table.font().pointSize() == before + 7
+    finally:
+        appearance.font_size = before
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_errors_and_warnings_can_be_read_in_both_themes(viewer, quick, qtbot, theme):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
+    message = child_of(widget, "message")
+    window = widget.window()
+    window.show()
+    qtbot.waitExposed(window)
+    for tone in ("error", "warning"):
+        viewer.theme = "dark"
+        set_tone(message, tone)
+        viewer.theme = theme
+        qtbot.wait(100)
+        ground = QColor(get_theme(theme).background.as_hex())
+        assert contrast(QColor(message.styleSheet().rpartition(" ")[2]), ground) >= 4.5
+    set_tone(message, "plain")
+    assert message.styleSheet() == ""
+
+
+def contrast(one, other):
+    """Return the ratio of contrast of two colours, as WCAG 2.1 defines it."""
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour):
+    parts = np.array(colour.getRgbF()[:3])
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def test_every_control_has_a_name_and_a_tooltip_and_an_empty_dock_says_what_to_do_first(docks):

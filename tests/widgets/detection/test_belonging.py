@@ -322,5 +322,5 @@ def test_an_export_that_fails_leaves_no_word_of_success(viewer, widget, image, f
     assert message.startswith("Nothing was exported")
     assert message.count(str(path)) == 1
     assert "written to" not in message
-    assert "ff6b6b" in child_of(widget, "message").styleSheet()
+    assert child_of(widget, "message").property("tone") == "error"
     assert not path.exists()

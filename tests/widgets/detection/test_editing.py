@@ -100,6 +100,8 @@ def test_names_are_typed_or_found_in_a_list_and_undone(widget, result, viewer, q
     qtbot.keyClicks(field, "Gomphonema parvulum")
     qtbot.keyClick(field, Qt.Key.Key_Return)
     assert "Select the specimens first" in child_of(widget, "message").text()
+    # What is typed next are keys of tools.
+    qtbot.waitUntil(canvas_of(viewer).hasFocus)
     first = layer.features.copy()
     for name in ("Gomphonema parvulum", "Navicula", "Nobody's diatom"):
         result.select([2, 3])

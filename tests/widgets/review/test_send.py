@@ -151,6 +151,10 @@ def test_a_project_that_cannot_be_used_is_refused_in_the_dialog(
     assert child_of(dialog, "send_problem").text() == "Choose a results folder of count."
     assert not child_of(dialog, "send_send").isEnabled()
     dialog.deleteLater()
+    for first, chosen in ((False, "shown"), (True, "folder")):
+        dialog = SendDialog(None, widget.panel.send.results(), None, tmp_path, folder_first=first)
+        assert child_of(dialog, f"send_{chosen}").isChecked()
+        dialog.deleteLater()
 
 
 def test_a_project_on_a_read_only_share_says_so_and_gets_nothing(

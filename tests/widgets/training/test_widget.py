@@ -152,6 +152,25 @@ def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
     assert widget.config().split.by == "image"
 
 
+def test_every_setting_of_a_training_file_is_in_the_window(viewer, slides, qtbot):
+    widget = opened(viewer, slides, qtbot)
+    page, known = widget.slides, set(TrainConfig.model_fields)
+    assert set(page.entries()) | set(SettingsPage().entries()) == known
+    assert set(page.entries()["split"]) == set(TrainConfig.model_fields["split"].annotation.model_fields)
+    first, second, *_ = page.dataset().classes
+    child_of(widget, "chosen_classes").setText(f'"{second}", {first}')
+    for part, slide in {"train": "s0", "validation": "s1", "test": "s2"}.items():
+        child_of(widget, f"part_{part}").setText(slide)
+    page.look()
+    qtbot.waitUntil(lambda: page.dataset() is not None, timeout=20_000)
+    assert page.dataset().classes == (second, first)
+    assert [{image.group for image in images} for images in page.dataset().parts.values()] == [{"s0"}, {"s1"}, {"s2"}]
+    assert widget.config().split.parts == {"train": ("s0",), "validation": ("s1",), "test": ("s2",)}
+    child_of(widget, "part_test").setText("s2, nowhere")
+    page.look()
+    qtbot.waitUntil(lambda: "such as nowhere" in (page.problem() or ""), timeout=20_000)
+
+
 def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):
     good = RunFolder.create(tmp_path / "good", configured(slides, "oriented-boxes"))
     bad = RunFolder.create(tmp_path / "bad", configured(slides, "oriented-boxes"))

@@ -14,8 +14,6 @@ from qtpy.QtCore import QObject, Signal
 from napari_diatom.analysis import outline_requests
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array
-from napari_diatom.project.project import Project
-from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.common.worker import ReportingWorker
 
@@ -23,18 +21,18 @@ if TYPE_CHECKING:
     from napari_diatom.models.library import ModelFolder
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OutlineTask:
     """What is to be outlined.
 
     Attributes
     ----------
-    project : Project
-        The project, ...
-    image : ProjectImage
-        ... its image, ...
-    pixels : array-like, shape (H, W, 3)
-        ... and the pixels of that, which are read where they are needed.
+    image_name : str
+        Name of the image, ...
+    pixels : array-like, shape (H, W) or (H, W, 3)
+        ... and its pixels, which are read where they are needed.
+    rgb : bool
+        Whether the last axis of the pixels is colour.
     pixel_size_um : float or None
         Micrometres per pixel.
     outliner : ModelFolder
@@ -51,9 +49,9 @@ class OutlineTask:
         Specimens that were selected too, and keep the outlines that they have.
     """
 
-    project: Project
-    image: ProjectImage
+    image_name: str
     pixels: Any = field(repr=False)
+    rgb: bool = True
     pixel_size_um: float | None
     outliner: ModelFolder
     boxes: Mapping[str, Specimen] = field(default_factory=dict)
@@ -133,10 +131,10 @@ class OutlineQueue(QObject):
                 worker.quit()
         self.changed.emit()
 
-    def skip(self, image_id: str) -> None:
+    def skip(self, image_name: str) -> None:
         """Do no tasks of an image."""
         for task in self.tasks:
-            if task.image.id == image_id:
+            if task.image_name == image_name:
                 self.drop(task)
 
     def _next(self) -> None:
@@ -168,7 +166,7 @@ class OutlineQueue(QObject):
 
 def _done(task: OutlineTask, monitor: ProgressMonitor) -> Outlined:
     """Do a task. Runs in a thread."""
-    image = from_array(task.pixels, task.image.id, task.pixel_size_um, rgb=True)
+    image = from_array(task.pixels, task.image_name, task.pixel_size_um, task.rgb)
     if task.point is not None:
         assert task.detector is not None
         at = outline_requests.outline_at(image, *task.point, task.detector.folder, task.outliner.folder, monitor)
