@@ -10,8 +10,9 @@ from day_desk import IMAGES, DayDesk, fields, work
 
 NAME = "Navicula radiosa"
 OTHER = "Navicula tripunctata"
+WARMUP = "9"
 TRAINING = """data: p
-learning: {epochs: 1, size: 320, batch: 2, crops: 2, validation_crops: 2}
+learning: {seed: 1, epochs: 1, size: 320, batch: 2, crops: 2, validation_crops: 2}
 """
 
 
@@ -39,7 +40,8 @@ def finding(desk: DayDesk) -> None:
     first, second = result.specimens().tolist()[:2]
     desk.hand.click(3, 3)
     with desk.action("delete"):
-        desk.hand.key("s")
+        if result.layer.mode != "select":
+            desk.hand.key("s")
         click_on(desk, result, first)
         desk.hand.key("Delete")
         desk.wait(lambda: first not in result.specimens(), 10)
@@ -75,7 +77,7 @@ def finding(desk: DayDesk) -> None:
         desk.click(dialog, "send_send")
 
     with desk.action("send_new"):
-        desk.in_dialog(to_new, lambda: desk.click(detect, "send"))
+        desk.in_dialogs(lambda: desk.click(detect, "send"), to_new)
         desk.wait(lambda: (p / "diatom-project.yaml").exists() and detect.panel.send.isEnabled())
     annotate = desk.dock("Annotate diatoms")
     desk.wait(lambda: annotate.project() is not None)
@@ -90,13 +92,14 @@ def finding(desk: DayDesk) -> None:
 
     desk.front(detect)
     with desk.action("send_old"):
-        desk.in_dialog(to_old, lambda: desk.click(detect, "send"))
+        desk.in_dialogs(lambda: desk.click(detect, "send"), to_old)
         desk.wait(lambda: detect.panel.send.isEnabled() and annotate.project().folder == q)
     assert len(annotate.project().images) == IMAGES
 
 
 def click_on(desk: DayDesk, result: Any, number: int) -> None:
-    """Click on a specimen of a result."""
+    """Click on a specimen of a result, in a view of the whole image."""
+    desk.whole_image()
     y, x = result.shape(number).mean(axis=0)[-2:]
     desk.hand.click(float(x), float(y))
     desk.wait(lambda: result.selection() == (number,), 10)
@@ -117,7 +120,7 @@ def annotating(desk: DayDesk) -> None:
         desk.click(dialog, "new_project_create")
 
     with desk.action("project"):
-        desk.in_dialog(make, lambda: desk.click(annotate, "new_project"))
+        desk.in_dialogs(lambda: desk.click(annotate, "new_project"), make)
         desk.wait(lambda: annotate.project() is not None, 60)
     p = annotate.project().folder
     review(desk, annotate)
@@ -141,19 +144,35 @@ def review(desk: DayDesk, annotate: Any) -> None:
             number = len(document.proposals)
             desk.hand.key(key)
             desk.wait(lambda number=number: len(document.proposals) < number, 10)
+    with desk.action("add_class"):
+        desk.in_dialogs(lambda: desk.type(annotate, "class_search", NAME, enter=True), desk.press("Yes"))
     desk.viewer.layers.selection.active = annotate.canvas().specimens.layer
+    desk.hand.click(3, 3)
     with desk.action("draw_project"):
         number = len(document.specimens)
         desk.hand.key("b")
         for place in ((100, 150), (140, 170), (115, 170)):
             desk.hand.click(*place)
         desk.wait(lambda: len(document.specimens) == number + 1, 10)
+    give_class(desk, annotate)
     with desk.action("done"):
         desk.hand.key("d")
         desk.hand.key("Next")
         desk.wait(lambda: annotate.document() is not document, 60)
-    with desk.action("add_class"):
-        desk.in_dialog(desk.press("Yes"), lambda: desk.type(annotate, "class_search", NAME, enter=True))
+
+
+def give_class(desk: DayDesk, annotate: Any) -> None:
+    """Give a specimen the second class."""
+    document = annotate.document()
+    number = next(key for key, specimen in document.specimens.items() if specimen.name != NAME)
+    desk.viewer.layers.selection.active = annotate.canvas().specimens.layer
+    desk.hand.key("s")
+    desk.whole_image()
+    x, y = document.specimens[number].box[:2]
+    with desk.action("give_class"):
+        desk.hand.click(float(x), float(y))
+        desk.hand.key("2")
+        desk.wait(lambda: document.specimens[number].name == NAME, 10)
 
 
 def in_settings(desk: DayDesk, settings: Any, annotate: Any) -> None:
@@ -171,13 +190,9 @@ def in_settings(desk: DayDesk, settings: Any, annotate: Any) -> None:
         desk.type_into_cell(OTHER)
         desk.wait(lambda: OTHER in classes() and is_free(), 60)
 
-    def choose_class(dialog: Any) -> None:
-        desk.enter(dialog)
-        desk.in_dialog(desk.press("Merge"), lambda: None)
-
     with desk.action("merge_classes"):
         desk.cell(settings, "classes_table", classes().index(NAME))
-        desk.in_dialog(choose_class, lambda: desk.click(settings, "class_merge"))
+        desk.in_dialogs(lambda: desk.click(settings, "class_merge"), desk.enter, desk.press("Merge"))
         desk.wait(lambda: classes() == [OTHER] and is_free(), 60)
     with desk.action("pixel_size"):
         desk.page(settings, "settings_pages", "Images")
@@ -188,8 +203,7 @@ def in_settings(desk: DayDesk, settings: Any, annotate: Any) -> None:
     with desk.action("slides"):
         desk.page(settings, "settings_pages", "Images")
         for slide, first, last in (("A", 0, 2), ("B", 3, 5), ("C", 6, 9)):
-            desk.cell(settings, "images_table", first)
-            desk.cell(settings, "images_table", last, held="shift")
+            desk.drag_rows(settings, "images_table", first, last)
             desk.type(settings, "slide_name", slide)
             desk.click(settings, "slide_set")
     assert [image.slide for image in project().settings.images] == list("AAABBBCCCC")
@@ -229,18 +243,15 @@ def training(desk: DayDesk) -> None:
 
     prepare_training(desk)
     detect = desk.open("detect")
-    with desk.action("train"):
-        train = desk.open("finetune")
-        desk.answer(desk.folder / "p")
-        desk.click(train, "choose_project")
-        desk.wait(lambda: train.slides.dataset() is not None, 60)
+    train = first_training(desk)
+    with desk.action("train_warmup"):
         desk.page(train, "pages", "Settings")
-        desk.click(train, "learning.more.heading")
-        desk.type(train, "learning.warmup", "9")
-        keep_short(train)
+        desk.click(train, "learning.heading")
+        desk.click(train, "learning.more_options.heading")
+        desk.type(train, "learning.warmup", WARMUP)
         desk.click(train, "start_training")
         desk.wait(lambda: not train.progress.monitor.is_running)
-    print(train.progress.monitor.folder.config().learning.warmup)
+    assert train.progress.monitor.folder.config().learning.warmup == int(WARMUP)
     with desk.action("compare"):
         desk.cell(train, "runs", 1, held="ctrl")
     assert len(train.progress._runs.selected()) == 2
@@ -253,18 +264,32 @@ def training(desk: DayDesk) -> None:
     with desk.action("import_model"):
         models = desk.open("models")
         desk.answer(file)
-        desk.in_dialog(lambda dialog: desk.click(dialog, "import_take"), lambda: desk.click(models, "import_file"))
+        desk.in_dialogs(lambda: desk.click(models, "import_file"), lambda dialog: desk.click(dialog, "import_take"))
         desk.wait(lambda: any(model.card.name == "first" for model in library.available()), 60)
 
 
+def first_training(desk: DayDesk) -> Any:
+    """Train as the dock is set, and return the dock."""
+    with desk.action("train"):
+        train = desk.open("finetune")
+        desk.answer(desk.folder / "p")
+        desk.click(train, "choose_project")
+        desk.wait(lambda: train.slides.dataset() is not None, 60)
+        keep_short(train)
+        desk.click(train, "start_training")
+        desk.wait(lambda: not train.progress.monitor.is_running)
+    return train
+
+
 def prepare_training(desk: DayDesk) -> None:
-    """Make a project of found specimens, and a first training."""
+    """Make a project of found specimens, and a model that somebody else has trained."""
     fields(desk.folder / "river", apart=True)
-    desk.run(["count", "river", "-o", "o", "--no-overlays"])
+    run = desk.terminal.run
+    run(["count", "river", "-o", "o", "--no-overlays"])
     found = sorted(map(str, (desk.folder / "o" / "annotations").rglob("*.geojson")))
-    desk.run(["project", "new", "p", "river", "--annotations", *found])
+    run(["project", "new", "p", "river", "--annotations", *found])
     (desk.folder / "first.yaml").write_text(TRAINING + "name: first\n", encoding="utf-8")
-    desk.run(["train", "first.yaml", "-o", "first"])
+    run(["train", "first.yaml", "-o", "first"])
 
 
 def keep_short(train: Any) -> None:
@@ -272,7 +297,9 @@ def keep_short(train: Any) -> None:
     from qtpy.QtWidgets import QWidget
 
     for name, value in {"epochs": 1, "size": 320, "batch": 2, "crops": 2, "validation_crops": 2}.items():
-        train.findChild(QWidget, f"learning.{name}").setValue(value)
+        spin = train.findChild(QWidget, f"learning.{name}") or train.findChild(QWidget, name)
+        if spin is not None:
+            spin.setValue(value)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ The rules are the same for both versions, and where there is a choice they favou
 - A text file is opened by a double click. Each place that changes takes 1, for the click or drag that selects what is
   replaced, and the characters that are new; saving is 1. Closing the project before, which the older version
   needs, and opening it again are not counted.
-- Scrolling a panel to what is off the screen is a drag. Moving and zooming the image, and waiting, are not counted.
+- Scrolling a panel to what it does not show is a drag, and so is moving a window that is higher than the screen to what
+  lies below it. Moving and zooming the image, and waiting, are not counted.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from day_terminal import Terminal
 
 _ROOT: Final = Path(__file__).parents[1]
 sys.path.append(str(_ROOT / "tests"))
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 PLUGIN: Final = "napari-diatom"
 IMAGES: Final = 10
+SCREEN: Final = (1366, 768)
 PATIENCE: Final = 600.0
 """Seconds that a network may take on a busy machine."""
 WINDOW, TERMINAL, EDITOR = "window", "command line", "text file"
@@ -74,18 +77,21 @@ class DayDesk:
     ----------
     rows : list of dict
         What each action took, and how it was done.
+    terminal : Terminal
+        The terminal and the text editor beside the window.
     """
 
     def __init__(self, viewer: Any, folder: Path) -> None:
         from helpers.hand import Hand
 
-        viewer.window._qt_window.resize(1366, 768)
+        viewer.window._qt_window.resize(*SCREEN)
         self.viewer, self.folder = viewer, folder
         self.hand = Hand(viewer)
         self.hand.patience = PATIENCE
         self.counts: Counter[str] = self.hand.counts
         self.rows: list[dict[str, Any]] = []
         self._typed: list[str] = []
+        self.terminal = Terminal(folder, self.counts, self._typed)
         self._answers: list[tuple[Path, ...]] = []
         self._answer_dialogs()
 
@@ -160,6 +166,8 @@ class DayDesk:
                 parent = parent.parentWidget()
             self.counts["drags"] += 1
             self.hand.spin(0.1)
+        if part.mapTo(part.window(), part.rect().center()).y() > SCREEN[1]:
+            self.counts["drags"] += 1
         assert part.isEnabled(), f"{name} is disabled: {part.toolTip()}"
         return part
 
@@ -248,6 +256,24 @@ class DayDesk:
             self.hand.spin(0.2)
         return table
 
+    def drag_rows(self, widget: QWidget, name: str, first: int, last: int) -> None:
+        """Select rows of a table by a drag over them."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        table = self.seen(widget, name)
+        view, left = table.viewport(), Qt.MouseButton.LeftButton
+        start, end = (table.visualRect(table.model().index(row, 0)).center() for row in (first, last))
+        assert view.rect().contains(start)
+        assert view.rect().contains(end)
+        QTest.mousePress(view, left, pos=start)
+        for place in ((start + end) / 2, end):
+            QTest.mouseMove(view, place)
+            self.hand.spin()
+        QTest.mouseRelease(view, left, pos=end)
+        self.counts["drags"] += 1
+        self.hand.spin()
+
     def type_into_cell(self, text: str) -> None:
         """Type into the cell that is being edited, in place of its text, and press Enter."""
         from qtpy.QtTest import QTest
@@ -265,30 +291,31 @@ class DayDesk:
         """Choose files or folders in the next dialog of the system."""
         self._answers.append(paths)
 
-    def in_dialog(self, fill: Callable[[Any], None], ask: Callable[[], None]) -> None:
-        """Do what opens a dialog, and fill that in."""
+    def in_dialogs(self, ask: Callable[[], None], *fills: Callable[[Any], None]) -> None:
+        """Do what opens a dialog, and fill that in and those that follow it."""
         from qtpy.QtCore import QTimer
         from qtpy.QtWidgets import QApplication
 
         wrong: list[BaseException] = []
-        done: list[bool] = []
+        seen: list[Any] = []
 
         def look() -> None:
             dialog = QApplication.activeModalWidget()
-            if dialog is None or not dialog.isVisible():
+            if dialog is None or not dialog.isVisible() or dialog in seen:
                 QTimer.singleShot(20, look)
                 return
+            seen.append(dialog)
+            if len(seen) < len(fills):
+                QTimer.singleShot(20, look)
             try:
-                fill(dialog)
+                fills[len(seen) - 1](dialog)
             except BaseException as error:
                 wrong.append(error)
                 dialog.close()
-            finally:
-                done.append(True)
 
         QTimer.singleShot(20, look)
         ask()
-        self.wait(lambda: done, 60)
+        self.wait(lambda: wrong or len(seen) == len(fills), 60)
         if wrong:
             raise wrong[0]
 
@@ -302,49 +329,16 @@ class DayDesk:
 
         return act
 
-    def command(self, text: str) -> None:
-        """Type a command in the terminal, and run it."""
-        program, *words = text.split(" ")
-        assert program == PLUGIN
-        keys = 2 + sum(1 + (2 if (self.folder / word).exists() else len(word)) for word in words) + 1
-        self.run(words)
-        self.counts["keys"] += keys
-        self._typed.append(text)
-
-    def run(self, words: Sequence[str]) -> None:
-        """Run a command of the program, without counting."""
-        line = [sys.executable, "-m", "napari_diatom.cli", *words]
-        done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True, check=False)
-        if done.returncode not in (0, 3):
-            sys.exit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
-
-    def edit(self, file: Path, *places: tuple[str, str]) -> None:
-        """Open a text file, replace a text at each place, and save it."""
-        text = file.read_text(encoding="utf-8")
-        self.counts["clicks"] += 2
-        for before, after in places:
-            assert before in text, f"{file.name} does not contain {before!r}:\n{text}"
-            text = text.replace(before, after, 1)
-            start = _shared(before, after)
-            old, new = before[start:], after[start:]
-            end = _shared(old[::-1], new[::-1])
-            old, new = old[: len(old) - end], new[: len(new) - end]
-            self.counts["drags" if old else "clicks"] += 1
-            self.counts["keys"] += len(new) or 1
-            self._typed.append(f"{before!r}: {after!r}")
-        file.write_text(text, encoding="utf-8")
+    def load(self, path: Path, plugin: str = "napari") -> None:
+        """Open a file in napari."""
+        self.viewer.open(str(path), plugin=plugin, stack=False)
         self.counts["keys"] += 1
+        self.counts["clicks"] += 2
+        self.hand.spin(0.3)
 
-    def write(self, file: Path, text: str) -> None:
-        """Write a new text file: its text, its name, and Enter."""
-        file.write_text(text, encoding="utf-8")
-        self.counts["keys"] += 1 + len(text) + 1 + len(file.name) + 1
-        self._typed.append(text)
-
-    def load(self, *paths: Path) -> None:
-        """Open images in napari."""
-        self.viewer.open([str(path) for path in paths], plugin="napari", stack=False)
-        self.counts["keys"] += 3
+    def whole_image(self) -> None:
+        """Zoom to the whole image, without counting it."""
+        self.viewer.reset_view()
         self.hand.spin(0.3)
 
     def _press(self, part: QWidget, place: Any = None, held: Any = None) -> None:
@@ -380,12 +374,6 @@ class DayDesk:
         QFileDialog.getExistingDirectory = one
         QFileDialog.getSaveFileName = QFileDialog.getOpenFileName = lambda *_, **__: (one(), "")
         QFileDialog.getOpenFileNames = lambda *_, **__: ([str(path) for path in chosen()], "")
-
-
-def _shared(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at their start."""
-    pairs = zip(one, other, strict=False)
-    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def work(parts: Sequence[Callable[[DayDesk], None]]) -> int:

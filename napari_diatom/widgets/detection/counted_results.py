@@ -70,8 +70,11 @@ class CountedResults(QObject):
         result = here[-1] if here else self._add(image, facts, opened.annotations)
         if result is None:
             return
-        # They may have been hidden, for example because they were sent to a project.
-        image.visible = result.layer.visible = True
+        # They may have been hidden, for example because they were sent to a project. A layer that is shown twice
+        # loses its tool.
+        for layer in (image, result.layer):
+            if not layer.visible:
+                layer.visible = True
         self._viewer.layers.selection.active = result.layer
         self._shown.choose(result)
         if not opened.specimen:
