@@ -169,14 +169,19 @@ def training(desk: DayDesk) -> None:
     from napari_diatom.models import library
 
     prepare_training(desk)
-    detect = desk.open("detect")
     train = first_training(desk)
     with desk.action("train_warmup", f"{EDITOR}, {TERMINAL}"):
         desk.terminal.write(desk.folder / "t.yaml", f"data: p\nlearning: {{warmup: {WARMUP}}}\n")
         desk.terminal.count("napari-diatom train t.yaml")
+    desk.terminal.run(["train", "t.yaml", "--check"])
+
+    def in_detect() -> str:
+        found = any(name.startswith("Detect") for name in desk.viewer.window.dock_widgets)
+        return desk.dock("Detect").value().model if found else ""
+
     with desk.action("use_model"):
         desk.click(train, "use_model")
-        desk.wait(lambda: detect.value().model == train.progress.monitor.folder.path.name, 60)
+        desk.wait(lambda: in_detect() == train.progress.monitor.folder.path.name, 60)
     with desk.action("import_model", TERMINAL):
         desk.terminal.command("napari-diatom models import first/model")
     assert any(model.card.name == "first" for model in library.available())

@@ -7,8 +7,8 @@ The rules are the same for both versions, and where there is a choice they favou
 - A dock from napari's menu takes 3 clicks: *Plugins*, *Diatoms*, the dock. An entry of a list takes 2.
 - A dialog of the system for files stands where they are: 2 clicks for what is there, its characters and Enter for a
   new name; all files of a folder are Ctrl+A and Enter. Images are opened in napari with Ctrl+O.
-- A terminal is open where the data are. The program is its first letter and Tab, and so is each file that is there;
-  options are as short as the program takes them. A space and Enter are 1 each.
+- A terminal is open where the data are. The program is its first letter and Tab, and so is each file or folder that is
+  there, where that is shorter; options are as short as the program takes them. A space and Enter are 1 each.
 - A text file is opened by a double click. Each place that changes takes 1, for the click or drag that selects what is
   replaced, and the characters that are new; saving is 1. Closing the project before, which the older version
   needs, and opening it again are not counted.
@@ -395,6 +395,7 @@ def work(parts: Sequence[Callable[[DayDesk], None]]) -> int:
             viewer.window._qt_window.grab().save(str(out.with_suffix(".png")))
             raise
         rows += desk.rows
+        # An older version may end the process when its window closes.
+        out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         viewer.close()
-    out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 0
