@@ -183,7 +183,10 @@ class DayDesk:
         part = self.seen(widget, name)
         line = part.findChild(QLineEdit) if isinstance(part, QAbstractSpinBox) else part
         self._press(line)
+        # Without a window manager, a window may not be the active one again when a question has closed.
+        line.window().activateWindow()
         line.setFocus()
+        self.wait(line.hasFocus, 20)
         if line.text():
             line.selectAll()
             self.counts["keys"] += 1
