@@ -9,6 +9,7 @@ view is the same in all and not counted.
 
 Set-up: ``pip install -e '.[test]'`` and xdotool, and on Linux without a screen Xvfb and the system libraries of Qt,
 which ``scripts/test`` installs. Run with ``xvfb-run -a -s '-screen 0 1920x1200x24' python benchmarks/clicks.py``.
+``day_clicks.py`` counts the actions of a whole working day, in this version and in an earlier one.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import Final, TypeVar
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -222,7 +222,7 @@ class AnnotateForm(QWidget):
         column_layout.addLayout(_row(self.propose_all, self.uncertain, self.gallery))
         column_layout.addLayout(_row(self.accept, self.reject, self.done))
         column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
-        split = QSplitter(Qt.Orientation.Vertical)
+        split = _LowSplitter(Qt.Orientation.Vertical)
         images = QWidget()
         images_layout = QVBoxLayout(images)
         images_layout.setContentsMargins(0, 0, 0, 0)
@@ -247,6 +247,14 @@ class AnnotateForm(QWidget):
             self.status.setCurrentIndex(0)
         if status:
             self.status_chosen.emit(status)
+
+
+class _LowSplitter(QSplitter):
+    """A splitter that asks for no more height than its parts need: a panel then scrolls only where it has to."""
+
+    def sizeHint(self) -> QSize:
+        """Return the width that the parts would like, and the least height."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
 
 
 def _button(kind: type[B], name: str, title: str, tip: str) -> B:

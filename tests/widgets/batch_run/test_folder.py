@@ -62,6 +62,7 @@ def test_a_click_on_a_row_opens_its_image_and_shows_the_specimen(fields, search,
         centre = result.shape(number).mean(axis=0)
         at = [float(expected[number - 1][name]) - 0.5 for name in ("y_px", "x_px")]
         assert np.allclose(centre, at, atol=0.1)
+        assert result.layer.mode == "select"
         opened.append(image)
     assert len(set(opened)) == 2
     # A click on a specimen selects it, without another key.

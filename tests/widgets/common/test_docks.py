@@ -246,3 +246,13 @@ def test_a_key_presses_the_button_of_the_visible_dock(viewer, quick, qtbot):
     qtbot.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.AltModifier)
     qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=10_000)
     assert child_of(widget, "first_step").isHidden()
+
+
+def test_a_model_is_asked_for_proposals_without_scrolling_on_a_laptop(viewer, qtbot):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Annotate diatoms")
+    window = widget.window()
+    window.resize(*SCREEN)
+    window.show()
+    qtbot.waitExposed(window)
+    propose = child_of(widget, "propose")
+    qtbot.waitUntil(lambda: propose.visibleRegion().contains(propose.rect().center()), timeout=5_000)
