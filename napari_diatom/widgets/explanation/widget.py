@@ -69,7 +69,7 @@ class ExplainWidget(QWidget):
         self.progress.started.connect(self._refresh)
         self.progress.ended.connect(self._refresh)
         DockKeys(self, napari_viewer, [ButtonKey("Alt+R", "explain", "show what the network sees")], lambda: MOUSE)
-        share_area(self)
+        share_area(self, "Insides")
         delete_when_closed(self)
         when_destroyed(self, quit_all, self.progress.workers)
         self._attach()
