@@ -266,7 +266,8 @@ def test_folds_and_their_spread(tmp_path: Path) -> None:
     assert result.spreads["f1"].values == pytest.approx(f1)
     assert result.spreads["f1"].mean == pytest.approx(np.mean(f1))
     assert result.spreads["f1"].deviation == pytest.approx(np.std(f1, ddof=1))
-    assert set(result.spreads) == set(figures_of(match_cases(every, "boxes"), 0.5)(np.ones(9, np.int64)))
+    of_matches = figures_of(match_cases(every, "boxes"), 0.5)(np.ones(9, np.int64))
+    assert set(result.spreads) == {*of_matches, "matched_iou"}
     page, data = write_cross_validation(result, tmp_path)
     text = page.read_text(encoding="utf-8")
     assert "3 models were trained" in text

@@ -437,7 +437,7 @@ def curve(*losses: float, train: float = 0.9) -> list[dict[str, float]]:
 
 def test_curves_are_read_in_plain_words() -> None:
     assert curve_diagnosis.read(curve(1, 0.9)).verdict == "early"
-    assert curve_diagnosis.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "learning"
+    assert curve_diagnosis.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "unfinished"
     over = curve_diagnosis.read(curve(1, 0.8, 0.7, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9))
     assert (over.verdict, over.best_epoch) == ("overfitting", 4)
     flat = curve(1, 0.6, 0.5, *[0.5] * 12)
