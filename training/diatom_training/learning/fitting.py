@@ -135,7 +135,7 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
         module.begin(task.start, task.backbone)
     else:
         module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
-    module.accumulate = -(-options.batch // (batch * task.devices))
+    module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
     if state is not None and (len(state["history"]) >= last or _enough(state["history"], options)):

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
+from diatom_training.learning.lr_schedule import CLIMBING
 from napari_diatom.models.card import Task
 
 _BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
@@ -97,10 +98,34 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             idle={"outlines": Idle("each picture is standardized by its own colours")},
         ),
         "batch": OptionEffect(),
+        "accumulate": OptionEffect(),
         "epochs": OptionEffect(),
         "crops": OptionEffect(),
         "validation_crops": OptionEffect("run", "the figures of the validation, and with them the best epoch"),
         "optimizer": OptionEffect(),
+        "momentum": OptionEffect(
+            needs=(
+                Need(
+                    "`optimizer: sgd or rmsprop`",
+                    Idle("Adam and AdamW keep running means of their own", "optimizer: sgd"),
+                    lambda options, task, network: options.optimizer in ("sgd", "rmsprop"),
+                ),
+            )
+        ),
+        "nesterov": OptionEffect(
+            needs=(
+                Need(
+                    "`optimizer: sgd`",
+                    Idle("only SGD has it", "optimizer: sgd"),
+                    lambda options, task, network: options.optimizer == "sgd",
+                ),
+                Need(
+                    "`momentum` above 0",
+                    Idle("there is no momentum", "momentum: 0.9"),
+                    lambda options, task, network: options.momentum > 0,
+                ),
+            )
+        ),
         "rate": OptionEffect(),
         "final_rate": OptionEffect(
             needs=(
@@ -115,12 +140,13 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "step_epochs": OptionEffect(needs=(_schedule("step"),)),
         "step_factor": OptionEffect(needs=(_schedule("step", "plateau"),)),
         "plateau_patience": OptionEffect(needs=(_schedule("plateau"),)),
+        "cycles": OptionEffect(needs=(_schedule("cyclic"),)),
         "warmup": OptionEffect(
             needs=(
                 Need(
-                    "a `schedule` other than one-cycle",
-                    Idle("one-cycle climbs for 30 % of the steps", "schedule: cosine"),
-                    lambda options, task, network: options.schedule != "one-cycle",
+                    "a `schedule` other than one-cycle and cyclic",
+                    Idle("this schedule climbs by itself", "schedule: cosine"),
+                    lambda options, task, network: options.schedule not in CLIMBING,
                 ),
             )
         ),

@@ -138,34 +138,49 @@ class LearningOptions(BaseModel):
         ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
         are learned from pictures that are each standardized by their own colours.
     batch : int
-        Crops per step.
+        Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
+        memory, fewer go at once, and their gradients are added up.
+    accumulate : int
+        Batches whose gradients are added up before a step (gradient accumulation): a step follows the mean gradient of
+        ``batch`` times as many crops, in the memory of one batch. Normalization still sees single batches.
     epochs : int
         Number of epochs; the model is tested on the validation slides after each.
     crops : int
         Number of crops from the slides in an epoch.
     validation_crops : int
         Number of crops from the validation slides that the model is tested on after each epoch.
-    optimizer : {"adamw", "sgd"}
-        How the weights follow the gradients. AdamW is a safe choice; SGD uses Nesterov momentum of 0.9.
+    optimizer : {"adamw", "adam", "sgd", "rmsprop"}
+        How the weights follow the gradients. AdamW (Loshchilov & Hutter 2019) is a safe choice. Adam (Kingma & Ba 2015)
+        is the same but for the weight decay, which it adds to the gradient. SGD, stochastic gradient descent, needs a
+        well chosen rate, usually ten to a hundred times larger. RMSprop divides each step by the running size of the
+        gradients.
+    momentum : float
+        Share of the last step that the next one keeps, in SGD and RMSprop; 0 follows each gradient alone.
+    nesterov : bool
+        Look at the gradient where the momentum leads, instead of where the weights are (Nesterov 1983), in SGD.
     rate : float
         Highest learning rate.
     final_rate : float
         Learning rate at the end, as a share of the highest.
-    schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
+    schedule : {"cosine", "step", "plateau", "one-cycle", "cyclic", "constant"}
         How the learning rate falls. ``step`` and ``plateau`` multiply it by the step factor: after equal parts of the
-        training, or when the validation loss no longer falls.
+        training, or when the validation loss no longer falls. ``one-cycle`` climbs once and falls (Smith & Topin 2018),
+        ``cyclic`` climbs and falls again and again (Smith 2017).
     step_epochs : int
         Number of equal parts of the training; ``step`` lowers the rate after each.
     step_factor : float
         What ``step`` and ``plateau`` multiply the rate by.
     plateau_patience : int
         Epochs without a lower validation loss after which ``plateau`` lowers the rate.
+    cycles : int
+        How often ``cyclic`` climbs and falls.
     warmup : int
-        Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
+        Steps over which the rate climbs from zero; ``one-cycle`` and ``cyclic`` climb by themselves.
     weight_decay : float
-        L2 regularization: how fast unused weights of convolutions shrink (decoupled in AdamW).
+        L2 regularization (ridge): how fast unused weights of convolutions and linear layers shrink. It is decoupled
+        from the gradient in AdamW, and added to it in the other optimizers.
     l1 : float
-        L1 regularization: weight of the sum of the absolute weights of convolutions in the loss.
+        L1 regularization (lasso): weight of the sum of the absolute weights of the same layers in the loss.
     dropout : float
         Share of the inputs of the head that are dropped at random.
     clip : float
@@ -210,18 +225,23 @@ class LearningOptions(BaseModel):
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
     standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
     batch: int = Field(default=8, ge=1, title="Batch size")
+    accumulate: int = Field(default=1, ge=1, title="Batches per step")
     epochs: int = Field(default=12, ge=1)
     crops: int = Field(default=800, ge=1, title="Crops per epoch")
     validation_crops: int = Field(default=48, ge=1)
-    optimizer: Literal["adamw", "sgd"] = Field(
-        default="adamw", json_schema_extra={"titles": {"adamw": "AdamW", "sgd": "SGD"}}
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
+        default="adamw",
+        json_schema_extra={"titles": {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}},
     )
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = Field(default=True, title="Nesterov momentum")
     rate: float = Field(default=1e-3, gt=0, title="Learning rate")
     final_rate: float = Field(default=0.02, ge=0, le=1, title="Final learning rate")
-    schedule: Literal["cosine", "step", "plateau", "one-cycle", "constant"] = "cosine"
+    schedule: Literal["cosine", "step", "plateau", "one-cycle", "cyclic", "constant"] = "cosine"
     step_epochs: int = Field(default=3, ge=1, title="Steps")
     step_factor: float = Field(default=0.3, gt=0, lt=1)
     plateau_patience: int = Field(default=3, ge=1)
+    cycles: int = Field(default=3, ge=1)
     warmup: int = Field(default=40, ge=0, json_schema_extra={"unit": "steps"})
     weight_decay: float = Field(default=0.01, ge=0, title="Weight decay (L2)")
     l1: float = Field(default=0.0, ge=0)
