@@ -17,7 +17,13 @@ from diatom_training.learning.options import LearningOptions
 from napari_diatom.core.errors import InputError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "training-options.md"
-OTHERS: dict[str, Any] = {"loss.class_weights": (1.0, 2.0), "masked": False, "standardize": "imagenet"}
+OTHERS: dict[str, Any] = {
+    "loss.class_weights": (1.0, 2.0),
+    "loss.names": "focal",
+    "loss.weighting": "frequency",
+    "masked": False,
+    "standardize": "imagenet",
+}
 """Values other than the usual ones, of options that are no numbers."""
 
 

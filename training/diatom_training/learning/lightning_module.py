@@ -75,6 +75,10 @@ class LearningModule(pl.LightningModule):
                     raise DiatomError("None of the weights to start from fits the network; check their architecture.")
         self.average.module.load_state_dict(self.network.state_dict())
 
+    def weigh(self, weights: torch.Tensor) -> None:
+        """Let classes count as much in the loss as their weights, shape (C,), where the options ask for it."""
+        raise NotImplementedError
+
     @property
     def averaged(self) -> torch.nn.Module:
         """The network of averaged weights."""

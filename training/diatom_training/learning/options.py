@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import OUTLINING_TASK, Task
+from napari_diatom.models.card import OUTLINING_TASK, Activation, Task
 
 GAINS: Final = ("box", "cls", "dfl", "angle")
 """Ultralytics' names of the gains of YOLO's loss."""
@@ -15,43 +15,87 @@ GAINS: Final = ("box", "cls", "dfl", "angle")
 Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 
-class LossOptions(BaseModel):
-    """The loss of semantic maps and outlines, a weighted sum; a weight of 0 leaves a part out.
+NamingLossName = Literal["cross-entropy", "binary cross-entropy", "focal", "mean squared error"]
+LOSS_PARTS: Final = ("cross_entropy", "binary_cross_entropy", "dice", "jaccard", "tversky", "focal", "lovasz")
+"""Parts of the loss of maps and outlines."""
 
-    That of classifiers is cross-entropy.
+
+class LossOptions(BaseModel):
+    """The loss of names by its name, and that of maps and outlines as a weighted sum; a weight of 0 leaves a part out.
 
     Attributes
     ----------
+    names : {"cross-entropy", "binary cross-entropy", "focal", "mean squared error"}
+        Loss of a classifier. With ``binary cross-entropy`` each class says yes or no for itself, so that a specimen may
+        be none of them: choose it where slides hold taxa that nobody named. ``focal`` counts specimens that are easy
+        less. ``mean squared error``, Brier's score, forgives wrong labels more than the others.
     cross_entropy : float
-        Weight of the cross-entropy.
+        Weight of the cross-entropy of pixels, the usual start.
+    binary_cross_entropy : float
+        Weight of the binary cross-entropy of pixels in maps: each class says yes or no for itself. It takes the place
+        of the cross-entropy.
     dice : float
-        Weight of the Dice loss (Milletari et al. 2016), over the classes without the background.
+        Weight of the Dice loss (Milletari et al. 2016), over the classes without the background; for specimens that
+        cover little of the image.
+    jaccard : float
+        Weight of the Jaccard loss, 1 - IoU (Rahman & Wang 2016): as Dice, and harder on what overlaps badly.
+    tversky : float
+        Weight of the Tversky loss (Salehi et al. 2017), a Dice loss in which missed and invented pixels cost
+        differently.
+    tversky_alpha : float
+        What an invented pixel costs in the Tversky loss; a missed one costs 1 less that. Below 0.5 fewer are missed.
     focal : float
         Weight of the focal loss (Lin et al. 2017), for rare or thin specimens.
+    lovasz : float
+        Weight of the Lovász loss (Berman et al. 2018), which follows the IoU itself; best for the last epochs, or
+        beside the cross-entropy.
+    weighting : {"none", "frequency", "effective number"}
+        Weights of the classes that are computed from the training images: the inverse of a class's share of specimens
+        (of pixels, in maps), or of its effective number (Cui et al. 2019), which tells apart few from many, and not
+        many from very many.
+    weighting_beta : float
+        Of the effective number: near 1 it is the number itself; with 0.99 a hundred specimens are almost as many as a
+        thousand.
     class_weights : tuple of float, or None
-        Weights of each class in the cross-entropy, in the order of the classes, before them that of the background
-        where there is one, in maps; None weighs all alike. Of outlines, those of background and specimen.
+        Weights of each class, in the order of the classes, in the loss of names or the cross-entropies of pixels;
+        before them that of the background where there is one, in maps. None weighs all alike. Of outlines, those of
+        background and specimen.
     focal_gamma : float
-        How much pixels that are easy count less in the focal loss.
+        How much specimens or pixels that are easy count less in the focal loss.
     label_smoothing : float
         Share of a specimen's truth that goes to all classes alike, for classifiers (Szegedy et al. 2016, "Rethinking
-        the Inception architecture").
+        the Inception architecture"); in the binary cross-entropy, to yes and no alike.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    names: NamingLossName = Field(default="cross-entropy", title="Loss of names")
     cross_entropy: float = Field(default=1.0, ge=0, title="Cross-entropy")
+    binary_cross_entropy: float = Field(default=0.0, ge=0, title="Binary cross-entropy")
     dice: float = Field(default=1.0, ge=0)
+    jaccard: float = Field(default=0.0, ge=0)
+    tversky: float = Field(default=0.0, ge=0)
+    tversky_alpha: float = Field(default=0.3, ge=0, le=1, title="Tversky alpha")
     focal: float = Field(default=0.0, ge=0)
+    lovasz: float = Field(default=0.0, ge=0, title="Lovász")
+    weighting: Literal["none", "frequency", "effective number"] = Field(default="none", title="Class weights by")
+    weighting_beta: float = Field(default=0.999, gt=0, lt=1, title="Beta of the effective number")
     class_weights: tuple[float, ...] | None = Field(default=None, json_schema_extra={"none": "all alike"})
     focal_gamma: float = Field(default=2.0, ge=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _any_part(self) -> LossOptions:
-        if not self.cross_entropy + self.dice + self.focal:
-            raise ValueError("one of cross_entropy, dice and focal must be above 0")
+    def _parts_that_agree(self) -> LossOptions:
+        if not self.parts():
+            raise ValueError(f"one of {', '.join(LOSS_PARTS[:-1])} and {LOSS_PARTS[-1]} must be above 0")
+        if self.class_weights is not None and self.weighting != "none":
+            raise ValueError("class_weights gives the weights that weighting would compute; leave one of them out")
         return self
+
+    def parts(self) -> dict[str, float]:
+        """Return the weights of the parts of the loss of maps and outlines, without those of 0."""
+        weights = {name: float(getattr(self, name)) for name in LOSS_PARTS}
+        return {name: weight for name, weight in weights.items() if weight}
 
 
 class AugmentOptions(BaseModel):
@@ -274,6 +318,15 @@ class LearningOptions(BaseModel):
         if self.architecture.startswith(architectures.OUTLINE_PREFIX):
             return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @property
+    def activation(self) -> Activation | None:
+        """What belongs to the loss, for the card; None where the task has only one."""
+        if self.task == "classes":
+            return "sigmoid" if self.loss.names == "binary cross-entropy" else "softmax"
+        if self.task == "semantic":
+            return "sigmoid" if self.loss.binary_cross_entropy else "softmax"
+        return None
 
     @property
     def standardization(self) -> Standardization:
