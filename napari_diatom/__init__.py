@@ -22,6 +22,7 @@ __all__ = [
     "measure",
     "open_images",
     "open_project",
+    "preview_augmentation",
     "read_annotations",
     "read_count",
     "render_examples",

@@ -13,7 +13,7 @@ from napari_diatom.api.prediction import Analysis, Model, available_models, load
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
-from napari_diatom.api.training import TrainingRun, evaluate, runs, train
+from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.versions import show_versions
 from napari_diatom.counting.count_choices import CountChoices
 
@@ -34,6 +34,7 @@ __all__ = [
     "measure",
     "open_images",
     "open_project",
+    "preview_augmentation",
     "read_annotations",
     "read_count",
     "render_examples",

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,8 @@ from napari_diatom.core.given_values import given_path
 from napari_diatom.core.progress import ProgressMonitor, Report, silent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from diatom_training.evaluation.evaluation import Evaluation
@@ -116,22 +119,61 @@ def train(
     >>> run = nd.train("navicula.yaml")  # doctest: +SKIP
     >>> model = nd.load_model(run.folder)  # doctest: +SKIP
     """
-    from diatom_training.finetune.config import TrainConfig
     from diatom_training.finetune.run_folder import RunFolder
 
-    monitor, beside = progress_monitor(report), Path()
-    if isinstance(config, TrainConfig):
-        settings = config
-    elif isinstance(config, Mapping):
-        settings = TrainConfig.of(**{str(name): value for name, value in config.items()})
-    elif (path := given_path(config, "config")).is_dir():
+    monitor = progress_monitor(report)
+    if isinstance(config, str | PathLike) and (path := given_path(config, "config")).is_dir():
         if folder is not None:
             raise InputError(f"{config} is a run, which continues in its own folder: leave folder out.")
         return _finished(RunFolder.open(path), monitor)
-    else:
-        settings, beside = TrainConfig.read(path), path.absolute().parent
+    settings, beside = _settings(config)
     out = optional_path(folder, "folder") or beside / "runs" / settings.name
     return _finished(RunFolder.create(out, settings), monitor)
+
+
+def preview_augmentation(
+    config: AnyPath | Mapping[str, Any] | TrainConfig, out: AnyPath | None = None, *, report: Report = silent
+) -> NDArray[np.uint8]:
+    """Show sixteen variations of the training's own specimens, with outlines or boxes; nothing is trained.
+
+    Parameters
+    ----------
+    config : path, dict or TrainConfig
+        As for :func:`train`: a YAML file, or its entries, such as
+        ``{"data": "my-project", "learning": {"augment": "handed"}}``.
+    out : path, optional
+        New .png or .jpg file for the picture; by default none is written.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` while the slides are read.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape (H, W, 3)
+        RGB: four specimens, a row each, first as they are, then four variations of each.
+
+    Raises
+    ------
+    InputError
+        When the configuration or the data cannot be used, or the file is there already.
+    ModelError
+        When the model that the training would start from cannot be found.
+    OutputError
+        When the file cannot be written.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> nd.preview_augmentation("navicula.yaml", "navicula.png")  # doctest: +SKIP
+    """
+    from diatom_training.finetune.augmentation_preview import augmentation_sheet, check_new_picture, write_picture
+
+    monitor, path = progress_monitor(report), optional_path(out, "out")
+    if path is not None:
+        check_new_picture(path)
+    sheet = augmentation_sheet(_settings(config)[0], monitor)
+    if path is not None:
+        write_picture(sheet, path)
+    return sheet
 
 
 def runs() -> DataFrame:
@@ -264,6 +306,18 @@ def evaluate(
             one_class=chosen.one_class,
             remarks=(f"Tested on {chosen.text}.", *warnings_found),
         )
+
+
+def _settings(config: AnyPath | Mapping[str, Any] | TrainConfig) -> tuple[TrainConfig, Path]:
+    """Return the settings of a training, and the folder that its run lies in by default."""
+    from diatom_training.finetune.config import TrainConfig
+
+    if isinstance(config, TrainConfig):
+        return config, Path()
+    if isinstance(config, Mapping):
+        return TrainConfig.of(**{str(name): value for name, value in config.items()}), Path()
+    path = given_path(config, "config")
+    return TrainConfig.read(path), path.absolute().parent
 
 
 def _finished(run: RunFolder, monitor: ProgressMonitor) -> TrainingRun:

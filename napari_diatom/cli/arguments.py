@@ -151,11 +151,29 @@ def add_train(commands: Any, run: Run) -> None:
     parser.add_argument(
         "config", nargs="?", type=place, metavar="CONFIG", help="YAML file; with --resume also the folder of a run"
     )
-    parser.add_argument("-o", "--out", type=place, metavar="RUN", help="folder of the run (runs/NAME beside CONFIG)")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=place,
+        metavar="RUN",
+        help="folder of the run (runs/NAME beside CONFIG); with --preview the .png or .jpg file "
+        "(NAME-augmentation.png beside CONFIG)",
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
+    how.add_argument(
+        "--more", type=integer, metavar="N", help="add N epochs to the finished run CONFIG, and train them"
+    )
     how.add_argument("--check", action="store_true", help="show the training data and the expected time; do not train")
+    how.add_argument(
+        "--preview",
+        action="store_true",
+        help="write a picture of sixteen variations of your specimens (augmentation); do not train",
+    )
     how.add_argument("--runs", action="store_true", help="list your trainings with their figures; do not train")
+    parser.add_argument(
+        "--rate", type=decimal, metavar="R", help="highest learning rate of the epochs of --more (a third of the last)"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
     parser.add_argument("--devices", type=integer, metavar="N", help="GPUs that share each batch (1)")
     parser.add_argument(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder, State
+from diatom_training.learning.option_check import acting_entries
 from napari_diatom.core import geometry
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.models.card import Task
 
 TINY = {"size": 64, "batch": 2, "crops": 4, "epochs": 2, "validation_crops": 2, "warmup": 2, "workers": 0}
 NETWORKS = {
@@ -61,7 +63,7 @@ def train_here(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> State
 
 
 def configured(slides: Path, task: str = "semantic", **entries: Any) -> TrainConfig:
-    learning = TINY | entries.pop("learning", {})
+    learning = acting_entries(TINY, cast("Task", task)) | entries.pop("learning", {})
     return TrainConfig.of(
         data=slides,
         task=task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,6 +75,13 @@ class SlidesPage(QWidget):
                 "own": self._own.isChecked(),
             },
         }
+
+    def take(self, entries: Mapping[str, Any]) -> None:
+        """Show new values of ``split.shares`` and ``split.seed``; all other entries stay as they are."""
+        if "split.shares" in entries:
+            self._shares.setCurrentText(entries["split.shares"])
+        if "split.seed" in entries:
+            self._seed.setValue(entries["split.seed"])
 
     def set_data(self, path: Path) -> None:
         """Choose a project, or a file or folder of annotations, and read it."""

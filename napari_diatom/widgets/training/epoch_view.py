@@ -12,6 +12,7 @@ from superqt.utils import signals_blocked
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
+from napari_diatom.widgets.training.reading_panel import ReadingPanel
 from napari_diatom.widgets.training.run_monitor import history_of
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ class EpochView(QWidget):
 
         self._folder = folder
         history = [] if folder is None else history_of(folder)
-        explanation = ""
+        if not history:
+            self.reading.clear()
         if folder is not None and history:
             reading = folder.reading(history)
             training_curves.plot(history, reading, self._canvas.figure, 1, ink_of(self))
             self._canvas.draw_idle()
-            explanation = reading.text
-        self._explanation.setText(explanation)
+            self.reading.show_reading(folder, reading)
         for widget in (self._canvas, self._epoch, self._example, self._example_title):
             widget.setVisible(bool(history))
         follows = self._epoch.value() == self._epoch.maximum()
@@ -66,9 +67,12 @@ class EpochView(QWidget):
         self._fit_picture()
 
     def _build(self) -> None:
-        self._explanation = text_label("reading")
+        self.reading = ReadingPanel()
         self._canvas = curve_canvas("curves", "Curves of the training")
-        self._canvas.setToolTip("Loss and validation figures after each epoch; the dotted line is the best epoch")
+        self._canvas.setToolTip(
+            "Loss and validation figures after each epoch; the dotted line is the best epoch, the dashed one the loss "
+            "of an answer that is the same for every picture"
+        )
         self._example = named(QLabel(), "example")
         self._example.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._example.setToolTip("Crops of validation slides. Blue: annotated. Orange: found.")
@@ -81,7 +85,7 @@ class EpochView(QWidget):
         row.addWidget(self._epoch, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._explanation)
+        layout.addWidget(self.reading)
         layout.addWidget(self._canvas)
         layout.addLayout(row)
         layout.addWidget(self._example)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from qtpy.QtWidgets import QComboBox, QFormLayout
@@ -44,8 +44,16 @@ class NamedSettings:
         self.box = named(QComboBox(), name)
         self.box.setAccessibleName(label)
         self.box.setToolTip("Fills in the settings that are listed in detail below")
-        self.box.addItems(list(self._options))
+        self._offered = list(self._options)
+        self.box.addItems(self._offered)
         self.box.currentTextChanged.connect(self._take)
+
+    def offer(self, titles: Collection[str]) -> None:
+        """Offer some of the settings alone, by their names."""
+        self._offered = [title for title in self._options if title in titles]
+        with signals_blocked(self.box):
+            self.box.clear()
+            self.box.addItems(self._offered)
 
     def recognise(self) -> None:
         """Show the name of the settings that the fields have.
@@ -58,7 +66,7 @@ class NamedSettings:
         shown: Any = self._form.entries()
         for part in self._group.split("."):
             shown = shown.get(part, {})
-        entries = {title: options.model_dump(mode="json") for title, options in self._options.items()}
+        entries = {title: self._options[title].model_dump(mode="json") for title in self._offered}
         names = [title for title, known in entries.items() if known | shown == known]
         with signals_blocked(self.box):
             if not names and self.box.findText(_OWN) < 0:

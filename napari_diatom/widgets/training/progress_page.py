@@ -30,6 +30,8 @@ class ProgressPage(QWidget):
     """A :class:`~napari_diatom.models.library.ModelFolder` that the user wants to use."""
     changed = Signal()
     """A run began or ended."""
+    remedied = Signal(object)
+    """A :class:`~diatom_training.finetune.remedies.SettingsChange` that the user wants."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,14 +98,20 @@ class ProgressPage(QWidget):
         self._actions.deleted.connect(self._on_deleted)
         self._actions.said.connect(self._status.say)
         self._actions.failed.connect(self._on_failed)
+        self._epochs.reading.changed.connect(self.remedied)
+        self._epochs.reading.continued.connect(self._on_more)
 
     def _begin(self, folder: RunFolder) -> None:
         """Forget the run before."""
+        from diatom_training.finetune.added_epochs import epochs_of
+
+        epochs = 0
         try:
             config = folder.config()
+            epochs = epochs_of(folder, config)
         except DiatomError:
             config = None
-        self._status.restart(config)
+        self._status.restart(config, epochs)
         self._epochs.follow_latest()
 
     def _show_all(self) -> None:
@@ -194,6 +202,20 @@ class ProgressPage(QWidget):
     def _on_failed(self, why: str) -> None:
         self.list_runs()
         self._status.say(why, error=True)
+
+    def _on_more(self, epochs: int, rate: float) -> None:
+        """Add epochs to the run, and train them."""
+        from diatom_training.finetune.added_epochs import add_epochs
+
+        folder = self.monitor.folder
+        if folder is None:
+            return
+        try:
+            add_epochs(folder, epochs, rate)
+        except DiatomError as error:
+            self._status.say(str(error), error=True)
+            return
+        self.start(folder)
 
     def _on_resume(self) -> None:
         if self.monitor.folder is not None:

@@ -104,7 +104,9 @@ class RunActions(QWidget):
         self._resume = named(QPushButton("Resume"), "resume_training")
         self._resume.setToolTip("Continue a training that was stopped or has failed")
         self._tensorboard = named(QPushButton("TensorBoard"), "tensorboard")
-        self._tensorboard.setToolTip("Show the curves in a browser with TensorBoard")
+        self._tensorboard.setToolTip(
+            "Show curves, pictures, weights and settings in a browser with TensorBoard, beside the other trainings"
+        )
         self._open = named(QPushButton("Open folder"), "open_run")
         self._open.setToolTip("Show the files of the training")
         self._report = named(QPushButton("Test report"), "open_report")
@@ -159,7 +161,7 @@ class RunActions(QWidget):
     def _on_tensorboard(self) -> None:
         if self._monitor.folder is not None:
             self.said.emit("Starting TensorBoard")
-            self._server.open(self._monitor.folder / "tensorboard")
+            self._server.open(_compared_folder(self._monitor.folder.path))
 
     def _open_file(self, name: str) -> None:
         if self._monitor.folder is not None:
@@ -226,3 +228,8 @@ class RunActions(QWidget):
     def _on_use(self) -> None:
         if self._model is not None:
             self.wanted.emit(self._model)
+
+
+def _compared_folder(run: Path) -> Path:
+    """Return the folder for TensorBoard: with all trainings beside one, where they have a folder of their own."""
+    return run.parent if run.parent.name == "runs" else run / "tensorboard"

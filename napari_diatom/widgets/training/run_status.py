@@ -43,6 +43,7 @@ class RunStatus(QWidget):
         super().__init__(parent)
         self._warnings: list[str] = []
         self._config: TrainConfig | None = None
+        self._all_epochs = 0
         self._bar = named(QProgressBar(), "train_progress")
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(_BAR_PX)
@@ -53,16 +54,18 @@ class RunStatus(QWidget):
         layout.addWidget(self._message)
         self._bar.hide()
 
-    def restart(self, config: TrainConfig | None) -> None:
+    def restart(self, config: TrainConfig | None, epochs: int = 0) -> None:
         """Forget the warnings of the run before.
 
         Parameters
         ----------
         config : TrainConfig or None
             Settings of the next run, None if they cannot be read.
+        epochs : int
+            How many epochs it may have, with those that were added.
         """
         self._warnings.clear()
-        self._config = config
+        self._config, self._all_epochs = config, epochs
 
     def setRunning(self, running: bool) -> None:
         """Show the bar while a run goes on."""
@@ -112,7 +115,7 @@ class RunStatus(QWidget):
             return 0
         if progress.stage in _COMPOSED:
             return 0 if self._config.composed is None else self._config.composed.epochs
-        return self._config.learning.epochs
+        return self._all_epochs or self._config.learning.epochs
 
     def _pace(self, progress: Progress, monitor: RunMonitor) -> str:
         """Return the time left and the speed, empty while they are not known."""

@@ -61,6 +61,8 @@ class SettingsPage(QWidget):
     """A setting has changed."""
     previewed = Signal()
     """The user wants a preview of the composed slides."""
+    variations_wanted = Signal()
+    """The user wants to see how specimens are varied."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -92,6 +94,20 @@ class SettingsPage(QWidget):
             "learning": set_entries(found["learning"], usual),
         }
         return found | own
+
+    def choose_task(self, task: Task) -> bool:
+        """Choose a task, with the usual settings for it; return whether another one was chosen before."""
+        if self._task() == task:
+            return False
+        self._form.control("task").value = task
+        return True
+
+    def take(self, entries: Mapping[str, Any]) -> None:
+        """Show new values of settings, by their dotted names; all others stay as they are."""
+        from diatom_training.finetune.composed_config import ComposedConfig
+
+        for name, value in entries.items():
+            self._form.set_part(name, ComposedConfig.model_validate(value) if name == "composed" else value)
 
     def set_devices(self, devices: tuple[str, ...]) -> None:
         """Offer devices."""
@@ -162,16 +178,20 @@ class SettingsPage(QWidget):
         )
 
     def _build(self) -> None:
-        from diatom_training.finetune.presets import LOSSES, VARIATIONS
+        from diatom_training.finetune.presets import LOSSES
+        from diatom_training.learning.augment_options import AUGMENTATIONS
 
         self._loss = NamedSettings(self._form, "learning.loss", LOSSES, "loss", "Loss")
-        self._variation = NamedSettings(self._form, "learning.augment", VARIATIONS, "variation", "Augmentation")
+        self._variation = NamedSettings(self._form, "learning.augment", AUGMENTATIONS, "variation", "Augmentation")
         self._preview = named(QPushButton("Preview"), "preview_composed")
         self._preview.setToolTip("Show the first composed slides in the viewer, with their specimens")
         self._form.insert("preset", "Start from", self._start)
         self._form.insert("device", "", self._preset_text)
         self._form.insert("learning.patience", "Loss", self._loss.box)
         self._form.insert("learning.patience", "Augmentation", self._variation.box)
+        self._show_varied = named(QPushButton("Show variations"), "preview_augmentation")
+        self._show_varied.setToolTip("Show sixteen variations of specimens from your training slides")
+        self._form.insert("learning.patience", "", self._show_varied)
         self._form.append("composed", self._preview)
         layout = QVBoxLayout(self)
         layout.addWidget(self._form.native)
@@ -184,6 +204,7 @@ class SettingsPage(QWidget):
         self._start.activated.connect(self._on_start)
         self._start.currentIndexChanged.connect(lambda _: self.changed.emit())
         self._preview.clicked.connect(lambda _: self.previewed.emit())
+        self._show_varied.clicked.connect(lambda _: self.variations_wanted.emit())
         news().changed.connect(self.list_starts)
 
     def _on_form(self) -> None:
@@ -206,7 +227,7 @@ class SettingsPage(QWidget):
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
-        from diatom_training.finetune.presets import PRESET_TEXTS, usual_learning
+        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, usual_learning
         from diatom_training.learning.option_check import acts, option_places
         from diatom_training.learning.option_effects import RUN_EFFECTS
 
@@ -216,6 +237,7 @@ class SettingsPage(QWidget):
         for name, effect in RUN_EFFECTS.items():
             self._form.set_visible(name, task not in effect.idle)
         self._loss.set_visible(acts("loss.dice", task))
+        self._variation.offer(augmentations_of(task))
         text = PRESET_TEXTS[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
         self._form.set_part("learning", usual_learning(task, preset))

@@ -26,15 +26,17 @@ from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.plugin_docks import open_dock
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
+from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialog
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
-from napari_diatom.widgets.training.settings_page import SettingsPage
+from napari_diatom.widgets.training.settings_page import TASKS, SettingsPage
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from diatom_training.finetune.config import TrainConfig
+    from diatom_training.finetune.remedies import SettingsChange
     from diatom_training.finetune.resource_estimate import Estimate
     from napari_diatom.models.library import ModelFolder
 
@@ -141,6 +143,16 @@ class FineTuneWidget(QWidget):
         taken = f" Another model is already called {renamed.card.name}." if known.card.name != renamed.card.name else ""
         self._say(f"{known.card.name} is now selected in {title}.{taken}")
 
+    def take(self, change: SettingsChange) -> None:
+        """Change settings as the reading of the curves advises, and show them."""
+        of_slides = {name: value for name, value in change.entries.items() if name.startswith("split.")}
+        other = self._settings.choose_task(change.task)
+        self._slides.take(of_slides)
+        self._settings.take({name: value for name, value in change.entries.items() if name not in of_slides})
+        self._tabs.setCurrentIndex(0 if of_slides else 1)
+        before = f"The task is now that of the training, {TASKS[change.task]}. " if other else ""
+        self._say(f"{before}{change.title} is set ({change.sentence}). Press Train for a new training with it.")
+
     def _build(self) -> None:
         self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
         self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
@@ -172,9 +184,11 @@ class FineTuneWidget(QWidget):
         self._progress.changed.connect(self._refresh)
         self._progress.changed.connect(self._settings.list_starts)
         self._progress.wanted.connect(self.use)
+        self._progress.remedied.connect(self.take)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
         self._settings.previewed.connect(self.preview)
+        self._settings.variations_wanted.connect(self.show_variations)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
         share_area(self)
         delete_when_closed(self)
@@ -198,6 +212,16 @@ class FineTuneWidget(QWidget):
             self._say(f"The first {len(fields)} of {many(count, 'composed slide')}.")
 
         self._in_process("diatom_training.finetune.composed_pretraining:preview", show, "Composing slides")
+
+    def show_variations(self) -> None:
+        """Show sixteen variations of the specimens in the training slides, made in another process."""
+
+        def show(sheet: Any, config: TrainConfig) -> None:
+            self._say("")
+            AugmentationDialog(sheet, self).show()
+
+        target = "diatom_training.finetune.augmentation_preview:augmentation_sheet"
+        self._in_process(target, show, "Varying specimens")
 
     def _in_process(self, target: str, show: Callable[[Any, TrainConfig], None], what: str) -> None:
         """Call a function with the configuration in another process, and show its result."""

@@ -38,7 +38,7 @@ def test_a_set_is_ready_to_train_on(tmp_path: Path) -> None:
         assert example.class_ids == field.class_ids
         assert all(np.array_equal(a, b) for a, b in zip(example.outlines, field.outlines, strict=True))
         assert (example.scales, example.group) == ((0.8, 1.1), "composed")
-    assert random_crop(examples[0], 64, np.random.default_rng(0), turn=True).pixels.shape == (64, 64, 3)
+    assert random_crop(examples[0], 64, np.random.default_rng(0)).pixels.shape == (64, 64, 3)
     assert json.loads((tmp_path / "set" / RECORD).read_text(encoding="utf-8"))["groups"] == ["A", "B"]
 
 

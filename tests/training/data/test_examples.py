@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shapely import Polygon, box
 
 from diatom_training.data import crops
+from diatom_training.data.crop_geometry import CropGeometry
 from diatom_training.data.examples import (
     Example,
     box_along_axis,
@@ -62,7 +63,7 @@ def test_clipping_agrees_with_shapely(points: list[tuple[float, float]], width: 
 
 def test_a_crop_s_boxes_lie_on_what_it_shows(example: Example) -> None:
     for seed in range(12):
-        crop = crops.random_crop(example, 128, np.random.default_rng(seed), turn=True)
+        crop = crops.random_crop(example, 128, np.random.default_rng(seed), CropGeometry(rotation=1))
         dark = crop.pixels.max(axis=2) < 110
         near, core = np.zeros_like(dark), np.zeros_like(dark)
         for one in crop.oriented:
@@ -132,7 +133,9 @@ def test_a_box_s_axis_can_be_given() -> None:
 
 
 def test_targets_keep_angles_within_the_network_s_range(example: Example) -> None:
-    drawn = [crops.random_crop(example, 128, np.random.default_rng(seed), turn=True) for seed in range(20)]
+    drawn = [
+        crops.random_crop(example, 128, np.random.default_rng(seed), CropGeometry(rotation=1)) for seed in range(20)
+    ]
     batch = box_batch(drawn, oriented=True)
     assert batch["bboxes"].shape == (sum(len(crop.class_ids) for crop in drawn), 5)
     angles = batch["bboxes"][:, 4]

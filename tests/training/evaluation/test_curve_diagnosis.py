@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diatom_training.evaluation.curve_diagnosis import ENOUGH, POOR, POOR_SKILL, read
+from diatom_training.evaluation.curve_advice import REMEDIES, Verdict
+from diatom_training.evaluation.curve_diagnosis import ENOUGH, read
+from diatom_training.evaluation.stated_figures import POOR, POOR_SKILL, StatedFigures
 from diatom_training.evaluation.training_curves import plot
+from helpers.histories import History, histories
 
 EPOCHS = st.integers(ENOUGH, 60)
+KNOWN = (
+    *("train_loss", "val_loss", "sample_loss", "constant_loss", "rate"),
+    *("val_ap50", "val_dice", "val_accuracy", "val_f1", "start_ap50"),
+)
+MADE = Path(__file__).parents[2] / "data" / "curves"
+"""Made on purpose by ``benchmarks/curves.py``; ``meant.json`` says what each is to be read as."""
+MEANT: dict[str, str] = json.loads((MADE / "meant.json").read_text(encoding="utf-8"))
 
 
 def curve(val: object, train: object | None = None, **figures: float) -> list[dict[str, float]]:
@@ -62,7 +75,7 @@ def test_a_validation_loss_that_rises_is_named_with_its_epoch(fall: int, rise: i
     val = np.concatenate([np.linspace(1.0, 0.5, fall), 0.5 * (1 + slope * np.arange(1, rise + 1))])
     train = np.linspace(1.0, 0.1, len(val)) if learns else val
     found = read(curve(val, train, val_ap50=0.9))
-    assert found.verdict == ("overfitting" if learns else "worse")
+    assert found.verdict == ("overfitting" if learns else "unstable")
     [epoch] = re.findall(r"since epoch (\d+)", found.text)
     assert abs(int(epoch) - fall) <= 1
     assert found.best_epoch == fall
@@ -82,7 +95,7 @@ def test_a_small_rise_is_named_too(learns: bool) -> None:
 @given(EPOCHS, st.floats(0.7, 0.95))
 def test_losses_that_both_fall_are_still_learning(epochs: int, factor: float) -> None:
     losses = factor ** np.arange(epochs)
-    assert read(curve(losses, val_ap50=0.1)).verdict == "learning"
+    assert read(curve(losses, val_ap50=0.1)).verdict == "unfinished"
 
 
 @given(st.integers(0, 1000), st.integers(15, 60), st.floats(0.0, 0.04))
@@ -90,7 +103,7 @@ def test_noise_on_a_rest_is_no_rise(seed: int, epochs: int, noise: float) -> Non
     rng = np.random.default_rng(seed)
     val = 0.5 * (1 + noise * rng.uniform(-1, 1, epochs))
     found = read(curve(val, val_ap50=0.9))
-    assert found.verdict in ("good", "learning", "worse")
+    assert found.verdict in ("good", "unfinished", "overfitting", "unstable")
     assert found.best_epoch == int(val.argmin()) + 1
 
 
@@ -130,10 +143,7 @@ def test_losses_that_are_no_numbers_are_named(losses: list[float]) -> None:
     st.lists(
         st.fixed_dictionaries(
             {},
-            optional={
-                name: st.floats()
-                for name in ("train_loss", "val_loss", "val_ap50", "val_dice", "val_accuracy", "val_f1", "rate")
-            },
+            optional={name: st.floats() for name in KNOWN},
         ),
         max_size=12,
     ),
@@ -168,3 +178,78 @@ def test_epochs_sit_on_whole_numbers_of_the_axis(epochs: int) -> None:
         assert ticks
         assert all(tick == round(tick) for tick in ticks)
         assert min(ticks) >= 1
+
+
+READINGS: dict[str, Verdict] = {
+    "nothing learnt": "nothing-learnt",
+    "not finished": "unfinished",
+    "overfitting": "overfitting",
+    "poor at rest": "underfitting",
+    "parts differ": "gap",
+    "validation below training": "below",
+    "unstable": "unstable",
+    "good fit": "good",
+}
+MERITS = {"classes": "val_accuracy", "maps": "val_dice", "boxes": "val_ap50", "outlines": "val_dice"}
+
+
+@pytest.mark.parametrize("drawn", histories(), ids=lambda drawn: f"{drawn.kind}-{drawn.seed}")
+def test_made_up_histories_are_read_as_a_teacher_reads_them(drawn: History) -> None:
+    curves = zip(drawn.training.tolist(), drawn.validation.tolist(), drawn.figure.tolist(), strict=True)
+    merit = MERITS[drawn.case.task]
+    epochs = [
+        {"sample_loss": trained, "val_loss": validated, "constant_loss": drawn.line, merit: figure}
+        for trained, validated, figure in curves
+    ]
+    for stated in (StatedFigures(**drawn.compared), None):
+        found = read(epochs, stated=stated)
+        assert found.verdict == READINGS[drawn.kind], found.text
+        if drawn.since is not None:
+            [epoch] = re.findall(r"since epoch (\d+)", found.text)
+            assert abs(int(epoch) - drawn.since) <= drawn.tolerance
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_real_histories_are_read_as_they_were_meant(name: str) -> None:
+    names, *rows = csv.reader((MADE / f"{name}.csv").read_text(encoding="utf-8").splitlines())
+    epochs = [{key: float(cell) for key, cell in zip(names, row, strict=True) if cell} for row in rows]
+    assert read(epochs, 2).verdict == MEANT[name]
+
+
+def test_each_real_history_has_a_purpose() -> None:
+    assert {path.stem for path in MADE.glob("*.csv")} == {*MEANT}
+    assert {*MEANT.values()} <= {*READINGS.values()}
+
+
+def test_a_figure_below_that_of_the_start_is_poor() -> None:
+    found = read(curve([0.8] * 9, val_ap50=0.7, start_ap50=0.82))
+    assert found.verdict == "underfitting"
+    assert "below the 0.82 of the start" in found.text
+    assert read(curve([0.8] * 9, val_ap50=0.81, start_ap50=0.82)).verdict == "good"
+
+
+def test_what_helps_is_said_with_the_reading() -> None:
+    for verdict, remedies in REMEDIES.items():
+        assert (verdict in ("early", "good")) == (not remedies)
+    found = read(curve(0.9 ** np.arange(12), val_ap50=0.4))
+    assert found.remedies == ("more-epochs",)
+
+
+def test_old_histories_are_read_by_the_loss_of_varied_crops() -> None:
+    falls = falling(30, 0.3)
+    old = curve(falls * 0.8, falls, val_ap50=0.9)
+    assert read(old).verdict == "below"
+    assert "varied crops" in read(old).text
+    assert "measured alike" in read([epoch | {"sample_loss": epoch["train_loss"]} for epoch in old]).text
+
+
+def test_the_loss_of_a_constant_answer_is_a_line_of_the_plot() -> None:
+    from matplotlib.figure import Figure
+
+    history = [epoch | {"sample_loss": 0.5, "constant_loss": 1.25} for epoch in curve(falling(8), val_ap50=0.7)]
+    figure = Figure()
+    plot(history, read(history), figure)
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    assert {*lines["same answer for all pictures"].get_ydata()} == {1.25}
+    assert {*lines["training"].get_ydata()} == {0.5}
+    assert "training, as it learns" in lines

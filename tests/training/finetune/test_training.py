@@ -27,9 +27,9 @@ from diatom_training.finetune import (
 )
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
-from diatom_training.finetune.presets import PRESET_TEXTS, VARIATIONS
+from diatom_training.finetune.presets import PRESET_TEXTS
 from diatom_training.finetune.run_folder import RunFolder
-from diatom_training.learning.options import AugmentOptions
+from diatom_training.learning.augment_options import AUGMENTATIONS, AugmentOptions
 from diatom_training.learning.segmentation_loss import MapLoss
 from diatom_training.recipes.ultralytics_export import to_ultralytics
 from helpers.tiny import NETWORKS, configured, draw_slides, train_here
@@ -200,7 +200,7 @@ def test_settings_survive_their_file_and_tell_every_problem(tmp_path: Path) -> N
     (tmp_path / "b.yaml").write_text("data: slides\nlearning: {epochs: 3}\n")
     assert TrainConfig.read(tmp_path / "b.yaml").data == tmp_path / "slides"
     (tmp_path / "e.yaml").write_text("data: slides\npreset: few\nlearning: {augment: {blur: 0.9}}\n")
-    strong = AugmentOptions(**VARIATIONS["strong"])
+    strong = AugmentOptions(**AUGMENTATIONS["strong"])
     assert TrainConfig.read(tmp_path / "e.yaml").learning.augment == strong.model_copy(update={"blur": 0.9})
     (tmp_path / "c.yaml").write_text(
         "data: x\npreset: fast\ngroup: '('\nsplit: {shares: 90-20}\nlearning: {epochs: 0, rates: 1}\ncolour: red\n"

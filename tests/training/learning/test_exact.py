@@ -9,13 +9,14 @@ import torch
 
 from diatom_training.data.examples import Example
 from diatom_training.learning import augment, dataloaders, lr_schedule
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.fitting import Fitting
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from helpers.drawn_fields import draw, same
 from helpers.tiny import NETWORKS
 
-VARIED = AugmentOptions(turn_share=0.5, grey=0.5, invert=0.5, blur=0.5, defocus=0.5, noise=0.7, jpeg=0.7)
+VARIED = AugmentOptions(rotation=0.5, grey=0.5, invert=0.5, blur=0.5, defocus=0.5, noise=0.7, jpeg=0.7)
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from diatom_training.data.examples import Example, from_coco
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.classifier_crops import specimens_of
 from diatom_training.learning.fitting import Fitting
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.outline_crops import BoxErrors, FramedSpecimens, detected_box, framed, upright_box
 from diatom_training.learning.outline_module import outline_losses
 from diatom_training.learning.train import train
@@ -35,7 +36,7 @@ TINY = LearningOptions(
     frozen_epochs=0,
     workers=0,
 )
-EXACT = BoxErrors(along=0, across=0, length=0, width=0, turn=0)
+EXACT = AugmentOptions(box_errors=0)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_the_mask_that_is_asked_for_is_that_of_the_specimen_shown(examples: list
 def test_neighbours_in_the_picture_are_background(examples: list[Example]) -> None:
     specimen = specimens_of(examples)[0]
     rng = np.random.default_rng(0)
-    shown = [framed(specimen, rng, BoxErrors()) for _ in range(8)]
+    shown = [framed(specimen, rng, AugmentOptions()) for _ in range(8)]
     for one in shown:
         # The specimen covers no more of its picture than of the box it fills.
         assert 0 < one.mask.mean() < 0.75

@@ -16,12 +16,14 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from diatom_training.data.crop_geometry import CropGeometry
 from diatom_training.data.crops import Crop, random_crop, read_rgb
 from diatom_training.data.examples import Example
 from diatom_training.learning import augment, dataloaders, lr_schedule, module_registry, precision, targets
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.backbones import backbone_of, read_lite0
 from diatom_training.learning.fitting import CHECKPOINT, Fitting
-from diatom_training.learning.options import AugmentOptions, LearningOptions, LossOptions
+from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.segmentation_loss import MapLoss
 from diatom_training.learning.semantic_module import SemanticModule
 from diatom_training.learning.train import train
@@ -173,10 +175,10 @@ def test_instances_are_whole_and_their_masks_meet_torchvision_s_sampling() -> No
 
 
 def test_a_crop_s_masks_lie_on_what_it_shows(examples: list[Example]) -> None:
-    varied = MAPS.augment.model_copy(update={"turn_share": 1.0, "shear_deg": 20.0})
+    turned = CropGeometry(rotation=1.0, shear_deg=20.0)
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        crop = random_crop(examples[0], 96, rng, turn=True, shear=varied.shear_deg)
+        crop = random_crop(examples[0], 96, rng, turned)
         dark = crop.pixels.max(axis=2) < 100
         drawn = targets.semantic_target(crop) > 0
         assert (dark & drawn).sum() > 0.93 * max(dark.sum(), drawn.sum()) - 6
@@ -185,7 +187,7 @@ def test_a_crop_s_masks_lie_on_what_it_shows(examples: list[Example]) -> None:
 
 def test_augmentation_depends_on_the_seed_alone_and_keeps_the_outlines(examples: list[Example]) -> None:
     everything = AugmentOptions(
-        turn_share=0.5, grey=0.5, invert=0.5, blur=1.0, defocus=1.0, noise=1.0, jpeg=1.0, contrast=0.6
+        rotation=0.5, grey=0.5, invert=0.5, blur=1.0, defocus=1.0, noise=1.0, jpeg=1.0, contrast=0.6
     )
     one, again, other = (
         augment.augmented_crop(examples[0], 64, np.random.default_rng(seed), everything) for seed in (3, 3, 4)

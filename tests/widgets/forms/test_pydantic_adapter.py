@@ -22,7 +22,7 @@ CLASSES = {
     "SplitConfig": "diatom_training.finetune.config",
     "ComposedConfig": "diatom_training.finetune.composed_config",
     "LearningOptions": "diatom_training.learning.options",
-    "AugmentOptions": "diatom_training.learning.options",
+    "AugmentOptions": "diatom_training.learning.augment_options",
     "LossOptions": "diatom_training.learning.options",
     "ComposeRun": "diatom_training.composing.compose_run",
     "ConvertOptions": "napari_diatom.project.annotation_conversion",

@@ -10,16 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 from napari.layers import Shapes
-from qtpy.QtWidgets import QFileDialog, QLabel, QTableWidget
+from qtpy.QtWidgets import QDialog, QFileDialog, QLabel, QTableWidget
 from skimage.io import imread
 
 import napari_diatom.analysis.worker_process
 from diatom_training.evaluation import training_curves
 from diatom_training.finetune import recent_runs, resource_estimate, training_process
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import VARIATIONS
 from diatom_training.finetune.run_folder import RunFolder
-from diatom_training.learning.options import AugmentOptions
+from diatom_training.learning.augment_options import AUGMENTATIONS, AugmentOptions
 from helpers.runs import trained
 from helpers.tiny import configured, draw_slides
 from helpers.window import child_of
@@ -199,7 +198,7 @@ def test_work_that_ends_after_the_window_tells_nobody(viewer, slides, qtbot, mon
 
 
 def test_the_preset_for_few_images_varies_them_strongly(slides, qtbot):
-    strong = AugmentOptions(**VARIATIONS["strong"])
+    strong = AugmentOptions(**AUGMENTATIONS["strong"])
     assert TrainConfig.of(data=slides, preset="few").learning.augment == strong
     page = SettingsPage()
     qtbot.addWidget(page)
@@ -360,3 +359,31 @@ def test_test_figures_of_two_specimens_are_shown_with_their_number_and_interval(
     assert "2 specimens" in shown
     assert "too few to tell" in shown
     assert "Precision: <b>1.000</b> (0.342 to 1.000, n = 2: too few to tell)" in shown
+
+
+def test_the_augmentation_is_chosen_by_name_and_shown_on_the_user_s_own_specimens(viewer, slides, qtbot):
+    widget = opened(viewer, slides, qtbot)
+    task, variation = child_of(widget, "task"), child_of(widget, "variation")
+    named = [variation.itemText(k) for k in range(variation.count())]
+    assert named == ["usual", "none", "strong", "dic", "handed"]
+    variation.setCurrentText("handed")
+    assert child_of(widget, "learning.augment.flip_horizontal").value() == 0
+    assert widget.config().learning.augment == AugmentOptions.model_validate("handed")
+    pictures = []
+    for value in ("handed", "none"):
+        variation.setCurrentText(value)
+        child_of(widget, "preview_augmentation").click()
+        qtbot.waitUntil(lambda: widget.findChild(QDialog, "augmentation_preview") is not None, timeout=120_000)
+        dialog = widget.findChild(QDialog, "augmentation_preview")
+        assert dialog.isVisible()
+        pictures.append(dialog.picture.pixmap.toImage())
+        dialog.close()
+        qtbot.waitUntil(lambda: widget.findChild(QDialog, "augmentation_preview") is None)
+    assert pictures[0].size() == pictures[1].size()
+    assert pictures[0] != pictures[1]
+    assert recent_runs.list_runs() == []
+    child_of(widget, "learning.augment.blur").setValue(0.5)
+    assert variation.currentText() == "own"
+    task.setCurrentIndex(task.findData("classes"))
+    assert variation.findText("dic") < 0
+    assert variation.currentText() == "usual"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from argparse import Namespace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from diatom_training.evaluation.card_figures import card_figures
 from diatom_training.evaluation.cross_validation import summarize
 from diatom_training.evaluation.report_files import HTML, JSON
-from diatom_training.finetune import dataset, fold_runs, training_process
+from diatom_training.finetune import added_epochs, dataset, fold_runs, training_process
+from diatom_training.finetune.augmentation_preview import augmentation_sheet, check_new_picture, write_picture
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.resource_estimate import estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
@@ -23,7 +25,18 @@ from napari_diatom.core.text import many
 from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 from napari_diatom.models.library import ModelFolder, resolve_model
 
-_SHOWN = ("train_loss", "val_loss", "val_ap50", "val_dice", "val_iou", "val_miou", "val_accuracy", "val_f1", "rate")
+_SHOWN = (
+    "train_loss",
+    "sample_loss",
+    "val_loss",
+    "val_ap50",
+    "val_dice",
+    "val_iou",
+    "val_miou",
+    "val_accuracy",
+    "val_f1",
+    "rate",
+)
 """Figures of an epoch that are printed."""
 _TESTED = (
     *("ap50", "ap50_95", "precision", "recall", "f1", "relative_count_error", "length_error"),
@@ -49,10 +62,16 @@ def run(arguments: Namespace, bar: Report) -> int:
         raise InputError("Name the YAML file of a training, or list your trainings with --runs.")
     if arguments.check and arguments.folds is not None:
         raise InputError("--check looks at one split of the slides: leave --folds out.")
+    if arguments.preview:
+        return _preview(arguments, bar)
+    if arguments.more is not None and arguments.folds is not None:
+        raise InputError("--more adds epochs to one run: name the folder of a fold, and leave --folds out.")
     if arguments.check:
         return _check(_config(arguments))
     if arguments.folds is not None:
         return _run_folds(arguments, bar)
+    if arguments.rate is not None and arguments.more is None:
+        raise InputError("--rate is that of the epochs of --more; the rate of a new training stands in its YAML file.")
     folder = _folder(arguments)
     _train(folder, bar)
     _print_result(resolve_model(str(folder / MODEL)), folder)
@@ -130,6 +149,13 @@ def _train(folder: RunFolder, bar: Report) -> None:
 def _folder(arguments: Namespace) -> RunFolder:
     """Return the run to work on."""
     source: Path = arguments.config
+    if arguments.more is not None:
+        if not source.is_dir():
+            raise InputError(f"{source} is not a folder: --more takes the folder of a finished run.")
+        folder = RunFolder.open(source)
+        added = added_epochs.add_epochs(folder, arguments.more, arguments.rate)
+        print(f"epochs {added.first + 1} to {added.first + added.epochs}, with a learning rate of {added.rate:g}")
+        return _with_devices(folder, arguments)
     if arguments.resume:
         if source.is_dir():
             return _with_devices(RunFolder.open(source), arguments)
@@ -170,6 +196,28 @@ def _check(config: TrainConfig) -> int:
         print(f"warning: {line}")
     print(estimate(config).text(config))
     return 0
+
+
+def _preview(arguments: Namespace, bar: Report) -> int:
+    """Write a picture of how specimens of the training part are varied, without training."""
+    if arguments.folds is not None:
+        raise InputError("--preview looks at one split of the slides: leave --folds out.")
+    config = _config(arguments)
+    named: Path | None = arguments.out
+    path = named if named is not None else _free_file(arguments.config.absolute().parent, f"{config.name}-augmentation")
+    check_new_picture(path)
+    write_picture(augmentation_sheet(config, ProgressMonitor(bar)), path)
+    print(f"sixteen variations of your specimens, with what the network is asked for in blue: {path}")
+    return 0
+
+
+def _free_file(folder: Path, stem: str) -> Path:
+    """Return a .png file in a folder that is not there yet, with a number if it has to be."""
+    numbers = itertools.count(2)
+    path = folder / f"{stem}.png"
+    while path.exists():
+        path = folder / f"{stem}-{next(numbers)}.png"
+    return path
 
 
 def _out(arguments: Namespace, config: TrainConfig) -> Path:

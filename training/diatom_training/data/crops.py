@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.data.examples import Example, Outline, box_along_axis
+from diatom_training.data.crop_geometry import USUAL_GEOMETRY, CropGeometry, crop_matrix
+from diatom_training.data.examples import Example, box_along_axis
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
 from napari_diatom.images.slide_image import open_images
@@ -146,10 +147,8 @@ def random_crop(
     example: Example,
     size: int,
     rng: np.random.Generator,
-    *,
-    turn: bool,
-    shear: float = 0.0,
-    aimed: float = 0.5,
+    geometry: CropGeometry = USUAL_GEOMETRY,
+    target: int | None = None,
 ) -> Crop:
     """Return a random crop of ``size`` pixels.
 
@@ -161,43 +160,11 @@ def random_crop(
         Side of the crop in pixels.
     rng : numpy.random.Generator
         The only source of chance.
-    turn : bool
-        Turn by any angle; otherwise only by quarter turns and mirroring, which leave no blank corners.
-    shear : float
-        Largest angle in degrees by which the image is sheared.
-    aimed : float
-        How often the crop is placed near a specimen; else it lies anywhere.
+    geometry : CropGeometry
+        What is varied.
+    target : int, optional
+        Index of a specimen that the crop is placed at, in place of chance.
     """
     image = read_pixels(example)
     height, width = image.shape[:2]
-    low, high = example.scales
-    scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    angle = rng.uniform(0, 2 * np.pi) if turn else rng.integers(4) * np.pi / 2
-    cos, sin = np.cos(angle), np.sin(angle)
-    linear = scale * np.array([[cos, -sin], [sin, cos]])
-    if rng.random() < 0.5:
-        linear[:, 0] *= -1
-    if shear:
-        linear[:, 1] += np.tan(np.deg2rad(rng.uniform(-shear, shear))) * linear[:, 0]
-    centre = _centre(example, (width, height), size / scale, turn, rng, aimed)
-    matrix = np.column_stack([linear, size / 2 - linear @ centre])
-    return warp_to_crop(image, example, matrix, size)
-
-
-def _centre(
-    example: Example, shape: tuple[int, int], reach: float, turn: bool, rng: np.random.Generator, aimed: float
-) -> NDArray[np.float64]:
-    """Choose where in the image a crop that spans ``reach`` image pixels is centred; ``aimed`` of all at a specimen."""
-    half = reach / 2 * (1.2 if turn else 1.0)
-    centre = np.empty(2)
-    target: Outline | None = None
-    if example.outlines and rng.random() < aimed:
-        target = example.outlines[rng.integers(len(example.outlines))]
-    for axis, extent in enumerate(shape):
-        low, high = min(half, extent / 2), max(extent - half, extent / 2)
-        if target is None:
-            centre[axis] = rng.uniform(low, high)
-        else:
-            aim = target[:, axis].mean() + rng.uniform(-0.3, 0.3) * reach
-            centre[axis] = np.clip(aim, low, high)
-    return centre
+    return warp_to_crop(image, example, crop_matrix(example, (width, height), size, rng, geometry, target), size)

@@ -43,6 +43,9 @@ class Example:
         How often the image is drawn, relative to the others.
     group : str
         The slide or station, which a split keeps together.
+    own_scale : float or None
+        The scale at which the network sees this image where scales are not varied; None is that of its own pixels, or
+        the nearest to it among ``scales``.
     """
 
     image: Path
@@ -52,6 +55,21 @@ class Example:
     scales: tuple[float, float] = (1.0, 1.0)
     weight: float = 1.0
     group: str = ""
+    own_scale: float | None = None
+
+    def scale_between(self, place: float, share: float) -> float:
+        """Return a scale at which the network sees this image.
+
+        Parameters
+        ----------
+        place : float
+            Where in the range of scales it lies, from 0 for the smallest to 1 for the largest, evenly in logarithms.
+        share : float
+            Share of the range that is used, from 0 for the image's own scale alone to 1 for all of it.
+        """
+        low, high = self.scales
+        own = min(max(1.0, low), high) if self.own_scale is None else self.own_scale
+        return float(own * (low / own * (high / low) ** place) ** share)
 
 
 def box_along_axis(outline: NDArray[np.floating], angle: float) -> NDArray[np.float64]:

@@ -69,7 +69,8 @@ def plot_two(trainings: tuple[NamedHistory, NamedHistory], figure: Figure, ink: 
             return [epoch.get(key, float("nan")) for epoch in history]
 
         best = [training.best_epoch - 1] if training.best_epoch else []
-        losses.plot(epochs, values("train_loss"), "--", color=colour, lw=1)
+        alike = all("sample_loss" in epoch for other in trainings for epoch in other.history)
+        losses.plot(epochs, values("sample_loss" if alike else "train_loss"), "--", color=colour, lw=1)
         solid = {"color": colour, "marker": marker, "ms": 3, "label": training.name}
         for axes, key in ((losses, "val_loss"), (merits, merit)):
             if key is not None:

@@ -270,8 +270,9 @@ def training_section(training: TrainingCurves) -> Markup:
         page.paragraphs([training.reading.text]),
         page.figure(
             drawn_curves(training.history, training.reading),
-            "Left: the loss on the training and the validation images, epoch by epoch; the lower, the better. Right: "
-            f"the figures on the validation images.{lowest}",
+            "Left: the loss on the training and the validation images, epoch by epoch; the lower, the better. The "
+            "dashed line is the loss of an answer that is the same for every picture. Right: the figures on the "
+            f"validation images.{lowest}",
             900,
         ),
     )

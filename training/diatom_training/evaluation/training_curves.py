@@ -98,12 +98,11 @@ def plot(
     epochs = range(1, len(history) + 1)
     merits = [key for key in history[-1] if key.startswith("val_") and key != "val_loss"] if history else []
     left, right = figure.subplots(2 // columns, columns)
-    for key, name, colour in (("train_loss", "training", BLUE), ("val_loss", "validation", ORANGE)):
-        left.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", label=name, color=colour, ms=3)
+    plot_losses(history, left)
     if reading.best_epoch:
         left.axvline(reading.best_epoch, color="0.6", lw=1, ls=":")
     left.set(xlabel="epoch", ylabel="loss", title=reading.text.partition(":")[0])
-    left.legend(frameon=False, labelcolor=ink)
+    left.legend(frameon=False, labelcolor=ink, fontsize="small")
     for key in merits:
         right.plot(
             epochs, [epoch.get(key, float("nan")) for epoch in history], "o-", ms=3, label=key.removeprefix("val_")
@@ -113,6 +112,24 @@ def plot(
         right.legend(frameon=False, labelcolor=ink)
     for axes in (left, right):
         dress(axes, len(history), ink)
+
+
+def plot_losses(history: Sequence[Mapping[str, float]], axes: Axes) -> None:
+    """Draw the losses that were measured alike; that of the varied crops is thin beside them, and alone in old runs."""
+    epochs = range(1, len(history) + 1)
+    alike = any("sample_loss" in epoch for epoch in history)
+    looks: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("val_loss", "validation", ORANGE, {"marker": "o", "ms": 3}),
+        ("train_loss", "training, as it learns" if alike else "training", BLUE, {"marker": "o", "ms": 3}),
+    ]
+    if alike:
+        looks[1] = (*looks[1][:3], {"lw": 0.8, "ls": ":"})
+        looks.insert(0, ("sample_loss", "training", BLUE, {"marker": "o", "ms": 3}))
+    for key, name, colour, look in looks:
+        axes.plot(epochs, [epoch.get(key, float("nan")) for epoch in history], label=name, color=colour, **look)
+    constants = [epoch["constant_loss"] for epoch in history if math.isfinite(epoch.get("constant_loss", math.nan))]
+    if constants:
+        axes.axhline(constants[0], color="0.5", lw=1, ls="--", label="same answer for all pictures")
 
 
 def dress(axes: Axes, epochs: int, ink: str) -> None:

@@ -25,13 +25,14 @@ from diatom_training.finetune.presets import (
     usual_entries,
     usual_learning,
 )
+from diatom_training.learning.augment_options import TURNING_PRESET, preset_of, under_current_names
 from diatom_training.learning.option_check import acting_entries, idle_options
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
-from napari_diatom.models.card import NAME, NAMED, OUTLINING_TASK, Task
+from napari_diatom.models.card import NAME, NAMED, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.project.splits import shares_of
 
 ANY_DIATOM: Final = "diatom"
@@ -165,6 +166,7 @@ class TrainConfig(_Frozen):
         task: Any = filled.get("task", "oriented-boxes")
         preset: Any = filled.get("preset", "standard")
         asked = filled.setdefault("learning", {})
+        _check_turned(task, asked)
         if task in list(LEARNING_OF_TASKS) and preset in list(LEARNING_OF_PRESETS):
             filled["start"] = filled.get("start") or BUNDLED[task]
             if task == OUTLINING_TASK and not (filled.get("classes") or filled.get("without")):
@@ -335,7 +337,10 @@ class TrainConfig(_Frozen):
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
         if recorded and isinstance(entries.get("learning"), Mapping) and entries.get("task") in list(BUNDLED):
-            entries["learning"] = acting_entries(entries["learning"], entries["task"])
+            learning = dict(entries["learning"])
+            if isinstance(learning.get("augment"), Mapping):
+                learning["augment"] = under_current_names(learning["augment"])
+            entries["learning"] = acting_entries(learning, entries["task"])
         return cls._checked(entries, f"{path} does not describe a training")
 
     def write(self, path: Path) -> None:
@@ -347,6 +352,16 @@ class TrainConfig(_Frozen):
             When it cannot be written.
         """
         write_atomically(path, self.to_text())
+
+
+def _check_turned(task: object, asked: object) -> None:
+    """Refuse the augmentation that keeps the direction of the shading for a task that does not."""
+    augment = asked.get("augment") if isinstance(asked, Mapping) else None
+    if task == NAMING_TASK and preset_of(augment) == TURNING_PRESET:
+        raise ValueError(
+            f"augment: {TURNING_PRESET} has no effect on {NAMING_TASK}, because every specimen is turned upright, and "
+            "with it the direction of the shading; use handed or usual"
+        )
 
 
 def _merged(usual: object, asked: object) -> object:

@@ -297,9 +297,10 @@ def examples(dataset: Dataset, part: Part, config: TrainConfig, tile: int, folde
 def _example(slide: Slide, model_um: float | None, tile: int, folder: Path) -> Example:
     """Return one image as a training sees it."""
     height, width = slide.size
+    own = None
     if model_um is not None and slide.pixel_size_um is not None:
-        scale = slide.pixel_size_um / model_um
-        scales = (scale / SPREAD, scale * SPREAD)
+        own = slide.pixel_size_um / model_um
+        scales = (own / SPREAD, own * SPREAD)
     else:
         scales = (min(plan_scales(height, width, tile, None, None)), 1.0)
     outlines: list[Outline] = []
@@ -311,7 +312,15 @@ def _example(slide: Slide, model_um: float | None, tile: int, folder: Path) -> E
             outlines.append(outline)
             angles.append(float(slide.truth.boxes[k, 4]))
             ids.append(int(slide.truth.class_ids[k]))
-    return Example(_readable(slide, folder), tuple(outlines), tuple(angles), tuple(ids), scales, group=slide.group)
+    return Example(
+        _readable(slide, folder),
+        tuple(outlines),
+        tuple(angles),
+        tuple(ids),
+        scales,
+        group=slide.group,
+        own_scale=own,
+    )
 
 
 def _readable(slide: Slide, folder: Path) -> Path:

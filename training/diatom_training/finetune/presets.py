@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from diatom_training.learning.options import LOSS_PARTS, AugmentOptions, LearningOptions
+from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
+from diatom_training.learning.options import LOSS_PARTS, LearningOptions
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import NAMING_TASK, Task
 
 SCRATCH: Final = "scratch"
 """Start from weights drawn by chance."""
@@ -61,25 +62,6 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     }
 )
 """Losses of class maps and outlines to choose from, as weights of their parts."""
-VARIATIONS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
-    {
-        "usual": {},
-        "none": {name: 0.0 for name in AugmentOptions.model_fields if name != "aimed"},
-        "strong": {
-            "turn_share": 0.5,
-            "shear_deg": 8.0,
-            "contrast": 0.5,
-            "brightness": 0.35,
-            "grey": 0.4,
-            "invert": 0.1,
-            "blur": 0.3,
-            "defocus": 0.2,
-            "noise": 0.4,
-            "jpeg": 0.3,
-        },
-    }
-)
-"""Augmentations to choose from, as far as they differ from the usual one."""
 LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {
@@ -89,7 +71,7 @@ LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyTyp
             "backbone_rate": 0.1,
             "patience": 5,
             "crops": 160,
-            "augment": VARIATIONS["strong"],
+            "augment": {"preset": "strong"},
         },
         "standard": {"epochs": 30, "frozen_epochs": 2, "rate": 8e-4, "backbone_rate": 0.3, "patience": 8, "crops": 400},
         "thorough": {
@@ -112,6 +94,11 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
         "outlines": {"batch": 16, "validation_crops": 160, "warmup": 20},
     }
 )
+
+
+def augmentations_of(task: Task) -> tuple[str, ...]:
+    """Return the names of the augmentations that there are for a task."""
+    return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)
 
 
 def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from napari_diatom.models.library import ModelFolder
 CONFIG: Final = "config.yaml"
 SPLIT: Final = "split.json"
 ENVIRONMENT: Final = "environment.json"
+SEGMENTS: Final = "segments.json"
 HISTORY: Final = "history.csv"
 EVENTS: Final = "events.jsonl"
 STATE: Final = "run.json"
@@ -61,7 +62,8 @@ _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, K
 """Files that a run has before its first epoch, ..."""
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
-CONTENTS: Final = (*_BEGINNING, HISTORY, CURVES, TRANSFERRED, *_BEGINNING_FOLDERS, EXAMPLES, MODEL, REPORT, COMPOSED)
+_LATER: Final = (SEGMENTS, HISTORY, CURVES, TRANSFERRED, EXAMPLES, MODEL, REPORT, COMPOSED)
+CONTENTS: Final = (*_BEGINNING, *_BEGINNING_FOLDERS, *_LATER)
 """All files and folders of a run."""
 _CLOCK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 2**26

@@ -12,6 +12,7 @@ from diatom_training.data.annotated_slides import Part
 from diatom_training.evaluation.card_figures import CardFigure, card_figures
 from diatom_training.evaluation.report_files import JSON
 from diatom_training.finetune import recent_runs
+from diatom_training.finetune.added_epochs import epochs_of
 from diatom_training.finetune.run_folder import CONFIG, HISTORY, MODEL, REPORT, SPLIT, STATE, RunFolder, Stage, State
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
@@ -184,7 +185,7 @@ def _summarized(folder: RunFolder) -> RunSummary:
         {part: len(members) for part, members in parts.items()},
         specimens,
         len(history),
-        0 if config is None else config.learning.epochs,
+        0 if config is None else told(lambda: epochs_of(folder, config), config.learning.epochs),
         best,
         merits[0] if merits else None,
         tested[0] if tested else None,

@@ -18,20 +18,17 @@ from numpy.typing import NDArray
 
 from diatom_training.composing.dataset_writer import compose_set
 from diatom_training.composing.specimen_cutouts import listed
-from diatom_training.data import drawing
 from diatom_training.data.annotated_slides import PARTS
 from diatom_training.data.examples import Example
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.evaluation.evaluation import Evaluation
-from diatom_training.evaluation.training_curves import drawn_curves
-from diatom_training.finetune import composed_pretraining, dataset, initial_weights
+from diatom_training.finetune import added_epochs, composed_pretraining, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
+from diatom_training.finetune.epoch_records import EpochRecords
 from diatom_training.finetune.run_folder import (
-    BOARD,
     CHECKPOINTS,
     COMPOSED,
-    CURVES,
     ENVIRONMENT,
     FIELDS,
     IMAGES,
@@ -44,7 +41,6 @@ from diatom_training.finetune.run_folder import (
     RunFolder,
 )
 from diatom_training.finetune.run_notes import noting
-from diatom_training.finetune.tensorboard_figures import Board
 from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.learning import train as learning
@@ -215,13 +211,7 @@ def _learn(
     examples: Sequence[Example] | None = None,
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
-    board = Board(folder / BOARD)
-    board.show(_shown(folder))
-
-    def draw(history: Sequence[Mapping[str, float]]) -> None:
-        folder.write_history(history)
-        write_atomically(folder / CURVES, drawn_curves(history, _reading(history, data)))
-        board.show(history)
+    records = EpochRecords(folder, config, lambda history: _reading(history, data))
 
     def look(
         history: Sequence[Mapping[str, float]],
@@ -230,12 +220,12 @@ def _learn(
     ) -> None:
         if seen is not None and is_best(history):
             # Whatever happens next, a stop, a crash or a power cut, the best weights so far are a model.
-            model_of(folder, config, data, begin, trained(), seen)
-        draw(history)
+            now = trained()
+            model_of(folder, config, data, begin, now, seen)
+            records.write_weights(now.network, len(history))
+        records.write(history)
         if pictures:
-            write_atomically(
-                folder.example(len(history)), drawing.encode_jpeg(drawing.concatenate_horizontally(pictures))
-            )
+            records.write_pictures(pictures, len(history))
 
     images = folder / IMAGES
     seen = None
@@ -253,24 +243,15 @@ def _learn(
                 backbone=begin.backbone,
                 device=device,
                 devices=config.devices,
+                segments=added_epochs.segments_of(folder),
             ),
             noting(monitor, folder / STATE),
             look=look,
         )
-        if len(_shown(folder)) < len(trained.history):
-            # It was ended after the last checkpoint and before the figures were written.
-            draw(trained.history)
+        records.finish(trained.history)
         return trained
     finally:
-        board.close()
-
-
-def _shown(folder: RunFolder) -> list[dict[str, float]]:
-    """Return the figures that are written down; none where somebody spoilt them, for the checkpoint has them too."""
-    try:
-        return folder.history()
-    except InputError:
-        return []
+        records.close()
 
 
 def _reading(history: Sequence[Mapping[str, float]], data: Dataset) -> Diagnosis:
@@ -330,6 +311,7 @@ def model_of(
                 "images": {part: len(slides) for part, slides in data.parts.items()},
                 "specimens": {part: dict(data.count(part)) for part in data.parts},
                 "epochs_done": len(trained.history),
+                "segments": [segment.model_dump() for segment in added_epochs.segments_of(folder)],
                 "curves": reading.text,
                 "history": [{key: round(value, 5) for key, value in epoch.items()} for epoch in trained.history],
             },

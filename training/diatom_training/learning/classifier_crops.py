@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from diatom_training.data.crop_geometry import flips_and_turn
 from diatom_training.data.crops import ROUNDISH, read_pixels
 from diatom_training.data.examples import Example, Outline, box_along_axis
 from diatom_training.learning.augment import recoloured
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.augment_options import AugmentOptions
+from diatom_training.learning.options import LearningOptions
 from napari_diatom.core import geometry
 from napari_diatom.engines.classifier_net import side_of
 from napari_diatom.images.slide_image import from_array
-from napari_diatom.images.specimen_crops import UPRIGHT, View, upright_cutout
+from napari_diatom.images.specimen_crops import Cutout, View, upright_cutout
 
 _VALIDATION_SEED: Final = 0
 
@@ -84,17 +86,23 @@ class Cutouts(Dataset[Picture]):
 
     def _picture(self, specimen: SlideSpecimen, rng: np.random.Generator | None) -> Picture:
         """Cut a specimen out, varied where there is chance."""
-        augment, view, shape = self.options.augment, UPRIGHT, specimen.outline
-        if rng is not None:
-            view = varied(specimen.box, rng, augment)
-            if rng.random() < augment.boxed:
-                shape = geometry.corners(specimen.box[None])[0].astype(np.float32)
-        image = from_array(read_pixels(specimen.example), specimen.example.image.name)
-        cutout = upright_cutout(image, specimen.box, self.side, shape, view)
-        if rng is not None:
-            # Before the background is put in: its colour is then that of the varied picture.
-            cutout = replace(cutout, pixels=recoloured(cutout.pixels, rng, augment))
+        cutout = varied_cutout(specimen, self.side, rng, self.options.augment)
         return Picture(cutout.masked() if self.options.masked else cutout.pixels, specimen.class_id)
+
+
+def varied_cutout(
+    specimen: SlideSpecimen, side: int, rng: np.random.Generator | None, augment: AugmentOptions
+) -> Cutout:
+    """Cut a specimen out, ``side`` pixels high and wide, varied as the options say where there is chance."""
+    image = from_array(read_pixels(specimen.example), specimen.example.image.name)
+    if rng is None:
+        return upright_cutout(image, specimen.box, side, specimen.outline)
+    view, shape = varied(specimen.box, rng, augment), specimen.outline
+    if rng.random() < augment.boxed:
+        shape = geometry.corners(specimen.box[None])[0].astype(np.float32)
+    cutout = upright_cutout(image, specimen.box, side, shape, view)
+    # Before the background is put in: its colour is then that of the varied picture.
+    return replace(cutout, pixels=recoloured(cutout.pixels, rng, augment))
 
 
 def specimens_of(examples: Sequence[Example]) -> list[SlideSpecimen]:
@@ -117,16 +125,25 @@ def balanced(weights: NDArray[np.float64], class_ids: NDArray[np.int64], balance
 
 
 def varied(box: NDArray[np.float64], rng: np.random.Generator, options: AugmentOptions) -> View:
-    """Return a view of a specimen by chance; a roundish one, which has no axis, is turned by any angle."""
-    most = math.pi if box[2] < ROUNDISH * box[3] else math.radians(options.tilt_deg)
-    reach = math.log1p(options.zoom)
-    x, y = rng.uniform(-options.shift, options.shift, 2).tolist()
-    return View(
-        turn=float(rng.uniform(-most, most)),
-        zoom=math.exp(rng.uniform(-reach, reach)),
-        shift=(x, y),
-        mirrored=(bool(rng.random() < 0.5), bool(rng.random() < 0.5)),
+    """Return a view of a specimen by chance; a roundish one, which has no axis, is rotated by any angle.
+
+    An axis has two ends and no direction, so a specimen stands either way up: its quarter turns are half turns.
+    """
+    most = math.radians(options.cutout_rotation_deg)
+    if most and box[2] < ROUNDISH * box[3]:
+        most = math.pi
+    reach = math.log1p(options.cutout_scale)
+    x, y = (options.cutout_translation * rng.uniform(-1, 1, 2)).tolist()
+    turn, zoom = rng.uniform(-1, 1, 2).tolist()
+    return View(turn * most, math.exp(zoom * reach), (x, y), mirrored_view(rng, options))
+
+
+def mirrored_view(rng: np.random.Generator, options: AugmentOptions) -> tuple[bool, bool]:
+    """Return whether a picture along a specimen's axis is mirrored, left to right and top to bottom; both turn it."""
+    horizontal, vertical, half = flips_and_turn(
+        rng, options.flip_horizontal, options.flip_vertical, options.quarter_turns, turns=2
     )
+    return horizontal != bool(half), vertical != bool(half)
 
 
 def naming_batch(pictures: Sequence[Picture]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import label_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.naming_loss import PART_NAMES, NamingLoss
 from diatom_training.learning.options import LearningOptions
@@ -42,6 +43,10 @@ class NamingModule(LearningModule):
     def weigh(self, weights: torch.Tensor) -> None:
         """Let specimens of each class count as much as its weight."""
         cast(torch.Tensor, self.naming_loss.weight).copy_(weights)
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for all specimens."""
+        return label_loss(self.naming_loss, batches, len(self.options.classes))
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""

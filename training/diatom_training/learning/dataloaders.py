@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from diatom_training.data.crops import Crop, random_crop
 from diatom_training.data.examples import Example
-from diatom_training.learning.augment import augmented_crop
+from diatom_training.learning.augment import augmented_crop, unvaried
 from diatom_training.learning.classifier_crops import Cutouts, naming_batch
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.outline_crops import FramedSpecimens, outline_batch
@@ -41,7 +41,7 @@ class Crops(Dataset[Crop]):
         rng = np.random.default_rng((index,) if self.epoch is None else (options.seed, self.epoch, index))
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
         if self.epoch is None:
-            return random_crop(example, options.size, rng, turn=False, aimed=options.augment.aimed)
+            return random_crop(example, options.size, rng, unvaried(options.augment))
         return augmented_crop(example, options.size, rng, options.augment)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 import torch
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import grid_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.precision import keep_depthwise_single
 from diatom_training.metrics.detection_metrics import average_precision
@@ -58,14 +61,12 @@ class BoxesModule(LearningModule):
             losses, _ = network.loss(batch | {"img": batch["images"]}, single)
         return dict(zip(("box", "class", "dfl", "angle"), losses / len(batch["images"]), strict=False))
 
-    def on_validation_epoch_start(self) -> None:
-        """Reset the figures."""
-        self._losses: list[float] = []
-        self._truths: list[Detections] = []
-        self._found: list[Detections] = []
+    def _total(self, raw: dict[str, Any], batch: dict[str, Any]) -> torch.Tensor:
+        """Return the loss of a network's output."""
+        return torch.stack(list(self._parts(raw, batch).values())).sum()
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Take the loss, and the specimens that are found."""
+    def _plain_raw(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return the output of the averaged network, whose normalization stays as it is."""
         network = self.averaged
         # Only in training mode does the head give the inputs of the loss.
         network.train()
@@ -74,7 +75,30 @@ class BoxesModule(LearningModule):
                 layer.eval()
         raw = self._raw(network, batch)
         network.eval()
-        self._losses.append(float(torch.stack(list(self._parts(raw, batch).values())).sum()))
+        return raw
+
+    def plain_loss(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Return the loss of the averaged network on a batch as it is."""
+        return self._total(self._plain_raw(batch), batch)
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for each cell of a level."""
+        with torch.no_grad():
+            raws = [self._plain_raw(batch) for batch in batches]
+        # As rare as Ultralytics' own first bias takes specimens to be.
+        rare = math.log(5 / len(self.options.classes) / (self.options.size / 16) ** 2)
+        return grid_loss(self._total, raws, batches, rare)
+
+    def on_validation_epoch_start(self) -> None:
+        """Reset the figures."""
+        self._losses: list[float] = []
+        self._truths: list[Detections] = []
+        self._found: list[Detections] = []
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Take the loss, and the specimens that are found."""
+        raw = self._plain_raw(batch)
+        self._losses.append(float(self._total(raw, batch)))
         size, classes, oriented = self.options.size, self.options.classes, self.options.task == "oriented-boxes"
         rows = torch.cat([raw[name].float() for name in ("boxes", "scores", "angle") if name in raw], dim=1)
         self._found += [stitch(decode(row, size, size, classes, oriented, LEAST_SCORE)) for row in rows.cpu().numpy()]

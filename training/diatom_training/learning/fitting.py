@@ -21,11 +21,12 @@ from diatom_training.data.examples import Example
 from diatom_training.data.pixel_statistics import DIGITS, UNCHANGED, Standard
 from diatom_training.learning.class_weights import class_counts, weights_by
 from diatom_training.learning.dataloaders import batches
+from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
-from diatom_training.learning.lr_schedule import epochs_since_best
 from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
+from diatom_training.learning.segments import Segment, is_over, total_epochs
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines.torch_checkpoint import check_plain
@@ -44,7 +45,9 @@ class Trained:
     network : torch.nn.Module
         The exponential moving average of the weights, ready to be used.
     history : tuple of dict
-        One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``rate``.
+        One a finished epoch: ``train_*``, the mean of each part of the loss; ``val_*``; ``sample_loss`` of fixed
+        crops of the training part; ``start_*`` of the validation before the first step, where weights were taken
+        over; ``constant_loss`` of the best answer that is always the same; ``rate``.
     mean, std : tuple of float
         By which images are standardized, per channel of values scaled to 0..1.
     transferred : tuple of str
@@ -109,6 +112,8 @@ class Fitting:
         By which images are standardized; measured by :func:`~diatom_training.learning.train.train`.
     until : int or None
         End after this epoch, with the rate where it then is, instead of going on to the last one.
+    segments : tuple of Segment
+        Epochs that were added to those of the options.
     """
 
     examples: Sequence[Example]
@@ -121,6 +126,7 @@ class Fitting:
     devices: int = 1
     standard: Standard = UNCHANGED
     until: int | None = None
+    segments: tuple[Segment, ...] = ()
 
 
 def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> LearningModule:
@@ -128,7 +134,8 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
     options = task.options
     checkpoint = task.folder / CHECKPOINT
     state = _read(checkpoint, options)
-    last = min(options.epochs, task.until or options.epochs)
+    epochs = total_epochs(options, task.segments)
+    last = min(epochs, task.until or epochs)
     if state is not None:
         _compute_as_before(state)
     if state is None:
@@ -138,10 +145,11 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
             module.weigh(torch.from_numpy(weights_by(options.loss, class_counts(task.examples, options))))
     else:
         module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
+    module.segments = task.segments
     module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
-    if state is not None and (len(state["history"]) >= last or _enough(state["history"], options)):
+    if state is not None and (len(state["history"]) >= last or is_over(options, task.segments, state["history"])):
         module.load_state_dict(state["state_dict"])
         module.on_load_checkpoint(state)
         return module
@@ -166,7 +174,7 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=task.folder,
-            callbacks=[_Keeper(checkpoint, monitor, look)],
+            callbacks=[_Keeper(checkpoint, monitor, look, FixedSample(task.examples, options, batch))],
         )
         trainer.fit(
             module,
@@ -174,11 +182,6 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
             ckpt_path=None if state is None else checkpoint,
         )
     return module
-
-
-def _enough(history: Sequence[Mapping[str, float]], options: LearningOptions) -> bool:
-    """Tell whether early stopping has ended the training."""
-    return options.patience is not None and epochs_since_best(history) >= options.patience
 
 
 def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
@@ -220,8 +223,10 @@ class _Data(pl.LightningDataModule):
 class _Keeper(pl.Callback):
     """Reports, stops, and writes the checkpoint after every epoch."""
 
-    def __init__(self, path: Path, monitor: ProgressMonitor, look: Look) -> None:
+    def __init__(self, path: Path, monitor: ProgressMonitor, look: Look, sample: FixedSample) -> None:
         self.path = path
+        self.sample = sample
+        self.start: dict[str, float] = {}
         self.look = look
         self.monitor = monitor
 
@@ -229,6 +234,10 @@ class _Keeper(pl.Callback):
         """Show the epochs that are finished: what ended the training before may have kept them from being shown."""
         if module.history:
             self.look(module.history, (), lambda: trained_of(module))
+            self.start = {name: value for name, value in module.history[0].items() if name.startswith(START)}
+        elif module.transferred and trainer.is_global_zero:
+            loader = cast(Any, trainer).datamodule.val_dataloader()
+            self.start = start_figures(trainer, module, loader)
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         """Stop where that was asked for."""
@@ -239,7 +248,9 @@ class _Keeper(pl.Callback):
         steps = int(trainer.num_training_batches)
         done = trainer.current_epoch * steps + batch_idx + 1
         values = module.means() | {"rate": module.rate()}
-        self.monitor.report(Progress("step", done, steps * module.options.epochs, values=values))
+        self.monitor.report(
+            Progress("step", done, steps * total_epochs(module.options, module.segments), values=values)
+        )
 
     def on_validation_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Stop where that was asked for."""
@@ -248,7 +259,10 @@ class _Keeper(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         """Close the epoch, and write the checkpoint so that an interruption leaves the old file or the new one."""
         # Those of the first process count in all of them, or one might stop early and the others wait for it.
-        figures = module.remember(trainer.strategy.broadcast(module.measured()))
+        own = module.measured()
+        if trainer.is_global_zero:
+            own |= self.sample.measured(trainer, module) | self.start
+        figures = module.remember(trainer.strategy.broadcast(own))
         partial = self.path.with_suffix(".partial")
         try:
             trainer.save_checkpoint(partial)
@@ -264,8 +278,9 @@ class _Keeper(pl.Callback):
                 f"epochs are kept."
             ) from error
         self.look(module.history, module.looks, lambda: trained_of(module))
-        self.monitor.report(Progress("epoch", trainer.current_epoch + 1, module.options.epochs, values=figures))
-        if _enough(module.history, module.options):
+        epochs = total_epochs(module.options, module.segments)
+        self.monitor.report(Progress("epoch", trainer.current_epoch + 1, epochs, values=figures))
+        if is_over(module.options, module.segments, module.history):
             trainer.should_stop = True
 
 

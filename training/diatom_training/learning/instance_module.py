@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import two_stage_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of, mixed
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
@@ -45,6 +46,26 @@ class InstancesModule(LearningModule):
         parts = cast(Any, network)(list(self.standardized(batch["images"])), batch["targets"])
         return {_PART_NAMES[name]: value for name, value in parts.items()}
 
+    def _plain(self, network: torch.nn.Module, batch: dict[str, Any], number: int = 0) -> torch.Tensor:
+        """Return the loss of a network on a batch as it is; boxes are sampled by chance, the same ones each time."""
+        # torchvision tells losses in training mode only; layers that behave differently there are kept from it.
+        network.train()
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm | torch.nn.Dropout):
+                layer.eval()
+        torch.manual_seed(mixed(self.options.seed, number))
+        parts = self.losses(network, batch)
+        network.eval()
+        return torch.stack(list(parts.values())).sum()
+
+    def plain_loss(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Return the loss of the averaged network on a batch as it is."""
+        return self._plain(self.averaged, batch)
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of last layers that say the same for each anchor and proposal."""
+        return two_stage_loss(self.averaged, self._plain, batches)
+
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""
         self._losses, self._truths, self._found = [], [], []
@@ -52,15 +73,7 @@ class InstancesModule(LearningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Take the loss, and the specimens that are found."""
         network = self.averaged
-        # torchvision tells losses in training mode only; layers that behave differently there are kept from it.
-        network.train()
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm | torch.nn.Dropout):
-                layer.eval()
-        torch.manual_seed(mixed(self.options.seed, batch_idx))
-        parts = self.losses(network, batch)
-        network.eval()
-        self._losses.append(float(torch.stack(list(parts.values())).sum()))
+        self._losses.append(float(self._plain(network, batch, batch_idx)))
         outputs = cast(Any, network)(list(self.standardized(batch["images"])))
         for target, output in zip(batch["targets"], outputs, strict=True):
             arrays = {name: value.float().cpu().numpy() for name, value in output.items()}

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
-from diatom_training.learning.lr_schedule import is_best, rate
+from diatom_training.learning.lr_schedule import is_best
 from diatom_training.learning.optimizers import decaying, optimizer_for
 from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.segments import Segment, segment_rate
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.engines.weights import transfer
 
@@ -51,6 +52,7 @@ class LearningModule(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] | None = None
         self.accumulate = 1
+        self.segments: tuple[Segment, ...] = ()
         self.transferred: tuple[str, ...] = ()
         self._sums: dict[str, float] = {}
         self._seen = 0
@@ -93,6 +95,18 @@ class LearningModule(pl.LightningModule):
         """Return the parts of the loss."""
         raise NotImplementedError
 
+    def plain_loss(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Return the loss of the averaged network on a batch as it is: without dropout, and without penalties."""
+        return torch.stack(list(self.losses(self.averaged.eval(), batch).values())).sum()
+
+    def measured(self) -> dict[str, float]:
+        """Return the figures of the validation."""
+        raise NotImplementedError
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for all pictures, not a number where it is not known."""
+        return math.nan
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer: convolution weights decay, the others do not; the backbone has its own rate."""
         return optimizer_for(self.network, self.options)
@@ -111,8 +125,7 @@ class LearningModule(pl.LightningModule):
 
     def rate(self) -> float:
         """Return the learning rate of the step."""
-        steps = math.ceil(self.options.crops / (self.options.batch * self.options.accumulate))
-        return rate(self.options, self.global_step, steps * self.options.epochs, self.history)
+        return segment_rate(self.options, self.segments, self.global_step, self.history)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
         """Return the loss of a batch."""

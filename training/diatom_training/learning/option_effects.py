@@ -47,10 +47,14 @@ _SMOOTHED: Final = ("cross-entropy", "binary cross-entropy")
 _NO_GAINS: Final = "only YOLO's loss has gains"
 _NO_DROPOUT: Final = Idle("this network has none", "weight decay or stronger augmentation")
 _CUT_OUT_ONE_BY_ONE: Final = Idle(
-    "specimens are cut out one by one", "augment.tilt_deg, augment.zoom and augment.shift"
+    "specimens are cut out one by one",
+    "augment.cutout_rotation_deg, augment.cutout_scale and augment.cutout_translation",
 )
-_FRAMED: Final = Idle("every specimen is shown in the frame of its box, which is off by chance as a detector's is")
-_NOT_CUT_OUT: Final = Idle("specimens are cut out for classifiers only", "augment.turn_share and augment.shear_deg")
+_FRAMED: Final = Idle("every specimen is shown in the frame of its box", "augment.box_errors and augment.upright_boxes")
+_NOT_CUT_OUT: Final = Idle(
+    "specimens are cut out for classifiers only", "augment.rotation, augment.scale and augment.translation"
+)
+_NO_BOXES: Final = Idle("only outlines are learned in given boxes")
 _NO_PROPOSALS: Final = Idle("only Mask R-CNN learns from proposals")
 _WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
 
@@ -86,9 +90,23 @@ def _gain(idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
     )
 
 
-def _of_crops() -> OptionEffect:
+def _share(name: str) -> Need:
+    """Return the need of a variation that is made at all, by the name of its share in the augmentation."""
+    return Need(
+        f"`augment.{name}` above 0",
+        Idle(f"{name} is 0", f"augment.{name}"),
+        lambda options, task, network: getattr(options.augment, name) > 0,
+    )
+
+
+def _of_crops(*needs: Need) -> OptionEffect:
     """Return what a variation of crops acts on."""
-    return OptionEffect(idle={"classes": _CUT_OUT_ONE_BY_ONE, "outlines": _FRAMED})
+    return OptionEffect(idle={"classes": _CUT_OUT_ONE_BY_ONE, "outlines": _FRAMED}, needs=needs)
+
+
+def _of_frames() -> OptionEffect:
+    """Return what a variation of the boxes acts on that specimens are outlined in."""
+    return OptionEffect(idle=_but("outlines", idle=_NO_BOXES))
 
 
 def _of_colour() -> OptionEffect:
@@ -277,9 +295,16 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             idle=_but("classes", idle=Idle(_WHOLE_CROPS))
             | {"outlines": Idle("what lies round the specimen shows where it ends")}
         ),
-        "augment.turn_share": _of_crops(),
+        "augment.flip_horizontal": OptionEffect(),
+        "augment.flip_vertical": OptionEffect(),
+        "augment.quarter_turns": OptionEffect(),
+        "augment.rotation": _of_crops(),
+        "augment.rotation_deg": _of_crops(_share("rotation")),
+        "augment.scale": _of_crops(),
         "augment.shear_deg": _of_crops(),
+        "augment.random_crop": _of_crops(),
         "augment.aimed": _of_crops(),
+        "augment.translation": _of_crops(),
         "augment.contrast": OptionEffect(),
         "augment.brightness": OptionEffect(),
         "augment.saturation": _of_colour(),
@@ -287,12 +312,14 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "augment.grey": _of_colour(),
         "augment.invert": OptionEffect(),
         "augment.blur": OptionEffect(),
+        "augment.blur_px": OptionEffect(needs=(_share("blur"),)),
         "augment.defocus": OptionEffect(),
         "augment.noise": OptionEffect(),
+        "augment.noise_std": OptionEffect(needs=(_share("noise"),)),
         "augment.jpeg": OptionEffect(),
-        "augment.tilt_deg": _of_cut_outs(),
-        "augment.zoom": _of_cut_outs(),
-        "augment.shift": _of_cut_outs(),
+        "augment.cutout_rotation_deg": _of_cut_outs(),
+        "augment.cutout_scale": _of_cut_outs(),
+        "augment.cutout_translation": _of_cut_outs(),
         "augment.boxed": _of_cut_outs(
             Need(
                 "`masked`",
@@ -300,6 +327,8 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
                 lambda options, task, network: options.masked,
             )
         ),
+        "augment.box_errors": _of_frames(),
+        "augment.upright_boxes": _of_frames(),
         "average_decay": OptionEffect(),
         "patience": OptionEffect("run", "the last epoch, and which epoch's weights are kept"),
         "precision": OptionEffect(seen="nothing on a device without half precision"),

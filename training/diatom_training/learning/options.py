@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from diatom_training.learning.augment_options import AugmentOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import OUTLINING_TASK, Activation, Task
 
@@ -96,70 +97,6 @@ class LossOptions(BaseModel):
         """Return the weights of the parts of the loss of maps and outlines, without those of 0."""
         weights = {name: float(getattr(self, name)) for name in LOSS_PARTS}
         return {name: weight for name, weight in weights.items() if weight}
-
-
-class AugmentOptions(BaseModel):
-    """What is varied by chance in a training crop.
-
-    Attributes
-    ----------
-    turn_share : float
-        Share of crops turned by any angle instead of by quarter turns; all are mirrored half the time, scaled within
-        their examples' scales and moved.
-    shear_deg : float
-        Largest shear in degrees.
-    aimed : float
-        Share of crops placed near a specimen; the others lie anywhere, and show what else a slide holds.
-    contrast : float
-        Largest change of the contrast, as a share of it.
-    brightness : float
-        Largest change of the brightness, as a share of it.
-    saturation : float
-        Largest change of the saturation, as a share of it.
-    hue : float
-        Largest change of the hue, in turns of the colour circle.
-    grey : float
-        Share of crops that lose their colour.
-    invert : float
-        Share of crops whose light and dark are exchanged.
-    blur : float
-        Share of crops that are blurred.
-    defocus : float
-        Share of crops that are out of focus.
-    noise : float
-        Share of crops that get noise of a camera.
-    jpeg : float
-        Share of crops that are compressed as JPEG files are.
-    tilt_deg : float
-        Largest angle in degrees by which specimens cut out for a classifier are off the upright.
-    zoom : float
-        Largest change of the size of such a cut-out: 0.12 makes it up to 1.12 times larger or smaller.
-    shift : float
-        How far such a cut-out is off its middle at most, in sides of it.
-    boxed : float
-        Share of such cut-outs whose background begins at the box instead of the outline, because many detectors give
-        boxes alone.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    turn_share: float = Field(default=0.2, ge=0, le=1, title="Free rotation")
-    shear_deg: float = Field(default=4.0, ge=0, lt=45)
-    aimed: float = Field(default=0.5, ge=0, le=1, title="Crops at specimens")
-    contrast: float = Field(default=0.35, ge=0, lt=1)
-    brightness: float = Field(default=0.2, ge=0, lt=1)
-    saturation: float = Field(default=0.4, ge=0, lt=1)
-    hue: float = Field(default=0.04, ge=0, le=0.5)
-    grey: float = Field(default=0.25, ge=0, le=1)
-    invert: float = Field(default=0.05, ge=0, le=1)
-    blur: float = Field(default=0.15, ge=0, le=1)
-    defocus: float = Field(default=0.1, ge=0, le=1)
-    noise: float = Field(default=0.25, ge=0, le=1)
-    jpeg: float = Field(default=0.15, ge=0, le=1, title="JPEG")
-    tilt_deg: float = Field(default=8.0, ge=0, le=180)
-    zoom: float = Field(default=0.12, ge=0, le=1)
-    shift: float = Field(default=0.04, ge=0, le=0.25)
-    boxed: float = Field(default=0.3, ge=0, le=1, title="Boxes for outlines")
 
 
 class LearningOptions(BaseModel):

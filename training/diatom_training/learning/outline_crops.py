@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 from diatom_training.data.crops import read_pixels
 from diatom_training.data.examples import Example
 from diatom_training.learning.augment import recoloured
-from diatom_training.learning.classifier_crops import SlideSpecimen, specimens_of
+from diatom_training.learning.augment_options import AugmentOptions
+from diatom_training.learning.classifier_crops import SlideSpecimen, mirrored_view, specimens_of
 from diatom_training.learning.options import LearningOptions
 from napari_diatom.core import geometry
 from napari_diatom.core.box_frame import HEIGHT, WIDTH, BoxFrame
@@ -24,11 +25,11 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import from_array
 
-UPRIGHT_SHARE: Final = 0.25
-"""Share of the specimens that are shown in their upright boxes, as detectors without angles give them."""
 SHORTEST: Final = 12.0
 """Length in pixels below which a specimen is not shown: what the image's edge leaves of it has no outline to learn."""
 _VALIDATION_SEED: Final = 0
+_IN_DETECTED_BOXES: Final = AugmentOptions(flip_horizontal=0.0, flip_vertical=0.0, quarter_turns=0.0)
+"""How specimens are shown that a model is validated on, but for their colours."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class BoxErrors:
         """Return the errors of boxes whose angle is not estimated."""
         return replace(self, turn=0.0)
 
+    def times(self, factor: float) -> BoxErrors:
+        """Return errors that are larger or smaller, and wild ones as often."""
+        sizes = ("along", "across", "length", "width", "turn")
+        return replace(self, **{name: factor * getattr(self, name) for name in sizes})
+
 
 @dataclass(frozen=True, eq=False)
 class FramedSpecimen:
@@ -82,14 +88,13 @@ class FramedSpecimen:
 class FramedSpecimens(Dataset[FramedSpecimen]):
     """SlideSpecimen ``i`` of an epoch, its box and colours depend on the seed, the epoch and ``i`` alone.
 
-    For validation (``epoch`` is None) they are always the same ones, in boxes that are off by the same errors, with
-    their own colours: each specimen once, or ``options.validation_crops`` of them where there are more.
+    For validation (``epoch`` is None) they are always the same ones, as they are, in boxes that are off as detectors'
+    usually are: each specimen once, or ``options.validation_crops`` of them where there are more.
     """
 
     def __init__(self, examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> None:
         self.options = options
         self.epoch = epoch
-        self.errors = BoxErrors()
         self.specimens = [specimen for specimen in specimens_of(examples) if specimen.box[2] >= SHORTEST]
         if not self.specimens:
             what = "train" if epoch is not None else "validate"
@@ -114,22 +119,26 @@ class FramedSpecimens(Dataset[FramedSpecimen]):
     def __getitem__(self, index: int) -> FramedSpecimen:
         if self.epoch is None:
             rng = np.random.default_rng((_VALIDATION_SEED, index))
-            return framed(self.specimens[self.validated[index]], rng, self.errors)
+            return framed(self.specimens[self.validated[index]], rng, _IN_DETECTED_BOXES)
         rng = np.random.default_rng((self.options.seed, self.epoch, index))
-        chosen = framed(self.specimens[rng.choice(len(self.specimens), p=self.chances)], rng, self.errors)
-        return FramedSpecimen(recoloured(chosen.pixels, rng, self.options.augment), chosen.mask, chosen.inside)
+        specimen = self.specimens[rng.choice(len(self.specimens), p=self.chances)]
+        return varied_frame(specimen, rng, self.options.augment)
 
 
-def framed(specimen: SlideSpecimen, rng: np.random.Generator, errors: BoxErrors) -> FramedSpecimen:
-    """Return a specimen in the frame of a box that is off by chance, mirrored by chance along and across it."""
+def varied_frame(specimen: SlideSpecimen, rng: np.random.Generator, options: AugmentOptions) -> FramedSpecimen:
+    """Return a specimen in the frame of a box, varied as the options say."""
+    chosen = framed(specimen, rng, options)
+    return replace(chosen, pixels=recoloured(chosen.pixels, rng, options))
+
+
+def framed(specimen: SlideSpecimen, rng: np.random.Generator, options: AugmentOptions) -> FramedSpecimen:
+    """Return a specimen in its own colours in the frame of a box, which the options turn, flip and make inexact."""
     pixels = read_pixels(specimen.example)
     height, width = pixels.shape[:2]
-    upright = rng.random() < UPRIGHT_SHARE
+    upright = bool(rng.random() < options.upright_boxes)
     own = upright_box(specimen.outline) if upright else specimen.box
-    frame = BoxFrame.of(
-        detected_box(own, rng, errors.upright() if upright else errors),
-        (bool(rng.random() < 0.5), bool(rng.random() < 0.5)),
-    )
+    errors = BoxErrors().times(options.box_errors)
+    frame = BoxFrame.of(detected_box(own, rng, errors.upright() if upright else errors), mirrored_view(rng, options))
     mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     draw_polygon(mask, frame.to_picture(specimen.outline) - 0.5)
     picture = framed_cutout(from_array(pixels, specimen.example.image.name), frame)

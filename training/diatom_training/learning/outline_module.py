@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import map_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.precision import keep_depthwise_single
@@ -43,6 +44,15 @@ class OutlineModule(LearningModule):
         """Return the parts of the loss that the options ask for."""
         logits = network(self.standardized(batch["images"]))[:, 0].float()
         return outline_losses(logits, batch["masks"], batch["inside"], self.options.loss)
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for all pixels of all boxes."""
+
+        def loss(logits: torch.Tensor, batch: dict[str, Any]) -> torch.Tensor:
+            parts = outline_losses(logits[:, 0], batch["masks"], batch["inside"], self.options.loss)
+            return torch.stack(list(parts.values())).sum()
+
+        return map_loss(loss, batches, ("masks", "inside"), 1)
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from diatom_training.data import drawing
+from diatom_training.learning.constant_answer import map_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
@@ -40,6 +41,14 @@ class SemanticModule(LearningModule):
     def weigh(self, weights: torch.Tensor) -> None:
         """Let pixels of each class, the background first, count as much as its weight."""
         self.map_loss.weigh(weights)
+
+    def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
+        """Return the loss of the best answer that is the same for all pixels."""
+
+        def loss(logits: torch.Tensor, batch: dict[str, Any]) -> torch.Tensor:
+            return torch.stack(list(self.map_loss(logits, batch["maps"]).values())).sum()
+
+        return map_loss(loss, batches, ("maps",), 1 + len(self.options.classes))
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""

@@ -14,7 +14,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, Final
 
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.augment_options import AugmentOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.recipes.cycles import run_cycle
 from diatom_training.recipes.finder_cycles import FinderPlan, chosen_cycle, finder_parser
 from napari_diatom.core.progress import ProgressMonitor

@@ -15,8 +15,9 @@ from typing import Final
 
 import torch
 
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.fitting import Fitting, Trained
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
     FIELDS_SEED,
@@ -54,13 +55,13 @@ OBB = LearningOptions(
 )
 BOX = OBB.model_copy(update={"architecture": "yolo11n", "epochs": 3, "rate": 8e-4, "warmup": 60, "seed": 2})
 
-TURNED = AugmentOptions(shear_deg=0.0, turn_share=0.3)
+TURNED = AugmentOptions(shear_deg=0.0, rotation=0.3)
 NEEDLES = OBB.model_copy(
     update={
         "epochs": 2,
         "rate": 4e-4,
         "warmup": 20,
-        "augment": TURNED.model_copy(update={"turn_share": 0.4}),
+        "augment": TURNED.model_copy(update={"rotation": 0.4}),
         "seed": 3,
     }
 )

@@ -13,7 +13,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, Final
 
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.augment_options import AugmentOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.recipes.cycles import run_cycle
 from diatom_training.recipes.finder_cycles import FinderPlan, chosen_cycle, finder_parser
 from napari_diatom.core.progress import ProgressMonitor
@@ -33,7 +34,7 @@ OPTIONS: Final = LearningOptions(
     backbone_rate=0.3,
     proposals=128,
     positives=1 / 16,
-    augment=AugmentOptions(turn_share=0.3, aimed=0.25),
+    augment=AugmentOptions(rotation=0.3, aimed=0.25),
     workers=0,
     seed=43,
 )

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from diatom_training.finetune.initial_weights import trainable_network
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.backbones import backbone_of, read_lite0
 from diatom_training.learning.fitting import Fitting, Trained
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from diatom_training.recipes.training_material import (
     FIELDS_SEED,
@@ -93,7 +94,7 @@ MASKRCNN: Final = LearningOptions(
     frozen_epochs=4,
     backbone_rate=0.3,
     proposals=64,
-    augment=AugmentOptions(turn_share=0.3),
+    augment=AugmentOptions(rotation=0.3),
     seed=23,
 )
 MASKRCNN_FINISH: Final = MASKRCNN.model_copy(
@@ -109,7 +110,7 @@ MASKRCNN_FIELDS: Final = MASKRCNN.model_copy(
         "proposals": 96,
         "positives": 1 / 12,
         "validation_crops": 48,
-        "augment": AugmentOptions(turn_share=0.3, aimed=0.25),
+        "augment": AugmentOptions(rotation=0.3, aimed=0.25),
         "seed": 27,
     }
 )

@@ -23,8 +23,9 @@ from diatom_training.data.rendered_examples import render_set
 from diatom_training.evaluation.outlined_tests import GivenBoxes, detected_boxes, outline_images, upright_boxes
 from diatom_training.evaluation.test_set import TestImage
 from diatom_training.finetune.initial_weights import trainable_network
+from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.fitting import Fitting, Trained
-from diatom_training.learning.options import AugmentOptions, LearningOptions
+from diatom_training.learning.options import LearningOptions
 from diatom_training.metrics.outline_figures import OutlineErrors, outline_figures_of
 from diatom_training.recipes.cycles import (
     RENDERING_SHARE,
