@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.metrics import name_confidence
+from helpers.tiny import configured, draw_slides, train_here
 from napari_diatom import engines
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.taxa import UNKNOWN, Names
@@ -114,3 +116,20 @@ def test_cards_of_earlier_versions_keep_their_meaning() -> None:
     plain = facts("classes", NAMES).model_dump()
     del plain["activation"]
     assert ModelFacts.model_validate(plain).activation is None
+
+
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    [
+        ("classes", {"names": "binary cross-entropy"}),
+        ("semantic", {"cross_entropy": 0, "binary_cross_entropy": 1, "jaccard": 1}),
+    ],
+)
+def test_a_training_notes_the_activation_of_its_loss_in_the_card(
+    tmp_path: Path, task: str, loss: dict[str, Any]
+) -> None:
+    learning = {"loss": loss, "epochs": 1, "frozen_epochs": 0, "crops": 2}
+    folder = RunFolder.create(tmp_path / "run", configured(draw_slides(tmp_path), task, learning=learning))
+    assert train_here(folder).stage == "finished"
+    assert ModelCard.read(folder / "model").activation == "sigmoid"
+    assert folder.history()[0]["train_binary_cross_entropy"] > 0
