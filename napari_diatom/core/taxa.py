@@ -103,7 +103,7 @@ class Names:
     classes : tuple of str
         The C taxa that the classifier knows.
     probabilities : ndarray of float32, shape (N, C)
-        Calibrated; each row adds up to 1.
+        Calibrated. Each row adds up to 1, or has any sum where each class says yes or no for itself.
     threshold : float
         Probability under which a name is not given.
     by : str
@@ -129,9 +129,10 @@ class Names:
 
     @cached_property
     def genus_probabilities(self) -> NDArray[np.float32]:
-        """Of each genus, the sum over its species, shape (N, G)."""
+        """Of each genus, the sum over its species, at most 1, shape (N, G)."""
         own = [[genus_of(name) == genus for name in self.classes] for genus in self.genera]
-        return np.asarray(self.probabilities @ np.reshape(own, (len(self.genera), len(self.classes))).T, np.float32)
+        sums = self.probabilities @ np.reshape(own, (len(self.genera), len(self.classes))).T
+        return np.asarray(np.minimum(sums, 1), np.float32)
 
     @property
     def confidence(self) -> NDArray[np.float32]:

@@ -87,7 +87,8 @@ class TorchClassifier:
         Returns
         -------
         Names
-            Of a specimen wholly outside the image all classes are as probable.
+            Of a specimen wholly outside the image all classes are as probable; where each class says yes or no for
+            itself, all say no.
 
         Raises
         ------
@@ -97,7 +98,8 @@ class TorchClassifier:
             When a stop was asked for.
         """
         number, n_classes = len(detections), len(self.card.classes)
-        probabilities = np.full((number, n_classes), 1 / n_classes, dtype=np.float32)
+        unseen = 0.0 if self.card.activation == "sigmoid" else 1 / n_classes
+        probabilities = np.full((number, n_classes), unseen, dtype=np.float32)
         seen = [k for k in range(number) if not is_outside(image, detections.boxes[k])]
         batches = [seen[first : first + BATCH] for first in range(0, len(seen), BATCH)]
 
@@ -128,7 +130,9 @@ class TorchClassifier:
         with torch.inference_mode():
             images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
             logits = self._network(((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last))
-            return np.asarray(torch.softmax(logits.float() / self.facts.temperature, dim=1).cpu().numpy())
+            logits = logits.float() / self.facts.temperature
+            given = torch.sigmoid(logits) if self.card.activation == "sigmoid" else torch.softmax(logits, dim=1)
+            return np.asarray(given.cpu().numpy())
 
 
 def _outline(detections: Detections, k: int) -> NDArray[np.float64] | None:

@@ -1,7 +1,7 @@
 """The DeepLabV3+ engine: the probability of each class in each pixel of a tile.
 
-On a CPU the network runs in OpenVINO, several tiles in flight; on a GPU torch runs it. Standardization and softmax are
-part of the graph.
+On a CPU the network runs in OpenVINO, several tiles in flight; on a GPU torch runs it. Standardization and
+activation are part of the graph.
 """
 
 from __future__ import annotations

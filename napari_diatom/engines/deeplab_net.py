@@ -77,13 +77,26 @@ def build(architecture: str, n_classes: int, dropout: float = 0.1) -> torch.nn.M
 
 
 class Probabilities(torch.nn.Module):
-    """A network with all that its card asks for round it, as it is used."""
+    """A network with all that its card asks for round it, as it is used.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Of :func:`build`.
+    mean, std : sequence of float
+        Per channel, of values scaled to 0..1.
+    sigmoid : bool
+        Each channel says yes or no for itself; else all add up to 1 (softmax).
+    """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float], sigmoid: bool = False
+    ) -> None:
         super().__init__()
+        self.sigmoid = sigmoid
         self.network = network.eval()
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))
@@ -91,4 +104,4 @@ class Probabilities(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map float RGB in 0..1, shape (B, 3, H, W), to probabilities, shape (B, 1 + classes, H, W)."""
         logits = self.network((images - self.mean) / self.std)
-        return torch.softmax(logits, dim=1)
+        return torch.sigmoid(logits) if self.sigmoid else torch.softmax(logits, dim=1)

@@ -33,7 +33,7 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
         from napari_diatom.engines import deeplab_net
 
         network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
-        return deeplab_net.Probabilities(network, card.mean, card.std).eval()
+        return deeplab_net.Probabilities(network, card.mean, card.std, card.activation == "sigmoid").eval()
     if card.engine == "outline":
         from napari_diatom.engines import outline_net
 

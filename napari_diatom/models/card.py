@@ -31,6 +31,9 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 NAMED: Final = "letters (A to Z, a to z), digits, '.', '_' and '-' are allowed, and the first is a letter or digit"
 """The same in words."""
 
+Activation = Literal["softmax", "sigmoid"]
+"""What turns the outputs of a network into probabilities: those of all classes add up to 1, or each is for itself."""
+
 Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes", "outlines"]
 
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
@@ -41,6 +44,9 @@ NAMING_TASK: Final[Task] = "classes"
 
 OUTLINING_TASK: Final[Task] = "outlines"
 """Task of models that outline specimens and find none."""
+
+ACTIVATED_TASKS: Final[tuple[Task, ...]] = ("semantic", NAMING_TASK)
+"""Tasks whose loss decides on the activation."""
 
 _TASKS: Final[Mapping[Engine, Task]] = {
     "yolo": "boxes",
@@ -110,6 +116,10 @@ class ModelFacts(BaseModel):
         specimen is not named, the same for all classes.
     naming : NamingFacts or None
         Of classifiers.
+    activation : {"softmax", "sigmoid"}, or None
+        Of classifiers and maps of classes, what belongs to the loss that they were trained with. With ``sigmoid`` each
+        class says yes or no for itself, so that a specimen may be none of them. None is ``softmax`` for these; other
+        networks have their own.
     summary, licence : str
         What it is for, in a sentence, and under what licence the weights are.
     training : dict
@@ -132,6 +142,7 @@ class ModelFacts(BaseModel):
     std: tuple[Finite, ...] = (1.0, 1.0, 1.0)
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     naming: NamingFacts | None = None
+    activation: Activation | None = None
     summary: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
@@ -153,6 +164,13 @@ class ModelFacts(BaseModel):
         task = task_of(self.engine, self.architecture)
         if self.task != task:
             raise ValueError(f"task: {self.architecture} gives {task}, not {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _activation_can_be_chosen(self) -> Self:
+        """Refuse an activation for networks that have one of their own: it would not be heeded."""
+        if self.activation is not None and self.task not in ACTIVATED_TASKS:
+            raise ValueError(f"activation: models for {self.task} have one of their own; leave it out")
         return self
 
     @field_validator("training")

@@ -47,8 +47,9 @@ _RARE: Final = (
     *("composed.length_px", "composed.balanced", "composed.cut_share", "composed.blending", "composed.matching"),
     "composed.defocus_px",
     *("learning.validation_crops", "learning.final_rate", "learning.step_epochs", "learning.step_factor"),
-    *("learning.plateau_patience", "learning.warmup", "learning.clip", "learning.loss_gains", "learning.proposals"),
-    *("learning.positives", "learning.balance", "learning.masked", "learning.average_decay", "learning.precision"),
+    *("learning.plateau_patience", "learning.cycles", "learning.warmup", "learning.clip", "learning.loss_gains"),
+    *("learning.accumulate", "learning.nesterov", "learning.proposals", "learning.positives"),
+    *("learning.balance", "learning.masked", "learning.average_decay", "learning.precision"),
     *("learning.workers", "architecture", "pixel_size_um", "devices"),
 )
 """Entries that are folded away."""

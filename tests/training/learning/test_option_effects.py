@@ -17,7 +17,13 @@ from diatom_training.learning.options import LearningOptions
 from napari_diatom.core.errors import InputError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "training-options.md"
-OTHERS: dict[str, Any] = {"loss.class_weights": (1.0, 2.0), "masked": False, "standardize": "imagenet"}
+OTHERS: dict[str, Any] = {
+    "loss.class_weights": (1.0, 2.0),
+    "loss.names": "focal",
+    "loss.weighting": "frequency",
+    "masked": False,
+    "standardize": "imagenet",
+}
 """Values other than the usual ones, of options that are no numbers."""
 
 
@@ -86,6 +92,11 @@ def test_the_issue_s_example_is_told_with_what_would_serve(tmp_path: Path) -> No
     [
         ({"step_factor": 0.5}, "step_factor has no effect in .*use schedule: step"),
         ({"schedule": "one-cycle", "warmup": 7}, "warmup has no effect"),
+        ({"schedule": "cyclic", "warmup": 7}, "warmup has no effect .*this schedule climbs by itself"),
+        ({"cycles": 5}, "cycles has no effect .*use schedule: cyclic"),
+        ({"momentum": 0.5}, "momentum has no effect .*Adam and AdamW keep running means.*use optimizer: sgd"),
+        ({"optimizer": "rmsprop", "nesterov": False}, "nesterov has no effect .*only SGD has it"),
+        ({"optimizer": "sgd", "momentum": 0, "nesterov": False}, "nesterov has no effect .*there is no momentum"),
         ({"schedule": "constant", "final_rate": 0.5}, "final_rate has no effect"),
         ({"epochs": 2, "frozen_epochs": 2, "backbone_rate": 0.7}, "backbone_rate has no effect"),
         ({"loss": {"focal_gamma": 3.0}}, "focal_gamma has no effect"),

@@ -199,7 +199,7 @@ def test_augmentation_depends_on_the_seed_alone_and_keeps_the_outlines(examples:
     assert one.pixels.shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "step", "plateau", "one-cycle", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "step", "plateau", "one-cycle", "cyclic", "constant"])
 def test_rates_rise_and_fall_within_their_bounds(schedule: str) -> None:
     options = MAPS.model_copy(update={"schedule": schedule, "rate": 0.1, "final_rate": 0.05, "warmup": 10})
     history = [{"val_loss": 1.0}] * 8

@@ -90,8 +90,10 @@ class ExplainedClassifier(ExplainedNetwork):
             When no layer of the network gives maps.
         """
         temperature = (self.card.naming or NamingFacts()).temperature
+        sigmoid = self.card.activation == "sigmoid"
         with torch.no_grad():
-            probabilities = torch.softmax(self.network(picture)[0].float() / temperature, dim=0)
+            logits = self.network(picture)[0].float() / temperature
+        probabilities = torch.sigmoid(logits) if sigmoid else torch.softmax(logits, dim=0)
         classes = self.card.classes
         known = specimen.name in classes
         channel = classes.index(specimen.name) if known else int(probabilities.argmax())
@@ -100,7 +102,7 @@ class ExplainedClassifier(ExplainedNetwork):
             float(probabilities[channel]),
             self._last_maps(picture),
             lambda network, images: (
-                log_odds(network(images), channel) if len(classes) > 1 else network(images)[:, channel]
+                network(images)[:, channel] if sigmoid or len(classes) == 1 else log_odds(network(images), channel)
             ),
         )
 

@@ -65,11 +65,9 @@ class ExplainedMaps(ExplainedNetwork):
             logits = self.network(picture)
         inside = torch.from_numpy(view.mask_of(specimen.ring)).to(self.device)
         outlines = self.card.engine == "outline"
-        if outlines:
-            odds, channel = logits[:, 0], 0
-        else:
-            channel = self._channel(logits, inside, specimen)
-            odds = log_odds(logits, channel)
+        alone = outlines or self.card.activation == "sigmoid"
+        channel = 0 if outlines else self._channel(logits, inside, specimen)
+        odds = logits[:, channel] if alone else log_odds(logits, channel)
         own = inside & (odds[0] >= 0)
         if not bool(own.any()):
             raise InputError(
@@ -79,7 +77,7 @@ class ExplainedMaps(ExplainedNetwork):
 
         def output(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
             given = network(images)
-            return (given[:, 0] if outlines else log_odds(given, channel))[:, own].mean(dim=1)
+            return (given[:, channel] if alone else log_odds(given, channel))[:, own].mean(dim=1)
 
         what = "of the outline" if outlines else f"of {self.card.classes[channel - 1]}"
         score = float(torch.sigmoid(odds[0][own]).mean())

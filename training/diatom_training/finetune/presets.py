@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import LOSS_PARTS, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import NAMING_TASK, Task
 
@@ -47,10 +47,18 @@ PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
 )
 LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "cross-entropy + Dice": {"cross_entropy": 1.0, "dice": 1.0, "focal": 0.0},
-        "cross-entropy": {"cross_entropy": 1.0, "dice": 0.0, "focal": 0.0},
-        "Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 0.0},
-        "focal + Dice": {"cross_entropy": 0.0, "dice": 1.0, "focal": 1.0},
+        name: dict.fromkeys(LOSS_PARTS, 0.0) | dict.fromkeys(parts, 1.0)
+        for name, parts in {
+            "cross-entropy + Dice": ("cross_entropy", "dice"),
+            "cross-entropy": ("cross_entropy",),
+            "Dice": ("dice",),
+            "Jaccard": ("jaccard",),
+            "Tversky": ("tversky",),
+            "focal": ("focal",),
+            "focal + Dice": ("focal", "dice"),
+            "Lovász": ("lovasz",),
+            "cross-entropy + Lovász": ("cross_entropy", "lovasz"),
+        }.items()
     }
 )
 """Losses of class maps and outlines to choose from, as weights of their parts."""

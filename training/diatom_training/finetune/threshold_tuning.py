@@ -82,8 +82,9 @@ def _tuned_finds(model: ModelFolder, images: list[TestImage], device: str, monit
 def _tuned_names(model: ModelFolder, images: list[TestImage], device: str, monitor: ProgressMonitor) -> ModelFolder:
     """Set the temperature, and the probability under which no name is given, none where no name was right."""
     said = name_specimens(model, images, device, monitor)
-    temperature = round(fit_temperature(said.probabilities, said.truth), 4)
-    sure = tempered(said.probabilities, temperature)
+    sigmoid = model.card.activation == "sigmoid"
+    temperature = round(fit_temperature(said.probabilities, said.truth, sigmoid), 4)
+    sure = tempered(said.probabilities, temperature, sigmoid)
     right = sure.argmax(axis=1) == said.truth
     thresholds = {}
     if right.any():

@@ -299,6 +299,7 @@ def model_of(
             std=trained.std,
             summary=f"Trained on {seen}.",
             licence=begin.licence,
+            activation=config.options(begin.architecture, data.classes).activation,
             naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
             training={
                 "config": config.to_plain() | {"data": config.data.name, "images": None},

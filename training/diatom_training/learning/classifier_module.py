@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from diatom_training.data import drawing
 from diatom_training.learning.constant_answer import label_loss
 from diatom_training.learning.lightning_module import LearningModule, crops_of
+from diatom_training.learning.naming_loss import PART_NAMES, NamingLoss
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from diatom_training.metrics.name_confidence import macro_f1
@@ -24,10 +25,8 @@ class NamingModule(LearningModule):
         super().__init__(options, mean, std)
         for network in (self.network, self.averaged):
             keep_depthwise_single(network)
-        weights, n_classes = options.loss.class_weights, len(options.classes)
-        self.entropy = torch.nn.CrossEntropyLoss(
-            weight=None if weights is None else torch.tensor(weights), label_smoothing=options.loss.label_smoothing
-        )
+        n_classes = len(options.classes)
+        self.naming_loss = NamingLoss(options.loss, n_classes)
         self._table = np.zeros((n_classes, n_classes), dtype=np.int64)
         self._losses: list[tuple[float, int]] = []
 
@@ -37,12 +36,17 @@ class NamingModule(LearningModule):
         return classifier_net.build(options.architecture, len(options.classes), options.dropout)
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        """Return the cross-entropy."""
-        return {"cross_entropy": self.entropy(network(self.standardized(batch["images"])).float(), batch["labels"])}
+        """Return the loss that the options name."""
+        logits = network(self.standardized(batch["images"])).float()
+        return {PART_NAMES[self.options.loss.names]: self.naming_loss(logits, batch["labels"])}
+
+    def weigh(self, weights: torch.Tensor) -> None:
+        """Let specimens of each class count as much as its weight."""
+        cast(torch.Tensor, self.naming_loss.weight).copy_(weights)
 
     def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
         """Return the loss of the best answer that is the same for all specimens."""
-        return label_loss(self.entropy, batches, len(self.options.classes))
+        return label_loss(self.naming_loss, batches, len(self.options.classes))
 
     def on_validation_epoch_start(self) -> None:
         """Reset the figures."""
@@ -52,7 +56,7 @@ class NamingModule(LearningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Count specimens by true and found class."""
         logits = self.averaged(self.standardized(batch["images"])).float()
-        self._losses.append((float(self.entropy(logits, batch["labels"])), len(logits)))
+        self._losses.append((float(self.naming_loss(logits, batch["labels"])), len(logits)))
         truth, said = batch["labels"].cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
         np.add.at(self._table, (truth, said), 1)
         if batch_idx == 0:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from diatom_training.data.examples import Example
 from diatom_training.data.pixel_statistics import DIGITS, UNCHANGED, Standard
+from diatom_training.learning.class_weights import class_counts, weights_by
 from diatom_training.learning.dataloaders import batches
 from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
@@ -140,10 +141,12 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
     if state is None:
         module = module_for(options, task.standard.mean, task.standard.std)
         module.begin(task.start, task.backbone)
+        if options.loss.weighting != "none":
+            module.weigh(torch.from_numpy(weights_by(options.loss, class_counts(task.examples, options))))
     else:
         module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
     module.segments = task.segments
-    module.accumulate = -(-options.batch // (batch * task.devices))
+    module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
     if state is not None and (len(state["history"]) >= last or is_over(options, task.segments, state["history"])):

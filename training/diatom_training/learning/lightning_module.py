@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
 from diatom_training.learning.lr_schedule import is_best
+from diatom_training.learning.optimizers import decaying, optimizer_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.segments import Segment, segment_rate
 from napari_diatom.core.errors import DiatomError
@@ -76,6 +77,10 @@ class LearningModule(pl.LightningModule):
                     raise DiatomError("None of the weights to start from fits the network; check their architecture.")
         self.average.module.load_state_dict(self.network.state_dict())
 
+    def weigh(self, weights: torch.Tensor) -> None:
+        """Let classes count as much in the loss as their weights, shape (C,), where the options ask for it."""
+        raise NotImplementedError
+
     @property
     def averaged(self) -> torch.nn.Module:
         """The network of averaged weights."""
@@ -104,26 +109,7 @@ class LearningModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer: convolution weights decay, the others do not; the backbone has its own rate."""
-        options = self.options
-        groups: list[dict[str, Any]] = []
-        own = {id(parameter) for parameter in backbone_of(self.network).parameters()}
-        for in_backbone in (True, False):
-            for decays in (True, False):
-                chosen = [
-                    parameter
-                    for parameter in self.network.parameters()
-                    if (id(parameter) in own) == in_backbone and (parameter.ndim > 1) == decays
-                ]
-                groups.append(
-                    {
-                        "params": chosen,
-                        "weight_decay": options.weight_decay if decays else 0.0,
-                        "share": options.backbone_rate if in_backbone else 1.0,
-                    }
-                )
-        if options.optimizer == "sgd":
-            return torch.optim.SGD(groups, lr=options.rate, momentum=0.9, nesterov=True)
-        return torch.optim.AdamW(groups, lr=options.rate)
+        return optimizer_for(self.network, self.options)
 
     def on_train_epoch_start(self) -> None:
         """Freeze or thaw the backbone."""
@@ -147,8 +133,8 @@ class LearningModule(pl.LightningModule):
         torch.manual_seed(mixed(self.options.seed, self.current_epoch, batch_idx))
         parts = self.losses(self.network, batch)
         if self.options.l1:
-            weights = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-            parts["l1"] = self.options.l1 * torch.stack([w.abs().sum() for w in weights if w.ndim > 1]).sum()
+            weights = [weight for weight in decaying(self.network) if weight.requires_grad]
+            parts["l1"] = self.options.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
         total = torch.stack(list(parts.values())).sum()
         if not torch.isfinite(total):
             raise DiatomError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from diatom_training.learning.options import LearningOptions
 
@@ -11,6 +12,8 @@ ONE_CYCLE_CLIMB = 0.3
 """Share of the steps in which the one-cycle schedule climbs (Smith & Topin 2018)."""
 ONE_CYCLE_START = 0.04
 """Share of the highest rate that the one-cycle schedule starts from."""
+CLIMBING: Final = ("one-cycle", "cyclic")
+"""Schedules that climb by themselves, without a warm-up."""
 
 
 def rate(options: LearningOptions, step: int, steps: int, history: Sequence[Mapping[str, float]]) -> float:
@@ -31,6 +34,10 @@ def rate(options: LearningOptions, step: int, steps: int, history: Sequence[Mapp
             return options.rate * _cosine(ONE_CYCLE_START, 1.0, progress / ONE_CYCLE_CLIMB)
         fall = (progress - ONE_CYCLE_CLIMB) / (1 - ONE_CYCLE_CLIMB)
         return options.rate * _cosine(1.0, options.final_rate, fall)
+    if options.schedule == "cyclic":
+        # Smith 2017, "Cyclical learning rates for training neural networks": his triangles.
+        height = 1 - abs(2 * (progress * options.cycles % 1.0) - 1)
+        return options.rate * (options.final_rate + (1 - options.final_rate) * height)
     climb = min((step + 1) / options.warmup, 1.0) if options.warmup else 1.0
     return options.rate * climb * _fallen(options, progress, history)
 

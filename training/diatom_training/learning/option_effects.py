@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
+from diatom_training.learning.lr_schedule import CLIMBING
 from napari_diatom.models.card import Task
 
 _BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
@@ -35,9 +36,14 @@ def _schedule(*schedules: str) -> Need:
 
 _YOLO_LOSS: Final = Idle("YOLO has a loss of its own", "loss_gains")
 _MASK_RCNN_LOSS: Final = Idle("Mask R-CNN has losses of its own", "proposals and positives")
-_ENTROPY_ONLY: Final = Idle(
-    "a classifier is trained on the cross-entropy", "loss.class_weights or loss.label_smoothing"
-)
+_OWN_LOSSES: Final[dict[Task, Idle]] = {
+    "oriented-boxes": _YOLO_LOSS,
+    "boxes": _YOLO_LOSS,
+    "instances": _MASK_RCNN_LOSS,
+}
+_NAMED_LOSS: Final = Idle("a classifier is trained on one loss", "loss.names")
+_NO_NAMES: Final = "only classifiers are trained on a loss of names"
+_SMOOTHED: Final = ("cross-entropy", "binary cross-entropy")
 _NO_GAINS: Final = "only YOLO's loss has gains"
 _NO_DROPOUT: Final = Idle("this network has none", "weight decay or stronger augmentation")
 _CUT_OUT_ONE_BY_ONE: Final = Idle(
@@ -53,10 +59,26 @@ _NO_PROPOSALS: Final = Idle("only Mask R-CNN learns from proposals")
 _WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
 
 
-def _map_loss(*needs: Need) -> OptionEffect:
+def _map_loss(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
     """Return what a part of the loss of maps and outlines acts on."""
-    idle = dict.fromkeys(_BOXES, _YOLO_LOSS) | {"instances": _MASK_RCNN_LOSS, "classes": _ENTROPY_ONLY}
-    return OptionEffect(idle=idle, needs=needs)
+    return OptionEffect(idle=_OWN_LOSSES | {"classes": _NAMED_LOSS} | dict(idle), needs=needs)
+
+
+def _class_weights(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
+    """Return what weights of classes act on."""
+    entropy = Need(
+        "a cross-entropy above 0 in `loss`",
+        Idle("it weighs the cross-entropies, which are left out", "loss.cross_entropy"),
+        lambda options, task, network: (
+            task == "classes" or options.loss.cross_entropy + options.loss.binary_cross_entropy > 0
+        ),
+    )
+    unbalanced = Need(
+        "for `classes`, `balance: 0`",
+        Idle("rare classes are shown more often already, and both would correct for the same thing", "balance: 0"),
+        lambda options, task, network: task != "classes" or not options.balance,
+    )
+    return OptionEffect(idle=_OWN_LOSSES | dict(idle), needs=(entropy, unbalanced, *needs))
 
 
 def _gain(idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
@@ -115,10 +137,34 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             idle={"outlines": Idle("each picture is standardized by its own colours")},
         ),
         "batch": OptionEffect(),
+        "accumulate": OptionEffect(),
         "epochs": OptionEffect(),
         "crops": OptionEffect(),
         "validation_crops": OptionEffect("run", "the figures of the validation, and with them the best epoch"),
         "optimizer": OptionEffect(),
+        "momentum": OptionEffect(
+            needs=(
+                Need(
+                    "`optimizer: sgd or rmsprop`",
+                    Idle("Adam and AdamW keep running means of their own", "optimizer: sgd"),
+                    lambda options, task, network: options.optimizer in ("sgd", "rmsprop"),
+                ),
+            )
+        ),
+        "nesterov": OptionEffect(
+            needs=(
+                Need(
+                    "`optimizer: sgd`",
+                    Idle("only SGD has it", "optimizer: sgd"),
+                    lambda options, task, network: options.optimizer == "sgd",
+                ),
+                Need(
+                    "`momentum` above 0",
+                    Idle("there is no momentum", "momentum: 0.9"),
+                    lambda options, task, network: options.momentum > 0,
+                ),
+            )
+        ),
         "rate": OptionEffect(),
         "final_rate": OptionEffect(
             needs=(
@@ -133,12 +179,13 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "step_epochs": OptionEffect(needs=(_schedule("step"),)),
         "step_factor": OptionEffect(needs=(_schedule("step", "plateau"),)),
         "plateau_patience": OptionEffect(needs=(_schedule("plateau"),)),
+        "cycles": OptionEffect(needs=(_schedule("cyclic"),)),
         "warmup": OptionEffect(
             needs=(
                 Need(
-                    "a `schedule` other than one-cycle",
-                    Idle("one-cycle climbs for 30 % of the steps", "schedule: cosine"),
-                    lambda options, task, network: options.schedule != "one-cycle",
+                    "a `schedule` other than one-cycle and cyclic",
+                    Idle("this schedule climbs by itself", "schedule: cosine"),
+                    lambda options, task, network: options.schedule not in CLIMBING,
                 ),
             )
         ),
@@ -165,28 +212,71 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
                 ),
             )
         ),
+        "loss.names": OptionEffect(
+            idle=_OWN_LOSSES
+            | dict.fromkeys(_MAPS, Idle(_NO_NAMES, "loss.cross_entropy, loss.dice and the other parts"))
+        ),
         "loss.cross_entropy": _map_loss(),
+        "loss.binary_cross_entropy": _map_loss(
+            Need(
+                "`loss.cross_entropy: 0`",
+                Idle("there the classes add up to 1, here each says yes or no for itself", "loss.cross_entropy: 0"),
+                lambda options, task, network: not options.loss.cross_entropy,
+            ),
+            idle={"outlines": Idle("of one class the cross-entropy is the binary one", "loss.cross_entropy")},
+        ),
         "loss.dice": _map_loss(),
+        "loss.jaccard": _map_loss(),
+        "loss.tversky": _map_loss(),
+        "loss.tversky_alpha": _map_loss(
+            Need(
+                "`loss.tversky` above 0",
+                Idle("the Tversky loss is left out", "loss.tversky"),
+                lambda options, task, network: options.loss.tversky > 0,
+            )
+        ),
         "loss.focal": _map_loss(),
-        "loss.class_weights": OptionEffect(
-            idle=dict.fromkeys(_BOXES, _YOLO_LOSS) | {"instances": _MASK_RCNN_LOSS},
+        "loss.lovasz": _map_loss(),
+        "loss.weighting": _class_weights(
+            Need(
+                "`effective number` only for `classes`",
+                Idle("the pixels of every class are too many for an effective number", "weighting: frequency"),
+                lambda options, task, network: task == "classes" or options.loss.weighting != "effective number",
+            ),
+            idle={"outlines": Idle("ground and specimen share every picture", "loss.class_weights")},
+        ),
+        "loss.weighting_beta": OptionEffect(
+            idle=_but("classes", idle=Idle("it is for weights of names by their effective number")),
             needs=(
                 Need(
-                    "`loss.cross_entropy` above 0",
-                    Idle("it weighs the cross-entropy, which is left out", "loss.cross_entropy"),
-                    lambda options, task, network: task == "classes" or options.loss.cross_entropy > 0,
+                    "`loss.weighting: effective number`",
+                    Idle("this weighting does not use it", "weighting: effective number"),
+                    lambda options, task, network: options.loss.weighting == "effective number",
                 ),
             ),
         ),
-        "loss.focal_gamma": _map_loss(
-            Need(
-                "`loss.focal` above 0",
-                Idle("the focal loss is left out", "loss.focal"),
-                lambda options, task, network: options.loss.focal > 0,
-            )
+        "loss.class_weights": _class_weights(),
+        "loss.focal_gamma": OptionEffect(
+            idle=_OWN_LOSSES,
+            needs=(
+                Need(
+                    "`loss.focal` above 0, or `loss.names: focal`",
+                    Idle("the focal loss is left out", "loss.focal, or loss.names: focal for names"),
+                    lambda options, task, network: (
+                        options.loss.names == "focal" if task == "classes" else options.loss.focal > 0
+                    ),
+                ),
+            ),
         ),
         "loss.label_smoothing": OptionEffect(
-            idle=_but("classes", idle=Idle("it is for the names that a classifier gives", "weight decay"))
+            idle=_but("classes", idle=Idle("it is for the names that a classifier gives", "weight decay")),
+            needs=(
+                Need(
+                    "`loss.names: cross-entropy or binary cross-entropy`",
+                    Idle("this loss takes the truth as it is", "loss.names: cross-entropy"),
+                    lambda options, task, network: options.loss.names in _SMOOTHED,
+                ),
+            ),
         ),
         "loss_gains.box": _gain(),
         "loss_gains.cls": _gain(),

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from diatom_training.learning.augment_options import AugmentOptions
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import OUTLINING_TASK, Task
+from napari_diatom.models.card import OUTLINING_TASK, Activation, Task
 
 GAINS: Final = ("box", "cls", "dfl", "angle")
 """Ultralytics' names of the gains of YOLO's loss."""
@@ -16,43 +16,87 @@ GAINS: Final = ("box", "cls", "dfl", "angle")
 Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 
-class LossOptions(BaseModel):
-    """The loss of semantic maps and outlines, a weighted sum; a weight of 0 leaves a part out.
+NamingLossName = Literal["cross-entropy", "binary cross-entropy", "focal", "mean squared error"]
+LOSS_PARTS: Final = ("cross_entropy", "binary_cross_entropy", "dice", "jaccard", "tversky", "focal", "lovasz")
+"""Parts of the loss of maps and outlines."""
 
-    That of classifiers is cross-entropy.
+
+class LossOptions(BaseModel):
+    """The loss of names by its name, and that of maps and outlines as a weighted sum; a weight of 0 leaves a part out.
 
     Attributes
     ----------
+    names : {"cross-entropy", "binary cross-entropy", "focal", "mean squared error"}
+        Loss of a classifier. With ``binary cross-entropy`` each class says yes or no for itself, so that a specimen may
+        be none of them: choose it where slides hold taxa that nobody named. ``focal`` counts specimens that are easy
+        less. ``mean squared error``, Brier's score, forgives wrong labels more than the others.
     cross_entropy : float
-        Weight of the cross-entropy.
+        Weight of the cross-entropy of pixels, the usual start.
+    binary_cross_entropy : float
+        Weight of the binary cross-entropy of pixels in maps: each class says yes or no for itself. It takes the place
+        of the cross-entropy.
     dice : float
-        Weight of the Dice loss (Milletari et al. 2016), over the classes without the background.
+        Weight of the Dice loss (Milletari et al. 2016), over the classes without the background; for specimens that
+        cover little of the image.
+    jaccard : float
+        Weight of the Jaccard loss, 1 - IoU (Rahman & Wang 2016): as Dice, and harder on what overlaps badly.
+    tversky : float
+        Weight of the Tversky loss (Salehi et al. 2017), a Dice loss in which missed and invented pixels cost
+        differently.
+    tversky_alpha : float
+        What an invented pixel costs in the Tversky loss; a missed one costs 1 less that. Below 0.5 fewer are missed.
     focal : float
         Weight of the focal loss (Lin et al. 2017), for rare or thin specimens.
+    lovasz : float
+        Weight of the Lovász loss (Berman et al. 2018), which follows the IoU itself; best for the last epochs, or
+        beside the cross-entropy.
+    weighting : {"none", "frequency", "effective number"}
+        Weights of the classes that are computed from the training images: the inverse of a class's share of specimens
+        (of pixels, in maps), or of its effective number (Cui et al. 2019), which tells apart few from many, and not
+        many from very many.
+    weighting_beta : float
+        Of the effective number: near 1 it is the number itself; with 0.99 a hundred specimens are almost as many as a
+        thousand.
     class_weights : tuple of float, or None
-        Weights of each class in the cross-entropy, in the order of the classes, before them that of the background
-        where there is one, in maps; None weighs all alike. Of outlines, those of background and specimen.
+        Weights of each class, in the order of the classes, in the loss of names or the cross-entropies of pixels;
+        before them that of the background where there is one, in maps. None weighs all alike. Of outlines, those of
+        background and specimen.
     focal_gamma : float
-        How much pixels that are easy count less in the focal loss.
+        How much specimens or pixels that are easy count less in the focal loss.
     label_smoothing : float
         Share of a specimen's truth that goes to all classes alike, for classifiers (Szegedy et al. 2016, "Rethinking
-        the Inception architecture").
+        the Inception architecture"); in the binary cross-entropy, to yes and no alike.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    names: NamingLossName = Field(default="cross-entropy", title="Loss of names")
     cross_entropy: float = Field(default=1.0, ge=0, title="Cross-entropy")
+    binary_cross_entropy: float = Field(default=0.0, ge=0, title="Binary cross-entropy")
     dice: float = Field(default=1.0, ge=0)
+    jaccard: float = Field(default=0.0, ge=0)
+    tversky: float = Field(default=0.0, ge=0)
+    tversky_alpha: float = Field(default=0.3, ge=0, le=1, title="Tversky alpha")
     focal: float = Field(default=0.0, ge=0)
+    lovasz: float = Field(default=0.0, ge=0, title="Lovász")
+    weighting: Literal["none", "frequency", "effective number"] = Field(default="none", title="Class weights by")
+    weighting_beta: float = Field(default=0.999, gt=0, lt=1, title="Beta of the effective number")
     class_weights: tuple[float, ...] | None = Field(default=None, json_schema_extra={"none": "all alike"})
     focal_gamma: float = Field(default=2.0, ge=0)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _any_part(self) -> LossOptions:
-        if not self.cross_entropy + self.dice + self.focal:
-            raise ValueError("one of cross_entropy, dice and focal must be above 0")
+    def _parts_that_agree(self) -> LossOptions:
+        if not self.parts():
+            raise ValueError(f"one of {', '.join(LOSS_PARTS[:-1])} and {LOSS_PARTS[-1]} must be above 0")
+        if self.class_weights is not None and self.weighting != "none":
+            raise ValueError("class_weights gives the weights that weighting would compute; leave one of them out")
         return self
+
+    def parts(self) -> dict[str, float]:
+        """Return the weights of the parts of the loss of maps and outlines, without those of 0."""
+        weights = {name: float(getattr(self, name)) for name in LOSS_PARTS}
+        return {name: weight for name, weight in weights.items() if weight}
 
 
 class LearningOptions(BaseModel):
@@ -75,34 +119,49 @@ class LearningOptions(BaseModel):
         ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
         are learned from pictures that are each standardized by their own colours.
     batch : int
-        Crops per step.
+        Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
+        memory, fewer go at once, and their gradients are added up.
+    accumulate : int
+        Batches whose gradients are added up before a step (gradient accumulation): a step follows the mean gradient of
+        ``batch`` times as many crops, in the memory of one batch. Normalization still sees single batches.
     epochs : int
         Number of epochs; the model is tested on the validation slides after each.
     crops : int
         Number of crops from the slides in an epoch.
     validation_crops : int
         Number of crops from the validation slides that the model is tested on after each epoch.
-    optimizer : {"adamw", "sgd"}
-        How the weights follow the gradients. AdamW is a safe choice; SGD uses Nesterov momentum of 0.9.
+    optimizer : {"adamw", "adam", "sgd", "rmsprop"}
+        How the weights follow the gradients. AdamW (Loshchilov & Hutter 2019) is a safe choice. Adam (Kingma & Ba 2015)
+        is the same but for the weight decay, which it adds to the gradient. SGD, stochastic gradient descent, needs a
+        well chosen rate, usually ten to a hundred times larger. RMSprop divides each step by the running size of the
+        gradients.
+    momentum : float
+        Share of the last step that the next one keeps, in SGD and RMSprop; 0 follows each gradient alone.
+    nesterov : bool
+        Look at the gradient where the momentum leads, instead of where the weights are (Nesterov 1983), in SGD.
     rate : float
         Highest learning rate.
     final_rate : float
         Learning rate at the end, as a share of the highest.
-    schedule : {"cosine", "step", "plateau", "one-cycle", "constant"}
+    schedule : {"cosine", "step", "plateau", "one-cycle", "cyclic", "constant"}
         How the learning rate falls. ``step`` and ``plateau`` multiply it by the step factor: after equal parts of the
-        training, or when the validation loss no longer falls.
+        training, or when the validation loss no longer falls. ``one-cycle`` climbs once and falls (Smith & Topin 2018),
+        ``cyclic`` climbs and falls again and again (Smith 2017).
     step_epochs : int
         Number of equal parts of the training; ``step`` lowers the rate after each.
     step_factor : float
         What ``step`` and ``plateau`` multiply the rate by.
     plateau_patience : int
         Epochs without a lower validation loss after which ``plateau`` lowers the rate.
+    cycles : int
+        How often ``cyclic`` climbs and falls.
     warmup : int
-        Steps over which the rate climbs from zero; ``one-cycle`` ignores it and climbs for 30 % of the steps.
+        Steps over which the rate climbs from zero; ``one-cycle`` and ``cyclic`` climb by themselves.
     weight_decay : float
-        L2 regularization: how fast unused weights of convolutions shrink (decoupled in AdamW).
+        L2 regularization (ridge): how fast unused weights of convolutions and linear layers shrink. It is decoupled
+        from the gradient in AdamW, and added to it in the other optimizers.
     l1 : float
-        L1 regularization: weight of the sum of the absolute weights of convolutions in the loss.
+        L1 regularization (lasso): weight of the sum of the absolute weights of the same layers in the loss.
     dropout : float
         Share of the inputs of the head that are dropped at random.
     clip : float
@@ -147,18 +206,23 @@ class LearningOptions(BaseModel):
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
     standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
     batch: int = Field(default=8, ge=1, title="Batch size")
+    accumulate: int = Field(default=1, ge=1, title="Batches per step")
     epochs: int = Field(default=12, ge=1)
     crops: int = Field(default=800, ge=1, title="Crops per epoch")
     validation_crops: int = Field(default=48, ge=1)
-    optimizer: Literal["adamw", "sgd"] = Field(
-        default="adamw", json_schema_extra={"titles": {"adamw": "AdamW", "sgd": "SGD"}}
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
+        default="adamw",
+        json_schema_extra={"titles": {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}},
     )
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = Field(default=True, title="Nesterov momentum")
     rate: float = Field(default=1e-3, gt=0, title="Learning rate")
     final_rate: float = Field(default=0.02, ge=0, le=1, title="Final learning rate")
-    schedule: Literal["cosine", "step", "plateau", "one-cycle", "constant"] = "cosine"
+    schedule: Literal["cosine", "step", "plateau", "one-cycle", "cyclic", "constant"] = "cosine"
     step_epochs: int = Field(default=3, ge=1, title="Steps")
     step_factor: float = Field(default=0.3, gt=0, lt=1)
     plateau_patience: int = Field(default=3, ge=1)
+    cycles: int = Field(default=3, ge=1)
     warmup: int = Field(default=40, ge=0, json_schema_extra={"unit": "steps"})
     weight_decay: float = Field(default=0.01, ge=0, title="Weight decay (L2)")
     l1: float = Field(default=0.0, ge=0)
@@ -191,6 +255,15 @@ class LearningOptions(BaseModel):
         if self.architecture.startswith(architectures.OUTLINE_PREFIX):
             return "outlines"
         return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+
+    @property
+    def activation(self) -> Activation | None:
+        """What belongs to the loss, for the card; None where the task has only one."""
+        if self.task == "classes":
+            return "sigmoid" if self.loss.names == "binary cross-entropy" else "softmax"
+        if self.task == "semantic":
+            return "sigmoid" if self.loss.binary_cross_entropy else "softmax"
+        return None
 
     @property
     def standardization(self) -> Standardization:

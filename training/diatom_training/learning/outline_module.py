@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 from torchvision.ops import sigmoid_focal_loss
@@ -16,6 +17,9 @@ from diatom_training.learning.lightning_module import LearningModule, crops_of
 from diatom_training.learning.options import LearningOptions, LossOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from napari_diatom.engines import outline_net
+
+_OUTSIDE: Final = 255
+"""What stands for pixels that do not count."""
 
 
 class OutlineModule(LearningModule):
@@ -90,7 +94,7 @@ def outline_losses(
     logits, masks, inside : torch.Tensor, each of shape (B, H, W)
         What the network says, what is there, and what lies in the image; the rest does not count.
     options : LossOptions, optional
-        The weights: of the cross-entropy of pixels, of Dice, and of the focal loss (Lin et al. 2017).
+        The weights of the parts; the cross-entropy of pixels is the binary one, as there is one class.
     """
     options = options or LossOptions()
     parts = {}
@@ -101,12 +105,21 @@ def outline_losses(
     if options.cross_entropy:
         entropy = F.binary_cross_entropy_with_logits(logits, masks, weight=counts, reduction="sum") / counts.sum()
         parts["cross_entropy"] = options.cross_entropy * entropy
+    found, truth = torch.sigmoid(logits) * inside, masks * inside
+    # Of each specimen: a thin one in a slanting upright box counts as much as one that fills its box.
+    shared, sizes = (found * truth).sum(dim=(1, 2)), found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
     if options.dice:
-        found, truth = torch.sigmoid(logits) * inside, masks * inside
-        # Of each specimen: a thin one in a slanting upright box counts as much as one that fills its box.
-        shared, sizes = (found * truth).sum(dim=(1, 2)), found.sum(dim=(1, 2)) + truth.sum(dim=(1, 2))
         parts["dice"] = options.dice * (1 - (2 * shared + 1) / (sizes + 1)).mean()
+    if options.jaccard:
+        parts["jaccard"] = options.jaccard * (1 - (shared + 1) / (sizes - shared + 1)).mean()
+    if options.tversky:
+        invented, missed = found.sum(dim=(1, 2)) - shared, truth.sum(dim=(1, 2)) - shared
+        cost = options.tversky_alpha * invented + (1 - options.tversky_alpha) * missed
+        parts["tversky"] = options.tversky * (1 - (shared + 1) / (shared + cost + 1)).mean()
     if options.focal:
         focal = sigmoid_focal_loss(logits, masks, alpha=-1, gamma=options.focal_gamma)
         parts["focal"] = options.focal * (focal * inside).sum() / inside.sum()
+    if options.lovasz:
+        lovasz = smp.losses.LovaszLoss("binary", per_image=True, ignore_index=_OUTSIDE)
+        parts["lovasz"] = options.lovasz * lovasz(logits, torch.where(inside > 0, masks, float(_OUTSIDE)))
     return parts

@@ -52,7 +52,7 @@ def segment_rate(
     options: LearningOptions, segments: Sequence[Segment], step: int, history: Sequence[Mapping[str, float]]
 ) -> float:
     """Return the learning rate of a step; see :func:`~diatom_training.learning.lr_schedule.rate`."""
-    each = -(-options.crops // options.batch)
+    each = -(-options.crops // (options.batch * options.accumulate))
     segment = segment_of(segments, step // each)
     if segment is None:
         return rate(options, step, each * options.epochs, history)

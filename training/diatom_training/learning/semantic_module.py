@@ -38,6 +38,10 @@ class SemanticModule(LearningModule):
         """Return the parts of the loss."""
         return cast(dict[str, torch.Tensor], self.map_loss(network(self.standardized(batch["images"])), batch["maps"]))
 
+    def weigh(self, weights: torch.Tensor) -> None:
+        """Let pixels of each class, the background first, count as much as its weight."""
+        self.map_loss.weigh(weights)
+
     def constant_loss(self, batches: Sequence[dict[str, Any]]) -> float:
         """Return the loss of the best answer that is the same for all pixels."""
 

@@ -31,8 +31,12 @@ def _f1(table: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(total > 0, 2 * np.diag(table) / np.maximum(total, 1), np.nan)
 
 
-def likelihood_loss(probabilities: ArrayLike, truth: ArrayLike, temperature: float = 1.0) -> float:
+def likelihood_loss(
+    probabilities: ArrayLike, truth: ArrayLike, temperature: float = 1.0, sigmoid: bool = False
+) -> float:
     """Return the mean negative log-likelihood of the true classes at a temperature.
+
+    Where each class says yes or no for itself, it is that of all their answers.
 
     Parameters
     ----------
@@ -42,14 +46,20 @@ def likelihood_loss(probabilities: ArrayLike, truth: ArrayLike, temperature: flo
         The true classes.
     temperature : float
         By which the logits are divided.
+    sigmoid : bool
+        Each class says yes or no for itself.
     """
+    if sigmoid:
+        odds = _log_odds(probabilities) / temperature
+        asked = np.arange(odds.shape[1]) == np.asarray(truth)[:, None]
+        return float(np.logaddexp(0, np.where(asked, -odds, odds)).sum(axis=1).mean())
     logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)) / temperature
     true = logits[np.arange(len(logits)), np.asarray(truth)]
     most = logits.max(axis=1)
     return float(np.mean(most + np.log(np.exp(logits - most[:, None]).sum(axis=1)) - true))
 
 
-def fit_temperature(probabilities: ArrayLike, truth: ArrayLike) -> float:
+def fit_temperature(probabilities: ArrayLike, truth: ArrayLike, sigmoid: bool = False) -> float:
     """Return the temperature of the least negative log-likelihood (Guo et al. 2017), within :data:`WIDEST` of 1.
 
     Parameters
@@ -58,21 +68,33 @@ def fit_temperature(probabilities: ArrayLike, truth: ArrayLike) -> float:
         What a network says at a temperature of 1 of specimens that it did not learn from.
     truth : array-like of int, shape (N,)
         Their true classes; N has to be above 0.
+    sigmoid : bool
+        Each class says yes or no for itself.
     """
     from scipy.optimize import minimize_scalar
 
     reach = np.log(WIDEST)
     found = minimize_scalar(
-        lambda log: likelihood_loss(probabilities, truth, float(np.exp(log))), bounds=(-reach, reach), method="bounded"
+        lambda log: likelihood_loss(probabilities, truth, float(np.exp(log)), sigmoid),
+        bounds=(-reach, reach),
+        method="bounded",
     )
     return float(np.exp(found.x))
 
 
-def tempered(probabilities: ArrayLike, temperature: float) -> NDArray[np.float32]:
-    """Return probabilities, shape (N, C), at another temperature."""
+def tempered(probabilities: ArrayLike, temperature: float, sigmoid: bool = False) -> NDArray[np.float32]:
+    """Return probabilities, shape (N, C), at another temperature; with ``sigmoid``, those of classes by themselves."""
+    if sigmoid:
+        return np.asarray(1 / (1 + np.exp(-_log_odds(probabilities) / temperature)), dtype=np.float32)
     logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)) / temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _log_odds(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Return the logits of probabilities of yes or no."""
+    given = np.clip(np.asarray(probabilities, dtype=np.float64), _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(given) - np.log1p(-given))
 
 
 def best_name_threshold(confidence: ArrayLike, right: Sequence[bool] | NDArray[np.bool_]) -> float:
