@@ -431,8 +431,9 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
     assert found.weights is not None
 
 
-def curve(*losses: float, train: float = 0.9) -> list[dict[str, float]]:
-    return [{"train_loss": train**k, "val_loss": loss, "val_ap50": 0.7} for k, loss in enumerate(losses)]
+def curve(*losses: float, rest: float = 0.0) -> list[dict[str, float]]:
+    """Return a history with a training loss that falls by a tenth each epoch, down to where it rests."""
+    return [{"train_loss": max(0.9**k, rest), "val_loss": loss, "val_ap50": 0.7} for k, loss in enumerate(losses)]
 
 
 def test_curves_are_read_in_plain_words() -> None:
@@ -440,7 +441,8 @@ def test_curves_are_read_in_plain_words() -> None:
     assert curve_diagnosis.read(curve(1, 0.9, 0.8, 0.7, 0.62, 0.55)).verdict == "unfinished"
     over = curve_diagnosis.read(curve(1, 0.8, 0.7, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9))
     assert (over.verdict, over.best_epoch) == ("overfitting", 4)
-    flat = curve(1, 0.6, 0.5, *[0.5] * 12)
+    assert curve_diagnosis.read(curve(1, 0.6, 0.5, *[0.5] * 12)).verdict == "overfitting"
+    flat = curve(1, 0.6, 0.5, *[0.5] * 12, rest=0.45)
     assert curve_diagnosis.read(flat).verdict == "good"
     assert curve_diagnosis.read([epoch | {"val_ap50": 0.1} for epoch in flat]).verdict == "underfitting"
     assert curve_diagnosis.read(curve(1, 0.5, 1.2, 0.5, 1.3, 0.6, 1.2, 0.6)).verdict == "unstable"
