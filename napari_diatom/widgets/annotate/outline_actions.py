@@ -125,7 +125,12 @@ class OutlineActions(QObject):
         clicks = [task for task in self.queue.tasks if task.point is not None]
         if clicks:
             self.queue.drop(clicks[-1])
-        return bool(clicks)
+            return True
+        for number, (task, _) in reversed(list(enumerate(self._arrived))):
+            if task.point is not None:
+                del self._arrived[number]
+                return True
+        return False
 
     def stop(self) -> None:
         """Stop outlining. What is done stays."""
