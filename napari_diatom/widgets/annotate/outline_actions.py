@@ -219,7 +219,8 @@ class OutlineActions(QObject):
             line.warn(ALREADY_HERE)
         else:
             line.say(CONTRADICTION if outlined.contradicting else "A valve was added.")
-            document.add([found], "click")
+            # The class may have got another name since the click.
+            document.add(task.project.classes.present([found]), "click")
             if self._canvas.click_outline.is_on:
                 self._canvas.select([found.id])
 
