@@ -11,12 +11,13 @@ from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.project import class_changes
-from napari_diatom.project.class_names import renamed_edit
+from napari_diatom.project.class_names import renamed_edit, renamed_specimens
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.open_documents import OpenDocuments
 from napari_diatom.project.settings import ProjectClass, Settings
 from napari_diatom.project.settings_file import SettingsFile
+from napari_diatom.project.specimen import Specimen
 from napari_diatom.project.summary import Tally
 
 
@@ -65,6 +66,8 @@ class ClassEditor:
         self._settings = settings
         self._documents = documents
         self._tallies = tallies
+        self._names = settings.settings.former_names
+        """The names that open documents have taken over: the settings may be read for another reason, too."""
 
     def use(self) -> dict[str, ClassUse]:
         """Return how much each class is used: those of the list in their order, then others that specimens have."""
@@ -77,6 +80,10 @@ class ClassEditor:
         listed = [item.name for item in self._settings.settings.classes]
         others = sorted(specimens.keys() - set(listed))
         return {name: ClassUse(specimens[name], images[name]) for name in (*listed, *others)}
+
+    def present(self, specimens: Iterable[Specimen]) -> tuple[Specimen, ...]:
+        """Return specimens from outside the project, those of a former name of a class under its present name."""
+        return renamed_specimens(specimens, self._settings.settings.former_names)
 
     def add(self, name: str, code: str = "", colour: str = "", key: str | None = None) -> None:
         """Add a class; see :func:`~napari_diatom.project.class_changes.with_new_class`. Raises OutputError, too."""
@@ -226,16 +233,17 @@ class ClassEditor:
         before = self._settings.settings
         self._settings.catch_up()
         after = self._settings.settings
-        if before.former_names != after.former_names:
+        is_renamed = self._names != after.former_names
+        if is_renamed:
             self._rename_open()
-        return before.classes != after.classes
+        return is_renamed or before.classes != after.classes
 
     def _change(self, change: Callable[[Settings], Settings]) -> None:
         self._settings.change(change)
         self._rename_open()
 
     def _rename_open(self) -> None:
-        names = self._settings.settings.former_names
+        self._names = names = self._settings.settings.former_names
         for document in self._documents.in_memory().values():
             _rename_in(document, names)
 
@@ -270,6 +278,8 @@ def _rename_in(document: Document, names: Mapping[str, str]) -> None:
     It needs no journal: the settings have the former names, and a killed window's specimens are read under the present
     ones. What can be undone stays so.
     """
+    document.history.done = [renamed_edit(item, names) for item in document.history.done]
+    document.history.undone = [renamed_edit(item, names) for item in document.history.undone]
     specimens = {id_: item for id_, item in document.specimens.items() if item.name in names}
     proposals = {id_: item for id_, item in document.proposals.items() if item.name in names}
     if not specimens and not proposals:
@@ -278,7 +288,5 @@ def _rename_in(document: Document, names: Mapping[str, str]) -> None:
     same = Edit("class", specimens, specimens, proposals, proposals, state)
     now = renamed_edit(same, names)
     edit = document.replay(Edit("class", specimens, now.after, proposals, now.proposals_after, state))
-    document.history.done = [renamed_edit(item, names) for item in document.history.done]
-    document.history.undone = [renamed_edit(item, names) for item in document.history.undone]
     if edit is not None:
         document.edited.emit(edit)

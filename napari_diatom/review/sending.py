@@ -177,8 +177,8 @@ def finish_sending(
 
 
 def unknown_classes(settings: Settings, names: Sequence[str]) -> list[str]:
-    """Return the names that are not classes of a project, each once."""
-    known = {item.name for item in settings.classes}
+    """Return the names that are not classes of a project, and were not names of them, each once."""
+    known = {item.name for item in settings.classes} | settings.former_names.keys()
     return [name for name in dict.fromkeys(names) if name not in known]
 
 
@@ -201,7 +201,8 @@ def _send_one(
             f"The results belong to an image of {size[1]} x {size[0]} px, and {image.id} has {image.width} x "
             f"{image.height} px."
         )
-    coming = specimens_sent(annotations, f"{image.sha256} {image.page} {image.division}", item.orientation)
+    found = specimens_sent(annotations, f"{image.sha256} {image.page} {image.division}", item.orientation)
+    coming = project.classes.present(found)
     names = classes_sent(annotations)
     if options.add_classes and (new := unknown_classes(project.settings, names)):
         project.update(project.settings.with_classes(new))

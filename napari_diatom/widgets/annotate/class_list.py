@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
@@ -65,9 +65,13 @@ class ClassList(QWidget):
             if entry.name == name:
                 self._list.setCurrentRow(row)
 
-    def set_classes(self, classes: Sequence[ProjectClass]) -> None:
-        """List these classes. The chosen class stays chosen if it is one of them."""
+    def set_classes(self, classes: Sequence[ProjectClass], former_names: Mapping[str, str] | None = None) -> None:
+        """List these classes. The chosen class stays chosen if it is one of them, also under another name.
+
+        ``former_names`` has the present names of classes by their former ones.
+        """
         chosen = self.value()
+        chosen = (former_names or {}).get(chosen, chosen)
         self._classes = tuple(classes)
         self._list.clear()
         for entry in classes:

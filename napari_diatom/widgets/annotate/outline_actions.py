@@ -125,7 +125,12 @@ class OutlineActions(QObject):
         clicks = [task for task in self.queue.tasks if task.point is not None]
         if clicks:
             self.queue.drop(clicks[-1])
-        return bool(clicks)
+            return True
+        for number, (task, _) in reversed(list(enumerate(self._arrived))):
+            if task.point is not None:
+                del self._arrived[number]
+                return True
+        return False
 
     def stop(self) -> None:
         """Stop outlining. What is done stays."""
@@ -214,7 +219,8 @@ class OutlineActions(QObject):
             line.warn(ALREADY_HERE)
         else:
             line.say(CONTRADICTION if outlined.contradicting else "A valve was added.")
-            document.add([found], "click")
+            # The class may have got another name since the click.
+            document.add(task.project.classes.present([found]), "click")
             if self._canvas.click_outline.is_on:
                 self._canvas.select([found.id])
 

@@ -35,7 +35,7 @@ class Overview(QObject):
         """Offer the classes of the project, and show how many specimens each has."""
         project = self._opened.project
         classes = () if project is None else project.settings.classes
-        self._form.classes.set_classes(classes)
+        self._form.classes.set_classes(classes, {} if project is None else project.settings.former_names)
         self._canvas.set_classes(classes)
         self._form.show_counts()
 

@@ -91,7 +91,7 @@ class Proposer(QObject):
             _ignore_errors=True,
         )
         worker.progressed.connect(partial(self._report, image))
-        worker.returned.connect(partial(self._take, self._project, image))
+        worker.returned.connect(partial(self._take, worker, self._project, image))
         worker.errored.connect(partial(self._fail, image))
         worker.finished.connect(partial(self._done, worker))
         self._running.append(worker)
@@ -102,12 +102,14 @@ class Proposer(QObject):
         share = f", {100 * progress.done // progress.total} %" if progress.total else ""
         self.progressed.emit(f"{image.id} ({number} of {self._total}{share})")
 
-    def _take(self, project: Project, image: ProjectImage, analysis: Analysis | None) -> None:
-        if analysis is None or project is not self._project:
+    def _take(self, worker: ReportingWorker, project: Project, image: ProjectImage, analysis: Analysis | None) -> None:
+        # What had arrived when the run was stopped may come after the project was closed.
+        if analysis is None or project is not self._project or worker.abort_requested:
             return
         try:
             found = Annotations.of(analysis.kept, analysis.origin)
-            project.document(image.id).propose(from_annotations(found), analysis.origin)
+            specimens = project.classes.present(from_annotations(found))
+            project.document(image.id).propose(specimens, analysis.origin)
         except DiatomError as error:
             self.failed.emit(f"{image.id}: {error}")
             return

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.folder_lock import HIDDEN
+from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
@@ -99,6 +102,9 @@ class SettingsLink(QObject):
             self._overview.show_classes()
             self._form.line.say("The list of classes was changed in another window.")
             self.changed.emit()
+        if self._close_removed(project):
+            self._overview.show_images()
+            self._overview.refresh()
 
     def _on_changing(self, folder: Path) -> None:
         if self._opened.project is not None and self._opened.project.folder == folder:
@@ -112,7 +118,7 @@ class SettingsLink(QObject):
         with self._form.line.showing_errors():
             before = project.settings.pixel_sizes_um
             project.classes.catch_up()
-            if image is not None and document is not None:
+            if image is not None and document is not None and not self._close_removed(project):
                 now = project.settings.image(image.id)
                 if project.settings.pixel_sizes_um.get(now.slide) != before.get(image.slide):
                     # The layers have the pixel size in them.
@@ -124,6 +130,19 @@ class SettingsLink(QObject):
         self._overview.show_classes()
         self._overview.refresh()
         self.changed.emit()
+
+    def _close_removed(self, project: Project) -> bool:
+        """Close the open image where another window has removed it, and return whether it has."""
+        image = self._opened.image
+        if image is None or any(item.id == image.id for item in project.images):
+            return False
+        self._session.leave_image()
+        self._form.line.warn(
+            f"{image.id} was removed from the project in another window, and closed here. Its annotations are kept in "
+            f"{project.folder / backups.HISTORY}, edits since then in {project.folder / HIDDEN}. To go on with it, add "
+            "the image again."
+        )
+        return True
 
     def _take_over(self) -> None:
         """Show specimens that were added or renamed in the files of the open image."""

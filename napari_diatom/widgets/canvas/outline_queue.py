@@ -98,11 +98,14 @@ class OutlineQueue(QObject):
         super().__init__()
         self._waiting: deque[OutlineTask] = deque()
         self._running: list[tuple[OutlineTask, ReportingWorker]] = []
+        self._done: OutlineTask | None = None
+        """The running task if it has its result and only its thread has not ended."""
 
     @property
     def tasks(self) -> tuple[OutlineTask, ...]:
         """The tasks that are not done, in their order."""
-        return (*(task for task, worker in self._running if not worker.abort_requested), *self._waiting)
+        running = [task for task, worker in self._running if task is not self._done and not worker.abort_requested]
+        return (*running, *self._waiting)
 
     def add(self, task: OutlineTask) -> None:
         """Do a task after those that wait already."""
@@ -152,10 +155,12 @@ class OutlineQueue(QObject):
 
     def _take(self, worker: ReportingWorker, task: OutlineTask, outlined: Outlined | None) -> None:
         if outlined is not None and not worker.abort_requested:
+            self._done = task
             self.outlined.emit(task, outlined)
 
     def _fail(self, worker: ReportingWorker, task: OutlineTask, error: Exception) -> None:
         if not worker.abort_requested:
+            self._done = task
             self.failed.emit(task, str(error))
 
     def _finish(self, task: OutlineTask, worker: ReportingWorker) -> None:

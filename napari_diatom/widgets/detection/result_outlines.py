@@ -127,7 +127,12 @@ class ResultOutlines(QObject):
         clicks = [task for task in self._queue.tasks if task.point is not None]
         if clicks:
             self._queue.drop(clicks[-1])
-        return bool(clicks)
+            return True
+        for number, (task, _) in reversed(list(enumerate(self._arrived))):
+            if task.point is not None:
+                del self._arrived[number]
+                return True
+        return False
 
     def stop(self) -> None:
         """Stop. What is done stays."""

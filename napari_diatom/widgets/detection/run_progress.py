@@ -59,7 +59,9 @@ class RunProgress(QObject):
         self.message = named(QLabel(), "message")
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.cancel_button = named(QPushButton("Cancel"), "cancel", "Stop the run; results that are there stay")
+        self.cancel_button = named(
+            QPushButton("Cancel"), "cancel", "Stop the run, or sending to a project; what is done stays"
+        )
         self.cancel_button.clicked.connect(self.cancel)
 
     @property

@@ -47,6 +47,8 @@ class SendButton(QPushButton):
     """What is going on, and what was sent."""
     failed = Signal(str)
     """Why nothing was sent, or not all."""
+    running = Signal(bool)
+    """Sending has begun or ended."""
 
     def __init__(self, viewer: Viewer, shown: Callable[[], ResultLayer | None]) -> None:
         super().__init__("Send to a project…")
@@ -61,8 +63,19 @@ class SendButton(QPushButton):
         self._sender.said.connect(self.said)
         self._sender.failed.connect(self.failed)
         self._sender.shown.connect(self._make_way)
+        self._sender.started.connect(lambda: self.running.emit(True))
         self._sender.ended.connect(lambda: self.setEnabled(True))
+        self._sender.ended.connect(lambda: self.running.emit(False))
         self.clicked.connect(self._ask)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether results are being sent."""
+        return self._sender.is_running
+
+    def stop(self) -> None:
+        """Stop sending. What was sent stays in the project, and is not sent again the next time."""
+        self._sender.stop()
 
     def results(self) -> tuple[ResultToSend, ...]:
         """Return the results of the viewer, the shown one first."""

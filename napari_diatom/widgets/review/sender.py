@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError, OutputError
 from napari_diatom.core.progress import Progress
+from napari_diatom.core.text import either, many
 from napari_diatom.project.project import Project
 from napari_diatom.review.send_report import SendReport
 from napari_diatom.review.sending import sending
@@ -46,6 +48,8 @@ class Sender(QObject):
     """Why nothing was sent, or not all."""
     shown = Signal()
     """The project shows what was sent."""
+    started = Signal()
+    """Results are being sent."""
     ended = Signal()
     """It has ended, however it did."""
 
@@ -57,6 +61,8 @@ class Sender(QObject):
         self._steps: Iterator[SendReport] | None = None
         self._report: SendReport | None = None
         self._shown = ""
+        self._project: Project | None = None
+        self._total = 0
         self._annotate: Any = None
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -75,14 +81,14 @@ class Sender(QObject):
             self.failed.emit(problem)
             return
         self._form = form
+        self.started.emit()
         self.said.emit("Comparing images...")
         worker = create_worker(prepare_sending, form, _worker_class=ReportingWorker, _ignore_errors=True)
         assert isinstance(worker, ReportingWorker)
         worker.progressed.connect(self._show_progress)
-        worker.returned.connect(self._begin)
+        worker.returned.connect(partial(self._begin, worker))
         worker.errored.connect(self._fail)
-        worker.stopped.connect(self._on_stopped)
-        worker.finished.connect(self._workers.clear)
+        worker.finished.connect(partial(self._on_finished, worker))
         self._workers.append(worker)
         worker.start()
 
@@ -90,21 +96,22 @@ class Sender(QObject):
         """Stop. What was sent stays, and is not sent again the next time."""
         _quit_all(self._workers)
         if self._steps is not None:
-            self._end()
+            sent = 0 if self._report is None else len(self._report.images)
+            self._fail(DiatomError(f"Sending was stopped: {self._share(sent)} Send again to go on."))
 
     def _show_progress(self, progress: Progress) -> None:
         self.said.emit(f"Comparing images: {progress.done} of {progress.total}")
 
-    def _begin(self, prepared: Prepared | None) -> None:
+    def _begin(self, worker: ReportingWorker, prepared: Prepared | None) -> None:
         """Open the project in its dock, and make the first edit."""
-        if prepared is None or self._form is None:
+        if prepared is None or self._form is None or worker.abort_requested:
             return
         try:
             project = self._opened(self._form)
         except DiatomError as error:
             self._fail(error)
             return
-        self._shown = prepared.shown
+        self._shown, self._project, self._total = prepared.shown, project, len(prepared.plan.images)
         self._steps = sending(project, prepared.plan, self._form.options, keep=prepared.shown)
         self._timer.start()
 
@@ -126,6 +133,12 @@ class Sender(QObject):
     def _step(self) -> None:
         """Send one image."""
         assert self._steps is not None
+        if self._annotate.project() is not self._project:
+            sent = 0 if self._report is None else len(self._report.images)
+            # There is no project any more that could show them.
+            self._report = None
+            self._fail(OutputError(f"The project was closed in {ANNOTATE}: {self._share(sent)} Send again to go on."))
+            return
         try:
             self._report = next(self._steps)
         except StopIteration:
@@ -163,12 +176,19 @@ class Sender(QObject):
         self.failed.emit(str(error))
         self._rest()
 
-    def _on_stopped(self) -> None:
-        self.said.emit("Nothing was sent.")
-        self._rest()
+    def _on_finished(self, worker: ReportingWorker) -> None:
+        """End, where the thread was stopped; it may have been done by then."""
+        self._workers.remove(worker)
+        if worker.abort_requested and self.is_running and self._steps is None:
+            self.said.emit("Sending was stopped. Nothing was sent.")
+            self._rest()
+
+    def _share(self, sent: int) -> str:
+        """Return how many images were sent, as a sentence."""
+        return f"{sent:,} of {many(self._total, 'image')} {either(self._total, 'was', 'were')} sent."
 
     def _rest(self) -> None:
-        self._form, self._report, self._annotate = None, None, None
+        self._form, self._report, self._annotate, self._project = None, None, None, None
         self.ended.emit()
 
 

@@ -275,6 +275,33 @@ def test_clicks_queue_up_with_a_mark_each_and_can_be_taken_back(annotate, press,
     assert len(annotate.document().specimens) == 3
 
 
+def test_undo_as_soon_as_a_clicked_valve_is_there_takes_it_away(annotate, press, qtbot):
+    kept = boxes(annotate, (0,))
+    press("W")
+    # The edit is made before the thread of its click has ended.
+    annotate._outlining.queue.outlined.connect(lambda *_: annotate.undo())
+    click(annotate, *VALVES[2][:2])
+    qtbot.waitUntil(lambda: annotate.document().history.redo_label is not None, timeout=10_000)
+    assert list(annotate.document().specimens) == kept
+    annotate.redo()
+    assert len(annotate.document().specimens) == 2
+
+
+def test_a_valve_that_waits_for_the_mouse_button_is_what_undo_takes_back(annotate, press, settled, qtbot, monkeypatch):
+    kept = boxes(annotate, (0,))
+    press("W")
+    is_held = [True]
+    monkeypatch.setattr(type(annotate.canvas()), "is_drawn_on", property(lambda canvas: is_held[0]))
+    click(annotate, *VALVES[2][:2])
+    qtbot.waitUntil(lambda: bool(annotate._outlining._arrived), timeout=10_000)
+    settled()
+    annotate.undo()
+    is_held[0] = False
+    qtbot.waitUntil(lambda: not annotate._outlining.is_running, timeout=10_000)
+    qtbot.wait(100)
+    assert list(annotate.document().specimens) == kept
+
+
 def test_beside_all_valves_and_on_a_specimen_a_click_adds_nothing(annotate, press, settled):
     boxes(annotate, (0,))
     press("W")
