@@ -85,7 +85,7 @@ class SendButton(QPushButton):
         return tuple(result_to_send(result, shared.image_of(result)) for result in every)
 
     def setFolder(self, count_folder: Path | None, first: bool) -> None:
-        """Offer the results folder of a run, and choose it at first where that is the last run."""
+        """Offer the results folder of a run, chosen at first after that run as long as nothing is corrected."""
         self.count_folder, self._folder_first = count_folder, first
         self.refresh()
 
@@ -101,7 +101,10 @@ class SendButton(QPushButton):
 
     def _ask(self) -> None:
         project = OpenProject.of(self._viewer).folder
-        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder, self._folder_first)
+        # The folder has what was found, and not what was corrected here since.
+        corrected = any(result.touched() for result in Shared.of(self._viewer).all_results())
+        folder_first = self._folder_first and not corrected
+        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder, folder_first)
         if dialog.exec():
             form = dialog.value()
             self._behind = self._layers_of(form.what)
