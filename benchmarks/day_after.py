@@ -40,11 +40,7 @@ def finding(desk: DayDesk) -> None:
     first, second = result.specimens().tolist()[:2]
     desk.hand.click(3, 3)
     with desk.action("delete"):
-        if result.layer.mode != "select":
-            desk.hand.key("s")
-        click_on(desk, result, first)
-        desk.hand.key("Delete")
-        desk.wait(lambda: first not in result.specimens(), 10)
+        delete(desk, result, first)
     with desk.action("undo"):
         desk.hand.key("ctrl+z")
         desk.wait(lambda: first in result.specimens(), 10)
@@ -103,6 +99,15 @@ def click_on(desk: DayDesk, result: Any, number: int) -> None:
     y, x = result.shape(number).mean(axis=0)[-2:]
     desk.hand.click(float(x), float(y))
     desk.wait(lambda: result.selection() == (number,), 10)
+
+
+def delete(desk: DayDesk, result: Any, number: int) -> None:
+    """Delete a specimen of a result, choosing the tool only where it is another one."""
+    if result.layer.mode != "select":
+        desk.hand.key("s")
+    click_on(desk, result, number)
+    desk.hand.key("Delete")
+    desk.wait(lambda: number not in result.specimens(), 10)
 
 
 def annotating(desk: DayDesk) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from day_after import NAME, OTHER, WARMUP, click_on, first_training, prepare_training, review
+from day_after import NAME, OTHER, WARMUP, click_on, delete, first_training, prepare_training, review
 from day_desk import EDITOR, TERMINAL, DayDesk, fields, work
 
 BOTH = f"window, {EDITOR}"
@@ -37,11 +37,7 @@ def finding(desk: DayDesk) -> None:
     result.flush()
     first, second = result.specimens().tolist()[:2]
     with desk.action("delete"):
-        if result.layer.mode != "select":
-            desk.hand.key("s")
-        click_on(desk, result, first)
-        desk.hand.key("Delete")
-        desk.wait(lambda: first not in result.specimens(), 10)
+        delete(desk, result, first)
     with desk.action("status"):
         click_on(desk, result, second)
         set_status(desk, detect, second)

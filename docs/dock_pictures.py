@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 import screenshots
-from screenshots import click, find, make_project, open_dock, spin, take
+from screenshots import click, find, make_project, open_dock, set_training, spin, take
 
 if TYPE_CHECKING:
     import napari
@@ -114,17 +114,9 @@ def _models(viewer: napari.Viewer, widget: Any) -> None:
 
 
 def _finetune(viewer: napari.Viewer, widget: Any) -> None:
-    from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
-
     widget.slides.set_data(_project("finetune", done=True))
     spin(until=lambda: widget.slides.dataset() is not None)
-    preset = widget.findChild(QComboBox, "preset")
-    assert preset is not None
-    preset.setCurrentIndex(preset.findData("few"))
-    for name, value in {"epochs": 2, "crops": 8, "size": 256}.items():
-        spin_box = widget.findChild(QDoubleSpinBox, f"learning.{name}")
-        assert spin_box is not None
-        spin_box.setValue(value)
+    set_training(widget, epochs=2, crops=8, size=256)
     click(widget, "start_training")
     spin(until=lambda: not widget.progress.monitor.is_running)
     spin(1)

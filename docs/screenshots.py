@@ -85,6 +85,19 @@ def find(widget: RunWidget) -> None:
     spin(0.5)
 
 
+def set_training(widget: Any, **values: float) -> None:
+    """Choose the preset for few images, and set numbers of the training beside it."""
+    from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
+
+    preset = widget.findChild(QComboBox, "preset")
+    assert preset is not None
+    preset.setCurrentIndex(preset.findData("few"))
+    for name, value in values.items():
+        spin_box = widget.findChild(QDoubleSpinBox, f"learning.{name}")
+        assert spin_box is not None
+        spin_box.setValue(value)
+
+
 def take(widget: QWidget, path: Path) -> None:
     """Save a window, or a part of one, in 256 colours: the noise of a camera makes a file of all colours large."""
     from PIL import Image
@@ -288,7 +301,7 @@ def _preview(dialog: QWidget) -> str:
 def finetune(out: Path) -> None:
     """Take the pictures of a training: the slides, the settings, the curves of a short one."""
     import napari
-    from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QTabWidget
+    from qtpy.QtWidgets import QTabWidget
 
     os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
     viewer = napari.Viewer(show=True)
@@ -301,14 +314,9 @@ def finetune(out: Path) -> None:
     spin(until=lambda: widget.slides.dataset() is not None)
     spin(1)
     take(widget, out / "finetune-slides.png")
-    preset, pages = widget.findChild(QComboBox, "preset"), widget.findChild(QTabWidget, "pages")
-    assert preset is not None
+    pages = widget.findChild(QTabWidget, "pages")
     assert pages is not None
-    preset.setCurrentIndex(preset.findData("few"))
-    for name, value in {"epochs": 8, "crops": 96, "size": 416}.items():
-        spin_box = widget.findChild(QDoubleSpinBox, f"learning.{name}")
-        assert spin_box is not None
-        spin_box.setValue(value)
+    set_training(widget, epochs=8, crops=96, size=416)
     click(widget, "start_training")
     monitor = widget.progress.monitor
     spin(until=lambda: not monitor.is_running or (monitor.folder is not None and len(monitor.folder.history()) >= 6))

@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,12 +144,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     """Train a model on annotated slides."""
     from diatom_training.cli import train as command
 
-    quiet_libraries()
-    bar = ProgressBar()
-    try:
-        return command.run(arguments, bar)
-    finally:
-        bar.close()
+    return _with_bar(command.run, arguments)
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
@@ -173,10 +168,15 @@ def _run_explain(arguments: argparse.Namespace) -> int:
     """Show what a network sees of specimens."""
     from diatom_training.cli import explain as command
 
+    return _with_bar(command.run, arguments)
+
+
+def _with_bar(run: Callable[[argparse.Namespace, ProgressBar], int], arguments: argparse.Namespace) -> int:
+    """Run a command with a bar that shows its progress."""
     quiet_libraries()
     bar = ProgressBar()
     try:
-        return command.run(arguments, bar)
+        return run(arguments, bar)
     finally:
         bar.close()
 

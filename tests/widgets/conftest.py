@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QWidget
 
+from helpers.outlining import OutlineWorker
 from helpers.window import FakeAnalysis, child_of, model
 from napari_diatom.images.optics_presets import Presets
 
@@ -81,3 +84,27 @@ def run(widget, qtbot):
 def image(viewer, widget):
     """A grey image in the viewer."""
     return viewer.add_image(np.zeros((300, 400), np.uint8), name="slide")
+
+
+@pytest.fixture
+def annotate(dock, folder, monkeypatch):
+    """Annotate with the first image of the project in the fixture ``folder``."""
+    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
+    widget = dock("Annotate diatoms")
+    widget.open_project(folder)
+    widget.open_image("s0f0")
+    yield widget
+    with contextlib.suppress(RuntimeError):
+        widget.close_project()
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """Draws outlines in place of the networks, when the test lets it."""
+    from napari_diatom.analysis import worker_process
+
+    worker = OutlineWorker()
+    monkeypatch.setattr(worker_process, "outline_boxes", worker.boxes)
+    monkeypatch.setattr(worker_process, "outline_point", worker.point)
+    yield worker
+    worker.may_go_on.set()

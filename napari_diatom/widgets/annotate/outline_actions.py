@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_diatom.core.detections import PERSON
 from napari_diatom.core.progress import Progress
@@ -17,6 +17,7 @@ from napari_diatom.project.specimen import Specimen
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
+from napari_diatom.widgets.canvas.arrived_outlines import ArrivedOutlines
 from napari_diatom.widgets.canvas.click_outline import (
     ALREADY_HERE,
     CONTRADICTION,
@@ -30,8 +31,6 @@ from napari_diatom.widgets.canvas.outline_queue import Outlined, OutlineQueue, O
 
 _NAMED: Final = 5
 """Specimens that a message names; the others are counted."""
-_POLL_MS: Final = 30
-"""Time after which it is seen again whether the user has let go of what is being drawn or dragged."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,22 +68,17 @@ class OutlineActions(QObject):
         self._form = form
         self._opened = opened
         self._canvas = canvas
-        self._arrived: list[tuple[ProjectOutlineTask, Outlined]] = []
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._apply)
+        self._arrived = ArrivedOutlines(self, self.queue, lambda: canvas.is_drawn_on, self._use)
         canvas.click_outline.clicked.connect(self.click)
         self.queue.changed.connect(self.show)
         self.queue.progressed.connect(self._on_progress)
-        self.queue.outlined.connect(self._on_outlined)
         self.queue.failed.connect(self._on_failed)
         self.queue.stopped.connect(self._on_stopped)
 
     @property
     def is_running(self) -> bool:
         """Whether something is being outlined."""
-        return bool(self.queue.tasks or self._arrived)
+        return self._arrived.is_running
 
     def outline(self) -> None:
         """Have the selected specimens outlined that are known by their boxes."""
@@ -122,20 +116,11 @@ class OutlineActions(QObject):
 
     def take_back(self) -> bool:
         """Forget the last click that is not done. Return whether there was one."""
-        clicks = [task for task in self.queue.tasks if task.point is not None]
-        if clicks:
-            self.queue.drop(clicks[-1])
-            return True
-        for number, (task, _) in reversed(list(enumerate(self._arrived))):
-            if task.point is not None:
-                del self._arrived[number]
-                return True
-        return False
+        return self._arrived.take_back()
 
     def stop(self) -> None:
         """Stop outlining. What is done stays."""
-        self._arrived.clear()
-        self.queue.stop()
+        self._arrived.stop()
 
     def show(self) -> None:
         """Show what is not done: marks where something was clicked on, and a button that stops it."""
@@ -167,10 +152,6 @@ class OutlineActions(QObject):
             done = f"{progress.done} of {many(progress.total, 'specimen')}"
             self._form.line.say(f"Outlining {done} of {task.image.id}. Press Esc to stop.")
 
-    def _on_outlined(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
-        self._arrived.append((task, outlined))
-        self._apply()
-
     def _on_failed(self, task: ProjectOutlineTask, message: str) -> None:
         self._form.line.warn(f"{task.image.id} was not outlined: {message}")
 
@@ -178,24 +159,19 @@ class OutlineActions(QObject):
         if not self.is_running:
             self._form.line.say("Outlining was stopped. Specimens that were not outlined are as they were.")
 
-    def _apply(self) -> None:
-        """Make edits of the outlines that have arrived, as soon as the user draws and drags nothing."""
-        if self._arrived and self._canvas.is_drawn_on:
-            self._timer.start()
-            return
+    def _use(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
+        """Make edits of what has come of a task, unless its project was closed."""
         self._canvas.flush()
-        while self._arrived:
-            task, outlined = self._arrived.pop(0)
-            if task.project is not self._opened.project:
-                continue
+        if task.project is not self._opened.project:
+            return
+        with self._form.line.showing_errors():
+            if task.point is None:
+                self._reshape(task, outlined)
+            else:
+                self._add_found(task, outlined)
+        if self._opened.image is None or self._opened.image.id != task.image.id:
             with self._form.line.showing_errors():
-                if task.point is None:
-                    self._reshape(task, outlined)
-                else:
-                    self._add_found(task, outlined)
-            if self._opened.image is None or self._opened.image.id != task.image.id:
-                with self._form.line.showing_errors():
-                    task.project.release(task.image.id)
+                task.project.release(task.image.id)
 
     def _reshape(self, task: ProjectOutlineTask, outlined: Outlined) -> None:
         """Give specimens their outlines, unless they were changed in the meantime."""

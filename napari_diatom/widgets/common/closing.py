@@ -55,6 +55,22 @@ def delete_when_closed(widget: QWidget, viewer: Viewer | None = None, may_go: Ca
     widget.installEventFilter(_Closing(widget, viewer, may_go))
 
 
+def attach_while_docked(widget: QWidget, attach: Callable[[], None], detach: Callable[[], None]) -> None:
+    """Have the widget of a dock follow its viewer, and not after the user has closed the dock.
+
+    napari removes the widget from a dock that is closed, and puts it into another one that is opened again.
+
+    Parameters
+    ----------
+    widget : QWidget
+        The widget.
+    attach, detach : callable
+        Begin and stop to follow the viewer; it begins at once.
+    """
+    widget.installEventFilter(_Attachment(widget, attach, detach))
+    attach()
+
+
 def ask_before_closing(widget: QWidget, viewer: Viewer, may_close: Callable[[], bool]) -> None:
     """Keep the window of a viewer open while ``may_close()`` returns false, as long as the widget exists.
 
@@ -130,6 +146,25 @@ class _Closing(QObject):
         else:
             _bare_window(self._viewer).add_dock_widget(self._widget, **self._place)
             self._widget.show()
+
+
+class _Attachment(QObject):
+    """Attaches its widget to a viewer while it is in a dock."""
+
+    def __init__(self, widget: QWidget, attach: Callable[[], None], detach: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._widget, self._attach, self._detach = widget, attach, detach
+        self._is_attached = True
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Handle the removal of the widget from its dock, and its return."""
+        if event is None or event.type() != QEvent.Type.ParentChange:
+            return False
+        docked = self._widget.parent() is not None
+        if docked != self._is_attached:
+            self._is_attached = docked
+            (self._attach if docked else self._detach)()
+        return False
 
 
 class _Staying(QObject):

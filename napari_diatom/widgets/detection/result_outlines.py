@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Image
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import many
 from napari_diatom.models import library
 from napari_diatom.napari_layers import project_layer
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.canvas.arrived_outlines import ArrivedOutlines
 from napari_diatom.widgets.canvas.click_outline import (
     ALREADY_HERE,
     CONTRADICTION,
@@ -38,8 +39,6 @@ _BOXES_ONLY: Final = (
     "boxes into outlines."
 )
 _NO_IMAGE: Final = "Open the image of this result first."
-_POLL_MS: Final = 30
-"""Time after which it is seen again whether the user has let go of what is being drawn or dragged."""
 
 
 class ResultOutlines(QObject):
@@ -68,21 +67,16 @@ class ResultOutlines(QObject):
         self._find_image = find_image
         self._clicks = ClickOutline(result.layer, marks)
         self._clicks.clicked.connect(self.click)
-        self._arrived: list[tuple[OutlineTask, Outlined]] = []
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._apply)
         self._queue = OutlineQueue()
+        self._arrived = ArrivedOutlines(self, self._queue, lambda: is_under_hand(result.layer), self._use)
         self._queue.changed.connect(self._mark)
         self._queue.progressed.connect(self._on_progress)
-        self._queue.outlined.connect(self._on_outlined)
         self._queue.failed.connect(lambda _, why: self.said.emit(f"Nothing was outlined: {why}"))
 
     @property
     def is_running(self) -> bool:
         """Whether something is not done."""
-        return bool(self._queue.tasks or self._arrived)
+        return self._arrived.is_running
 
     def missing(self) -> str:
         """Return what is missing to find valves, empty if nothing is."""
@@ -124,27 +118,16 @@ class ResultOutlines(QObject):
 
     def take_back(self) -> bool:
         """Forget the last click that is not done. Return whether there was one."""
-        clicks = [task for task in self._queue.tasks if task.point is not None]
-        if clicks:
-            self._queue.drop(clicks[-1])
-            return True
-        for number, (task, _) in reversed(list(enumerate(self._arrived))):
-            if task.point is not None:
-                del self._arrived[number]
-                return True
-        return False
+        return self._arrived.take_back()
 
     def stop(self) -> None:
         """Stop. What is done stays."""
-        self._arrived.clear()
-        self._queue.stop()
+        self._arrived.stop()
 
     def leave(self) -> None:
         """Stop, and tell nobody."""
-        self._arrived.clear()
-        self._timer.stop()
         self._clicks.switch(False)
-        self._queue.leave()
+        self._arrived.leave()
 
     @property
     def _has_outlines(self) -> bool:
@@ -180,22 +163,13 @@ class ResultOutlines(QObject):
             done = f"{progress.done} of {many(progress.total, 'specimen')}"
             self.said.emit(f"Outlining {done}. Press Esc to stop.")
 
-    def _on_outlined(self, task: OutlineTask, outlined: Outlined) -> None:
-        self._arrived.append((task, outlined))
-        self._apply()
-
-    def _apply(self) -> None:
-        """Make edits of what has arrived, as soon as the user draws and drags nothing."""
-        if self._arrived and is_under_hand(self._result.layer):
-            self._timer.start()
-            return
-        while self._arrived:
-            task, outlined = self._arrived.pop(0)
-            self._result.flush_edits()
-            if task.point is None:
-                self._reshape(task, outlined)
-            else:
-                self._add_found(outlined)
+    def _use(self, task: OutlineTask, outlined: Outlined) -> None:
+        """Make edits of what has come of a task."""
+        self._result.flush_edits()
+        if task.point is None:
+            self._reshape(task, outlined)
+        else:
+            self._add_found(outlined)
 
     def _reshape(self, task: OutlineTask, outlined: Outlined) -> None:
         """Give specimens their outlines, unless they were changed in the meantime."""

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from napari.layers import Image
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
@@ -19,7 +18,7 @@ from napari_diatom.core.taxa import UNKNOWN
 from napari_diatom.core.text import many
 from napari_diatom.images.optics_presets import Presets
 from napari_diatom.widgets.batch_run.batch_run import BatchModels, BatchRun
-from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.closing import attach_while_docked, delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.image_layers import choice_of, layer_image_name, layer_pixels, plane_of
 from napari_diatom.widgets.common.models_button import with_models_button
@@ -121,10 +120,9 @@ class RunWidget(QWidget):
         self._counted = CountedResults(napari_viewer, self.shared, self.shown, self.panel)
         self.batch = BatchRun(napari_viewer, self._images.image, self.progress, self._counted.may_close)
         self._first_step = text_label("first_step")
-        self._attached = False
         self._build()
         self._connect()
-        self._attach()
+        attach_while_docked(self, self._attach, self._detach)
         self.shown.choose_newest()
 
     def value(self) -> RunForm:
@@ -224,16 +222,6 @@ class RunWidget(QWidget):
 
         self.progress.start(show, self._name_taxa, job, found)
 
-    def changeEvent(self, event: QEvent | None) -> None:
-        """Detach from the viewer when the user closes the dock, because napari then removes the widget from it."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            docked = self.parent() is not None
-            if docked and not self._attached:
-                self._attach()
-            elif not docked and self._attached:
-                self._detach()
-
     def _add_model_rows(self, form: QFormLayout) -> None:
         """Add the choice of the model."""
         form.addRow("Model", with_models_button(self._models, self._viewer))
@@ -310,7 +298,6 @@ class RunWidget(QWidget):
 
     def _attach(self) -> None:
         """Follow the viewer."""
-        self._attached = True
         self._viewer.dims.events.ndisplay.connect(self._refresh)
         self._viewer.dims.events.order.connect(self._refresh)
         self._pixel_size.attach()
@@ -319,7 +306,6 @@ class RunWidget(QWidget):
 
     def _detach(self) -> None:
         """Stop the run, and stop following the viewer."""
-        self._attached = False
         _leave(self.progress.workers, self.shared, self.shown.owner)
         self.batch.stop()
         self._viewer.dims.events.ndisplay.disconnect(self._refresh)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.analysis import worker_process
@@ -13,7 +12,7 @@ from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models.card import Task
 from napari_diatom.models.library import ModelFolder
-from napari_diatom.widgets.common.closing import delete_when_closed, when_destroyed
+from napari_diatom.widgets.common.closing import attach_while_docked, delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.models_button import with_models_button
@@ -53,7 +52,6 @@ class ExplainWidget(QWidget):
         self._look_into = look_into or explain_selected
         self._watched: Any = None
         self._origin = ""
-        self._attached = False
         self._explained: tuple[SelectedSpecimen, Explanation] | None = None
         self.progress = RunProgress(self)
         self._selected = text_label("selected")
@@ -72,7 +70,7 @@ class ExplainWidget(QWidget):
         share_area(self, "Insides")
         delete_when_closed(self)
         when_destroyed(self, quit_all, self.progress.workers)
-        self._attach()
+        attach_while_docked(self, self._attach, self._detach)
 
     def explanation(self) -> Explanation | None:
         """Return the shown explanation."""
@@ -96,16 +94,6 @@ class ExplainWidget(QWidget):
             model,
             cancelled=_CANCELLED,
         )
-
-    def changeEvent(self, event: QEvent | None) -> None:
-        """Detach from the viewer when the user closes the dock, because napari then removes the widget from it."""
-        super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            docked = self.parent() is not None
-            if docked and not self._attached:
-                self._attach()
-            elif not docked and self._attached:
-                self._detach()
 
     def _build(self) -> None:
         form = QFormLayout()
@@ -131,14 +119,12 @@ class ExplainWidget(QWidget):
 
     def _attach(self) -> None:
         """Follow the selection of the viewer."""
-        self._attached = True
         self._viewer.layers.selection.events.active.connect(self._on_active)
         self._viewer.layers.events.removed.connect(self._on_removed)
         self._on_active()
 
     def _detach(self) -> None:
         """Stop the work, and stop following the viewer."""
-        self._attached = False
         quit_all(self.progress.workers)
         self._viewer.layers.selection.events.active.disconnect(self._on_active)
         self._viewer.layers.events.removed.disconnect(self._on_removed)

@@ -1,7 +1,5 @@
 """Hundreds of specimens that arrive at once in the open image, and a user who goes on working meanwhile."""
 
-import contextlib
-
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
@@ -18,17 +16,6 @@ def folder(tmp_path):
     with new_project(tmp_path) as made:
         made.document("s0f0").add([box(1, id="first")])
     return made.folder
-
-
-@pytest.fixture
-def annotate(dock, folder, monkeypatch):
-    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
-    widget = dock("Annotate diatoms")
-    widget.open_project(folder)
-    widget.open_image("s0f0")
-    yield widget
-    with contextlib.suppress(RuntimeError):
-        widget.close_project()
 
 
 @pytest.fixture

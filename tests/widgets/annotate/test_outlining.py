@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QToolButton
 
-from helpers.outlining import OutlineWorker, PerfectOutliner, drawn
+from helpers.outlining import PerfectOutliner, drawn
 from helpers.window import child_of, model
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import mask_iou
@@ -23,17 +23,6 @@ from napari_diatom.project.specimen import Specimen
 
 HEIGHT, WIDTH = 300, 400
 VALVES = [(80, 70, 60, 16, 0.5), (220, 80, 70, 20, -0.4), (320, 200, 50, 24, 1.2), (110, 220, 90, 18, 0)]
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    from napari_diatom.analysis import worker_process
-
-    worker = OutlineWorker()
-    monkeypatch.setattr(worker_process, "outline_boxes", worker.boxes)
-    monkeypatch.setattr(worker_process, "outline_point", worker.point)
-    yield worker
-    worker.may_go_on.set()
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from helpers.outlining import OutlineWorker, drawn
+from helpers.outlining import drawn
 from helpers.window import child_of, model
-from napari_diatom.analysis import worker_process
 from napari_diatom.core.cropped_masks import mask_iou
 from napari_diatom.core.detections import Detections
 from napari_diatom.models import library
@@ -17,14 +16,6 @@ from napari_diatom.widgets.common.closing import canvas_of
 
 VALVES = [(80, 70, 60, 16, 0.5), (220, 80, 70, 20, -0.4), (320, 200, 50, 24, 1.2)]
 CTRL = Qt.KeyboardModifier.ControlModifier
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    worker = OutlineWorker()
-    monkeypatch.setattr(worker_process, "outline_boxes", worker.boxes)
-    monkeypatch.setattr(worker_process, "outline_point", worker.point)
-    return worker
 
 
 @pytest.fixture

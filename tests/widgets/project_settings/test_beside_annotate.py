@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 import pytest
@@ -25,17 +24,6 @@ def folder(tmp_path):
             made.document(image.id).add([box(number), box(number + 1, "Nitzschia")])
         made.classes.add("Eunotia")
     return made.folder
-
-
-@pytest.fixture
-def annotate(dock, folder, monkeypatch):
-    monkeypatch.setattr("napari_diatom.widgets.common.message_line.show_error", lambda text: None)
-    widget = dock("Annotate diatoms")
-    widget.open_project(folder)
-    widget.open_image("s0f0")
-    yield widget
-    with contextlib.suppress(RuntimeError):
-        widget.close_project()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,34 +90,6 @@ def curve_plots(evaluation: Evaluation) -> tuple[CurvePlot, ...]:
     for figures in (evaluation.detection, evaluation.naming):
         if figures and figures.calibration.error == figures.calibration.error:
             plots.append(_calibrated(figures.calibration))
-    return tuple(plots)
-
-
-def read_curve_plots(data: Any) -> tuple[CurvePlot, ...]:
-    """Return the curves of a report's JSON file.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        When it does not hold such curves.
-    """
-    plots = []
-    for plot in data["curves"]:
-        curves = []
-        for curve in plot["curves"]:
-            x, y = (np.array(curve[axis], dtype=np.float64).reshape(-1) for axis in ("x", "y"))
-            low, high = (
-                None if curve[edge] is None else np.array(curve[edge], dtype=np.float64).reshape(-1)
-                for edge in ("low", "high")
-            )
-            if len({len(part) for part in (x, y, low, high) if part is not None}) != 1:
-                raise ValueError(f"The points of {curve['name']} do not go together.")
-            curves.append(Curve(str(curve["name"]), x, y, low, high, int(curve["specimens"])))
-        name, title, x_label, y_label, caption = (
-            str(plot[part]) for part in ("name", "title", "x_label", "y_label", "caption")
-        )
-        mark = None if plot["mark"] is None else (float(plot["mark"][0]), float(plot["mark"][1]))
-        plots.append(CurvePlot(name, title, x_label, y_label, caption, tuple(curves), mark, str(plot["reference"])))
     return tuple(plots)
 
 

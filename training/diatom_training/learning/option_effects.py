@@ -1,8 +1,7 @@
 """What each option of a training acts on, task by task and network by network: the one place where that is written.
 
 The check of settings and the form of *Fine-tune a model* read it (:mod:`~diatom_training.learning.option_check`), and
-so does ``docs/reference/training-options.md``. An option without an entry here fails a test, and another test trains
-two steps with and without each option.
+so does ``docs/reference/training-options.md``. An option without an entry here fails a test.
 """
 
 from __future__ import annotations
