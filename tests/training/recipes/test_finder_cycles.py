@@ -66,13 +66,18 @@ def test_cycles_continue_and_leave_a_model_with_its_whole_history(
     start, *cycles = [json.loads(line) for line in (work / "figures.jsonl").read_text().splitlines()]
     # What it starts from is measured once, on the same fields.
     assert start["started_from"].startswith(f"{name} ")
-    assert cycles == [first, second]
+    assert [cycles[0], cycles[-1]] == [first, second]
+    # At the end, what lies between the weights before and after is measured too, and the best is taken.
+    tried = {line["share"]: line for line in cycles[1:-1]}
+    assert list(tried) == [1.0, *detectors.AVERAGES]
+    assert second["ap50"] == tried[second["share"]]["ap50"]
     assert set(start["group_ap50"]) == {"classic", *SUBJECTS}
     model = library.resolve_model(tmp_path / name)
     training = model.card.training
     assert model.card.task == plan.options.task
     assert model.card.thresholds == {"diatom": second["threshold"]}
     assert training["epochs_done"] == len(training["history"]) == 2
+    assert training["share_of_trained_weights"] == second["share"]
     # From a short climb the rate falls to almost nothing.
     assert training["history"][-1]["rate"] <= 0.3 * plan.options.rate
     assert training["before"]["recipe"].startswith("python -m")

@@ -38,9 +38,10 @@ OBB: Final = LearningOptions(
     seed=41,
 )
 BOX: Final = OBB.model_copy(update={"architecture": "yolo11n", "epochs": 39, "seed": 42})
+AVERAGES: Final = (0.75, 0.5, 0.25)
 PLANS: Final = {
-    "diatom-obb": FinderPlan("diatom-obb", "2.0", "diatom-obb", OBB, RECIPE),
-    "diatom-box": FinderPlan("diatom-box", "2.0", "diatom-box", BOX, RECIPE),
+    "diatom-obb": FinderPlan("diatom-obb", "2.0", "diatom-obb", OBB, RECIPE, AVERAGES),
+    "diatom-box": FinderPlan("diatom-box", "2.0", "diatom-box", BOX, RECIPE, AVERAGES),
 }
 """What is made, each from the bundled model of its name; upright boxes are those of the outlines."""
 

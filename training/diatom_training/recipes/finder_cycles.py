@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from diatom_training.data.examples import Example, from_coco
 from diatom_training.data.rendered_examples import render_set
-from diatom_training.evaluation.evaluate_detector import CLASSIC, evaluate_detector
+from diatom_training.evaluation.evaluate_detector import CLASSIC, DetectorFigures, evaluate_detector
 from diatom_training.finetune.initial_weights import trainable_network
 from diatom_training.learning.fitting import CHECKPOINT, Fitting, Trained
 from diatom_training.learning.options import LearningOptions
@@ -31,6 +32,7 @@ from diatom_training.recipes.cycles import (
     train_until,
 )
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
+from diatom_training.recipes.weight_average import averaged
 from diatom_training.synthesis import SUBJECTS
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
@@ -108,6 +110,9 @@ class FinderPlan:
         How to train.
     recipe : str
         The command, for the card.
+    averages : tuple of float
+        Shares of the trained weights, the rest those of the start, that are also measured at the end of the training;
+        the model gets the best of them.
     """
 
     name: str
@@ -115,6 +120,7 @@ class FinderPlan:
     start: str
     options: LearningOptions
     recipe: str
+    averages: tuple[float, ...] = ()
 
 
 _SHOWN: Final = {
@@ -173,20 +179,44 @@ def finder_cycle(
         keep_figures(work, {"epochs": 0, "started_from": start.facts["started_from"]} | measured.to_json())
     fitting = Fitting(examples, plan.options, work, validation=selection, start=start.tensors)
     trained = train_until(fitting, began + 60 * minutes, monitor)
-    model = write_model(work / plan.name, trained.network, _facts(plan, trained, material, start))
-    measured = evaluate_detector(_engine(model), selection, monitor)
-    figures = progress_figures(trained, plan.options) | measured.to_json()
+    shares = (1.0, *plan.averages) if len(trained.history) == plan.options.epochs else (1.0,)
+    best: _Candidate | None = None
+    for share in shares:
+        network = averaged(trained.network, start.tensors, share)
+        model = write_model(work / plan.name, network, _facts(plan, trained, material, start, share))
+        candidate = _Candidate(share, network, evaluate_detector(_engine(model), selection, monitor))
+        if len(shares) > 1:
+            keep_figures(work, {"epochs": len(trained.history), "share": share} | candidate.figures.to_json())
+        best = candidate if best is None else max(best, candidate, key=_Candidate.merit)
+    assert best is not None
+    figures = progress_figures(trained, plan.options) | {"share": best.share} | best.figures.to_json()
     figures |= {"trained_on": len(examples), "rendering_s": round(rendering_s, 1)}
     figures["minutes"] = round((time.monotonic() - began) / 60, 2)
     keep_figures(work, figures)
+    facts = _facts(plan, trained, material, start, best.share)
+    write_model(work / plan.name, best.network, facts)
     if export is not None:
-        thresholds = dict.fromkeys(plan.options.classes, measured.threshold)
+        thresholds = dict.fromkeys(plan.options.classes, best.figures.threshold)
         names = ("ap50", "ap50_95", "f1", "precision", "recall", "subjects_ap50", "least_ap50")
         metrics = {f"selection_{name}": figures[name] for name in names if figures.get(name) is not None}
-        facts = _facts(plan, trained, material, start)
         facts = facts.model_copy(update={"thresholds": thresholds, "metrics": metrics})
-        write_model(export / plan.name, trained.network, facts)
+        write_model(export / plan.name, best.network, facts)
     return figures
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A network that may become the model, the share of the trained weights in it, and its figures."""
+
+    share: float
+    network: torch.nn.Module
+    figures: DetectorFigures
+
+    def merit(self) -> float:
+        """Return the sum of the average precisions of the classic fields and of all others, and of the best F1."""
+        known = {name: value for name, value in self.figures.group_ap50.items() if value == value}
+        others = [value for name, value in known.items() if name != CLASSIC]
+        return known.get(CLASSIC, 0.0) + float(np.mean(others or [0.0])) + self.figures.f1
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +284,8 @@ def _selection(folder: Path, material: FinderMaterial, monitor: ProgressMonitor)
     return classic + subjects
 
 
-def _facts(plan: FinderPlan, trained: Trained, material: FinderMaterial, start: _Start) -> ModelFacts:
-    """Return what the card says."""
+def _facts(plan: FinderPlan, trained: Trained, material: FinderMaterial, start: _Start, share: float) -> ModelFacts:
+    """Return what the card says of weights of which a share comes from the training."""
     options = plan.options
     real: dict[str, Any] = {}
     if material.real is not None:
@@ -284,6 +314,7 @@ def _facts(plan: FinderPlan, trained: Trained, material: FinderMaterial, start: 
             "rendered_fields": material.fields,
             "large_rendered_fields": material.large_fields,
             "share_of_large_fields": material.large_share,
+            "share_of_trained_weights": share,
             "rendered_seeds": [FIELDS_SEED, LARGE_SEED],
             "selection_seeds": [SELECTION_SEED, CLASSIC_SELECTION_SEED],
             **real,
@@ -300,6 +331,7 @@ def finder_parser(description: str | None) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--start", help="name or folder of a model, or an Ultralytics .pt file, in place of the model's own start")
     add("--version", help="of the model that is written")
+    add("--averages", type=float, nargs="*", help="shares of the trained weights that are measured at the end")
     add("--rendered", type=Path, metavar="FOLDER", help="rendered fields that several trainings share")
     add("--fields", type=int, default=FinderMaterial.fields, help="rendered fields (%(default)s)")
     add("--large-fields", type=int, default=FinderMaterial.large_fields, help="large ones (%(default)s)")
@@ -329,5 +361,6 @@ def chosen_cycle(plan: FinderPlan, chosen: argparse.Namespace, monitor: Progress
         chosen.start or plan.start,
         chosen_options(plan.options, chosen),
         plan.recipe,
+        plan.averages if chosen.averages is None else tuple(chosen.averages),
     )
     return finder_cycle(made, chosen.checkpoint, chosen.minutes, material, chosen.export, monitor)
