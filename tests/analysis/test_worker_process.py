@@ -296,7 +296,7 @@ def running_child():
     (process,) = [
         p
         for p in psutil.Process(os.getpid()).children()
-        if "napari_diatom.analysis.worker_serving" in " ".join(p.cmdline())
+        if p.status() != psutil.STATUS_ZOMBIE and "napari_diatom.analysis.worker_serving" in " ".join(p.cmdline())
     ]
     return process
 

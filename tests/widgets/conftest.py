@@ -73,7 +73,7 @@ def run(widget, qtbot):
 
     def go():
         widget.run()
-        qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+        qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
         if widget.result() is not None:
             widget.result().flush()
 

@@ -286,7 +286,7 @@ def test_a_valve_that_waits_for_the_mouse_button_is_what_undo_takes_back(annotat
     settled()
     annotate.undo()
     is_held[0] = False
-    qtbot.waitUntil(lambda: not annotate._outlining.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not annotate._outlining.is_running, timeout=60_000)
     qtbot.wait(100)
     assert list(annotate.document().specimens) == kept
 

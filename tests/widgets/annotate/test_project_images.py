@@ -160,7 +160,7 @@ def test_an_image_that_waits_for_proposals_can_be_removed(annotate_in, tmp_path,
     select(annotate, 2)
     press(REMOVE)
     child_of(annotate, "remove_image").click()
-    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=60_000)
     assert [job.name for job in analysis.jobs] == ["slide_1"]
     assert main(["project", "check", str(annotate.project().folder)]) == 0
 

@@ -290,7 +290,7 @@ def test_next_uncertain_goes_through_disagreements_first(annotate, analysis, qtb
 def test_all_untouched_images_get_proposals(annotate, qtbot):
     box(annotate)
     annotate.propose(all_untouched=True)
-    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=60_000)
     states = {tally.image.id: (tally.state, tally.proposals) for tally in annotate.browser().tallies()}
     assert states["slide_0"] == ("work", 0)
     assert states["slide_1"][0] == states["slide_2"][0] == "machine"

@@ -36,7 +36,7 @@ def found(viewer, dock, analysis, qtbot):
     widget = dock("Detect diatoms")
     viewer.add_image(np.full((HEIGHT, WIDTH), 150, np.uint8), name="slide")
     widget.run()
-    qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
     widget.result().flush()
     qtbot.wait(50)
     return widget.result()

@@ -130,7 +130,7 @@ def test_an_empty_dock_scrolls_only_if_it_does_not_fit(viewer, quick, qtbot):
     width = dock.width()
     viewer.add_image(np.zeros((300, 400), np.uint8), name="slide")
     widget.run()
-    qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=10_000)
+    qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=60_000)
     qtbot.wait(50)
     assert dock.width() == width
 
@@ -244,7 +244,7 @@ def test_a_key_presses_the_button_of_the_visible_dock(viewer, quick, qtbot):
     with qtbot.waitExposed(window):
         window.activateWindow()
     qtbot.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.AltModifier)
-    qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=10_000)
+    qtbot.waitUntil(lambda: widget.result() is not None and not widget.value().running, timeout=60_000)
     assert child_of(widget, "first_step").isHidden()
 
 

@@ -32,7 +32,7 @@ def find(qtbot):
 
     def go(widget):
         widget.run()
-        qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+        qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
         qtbot.wait(100)
         widget.result().flush()
         return widget.result()

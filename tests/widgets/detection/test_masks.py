@@ -66,7 +66,7 @@ def make(viewer, quick, mask_models, dock, qtbot, monkeypatch):
 
         def run():
             widget.run()
-            qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+            qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
             widget.result().flush()
             return widget.result()
 

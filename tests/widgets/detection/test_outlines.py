@@ -55,7 +55,7 @@ def make(viewer, quick, outlining, dock, qtbot, monkeypatch):
         def run(outlines=True):
             child_of(widget, "outlines").setChecked(outlines)
             widget.run()
-            qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+            qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
             widget.result().flush()
             return widget.result().layer
 

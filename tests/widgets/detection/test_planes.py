@@ -73,7 +73,7 @@ def test_a_run_that_ends_on_another_plane_shows_its_own(viewer, widget, stack, q
     viewer.dims.set_current_step(0, 2)
     widget.run()
     viewer.dims.set_current_step(0, 0)
-    qtbot.waitUntil(lambda: not widget.value().running, timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
     assert analysis.jobs[-1].plane == (2,)
     assert widget.result().facts.plane == (2,)
     assert viewer.dims.current_step[0] == 2

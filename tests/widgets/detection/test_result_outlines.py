@@ -58,7 +58,7 @@ def test_a_click_finds_a_valve_that_the_model_missed_and_is_undone(found, widget
     qtbot.waitUntil(lambda: "already" in child_of(widget, "message").text(), timeout=10_000)
     canvas._outlines.click(20.0, 280.0)
     qtbot.waitUntil(lambda: "No valve" in child_of(widget, "message").text(), timeout=10_000)
-    qtbot.waitUntil(lambda: not canvas._outlines.is_running, timeout=10_000)
+    qtbot.waitUntil(lambda: not canvas._outlines.is_running, timeout=60_000)
     press(viewer, qtbot, Qt.Key.Key_Z, CTRL)
     assert len(result.specimens()) == 2
 

@@ -89,7 +89,7 @@ def test_what_a_model_calls_by_a_former_name_is_proposed_under_the_present_one(a
     annotate.use_class("Eunotia")
     annotate.propose()
     qtbot.waitUntil(lambda: len(annotate.document().proposals) == 3, timeout=20_000)
-    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=20_000)
+    qtbot.waitUntil(lambda: not annotate.proposer().is_running, timeout=60_000)
     annotate.accept_all()
     assert sorted(names(annotate.project(), "s0f0").values()) == ["Gomphonema"] * 4 + ["Nitzschia"]
 
