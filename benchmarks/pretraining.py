@@ -12,12 +12,14 @@ from command import run
 from fields import SET_UP
 
 from diatom_training.data.rendered_examples import render_set
-from diatom_training.learning.backbones import pretrained, read_lite0
 from diatom_training.learning.fitting import Fitting
+from diatom_training.learning.library_states import fit_state, read_state
 from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.published_weights import published_state
 from diatom_training.learning.train import train
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.engines import deeplab_net, maskrcnn_net
+from napari_diatom.engines import architectures, maskrcnn_net
+from napari_diatom.engines.networks import build
 from napari_diatom.plots.style import png, styled
 
 SEED = 77
@@ -31,7 +33,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    architecture = maskrcnn_net.ARCHITECTURE if options.task == "instances" else deeplab_net.ARCHITECTURE
+    architecture = maskrcnn_net.ARCHITECTURE if options.task == "instances" else architectures.DEEPLAB
     plan = LearningOptions(
         architecture=architecture,
         size=options.size,
@@ -49,7 +51,8 @@ def _run(options: argparse.Namespace) -> int:
     fields = render_set(
         options.work / "pretraining-fields", options.fields + VALIDATION_FIELDS, SEED, size=640, scales=(0.7, 1.25)
     )
-    backbone = read_lite0(options.start) if options.start else pretrained(architecture.split("/")[1])
+    state = read_state(options.start) if options.start else published_state(architecture)
+    backbone = fit_state(state, build(architecture, 1), architecture).tensors
     histories: dict[str, Sequence[Mapping[str, float]]] = {}
     for name, weights in (("imagenet", backbone), ("random", None)):
         trained = train(
@@ -58,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
                 plan,
                 options.work / f"pretraining-{options.task}-{name}",
                 validation=fields[-VALIDATION_FIELDS:],
-                backbone=weights,
+                start=weights,
                 device=options.device,
             ),
             ProgressMonitor(partial(_print, name)),

@@ -36,10 +36,14 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
         from napari_diatom.engines.yolo import YoloEngine
 
         return YoloEngine(model, device, threads)
-    if model.card.engine == "deeplab":
-        from napari_diatom.engines.deeplab import DeepLabEngine
+    if model.card.engine in ("deeplab", "maps"):
+        from napari_diatom.engines.maps import MapsEngine
 
-        return DeepLabEngine(model, device, threads)
+        return MapsEngine(model, device, threads)
+    if model.card.engine == "boxes":
+        from napari_diatom.engines.torchvision_engine import TorchvisionEngine
+
+        return TorchvisionEngine(model, device, threads)
     if model.card.engine == "maskrcnn":
         from napari_diatom.engines.maskrcnn import MaskRcnnEngine
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -53,13 +52,12 @@ class TorchClassifier:
         self.device = choose_device(device)
         import torch
 
-        from napari_diatom.engines import classifier_net
+        from napari_diatom.engines.classifier_net import side_of
+        from napari_diatom.engines.networks import network_of_card
         from napari_diatom.engines.weights import loaded
 
-        network: Any = loaded(
-            partial(classifier_net.build, self.card.architecture, len(self.card.classes)), model.weights
-        )
-        self.side = classifier_net.side_of(self.card.architecture)
+        network: Any = loaded(network_of_card(self.card), model.weights)
+        self.side = side_of(self.card.architecture)
         self._network = network.to(self.device, memory_format=torch.channels_last).eval()
         self._mean = torch.tensor(self.card.mean, device=self.device).view(-1, 1, 1)
         self._std = torch.tensor(self.card.std, device=self.device).view(-1, 1, 1)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 
 from napari_diatom.core.errors import ModelError
+from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import loaded, read_weights
 from napari_diatom.models.library import ModelFolder
 
@@ -15,7 +14,7 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
     """Build a model's network, with its weights, for inference.
 
     It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), or to
-    probabilities (engines ``deeplab`` and ``outline``); standardization is part of it.
+    probabilities (engines of maps and outlines); standardization is part of it.
 
     Raises
     ------
@@ -26,17 +25,16 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
     if card.engine == "yolo":
         from napari_diatom.engines import yolo_net
 
-        network = yolo_net.build(card.architecture, len(card.classes))
+        network = network_of_card(card)()
         read_weights(network, model.weights)
         return yolo_net.RawOutput(network, card.mean, card.std).eval()
-    if card.engine == "deeplab":
-        from napari_diatom.engines import deeplab_net
+    if card.engine in ("deeplab", "maps"):
+        from napari_diatom.engines.map_nets import Probabilities
 
-        network = loaded(partial(deeplab_net.build, card.architecture, len(card.classes)), model.weights)
-        return deeplab_net.Probabilities(network, card.mean, card.std, card.activation == "sigmoid").eval()
+        network = loaded(network_of_card(card), model.weights)
+        return Probabilities(network, card.mean, card.std, card.activation == "sigmoid").eval()
     if card.engine == "outline":
-        from napari_diatom.engines import outline_net
+        from napari_diatom.engines.outline_net import OutlineProbabilities
 
-        network = loaded(partial(outline_net.build, card.architecture), model.weights)
-        return outline_net.OutlineProbabilities(network).eval()
+        return OutlineProbabilities(loaded(network_of_card(card), model.weights)).eval()
     raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which cannot run as a graph.")

@@ -8,8 +8,10 @@ import torch
 
 from napari_diatom.core.box_frame import WIDTH
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines import architectures, deeplab_net
-from napari_diatom.models.architecture_names import MOST_CHANNELS, OUTLINE
+from napari_diatom.engines import architectures, map_nets
+from napari_diatom.engines.architectures import OUTLINE_PREFIX
+from napari_diatom.models.architecture_names import MOST_CHANNELS, name_parts
+from napari_diatom.models.card import ActivationFunction
 
 ARCHITECTURE: Final = architectures.OUTLINE
 """Of the bundled model: encoder, and channels of the decoder."""
@@ -19,7 +21,9 @@ LEAST_DEVIATION: Final = 2 / 255
 """Standard deviation, of values in 0..1, below which a picture is empty: its noise is not stretched any further."""
 
 
-def build(architecture: str, dropout: float = 0.1) -> torch.nn.Module:
+def build(
+    architecture: str, dropout: float = 0.1, activation_function: ActivationFunction | None = None
+) -> torch.nn.Module:
     """Return an untrained network.
 
     It maps pictures standardized by :func:`standardized`, shape (B, 3, H, W), H and W multiples of 32, to logits of the
@@ -31,16 +35,18 @@ def build(architecture: str, dropout: float = 0.1) -> torch.nn.Module:
         ``outline/ENCODER/CHANNELS``, such as ``outline/tu-tf_efficientnet_lite0/128``.
     dropout : float
         In the decoder, 0 to below 1; no matter when the network is used, only in training.
+    activation_function : str, optional
+        Of the decoder, in place of the ReLU.
 
     Raises
     ------
     ModelError
         When the text is no such architecture, or there is no such encoder.
     """
-    parts = OUTLINE.fullmatch(architecture)
-    if parts is None or int(parts[2]) > MOST_CHANNELS:
+    parts = name_parts(architecture)
+    if parts is None or parts.family != OUTLINE_PREFIX or parts.number > MOST_CHANNELS:
         raise ModelError(f"{architecture[:100]!r} is not the architecture of outlines, such as {ARCHITECTURE}.")
-    return deeplab_net.build(f"deeplabv3plus/{parts[1]}/{parts[2]}", 0, dropout)
+    return map_nets.build(f"deeplabv3plus/{parts.encoder}/{parts.number}", 0, dropout, activation_function)
 
 
 def standardized(images: torch.Tensor) -> torch.Tensor:

@@ -14,18 +14,20 @@ from typing import Any, Final, cast
 import torch
 
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines import torch_checkpoint
+from napari_diatom.engines import activation_functions, torch_checkpoint
 from napari_diatom.engines.inert_pickle import ReducedObject
 from napari_diatom.engines.yolo_layouts import layout
 from napari_diatom.models.architecture_names import YOLO
-from napari_diatom.models.card import MOST_CLASSES
+from napari_diatom.models.card import MOST_CLASSES, ActivationFunction
 
 USUAL_SIDE: Final = 640
 """Of Ultralytics' training images in pixels."""
 
 
-def build(architecture: str, n_classes: int) -> torch.nn.Module:
+def build(architecture: str, n_classes: int, activation_function: ActivationFunction | None = None) -> torch.nn.Module:
     """Return an untrained network, such as ``yolo11n-obb`` (oriented boxes) or ``yolo11n`` (upright ones).
+
+    With ``activation_function`` that stands in all its layers in place of the SiLU.
 
     Raises
     ------
@@ -42,6 +44,8 @@ def build(architecture: str, n_classes: int) -> torch.nn.Module:
     with redirect_stdout(StringIO()):
         network = kind(table, ch=3, nc=n_classes, verbose=False)
     network.args = get_cfg()
+    if activation_function is not None:
+        activation_functions.exchange(network, activation_function)
     return cast(torch.nn.Module, network)
 
 

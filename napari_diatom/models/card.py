@@ -34,6 +34,9 @@ NAMED: Final = "letters (A to Z, a to z), digits, '.', '_' and '-' are allowed, 
 Activation = Literal["softmax", "sigmoid"]
 """What turns the outputs of a network into probabilities: those of all classes add up to 1, or each is for itself."""
 
+ActivationFunction = Literal["relu", "leaky relu", "prelu", "elu", "selu", "silu", "tanh", "sigmoid"]
+"""What bends the values within a network, between its layers. SiLU is also called Swish."""
+
 Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes", "outlines"]
 
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
@@ -51,12 +54,17 @@ ACTIVATED_TASKS: Final[tuple[Task, ...]] = ("semantic", NAMING_TASK)
 _TASKS: Final[Mapping[Engine, Task]] = {
     "yolo": "boxes",
     "deeplab": "semantic",
+    "maps": "semantic",
+    "boxes": "boxes",
     "maskrcnn": "instances",
     "classifier": NAMING_TASK,
     "outline": OUTLINING_TASK,
 }
 """What the networks of an engine give, but for YOLO's with oriented boxes."""
 
+
+CHOOSING_ENGINES: Final[tuple[Engine, ...]] = ("yolo", "deeplab", "maps", "classifier", "outline")
+"""Engines whose networks can have another activation function."""
 
 _MOST_FAULTS: Final = 20
 
@@ -120,6 +128,9 @@ class ModelFacts(BaseModel):
         Of classifiers and maps of classes, what belongs to the loss that they were trained with. With ``sigmoid`` each
         class says yes or no for itself, so that a specimen may be none of them. None is ``softmax`` for these; other
         networks have their own.
+    activation_function : str or None
+        Activation function of YOLO, of the decoder of maps and outlines, or of a classifier's head, where it is not the
+        one that their library gives them.
     summary, licence : str
         What it is for, in a sentence, and under what licence the weights are.
     training : dict
@@ -143,6 +154,7 @@ class ModelFacts(BaseModel):
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     naming: NamingFacts | None = None
     activation: Activation | None = None
+    activation_function: ActivationFunction | None = None
     summary: str = ""
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
@@ -171,6 +183,13 @@ class ModelFacts(BaseModel):
         """Refuse an activation for networks that have one of their own: it would not be heeded."""
         if self.activation is not None and self.task not in ACTIVATED_TASKS:
             raise ValueError(f"activation: models for {self.task} have one of their own; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _activation_function_can_be_chosen(self) -> Self:
+        """Refuse an activation function for networks that have one of their own: it would not be heeded."""
+        if self.activation_function is not None and self.engine not in CHOOSING_ENGINES:
+            raise ValueError(f"activation_function: networks of the engine {self.engine} have their own; leave it out")
         return self
 
     @field_validator("training")

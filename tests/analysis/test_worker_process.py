@@ -127,13 +127,13 @@ def test_the_child_outlines_boxes_and_clicks_as_this_process_does(model, outline
 def test_a_model_that_gives_no_boxes_is_refused_for_clicks(tmp_path, outliner):
     import torch
 
-    from napari_diatom.engines import deeplab_net
+    from napari_diatom.engines import map_nets
     from napari_diatom.engines.model_writer import write_model
 
     torch.manual_seed(0)
     architecture = "deeplabv3plus/resnet18/64"
     entries = {"version": "0", "task": "semantic", "engine": "deeplab", "architecture": architecture}
-    network = deeplab_net.build(architecture, 1)
+    network = map_nets.build(architecture, 1)
     write_model(tmp_path / "maps", network, ModelFacts(name="maps", classes=("diatom",), tile_size=64, **entries))
     with pytest.raises(ModelError, match="gives no boxes"):
         worker_process.outline_point(Job("a", pixels(), tmp_path / "maps", rgb=True), 20, 20, outliner, UNWATCHED)
@@ -174,7 +174,7 @@ def test_the_child_outlines_what_this_process_outlines(model, tmp_path):
 def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeypatch):
     import torch
 
-    from napari_diatom.engines import deeplab_net, load
+    from napari_diatom.engines import load, map_nets
     from napari_diatom.engines.model_writer import write_model
     from napari_diatom.images.slide_image import from_array
     from napari_diatom.tiling import map_blending
@@ -183,7 +183,7 @@ def test_maps_come_back_whole_and_large_ones_in_a_file(tmp_path_factory, monkeyp
     architecture = "deeplabv3plus/resnet18/32"
     maps = write_model(
         tmp_path_factory.mktemp("models") / "maps",
-        deeplab_net.build(architecture, 2),
+        map_nets.build(architecture, 2),
         ModelFacts(
             name="maps",
             version="0",

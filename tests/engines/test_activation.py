@@ -15,7 +15,7 @@ from helpers.tiny import configured, draw_slides, train_here
 from napari_diatom import engines
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.taxa import UNKNOWN, Names
-from napari_diatom.engines import classifier_net, deeplab_net
+from napari_diatom.engines import classifier_net, map_nets
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.weights import read_weights
@@ -52,7 +52,7 @@ def namer(folder: Path, bias: float, **entries: Any) -> ModelFolder:
 
 def test_classes_of_a_map_are_each_for_themselves_on_both_backends(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = deeplab_net.build(MAPS, 2).eval()
+    network = map_nets.build(MAPS, 2).eval()
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     model = write_model(tmp_path / "maps", network, facts("semantic", MAPS, activation="sigmoid"))
     assert ModelCard.read(model.folder).activation == "sigmoid"

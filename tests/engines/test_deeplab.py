@@ -11,9 +11,9 @@ import torch
 
 from napari_diatom import engines
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines import deeplab_net
+from napari_diatom.engines import map_nets
 from napari_diatom.engines.backends import TorchBackend
-from napari_diatom.engines.deeplab import pad
+from napari_diatom.engines.maps import pad
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.protocols import MapEngine
 from napari_diatom.engines.weights import read_weights
@@ -30,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelFolder:
     torch.manual_seed(0)
     return write_model(
         tmp_path_factory.mktemp("models") / "maps",
-        deeplab_net.build(ARCHITECTURE, 2),
+        map_nets.build(ARCHITECTURE, 2),
         ModelFacts(
             name="maps",
             version="0",
@@ -53,7 +53,7 @@ def tiles() -> list[Tile]:
 
 
 def test_both_backends_compute_the_probabilities_of_the_network(model: ModelFolder, tiles: list[Tile]) -> None:
-    network = deeplab_net.build(ARCHITECTURE, 2).eval()
+    network = map_nets.build(ARCHITECTURE, 2).eval()
     read_weights(network, model.weights)
     pixels = pad(tiles[0].pixels)
     standard = (pixels / 255 - np.array(MEAN)) / np.array(STD)
@@ -80,7 +80,7 @@ def test_maps_come_in_order_and_as_large_as_their_tiles(model: ModelFolder, tile
 def test_a_pattern_moved_by_the_stride_gives_a_map_moved_by_it() -> None:
     # Only the pooled context, which is the same here, and the padding at the edges may tell places apart.
     torch.manual_seed(0)
-    network = deeplab_net.build(ARCHITECTURE, 1).eval()
+    network = map_nets.build(ARCHITECTURE, 1).eval()
     pattern = torch.rand(1, 3, 64, 64).tile(1, 1, 12, 12)
     with torch.inference_mode():
         found = network(pattern)[0, :, 320:448, 320:448]

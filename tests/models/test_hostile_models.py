@@ -30,7 +30,7 @@ from napari_diatom.cli import app as cli
 from napari_diatom.cli.console import BAD_INPUT, SOME_SKIPPED
 from napari_diatom.core.errors import DiatomError, ModelError
 from napari_diatom.core.progress import UNWATCHED
-from napari_diatom.engines import architectures, inert_pickle, torch_checkpoint, yolo_net
+from napari_diatom.engines import architectures, inert_pickle, networks, torch_checkpoint, yolo_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.third_party import silence_ultralytics
 from napari_diatom.models import library
@@ -407,7 +407,7 @@ def test_a_card_cannot_name_a_path_or_a_download(name: str, engine: str, trap: T
 @pytest.mark.parametrize("name", NO_NETWORKS)
 def test_a_training_cannot_name_a_path_or_a_download(name: str, trap: Trap) -> None:
     with pytest.raises(ModelError):
-        initial_weights.build(name, 1)
+        networks.build(name, 1)
 
 
 @pytest.mark.parametrize(

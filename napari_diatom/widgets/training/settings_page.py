@@ -37,6 +37,8 @@ _PRESETS: Final = (("Few images (5-20)", "few"), ("Standard", "standard"), ("Tho
 _TAKEN: Final[Mapping[Task, str]] = {NAMING_TASK: " (its backbone)", OUTLINING_TASK: " (its layers)"}
 """What is taken of a model of another task."""
 _FILE: Final = "…"
+_SUFFIXES: Final = (".pt", ".pth", ".safetensors")
+"""Of files of weights."""
 _ELSEWHERE: Final = (
     *("data", "images", "group", "classes", "without", "one_class", "split", "start"),
     *("learning.architecture", "learning.classes", "composed.size", "composed.scale"),
@@ -69,6 +71,7 @@ class SettingsPage(QWidget):
         super().__init__(parent)
         self._form = self._made_form()
         self._start = _start_chooser()
+        self._file_task: Task | None = None
         self._preset_text = named(QLabel(), "preset_text")
         self._preset_text.setWordWrap(True)
         self._build()
@@ -144,12 +147,12 @@ class SettingsPage(QWidget):
             for run in recent_runs.list_runs():
                 if (run / "model" / "model.yaml").is_file() and _task_of(run) == task:
                     self._start.addItem(f"Earlier training: {run.path.name}", str(run.path))
-            if task not in ("boxes", "oriented-boxes"):
+            if task != "oriented-boxes":
                 self._start.addItem("ImageNet backbone (downloaded once)", IMAGENET)
-            else:
-                self._start.addItem("Ultralytics file (.pt)…", _FILE)
-                if chosen is not None and chosen.endswith(".pt") and Path(chosen).is_file():
-                    self._start.addItem(Path(chosen).name, chosen)
+            self._start.addItem("File of weights…", _FILE)
+            kept = task == self._file_task or {task, self._file_task} <= {"boxes", "oriented-boxes"}
+            if chosen is not None and kept and chosen.endswith(_SUFFIXES) and Path(chosen).is_file():
+                self._start.addItem(Path(chosen).name, chosen)
             self._start.addItem("From scratch", SCRATCH)
             self._start.setCurrentIndex(max(self._start.findData(chosen), 0))
         if self._start.currentData() != chosen:
@@ -245,7 +248,7 @@ class SettingsPage(QWidget):
 
     def _disable_idle(self) -> None:
         """Disable the settings that have no effect beside the others, and say why."""
-        from diatom_training.finetune.presets import usual_entries
+        from diatom_training.finetune.presets import known_network, usual_entries
         from diatom_training.learning.option_check import idle_reason
         from diatom_training.learning.option_effects import OPTION_EFFECTS
         from diatom_training.learning.options import LearningOptions
@@ -256,10 +259,13 @@ class SettingsPage(QWidget):
             options = LearningOptions.model_validate(usual | shown["learning"])
         except ValidationError:
             return
+        network = known_network(task, shown["architecture"], self._start.currentData() or "")
         for name, effect in OPTION_EFFECTS.items():
             if effect.needs and task not in effect.idle:
-                idle = idle_reason(name, task, options, shown["architecture"] or "")
-                self._form.set_reason(f"learning.{name}", f"No effect: {idle}." if idle else "")
+                idle = idle_reason(name, task, options, network)
+                # The gains of YOLO's loss share one input.
+                place = "loss_gains" if name.startswith("loss_gains.") else name
+                self._form.set_reason(f"learning.{place}", f"No effect: {idle}." if idle else "")
 
     def _offer(self, start: str) -> None:
         """Choose a start, and add it if it is not in the list."""
@@ -270,8 +276,10 @@ class SettingsPage(QWidget):
     def _on_start(self) -> None:
         if self._start.currentData() != _FILE:
             return
-        name, _ = QFileDialog.getOpenFileName(self, "Weights of a YOLO detector", "", "Ultralytics (*.pt)")
+        kinds = " ".join(f"*{suffix}" for suffix in _SUFFIXES)
+        name, _ = QFileDialog.getOpenFileName(self, "Weights of a network", "", f"Weights ({kinds})")
         if name:
+            self._file_task = self._task()
             self._offer(name)
         else:
             self._start.setCurrentIndex(0)

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from diatom_training.finetune import head_transfer, initial_weights
-from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net
+from diatom_training.finetune import head_transfer
+from napari_diatom.engines import classifier_net, map_nets, maskrcnn_net, networks
 
 NETWORKS = ["yolo11n-obb", "deeplabv3plus/tu-test_efficientnet/16", "maskrcnn/tu-test_efficientnet/8"]
 
@@ -14,7 +14,7 @@ NETWORKS = ["yolo11n-obb", "deeplabv3plus/tu-test_efficientnet/16", "maskrcnn/tu
 @pytest.mark.parametrize("architecture", NETWORKS)
 def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> None:
     torch.manual_seed(0)
-    old, new = initial_weights.build(architecture, 2).state_dict(), initial_weights.build(architecture, 3).state_dict()
+    old, new = networks.build(architecture, 2).state_dict(), networks.build(architecture, 3).state_dict()
     moved = head_transfer.for_classes(old, new, ("needle", "square"), ("square", "round", "needle"))
     assert {name: tensor.shape for name, tensor in moved.items()} == {n: t.shape for n, t in new.items()}
     for name, tensor in old.items():
@@ -33,7 +33,7 @@ def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> N
     ("build", "architecture"),
     [
         (maskrcnn_net.build, "maskrcnn/tu-test_efficientnet/8"),
-        (deeplab_net.build, "deeplabv3plus/tu-test_efficientnet/16"),
+        (map_nets.build, "deeplabv3plus/tu-test_efficientnet/16"),
         (classifier_net.build, "classifier/tu-test_efficientnet/64"),
     ],
 )
@@ -62,13 +62,13 @@ def test_weights_that_the_version_before_trained_with_dropout_are_taken() -> Non
 
 
 def test_the_same_classes_stay_as_they_are() -> None:
-    old = initial_weights.build("yolo11n-obb", 2).state_dict()
+    old = networks.build("yolo11n-obb", 2).state_dict()
     same = head_transfer.for_classes(old, old, ("a", "b"), ("a", "b"))
     assert all(torch.equal(same[name], old[name]) for name in old)
 
 
 def test_one_class_becomes_many_that_answer_alike() -> None:
-    one, three = initial_weights.build("yolo11n-obb", 1).eval(), initial_weights.build("yolo11n-obb", 3).eval()
+    one, three = networks.build("yolo11n-obb", 1).eval(), networks.build("yolo11n-obb", 3).eval()
     three.load_state_dict(head_transfer.for_classes(one.state_dict(), three.state_dict(), ("diatom",), ("a", "b", "c")))
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

@@ -21,7 +21,7 @@ from helpers.tiny import NETWORKS, configured, draw_slides, train_here
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, ModelError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.engines import deeplab_net, outline_net
+from napari_diatom.engines import map_nets, outline_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
@@ -202,7 +202,7 @@ def test_layers_of_a_model_for_class_maps_and_an_earlier_run_are_starts(tmp_path
     torch.manual_seed(0)
     write_model(
         tmp_path / "maps",
-        deeplab_net.build(NETWORKS["semantic"], 2),
+        map_nets.build(NETWORKS["semantic"], 2),
         ModelFacts(
             name="maps",
             version="1",

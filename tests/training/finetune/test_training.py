@@ -36,6 +36,7 @@ from helpers.tiny import NETWORKS, configured, draw_slides, train_here
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.engines import networks
 from napari_diatom.models import library
 
 
@@ -418,7 +419,7 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
         named = initial_weights.resolve(configured(slides, "classes", start=detector, architecture=None))
         assert named.architecture == "classifier/tu-tf_efficientnet_lite0/192"
         assert named.backbone is not None
-        network = initial_weights.build(named.architecture, 2).get_submodule("encoder").state_dict()
+        network = networks.build(named.architecture, 2).get_submodule("encoder").state_dict()
         assert sum(name in network for name in named.backbone) > 200
     with pytest.raises(InputError, match="model for oriented-boxes"):
         initial_weights.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))

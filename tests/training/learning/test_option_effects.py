@@ -18,6 +18,8 @@ from napari_diatom.core.errors import InputError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "training-options.md"
 OTHERS: dict[str, Any] = {
+    "activation_function": "tanh",
+    "initialization": "he",
     "loss.class_weights": (1.0, 2.0),
     "loss.names": "focal",
     "loss.weighting": "frequency",

@@ -238,7 +238,7 @@ def test_a_chosen_file_stays_the_start_of_a_detector(slides, qtbot, tmp_path, mo
     qtbot.addWidget(page)
     start, task = child_of(page, "start"), child_of(page, "task")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
-    start.setCurrentIndex(start.findText("Ultralytics file (.pt)…"))
+    start.setCurrentIndex(start.findText("File of weights…"))
     start.activated.emit(start.currentIndex())
     news().changed.emit()
     assert start.currentData() == str(file)

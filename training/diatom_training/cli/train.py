@@ -22,6 +22,7 @@ from napari_diatom.cli.console import print_table
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.core.text import many
+from napari_diatom.models.architecture_names import tile_warning
 from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 from napari_diatom.models.library import ModelFolder, resolve_model
 
@@ -192,7 +193,7 @@ def _check(config: TrainConfig) -> int:
         class_counts = ", ".join(f"{counts[name]} {name}" for name in data.classes)
         groups = {slide.group for slide in slides}
         print(f"{part}: {many(len(slides), 'image')} of {many(len(groups), 'slide')}: {class_counts}")
-    for line in data.warnings:
+    for line in filter(None, (*data.warnings, tile_warning(config.architecture or ""))):
         print(f"warning: {line}")
     print(estimate(config).text(config))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final, Self, cast
 
 import torch
@@ -14,7 +13,7 @@ from diatom_training.explanation.explanation import HeatMap
 from diatom_training.explanation.grad_cam import Target
 from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines import classifier_net
+from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import loaded
 from napari_diatom.models.card import NamingFacts
 from napari_diatom.models.library import ModelFolder
@@ -67,7 +66,7 @@ class ExplainedClassifier(ExplainedNetwork):
     @classmethod
     def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
         """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
-        build = partial(classifier_net.build, model.card.architecture, len(model.card.classes))
+        build = network_of_card(model.card)
         network: Any = loaded(build, model.weights) if trained else build()
         encoder = network.encoder
         if has_attention(encoder):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Final, Self
+from typing import Self
 
 import torch
 
@@ -12,11 +11,10 @@ from diatom_training.explanation.explained_network import ExplainedNetwork, Stan
 from diatom_training.explanation.grad_cam import Target
 from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
 from napari_diatom.core.errors import InputError
-from napari_diatom.engines import deeplab_net, outline_net
+from napari_diatom.engines import outline_net
+from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import loaded
 from napari_diatom.models.library import ModelFolder
-
-_DECODER: Final = "network.decoder"
 
 
 class _StandardizedPicture(torch.nn.Module):
@@ -33,22 +31,18 @@ class _StandardizedPicture(torch.nn.Module):
 
 
 class ExplainedMaps(ExplainedNetwork):
-    """A DeepLabV3+ network of classes, or one that outlines the specimen in a box.
+    """A network of maps of classes, or one that outlines the specimen in a box.
 
     The score is the mean probability over the pixels that the network gives the specimen; what is explained is the
     mean logarithm of its odds (Vinogradova et al. 2020, "Towards interpretable semantic segmentation via
-    gradient-weighted class activation mapping"). Grad-CAM looks at what the decoder gives, 1/4 as fine as the picture.
+    gradient-weighted class activation mapping"). Grad-CAM looks at what the decoder gives, which in DeepLabV3+ is 1/4
+    as fine as the picture.
     """
 
     @classmethod
     def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
         """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
-        card = model.card
-        build = (
-            partial(outline_net.build, card.architecture)
-            if card.engine == "outline"
-            else partial(deeplab_net.build, card.architecture, len(card.classes))
-        )
+        card, build = model.card, network_of_card(model.card)
         network = loaded(build, model.weights) if trained else build()
         outlines = card.engine == "outline"
         return cls(card, _StandardizedPicture(network) if outlines else Standardized(network, card), device)
@@ -81,7 +75,7 @@ class ExplainedMaps(ExplainedNetwork):
 
         what = "of the outline" if outlines else f"of {self.card.classes[channel - 1]}"
         score = float(torch.sigmoid(odds[0][own]).mean())
-        return Target(f"mean probability {what} over its pixels", score, _DECODER, output)
+        return Target(f"mean probability {what} over its pixels", score, self._decoder(), output)
 
     def _channel(self, logits: torch.Tensor, inside: torch.Tensor, specimen: ExplainedSpecimen) -> int:
         """Return the channel of the specimen's class, or of the most likely one where it names none."""
@@ -89,9 +83,23 @@ class ExplainedMaps(ExplainedNetwork):
             return 1 + self.card.classes.index(specimen.name)
         return 1 + int(logits[0, 1:][:, inside].mean(dim=1).argmax())
 
+    def _decoder(self) -> str:
+        """Return the name of the part that gives the last features before the scores."""
+        network = self.network.get_submodule("network")
+        if not hasattr(network, "decoder"):
+            return "network.classifier.2"
+        # SegNet's levels are decoded one by one, the finest, which is the first, at the end.
+        return "network.decoder.0" if isinstance(network.decoder, torch.nn.ModuleList) else "network.decoder"
+
     def levels(self, picture: torch.Tensor) -> Sequence[torch.Tensor]:
         """Return what the stages of the encoder give."""
-        with self.recorded(["network.encoder"]) as given, torch.no_grad():
+        inner = self.network.get_submodule("network")
+        name = "network.encoder" if hasattr(inner, "encoder") else "network.backbone"
+        with self.recorded([name]) as given, torch.no_grad():
             self.network(picture)
         (stages,) = given
-        return [stage for stage in stages[1:] if stage.shape[1]]
+        if isinstance(stages, dict):
+            return list(stages.values())
+        # SegNet's encoder gives its stages, and where their values were.
+        found = stages[0] if isinstance(stages[0], list) else stages[1:]
+        return [stage for stage in found if stage.shape[1]]

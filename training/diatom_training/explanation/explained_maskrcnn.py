@@ -1,9 +1,8 @@
-"""Mask R-CNN networks, looked into: the score that the second stage gives a specimen's box."""
+"""Networks of two stages, looked into: the score that the second stage gives a specimen's box."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final, Self, cast
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from diatom_training.explanation.explained_network import ExplainedNetwork, Standardized, log_odds
 from diatom_training.explanation.grad_cam import Target
 from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
-from napari_diatom.engines import maskrcnn_net
+from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import loaded
 from napari_diatom.models.library import ModelFolder
 
@@ -21,7 +20,7 @@ _POOLED: Final = "network.roi_heads.box_roi_pool"
 
 
 class ExplainedMaskRcnn(ExplainedNetwork):
-    """A Mask R-CNN network.
+    """A Mask R-CNN or Faster R-CNN network.
 
     The box is handed to the second stage as if the first had proposed it, so that each specimen has a score. Grad-CAM
     looks at the features that this stage reads from the box, 7 by 7 cells: the score is made of them alone, and by a
@@ -31,7 +30,7 @@ class ExplainedMaskRcnn(ExplainedNetwork):
     @classmethod
     def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
         """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
-        build = partial(maskrcnn_net.build, model.card.architecture, len(model.card.classes))
+        build = network_of_card(model.card)
         network = loaded(build, model.weights) if trained else build()
         return cls(model.card, Standardized(network, model.card), device)
 

@@ -15,6 +15,7 @@ from diatom_training.explanation.specimen_views import ExplainedSpecimen, Specim
 from napari_diatom.core import geometry
 from napari_diatom.core.errors import InputError
 from napari_diatom.engines import yolo_net
+from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo_decode import STRIDES, decode_with_anchors
 from napari_diatom.models.library import ModelFolder
@@ -37,7 +38,7 @@ class ExplainedYolo(ExplainedNetwork):
     @classmethod
     def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
         """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
-        network = yolo_net.build(model.card.architecture, len(model.card.classes))
+        network = network_of_card(model.card)()
         if trained:
             read_weights(network, model.weights)
         return cls(model.card, yolo_net.RawOutput(network), device)

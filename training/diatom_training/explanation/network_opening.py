@@ -5,6 +5,7 @@ from __future__ import annotations
 from diatom_training.explanation.explained_network import ExplainedNetwork
 from napari_diatom.core.errors import ModelError
 from napari_diatom.engines.backends import choose_device
+from napari_diatom.models.architecture_names import TWO_STAGES
 from napari_diatom.models.library import ModelFolder
 
 
@@ -32,11 +33,11 @@ def open_network(model: ModelFolder, device: str = "auto", trained: bool = True)
         from diatom_training.explanation.explained_yolo import ExplainedYolo
 
         return ExplainedYolo.open(model, kind, trained)
-    if engine in ("deeplab", "outline"):
+    if engine in ("deeplab", "maps", "outline"):
         from diatom_training.explanation.explained_maps import ExplainedMaps
 
         return ExplainedMaps.open(model, kind, trained)
-    if engine == "maskrcnn":
+    if model.card.architecture.startswith(TWO_STAGES):
         from diatom_training.explanation.explained_maskrcnn import ExplainedMaskRcnn
 
         return ExplainedMaskRcnn.open(model, kind, trained)
@@ -44,4 +45,7 @@ def open_network(model: ModelFolder, device: str = "auto", trained: bool = True)
         from diatom_training.explanation.explained_classifier import ExplainedClassifier
 
         return ExplainedClassifier.open(model, kind, trained)
-    raise ModelError(f"Networks of the engine {engine!r}, as that of model {model.card.name}, cannot be looked into.")
+    raise ModelError(
+        f"{model.card.architecture}, the network of model {model.card.name}, cannot be looked into; of networks of "
+        "boxes, YOLO, Faster R-CNN and Mask R-CNN can be."
+    )

@@ -14,11 +14,11 @@ from napari_diatom.analysis.pipeline import REACH, plan_map_scales, plan_scales
 from napari_diatom.core import geometry
 from napari_diatom.core.box_frame import BoxFrame
 from napari_diatom.core.errors import InputError
-from napari_diatom.engines import deeplab, yolo
+from napari_diatom.engines import maps, yolo
 from napari_diatom.images.framed_cutouts import framed_cutout
 from napari_diatom.images.slide_image import ReadableImage
 from napari_diatom.images.specimen_crops import CUTOUT_MARGIN, UPRIGHT, is_outside, upright_cutout, upright_placement
-from napari_diatom.models.architecture_names import CLASSIFIER
+from napari_diatom.models.architecture_names import name_parts
 from napari_diatom.models.card import ModelCard, NamingFacts
 from napari_diatom.tiling.tiles import Window, source_window
 
@@ -131,9 +131,9 @@ def view_of(
 
 def _picture_side(card: ModelCard) -> int:
     """Return the side of the pictures of a classifier; known from its name, so that no network has to be loaded."""
-    parts = CLASSIFIER.fullmatch(card.architecture)
+    parts = name_parts(card.architecture)
     assert parts is not None, "a card names an architecture of its engine"
-    return int(parts[2])
+    return parts.number
 
 
 def _scale(card: ModelCard, image: ReadableImage, length: float, pixel_size_um: float | None) -> float:
@@ -156,5 +156,5 @@ def _window(card: ModelCard, image: ReadableImage, box: NDArray[np.float64], sca
     window = Window(x0, y0, min(x0 + side, width), min(y0 + side, height))
     area = source_window(window, scale, image.height, image.width)
     pixels = image.read(*area, scale)[: window.y1 - window.y0, : window.x1 - window.x0]
-    pad = deeplab.pad if card.engine == "deeplab" else yolo.pad
+    pad = maps.pad if card.task == "semantic" else yolo.pad
     return SpecimenView(pad(pixels), np.eye(2) / scale, np.array([area.x0, area.y0], dtype=np.float64))

@@ -22,6 +22,7 @@ from diatom_training.finetune.presets import (
     LEARNING_OF_TASKS,
     SCRATCH,
     Preset,
+    known_network,
     usual_entries,
     usual_learning,
 )
@@ -32,6 +33,7 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
+from napari_diatom.models.architecture_names import engine_of
 from napari_diatom.models.card import NAME, NAMED, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.project.splits import shares_of
 
@@ -118,10 +120,12 @@ class TrainConfig(_Frozen):
         How the slides are divided into training, validation and test.
     start : str
         What the training starts from: ``scratch``, ``imagenet``, the name or folder of a model, the folder of an
-        earlier run, an Ultralytics ``.pt`` file, or EfficientNet-Lite0's weights of ImageNet as a ``.pth`` file.
+        earlier run, an Ultralytics ``.pt`` file, or a ``.pth``, ``.pt`` or ``.safetensors`` file with the state of a
+        network of timm, torchvision or segmentation-models.
     architecture : str or None
-        The network, such as ``yolo11s-obb`` or ``deeplabv3plus/tu-resnet50/256``; without one, that of the start, or
-        the task's usual one.
+        The network, such as ``yolo11s-obb``, ``fasterrcnn/resnet50``, ``unet/resnet34`` or ``classifier/vgg16``;
+        without one, that of the start, or the task's usual one. In PSPNet, FPN and FCOS, what is found depends on the
+        whole tile.
     pixel_size_um : float or None
         Micrometres per pixel that the network is to see, where the images' own are known; without it, the network sees
         all scales, or specimens at the size of their boxes, as outlines are learned.
@@ -208,8 +212,14 @@ class TrainConfig(_Frozen):
             raise ValueError("classes and one_class cannot be used together")
         if self.without and (self.classes or self.one_class):
             raise ValueError("without cannot be used together with classes or one_class")
-        if (self.start == IMAGENET or self.start.endswith(".pth")) and self.task in ("boxes", "oriented-boxes"):
+        yolo = engine_of(self.architecture or ARCHITECTURES[self.task]) == "yolo"
+        if yolo and (self.start == IMAGENET or self.start.endswith((".pth", ".safetensors"))):
             raise ValueError("YOLO cannot start from an ImageNet backbone; start from a model, or from scratch")
+        if self.learning.initialization is not None and self.start != SCRATCH:
+            raise ValueError(
+                f"learning.initialization has no effect here, because the weights come from {self.start}; use "
+                f"start: {SCRATCH}"
+            )
         if self.pixel_size_um is not None and self.task == OUTLINING_TASK:
             raise ValueError(
                 "pixel_size_um has no effect on outlines, because every specimen is shown at the size of its box; "
@@ -218,8 +228,7 @@ class TrainConfig(_Frozen):
         known = 1 if self.one_class or self.task == OUTLINING_TASK else len(self.classes)
         if known:
             check_class_weights(self.learning.loss, self.task, known)
-        usual = ARCHITECTURES[self.task] if self.start in (SCRATCH, IMAGENET, BUNDLED[self.task]) else ""
-        idle = self.idle(self.architecture or usual)
+        idle = self.idle(known_network(self.task, self.architecture, self.start))
         if idle:
             raise ValidationError.from_exception_data(
                 type(self).__name__,
@@ -301,7 +310,8 @@ class TrainConfig(_Frozen):
         data = self.model_dump(mode="json")
         for name in _ELSEWHERE:
             del data["learning"][name]
-        data["learning"] = acting_entries(data["learning"], self.task)
+        network = known_network(self.task, self.architecture, self.start)
+        data["learning"] = acting_entries(data["learning"], self.task, network=network)
         if data["composed"] is not None:
             for name in FOLLOWING_FIELDS:
                 del data["composed"][name]
@@ -340,7 +350,9 @@ class TrainConfig(_Frozen):
             learning = dict(entries["learning"])
             if isinstance(learning.get("augment"), Mapping):
                 learning["augment"] = under_current_names(learning["augment"])
-            entries["learning"] = acting_entries(learning, entries["task"])
+            start = entries.get("start") or BUNDLED[entries["task"]]
+            network = known_network(entries["task"], entries.get("architecture"), start)
+            entries["learning"] = acting_entries(learning, entries["task"], network=network)
         return cls._checked(entries, f"{path} does not describe a training")
 
     def write(self, path: Path) -> None:

@@ -11,10 +11,12 @@ import torch
 _PER_CLASS: Final = (1, 4)
 """Rows of a head's last layer for each class: a score, or the four sides of a box."""
 _LAST: Final = re.compile(
-    r"(\.cv3\.\d+\.2|box_predictor\.(cls_score|bbox_pred)|mask_predictor\.mask_fcn_logits|^segmentation_head\.\d+|^head)"
-    r"\.(weight|bias)$"
+    r"(\.cv3\.\d+\.2|box_predictor\.(cls_score|bbox_pred)|mask_predictor\.mask_fcn_logits"
+    r"|^segmentation_head(\.\d+)?|^classifier\.4|^head)\.(weight|bias)$"
 )
-"""Names of the tensors that answer for classes: of YOLO, Mask R-CNN, DeepLabV3+ and classifiers."""
+"""Names of the tensors that answer for classes: of YOLO, networks of two stages, maps and classifiers."""
+_OF_ANCHORS: Final = re.compile(r"^head\.classification_head\.(cls_logits|module_list\.\d+(\.\d+)?)\.(weight|bias)$")
+"""The same of torchvision's networks of one stage, whose layers answer for all classes anchor by anchor."""
 
 
 def for_classes(
@@ -40,6 +42,9 @@ def for_classes(
     moved = {}
     for name, tensor in weights.items():
         wanted = network.get(name)
+        if wanted is not None and _OF_ANCHORS.search(name) and tensor.shape[1:] == wanted.shape[1:]:
+            moved[name] = _moved_by_anchor(tensor, len(wanted), old, new)
+            continue
         if wanted is None or not _LAST.search(name) or tensor.shape[1:] != wanted.shape[1:]:
             moved[name] = tensor
             continue
@@ -55,6 +60,15 @@ def _rows(old_rows: int, new_rows: int, old: int, new: int) -> tuple[int, int] |
             if old_rows == each * (background + old) and new_rows == each * (background + new):
                 return each, each * background
     return None
+
+
+def _moved_by_anchor(tensor: torch.Tensor, rows: int, old: Sequence[str], new: Sequence[str]) -> torch.Tensor:
+    """Return the rows of new classes of a layer that answers for background and classes, anchor by anchor."""
+    anchors = len(tensor) // (1 + len(old))
+    if (len(tensor), rows) != (anchors * (1 + len(old)), anchors * (1 + len(new))):
+        return tensor
+    parts = [_moved(part, 1, 1, old, new) for part in tensor.reshape(anchors, 1 + len(old), *tensor.shape[1:])]
+    return torch.cat(parts)
 
 
 def _moved(tensor: torch.Tensor, each: int, first: int, old: Sequence[str], new: Sequence[str]) -> torch.Tensor:

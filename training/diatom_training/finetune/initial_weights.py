@@ -1,10 +1,9 @@
-"""What a training starts from: a model, an earlier run, ImageNet, an Ultralytics file, or chance."""
+"""What a training starts from: a model, an earlier run, ImageNet, a file of a library, or chance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +13,15 @@ from diatom_training.finetune import head_transfer
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.presets import ARCHITECTURES, IMAGENET, SCRATCH
 from diatom_training.finetune.run_folder import find_model
-from diatom_training.learning.backbones import backbone_of, pretrained, read_lite0
+from diatom_training.learning.backbones import backbone_of
+from diatom_training.learning.library_states import SUFFIXES, fit_state, read_state
+from diatom_training.learning.published_weights import published_state
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.engines import classifier_net, deeplab_net, maskrcnn_net, outline_net, yolo_net
+from napari_diatom.engines import outline_net, yolo_net
 from napari_diatom.engines.architectures import OUTLINE_PREFIX
+from napari_diatom.engines.networks import build, check_known, network_of_card
 from napari_diatom.engines.weights import loaded
+from napari_diatom.models.architecture_names import engine_of
 from napari_diatom.models.card import MASK_TASKS, OUTLINING_TASK, ModelCard, Task
 from napari_diatom.models.library import ModelFolder
 
@@ -48,6 +51,8 @@ class InitialWeights:
         The composed slides that the weights were trained on, as listed in the card.
     seen : frozenset of str
         Keys of the images that they were trained or tuned on, as far as the card lists them.
+    unused : tuple of str
+        Names of tensors of a library's file that have no place in the network.
     """
 
     architecture: str
@@ -59,6 +64,7 @@ class InitialWeights:
     classes: tuple[str, ...] = ()
     composed: Mapping[str, Any] | None = None
     seen: frozenset[str] = frozenset()
+    unused: tuple[str, ...] = ()
 
     def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
         """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
@@ -66,25 +72,6 @@ class InitialWeights:
             return None
         network = build(self.architecture, len(classes)).state_dict()
         return head_transfer.for_classes(self.weights, network, self.classes, classes)
-
-
-def build(architecture: str, n_classes: int) -> torch.nn.Module:
-    """Return an untrained network of any task.
-
-    Raises
-    ------
-    ModelError
-        When the architecture is unknown; close names are suggested.
-    """
-    if architecture.startswith("yolo"):
-        return yolo_net.build(architecture, n_classes)
-    if architecture.startswith("maskrcnn"):
-        return maskrcnn_net.build(architecture, n_classes)
-    if architecture.startswith(classifier_net.PREFIX):
-        return classifier_net.build(architecture, n_classes)
-    if architecture.startswith(OUTLINE_PREFIX):
-        return outline_net.build(architecture)
-    return deeplab_net.build(architecture, n_classes)
 
 
 def resolve(config: TrainConfig) -> InitialWeights:
@@ -105,14 +92,15 @@ def resolve(config: TrainConfig) -> InitialWeights:
         return InitialWeights(usual, None, None, tile, "random weights")
     if start == IMAGENET:
         _check_task(usual, config)
-        encoder = usual.split("/")[1] if "/" in usual else ""
-        weights = pretrained(encoder, whole=config.task == "classes")
-        return InitialWeights(usual, None, weights, tile, f"the backbone {encoder}, trained on ImageNet")
-    if start.endswith(".pth"):
+        text = f"the backbone {usual.split('/')[1]}, trained on ImageNet"
+        return _of_library(published_state(usual), usual, tile, text)
+    if start.endswith(SUFFIXES) and engine_of(usual) != "yolo":
         _check_task(usual, config)
-        return InitialWeights(
-            usual, None, read_lite0(Path(start)), tile, f"{Path(start).name}, a backbone trained on ImageNet"
-        )
+        state = read_state(Path(start))
+        try:
+            return _of_library(state, usual, tile, f"{Path(start).name}, a file of weights")
+        except InputError as error:
+            raise InputError(f"{start} cannot be used as the start: {error}") from None
     if start.endswith(".pt"):
         found = yolo_net.read_checkpoint(Path(start))
         try:
@@ -154,6 +142,12 @@ def resolve(config: TrainConfig) -> InitialWeights:
     return InitialWeights(architecture, weights, None, card.tile_size, text, card.licence, classes, seen=seen)
 
 
+def _of_library(state: Mapping[str, torch.Tensor], architecture: str, tile: int, text: str) -> InitialWeights:
+    """Return what of a library's state goes into a network."""
+    found = fit_state(state, build(architecture, 1), architecture)
+    return InitialWeights(architecture, found.tensors, None, tile, text, unused=found.unused)
+
+
 def seen_by(card: ModelCard) -> frozenset[str]:
     """Return the keys of the images that a model, or what it started from, was trained or tuned on."""
     listed: Mapping[str, list[str]] = card.training.get("images_seen") or {}
@@ -168,11 +162,15 @@ def _turned(architecture: str, task: Task) -> str:
 def trainable_network(model: ModelFolder) -> torch.nn.Module:
     """Return the network of a model, with its weights."""
     model.verify()
-    return loaded(partial(build, model.card.architecture, len(model.card.classes)), model.weights)
+    return loaded(network_of_card(model.card), model.weights)
 
 
 def _check_task(architecture: str, config: TrainConfig) -> None:
     """Refuse an architecture that is for something else."""
+    try:
+        check_known(architecture)
+    except ModelError as error:
+        raise InputError(str(error)) from None
     options: Any = config.options(architecture, ("diatom",))
     task: Task = options.task
     if task != config.task:

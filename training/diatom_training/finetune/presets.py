@@ -96,6 +96,13 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
 )
 
 
+def known_network(task: Task, architecture: str | None, start: str) -> str:
+    """Return the name of the network of a training, empty where only its start knows it."""
+    if architecture:
+        return architecture
+    return ARCHITECTURES[task] if start in (SCRATCH, IMAGENET, BUNDLED[task]) else ""
+
+
 def augmentations_of(task: Task) -> tuple[str, ...]:
     """Return the names of the augmentations that there are for a task."""
     return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)

@@ -55,6 +55,7 @@ COMPOSED: Final = "composed"
 FIELDS: Final = "fields"
 
 TRANSFERRED: Final = "transferred.txt"
+TRANSFER: Final = "transfer.csv"
 LOG: Final = "log.txt"
 LOCK: Final = ".lock"
 """Held while a run is made, or a process is started on it."""
@@ -62,7 +63,7 @@ _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, K
 """Files that a run has before its first epoch, ..."""
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
 """... and folders."""
-_LATER: Final = (SEGMENTS, HISTORY, CURVES, TRANSFERRED, EXAMPLES, MODEL, REPORT, COMPOSED)
+_LATER: Final = (SEGMENTS, HISTORY, CURVES, TRANSFERRED, TRANSFER, EXAMPLES, MODEL, REPORT, COMPOSED)
 CONTENTS: Final = (*_BEGINNING, *_BEGINNING_FOLDERS, *_LATER)
 """All files and folders of a run."""
 _CLOCK_SECONDS: Final = 60.0

@@ -37,12 +37,14 @@ from diatom_training.finetune.run_folder import (
     SPLIT,
     STATE,
     STOP,
+    TRANSFER,
     TRANSFERRED,
     RunFolder,
 )
 from diatom_training.finetune.run_notes import noting
 from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
+from diatom_training.finetune.transfer_report import compare_start
 from diatom_training.learning import train as learning
 from diatom_training.learning.fitting import Fitting, Trained
 from diatom_training.learning.lr_schedule import is_best
@@ -53,21 +55,12 @@ from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_text
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.engines.model_writer import write_model
-from napari_diatom.models.architecture_names import Engine
-from napari_diatom.models.card import CARD_FILE, ModelCard, ModelFacts, NamingFacts, Task
+from napari_diatom.models.architecture_names import engine_of, tile_warning
+from napari_diatom.models.card import CARD_FILE, ModelCard, ModelFacts, NamingFacts
 from napari_diatom.models.library import ModelFolder
 
 PACKAGES: Final = ("napari-diatom", "numpy", "torch", "torchvision", "pytorch-lightning", "ultralytics-opencv-headless")
 """Whose versions a run notes down."""
-ENGINES: Final[Mapping[Task, Engine]] = {
-    "oriented-boxes": "yolo",
-    "boxes": "yolo",
-    "semantic": "deeplab",
-    "instances": "maskrcnn",
-    "classes": "classifier",
-    "outlines": "outline",
-}
-"""What runs the networks of each task."""
 _LOOK_SECONDS: Final = 1.0
 """How often a training checks that the program that started it still runs."""
 
@@ -122,7 +115,7 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     division = folder.division()
     data = dataset.read(config, monitor, division)
     begin = initial_weights.resolve(config)
-    for line in (*data.warnings, *_leaks(begin, data)):
+    for line in filter(None, (*data.warnings, *_leaks(begin, data), tile_warning(begin.architecture))):
         monitor.report(Progress("warning", message=line))
     if division is None:
         write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
@@ -211,6 +204,9 @@ def _learn(
     examples: Sequence[Example] | None = None,
 ) -> Trained:
     """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
+    taken_over = compare_start(begin, data.classes, config.learning.activation_function)
+    taken_over.write(folder / TRANSFER)
+    monitor.report(Progress("start", message=taken_over.sentence()))
     records = EpochRecords(folder, config, lambda history: _reading(history, data))
 
     def look(
@@ -290,7 +286,7 @@ def model_of(
             name=config.name,
             version="1.0",
             task=config.task,
-            engine=ENGINES[config.task],
+            engine=engine_of(begin.architecture),
             architecture=begin.architecture,
             classes=data.classes,
             tile_size=begin.tile_size,
@@ -300,6 +296,7 @@ def model_of(
             summary=f"Trained on {seen}.",
             licence=begin.licence,
             activation=config.options(begin.architecture, data.classes).activation,
+            activation_function=config.learning.activation_function,
             naming=NamingFacts(masked=config.learning.masked) if config.task == "classes" else None,
             training={
                 "config": config.to_plain() | {"data": config.data.name, "images": None},

@@ -1,4 +1,4 @@
-"""Backbones: where they sit in a network, their ImageNet weights, and how they are frozen."""
+"""Backbones: where they sit in a network, the weights of the usual one, and how they are frozen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.engines import torch_checkpoint
-from napari_diatom.engines.encoders import TIMM, check_encoder
 
 
 def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
@@ -18,9 +17,12 @@ def backbone_of(network: torch.nn.Module) -> torch.nn.Module:
     if hasattr(network, "yaml"):
         layers: Any = network.get_submodule("model")
         return torch.nn.Sequential(*layers[: len(cast(Any, network).yaml["backbone"])])
-    found: Any = (
-        network.get_submodule("encoder") if hasattr(network, "encoder") else network.get_submodule("backbone.body")
-    )
+    if hasattr(network, "encoder"):
+        found: Any = network.get_submodule("encoder")
+    else:
+        # FCN has no layers beside its backbone's own; torchvision's detectors have a pyramid on them.
+        whole = network.get_submodule("backbone")
+        found = whole.get_submodule("body") if hasattr(whole, "body") else whole
     # segmentation-models-pytorch wraps timm's networks.
     return cast(torch.nn.Module, found.model if hasattr(found, "model") else found)
 
@@ -50,38 +52,6 @@ def read_lite0(path: Path) -> dict[str, torch.Tensor]:
     if [value.shape for value in theirs.values()] != [value.shape for value in ours.values()]:
         raise InputError(f"{path} does not hold the weights of EfficientNet-Lite0.")
     return dict(zip(ours, theirs.values(), strict=True))
-
-
-def pretrained(encoder: str, whole: bool = False) -> dict[str, torch.Tensor]:
-    """Return the ImageNet weights of an encoder by its name, from where its library keeps them.
-
-    With ``whole`` they are named as in timm's network without its last layer, which classifiers are built on; else as
-    in its pyramid of features.
-
-    Raises
-    ------
-    ModelError
-        When there is no such encoder, or its weights cannot be had.
-    """
-    check_encoder(encoder)
-    try:
-        if encoder.startswith(TIMM):
-            import timm
-
-            kind: dict[str, Any] = {"num_classes": 0} if whole else {"features_only": True}
-            body: Any = timm.create_model(encoder.removeprefix(TIMM), pretrained=True, **kind)
-        else:
-            import segmentation_models_pytorch as smp
-
-            body = smp.encoders.get_encoder(encoder, weights="imagenet")
-    except Exception as error:
-        raise ModelError(
-            f"The ImageNet weights of {encoder} cannot be downloaded: {str(error).splitlines()[0]} They are "
-            f"downloaded once; "
-            "without a network, start from a file of weights or from one of the bundled models."
-        ) from error
-    weights: dict[str, torch.Tensor] = body.state_dict()
-    return weights
 
 
 def freeze(network: torch.nn.Module, frozen: bool) -> None:

@@ -33,7 +33,9 @@ class NamingModule(LearningModule):
     def build(self) -> torch.nn.Module:
         """Return the untrained network."""
         options = self.options
-        return classifier_net.build(options.architecture, len(options.classes), options.dropout)
+        return classifier_net.build(
+            options.architecture, len(options.classes), options.dropout, options.activation_function
+        )
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the loss that the options name."""

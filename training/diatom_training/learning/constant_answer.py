@@ -4,16 +4,19 @@ For maps, outlines and names it is the answer of the same numbers for each pixel
 these are the frequencies of the classes (Bishop 2006, "Pattern recognition and machine learning", section 4.3). For
 YOLO it is the same box and the same scores in each cell of a level; its loss gives each box its target by what the
 network says, so the fit finds a low loss, not provably the lowest one. For torchvision's networks of two stages, last
-layers say the frequencies of what is sampled, and every box is the anchor or the proposal itself.
+layers say the frequencies of what is sampled, and every box is the anchor or the proposal itself. For those of one
+stage, the answers of the last layers are fitted as those of YOLO are.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
+
+from napari_diatom.engines.box_nets import STRIDES
 
 THIN: Final = 4
 """Every how many pixels, in both directions, a map is read for the fit: a constant answer depends on shares alone."""
@@ -192,3 +195,81 @@ def two_stage_loss(
         losses = [float(loss(blind, batch)) for batch in batches]
     numbers = [len(batch["images"]) for batch in batches]
     return sum(n * value for n, value in zip(numbers, losses, strict=True)) / sum(numbers)
+
+
+def one_stage_loss(
+    network: torch.nn.Module,
+    loss: Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor],
+    batches: Sequence[dict[str, Any]],
+) -> float:
+    """Return the loss of a torchvision network of one stage whose last layers say the same for each place of a level.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        It stays as it is.
+    loss : callable
+        Gives the sum of its losses on a batch, as ``plain_loss`` does, of a network that it is given.
+    batches : sequence of dict
+        ``images`` and what the loss reads.
+    """
+    blind: Any = copy.deepcopy(network).requires_grad_(False)
+    # What the backbone sees does not matter, and looking takes time: its maps are empty.
+    blind.backbone = _EmptyLevels()
+    answers = _constant_answers(blind.head)
+    few = batches[: max(FITTED // max(len(batches[0]["images"]), 1), 1)]
+    lowest, best = torch.inf, [answer.detach().clone() for answer in answers]
+    with torch.enable_grad():
+        optimizer = torch.optim.Adam(answers, lr=RATE)
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            total = torch.stack([loss(blind, batch) for batch in few]).mean()
+            if not torch.isfinite(total):
+                break
+            if float(total.detach()) < lowest:
+                lowest, best = float(total.detach()), [answer.detach().clone() for answer in answers]
+            total.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    with torch.no_grad():
+        for answer, value in zip(answers, best, strict=True):
+            answer.copy_(value)
+        losses = [float(loss(blind, batch)) for batch in batches]
+    numbers = [len(batch["images"]) for batch in batches]
+    return sum(n * value for n, value in zip(numbers, losses, strict=True)) / sum(numbers)
+
+
+def _constant_answers(head: torch.nn.Module) -> list[torch.Tensor]:
+    """Exchange the layers of a head of torchvision by some that say the same everywhere, and return what they say."""
+    answers: list[torch.Tensor] = []
+
+    def constant(layer: Any) -> torch.nn.Conv2d:
+        last: Any = layer[-1] if isinstance(layer, torch.nn.Sequential) else layer
+        made: Any = torch.nn.Conv2d(1, last.out_channels, 1).to(last.weight.device)
+        torch.nn.init.zeros_(made.weight).requires_grad_(False)
+        made.bias.data.copy_(last.bias)
+        answers.append(made.bias)
+        return cast(torch.nn.Conv2d, made)
+
+    parts: list[Any] = list(head.children())
+    for part in parts:
+        if isinstance(levels := getattr(part, "module_list", None), torch.nn.ModuleList):
+            for k, layer in enumerate(levels):
+                levels[k] = constant(layer)
+        else:
+            part.conv = torch.nn.Identity()
+            for name in ("cls_logits", "bbox_reg", "bbox_ctrness"):
+                if hasattr(part, name):
+                    setattr(part, name, constant(getattr(part, name)))
+    return answers
+
+
+class _EmptyLevels(torch.nn.Module):
+    """Stands for the backbone of a network of one stage."""
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Map images, shape (B, 3, H, W), to empty levels of one channel."""
+        height, width = images.shape[-2:]
+        return {
+            str(k): images.new_zeros((len(images), 1, -(-height // stride), -(-width // stride)))
+            for k, stride in enumerate(STRIDES)
+        }

@@ -17,7 +17,13 @@ from diatom_training.learning.augment import augmented_crop, unvaried
 from diatom_training.learning.classifier_crops import Cutouts, naming_batch
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.outline_crops import FramedSpecimens, outline_batch
-from diatom_training.learning.targets import box_batch, instance_batch, semantic_batch, validation_batch
+from diatom_training.learning.targets import (
+    box_batch,
+    instance_batch,
+    semantic_batch,
+    upright_batch,
+    validation_batch,
+)
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
@@ -66,7 +72,9 @@ def batches(
     of the validation's.
     """
     collate: Callable[[Any], dict[str, Any]] = semantic_batch
-    if options.task in ("boxes", "oriented-boxes"):
+    if options.engine == "boxes":
+        collate = upright_batch
+    elif options.engine == "yolo":
         collate = partial(box_batch, oriented=options.task == "oriented-boxes")
     elif options.task == "instances":
         collate = validation_batch if epoch is None else instance_batch

@@ -28,10 +28,11 @@ class BoxesModule(LearningModule):
 
     def build(self) -> torch.nn.Module:
         """Return the untrained network, with the loss's gains."""
-        network = yolo_net.build(self.options.architecture, len(self.options.classes))
+        options = self.options
+        network = yolo_net.build(options.architecture, len(options.classes), options.activation_function)
         from ultralytics.cfg import get_cfg
 
-        cast(Any, network).args = get_cfg(overrides=dict(self.options.loss_gains))
+        cast(Any, network).args = get_cfg(overrides=dict(options.loss_gains))
         keep_depthwise_single(network)
         return network
 

@@ -46,11 +46,14 @@ class Need:
     met : callable
         Tells whether it is there, given the options, the task and the name of the network, which is empty while nobody
         knows it.
+    of_network : bool
+        Whether the network alone decides.
     """
 
     text: str
     idle: Idle
     met: Callable[[LearningOptions, Task, str], bool]
+    of_network: bool = False
 
 
 @dataclass(frozen=True)

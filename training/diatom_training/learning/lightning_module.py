@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
+from diatom_training.learning.initialization import initialize
 from diatom_training.learning.lr_schedule import is_best
 from diatom_training.learning.optimizers import decaying, optimizer_for
 from diatom_training.learning.options import LearningOptions
@@ -46,6 +47,8 @@ class LearningModule(pl.LightningModule):
         self.options = options
         torch.manual_seed(mixed(options.seed))
         self.network = self.build()
+        if options.initialization is not None:
+            initialize(self.network, options.initialization)
         self.average = AveragedModel(self.network, multi_avg_fn=_Average(options.average_decay), use_buffers=True)
         self.register_buffer("mean", torch.tensor(tuple(mean)).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(tuple(std)).view(3, 1, 1))

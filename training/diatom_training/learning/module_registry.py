@@ -11,18 +11,21 @@ from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.outline_module import OutlineModule
 from diatom_training.learning.semantic_module import SemanticModule
-from napari_diatom.models.card import Task
+from diatom_training.learning.torchvision_module import TorchvisionModule
+from napari_diatom.models.architecture_names import Engine
 
-MODULES: dict[Task, type[LearningModule]] = {
-    "boxes": BoxesModule,
-    "oriented-boxes": BoxesModule,
-    "semantic": SemanticModule,
-    "instances": InstancesModule,
-    "classes": NamingModule,
-    "outlines": OutlineModule,
+MODULES: dict[Engine, type[LearningModule]] = {
+    "yolo": BoxesModule,
+    "boxes": TorchvisionModule,
+    "deeplab": SemanticModule,
+    "maps": SemanticModule,
+    "maskrcnn": InstancesModule,
+    "classifier": NamingModule,
+    "outline": OutlineModule,
 }
+"""The trainings of each engine's networks."""
 
 
 def module_for(options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> LearningModule:
     """Return the training that the options' architecture asks for."""
-    return MODULES[options.task](options, mean, std)
+    return MODULES[options.engine](options, mean, std)

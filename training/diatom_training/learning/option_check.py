@@ -62,13 +62,14 @@ def idle_options(options: LearningOptions, task: Task, usual: LearningOptions, n
     return found
 
 
-def acting_entries(entries: Mapping[str, Any], task: Task, group: str = "") -> dict[str, Any]:
-    """Return plain entries of learning options without those that no network of a task heeds."""
+def acting_entries(entries: Mapping[str, Any], task: Task, group: str = "", network: str = "") -> dict[str, Any]:
+    """Return plain entries of learning options without those that no network of a task, or the named one, heeds."""
     found = {}
     for name, value in entries.items():
         place = f"{group}{name}"
-        if acts(place, task):
-            found[name] = acting_entries(value, task, f"{place}.") if isinstance(value, Mapping) else value
+        if acts(place, task, network):
+            inner = isinstance(value, Mapping)
+            found[name] = acting_entries(value, task, f"{place}.", network) if inner else value
     return found
 
 
@@ -86,10 +87,17 @@ def set_entries(entries: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[st
     return found
 
 
-def acts(name: str, task: Task) -> bool:
-    """Tell whether any network of a task heeds an option or one of a group; one that is not known is not judged."""
+def acts(name: str, task: Task, network: str = "") -> bool:
+    """Tell whether any network of a task, or the named one, heeds an option or one of a group.
+
+    An option that is not known is not judged.
+    """
     inner = [effect for place, effect in OPTION_EFFECTS.items() if place == name or place.startswith(f"{name}.")]
-    return not inner or any(task not in effect.idle for effect in inner)
+    usual = LearningOptions()
+    return not inner or any(
+        task not in effect.idle and all(need.met(usual, task, network) for need in effect.needs if need.of_network)
+        for effect in inner
+    )
 
 
 def option_names() -> list[str]:

@@ -12,11 +12,11 @@ from typing import Final
 
 from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
 from diatom_training.learning.lr_schedule import CLIMBING
+from napari_diatom.models.architecture_names import LARGE_MASK_RCNN
 from napari_diatom.models.card import Task
 
 _BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
 _MAPS: Final[tuple[Task, ...]] = ("semantic", "outlines")
-_LARGE_MASK_RCNN: Final = "maskrcnn_resnet50_fpn_v2"
 
 
 def _but(*acting: Task, idle: Idle) -> dict[Task, Idle]:
@@ -34,10 +34,11 @@ def _schedule(*schedules: str) -> Need:
 
 
 _YOLO_LOSS: Final = Idle("YOLO has a loss of its own", "loss_gains")
+_BOX_LOSS: Final = Idle("networks of boxes have losses of their own", "loss_gains, which YOLO has")
 _MASK_RCNN_LOSS: Final = Idle("Mask R-CNN has losses of its own", "proposals and positives")
 _OWN_LOSSES: Final[dict[Task, Idle]] = {
     "oriented-boxes": _YOLO_LOSS,
-    "boxes": _YOLO_LOSS,
+    "boxes": _BOX_LOSS,
     "instances": _MASK_RCNN_LOSS,
 }
 _NAMED_LOSS: Final = Idle("a classifier is trained on one loss", "loss.names")
@@ -45,6 +46,7 @@ _NO_NAMES: Final = "only classifiers are trained on a loss of names"
 _SMOOTHED: Final = ("cross-entropy", "binary cross-entropy")
 _NO_GAINS: Final = "only YOLO's loss has gains"
 _NO_DROPOUT: Final = Idle("this network has none", "weight decay or stronger augmentation")
+_NO_CHOICE: Final = Idle("networks of torchvision have their own", "a network of YOLO or of maps")
 _CUT_OUT_ONE_BY_ONE: Final = Idle(
     "specimens are cut out one by one",
     "augment.cutout_rotation_deg, augment.cutout_scale and augment.cutout_translation",
@@ -54,8 +56,18 @@ _NOT_CUT_OUT: Final = Idle(
     "specimens are cut out for classifiers only", "augment.rotation, augment.scale and augment.translation"
 )
 _NO_BOXES: Final = Idle("only outlines are learned in given boxes")
-_NO_PROPOSALS: Final = Idle("only Mask R-CNN learns from proposals")
+_NO_PROPOSALS: Final = Idle("only Faster R-CNN and Mask R-CNN learn from proposals")
 _WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
+
+
+def _of_networks(text: str, idle: Idle, *prefixes: str) -> Need:
+    """Return the need, for upright boxes, of a network whose name begins so."""
+    return Need(
+        text,
+        idle,
+        lambda options, task, network: task != "boxes" or not network or network.startswith(prefixes),
+        of_network=True,
+    )
 
 
 def _map_loss(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
@@ -85,8 +97,15 @@ def _gain(idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
     parts = Idle(_NO_GAINS, "loss.cross_entropy, loss.dice and loss.focal")
     weights = Idle(_NO_GAINS, "loss.class_weights")
     return OptionEffect(
-        idle=dict.fromkeys(_MAPS, parts) | {"instances": Idle(_NO_GAINS), "classes": weights} | dict(idle)
+        idle=dict.fromkeys(_MAPS, parts) | {"instances": Idle(_NO_GAINS), "classes": weights} | dict(idle),
+        needs=(_of_networks("for `boxes`, a YOLO network", Idle(_NO_GAINS), "yolo"),),
     )
+
+
+def _of_proposals() -> OptionEffect:
+    """Return what acts on networks of two stages alone."""
+    needs = (_of_networks("for `boxes`, `fasterrcnn`", _NO_PROPOSALS, "fasterrcnn"),)
+    return OptionEffect(idle=_but("boxes", "instances", idle=_NO_PROPOSALS), needs=needs)
 
 
 def _share(name: str) -> Need:
@@ -126,7 +145,7 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             idle={
                 "classes": Idle(
                     "the architecture names the side of its pictures",
-                    "an architecture such as classifier/tu-resnet18/256",
+                    "an architecture such as classifier/resnet18/256",
                 ),
                 "outlines": Idle("every specimen is shown in a picture of one size"),
             }
@@ -191,15 +210,21 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "weight_decay": OptionEffect(),
         "l1": OptionEffect(),
         "dropout": OptionEffect(
-            idle=dict.fromkeys(_BOXES, _NO_DROPOUT),
+            idle={"oriented-boxes": _NO_DROPOUT},
             needs=(
+                _of_networks("for `boxes`, `fasterrcnn`", _NO_DROPOUT, "fasterrcnn"),
                 Need(
-                    f"a network other than `{_LARGE_MASK_RCNN}`",
+                    f"a network other than `{LARGE_MASK_RCNN}`",
                     _NO_DROPOUT,
-                    lambda options, task, network: network != _LARGE_MASK_RCNN,
+                    lambda options, task, network: network != LARGE_MASK_RCNN,
                 ),
             ),
         ),
+        "activation_function": OptionEffect(
+            idle={"instances": _NO_CHOICE},
+            needs=(_of_networks("for `boxes`, a YOLO network", _NO_CHOICE, "yolo"),),
+        ),
+        "initialization": OptionEffect(seen="refused where the training starts from weights"),
         "clip": OptionEffect(),
         "frozen_epochs": OptionEffect(),
         "backbone_rate": OptionEffect(
@@ -281,8 +306,8 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "loss_gains.cls": _gain(),
         "loss_gains.dfl": _gain(),
         "loss_gains.angle": _gain({"boxes": Idle("upright boxes have no angle", "task: oriented-boxes")}),
-        "proposals": OptionEffect(idle=_but("instances", idle=_NO_PROPOSALS)),
-        "positives": OptionEffect(idle=_but("instances", idle=_NO_PROPOSALS)),
+        "proposals": _of_proposals(),
+        "positives": _of_proposals(),
         "balance": OptionEffect(
             idle={
                 **dict.fromkeys((*_BOXES, "instances"), Idle(_WHOLE_CROPS, "composed slides, with all classes alike")),

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from diatom_training.learning.augment_options import AugmentOptions
 from napari_diatom.engines import architectures
-from napari_diatom.models.card import OUTLINING_TASK, Activation, Task
+from napari_diatom.models.architecture_names import Engine, engine_of
+from napari_diatom.models.card import OUTLINING_TASK, Activation, ActivationFunction, Task, task_of
 
 GAINS: Final = ("box", "cls", "dfl", "angle")
 """Ultralytics' names of the gains of YOLO's loss."""
@@ -105,9 +106,8 @@ class LearningOptions(BaseModel):
     Attributes
     ----------
     architecture : str
-        As in :mod:`~napari_diatom.engines.yolo_net`, :mod:`~napari_diatom.engines.deeplab_net`,
-        :mod:`~napari_diatom.engines.maskrcnn_net`, :mod:`~napari_diatom.engines.classifier_net` and
-        :mod:`~napari_diatom.engines.outline_net`.
+        ``FAMILY/ENCODER`` with an optional number, or a name of Ultralytics; see
+        :mod:`napari_diatom.models.architecture_names`.
     classes : tuple of str
         Class names, without the background.
     size : int
@@ -164,6 +164,17 @@ class LearningOptions(BaseModel):
         L1 regularization (lasso): weight of the sum of the absolute weights of the same layers in the loss.
     dropout : float
         Share of the inputs of the head that are dropped at random.
+    activation_function : str or None
+        What bends the values between the layers of YOLO and of the decoders of maps and outlines; in classifiers, that
+        of a hidden layer in the head. None is what the library gives the network, and no such layer in a classifier.
+        ReLU passes what is above 0 (Nair & Hinton 2010). Leaky ReLU and PReLU let a little through below it, PReLU by a
+        slope that it learns (He et al. 2015). ELU and SELU level off below it (Clevert et al. 2016, Klambauer et al.
+        2017). SiLU, or Swish, is smooth (Ramachandran et al. 2017). Tanh and sigmoid level off on both sides, so that
+        deep networks with them learn slowly.
+    initialization : {"he", "xavier"}, or None
+        From what range the weights of convolutions and linear layers are drawn in a training from ``scratch``: He's
+        keeps the spread of values through layers with ReLU (He et al. 2015), Xavier's through those with tanh or
+        sigmoid (Glorot & Bengio 2010). None is what the library does.
     clip : float
         Largest norm of the gradients; larger ones are cut to it.
     frozen_epochs : int
@@ -176,7 +187,7 @@ class LearningOptions(BaseModel):
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
     proposals : int
-        Boxes of a crop that Mask R-CNN's heads learn from; torchvision's 512 are slow on a CPU.
+        Boxes of a crop that the heads of Faster R-CNN and Mask R-CNN learn from; torchvision's 512 are slow on a CPU.
     positives : float
         Largest share of the proposals that are specimens; masks come from these alone.
     balance : float
@@ -227,6 +238,21 @@ class LearningOptions(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, title="Weight decay (L2)")
     l1: float = Field(default=0.0, ge=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    activation_function: ActivationFunction | None = Field(
+        default=None,
+        title="Activation function",
+        json_schema_extra={
+            "none": "the network's own",
+            "titles": {
+                **{"relu": "ReLU", "leaky relu": "Leaky ReLU", "prelu": "PReLU", "elu": "ELU", "selu": "SELU"},
+                **{"silu": "SiLU (Swish)", "tanh": "Tanh", "sigmoid": "Sigmoid"},
+            },
+        },
+    )
+    initialization: Literal["he", "xavier"] | None = Field(
+        default=None,
+        json_schema_extra={"none": "the library's own", "titles": {"he": "He", "xavier": "Xavier (Glorot)"}},
+    )
     clip: float = Field(default=5.0, gt=0, title="Gradient clipping")
     frozen_epochs: int = Field(default=1, ge=0)
     backbone_rate: float = Field(default=0.5, ge=0, le=1)
@@ -248,13 +274,12 @@ class LearningOptions(BaseModel):
     @property
     def task(self) -> Task:
         """What the network gives."""
-        if self.architecture.startswith("yolo"):
-            return "oriented-boxes" if self.architecture.endswith("-obb") else "boxes"
-        if self.architecture.startswith(architectures.CLASSIFIER_PREFIX):
-            return "classes"
-        if self.architecture.startswith(architectures.OUTLINE_PREFIX):
-            return "outlines"
-        return "instances" if self.architecture.startswith("maskrcnn") else "semantic"
+        return task_of(self.engine, self.architecture)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network."""
+        return engine_of(self.architecture)
 
     @property
     def activation(self) -> Activation | None:
@@ -268,7 +293,7 @@ class LearningOptions(BaseModel):
     @property
     def standardization(self) -> Standardization:
         """What is asked for, or else the usual one of the task."""
-        return self.standardize or ("0 to 1" if self.architecture.startswith("yolo") else "training set")
+        return self.standardize or ("0 to 1" if self.engine == "yolo" else "training set")
 
     @field_validator("loss_gains")
     @classmethod

@@ -34,7 +34,8 @@ class OutlineModule(LearningModule):
 
     def build(self) -> torch.nn.Module:
         """Return the untrained network."""
-        return outline_net.build(self.options.architecture, self.options.dropout)
+        options = self.options
+        return outline_net.build(options.architecture, options.dropout, options.activation_function)
 
     def standardized(self, images: torch.Tensor) -> torch.Tensor:
         """Return images of bytes, shape (B, 3, H, W), each standardized by its own colours."""

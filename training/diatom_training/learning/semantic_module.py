@@ -1,4 +1,4 @@
-"""The training of DeepLabV3+."""
+"""The training of networks that give maps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import keep_depthwise_single
 from diatom_training.learning.segmentation_loss import MapLoss
 from diatom_training.metrics.mask_metrics import confusion, map_metrics
-from napari_diatom.engines import deeplab_net
+from napari_diatom.engines import map_nets
 
 
 class SemanticModule(LearningModule):
-    """DeepLabV3+."""
+    """DeepLabV3+, U-Net and the other networks of maps."""
 
     def __init__(self, options: LearningOptions, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__(options, mean, std)
@@ -32,7 +32,7 @@ class SemanticModule(LearningModule):
     def build(self) -> torch.nn.Module:
         """Return the untrained network."""
         options = self.options
-        return deeplab_net.build(options.architecture, len(options.classes), options.dropout)
+        return map_nets.build(options.architecture, len(options.classes), options.dropout, options.activation_function)
 
     def losses(self, network: torch.nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         """Return the parts of the loss."""

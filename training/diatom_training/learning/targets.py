@@ -101,7 +101,7 @@ def stack_pixels(crops: Sequence[Crop]) -> torch.Tensor:
 
 
 def semantic_batch(crops: Sequence[Crop]) -> dict[str, Any]:
-    """Collate crops for DeepLabV3+: ``images`` of bytes (B, 3, H, W) and ``maps`` (B, H, W)."""
+    """Collate crops for networks of maps: ``images`` of bytes (B, 3, H, W) and ``maps`` (B, H, W)."""
     maps = np.stack([semantic_target(crop) for crop in crops]).astype(np.int64)
     return {"images": stack_pixels(crops), "maps": torch.from_numpy(maps)}
 
@@ -129,6 +129,19 @@ def box_batch(crops: Sequence[Crop], oriented: bool) -> dict[str, torch.Tensor]:
         "cls": torch.from_numpy(np.concatenate([crop.class_ids for crop in crops])).float()[:, None],
         "bboxes": torch.from_numpy(np.concatenate(boxes)).float(),
     }
+
+
+def upright_batch(crops: Sequence[Crop]) -> dict[str, Any]:
+    """Collate crops for torchvision's networks of boxes: ``images`` of bytes (B, 3, H, W) and ``targets``, one a crop.
+
+    A target has ``boxes`` (N, 4) as x0, y0, x1, y1 in pixels, and ``labels`` (N,) from 1.
+    """
+    targets = []
+    for crop in crops:
+        kept = ((crop.upright[:, 2:] - crop.upright[:, :2]) >= 1).all(axis=1)
+        boxes, labels = crop.upright[kept].reshape(-1, 4), crop.class_ids[kept] + 1
+        targets.append({"boxes": torch.from_numpy(boxes).float(), "labels": torch.from_numpy(labels)})
+    return {"images": stack_pixels(crops), "targets": targets}
 
 
 def instance_batch(crops: Sequence[Crop]) -> dict[str, Any]:

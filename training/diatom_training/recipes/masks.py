@@ -31,7 +31,7 @@ from diatom_training.recipes.training_material import (
 )
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.engines import deeplab_net, maskrcnn_net
+from napari_diatom.engines import architectures, maskrcnn_net
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
 from napari_diatom.models.card import ModelFacts
@@ -77,7 +77,7 @@ class Recipe:
 
 
 DEEPLAB: Final = LearningOptions(
-    architecture=deeplab_net.ARCHITECTURE, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
+    architecture=architectures.DEEPLAB, size=384, batch=8, epochs=10, crops=800, rate=1.5e-3, seed=21
 )
 NEAR: Final = DEEPLAB.model_copy(update={"epochs": 9, "rate": 1e-3, "frozen_epochs": 0, "seed": 24})
 FINISH: Final = DEEPLAB.model_copy(update={"epochs": 2, "rate": 6e-4, "warmup": 10, "frozen_epochs": 0, "seed": 25})

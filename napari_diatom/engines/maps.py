@@ -1,4 +1,4 @@
-"""The DeepLabV3+ engine: the probability of each class in each pixel of a tile.
+"""The engine of maps: the probability of each class in each pixel of a tile.
 
 On a CPU the network runs in OpenVINO, several tiles in flight; on a GPU torch runs it. Standardization and
 activation are part of the graph.
@@ -17,8 +17,8 @@ from napari_diatom.models.library import ModelFolder
 from napari_diatom.tiling.tiles import Tile
 
 
-class DeepLabEngine:
-    """A loaded DeepLabV3+ model; see :class:`napari_diatom.engines.protocols.MapEngine`.
+class MapsEngine:
+    """A loaded model of maps, DeepLabV3+ or another; see :class:`napari_diatom.engines.protocols.MapEngine`.
 
     Raises
     ------

@@ -1,0 +1,290 @@
+"""Every family of networks on one small task: figures, parameters, and seconds a field.
+
+Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
+EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
+the work folder are not trained again, and an interrupted one is continued. ``--pairs`` prints which families and
+encoders go together instead, as the page of architectures shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from command import run
+from fields import SET_UP
+
+from diatom_training.data.examples import Example
+from diatom_training.data.rendered_examples import render_set
+from diatom_training.finetune.presets import LEARNING_OF_TASKS
+from diatom_training.learning.fitting import Fitting, Trained
+from diatom_training.learning.library_states import fit_state, read_state
+from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.train import train
+from napari_diatom import engines
+from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.engines.encoders import encoders_of
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.engines.networks import build
+from napari_diatom.images.slide_image import open_images
+from napari_diatom.models.architecture_names import FAMILIES, engine_of
+from napari_diatom.models.card import ModelFacts, NamingFacts, task_of
+from napari_diatom.models.library import ModelFolder
+
+SEED = 77
+VALIDATION_FIELDS = 8
+LITE0 = "tf_efficientnet_lite0"
+FROM_SCRATCH = (
+    *("yolo11n", "yolo26n", "yolov5n", "ssd/vgg16/128", f"ssdlite/{LITE0}/128", "retinanet/resnet18/128"),
+    *("fcos/resnet18/128", "fasterrcnn/resnet18/64", "maskrcnn/resnet18/64"),
+    *("unet/resnet18/128", "unetplusplus/resnet18/64", "fpn/resnet18/128", "pspnet/resnet18/256", "linknet/resnet18"),
+    *("deeplabv3/resnet18/128", "deeplabv3plus/resnet18/128", "segformer/mit_b0/128", "fcn/resnet50"),
+    *("segnet/vgg11_bn", "classifier/resnet18/96", "classifier/vgg11/96", "classifier/alexnet/96"),
+    *("classifier/inception_v3/96", "classifier/densenet121/96", "classifier/mobilenetv3_small_100/96"),
+    *("classifier/vit_tiny_patch16_224/96", "classifier/swin_tiny_patch4_window7_224/96"),
+)
+PRETRAINED = (
+    *(f"{family}/{LITE0}/64" for family in ("ssdlite", "retinanet", "fcos", "fasterrcnn", "maskrcnn")),
+    *(f"{family}/tu-{LITE0}/64" for family in ("unet", "unetplusplus", "fpn", "pspnet", "deeplabv3plus")),
+    *(f"linknet/tu-{LITE0}", f"segformer/tu-{LITE0}/64", f"classifier/{LITE0}/96"),
+)
+FIGURES = ("val_ap50", "val_miou", "val_f1")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training: its network, and whether its backbone has seen ImageNet."""
+
+    architecture: str
+    pretrained: bool
+
+    def folder(self, work: Path) -> Path:
+        """Return where it is done."""
+        return work / f"{self.architecture.replace('/', '-')}{'-imagenet' if self.pretrained else ''}"
+
+
+def main() -> int:
+    """Train what is missing, and print the table."""
+    return run(_parser(), _run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.pairs:
+        for line in pair_table(options.encoders):
+            print(line, flush=True)
+        return 0
+    rows = [Row(name, False) for name in FROM_SCRATCH if not options.only or name in options.only]
+    if options.lite0:
+        rows += [Row(name, True) for name in PRETRAINED if not options.only or name in options.only]
+    fields = render_set(
+        options.work / "architecture-fields", options.fields + VALIDATION_FIELDS, SEED, size=640, scales=(0.7, 1.25)
+    )
+    results = []
+    for row in rows:
+        done = row.folder(options.work) / "row.json"
+        if not done.exists():
+            _finish(row, fields, options, done)
+        results.append(json.loads(done.read_text(encoding="utf-8")))
+        print(_table(results), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace, done: Path) -> None:
+    """Train and time a network, and write its row."""
+    begun = time.perf_counter()
+    plan = _plan(row.architecture, options)
+    start = None
+    if row.pretrained:
+        start = fit_state(read_state(options.lite0), build(row.architecture, 1), row.architecture).tensors
+    trained = train(
+        Fitting(
+            fields[:-VALIDATION_FIELDS],
+            plan,
+            done.parent,
+            validation=fields[-VALIDATION_FIELDS:],
+            start=start,
+            device=options.device,
+        ),
+        ProgressMonitor(lambda progress: _print(row, progress)),
+    )
+    model = _model(done.parent / "model", row.architecture, trained)
+    seconds = _seconds_a_field(model, fields[-VALIDATION_FIELDS].image)
+    figures = {name: trained.history[-1][name] for name in FIGURES if name in trained.history[-1]}
+    found = {
+        "architecture": row.architecture,
+        "backbone": "ImageNet" if row.pretrained else "scratch",
+        "parameters": sum(weight.numel() for weight in trained.network.parameters()),
+        "training_seconds": round(time.perf_counter() - begun, 1),
+        "seconds_a_field": round(seconds, 3),
+        **{name: round(value, 4) for name, value in figures.items()},
+    }
+    done.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _plan(architecture: str, options: argparse.Namespace) -> LearningOptions:
+    """Return how a network is trained: as usual for its task, for a time that is the same for all."""
+    task = task_of(engine_of(architecture), architecture)
+    own = {"frozen_epochs": 0, "backbone_rate": 1.0, "average_decay": 0.98, "warmup": 10, "seed": SEED}
+    budget = {"epochs": options.epochs, "crops": options.crops, "validation_crops": 48, "batch": options.batch}
+    if task not in ("classes", "outlines"):
+        budget["size"] = options.size
+    usual = dict(LEARNING_OF_TASKS[task])
+    return LearningOptions.model_validate(usual | own | budget | {"architecture": architecture})
+
+
+def _model(folder: Path, architecture: str, trained: Trained) -> ModelFolder:
+    """Keep a network as a model."""
+    engine = engine_of(architecture)
+    task = task_of(engine, architecture)
+    facts = ModelFacts(
+        name="benchmark",
+        version="1",
+        task=task,
+        engine=engine,
+        architecture=architecture,
+        classes=("diatom",),
+        tile_size=1024,
+        mean=trained.mean,
+        std=trained.std,
+        naming=NamingFacts() if task == "classes" else None,
+    )
+    return write_model(folder, trained.network, facts)
+
+
+def _seconds_a_field(model: ModelFolder, image: Path) -> float:
+    """Return how long a field takes: the second time, when all is loaded and prepared."""
+    from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+
+    field = open_images(image)[0]
+    if model.card.task == "classes":
+        namer = engines.load_classifier(model, "cpu", threads=1)
+        some = Detections.of([[100.0 + 40 * k, 200.0, 60.0, 20.0, 0.0] for k in range(10)])
+
+        def once() -> None:
+            namer.name(field, some)
+    else:
+        finder = engines.load(model, "cpu", threads=1)
+
+        def once() -> None:
+            analyse(field, finder, AnalysisOptions())
+
+    once()
+    begun = time.perf_counter()
+    once()
+    return time.perf_counter() - begun
+
+
+def pair_table(encoders: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the rows of a Markdown table: which families of maps are built on which encoders, and answer.
+
+    Of timm's encoders there is one for each of its kinds of networks.
+    """
+    families = [name for name, family in FAMILIES.items() if family.encoders == "maps" and family.engine != "outline"]
+    yield "| encoder | " + " | ".join(families) + " |"
+    yield "| --- | " + " | ".join("---" for _ in families) + " |"
+    for encoder in encoders or [*_own_encoders(), *_one_of_each_kind()]:
+        cells = ("✓" if builds(f"{family}/{encoder}") else "" for family in families)
+        yield f"| `{encoder}` | " + " | ".join(cells) + " |"
+
+
+def builds(architecture: str) -> bool:
+    """Tell whether a network of maps can be built, and gives a map as large as its picture."""
+    side = 256
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with torch.device("meta"):
+                network = build(architecture, 1).eval()
+                with torch.no_grad():
+                    return tuple(network(torch.zeros(1, 3, side, side)).shape) == (1, 2, side, side)
+        except (DiatomError, RuntimeError, ValueError, NotImplementedError, AssertionError, TypeError):
+            return False
+
+
+def _own_encoders() -> list[str]:
+    """Return segmentation-models' own encoders, without those that it is about to give up."""
+    return [name for name in encoders_of("unet") if not name.startswith(("tu-", "timm-"))]
+
+
+def _one_of_each_kind() -> list[str]:
+    """Return the smallest network of each kind that timm has, by the names of maps."""
+    import timm
+
+    found = []
+    for module in timm.list_modules():
+        names = [name for name in timm.list_models(module=module) if not name.startswith("test_")]
+        if names:
+            found.append("tu-" + min(names, key=lambda name: (_parameters(name), name)))
+    return found
+
+
+def _parameters(name: str) -> int:
+    """Return how many weights a network of timm has."""
+    import timm
+
+    with torch.device("meta"):
+        try:
+            return sum(weight.numel() for weight in timm.create_model(name).parameters())
+        except (RuntimeError, NotImplementedError):
+            return 10**12
+
+
+def _print(row: Row, progress: Progress) -> None:
+    if progress.stage == "epoch":
+        figures = "  ".join(f"{name} {value:.3f}" for name, value in progress.values.items() if name in FIGURES)
+        print(f"{row.architecture} epoch {progress.done}/{progress.total}  {figures}", flush=True)
+
+
+def _table(results: Sequence[dict[str, Any]]) -> str:
+    """Return the rows as Markdown."""
+    header = "| network | backbone | million parameters | figure | seconds a field | minutes of training |"
+    lines = [header, "| --- | --- | --- | --- | --- | --- |"]
+    titles = {"val_ap50": "AP50", "val_miou": "mean IoU", "val_f1": "F1"}
+    for found in results:
+        figure = next((f"{title} {found[name]:.2f}" for name, title in titles.items() if name in found), "")
+        cells = (
+            f"`{found['architecture']}`",
+            found["backbone"],
+            f"{found['parameters'] / 1e6:.1f}",
+            figure,
+            f"{found['seconds_a_field']:.2f}",
+            f"{found['training_seconds'] / 60:.1f}",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=SET_UP.format(script="architectures.py"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work", type=Path, default=Path("benchmark-results"), help="fields, runs (%(default)s)")
+    parser.add_argument("--only", nargs="*", default=(), help="networks to train, by their names")
+    parser.add_argument("--lite0", type=Path, help="EfficientNet-Lite0's weights of ImageNet, to start from as well")
+    parser.add_argument("--fields", type=int, default=60, help="rendered fields to learn from (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=12, help="(%(default)s)")
+    parser.add_argument("--crops", type=int, default=240, help="crops of an epoch (%(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="crops at once (%(default)s)")
+    parser.add_argument("--size", type=int, default=384, help="side of the crops in pixels (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
+    parser.add_argument("--json", type=Path, help="file for the rows")
+    parser.add_argument("--pairs", action="store_true", help="print which families and encoders go together instead")
+    parser.add_argument("--encoders", nargs="*", default=(), help="encoders for --pairs; all kinds by default")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,209 @@
+"""Starts from files of timm, torchvision and segmentation-models, from ImageNet, and from chance."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from diatom_training.finetune import initial_weights
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.run_folder import RunFolder
+from diatom_training.finetune.transfer_report import compare_start
+from helpers.tiny import configured, draw_slides, train_here
+from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.engines import networks
+from napari_diatom.models import library
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    return draw_slides(tmp_path)
+
+
+def timm_state(name: str, **options: Any) -> dict[str, torch.Tensor]:
+    import timm
+
+    torch.manual_seed(3)
+    state: dict[str, torch.Tensor] = timm.create_model(name, pretrained=False, **options).state_dict()
+    return state
+
+
+def torchvision_state(name: str, **options: Any) -> dict[str, torch.Tensor]:
+    import torchvision
+
+    torch.manual_seed(3)
+    state: dict[str, torch.Tensor] = torchvision.models.get_model(name, weights=None, **options).state_dict()
+    return state
+
+
+def smp_state(name: str) -> dict[str, torch.Tensor]:
+    import segmentation_models_pytorch as smp
+
+    torch.manual_seed(3)
+    state: dict[str, torch.Tensor] = smp.Unet(name, encoder_weights=None, classes=5).state_dict()
+    return state
+
+
+CASES = [
+    ("classes", "classifier/test_efficientnet/64", lambda: timm_state("test_efficientnet"), "encoder."),
+    ("classes", "classifier/test_vit/160", lambda: timm_state("test_vit"), "encoder."),
+    ("classes", "classifier/alexnet/64", lambda: torchvision_state("alexnet"), "encoder."),
+    ("semantic", "unet/tu-test_efficientnet/16", lambda: timm_state("test_efficientnet"), "encoder.model."),
+    ("semantic", "unet/resnet18/256", lambda: torchvision_state("resnet18"), "encoder."),
+    ("semantic", "unet/resnet18/256", lambda: smp_state("resnet18"), ""),
+    ("semantic", "segnet/vgg11_bn", lambda: torchvision_state("vgg11_bn"), "encoder."),
+    ("boxes", "retinanet/vgg11/32", lambda: timm_state("vgg11"), "backbone.body."),
+    ("instances", "maskrcnn/resnet18/8", lambda: torchvision_state("resnet18"), "backbone.body."),
+]
+
+
+@pytest.mark.parametrize(("task", "architecture", "state", "place"), CASES)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_library_s_state_is_a_start(
+    task: str, architecture: str, state: Any, place: str, suffix: str, slides: Path
+) -> None:
+    tensors, path = state(), slides.parent / f"weights{suffix}"
+    if suffix == ".safetensors":
+        save_file({name: value.contiguous() for name, value in tensors.items()}, path)
+    else:
+        torch.save({"model": tensors, "epoch": 3}, path)
+    found = initial_weights.resolve(configured(slides, task, start=str(path), architecture=architecture))
+    own = networks.build(architecture, 2).state_dict()
+    wanted = [name for name in own if name.startswith(place) and not name.endswith("num_batches_tracked")]
+    last = ("segmentation_head.",)
+    assert found.weights is not None
+    assert {name for name in wanted if not name.startswith(last)} <= set(found.weights)
+    assert all(
+        any(value.shape == other.shape and torch.equal(value, other.float()) for other in tensors.values())
+        for value in found.weights.values()
+        if value.is_floating_point()
+    )
+    report = compare_start(found, ("needle", "square"))
+    assert len(report.taken) + len(report.by_chance) == len(own)
+    assert "of the network come from weights" in report.sentence()
+
+
+def test_an_encoder_s_own_file_by_other_names_is_taken_by_its_order(slides: Path) -> None:
+    state = timm_state("test_efficientnet")
+    other = {f"layer_{k}": value for k, value in enumerate(state.values())}
+    torch.save(other, slides.parent / "x.pth")
+    config = configured(
+        slides, "classes", start=str(slides.parent / "x.pth"), architecture="classifier/test_efficientnet/64"
+    )
+    found = initial_weights.resolve(config)
+    assert found.weights is not None
+    assert torch.equal(found.weights["encoder.conv_stem.weight"], state["conv_stem.weight"])
+
+
+def test_a_file_of_another_network_is_refused(slides: Path) -> None:
+    torch.save(timm_state("test_vit"), slides.parent / "x.pt")
+    config = configured(slides, "semantic", start=str(slides.parent / "x.pt"), architecture="unet/resnet18")
+    with pytest.raises(InputError, match=r"x\.pt cannot be used as the start: the file has 0 of the .* tensors"):
+        initial_weights.resolve(config)
+    (slides.parent / "y.safetensors").write_bytes(b"nothing")
+    config = configured(slides, "semantic", start=str(slides.parent / "y.safetensors"), architecture="unet/resnet18")
+    with pytest.raises(InputError, match=r"y\.safetensors"):
+        initial_weights.resolve(config)
+
+
+def test_what_was_taken_over_is_said_and_listed(slides: Path, tmp_path: Path) -> None:
+    torch.save(timm_state("test_efficientnet"), tmp_path / "x.pth")
+    config = configured(slides, "classes", start=str(tmp_path / "x.pth"), learning={"epochs": 1})
+    run = RunFolder.create(tmp_path / "run", config)
+    said: list[Progress] = []
+    assert train_here(run, ProgressMonitor(said.append)).stage == "finished"
+    sentence = next(progress.message for progress in said if "of the network come from" in progress.message)
+    assert "x.pth" in sentence
+    assert "begin by chance, in head" in sentence
+    assert "have no place, such as classifier.weight, classifier.bias" in sentence
+    with (run / "transfer.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["tensor"]: row["begins"] for row in csv.DictReader(file)}
+    assert rows["encoder.conv_stem.weight"] == "taken over"
+    assert rows["head.weight"] == "by chance"
+    assert rows["classifier.weight"] == "not used"
+
+
+IMAGENET = [
+    ("classes", "classifier/test_efficientnet/64", "timm"),
+    ("semantic", "unet/resnet18", "segmentation-models"),
+    ("semantic", "segnet/vgg11_bn", "torchvision"),
+    ("boxes", "fasterrcnn/resnet18/8", "timm"),
+]
+
+
+@pytest.mark.parametrize(("task", "architecture", "source"), IMAGENET)
+def test_imagenet_weights_are_what_the_library_publishes(
+    task: str, architecture: str, source: str, slides: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "home" / "models"))
+    recorded: dict[str, torch.Tensor]
+    if source == "timm":
+        recorded = timm_state(architecture.split("/")[1])
+        monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(recorded))
+    elif source == "torchvision":
+        recorded = torchvision_state("vgg11_bn")
+        monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: dict(recorded))
+    else:
+        import segmentation_models_pytorch as smp
+
+        torch.manual_seed(3)
+        recorded = smp.encoders.get_encoder("resnet18").state_dict()
+        save_file(recorded, tmp_path / "model.safetensors")
+        monkeypatch.setattr(
+            "segmentation_models_pytorch.encoders.hf_hub_download", lambda *_, **__: str(tmp_path / "model.safetensors")
+        )
+    found = initial_weights.resolve(configured(slides, task, start="imagenet", architecture=architecture))
+    assert found.weights is not None
+    assert "trained on ImageNet" in found.text
+    assert len(found.weights) > 15
+    assert all(
+        any(value.shape == other.shape and torch.equal(value, other) for other in recorded.values())
+        for value in found.weights.values()
+    )
+
+
+def test_without_a_network_the_message_says_which_file_to_lay_where(
+    slides: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "home" / "models"))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", fail)
+    config = configured(slides, "classes", start="imagenet", architecture="classifier/test_efficientnet/64")
+    with pytest.raises(ModelError, match="cannot be downloaded: no network") as caught:
+        initial_weights.resolve(config)
+    target = tmp_path / "home" / "backbones" / "test_efficientnet.safetensors"
+    assert f"save it as {target}" in str(caught.value)
+    assert "model.safetensors" in str(caught.value)
+    target.parent.mkdir(parents=True)
+    state = timm_state("test_efficientnet")
+    save_file(state, target)
+    found = initial_weights.resolve(config)
+    assert found.weights is not None
+    assert torch.equal(found.weights["encoder.conv_stem.weight"], state["conv_stem.weight"])
+    assert library.user_folder() == tmp_path / "home" / "models"
+
+
+def test_an_initialization_is_for_a_start_from_scratch(slides: Path) -> None:
+    config = configured(slides, learning={"initialization": "he"})
+    assert config.learning.initialization == "he"
+    with pytest.raises(InputError, match=r"initialization has no effect here.*use start: scratch"):
+        TrainConfig.of(data=slides, task="semantic", learning={"initialization": "xavier"})
+
+
+def test_yolo_and_unknown_names_are_told(slides: Path) -> None:
+    with pytest.raises(InputError, match="YOLO cannot start from an ImageNet backbone"):
+        TrainConfig.of(data=slides, task="boxes", start="imagenet")
+    assert TrainConfig.of(data=slides, task="boxes", start="imagenet", architecture="ssd/resnet18").start == "imagenet"
+    with pytest.raises(InputError, match="did you mean unet/resnet18"):
+        initial_weights.resolve(configured(slides, architecture="unett/resnet18"))
+    with pytest.raises(InputError, match="network for boxes, and the task is semantic"):
+        initial_weights.resolve(configured(slides, architecture="ssd/resnet18"))
