@@ -16,7 +16,8 @@ from napari_diatom.core.progress import ProgressMonitor
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    configured(draw_slides(tmp_path), name="mine").write(tmp_path / "mine.yaml")
+    # With a process that prepares crops, as usual.
+    configured(draw_slides(tmp_path), name="mine", learning={"workers": 1}).write(tmp_path / "mine.yaml")
     return tmp_path / "mine.yaml"
 
 
