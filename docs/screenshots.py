@@ -35,7 +35,7 @@ DOCKS = {
     "instances": ("Diatom instances (Mask R-CNN)", "stream"),
 }
 """By picture, the widget and the example slide that it works on."""
-SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune")
+SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune", "tuning")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -130,6 +130,8 @@ def main() -> int:
         project_settings(options.out)
     if options.only in (None, "finetune"):
         finetune(options.out)
+    if options.only in (None, "tuning"):
+        tuning(options.out)
     worker_process.close()
     return 0
 
@@ -325,6 +327,54 @@ def finetune(out: Path) -> None:
     spin(until=lambda: not monitor.is_running)
     spin(1)
     print(monitor.folder.state() if monitor.folder else "")
+    viewer.close()
+
+
+def tuning(out: Path) -> None:
+    """Take the pictures of a range test of the learning rate and of a small search."""
+    import napari
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QComboBox, QDialog, QSpinBox, QTableWidget, QTabWidget
+
+    os.environ["NAPARI_DIATOM_MODELS"] = str(Path(_FOLDER.name) / "models")
+    viewer = napari.Viewer(show=True)
+    viewer.window._qt_window.resize(*SIZE)
+    widget = open_dock(viewer, "Fine-tune a model")
+    widget.slides.set_data(make_project(Path(_FOLDER.name) / "Tuning", done=True))
+    spin(until=lambda: widget.slides.dataset() is not None)
+    task = widget.findChild(QComboBox, "task")
+    assert task is not None
+    task.setCurrentIndex(task.findData("semantic"))
+    set_training(widget, epochs=2, crops=24, size=192, batch=4, validation_crops=16, frozen_epochs=0)
+    click(widget, "find_rate")
+    dialog = widget.findChild(QDialog, "rate_finder")
+    click(dialog, "rate_finder_start")
+    spin(until=lambda: not dialog.is_running)
+    spin(1)
+    take(dialog, out / "rate-finder.png")
+    click(dialog, "use_rate")
+    dialog.close()
+    click(widget, "tune_settings")
+    dialog = widget.findChild(QDialog, "tune")
+    settings = dialog.findChild(QTableWidget, "search_settings")
+    trials = dialog.findChild(QSpinBox, "trials")
+    assert settings is not None
+    assert trials is not None
+    trials.setValue(8)
+    for row in range(settings.rowCount()):
+        item = settings.item(row, 0)
+        if item is not None and item.text() in ("Optimizer", "Dropout"):
+            item.setCheckState(Qt.CheckState.Checked)
+    spin(1)
+    take(dialog, out / "tune-settings.png")
+    click(dialog, "tune_start")
+    spin(until=lambda: not dialog.is_running)
+    pages = dialog.findChild(QTabWidget, "tune_pages")
+    assert pages is not None
+    for page, name in ((1, "tune-trials.png"), (2, "tune.png"), (3, "tune-importances.png")):
+        pages.setCurrentIndex(page)
+        spin(1)
+        take(dialog, out / name)
     viewer.close()
 
 

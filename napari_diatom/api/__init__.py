@@ -14,6 +14,7 @@ from napari_diatom.api.projects import create_project, import_annotations, open_
 from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
+from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
 from napari_diatom.api.versions import show_versions
 from napari_diatom.counting.count_choices import CountChoices
 
@@ -21,14 +22,17 @@ __all__ = [
     "Analysis",
     "CountChoices",
     "Model",
+    "Search",
     "TrainingRun",
     "available_models",
     "compose_slides",
     "convert_annotations",
     "count_images",
     "create_project",
+    "cross_validate",
     "evaluate",
     "explain",
+    "find_rate",
     "import_annotations",
     "load_model",
     "measure",
@@ -42,6 +46,7 @@ __all__ = [
     "runs",
     "show_versions",
     "train",
+    "tune",
     "write_annotations",
     "write_project_tables",
 ]

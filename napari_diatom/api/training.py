@@ -126,7 +126,7 @@ def train(
         if folder is not None:
             raise InputError(f"{config} is a run, which continues in its own folder: leave folder out.")
         return _finished(RunFolder.open(path), monitor)
-    settings, beside = _settings(config)
+    settings, beside = training_settings(config)
     out = optional_path(folder, "folder") or beside / "runs" / settings.name
     return _finished(RunFolder.create(out, settings), monitor)
 
@@ -170,7 +170,7 @@ def preview_augmentation(
     monitor, path = progress_monitor(report), optional_path(out, "out")
     if path is not None:
         check_new_picture(path)
-    sheet = augmentation_sheet(_settings(config)[0], monitor)
+    sheet = augmentation_sheet(training_settings(config)[0], monitor)
     if path is not None:
         write_picture(sheet, path)
     return sheet
@@ -308,8 +308,14 @@ def evaluate(
         )
 
 
-def _settings(config: AnyPath | Mapping[str, Any] | TrainConfig) -> tuple[TrainConfig, Path]:
-    """Return the settings of a training, and the folder that its run lies in by default."""
+def training_settings(config: AnyPath | Mapping[str, Any] | TrainConfig) -> tuple[TrainConfig, Path]:
+    """Return the settings of a training, and the folder that its run lies in by default.
+
+    Raises
+    ------
+    InputError
+        When they cannot be used.
+    """
     from diatom_training.finetune.config import TrainConfig
 
     if isinstance(config, TrainConfig):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_diatom import __version__
 from napari_diatom.cli.argument_types import place, text
-from napari_diatom.cli.arguments import add_evaluate, add_explain, add_project, add_train
+from napari_diatom.cli.arguments import add_evaluate, add_explain, add_project, add_train, add_tune
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
@@ -147,6 +147,13 @@ def _run_train(arguments: argparse.Namespace) -> int:
     return _with_bar(command.run, arguments)
 
 
+def _run_tune(arguments: argparse.Namespace) -> int:
+    """Search good settings of a training."""
+    from diatom_training.cli import tune as command
+
+    return _with_bar(command.run, arguments)
+
+
 def _run_evaluate(arguments: argparse.Namespace) -> int:
     """Evaluate a model on annotated slides."""
     from diatom_training.cli import evaluate as command
@@ -257,6 +264,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_project(commands, _run_project)
     add_train(commands, _run_train)
+    add_tune(commands, _run_tune)
     add_evaluate(commands, _run_evaluate)
     add_explain(commands, _run_explain)
 

@@ -157,7 +157,7 @@ def add_train(commands: Any, run: Run) -> None:
         type=place,
         metavar="RUN",
         help="folder of the run (runs/NAME beside CONFIG); with --preview the .png or .jpg file "
-        "(NAME-augmentation.png beside CONFIG)",
+        "(NAME-augmentation.png beside CONFIG), with --find-rate the .png file (NAME-rate.png beside CONFIG)",
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue a run that was stopped")
@@ -169,6 +169,11 @@ def add_train(commands: Any, run: Run) -> None:
         "--preview",
         action="store_true",
         help="write a picture of sixteen variations of your specimens (augmentation); do not train",
+    )
+    how.add_argument(
+        "--find-rate",
+        action="store_true",
+        help="find a learning rate with a range test, and write its curve as a picture; do not train",
     )
     how.add_argument("--runs", action="store_true", help="list your trainings with their figures; do not train")
     parser.add_argument(
@@ -182,6 +187,40 @@ def add_train(commands: Any, run: Run) -> None:
         metavar="K",
         help="cross-validation: K models, each tested on slides it was not trained on",
     )
+    parser.set_defaults(run=run)
+
+
+def add_tune(commands: Any, run: Run) -> None:
+    """Add the command ``tune``, done by ``run``."""
+    parser = commands.add_parser(
+        "tune",
+        help="search good settings of a training",
+        description="Search good settings of a training: trials with different values, judged by the validation "
+        "slides. The test slides are not looked at. Ctrl+C stops it, and --resume continues.",
+        epilog=CODES,
+    )
+    add = parser.add_argument
+    add(
+        "config",
+        type=place,
+        metavar="CONFIG",
+        help="YAML file of a training; with --resume also the folder of a search",
+    )
+    add("-o", "--out", type=place, metavar="OUT", help="folder of the search (searches/NAME beside CONFIG)")
+    add(
+        "--search",
+        action="append",
+        type=text,
+        metavar="NAME[=RANGE]",
+        help="a setting to search, such as rate, rate=0.0001:0.01 or optimizer=adamw,sgd; repeat it for several",
+    )
+    add("--trials", type=integer, metavar="N", help="number of trials (20)")
+    add("--folds", type=integer, metavar="K", help="cross-validate each trial with K folds of training and validation")
+    add("--seed", type=integer, metavar="N", help="random seed of the search (0)")
+    add("--device", choices=("auto", "cpu", "cuda", "mps"), help="overrides the device in CONFIG")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--resume", action="store_true", help="continue a search; --trials may give it more trials")
+    how.add_argument("--list", action="store_true", help="list the settings that can be searched, with usual ranges")
     parser.set_defaults(run=run)
 
 

@@ -113,7 +113,9 @@ def serve_task(name: str, way: str) -> None:
 
 def _end_with_parent() -> None:
     """Wait until the window is gone, which nobody sees on the pipe before, and end: a killed task leaves no harm."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a forked worker, such as a data loader's, closes that and would wait for its lock.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
@@ -32,7 +31,9 @@ from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialo
 from napari_diatom.widgets.training.composed_preview import show_composed
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
+from napari_diatom.widgets.training.run_places import free_folder
 from napari_diatom.widgets.training.settings_page import TASKS, SettingsPage
+from napari_diatom.widgets.training.training_tools import TrainingTools
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -112,10 +113,21 @@ class FineTuneWidget(QWidget):
 
     def start(self) -> None:
         """Start the training, or show why it cannot start."""
-        from diatom_training.finetune.run_folder import RunFolder
-
         try:
             config = self.config()
+        except DiatomError as error:
+            self._say(str(error), error=True)
+            return
+        self.train(config)
+
+    def train(self, config: TrainConfig) -> None:
+        """Start a training with settings, or show why it cannot start."""
+        from diatom_training.finetune.run_folder import RunFolder
+
+        if self._progress.monitor.is_running:
+            self._say("A training is in progress; stop it first.", error=True)
+            return
+        try:
             path = free_folder(config)
             # The model has the name of its run, because users cannot distinguish two models with one name.
             folder = RunFolder.create(path, config.replace(name=path.name))
@@ -179,6 +191,8 @@ class FineTuneWidget(QWidget):
         layout.addWidget(self._message)
         layout.addWidget(self._why)
         layout.addLayout(row)
+        self._tools = TrainingTools(self.config)
+        layout.addWidget(self._tools)
 
     def _connect(self) -> None:
         self._slides.changed.connect(self._on_changed)
@@ -189,13 +203,15 @@ class FineTuneWidget(QWidget):
         self._progress.remedied.connect(self.take)
         self._start.clicked.connect(self.start)
         self._measure.clicked.connect(self.measure)
+        self._tools.rate_chosen.connect(lambda rate: self._settings.take({"learning.rate": rate}))
+        self._tools.wanted.connect(self.train)
         self._settings.previewed.connect(self.preview)
         self._settings.variations_wanted.connect(self.show_variations)
         DockKeys(self, self._viewer, _BUTTON_KEYS)
         share_area(self, "Fine-tune")
         delete_when_closed(self)
         # Qt may delete the widget before Python does, so the slot must not need it.
-        when_destroyed(self, _leave, self._progress, self._slides, self._running)
+        when_destroyed(self, _leave, self._progress, self._slides, self._tools, self._running)
 
     def measure(self) -> None:
         """Show the time that the training needs, from a few steps in another process."""
@@ -276,6 +292,7 @@ class FineTuneWidget(QWidget):
             problem = "A training is in progress; stop it first."
         for button in (self._start, self._measure):
             button.setEnabled(problem is None)
+        self._tools.set_problem(problem)
         self._start.setToolTip(problem or "Train in the background while you work in napari")
         self._why.setText(f"Train is disabled: {problem}" if problem else "")
         self._why.setVisible(bool(problem))
@@ -309,19 +326,12 @@ class FineTuneWidget(QWidget):
         set_tone(self._message, "error" if error else "plain")
 
 
-def free_folder(config: TrainConfig) -> Path:
-    """Return a folder for a new run: ``runs/NAME`` beside the data, with a number if it exists."""
-    home = config.data if config.data.is_dir() else config.data.parent
-    path, number = home.absolute() / "runs" / config.name, 1
-    while path.exists() and any(path.iterdir()):
-        number += 1
-        path = home.absolute() / "runs" / f"{config.name}-{number}"
-    return path
-
-
-def _leave(progress: ProgressPage, slides: SlidesPage, workers: list[ReportingWorker], *_: object) -> None:
+def _leave(
+    progress: ProgressPage, slides: SlidesPage, tools: TrainingTools, workers: list[ReportingWorker], *_: object
+) -> None:
     """Stop what must end with the window."""
     for worker in workers:
         worker.quit()
     slides.stop()
+    tools.stop()
     progress.leave()

@@ -125,7 +125,7 @@ def test_a_run_whose_starter_is_gone_stops_unless_it_is_to_go_on(tmp_path: Path,
 def test_what_a_training_would_learn_from_is_told(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = resource_estimate.Estimate(2.0, 0.5, 60.0, 1_500_000_000, "cpu")
+    told = resource_estimate.Estimate(20.0, 1.0, 2.0, 0.1, 1.0, 80.0, 1_500_000_000, "cpu")
     monkeypatch.setattr(command, "estimate", lambda config: told)
     configured(slides, learning={"epochs": 60}).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
@@ -133,7 +133,7 @@ def test_what_a_training_would_learn_from_is_told(
     assert lines[0] == "train: 4 images of 2 slides: 4 needle, 4 square"
     assert lines[2] == "test: 2 images of 1 slide: 2 needle, 2 square"
     assert "fewer than 20 training specimens" in lines[3]
-    assert lines[-1] == "About 6 min for 60 epochs and the test, 1.5 GB of memory."
+    assert lines[-1] == "About 8 min for 60 epochs and the test, 1.5 GB of memory."
     assert not (tmp_path / "runs").exists()
 
 
@@ -144,11 +144,14 @@ def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     assert told.device == "cpu"
     assert 1e8 < told.memory_bytes < 2e10
     assert 0 < told.judging_seconds < 30
-    learning = 50 * (2 * told.step_seconds + 2 * told.crop_seconds)
-    assert told.seconds(config) == pytest.approx(learning + told.judging_seconds)
+    # Two steps an epoch, two epochs with a frozen backbone; two crops of the validation, and eight of the sample.
+    epoch = 10 * told.crop_seconds + told.epoch_seconds
+    steps = 2 * (2 * told.frozen_seconds + 48 * told.step_seconds)
+    assert told.seconds(config) == pytest.approx(told.begin_seconds + steps + 50 * epoch + told.judging_seconds)
     assert "for 50 epochs" in told.text(config)
     longer = config.replace(composed={"epochs": 25})
-    assert told.seconds(longer) == pytest.approx(1.5 * learning + told.judging_seconds)
+    more = 2 * (2 * told.frozen_seconds + 23 * told.step_seconds) + 25 * epoch
+    assert told.seconds(longer) - told.seconds(config) == pytest.approx(more)
     assert "for 75 epochs" in told.text(longer)
     with pytest.raises(InputError, match="does not exist"):
         resource_estimate.measure_steps(config.replace(data=slides.parent / "gone.json"))

@@ -14,11 +14,13 @@ from diatom_training.evaluation.report_files import HTML, JSON
 from diatom_training.finetune import added_epochs, dataset, fold_runs, training_process
 from diatom_training.finetune.augmentation_preview import augmentation_sheet, check_new_picture, write_picture
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.resource_estimate import estimate
+from diatom_training.finetune.resource_estimate import call_aside, estimate
 from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, RunFolder
 from diatom_training.finetune.run_summary import COLUMNS, list_summaries
+from diatom_training.learning.rate_curve import RateCurve, drawn_rates
 from diatom_training.metrics.definitions import TITLES
 from napari_diatom.cli.console import print_table
+from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
 from napari_diatom.core.text import many
@@ -65,6 +67,8 @@ def run(arguments: Namespace, bar: Report) -> int:
         raise InputError("--check looks at one split of the slides: leave --folds out.")
     if arguments.preview:
         return _preview(arguments, bar)
+    if arguments.find_rate:
+        return _find_rate(arguments, bar)
     if arguments.more is not None and arguments.folds is not None:
         raise InputError("--more adds epochs to one run: name the folder of a fold, and leave --folds out.")
     if arguments.check:
@@ -104,21 +108,22 @@ def _run_folds(arguments: Namespace, bar: Report) -> int:
         config = _config(arguments)
         out = _out(arguments, config)
         folders = fold_runs.create(out, config, number, ProgressMonitor(bar))
-    for k, folder in enumerate(folders, start=1):
-        what = f"fold {k} of {number}"
-        if folder.state().stage == "finished":
-            print(f"{what}: already finished", flush=True)
-            continue
-        print(f"{what}: {folder.path}", flush=True)
-        try:
-            _train(folder, bar)
-        except KeyboardInterrupt:
-            print(
-                f"Stopped in {what}, {k - 1} already finished. Run the same command with --resume to continue.",
-                flush=True,
-            )
-            raise
-    result = fold_runs.conclude(out, folders)
+    finished = 0
+
+    def report(progress: Progress) -> None:
+        nonlocal finished
+        finished = progress.done
+        print(progress.message, flush=True)
+
+    try:
+        result = fold_runs.train_folds(out, folders, lambda folder, _: _train(folder, bar), ProgressMonitor(report))
+    except KeyboardInterrupt:
+        print(
+            f"Stopped in fold {finished + 1} of {number}, {finished} already finished. Run the same command with "
+            "--resume to continue.",
+            flush=True,
+        )
+        raise
     for name, spread in result.spreads.items():
         print(f"{TITLES[name]}: {spread}")
     print(f"{summarize(result)}\nreport: {out / HTML}")
@@ -209,6 +214,22 @@ def _preview(arguments: Namespace, bar: Report) -> int:
     check_new_picture(path)
     write_picture(augmentation_sheet(config, ProgressMonitor(bar)), path)
     print(f"sixteen variations of your specimens, with what the network is asked for in blue: {path}")
+    return 0
+
+
+def _find_rate(arguments: Namespace, bar: Report) -> int:
+    """Write the curve of a range test of the learning rate, and say what it suggests, without training."""
+    if arguments.folds is not None:
+        raise InputError("--find-rate looks at one split of the slides: leave --folds out.")
+    config = _config(arguments)
+    named: Path | None = arguments.out
+    path = named if named is not None else _free_file(arguments.config.absolute().parent, f"{config.name}-rate")
+    check_new_picture(path, (".png",))
+    found: RateCurve = call_aside("diatom_training.finetune.rate_finding:find_rate", config, ProgressMonitor(bar))
+    write_atomically(path, drawn_rates(found))
+    print(f"{found.sentence()}\ncurve: {path}")
+    if found.suggestion is not None:
+        print(f"to use it, write into {arguments.config}: learning: {{rate: {found.suggestion:g}}}")
     return 0
 
 

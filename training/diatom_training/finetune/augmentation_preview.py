@@ -112,16 +112,17 @@ def sheet_of_examples(
     return np.vstack([head, sheet])
 
 
-def check_new_picture(path: Path) -> None:
+def check_new_picture(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Refuse a file for a picture.
 
     Raises
     ------
     InputError
-        When it is there already, or neither a .png nor a .jpg file.
+        When it is there already, or has none of the suffixes.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path} is neither a .png nor a .jpg file.")
+    if path.suffix.lower() not in suffixes:
+        kinds = " nor a ".join(f"{suffix} file" for suffix in suffixes)
+        raise InputError(f"{path} is {'not a' if len(suffixes) == 1 else 'neither a'} {kinds}.")
     if path.exists():
         raise InputError(f"{path} is there already: name another file.")
 

@@ -94,7 +94,7 @@ def read(
             parts |= _by_group(parts["train"], _learning(config, parts["train"])) | {"test": parts["test"]}
     else:
         parts = _by_group(slides, _planned(config, slides))
-    _check_parts(parts, classes, config.task)
+    check_parts(parts, classes, config.task)
     warnings = (
         *there.warnings,
         *changes,
@@ -121,7 +121,7 @@ def folds(config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED
     if config.split.own and len(there.parts) == number and not set(there.parts) & set(PARTS):
         tests = [{slide.group for slide in slides if slide.part == part} for part in there.parts]
     else:
-        planned = splits.plan(_tallies(slides), by, folds=number, seed=seed).split
+        planned = splits.plan(tallies(slides), by, folds=number, seed=seed).split
         tests = [set(groups) for groups in planned.parts.values()]
     divided: list[dict[Part, tuple[str, ...]]] = []
     for k, test in enumerate(tests, start=1):
@@ -136,7 +136,7 @@ def folds(config: TrainConfig, number: int, monitor: ProgressMonitor = UNWATCHED
         named: dict[Part, tuple[str, ...]] = {**_learning(config, rest), "test": tuple(sorted(test))}
         parts = _by_group(slides, named)
         try:
-            _check_parts(parts, classes, config.task)
+            check_parts(parts, classes, config.task)
         except InputError as error:
             raise InputError(f"Fold {k} of {number}: {error}") from None
         if not any(len(slide.truth) for slide in parts["test"]):
@@ -210,7 +210,7 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
             "its slide, or treat each image as a slide (split: {by: image}) if no two show the same specimens."
         )
     shares = splits.shares_of(config.split.shares)
-    return splits.plan(_tallies(slides), shares=shares, seed=config.split.seed).split.parts
+    return splits.plan(tallies(slides), shares=shares, seed=config.split.seed).split.parts
 
 
 def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[str, ...]]:
@@ -224,11 +224,11 @@ def _learning(config: TrainConfig, slides: Sequence[Slide]) -> dict[Part, tuple[
         )
     learning, validating, _ = splits.shares_of(config.split.shares)
     share = min(max(round(100 * validating / (learning + validating)), 1), 99)
-    planned = splits.plan(_tallies(slides), shares=(100 - share, share), seed=config.split.seed).split.parts
+    planned = splits.plan(tallies(slides), shares=(100 - share, share), seed=config.split.seed).split.parts
     return {"train": planned["train"], "validation": planned["test"]}
 
 
-def _tallies(slides: Sequence[Slide]) -> list[Tally]:
+def tallies(slides: Sequence[Slide]) -> list[Tally]:
     """Return what each image has, as a project tells it."""
     tallies = []
     for number, slide in enumerate(slides):
@@ -253,8 +253,14 @@ def _by_group(slides: Sequence[Slide], groups: Mapping[Any, Sequence[str]]) -> d
     return {part: tuple(slide for slide in slides if slide.group in groups.get(part, ())) for part in PARTS}
 
 
-def _check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], task: Task) -> None:
-    """Refuse parts that cannot be used for training."""
+def check_parts(parts: Mapping[Part, Sequence[Slide]], classes: Sequence[str], task: Task) -> None:
+    """Refuse parts that cannot be used for training.
+
+    Raises
+    ------
+    InputError
+        When a part has no specimens, or a class has none in training, or boxes where outlines are needed.
+    """
     for part in ("train", "validation"):
         if not any(len(slide.truth) for slide in parts[part]):
             raise InputError(

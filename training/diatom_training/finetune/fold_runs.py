@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from diatom_training.data.annotated_slides import Part
@@ -12,7 +12,7 @@ from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import REPORT, RunFolder
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 
 def fold_name(number: int) -> str:
@@ -69,6 +69,40 @@ def _config_of(config: TrainConfig, number: int, parts: Mapping[Part, Sequence[s
     """Return what a fold, from 1, is to do."""
     split = config.split.model_dump(mode="json") | {"parts": dict(parts)}
     return config.replace(name=f"{config.name}-{fold_name(number)}", split=split)
+
+
+def train_folds(
+    out: Path,
+    folders: Sequence[RunFolder],
+    train: Callable[[RunFolder, ProgressMonitor], object],
+    monitor: ProgressMonitor,
+) -> CrossValidation:
+    """Train and test what is not finished, fold by fold, and write what the folds say together.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the folds, and of their report.
+    folders : sequence of RunFolder
+        The folds.
+    train : callable
+        Does a run, given a monitor for it.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`; gets what each run reports, and ``fold`` before each.
+
+    Raises
+    ------
+    DiatomError
+        As the runs; those that are finished are kept.
+    """
+    for k, folder in enumerate(folders, start=1):
+        what = f"fold {k} of {len(folders)}"
+        finished = folder.state().stage == "finished"
+        where = "already finished" if finished else str(folder.path)
+        monitor.report(Progress("fold", k - 1, len(folders), f"{what}: {where}"))
+        if not finished:
+            train(folder, monitor)
+    return conclude(out, list(folders))
 
 
 def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from diatom_training.finetune.config import TrainConfig
-from napari_diatom.core.errors import Stopped
 from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
-from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:
-    from diatom_training.finetune.dataset import Dataset
-    from napari_diatom.models.library import ModelFolder
+    from diatom_training.learning.options import LearningOptions
 
 STEPS: Final = 3
-"""Steps that are measured, after a first one that warms up."""
-LOOK_SECONDS: Final = 5.0
-"""The longest time spent on an image to find out how long the test will take."""
+"""Steps that are measured in each of two epochs, after a first one that warms up."""
+LOOKS: Final = 3
+"""Batches that are only looked at, to be measured."""
 
 
 @dataclass(frozen=True)
@@ -34,30 +29,54 @@ class Estimate:
 
     Attributes
     ----------
-    step_seconds : float
-        Of one step, a batch forwards and backwards, once the backbone learns too.
+    begin_seconds : float
+        Until the first step: libraries, slides, standardization, the network; and what is done after the first epoch
+        alone.
+    frozen_seconds, step_seconds : float
+        Of one step, a batch forwards and backwards, while the backbone is frozen and once it learns too.
     crop_seconds : float
-        Of the validation of one crop.
+        Of one crop that is only looked at.
+    epoch_seconds : float
+        Of what an epoch takes beside its steps and crops: worker processes, curves, weights.
     judging_seconds : float
         Of the tuning of the threshold on the validation part, and of the test.
     memory_bytes : int
         At the most, of the whole process, or of the GPU where one is used.
     device : str
         On which that was measured.
+    started : bool
+        Whether weights are taken over, which are validated before the first step.
     """
 
+    begin_seconds: float
+    frozen_seconds: float
     step_seconds: float
     crop_seconds: float
+    epoch_seconds: float
     judging_seconds: float
     memory_bytes: int
     device: str
+    started: bool = False
+
+    def parts(self, config: TrainConfig) -> dict[str, float]:
+        """Return the seconds of the parts of a training, by what they are."""
+        learning = config.learning
+        steps, epochs = -(-learning.crops // learning.batch), _epochs(config)
+        frozen = min(learning.frozen_epochs, learning.epochs)
+        if config.composed is not None:
+            frozen += min(learning.frozen_epochs, config.composed.epochs)
+        looked = learning.validation_crops + learning.sample_crops
+        return {
+            "begin": self.begin_seconds,
+            "steps": steps * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
+            "crops": (epochs * looked + self.started * learning.validation_crops) * self.crop_seconds,
+            "epochs": epochs * self.epoch_seconds,
+            "judging": self.judging_seconds,
+        }
 
     def seconds(self, config: TrainConfig) -> float:
         """Return how long a training with its test will take, composed slides included; it may end earlier."""
-        learning = config.learning
-        steps = -(-learning.crops // learning.batch)
-        epoch = steps * self.step_seconds + learning.validation_crops * self.crop_seconds
-        return _epochs(config) * epoch + self.judging_seconds
+        return sum(self.parts(config).values())
 
     def text(self, config: TrainConfig) -> str:
         """Return the same for a person."""
@@ -69,90 +88,129 @@ class Estimate:
 
 
 def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:
-    """Measure a few steps in this process.
+    """Measure two short epochs and the judging of an image in this process.
 
     Raises
     ------
     DiatomError
         As :func:`diatom_training.finetune.training_run.train`, as far as that shows before and in the first steps.
     """
+    begun = time.perf_counter()
     import torch
 
     from diatom_training.finetune import dataset, initial_weights, training_run
-    from diatom_training.finetune.run_folder import RunFolder
-    from diatom_training.learning import train as learning
-    from diatom_training.learning.fitting import Fitting
+    from diatom_training.finetune.judging_estimate import judging_seconds
+    from diatom_training.finetune.run_folder import REPORT, RunFolder
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
-    own = config.options(begin.architecture, data.classes)
-    shown = min(own.batch, own.validation_crops)
-    few = {"epochs": 1, "crops": (1 + STEPS) * own.batch, "validation_crops": shown, "frozen_epochs": 0, "workers": 0}
-    times: list[float] = []
-
-    def report(progress: Progress) -> None:
-        if progress.stage in ("step", "epoch"):
-            times.append(time.perf_counter())
-
-    with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as folder:
-        images = Path(folder) / "images"
-        trained = learning.train(
-            Fitting(
-                dataset.examples(data, "train", config, begin.tile_size, images),
-                own.model_copy(update=few),
-                Path(folder),
-                validation=dataset.examples(data, "validation", config, begin.tile_size, images),
-                start=begin.weights_for(data.classes),
-                backbone=begin.backbone,
-                device=device,
-            ),
-            ProgressMonitor(report, monitor.should_stop),
-        )
-        model = training_run.model_of(RunFolder(Path(folder)), config, data, begin, trained, "a few steps")
-        test_seconds = _judging_seconds(model, data, config.device)
+    few = _shortened(config)
+    clock = _Clock(monitor)
+    with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as name:
+        folder = RunFolder(Path(name))
+        trained = training_run.learn(folder, few, data, begin, device, ProgressMonitor(clock.report, clock.should_stop))
+        model = training_run.model_of(folder, few, data, begin, trained, "a few steps")
+        judging = judging_seconds(model, data, config.device, folder / REPORT, monitor)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
+    first, second = clock.epochs
+    looked = few.learning.validation_crops + few.learning.sample_crops
+    crop = second.crop_seconds(few.learning, looked)
+    started = bool(trained.transferred)
+    rest = [epoch.rest_seconds(looked * crop) for epoch in (first, second)]
+    once = max(rest[0] - rest[1], 0.0)
+    before = first.began - begun - started * few.learning.validation_crops * crop
     return Estimate(
-        (times[-2] - times[0]) / (len(times) - 2), (times[-1] - times[-2]) / shown, test_seconds, memory, device
+        max(before, 0.0) + once,
+        first.step_seconds if few.learning.frozen_epochs else second.step_seconds,
+        second.step_seconds,
+        crop,
+        rest[1],
+        judging,
+        memory,
+        device,
+        started,
     )
 
 
-def _judging_seconds(model: ModelFolder, data: Dataset, device: str) -> float:
-    """Return how long a model will take for all images of validation and test, going by a part of one of them."""
-    from diatom_training.data.annotated_slides import PARTS
-    from diatom_training.evaluation.evaluate_classifier import name_specimens
-    from diatom_training.evaluation.outlined_tests import outline_test_set
-    from diatom_training.evaluation.test_set import TestImage
-    from napari_diatom import engines
-    from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
+def _shortened(config: TrainConfig) -> TrainConfig:
+    """Return a training of two short epochs, the first one with a frozen backbone where the training begins so."""
+    own = config.learning
+    frozen = 0 if not own.frozen_epochs else 2 if own.frozen_epochs >= own.epochs else 1
+    few = {
+        "epochs": 2,
+        "crops": (1 + STEPS) * own.batch * own.accumulate,
+        "validation_crops": min(LOOKS * own.batch, own.validation_crops),
+        "frozen_epochs": frozen,
+        "patience": None,
+    }
+    return config.model_copy(update={"learning": own.model_copy(update=few), "composed": None})
 
-    slides = [slide for part in PARTS[1:] for slide in data.parts[part] if len(slide.truth)]
-    if model.card.task == NAMING_TASK:
-        least = min(slides, key=lambda slide: len(slide.truth))
-        begun = time.perf_counter()
-        name_specimens(model, [TestImage.of(least)], device)
-        return (time.perf_counter() - begun) * sum(len(slide.truth) for slide in slides) / len(least.truth)
-    if model.card.task == OUTLINING_TASK:
-        least = min(slides, key=lambda slide: len(slide.truth))
-        begun = time.perf_counter()
-        outline_test_set(model, [TestImage.of(least)], device)
-        tested = sum(len(slide.truth) for slide in data.parts["test"])
-        return (time.perf_counter() - begun) * tested / len(least.truth)
-    least = min(slides, key=lambda slide: math.prod(slide.size))
-    engine = engines.load(model, device)
-    reports: list[Progress] = []
-    times: list[float] = []
 
-    def report(progress: Progress) -> None:
-        if progress.stage == "tiles":
-            reports.append(progress)
-            times.append(time.perf_counter())
+@dataclass
+class _EpochTimes:
+    """When an epoch did what, in seconds of a clock."""
 
-    with contextlib.suppress(Stopped):
-        options = AnalysisOptions(pixel_size_um=least.pixel_size_um)
-        monitor = ProgressMonitor(report, lambda: bool(times) and times[-1] - times[0] > LOOK_SECONDS)
-        analyse(least.open(), engine, options, monitor)
-    share = reports[-1].done / reports[-1].total * math.prod(least.size)
-    return (times[-1] - times[0]) / share * sum(math.prod(slide.size) for slide in slides)
+    began: float
+    steps: list[float] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
+    """Begin of each batch that is only looked at."""
+    ended: float = 0.0
+
+    @property
+    def step_seconds(self) -> float:
+        """Of a step after the first one."""
+        return (self.steps[-1] - self.steps[0]) / (len(self.steps) - 1)
+
+    def crop_seconds(self, options: LearningOptions, looked: int) -> float:
+        """Return the time of a crop that is only looked at, by the batches between the first and the last one."""
+        if len(self.looks) > 1:
+            return (self.looks[-1] - self.looks[0]) / (len(self.looks) - 1) / options.batch
+        return (self.ended - self.steps[-1]) / looked
+
+    def rest_seconds(self, looking: float) -> float:
+        """Return what is left of the epoch without its steps and the time of looking."""
+        first = max(self.steps[0] - self.began - self.step_seconds, 0.0)
+        return first + max(self.ended - self.steps[-1] - looking, 0.0)
+
+
+class _Clock:
+    """Notes when a training begins and ends its steps and epochs: it reports them, and asks whether to stop between.
+
+    Parameters
+    ----------
+    monitor : ProgressMonitor
+        Is asked for stops.
+    """
+
+    def __init__(self, monitor: ProgressMonitor) -> None:
+        self.epochs: list[_EpochTimes] = []
+        self._monitor = monitor
+        self._latest = time.perf_counter()
+        self._within = False
+
+    def report(self, progress: Progress) -> None:
+        """Note a step or the end of an epoch."""
+        now = time.perf_counter()
+        if progress.stage == "step":
+            if not self._within:
+                self.epochs.append(_EpochTimes(self._latest))
+                self._within = True
+            self.epochs[-1].steps.append(now)
+            # What comes after the last step of an epoch is not learned from.
+            self.epochs[-1].looks.clear()
+        elif progress.stage == "epoch":
+            self.epochs[-1].ended = now
+            self._within = False
+        self._latest = now
+
+    def should_stop(self) -> bool:
+        """Note the begin of a batch, and ask whether to stop."""
+        now = time.perf_counter()
+        if self._within:
+            self.epochs[-1].looks.append(now)
+        elif not self.epochs:
+            self._latest = now
+        return self._monitor.should_stop()
 
 
 def estimate(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:

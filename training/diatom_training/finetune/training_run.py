@@ -122,8 +122,8 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
     monitor.report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
-    begin = _begun(folder, config, data, begin, device, monitor)
-    trained = _learn(folder, config, data, begin, device, monitor)
+    begin = composed_start(folder, config, data, begin, device, monitor)
+    trained = learn(folder, config, data, begin, device, monitor)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = tune_and_test(model, data, folder / REPORT, config.device, monitor)
     return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
@@ -142,7 +142,7 @@ def _leaks(begin: initial_weights.InitialWeights, data: Dataset) -> list[str]:
     return lines
 
 
-def _begun(
+def composed_start(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
@@ -153,6 +153,11 @@ def _begun(
     """Learn from composed slides first, where that is asked for, and return what the real ones are to start from.
 
     All of it lies in a folder of its own, as a run of its own does: one that has its model is not gone through again.
+
+    Raises
+    ------
+    DiatomError
+        As :func:`train`.
     """
     section = config.composed
     if section is None:
@@ -182,7 +187,7 @@ def _begun(
 
         first = composed_pretraining.first(config)
         known_begin = replace(begin, composed=known)
-        trained = _learn(inner, first, data, known_begin, device, replace(monitor, report=tell), fields)
+        trained = learn(inner, first, data, known_begin, device, replace(monitor, report=tell), fields)
         model_of(inner, first, data, known_begin, trained, composed_pretraining.describe_composed_slides(known))
     card = ModelCard.read(inner / MODEL)
     known = card.training["composed"]
@@ -194,7 +199,7 @@ def _begun(
     )
 
 
-def _learn(
+def learn(
     folder: RunFolder,
     config: TrainConfig,
     data: Dataset,
@@ -203,7 +208,16 @@ def _learn(
     monitor: ProgressMonitor,
     examples: Sequence[Example] | None = None,
 ) -> Trained:
-    """Train on examples, those of the training part by default, with curves and figures on disk after every epoch."""
+    """Train on examples, with curves and figures on disk after every epoch.
+
+    Without ``examples`` they are those of the training part, and the best weights are written as a model after each
+    epoch, too.
+
+    Raises
+    ------
+    DiatomError
+        As :func:`train`.
+    """
     taken_over = compare_start(begin, data.classes, config.learning.activation_function)
     taken_over.write(folder / TRANSFER)
     monitor.report(Progress("start", message=taken_over.sentence()))

@@ -6,7 +6,8 @@ import copy
 import logging
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -138,50 +139,68 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
     last = min(epochs, task.until or epochs)
     if state is not None:
         _compute_as_before(state)
-    if state is None:
-        module = module_for(options, task.standard.mean, task.standard.std)
-        module.begin(task.start, task.backbone)
-        if options.loss.weighting != "none":
-            module.weigh(torch.from_numpy(weights_by(options.loss, class_counts(task.examples, options))))
-    else:
-        module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
-    module.segments = task.segments
-    module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
-    module.network.to(memory_format=torch.channels_last)
-    module.averaged.to(memory_format=torch.channels_last)
+    module = prepared_module(task, batch, begun=state is not None)
     if state is not None and (len(state["history"]) >= last or is_over(options, task.segments, state["history"])):
         module.load_state_dict(state["state_dict"])
         module.on_load_checkpoint(state)
         return module
-    with warnings.catch_warnings():
-        # Lightning's advice on workers and loggers is of no use to users.
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
-        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-        trainer = pl.Trainer(
-            accelerator={"cuda": "gpu"}.get(task.device, task.device),
-            devices=task.devices,
-            # The backbone is frozen for some epochs: its weights are known to be shared, and have no gradients then.
-            strategy="auto" if task.devices == 1 else "ddp_find_unused_parameters_true",
-            use_distributed_sampler=False,
-            precision=precision(options, task.device),
-            max_epochs=last,
-            accumulate_grad_batches=module.accumulate,
-            gradient_clip_val=options.clip,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=task.folder,
-            callbacks=[_Keeper(checkpoint, monitor, look, FixedSample(task.examples, options, batch))],
-        )
-        trainer.fit(
+    with quiet_lightning():
+        keeper = _Keeper(checkpoint, monitor, look, FixedSample(task.examples, options, batch))
+        trainer_for(task, module.accumulate, last, [keeper]).fit(
             module,
             datamodule=_Data(task, batch),
             ckpt_path=None if state is None else checkpoint,
         )
     return module
+
+
+def prepared_module(task: Fitting, batch: int, begun: bool = False) -> LearningModule:
+    """Return the module of a training with ``batch`` crops at a time, with its start, which one that was begun has."""
+    options = task.options
+    if begun:
+        module = module_for(options, UNCHANGED.mean, UNCHANGED.std)
+    else:
+        module = module_for(options, task.standard.mean, task.standard.std)
+        module.begin(task.start, task.backbone)
+        if options.loss.weighting != "none":
+            module.weigh(torch.from_numpy(weights_by(options.loss, class_counts(task.examples, options))))
+    module.segments = task.segments
+    module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
+    module.network.to(memory_format=torch.channels_last)
+    module.averaged.to(memory_format=torch.channels_last)
+    return module
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice on workers and loggers, which is of no use to users, from them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        yield
+
+
+def trainer_for(task: Fitting, accumulate: int, epochs: int, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
+    """Return Lightning's trainer of a task, which adds up the gradients of ``accumulate`` batches."""
+    return pl.Trainer(
+        accelerator={"cuda": "gpu"}.get(task.device, task.device),
+        devices=task.devices,
+        # The backbone is frozen for some epochs: its weights are known to be shared, and have no gradients then.
+        strategy="auto" if task.devices == 1 else "ddp_find_unused_parameters_true",
+        use_distributed_sampler=False,
+        precision=precision(task.options, task.device),
+        max_epochs=epochs,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=task.options.clip,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=task.folder,
+        callbacks=list(callbacks),
+    )
 
 
 def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:

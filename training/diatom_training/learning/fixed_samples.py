@@ -14,13 +14,6 @@ from diatom_training.learning.dataloaders import batches
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.options import LearningOptions
 
-SHARE: Final = 1 / 6
-"""Largest number of crops in the sample, as a share of those of an epoch.
-
-A crop that is only looked at takes about a third of the time of one that is learned from, so the sample takes about
-5 % of the time of an epoch.
-"""
-FEWEST: Final = 8
 SAMPLE_LOSS: Final = "sample_loss"
 """Column of the loss on the fixed crops of the training part."""
 CONSTANT_LOSS: Final = "constant_loss"
@@ -50,15 +43,14 @@ class FixedSample:
     examples : sequence of Example
         The training part.
     options : LearningOptions
-        As many as the validation has, or a sixth of those of an epoch where that is less.
+        How many there are: :attr:`~diatom_training.learning.options.LearningOptions.sample_crops`.
     batch : int
         How many at a time.
     """
 
     def __init__(self, examples: Sequence[Example], options: LearningOptions, batch: int) -> None:
-        count = max(min(options.validation_crops, round(SHARE * options.crops)), FEWEST)
         self._examples, self._batch = examples, batch
-        self._options = options.model_copy(update={"validation_crops": count})
+        self._options = options.model_copy(update={"validation_crops": options.sample_crops})
 
     def measured(self, trainer: pl.Trainer, module: LearningModule) -> dict[str, float]:
         """Return the figures of an epoch: the loss of the averaged network here, and that of the constant answer.

@@ -57,6 +57,8 @@ class LearningModule(pl.LightningModule):
         self.accumulate = 1
         self.segments: tuple[Segment, ...] = ()
         self.transferred: tuple[str, ...] = ()
+        self.range_losses: list[float] | None = None
+        """The losses of a range test, in which Lightning's tuner sets the rate; None in a training."""
         self._sums: dict[str, float] = {}
         self._seen = 0
 
@@ -127,11 +129,14 @@ class LearningModule(pl.LightningModule):
             group["lr"] = now * group["share"]
 
     def rate(self) -> float:
-        """Return the learning rate of the step."""
+        """Return the learning rate of the step; in a range test that of Lightning's tuner."""
+        if self.range_losses is not None:
+            scheduler = cast(torch.optim.lr_scheduler.LRScheduler, self.lr_schedulers())
+            return float(scheduler.get_last_lr()[0])
         return segment_rate(self.options, self.segments, self.global_step, self.history)
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
-        """Return the loss of a batch."""
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor | None:
+        """Return the loss of a batch; None where a range test has come to a rate at which it is no number."""
         # Seeded step by step, what is drawn by chance does not depend on where a training was resumed.
         torch.manual_seed(mixed(self.options.seed, self.current_epoch, batch_idx))
         parts = self.losses(self.network, batch)
@@ -139,6 +144,11 @@ class LearningModule(pl.LightningModule):
             weights = [weight for weight in decaying(self.network) if weight.requires_grad]
             parts["l1"] = self.options.l1 * torch.stack([weight.abs().sum() for weight in weights]).sum()
         total = torch.stack(list(parts.values())).sum()
+        if self.range_losses is not None:
+            self.range_losses.append(float(total.detach()))
+            if not torch.isfinite(total):
+                self.trainer.should_stop = True
+                return None
         if not torch.isfinite(total):
             raise DiatomError(
                 "The loss is no longer a number. Start again with a lower learning rate (a third of "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -21,11 +23,14 @@ from diatom_training.learning.fitting import (
     trained_of,
     unseen,
 )
+from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.standardization import standard
 from napari_diatom.core.errors import DiatomError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+
+_Result = TypeVar("_Result")
 
 
 def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unseen) -> Trained:
@@ -63,12 +68,26 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
         values = {f"{name}_{k}": value for name, numbers in figures for k, value in enumerate(numbers)}
         if task.options.task != "outlines":
             monitor.report(Progress("standardization", message=task.standard.sentence(), values=values))
+
+    def fitted(batch: int) -> LearningModule:
+        with worker_processes(task, batch):
+            return fit(task, batch, monitor, look)
+
+    return trained_of(in_memory(task, monitor, fitted))
+
+
+def in_memory(task: Fitting, monitor: ProgressMonitor, work: Callable[[int], _Result]) -> _Result:
+    """Return what work gives with as many crops at a time on each device as fit into memory.
+
+    Raises
+    ------
+    DiatomError
+        When not even one does.
+    """
     batch = -(-task.options.batch // task.devices)
     while True:
         try:
-            with worker_processes(task, batch):
-                module = fit(task, batch, monitor, look)
-            break
+            return work(batch)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise
@@ -81,7 +100,6 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
         if task.device == "cuda":
             torch.cuda.empty_cache()
         monitor.report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
-    return trained_of(module)
 
 
 def check_room(folder: Path, options: LearningOptions) -> None:
