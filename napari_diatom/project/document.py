@@ -150,7 +150,8 @@ class Document:
         used = sorted(set(ids) & (self.specimens.keys() | self.proposals.keys())) or list(repeated(ids))
         if used:
             raise InputError(f"Specimens cannot be added under an id that is in use: {listed_ids(used)}.")
-        new = {item.id: item if stamped and item.annotator else self._stamp(item) for item in listed}
+        now = self._clock()
+        new = {item.id: item if stamped and item.annotator else self._stamp(item, now=now) for item in listed}
         offered = {item.id: item.replace(reviewed=False) for item in proposed}
         untouched = not new and self.state in ("untouched", "machine")
         back = dict.fromkeys(id_ for id_ in ids if id_ in self.rejected)
@@ -341,10 +342,10 @@ class Document:
                 self.edited.emit(edit)
         return None if edit.is_empty else edit
 
-    def _stamp(self, specimen: Specimen, reviewed: bool | None = None) -> Specimen:
+    def _stamp(self, specimen: Specimen, reviewed: bool | None = None, now: str = "") -> Specimen:
         """Return a specimen that says who changed it, and when; a person's own is reviewed."""
         seen = (specimen.reviewed or specimen.origin == PERSON) if reviewed is None else reviewed
-        return specimen.replace(annotator=self.annotator, changed=self._clock(), reviewed=seen)
+        return specimen.replace(annotator=self.annotator, changed=now or self._clock(), reviewed=seen)
 
     def _change(self, label: str, ids: Iterable[str], **changes: Any) -> Edit:
         """Change specimens that a person has looked at by that."""

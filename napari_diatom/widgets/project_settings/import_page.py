@@ -18,7 +18,7 @@ from napari_diatom.widgets.forms.pydantic_adapter import options_form
 from napari_diatom.widgets.project_settings.page_parts import in_rows, page_layout, push_button
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
-_GRACE_S: Final = 0.7
+_GRACE_S: Final = 0.3
 """Time that an import may take to stop by itself: nothing of it counts before it writes."""
 _EMPTY: Final = "Add the annotation files of another program, then press Look: nothing is changed by that."
 
