@@ -189,6 +189,8 @@ def resample_mask(mask: CroppedMask, dx: float, dy: float, scale: float) -> Crop
 
 def united(masks: Sequence[CroppedMask]) -> CroppedMask:
     """Return the union of one or more masks."""
+    if len(masks) == 1:
+        return masks[0]
     x0, y0 = min(mask.x0 for mask in masks), min(mask.y0 for mask in masks)
     x1 = max(mask.x0 + mask.pixels.shape[1] for mask in masks)
     y1 = max(mask.y0 + mask.pixels.shape[0] for mask in masks)

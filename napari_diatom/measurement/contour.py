@@ -48,8 +48,12 @@ def island(mask: CroppedMask) -> CroppedMask:
     InputError
         When the mask is empty.
     """
+    import cv2
     from scipy import ndimage
 
+    if cv2.connectedComponents(np.ascontiguousarray(mask.pixels).view(np.uint8), connectivity=8)[0] == 2:
+        # Nearly all masks have one part.
+        return mask.trimmed()
     labels, count = ndimage.label(mask.pixels, structure=np.ones((3, 3), dtype=bool))
     if count == 0:
         raise InputError("An empty mask has no outline to measure.")
@@ -79,6 +83,8 @@ def trace_contour(mask: CroppedMask) -> Points:
     part = island(mask)
     if part.area < FEW_PIXELS:
         return _resampled(_squares(part))
+    if part.pixels.size <= MOST_PIXELS:
+        return _resampled(_half_way(*_outward(part.pixels)) + np.array([part.x0, part.y0]))
     factor = int(np.ceil(np.sqrt(part.pixels.size / MOST_PIXELS)))
     return _resampled(_between(averaged(part.pixels, factor)) * factor + (part.x0, part.y0))
 
@@ -219,11 +225,23 @@ def _between(shares: NDArray[np.float32]) -> Points:
     border is followed from pixel to pixel (Suzuki and Abe, 1985), which looks, at each, at the neighbours from the
     last pixel round to the next: those in between lie outside.
     """
+    inner, steps_out = _outward(shares > 0.5)
+    padded = np.pad(shares, 1)
+    outer = inner + steps_out
+    above, below = padded[inner[:, 1], inner[:, 0]], padded[outer[:, 1], outer[:, 0]]
+    return _half_way(inner, steps_out, ((above - 0.5) / (above - below))[:, None].astype(np.float64))
+
+
+def _outward(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return pixels along the longest outer border and the steps to their neighbours outside, shape (M, 2) both.
+
+    As x, y, counted with a margin of one pixel round the image.
+    """
     import cv2
 
-    padded = np.zeros((shares.shape[0] + 2, shares.shape[1] + 2), dtype=shares.dtype)
-    padded[1:-1, 1:-1] = shares
-    borders, _ = cv2.findContours((padded > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    padded = np.zeros((inside.shape[0] + 2, inside.shape[1] + 2), dtype=np.uint8)
+    padded[1:-1, 1:-1] = inside
+    borders, _ = cv2.findContours(padded, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     border = max(borders, key=len)[:, 0].astype(np.intp)
     steps = np.concatenate([border[1:], border[:1]]) - border
     onwards = _DIRECTION[steps[:, 1] + 1, steps[:, 0] + 1]
@@ -233,10 +251,12 @@ def _between(shares: NDArray[np.float32]) -> Points:
     looked = (back[:, None] - turn) % 8
     outside = (turn < ((back - onwards - 1) % 8 + 1)[:, None]) & (looked % 2 == 0)
     places, sides = np.nonzero(outside)
-    inner, steps_out = border[places], _OFFSETS[looked[places, sides]]
-    outer = inner + steps_out
-    above, below = padded[inner[:, 1], inner[:, 0]], padded[outer[:, 1], outer[:, 0]]
-    ring: Points = inner - 0.5 + steps_out * ((above - 0.5) / (above - below))[:, None].astype(np.float64)
+    return border[places], _OFFSETS[looked[places, sides]]
+
+
+def _half_way(inner: NDArray[np.intp], steps_out: NDArray[np.intp], shares: Points | float = 0.5) -> Points:
+    """Return the points between pixels inside and their neighbours outside, clockwise on the screen."""
+    ring: Points = inner - 0.5 + steps_out * shares
     return ring if geometry.signed_area(ring) > 0 else ring[::-1]
 
 

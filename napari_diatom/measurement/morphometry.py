@@ -179,14 +179,11 @@ def _ends(points: Points) -> tuple[Points, Points] | None:
     """Return the centroids of the two ends along the first axis, or None where they are not two alike, pointed ends."""
     length = float(np.ptp(points[:, 0]))
     depth = END_SHARE * length
-    centres, widths = [], []
-    for sign in (-1.0, 1.0):
-        end = _beyond(points * [sign, 1.0], depth)
-        widths.append(geometry.polygon_area(end) / depth)
-        centres.append(contour.moments(end)[0] * [sign, 1.0])
+    ends = [_beyond(points * [sign, 1.0], depth) for sign in (-1.0, 1.0)]
+    widths = [geometry.polygon_area(end) / depth for end in ends]
     if max(widths) > min(SLENDER * length, ALIKE * min(widths)):
         return None
-    return centres[0], centres[1]
+    return contour.moments(ends[0])[0] * [-1.0, 1.0], contour.moments(ends[1])[0]
 
 
 def _beyond(points: Points, depth: float) -> Points:

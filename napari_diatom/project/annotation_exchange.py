@@ -183,20 +183,22 @@ class AnnotationExchange:
                 adopted[id_] = staged.add(image, self._documents.contents(id_), specimens, colours)
             if plan.new_classes:
                 self._settings.change(lambda settings: settings.with_classes(plan.new_classes))
-            staged.commit()
+            for left in staged.commit():
+                self._documents.journals.know(left)
         except BaseException:
             staged.discard()
             raise
-        for number, (id_, specimens) in enumerate(adopted.items()):
-            monitor.report(Progress("writing", number, len(adopted), id_))
-            if id_ in self._documents:
-                self._documents.document(id_).add(specimens, "import", stamped=True)
-                staged.done(id_)
-                self._documents.save([id_])
-            else:
-                # From here on they are edits on disk: what cannot be written now is when the image is opened.
-                with suppress(DiatomError):
-                    self._documents.contents(id_)
+        with self._documents.noting_states_at_the_end():
+            for number, (id_, specimens) in enumerate(adopted.items()):
+                monitor.report(Progress("writing", number, len(adopted), id_))
+                if id_ in self._documents:
+                    self._documents.document(id_).add(specimens, "import", stamped=True)
+                    staged.done(id_)
+                    self._documents.save([id_])
+                else:
+                    # From here on they are edits on disk: what cannot be written now is when the image is opened.
+                    with suppress(DiatomError):
+                        self._documents.contents(id_)
         monitor.report(Progress("writing", len(adopted), len(adopted), many(plan.new, "specimen")))
 
     def _meant(self, annotations: Annotations, index: NameIndex[ProjectImage]) -> ProjectImage:

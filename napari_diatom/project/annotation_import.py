@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
 from napari_diatom.core.text import either, many
-from napari_diatom.formats.format_detection import detect
-from napari_diatom.formats.registry import Format, by_name
 from napari_diatom.project.annotation_exchange import ImportPlan
+from napari_diatom.project.annotation_reading import FileReport, read_annotation_files
 from napari_diatom.project.project import Project
-
-
-@dataclass(frozen=True)
-class FileReport:
-    """What was read from a file or folder of annotations.
-
-    Attributes
-    ----------
-    path : Path
-        The file or folder.
-    format : str
-        Title of its format.
-    images, specimens : int
-        Numbers of images and specimens.
-    remarks : tuple of str
-        What was skipped, a sentence each.
-    """
-
-    path: Path
-    format: str
-    images: int
-    specimens: int
-    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +86,7 @@ def import_files(
     monitor: ProgressMonitor = UNWATCHED,
     skip_absent: bool = False,
     dry_run: bool = False,
+    kept: Path | None = None,
 ) -> ImportReport:
     """Bring annotation files of any format into a project, all of them or none.
 
@@ -131,6 +107,9 @@ def import_files(
         Whether annotations of images that the project does not have are left out.
     dry_run : bool
         Whether only to report what would be done.
+    kept : Path, optional
+        File in which a dry run keeps what it has read, so that the import need not read it again as long as the files
+        are the same.
 
     Raises
     ------
@@ -143,36 +122,12 @@ def import_files(
     """
     if not paths:
         raise InputError("Choose at least one file of annotations.")
-    read: list[Annotations] = []
-    files: list[FileReport] = []
-    for number, path in enumerate(paths):
-        monitor.report(Progress("files", number, len(paths), path.name))
-        monitor.check()
-        form = detect(path) if source is None else by_name(source)
-        found, remarks = _read(form, path, images, _folder_of_images(project))
-        read += found
-        files.append(FileReport(path, form.title, len(found), sum(map(len, found)), tuple(remarks)))
+    files = read_annotation_files(paths, source, images, _folder_of_images(project), monitor, kept)
+    read = [item for file in files for item in file.annotations]
     plan = project.exchange.plan(read, monitor)
     if not dry_run:
         project.exchange.carry_out(plan, monitor, skip_absent)
-    return _report(plan, files, read, is_done=not dry_run)
-
-
-def _read(form: Format, path: Path, images: Path | None, place: Path | None) -> tuple[list[Annotations], list[str]]:
-    """Return the annotations of a file, and what was skipped.
-
-    ``place`` is a folder for formats that cannot be read without one. All others must not look into it: what its images
-    lack is for the project to say.
-    """
-    remarks: list[str] = []
-    try:
-        return form.read(path, images, remarks), remarks
-    except InputError:
-        if images is not None or place is None:
-            raise
-    with contextlib.suppress(InputError):
-        return form.read(path, place, remarks), remarks
-    return form.read(path, None, remarks), remarks
+    return _report(plan, [file.report for file in files], read, is_done=not dry_run)
 
 
 def _report(plan: ImportPlan, files: Sequence[FileReport], read: Sequence[Annotations], is_done: bool) -> ImportReport:

@@ -80,6 +80,8 @@ class Document:
         The specimens by their ids, in their order; a live, read-only view.
     proposals : Mapping of str to Specimen
         What models proposed, by ids, in their order; a live, read-only view.
+    rejected : Mapping of str to Specimen
+        What models found and people rejected or deleted, by ids; a live, read-only view. It is not sent again.
     history : UndoHistory
         What :meth:`undo` and :meth:`redo` would do.
     """
@@ -102,6 +104,7 @@ class Document:
         self._content = contents if isinstance(contents, LiveContents) else LiveContents(contents or Contents())
         self.specimens: Final[Mapping[str, Specimen]] = self._content.specimens
         self.proposals: Final[Mapping[str, Specimen]] = self._content.proposals
+        self.rejected: Final[Mapping[str, Specimen]] = self._content.rejected
         self.history: Final = UndoHistory()
 
     @property
@@ -147,13 +150,15 @@ class Document:
         used = sorted(set(ids) & (self.specimens.keys() | self.proposals.keys())) or list(repeated(ids))
         if used:
             raise InputError(f"Specimens cannot be added under an id that is in use: {listed_ids(used)}.")
-        new = {item.id: item if stamped and item.annotator else self._stamp(item) for item in listed}
+        now = self._clock()
+        new = {item.id: item if stamped and item.annotator else self._stamp(item, now=now) for item in listed}
         offered = {item.id: item.replace(reviewed=False) for item in proposed}
         untouched = not new and self.state in ("untouched", "machine")
-        return self._make(label, new, offered, "machine" if offered and untouched else None)
+        back = dict.fromkeys(id_ for id_ in ids if id_ in self.rejected)
+        return self._make(label, new, offered, "machine" if offered and untouched else None, back)
 
     def remove(self, ids: Iterable[str]) -> Edit:
-        """Remove specimens.
+        """Remove specimens; those that a model found are kept in mind as :attr:`rejected`.
 
         Raises
         ------
@@ -162,7 +167,9 @@ class Document:
         OutputError
             When the edit could not be put on disk.
         """
-        return self._make("remove", dict.fromkeys(self._content.known(ids, self.specimens)))
+        known = self._content.known(ids, self.specimens)
+        found = {id_: self.specimens[id_] for id_ in known if self.specimens[id_].origin != PERSON}
+        return self._make("remove", dict.fromkeys(known), rejected=found)
 
     def set_class(self, ids: Iterable[str], name: str) -> Edit:
         """Give specimens another class; raises as :meth:`remove`, and where the name is empty."""
@@ -207,8 +214,9 @@ class Document:
         return self._make("accept", taken, dict.fromkeys(known))
 
     def reject(self, ids: Iterable[str]) -> Edit:
-        """Drop proposals; raises as :meth:`accept`."""
-        return self._make("reject", {}, dict.fromkeys(self._content.known(ids, self.proposals)))
+        """Drop proposals, and keep them in mind as :attr:`rejected`; raises as :meth:`accept`."""
+        known = self._content.known(ids, self.proposals)
+        return self._make("reject", {}, dict.fromkeys(known), rejected={id_: self.proposals[id_] for id_ in known})
 
     def propose(self, specimens: Iterable[Specimen], origin: str) -> Edit:
         """Take what a model found in place of what is left of its earlier proposals; cannot be undone.
@@ -334,21 +342,28 @@ class Document:
                 self.edited.emit(edit)
         return None if edit.is_empty else edit
 
-    def _stamp(self, specimen: Specimen, reviewed: bool | None = None) -> Specimen:
+    def _stamp(self, specimen: Specimen, reviewed: bool | None = None, now: str = "") -> Specimen:
         """Return a specimen that says who changed it, and when; a person's own is reviewed."""
         seen = (specimen.reviewed or specimen.origin == PERSON) if reviewed is None else reviewed
-        return specimen.replace(annotator=self.annotator, changed=self._clock(), reviewed=seen)
+        return specimen.replace(annotator=self.annotator, changed=now or self._clock(), reviewed=seen)
 
     def _change(self, label: str, ids: Iterable[str], **changes: Any) -> Edit:
         """Change specimens that a person has looked at by that."""
         known = self._content.known(ids, self.specimens)
         return self._make(label, {id_: self._stamp(self.specimens[id_].replace(**changes), True) for id_ in known})
 
-    def _make(self, label: str, after: Change, proposals: Change | None = None, state: State | None = None) -> Edit:
+    def _make(
+        self,
+        label: str,
+        after: Change,
+        proposals: Change | None = None,
+        state: State | None = None,
+        rejected: Change | None = None,
+    ) -> Edit:
         """Make an undoable edit of a person."""
         if state is None:
             state = "work" if (after or proposals) and self._content.state != "done" else self._content.state
-        edit = self._content.edit(label, after, proposals or {}, state)
+        edit = self._content.edit(label, after, proposals or {}, state, rejected)
         if not edit.is_empty:
             self.history.add(edit)
         return self._finish(edit)

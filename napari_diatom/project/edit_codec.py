@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,13 @@ from napari_diatom.project.edits import Change, Edit, State
 from napari_diatom.project.settings import rgb
 from napari_diatom.project.specimen import Specimen, from_annotations, to_annotations
 
-_CHANGES = ("before", "after", "proposals_before", "proposals_after")
+_PAIRS = (("before", "after"), ("proposals_before", "proposals_after"), ("rejected_before", "rejected_after"))
+
+Look = tuple[int, int, str | None]
+"""Height and width of an image, and the colour of a class."""
+
+_texts: WeakKeyDictionary[Specimen, tuple[Look, str]] = WeakKeyDictionary()
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Codec:
@@ -32,29 +39,34 @@ class Codec:
     def __init__(self, height: int, width: int, colours: Mapping[str, str]) -> None:
         self._height, self._width = height, width
         self._colours = dict(colours)
-        self._texts: WeakKeyDictionary[Specimen, str] = WeakKeyDictionary()
 
     def recolour(self, colours: Mapping[str, str]) -> None:
         """Write other colours from now on."""
-        if self._colours != colours:
-            self._colours = dict(colours)
-            self._texts.clear()
+        self._colours = dict(colours)
 
     def texts(self, specimens: Iterable[Specimen]) -> list[str]:
         """Return specimens as GeoJSON features, a line each; every specimen is worked out once."""
         listed = list(specimens)
-        new = [item for item in listed if item not in self._texts]
+        new = [item for item in listed if not self._is_known(item)]
         written = geojson_features(to_annotations(new, height=self._height, width=self._width, masks=False))
         for item, feature in zip(new, written, strict=True):
             if item.name in self._colours:
                 feature["properties"]["classification"]["color"] = list(rgb(self._colours[item.name]))
-            self._texts[item] = json.dumps(feature, ensure_ascii=False)
-        return [self._texts[item] for item in listed]
+            _texts[item] = self._look(item), _encoded(feature)
+        return [_texts[item][1] for item in listed]
+
+    def _is_known(self, specimen: Specimen) -> bool:
+        known = _texts.get(specimen)
+        return known is not None and known[0] == self._look(specimen)
+
+    def _look(self, specimen: Specimen) -> Look:
+        """Return what a text depends on beside its specimen."""
+        return self._height, self._width, self._colours.get(specimen.name)
 
     def line(self, edit: Edit) -> str:
         """Return an edit as one line of JSON."""
         parts = [f'"label": {json.dumps(edit.label)}', f'"state": {json.dumps(edit.state)}', f'"n": {edit.number}']
-        for name in _CHANGES:
+        for name in chain.from_iterable(_PAIRS):
             change: Change = getattr(edit, name)
             if change:
                 texts = iter(self.texts(item for item in change.values() if item is not None))
@@ -83,10 +95,10 @@ def edit_of(line: bytes, source: str) -> Edit:
     number = data.get("n", 0)
     if type(number) is not int or number < 0:
         raise InputError(f"{source} has no number.")
-    before, after, proposals_before, proposals_after = (_change(data.get(name, {}), source) for name in _CHANGES)
-    if before.keys() != after.keys() or proposals_before.keys() != proposals_after.keys():
+    changes = {name: _change(data.get(name, {}), source) for name in chain.from_iterable(_PAIRS)}
+    if any(changes[before].keys() != changes[after].keys() for before, after in _PAIRS):
         raise InputError(f"{source} lists different specimens before and after.")
-    return Edit(data["label"], before, after, proposals_before, proposals_after, (state[0], state[1]), number)
+    return Edit(data["label"], **changes, state=(state[0], state[1]), number=number)
 
 
 def _change(data: Any, source: str) -> Change:

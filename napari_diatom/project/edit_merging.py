@@ -48,6 +48,34 @@ def _alike(a: Specimen | None, b: Specimen | None) -> bool:
     return a is b or (a is not None and b is not None and a.is_like(b))
 
 
+def rejections_left(
+    edit: Edit,
+    change: tuple[Change, Change],
+    there: tuple[Mapping[str, Specimen], ...],
+    rejected: Mapping[str, Specimen],
+) -> Change:
+    """Return what of an edit's rejections is left to do: nothing is rejected and there at once.
+
+    Parameters
+    ----------
+    edit : Edit
+        The edit.
+    change : tuple of Change, length 2
+        What of it is left to do to specimens and to proposals.
+    there : tuple of Mapping, length 2
+        The specimens and the proposals before that.
+    rejected : Mapping of str to Specimen
+        What is rejected already.
+    """
+    left: dict[str, Specimen | None] = {}
+    for id_, item in edit.rejected_after.items():
+        stays = any(one.get(id_, known.get(id_)) is not None for one, known in zip(change, there, strict=True))
+        wanted = None if stays else item
+        if not _alike(rejected.get(id_), wanted):
+            left[id_] = wanted
+    return left
+
+
 def difference(mine: Mapping[str, Specimen], others: Iterable[Specimen]) -> Change:
     """Return what makes others of mine."""
     theirs = {item.id: item for item in others}

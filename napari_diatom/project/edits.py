@@ -31,6 +31,8 @@ class Edit:
         The specimens that it touched, by their ids; None where there was, or is, none.
     proposals_before, proposals_after : Mapping of str to (Specimen or None)
         The same of the models' proposals.
+    rejected_before, rejected_after : Mapping of str to (Specimen or None)
+        The same of what models found and people rejected or deleted.
     state : tuple of str, length 2
         The image's :data:`State` before and after.
     number : int
@@ -44,15 +46,27 @@ class Edit:
     proposals_after: Change = field(default_factory=dict)
     state: tuple[State, State] = ("work", "work")
     number: int = 0
+    rejected_before: Change = field(default_factory=dict)
+    rejected_after: Change = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether it changes nothing."""
-        return not self.after and not self.proposals_after and self.state[0] == self.state[1]
+        changed = self.after or self.proposals_after or self.rejected_after
+        return not changed and self.state[0] == self.state[1]
 
     def inverse(self) -> Edit:
         """Return the edit that undoes this one."""
-        return Edit(self.label, self.after, self.before, self.proposals_after, self.proposals_before, self.state[::-1])
+        return Edit(
+            self.label,
+            self.after,
+            self.before,
+            self.proposals_after,
+            self.proposals_before,
+            self.state[::-1],
+            rejected_before=self.rejected_after,
+            rejected_after=self.rejected_before,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +86,8 @@ class Contents:
         Who wrote the files last.
     renamed : Mapping of str to str
         Present names of classes by their former ones, for edits that were made under those.
+    rejected : tuple of Specimen
+        What models found and people rejected or deleted, so that it is not sent again.
     """
 
     specimens: tuple[Specimen, ...] = ()
@@ -80,6 +96,7 @@ class Contents:
     included: tuple[int, int] = (0, 0)
     saved: Saved = field(default_factory=Saved)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    rejected: tuple[Specimen, ...] = ()
 
 
 def annotation_state(specimens: Sequence[Specimen], proposals: Sequence[Specimen]) -> State:
@@ -92,7 +109,8 @@ def annotation_state(specimens: Sequence[Specimen], proposals: Sequence[Specimen
 def joined_edits(edits: Iterable[Edit], label: str, included: tuple[int, int] = (0, 0)) -> Edit | None:
     """Return edits that follow each other as one, with the number of the last; None where there is none.
 
-    Edits up to the numbers ``included`` are left out, as far as they are about specimens, and about proposals.
+    Edits up to the numbers ``included`` are left out, as far as they are about specimens, and about proposals. What was
+    rejected is in the file of the proposals.
     """
     listed = list(edits)
     specimens = [edit for edit in listed if not 0 < edit.number <= included[0]]
@@ -108,6 +126,8 @@ def joined_edits(edits: Iterable[Edit], label: str, included: tuple[int, int] = 
         _last(edit.proposals_after for edit in proposals),
         (specimens[0].state[0] if specimens else end, end),
         max(edit.number for edit in listed),
+        _first(edit.rejected_before for edit in proposals),
+        _last(edit.rejected_after for edit in proposals),
     )
 
 

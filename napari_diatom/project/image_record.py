@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import uuid
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.text_files import read_bytes
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.project import backups, clock
+from napari_diatom.project.annotation_file import (
+    EDITS,
+    REJECTED,
+    AnnotationFile,
+    by_whom,
+    bytes_of,
+    digest_of,
+    read_file,
+)
 from napari_diatom.project.class_names import renamed_contents, renamed_edit
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
-from napari_diatom.project.edit_conflicts import ConflictError, Saved
-from napari_diatom.project.edits import STATES, Contents, Edit, annotation_state
+from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.edits import STATES, Contents, Edit, State, annotation_state
 from napari_diatom.project.journal import DAMAGED, Journal, LeftoverJournal, is_taken
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage, Settings
-from napari_diatom.project.specimen import Specimen, from_annotations
+from napari_diatom.project.specimen import Specimen
 
 ANNOTATIONS: Final = "annotations"
 PROPOSALS: Final = "proposals"
 
-EDITS: Final = "edits"
-"""Entry of a file's header: the number of the last edit that it has of each of the last windows."""
 WINDOWS: Final = 30
-"""Number of windows for which that is kept."""
-
-_IDS: Final = uuid.UUID("7d1f2c5e-5a0e-4b7f-9d53-5b0a6a3c8a11")
-"""Names the ids of specimens that another program added without one."""
-
-
-@dataclass(frozen=True)
-class _File:
-    """One of an image's two files as read: its hash, and what it holds."""
-
-    digest: str = ""
-    specimens: tuple[Specimen, ...] = ()
-    state: Any = None
-    saved: Saved = field(default_factory=Saved)
-    edits: Mapping[str, int] = field(default_factory=dict)
+"""Number of windows whose last edits a file names."""
 
 
 class Record:
@@ -88,8 +77,8 @@ class Record:
         self._journal = journal
         self._lock = lock
         self._codec = Codec(image.height, image.width, self._colours())
-        self._files = _File(), _File()
-        self._latest: tuple[_File, _File] | None = None
+        self._files = AnnotationFile(), AnnotationFile()
+        self._latest: tuple[AnnotationFile, AnnotationFile] | None = None
         self._written = Contents()
         self._adopted: list[LeftoverJournal] = []
         self._replayed: dict[str, int] = {}
@@ -177,8 +166,9 @@ class Record:
             # One after the other: the second may find no room, and the first is not to be written again then.
             if contents.state != self._written.state or not _same(contents.specimens, self._written.specimens):
                 self._write(0, contents.specimens, contents, annotator)
-                self._written = replace(contents, proposals=self._written.proposals)
-            if not _same(contents.proposals, self._written.proposals):
+                self._written = replace(contents, proposals=self._written.proposals, rejected=self._written.rejected)
+            was = self._written
+            if not (_same(contents.proposals, was.proposals) and _same(contents.rejected, was.rejected)):
                 self._write(1, contents.proposals, contents, annotator)
             self._written = contents
             self._journal.clear()
@@ -216,13 +206,21 @@ class Record:
                 # The latest stand last, and are kept.
                 edits[session] = max(last, edits.pop(session, 0))
         edits = dict(list(edits.items())[-WINDOWS:])
-        text = self._text(specimens, contents, annotator, edits)
+        rejected = contents.rejected if number else ()
+        text = self._text(specimens, rejected, contents.state, annotator, edits)
         backups.rewrite(self._project, self.paths[number], text)
         files = list(self._files)
-        files[number] = replace(files[number], digest=_hash(text.encode("utf-8")), edits=edits)
+        files[number] = replace(files[number], digest=digest_of(text.encode("utf-8")), edits=edits)
         self._files = files[0], files[1]
 
-    def _text(self, specimens: Sequence[Specimen], contents: Contents, annotator: str, edits: Mapping[str, int]) -> str:
+    def _text(
+        self,
+        specimens: Sequence[Specimen],
+        rejected: Sequence[Specimen],
+        state: State,
+        annotator: str,
+        edits: Mapping[str, int],
+    ) -> str:
         """Return the text of one of the two files."""
         self._codec.recolour(self._colours())
         settings = self._settings()
@@ -233,20 +231,21 @@ class Record:
             "height": self.image.height,
             "width": self.image.width,
             "pixel_size_um": settings.pixel_sizes_um.get(self.image.slide),
-            "state": contents.state,
+            "state": state,
             "saved_by": annotator,
             "saved_on": self._session.presence.host,
             "saved": clock.now(),
             EDITS: dict(edits),
+            **({REJECTED: [json.loads(text) for text in self._codec.texts(rejected)]} if rejected else {}),
         }
         return geojson.collection(header, self._codec.texts(specimens))
 
-    def _take_over(self, files: tuple[_File, _File]) -> None:
+    def _take_over(self, files: tuple[AnnotationFile, AnnotationFile]) -> None:
         """Go on from what the files hold."""
         self._files = files
         self._written = self._contents(files)
 
-    def _contents(self, files: tuple[_File, _File]) -> Contents:
+    def _contents(self, files: tuple[AnnotationFile, AnnotationFile]) -> Contents:
         """Return what both files hold together."""
         annotations, proposals = files
         state = annotations.state
@@ -258,36 +257,19 @@ class Record:
             state = "machine"
         own = self._session.presence.session
         included = annotations.edits.get(own, 0), proposals.edits.get(own, 0)
-        return Contents(annotations.specimens, proposals.specimens, state, included, annotations.saved)
+        return Contents(
+            annotations.specimens,
+            proposals.specimens,
+            state,
+            included,
+            annotations.saved,
+            rejected=proposals.rejected,
+        )
 
-    def _read(self) -> tuple[_File, _File]:
+    def _read(self) -> tuple[AnnotationFile, AnnotationFile]:
         """Read both files."""
         annotations, proposals = self.paths
-        return self._read_one(annotations), self._read_one(proposals)
-
-    def _read_one(self, path: Path) -> _File:
-        """Read one file."""
-        data = _bytes(path)
-        if data is None:
-            return _File()
-        digest = _hash(data)
-        try:
-            parsed = geojson.parsed(data, str(path))
-            found = geojson.of_data(parsed, str(path), masks=False)
-            # The same file has to give the same ids: a journal may speak of its specimens before they have any.
-            ids = tuple(id_ or str(uuid.uuid5(_IDS, f"{digest} {i}")) for i, id_ in enumerate(found.ids))
-            specimens = from_annotations(replace(found, ids=ids), str(path))
-        except InputError as error:
-            folder = backups.folder_of(self._project, path)
-            raise InputError(f"{error} Earlier versions are in {folder}: put one of them in its place.") from error
-        header = _header(parsed)
-        edits = header.get(EDITS)
-        counted = {
-            session: last
-            for session, last in (edits.items() if isinstance(edits, dict) else ())
-            if type(last) is int and last > 0
-        }
-        return _File(digest, tuple(specimens), header.get("state"), _saved(header), counted)
+        return read_file(self._project, annotations), read_file(self._project, proposals)
 
     def _is_written_elsewhere(self, document: Document) -> bool:
         """Return whether files that somebody else wrote have all edits of this window."""
@@ -301,10 +283,10 @@ class Record:
     def _check(self) -> None:
         """Refuse to overwrite what somebody else wrote."""
         for path, file in zip(self.paths, self._files, strict=True):
-            data = _bytes(path)
-            if ("" if data is None else _hash(data)) != file.digest:
+            data = bytes_of(path)
+            if ("" if data is None else digest_of(data)) != file.digest:
                 raise ConflictError(
-                    f"The annotations of {self.image.id} were changed {_by_whom(path, data)} since this window read "
+                    f"The annotations of {self.image.id} were changed {by_whom(path, data)} since this window read "
                     "them. Nothing was overwritten, and your edits are kept: merge them with what is there now "
                     "(rebase)."
                 )
@@ -328,45 +310,3 @@ def image_name(image: ProjectImage) -> str:
 
 def _same(new: Sequence[Specimen], old: Sequence[Specimen]) -> bool:
     return len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True))
-
-
-def _bytes(path: Path) -> bytes | None:
-    """Return what a file holds, None where there is none."""
-    try:
-        return read_bytes(path)
-    except InputError:
-        if os.path.lexists(path):
-            raise
-        return None
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _header(parsed: Any) -> Mapping[str, Any]:
-    """Return our own header of a parsed file, empty where another program wrote it."""
-    header = parsed.get(geojson.HEADER) if isinstance(parsed, dict) else None
-    return header if isinstance(header, dict) else {}
-
-
-def _saved(header: Mapping[str, Any]) -> Saved:
-    """Return who wrote a file, by its header."""
-    values = (header.get(name) for name in ("saved_by", "saved_on", "saved"))
-    return Saved(*(value if isinstance(value, str) else "" for value in values))
-
-
-def _by_whom(path: Path, data: bytes | None) -> str:
-    """Return who wrote a file, and when, as far as that is known."""
-    if data is None:
-        return "by somebody who removed their file"
-    try:
-        saved = _saved(_header(geojson.parsed(data, str(path))))
-    except InputError:
-        saved = Saved()
-    if saved.time:
-        return f"by {saved.annotator or 'somebody'} at {saved.time}{f' on {saved.host}' if saved.host else ''}"
-    with suppress(OSError, ValueError, OverflowError):
-        when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        return f"by another program at {when.isoformat(timespec='seconds')}"
-    return "by another program"

@@ -13,6 +13,7 @@ says that an edit is done. The numbers of the edits tell which of them were made
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import unicodedata
@@ -210,6 +211,8 @@ class LeftoverJournal:
         Why the file cannot be read at all, empty where it can.
     clashes : tuple of Clash
         The specimens that others changed, too, where that kept its edits from being made again.
+    revision : tuple of int, length 2
+        Length and time of change (ns) of the file when it was read, negative where it was not.
     """
 
     path: Path
@@ -221,6 +224,7 @@ class LeftoverJournal:
     host: str = ""
     problem: str = ""
     clashes: tuple[Clash, ...] = ()
+    revision: tuple[int, int] = (-1, -1)
     edit: Edit | None = field(init=False)
     """All its edits in one, None where it holds none."""
 
@@ -239,6 +243,7 @@ class LeftoverJournal:
 
 def read(path: Path) -> LeftoverJournal:
     """Read a journal; damaged lines are skipped and named, and a file that cannot be read is too."""
+    before = revision(path)
     try:
         data = read_bytes(path)
     except InputError as error:
@@ -261,7 +266,13 @@ def read(path: Path) -> LeftoverJournal:
         tuple(damaged),
         head.get("session", ""),
         head.get("host", ""),
+        revision=before,
     )
+
+
+def reread(left: LeftoverJournal, path: Path) -> LeftoverJournal:
+    """Return a journal that is at a path now, read again where somebody has written to it since."""
+    return dataclasses.replace(left, path=path) if revision(path) == left.revision else read(path)
 
 
 def claim(path: Path) -> Path:
@@ -294,6 +305,15 @@ def journal_image(path: Path) -> str:
     # Some file systems take letters and their accents apart.
     name = unicodedata.normalize("NFC", path.name)
     return name.removesuffix(DAMAGED).removesuffix(SUFFIX).rpartition(".")[0]
+
+
+def revision(path: Path) -> tuple[int, int]:
+    """Return length and time of change (ns) of a file, zeros where there is none."""
+    try:
+        known = path.stat()
+    except OSError:
+        return 0, 0
+    return known.st_size, known.st_mtime_ns
 
 
 def _whose(line: bytes) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 from napari_diatom.project import journal
@@ -27,10 +28,15 @@ class JournalFolder:
         self._folder = project / HIDDEN / "journals"
         self._session = session
         self._clashes: dict[Path, tuple[Clash, ...]] = {}
+        self._known: dict[Path, LeftoverJournal] = {}
 
     def own(self, image_id: str) -> Path:
         """Return where this window's journal of an image is."""
         return self._folder / f"{image_id}.{self._session.presence.session}{journal.SUFFIX}"
+
+    def know(self, left: LeftoverJournal) -> None:
+        """Note what is in a journal: it is not read, unless somebody has written to it since."""
+        self._known[left.path] = left
 
     def note_clashes(self, left: LeftoverJournal, clashes: tuple[Clash, ...]) -> None:
         """Note why a journal could not be made again."""
@@ -68,18 +74,23 @@ class JournalFolder:
         Only who holds the lock may take them.
         """
         found: list[LeftoverJournal] = []
-        for path in self._all():
-            if journal.journal_image(path) == image_id and self._is_dead(path):
-                left = journal.read(path)
+        for path in self._all(image_id):
+            if self._is_dead(path):
+                left = journal.reread(self._known.pop(path, LeftoverJournal(path)), path)
                 if is_locked and not left.problem:
-                    left = journal.read(journal.claim(path))
+                    left = journal.reread(left, journal.claim(path))
                 if not left.problem:
                     found.append(left)
         return sorted(found, key=lambda left: (left.session, left.last, left.begun, left.path.name))
 
-    def _all(self) -> list[Path]:
-        """Return all journals, those of this window too."""
-        return sorted(self._folder.glob(f"*{journal.SUFFIX}"))
+    def _all(self, image_id: str | None = None) -> list[Path]:
+        """Return all journals, or those of an image, of this window too."""
+        try:
+            names = sorted(name for name in os.listdir(self._folder) if name.endswith(journal.SUFFIX))
+        except OSError:
+            return []
+        paths = [self._folder / name for name in names]
+        return [path for path in paths if image_id is None or journal.journal_image(path) == image_id]
 
     def _is_dead(self, path: Path) -> bool:
         return not self._session.is_live(journal.session_of(path))

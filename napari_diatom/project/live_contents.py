@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.project.edit_merging import Side, difference, left_to_do
+from napari_diatom.project.edit_merging import Side, difference, left_to_do, rejections_left
 from napari_diatom.project.edits import Change, Contents, Edit, State, joined_edits
 from napari_diatom.project.specimen import Specimen
 
@@ -24,6 +24,7 @@ class LiveContents:
     def __init__(self, contents: Contents) -> None:
         self._specimens = OrderedSpecimens(contents.specimens)
         self._proposals = OrderedSpecimens(contents.proposals)
+        self._rejected = OrderedSpecimens(contents.rejected)
         self._saved = contents.saved
         self._unsaved: list[Edit] = []
         self.state: State = contents.state
@@ -39,16 +40,27 @@ class LiveContents:
         return self._proposals.view
 
     @property
+    def rejected(self) -> Mapping[str, Specimen]:
+        """What models found and people rejected or deleted, by ids; a live, read-only view."""
+        return self._rejected.view
+
+    @property
     def is_saved(self) -> bool:
         """Whether the image's files hold all of it."""
         return not self._unsaved
 
     def snapshot(self) -> Contents:
         """Return all of it, as the files would hold it."""
-        return Contents(tuple(self.specimens.values()), tuple(self.proposals.values()), self.state)
+        return Contents(
+            tuple(self.specimens.values()),
+            tuple(self.proposals.values()),
+            self.state,
+            rejected=tuple(self.rejected.values()),
+        )
 
-    def edit(self, label: str, after: Change, proposals: Change, state: State) -> Edit:
+    def edit(self, label: str, after: Change, proposals: Change, state: State, rejected: Change | None = None) -> Edit:
         """Return the edit that makes these specimens of what is there."""
+        rejected = rejected or {}
         return Edit(
             label,
             {id_: self.specimens.get(id_) for id_ in after},
@@ -56,17 +68,20 @@ class LiveContents:
             {id_: self.proposals.get(id_) for id_ in proposals},
             proposals,
             (self.state, state),
+            rejected_before={id_: self.rejected.get(id_) for id_ in rejected},
+            rejected_after=rejected,
         )
 
     def turned_back(self, edit: Edit, state: State) -> Edit:
         """Return the edit that undoes the last one, and leaves the image in a state."""
-        return self.edit(edit.label, edit.before, edit.proposals_before, state)
+        return self.edit(edit.label, edit.before, edit.proposals_before, state, edit.rejected_before)
 
     def apply(self, edit: Edit) -> None:
         """Make an edit."""
         self._unsaved.append(edit)
         self._specimens.update(edit.after)
         self._proposals.update(edit.proposals_after)
+        self._rejected.update(edit.rejected_after)
         self.state = edit.state[1]
 
     def replay(self, edit: Edit, keep: Side | None, number: int) -> Edit | None:
@@ -78,7 +93,9 @@ class LiveContents:
             When somebody else changed the same specimens and ``keep`` says nothing; nothing is changed then.
         """
         change = left_to_do(edit, self.specimens, self.proposals, keep, self._saved)
-        made = self.edit(edit.label, *change, edit.state[1] if edit.state[0] != edit.state[1] else self.state)
+        rejected = rejections_left(edit, change, (self.specimens, self.proposals), self.rejected)
+        state = edit.state[1] if edit.state[0] != edit.state[1] else self.state
+        made = self.edit(edit.label, *change, state, rejected)
         if made.is_empty:
             return None
         made = dataclasses.replace(made, number=number)
@@ -92,9 +109,11 @@ class LiveContents:
             difference(self.specimens, other.specimens.values()),
             difference(self.proposals, other.proposals.values()),
             other.state,
+            difference(self.rejected, other.rejected.values()),
         )
         self._specimens.take(other._specimens)
         self._proposals.take(other._proposals)
+        self._rejected.take(other._rejected)
         self.state, self._unsaved, self._saved = other.state, other._unsaved, other._saved
         return edit
 

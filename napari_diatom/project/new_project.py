@@ -17,7 +17,8 @@ from napari_diatom.formats import conversion
 from napari_diatom.formats.registry import FORMATS
 from napari_diatom.images.image_files import SUFFIXES, search
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.project.annotation_import import FileReport, ImportReport, import_files
+from napari_diatom.project.annotation_import import ImportReport, import_files
+from napari_diatom.project.annotation_reading import FileReport
 from napari_diatom.project.project import OWN_ENTRIES, Project
 from napari_diatom.project.settings import PROJECT_FILE
 from napari_diatom.project.taxon_list import read_taxa

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_conflicts import ConflictError
-from napari_diatom.project.edits import Contents
+from napari_diatom.project.edits import Contents, State
 from napari_diatom.project.folder_lock import FolderLock
 from napari_diatom.project.image_record import Record
 from napari_diatom.project.journal import Journal, LeftoverJournal
@@ -31,14 +32,20 @@ class OpenDocuments:
         What all windows have written since the files.
     lock : FolderLock
         Held while files are written.
+
+    Attributes
+    ----------
+    journals : JournalFolder
+        What all windows have written since the files.
     """
 
     def __init__(self, settings: SettingsFile, session: Session, journals: JournalFolder, lock: FolderLock) -> None:
         self._settings = settings
         self._session = session
-        self._journals = journals
+        self.journals: Final = journals
         self._lock = lock
         self._open: dict[str, tuple[Record, Document]] = {}
+        self._later: dict[str, State] | None = None
 
     def __contains__(self, image_id: str) -> bool:
         return image_id in self._open
@@ -79,6 +86,17 @@ class OpenDocuments:
             record, _ = self._open.pop(image_id)
             record.close()
 
+    def leave_removed(self) -> None:
+        """Forget documents of images that another window has removed; what is not written stays in their journals.
+
+        Edits that are in memory alone are not forgotten.
+        """
+        there = {image.id for image in self._settings.settings.images}
+        for id_, (record, document) in list(self._open.items()):
+            if id_ not in there and document.is_stored:
+                record.close()
+                del self._open[id_]
+
     def save(self, ids: Sequence[str] | None = None, is_leaving: bool = False) -> None:
         """Write the files of images, by default of all that are open.
 
@@ -109,6 +127,19 @@ class OpenDocuments:
             record.close()
         self._open.clear()
 
+    @contextmanager
+    def noting_states_at_the_end(self) -> Iterator[None]:
+        """Write how far images are once, at the end of the block: the settings name all images."""
+        if self._later is not None:
+            yield
+            return
+        self._later = {}
+        try:
+            yield
+        finally:
+            states, self._later = self._later, None
+            self._settings.note_states(states)
+
     def _opened(self, image: ProjectImage) -> tuple[Record, Document]:
         """Open the files of an image and make the edits again that a killed window left."""
         there = self._session.presence
@@ -118,7 +149,7 @@ class OpenDocuments:
             lambda: self._settings.settings,
             self._session,
             Journal(
-                self._journals.own(image.id),
+                self.journals.own(image.id),
                 there.annotator,
                 there.session,
                 there.host,
@@ -128,7 +159,7 @@ class OpenDocuments:
         )
         with self._lock.held_if_possible() as is_locked:
             document = Document(record.open(), there.annotator, record, numbers=self._session.numbers)
-            self._recover(record, document, self._journals.abandoned(image.id, is_locked))
+            self._recover(record, document, self.journals.abandoned(image.id, is_locked))
             if is_locked:
                 with suppress(OutputError, ConflictError):
                     # What cannot be written now is in the old journals as it was.
@@ -153,7 +184,7 @@ class OpenDocuments:
                     if edit is not None:
                         document.replay(edit)
                 except ConflictError as error:
-                    self._journals.note_clashes(left, error.clashes)
+                    self.journals.note_clashes(left, error.clashes)
                     blocked.add(left.session)
                     continue
                 record.adopt(left)
@@ -163,4 +194,8 @@ class OpenDocuments:
     def _note_states(self, ids: Sequence[str]) -> None:
         """Write how far images are, as far as their files hold all of it."""
         documents = {id_: self._open[id_][1] for id_ in ids if id_ in self._open}
-        self._settings.note_states({id_: item.state for id_, item in documents.items() if item.is_saved})
+        states = {id_: item.state for id_, item in documents.items() if item.is_saved}
+        if self._later is None:
+            self._settings.note_states(states)
+        else:
+            self._later |= states

@@ -45,12 +45,13 @@ def import_annotation_files(
     source: str | None,
     skip_absent: bool,
     dry_run: bool,
+    kept: Path | None,
     monitor: ProgressMonitor,
 ) -> ImportReport:
     """Bring annotation files into a project; see :func:`~napari_diatom.project.annotation_import.import_files`."""
     with Project.open(folder, annotator) as project:
         report = annotation_import.import_files(
-            project, paths, source, monitor=monitor, skip_absent=skip_absent, dry_run=dry_run
+            project, paths, source, monitor=monitor, skip_absent=skip_absent, dry_run=dry_run, kept=kept
         )
         project.summary()
         return report

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from napari_diatom.core.errors import InputError, OutputError
@@ -14,6 +15,9 @@ from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.folder_lock import FolderLock
 from napari_diatom.project.settings import PROJECT_FILE, Settings, merged
+
+_parsed = lru_cache(maxsize=4)(Settings.of_text)
+"""Reads settings; several docks of a window have one project open, and read the same text."""
 
 
 class SettingsFile:
@@ -111,7 +115,7 @@ class SettingsFile:
         if not os.path.lexists(path):
             raise InputError(f"{self.folder} is not a project: {PROJECT_FILE} is missing.")
         data = read_bytes(path, LARGEST_YAML_BYTES)
-        return Settings.of_text(data, str(path)), hashlib.sha256(data).hexdigest()
+        return _parsed(data, str(path)), hashlib.sha256(data).hexdigest()
 
     def _is_current(self) -> bool:
         """Return whether the settings on disk are those that this window knows."""

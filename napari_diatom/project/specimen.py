@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from typing import Any, Final, Literal, Self
 
 import numpy as np
@@ -88,34 +89,35 @@ class Specimen:
     changed: str = ""
 
     def __post_init__(self) -> None:
-        problems = [
-            text
-            for wrong, text in (
-                (not self.id, "it has no id"),
-                (not self.name.strip(), "it has no class"),
-                (self.status not in STATUSES, f"unknown status {self.status!r} (known: {', '.join(STATUSES)})"),
-                (self.shape not in SHAPES, f"unknown shape {self.shape!r}"),
-                (not 0 <= self.score <= 1, "the score must lie within 0 and 1"),
-                (
-                    self.shape == "polygon" and not self.outline and self.pixels is None,
-                    "a polygon needs an outline or a mask",
-                ),
-                (len(self.box) != 5 or not all(map(math.isfinite, self.box)), "the box needs five finite numbers"),
-                (
-                    len(self.box) == 5 and min(self.box[2:4]) < _LEAST,
-                    f"the box's length and width must be above 0 ({_LEAST:g} px at least)",
-                ),
-                (
-                    len(self.box) == 5 and max(map(abs, self.box[:2])) + max(self.box[2:4]) > _FAR,
-                    f"the box must lie within {_FAR:.0f} px",
-                ),
-            )
-            if wrong
-        ]
-        if problems:
-            raise InputError("Bad specimen: " + "; ".join(problems) + ".")
+        wrong = (
+            not self.id,
+            not self.name.strip(),
+            self.status not in STATUSES,
+            self.shape not in SHAPES,
+            not 0 <= self.score <= 1,
+            self.shape == "polygon" and not self.outline and self.pixels is None,
+            len(self.box) != 5 or not all(map(math.isfinite, self.box)),
+            len(self.box) == 5 and min(self.box[2:4]) < _LEAST,
+            len(self.box) == 5 and max(map(abs, self.box[:2])) + max(self.box[2:4]) > _FAR,
+        )
+        if any(wrong):
+            raise InputError("Bad specimen: " + "; ".join(compress(self._problems(), wrong)) + ".")
         object.__setattr__(self, "box", _canonical(self.box))
         object.__setattr__(self, "score", _single(self.score)[0])
+
+    def _problems(self) -> tuple[str, ...]:
+        """Return what may be wrong, in the order in which it is looked at."""
+        return (
+            "it has no id",
+            "it has no class",
+            f"unknown status {self.status!r} (known: {', '.join(STATUSES)})",
+            f"unknown shape {self.shape!r}",
+            "the score must lie within 0 and 1",
+            "a polygon needs an outline or a mask",
+            "the box needs five finite numbers",
+            f"the box's length and width must be above 0 ({_LEAST:g} px at least)",
+            f"the box must lie within {_FAR:.0f} px",
+        )
 
     @classmethod
     def rectangle(cls, box: ArrayLike, name: str, **known: Any) -> Self:

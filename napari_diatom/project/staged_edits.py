@@ -22,7 +22,7 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edit_codec import Codec
 from napari_diatom.project.edits import Contents, Edit
 from napari_diatom.project.folder_lock import HIDDEN
-from napari_diatom.project.journal import Journal
+from napari_diatom.project.journal import Journal, LeftoverJournal
 from napari_diatom.project.sessions import Session
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
@@ -48,6 +48,7 @@ class StagedEdits:
         # No window has this id: the journals are those of a window that is gone.
         self._owner = uuid.uuid4().hex[:12]
         self._folder = _folder(project) / f"{self._owner}.{self._there.session}{_WAITING}"
+        self._journals: list[LeftoverJournal] = []
 
     def add(
         self, image: ProjectImage, contents: Contents, specimens: Iterable[Specimen], colours: Mapping[str, str]
@@ -70,17 +71,29 @@ class StagedEdits:
         OutputError
             When there is no room.
         """
-        log = _Log(self._folder / self._name(image.id), self._there.annotator, self._owner, self._there.host)
+        path = self._folder / self._name(image.id)
+        log = _Log(path, self._there.annotator, self._owner, self._there.host)
         log.codec = Codec(image.height, image.width, colours)
         document = Document(contents, self._there.annotator, log, numbers=itertools.count(1))
         try:
             edit = document.add(specimens, "import", stamped=True)
         finally:
             log.journal.close()
+        revision = journal.revision(path)
+        self._journals.append(
+            LeftoverJournal(
+                self._project / HIDDEN / "journals" / path.name,
+                self._there.annotator,
+                edits=(edit,),
+                session=self._owner,
+                host=self._there.host,
+                revision=revision,
+            )
+        )
         return tuple(item for item in edit.after.values() if item is not None)
 
-    def commit(self) -> None:
-        """Make all the edits count.
+    def commit(self) -> tuple[LeftoverJournal, ...]:
+        """Make all the edits count, and return the journals that they are in from now on.
 
         Raises
         ------
@@ -88,12 +101,13 @@ class StagedEdits:
             When that is not possible; then none of them counts.
         """
         if not self._folder.exists():
-            return
+            return ()
         try:
             self._folder.rename(self._folder.with_name(self._owner))
         except OSError as error:
             raise OutputError(f"{self._folder} cannot be renamed: {reason(error)} Nothing was imported.") from error
         release_committed(self._project)
+        return tuple(self._journals)
 
     def discard(self) -> None:
         """Forget edits that do not count yet."""

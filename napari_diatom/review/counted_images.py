@@ -82,6 +82,7 @@ def sent_images(
                     image.sample,
                     image.sha256,
                     image.pixel_size_um,
+                    annotations[image.name],
                 )
             )
     return sent, left_out

@@ -34,6 +34,8 @@ class SentCounts:
         How many it got.
     known : int
         How many it had already.
+    rejected : int
+        How many people have rejected or deleted in it before, and were left out.
     is_kept : bool
         Whether it got nothing because people have worked on it.
     """
@@ -42,6 +44,7 @@ class SentCounts:
     specimens: int = 0
     proposals: int = 0
     known: int = 0
+    rejected: int = 0
     is_kept: bool = False
 
 
@@ -77,11 +80,15 @@ class SendReport:
         specimens = sum(item.specimens for item in self.images)
         proposals = sum(item.proposals for item in self.images)
         known = sum(item.known for item in self.images)
+        rejected = sum(item.rejected for item in self.images)
         kept = sum(item.is_kept for item in self.images)
         sent = [many(number, word) for number, word in ((specimens, "specimen"), (proposals, "proposal")) if number]
         parts = [f"{' and '.join(sent) or 'nothing new'} of {many(len(self.images), 'image')}."]
         if known:
             parts.append(f"{many(known, 'specimen')} {either(known, 'was', 'were')} there already.")
+        if rejected:
+            were = either(rejected, "was", "were")
+            parts.append(f"{many(rejected, 'proposal')} that you rejected or deleted before {were} left out.")
         if kept:
             parts.append(f"{many(kept, 'image')} on which people have worked {either(kept, 'is', 'are')} unchanged.")
         if self.images_added:

@@ -37,6 +37,10 @@ class SendOptions(BaseModel):
         default=True,
         description="Add classes that the project does not have. Otherwise specimens of such a class stay proposals",
     )
+    skip_rejected: bool = Field(
+        default=True,
+        description="Leave out what a model found and people have rejected or deleted in the project",
+    )
     only_untouched: bool = Field(
         default=False, description="Leave out images on which people have already worked in the project"
     )
@@ -211,7 +215,11 @@ def _send_one(
     was_open = project.is_open(image.id)
     document = project.document(image.id)
     arrived = arrive(
-        coming, (*document.specimens.values(), *document.proposals.values()), options.as_specimens, classes.__contains__
+        coming,
+        (*document.specimens.values(), *document.proposals.values()),
+        options.as_specimens,
+        classes.__contains__,
+        document.rejected.values() if options.skip_rejected else (),
     )
     if arrived.specimens or arrived.proposals:
         try:
@@ -222,7 +230,9 @@ def _send_one(
             raise
     if not keeps and not was_open:
         project.release(image.id)
-    report.images.append(SentCounts(image.id, len(arrived.specimens), len(arrived.proposals), arrived.known))
+    report.images.append(
+        SentCounts(image.id, len(arrived.specimens), len(arrived.proposals), arrived.known, arrived.rejected)
+    )
 
 
 class _Planner:

@@ -54,6 +54,8 @@ class SentImage:
         Of the file when specimens were found in it, in hexadecimal; empty where unknown.
     pixel_size_um : float or None
         Micrometres per pixel of the results.
+    annotations : Path or None
+        The file that the specimens are read from, None where they are in memory.
     """
 
     name: str
@@ -64,14 +66,16 @@ class SentImage:
     sample: str = ""
     sha256: str = ""
     pixel_size_um: float | None = None
+    annotations: Path | None = None
 
 
 class Arrived(NamedTuple):
-    """What becomes of the specimens of an image in a project, and how many it has already."""
+    """What becomes of the specimens of an image in a project, how many it has already, and how many it rejected."""
 
     specimens: list[Specimen]
     proposals: list[Specimen]
     known: int
+    rejected: int
 
 
 def classes_sent(annotations: Annotations) -> tuple[str, ...]:
@@ -117,6 +121,7 @@ def arrive(
     there: Iterable[Specimen],
     as_specimens: AsSpecimens,
     is_class: Callable[[str], bool],
+    rejected: Iterable[Specimen] = (),
 ) -> Arrived:
     """Return what becomes of specimens in an image of a project.
 
@@ -130,25 +135,34 @@ def arrive(
         Which of them become specimens. What a person drew always does.
     is_class : callable
         Whether the project has a class. What has another class stays a proposal, if a model made it.
+    rejected : iterable of Specimen
+        What people rejected or deleted in the project. It does not come back, unless a person has drawn it, changed it
+        or looked at it in the results.
     """
     known = _Places(there)
-    arrived = Arrived([], [], 0)
-    repeated = 0
+    refused: defaultdict[str, _Places] = defaultdict(_Places)
+    for item in rejected:
+        refused[item.origin].add(item)
+    arrived = Arrived([], [], 0, 0)
+    repeated = left_out = 0
     for item in coming:
         if known.has(item):
             repeated += 1
             continue
-        known.add(item)
         by_person = item.origin == PERSON
+        if not by_person and not item.reviewed and refused[item.origin].has(item):
+            left_out += 1
+            continue
+        known.add(item)
         taken = by_person or ((item.reviewed or as_specimens == "all") and is_class(item.name))
         (arrived.specimens if taken else arrived.proposals).append(item)
-    return arrived._replace(known=repeated)
+    return arrived._replace(known=repeated, rejected=left_out)
 
 
 class _Places:
     """Specimens by their ids and their places, to find one of the same geometry."""
 
-    def __init__(self, items: Iterable[Specimen]) -> None:
+    def __init__(self, items: Iterable[Specimen] = ()) -> None:
         self._ids: set[str] = set()
         self._cells: dict[tuple[int, int], list[Specimen]] = defaultdict(list)
         for item in items:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
 from napari_diatom.analysis.pipeline import Analysis
@@ -101,6 +101,13 @@ def child_of(widget, name):
     found = widget.findChild(QWidget, name)
     assert found is not None, name
     return found
+
+
+def click_row(qtbot, table, row):
+    """Click a row of a table, as a user does."""
+    table.scrollTo(table.model().index(row, 0))
+    place = table.visualRect(table.model().index(row, 1)).center()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
 def dock_of(viewer, title):

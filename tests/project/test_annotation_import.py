@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from helpers.projects import box, names, new_project, picture
+from helpers.projects import blob, box, names, new_project, picture, polygon
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.formats.registry import by_name
-from napari_diatom.project import annotation_import, staged_edits
+from napari_diatom.project import annotation_import, annotation_reading, staged_edits
 from napari_diatom.project import new_project as starting
 from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.project import Project
@@ -45,6 +45,56 @@ def test_a_dry_look_says_what_would_come_and_changes_nothing(tmp_path, coco):
     assert not (project.folder / HIDDEN / "imports").exists() or not any(
         (project.folder / HIDDEN / "imports").iterdir()
     )
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """The files that were read, in their order."""
+    read, seen = annotation_reading._read, []
+
+    def noting(form, path, *more):
+        seen.append(path.name)
+        return read(form, path, *more)
+
+    monkeypatch.setattr(annotation_reading, "_read", noting)
+    return seen
+
+
+def test_what_was_looked_at_is_not_read_again_unless_a_file_has_changed(tmp_path, coco, readings):
+    kept = tmp_path / "kept.pickle"
+    folder = tmp_path / "more"
+    by_name("geojson").write(folder, [to_annotations([box(3), polygon()], "s0f0.png", 60, 80)])
+    with new_project(tmp_path) as project:
+        look = annotation_import.import_files(project, [coco, folder], dry_run=True, kept=kept)
+        assert readings == ["theirs.json", "more"]
+        annotation_import.import_files(project, [coco, folder], dry_run=True, kept=kept, skip_absent=True)
+        assert readings == ["theirs.json", "more"]
+        by_name("geojson").write(tmp_path / "other", [to_annotations([box(4)], "s0f1.png", 60, 80)])
+        (tmp_path / "other" / "s0f1.geojson").rename(folder / "s0f1.geojson")
+        report = annotation_import.import_files(project, [coco, folder], kept=kept, skip_absent=True)
+        assert readings == ["theirs.json", "more"] * 2
+        assert (look.new, report.new) == (6, 7)
+        assert sorted(names(project, "s0f0").values()) == ["Eunotia", "Navicula", "Navicula", "Nitzschia"]
+
+
+def test_what_is_kept_gives_the_same_as_the_files(tmp_path, coco, readings):
+    kept = tmp_path / "kept.pickle"
+    parts = [to_annotations([polygon(3), blob(2), box(1)], "s0f0.png", 60, 80)]
+    by_name("coco").write(coco, parts)
+    shapes = []
+    for folder, place in (("one", kept), ("two", None), ("three", kept)):
+        with new_project(tmp_path / folder) as project:
+            annotation_import.import_files(project, [coco], dry_run=True, kept=place)
+            annotation_import.import_files(project, [coco], kept=place)
+            shapes.append(to_annotations(list(project.contents("s0f0").specimens), "", 60, 80))
+        # As a killed program may leave it.
+        kept.write_bytes(kept.read_bytes()[:-9])
+    assert readings == ["theirs.json"] * 4
+    one, two, _ = shapes
+    assert (one.detections.boxes == two.detections.boxes).all()
+    assert one.shapes == two.shapes == ("polygon", "polygon", "rectangle")
+    masks = zip(one.detections.masks, two.detections.masks, strict=True)
+    assert all((mask.pixels == other.pixels).all() for mask, other in masks)
 
 
 @pytest.mark.parametrize("looks", [0, 2, 4])

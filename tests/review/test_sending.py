@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
-from helpers.projects import box, picture, polygon
+from helpers.projects import box, crashed, picture, polygon
+from napari_diatom.cli import app as cli
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.errors import InputError, OutputError
@@ -23,8 +25,6 @@ from napari_diatom.review.sent_image import SentImage
 
 def found(*boxes, reviewed=(), height=60, width=80, names=(), pixel_size_um=0.2) -> Annotations:
     """Return what a model found in an image."""
-    from dataclasses import replace
-
     detections = Detections.of(np.array(boxes, dtype=float), [0] * len(boxes), [0.5] * len(boxes), ("diatom",))
     seen = [i in reviewed for i in range(len(boxes))]
     bare = Annotations.of(detections, "net 1.0", seen, None, None, "field", height, width, pixel_size_um)
@@ -35,7 +35,7 @@ def of(path: Path, annotations: Annotations, **known) -> SentImage:
     return SentImage("field", path, lambda: annotations, pixel_size_um=annotations.pixel_size_um, **known)
 
 
-ONE, TWO = (20, 20, 12, 5, 0.3), (50, 40, 15, 6, -0.4)
+ONE, TWO, THREE = (20, 20, 12, 5, 0.3), (50, 40, 15, 6, -0.4), (30, 45, 9, 4, 0.1)
 
 
 @pytest.fixture
@@ -68,6 +68,82 @@ def test_what_was_accepted_or_reshaped_in_the_project_is_not_sent_again(project,
     report = send(project, [of(path, found(ONE, near))])
     assert [(item.specimens, item.proposals, item.known) for item in report.images] == [(0, 0, 2)]
     assert set(document.specimens) == {first, second}
+
+
+def sent_counts(report):
+    return [(item.specimens, item.proposals, item.known, item.rejected) for item in report.images]
+
+
+def test_what_was_rejected_or_deleted_in_the_project_is_left_out_the_next_time(project, tmp_path):
+    path = picture(tmp_path / "a.png", 1)
+    send(project, [of(path, found(ONE, TWO, THREE))])
+    document = project.document(project.images[0].id)
+    first, second, _ = document.proposals
+    document.reject([first])
+    document.accept([second])
+    document.reshape({second: box(7)})
+    document.remove([second])
+    document.add([box(3, id="own")])
+    document.remove(["own"])
+    assert list(document.rejected) == [first, second]
+    project.close()
+    # Whatever writes the files of the image keeps it.
+    assert cli.main(["project", "classes", str(project.folder), "--rename", "diatom", "Nitzschia"]) == 0
+    near = tuple(np.add(ONE, (0.01, -0.01, 0.02, 0.0, 1e-4)))
+    with Project.open(project.folder, "Ben") as other:
+        report = send(other, [of(path, found(near, TWO, THREE))])
+        assert sent_counts(report) == [(0, 0, 1, 2)]
+        assert "2 proposals that you rejected or deleted before were left out" in report.text()
+        # What another model finds at the place is something else, and so is what a person has looked at.
+        others = replace(found(ONE), origins=("other 1.0",))
+        assert sent_counts(send(other, [of(path, others)])) == [(0, 1, 0, 0)]
+        assert sent_counts(send(other, [of(path, found(TWO, reviewed=[0]))])) == [(1, 0, 0, 0)]
+        assert list(other.document(other.images[0].id).rejected) == [first]
+        report = send(other, [of(path, found(ONE))], SendOptions(skip_rejected=False))
+        assert sent_counts(report)[0][3] == 0
+
+
+def test_a_rejection_is_undone_done_again_and_survives_a_crash(project, tmp_path):
+    path = picture(tmp_path / "a.png", 1)
+    send(project, [of(path, found(ONE, TWO))])
+    (image,) = project.images
+    document = project.document(image.id)
+    first, second = document.proposals
+    document.reject([first, second])
+    document.undo()
+    assert not document.rejected
+    assert sent_counts(send(project, [of(path, found(ONE, TWO))])) == [(0, 0, 2, 0)]
+    document.redo()
+    project.release(image.id)
+    document = project.document(image.id)
+    assert list(document.rejected) == [first, second]
+    send(project, [of(path, found(ONE, TWO, reviewed=[1]))])
+    assert list(document.rejected) == [first]
+    document.undo()
+    assert list(document.rejected) == [first, second]
+    document.add([box(3)])
+    with Project.open(crashed(project), "Ben") as other:
+        assert sent_counts(send(other, [of(path, found(ONE, TWO))])) == [(0, 0, 0, 2)]
+
+
+def test_what_two_windows_reject_is_rejected_and_what_one_accepts_is_there(project, tmp_path):
+    path = picture(tmp_path / "a.png", 1)
+    send(project, [of(path, found(ONE, TWO, THREE))])
+    (image,) = project.images
+    project.release(image.id)
+    document = project.document(image.id)
+    first, second, third = document.proposals
+    with Project.open(project.folder, "Ben") as other:
+        theirs = other.document(image.id)
+        theirs.reject([first])
+        theirs.accept([second])
+        other.flush()
+    document.reject([second, third])
+    document.rebase()
+    assert list(document.specimens) == [second]
+    assert set(document.rejected) == {first, third}
+    project.flush()
+    assert set(project.contents(image.id).rejected) == {document.rejected[first], document.rejected[third]}
 
 
 def test_an_image_that_was_moved_is_the_one_that_the_project_has(project, tmp_path):

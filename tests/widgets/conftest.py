@@ -6,11 +6,12 @@ import contextlib
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from helpers.outlining import OutlineWorker
 from helpers.window import FakeAnalysis, child_of, model
 from napari_diatom.images.optics_presets import Presets
+from napari_diatom.widgets.review.send_dialog import SendDialog
 
 
 @pytest.fixture
@@ -108,3 +109,33 @@ def worker(monkeypatch):
     monkeypatch.setattr(worker_process, "outline_point", worker.point)
     yield worker
     worker.may_go_on.set()
+
+
+@pytest.fixture
+def fill_in(qtbot, monkeypatch):
+    """Press *Send to a project*, and do something in the dialog before it is sent."""
+
+    def go(widget, act):
+        def exec_(dialog):
+            dialog.show()
+            act(dialog)
+            assert child_of(dialog, "send_send").isEnabled(), child_of(dialog, "send_problem").text()
+            dialog.hide()
+            return True
+
+        monkeypatch.setattr(SendDialog, "exec", exec_)
+        child_of(widget, "send").click()
+        qtbot.waitUntil(lambda: child_of(widget, "send").isEnabled(), timeout=20_000)
+        return child_of(widget, "message").text()
+
+    return go
+
+
+@pytest.fixture
+def choose(monkeypatch):
+    """Choose a folder in the next question for one."""
+
+    def go(folder):
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(folder))
+
+    return go

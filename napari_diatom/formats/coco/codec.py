@@ -329,6 +329,8 @@ def _box(numbers: Any) -> NDArray[np.float64] | None:
 
 def _is_bbox(outline: Outline, bbox: Any) -> bool:
     """Tell whether polygons are no more than the four corners of a bbox."""
+    if sum(len(polygon[0]) for polygon in outline) not in (4, 5):
+        return False
     points = np.concatenate([polygon[0] for polygon in outline])
     points = points[:-1] if len(points) == 5 and (points[0] == points[-1]).all() else points
     if len(points) != 4:

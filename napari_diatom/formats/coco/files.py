@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.mask_polygons import FARTHEST, MOST_POINTS, check_span
@@ -155,4 +153,5 @@ def _check_numbers(value: Any, key: str) -> None:
         if not all(abs(number) <= FARTHEST for number in numbers):
             raise InputError(f"has a {key} with NaN, infinite or absurdly large numbers")
         if key == "segmentation" and len(numbers) > 2:
-            check_span(np.ptp(numbers[::2]), np.ptp(numbers[1::2]))
+            across, down = numbers[::2], numbers[1::2]
+            check_span(max(across) - min(across), max(down) - min(down))

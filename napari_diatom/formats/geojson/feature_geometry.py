@@ -32,9 +32,12 @@ def shape_box_and_outline(
         return "rectangle", own, None
     outline = outline_of_geometry(geometry_)
     rectangle = None if shape == "polygon" else _rectangle(outline)
+    stored = _stored_box(numbers)
     if rectangle is not None:
-        return "rectangle", _trusted(numbers, rectangle, outline, True), outline
-    return "polygon", _trusted(numbers, _smallest_box(outline), outline, False), outline
+        fits = stored is not None and _is_at(stored, rectangle)
+        return "rectangle", rectangle if stored is None or not fits else stored, outline
+    fits = stored is not None and _is_tight(stored, outline)
+    return "polygon", _smallest_box(outline) if stored is None or not fits else stored, outline
 
 
 def outline_of_geometry(geometry_: Mapping[str, Any]) -> Outline:
@@ -128,28 +131,41 @@ def _smallest_box(outline: Outline) -> NDArray[np.float64]:
     return np.asarray(geometry.canonical([box])[0])
 
 
-def _trusted(numbers: Any, fitted: NDArray[np.float64], outline: Outline, is_rectangle: bool) -> NDArray[np.float64]:
-    """Return the stored numbers of a box where they agree with the geometry, else the fitted box."""
+def _stored_box(numbers: Any) -> NDArray[np.float64] | None:
+    """Return the stored numbers of a box, None where they are not a box."""
     if not isinstance(numbers, list) or len(numbers) != 5 or not all(is_finite_number(v) for v in numbers):
-        return fitted
-    stored = np.asarray(numbers, dtype=np.float64)
-    if (stored[2:4] <= 0).any() or np.abs(stored).max() > FARTHEST:
-        return fitted
-    if is_rectangle:
-        # Bounds alone would not tell a box from its mirror image, so the corners are compared, whichever comes first.
-        ours, theirs = geometry.corners(stored)[0], geometry.corners(fitted)[0]
-        distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
-        return stored if distance <= _RECTANGLE_TOLERANCE else fitted
-    # A box lies along the apical axis, which need not be the smallest one's, and islands may lie outside of it: it is
-    # to be tight around the whole or the largest part.
-    axes = np.array([[np.cos(stored[4]), -np.sin(stored[4])], [np.sin(stored[4]), np.cos(stored[4])]])
+        return None
+    if min(numbers[2:4]) <= 0 or max(map(abs, numbers)) > FARTHEST:
+        return None
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def _is_at(stored: NDArray[np.float64], rectangle: NDArray[np.float64]) -> bool:
+    """Return whether two boxes have the same corners, whichever comes first.
+
+    Bounds alone would not tell a box from its mirror image.
+    """
+    ours, theirs = geometry.corners(stored)[0], geometry.corners(rectangle)[0]
+    distance = np.linalg.norm(ours[:, None] - theirs[None], axis=2).min(axis=1).max()
+    return bool(distance <= _RECTANGLE_TOLERANCE)
+
+
+def _is_tight(stored: NDArray[np.float64], outline: Outline) -> bool:
+    """Return whether a box is tight around the whole of an outline or around its largest part.
+
+    A box lies along the apical axis, which need not be the smallest one's, and islands may lie outside of it.
+    """
     parts = [polygon[0] for polygon in outline]
-    for points in (np.concatenate(parts), max(parts, key=lambda part: float(np.ptp(part, axis=0).prod()))):
+    some = [parts[0]]
+    if len(parts) > 1:
+        some = [np.concatenate(parts), max(parts, key=lambda part: float(np.ptp(part, axis=0).prod()))]
+    axes = np.array([[np.cos(stored[4]), -np.sin(stored[4])], [np.sin(stored[4]), np.cos(stored[4])]])
+    for points in some:
         along = (points - stored[:2]) @ axes
         ends = np.stack([along.min(axis=0) + stored[2:4] / 2, along.max(axis=0) - stored[2:4] / 2])
         if np.abs(ends).max() <= _POLYGON_TOLERANCE:
-            return stored
-    return fitted
+            return True
+    return False
 
 
 def is_finite_number(value: Any) -> bool:

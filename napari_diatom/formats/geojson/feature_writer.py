@@ -77,7 +77,15 @@ def _traced(found: Detections, i: int) -> Outline:
 
 def _closed(ring: NDArray[np.float64]) -> list[list[float]]:
     """Return a ring as plain numbers, its first point repeated at the end; whole numbers without decimals."""
-    points = [[int(v) if float(v).is_integer() else float(v) for v in point] for point in ring]
+    values = np.asarray(ring, dtype=np.float64)
+    is_whole = values == np.floor(values)
+    points: list[list[float]]
+    if is_whole.all():
+        points = values.astype(np.int64).tolist()
+    elif is_whole.any():
+        points = [[int(value) if value.is_integer() else value for value in point] for point in values.tolist()]
+    else:
+        points = values.tolist()
     return [*points, points[0]]
 
 

@@ -16,7 +16,16 @@ from napari_diatom.core import geometry
 from napari_diatom.core.annotations import Outline
 from napari_diatom.core.detections import CroppedMask
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.mask_polygons import LARGEST, LARGEST_BOX, MOST_POINTS, check_near, check_span, fill, trace
+from napari_diatom.core.mask_polygons import (
+    FARTHEST,
+    LARGEST,
+    LARGEST_BOX,
+    MOST_POINTS,
+    check_near,
+    check_span,
+    fill,
+    trace,
+)
 
 Ring = NDArray[np.float64]
 
@@ -72,6 +81,28 @@ def repaired(rings: Outline) -> Outline:
     for ring in chain.from_iterable(rings):
         check_near(ring)
     return tuple(part for polygon in rings for part in _valid(polygon))
+
+
+def are_valid(outlines: Sequence[Outline | None]) -> NDArray[np.bool_]:
+    """Return which of N outlines :func:`repaired` certainly gives as they are, shape (N,).
+
+    Those of one ring are looked at all together. Of others, and of what is no outline, nothing is said.
+    """
+    found = np.zeros(len(outlines), dtype=bool)
+    rows, rings = [], []
+    for row, outline in enumerate(outlines):
+        if outline is not None and len(outline) == 1 and len(outline[0]) == 1 and len(outline[0][0]) > 2:
+            rows.append(row)
+            rings.append(outline[0][0])
+    if not rings:
+        return found
+    points = np.concatenate(rings)
+    if not (np.abs(points) <= FARTHEST).all():
+        return found
+    owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    shapes = shapely.polygons(shapely.linearrings(points, indices=owners))
+    found[rows] = shapely.is_valid(shapes) & (shapely.area(shapes) > 0)
+    return found
 
 
 def _valid(rings: tuple[Ring, ...]) -> Outline:
@@ -224,6 +255,12 @@ def check_box(box: ArrayLike) -> None:
     """
     width, height = np.ptp(geometry.corners(box)[0], axis=0).tolist()
     check_span(width, height, LARGEST_BOX)
+
+
+def are_of_size(corners: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of N boxes :func:`check_box` lets pass, shape (N,), by their corners, shape (N, 4, 2)."""
+    width, height = (corners.max(axis=1) - corners.min(axis=1)).T
+    return np.asarray((width + 1) * (height + 1) <= LARGEST_BOX)
 
 
 def filled_box(box: ArrayLike, size: tuple[int, int] | None) -> CroppedMask:

@@ -18,12 +18,14 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Edit
 from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
-from napari_diatom.widgets.annotate.specimen_layers import CanvasState, ProposalsLayer, SpecimensLayer
+from napari_diatom.widgets.annotate.canvas_state import CanvasState
+from napari_diatom.widgets.annotate.specimen_layers import ProposalsLayer, SpecimensLayer
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.click_outline import ClickOutline
 from napari_diatom.widgets.canvas.new_box import preview_layer
 from napari_diatom.widgets.canvas.pointing import Pointing
 from napari_diatom.widgets.canvas.three_clicks import ThreeClicks
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 from napari_diatom.widgets.common.image_layers import layer_placement
 
 if TYPE_CHECKING:
@@ -92,9 +94,14 @@ class AnnotationCanvas(QObject):
         return self.viewer.layers
 
     @property
+    def pixel_size_um(self) -> float | None:
+        """Micrometres per pixel of the open image, None where that is unknown."""
+        return self._state.pixel_size_um
+
+    @property
     def is_drawn_on(self) -> bool:
         """Whether the user is drawing or dragging a shape just now: specimens should not change meanwhile."""
-        drawing = shape_edits.is_drawing(self.specimens.layer)
+        drawing = shape_edits.is_drawing(self.specimens.layer) or bool(self.three_clicks.clicks)
         return drawing or QApplication.mouseButtons() != Qt.MouseButton.NoButton
 
     @property
@@ -123,9 +130,7 @@ class AnnotationCanvas(QObject):
         state.edge_width = shapes_layer.edge_width(height, width)
         for layer in self.layers():
             layer.usual_width, layer.frame = state.edge_width, (height, width)
-            for name, value in layer_placement(image).items():
-                if name != "axis_labels":
-                    setattr(layer, name, value)
+            _place(layer, image)
             if layer in self.viewer.layers:
                 # Above all layers that were opened in the meantime, and above their own image.
                 self.viewer.layers.move(self.viewer.layers.index(layer), len(self.viewer.layers))
@@ -137,6 +142,22 @@ class AnnotationCanvas(QObject):
         self.specimens.fill(document.specimens.values())
         document.edited.connect(self._on_edited)
         self.viewer.layers.selection.active = self.specimens.layer
+
+    def set_pixel_size(self, pixel_size_um: float | None) -> None:
+        """Show the open image at another pixel size; what is seen of it stays where and as large as it is."""
+        state, camera = self._state, camera_of(self.viewer)
+        image = state.image
+        if image is None or pixel_size_um == state.pixel_size_um:
+            return
+        state.pixel_size_um = pixel_size_um
+        size, unit = (1.0, "pixel") if pixel_size_um is None else (pixel_size_um, "µm")
+        ratio, centre, zoom = size / float(image.scale[-1]), camera.center, camera.zoom
+        image.scale, image.units = (size, size), (unit, unit)
+        for layer in self.layers():
+            _place(layer, image)
+        camera.center, camera.zoom = tuple(ratio * value for value in centre), zoom / ratio
+        self.specimens.recolour(with_sizes=True)
+        self.proposals.recolour(with_sizes=True)
 
     def close(self) -> None:
         """Close the document. The layers stay in the viewer, empty."""
@@ -207,3 +228,10 @@ class AnnotationCanvas(QObject):
         self.specimens.show(edit.after)
         self.proposals.show(edit.proposals_after)
         self.edited.emit(edit)
+
+
+def _place(layer: Shapes, image: Image) -> None:
+    """Place a layer on its image."""
+    for name, value in layer_placement(image).items():
+        if name != "axis_labels":
+            setattr(layer, name, value)

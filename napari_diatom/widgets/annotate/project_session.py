@@ -191,6 +191,7 @@ class ProjectSession(QObject):
         if layer in canvas.viewer.layers:
             canvas.viewer.layers.remove(layer)
         if opened.project is not None and image is not None:
+            opened.project.documents.leave_removed()
             with self._form.line.showing_errors():
                 opened.project.release(image.id)
             self._overview.count(image.id)

@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from typing import Final
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.edit_conflicts import ConflictError
@@ -38,6 +38,9 @@ class Saving(QObject):
     toolbox : Toolbox
         May have a mask that is still being painted.
     """
+
+    removed = Signal()
+    """Edits cannot be written because another window has removed the open image."""
 
     def __init__(self, form: AnnotateForm, opened: Opened, canvas: AnnotationCanvas, toolbox: Toolbox) -> None:
         super().__init__(form)
@@ -114,9 +117,12 @@ class Saving(QObject):
 
     def _merge(self, error: ConflictError) -> None:
         """Load what another window wrote, and apply the edits of this window to it."""
-        document = self._opened.document
-        if document is None:
+        project, image, document = self._opened.project, self._opened.image, self._opened.document
+        if project is None or image is None or document is None:
             self._form.line.warn(str(error))
+            return
+        if all(item.id != image.id for item in project.refresh().images):
+            self.removed.emit()
             return
         try:
             document.rebase()

@@ -12,6 +12,8 @@ from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.folder_lock import HIDDEN
 from napari_diatom.project.project import Project
+from napari_diatom.project.settings import ProjectImage
+from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.overview import Overview
@@ -38,6 +40,8 @@ class SettingsLink(QObject):
         The viewer of both docks.
     form : AnnotateForm
         Has the buttons.
+    canvas : AnnotationCanvas
+        Shows the open image.
     opened : Opened
         The open project and image.
     session : ProjectSession
@@ -55,6 +59,7 @@ class SettingsLink(QObject):
         self,
         viewer: Viewer,
         form: AnnotateForm,
+        canvas: AnnotationCanvas,
         opened: Opened,
         session: ProjectSession,
         overview: Overview,
@@ -63,6 +68,7 @@ class SettingsLink(QObject):
         super().__init__(form)
         self._viewer = viewer
         self._form = form
+        self._canvas = canvas
         self._opened = opened
         self._session = session
         self._overview = overview
@@ -89,22 +95,31 @@ class SettingsLink(QObject):
         dialog.open()
 
     def catch_up(self) -> None:
-        """Read what other windows made of the list of classes, and say so."""
+        """Read what other windows made of the classes and the images, and say so."""
         project = self._opened.project
         if project is None:
             return
         try:
-            is_other = project.classes.catch_up()
+            has_other_classes = project.classes.catch_up()
         except DiatomError as error:
             self._form.line.warn(str(error))
             return
-        if is_other:
+        said = []
+        if has_other_classes:
             self._overview.show_classes()
-            self._form.line.say("The list of classes was changed in another window.")
-            self.changed.emit()
-        if self._close_removed(project):
+            said.append("The list of classes was changed in another window.")
+        has_other_size = self._show_facts(project)
+        has_other_images = [_facts(item.image) for item in self._form.browser.tallies()] != _all_facts(project)
+        if has_other_size or has_other_images:
+            said.append("Facts of images were changed in another window.")
+        if said:
+            self._form.line.say(" ".join(said))
+        is_closed = self._close_removed(project)
+        if has_other_images or is_closed:
             self._overview.show_images()
             self._overview.refresh()
+        if said or is_closed:
+            self.changed.emit()
 
     def _on_changing(self, folder: Path) -> None:
         if self._opened.project is not None and self._opened.project.folder == folder:
@@ -116,20 +131,30 @@ class SettingsLink(QObject):
         if project is None or project.folder != folder:
             return
         with self._form.line.showing_errors():
-            before = project.settings.pixel_sizes_um
             project.classes.catch_up()
             if image is not None and document is not None and not self._close_removed(project):
-                now = project.settings.image(image.id)
-                if project.settings.pixel_sizes_um.get(now.slide) != before.get(image.slide):
-                    # The layers have the pixel size in them.
-                    self._session.open_image(image.id)
-                else:
-                    self._opened.image = now
-                    self._take_over()
+                self._show_facts(project)
+                self._take_over()
         self._overview.show_images()
         self._overview.show_classes()
         self._overview.refresh()
         self.changed.emit()
+
+    def _show_facts(self, project: Project) -> bool:
+        """Show the open image with the slide and the pixel size that it has now; return whether its size differs.
+
+        While the user draws, the size is shown the next time.
+        """
+        image = self._opened.image
+        now = next((item for item in project.images if image is not None and item.id == image.id), None)
+        if now is None:
+            return False
+        self._opened.image = now
+        size = project.settings.pixel_sizes_um.get(now.slide)
+        if size == self._canvas.pixel_size_um or self._canvas.is_drawn_on:
+            return False
+        self._canvas.set_pixel_size(size)
+        return True
 
     def _close_removed(self, project: Project) -> bool:
         """Close the open image where another window has removed it, and return whether it has."""
@@ -153,3 +178,12 @@ class SettingsLink(QObject):
         except ConflictError:
             # The next attempt to write asks whose version stays.
             self._saving.schedule()
+
+
+def _facts(image: ProjectImage) -> tuple[str, ...]:
+    """Return what the list of images is to show of an image beside its content."""
+    return image.id, image.path, image.slide, image.sample
+
+
+def _all_facts(project: Project) -> list[tuple[str, ...]]:
+    return [_facts(image) for image in project.images]

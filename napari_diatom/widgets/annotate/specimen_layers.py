@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from napari.layers import Image, Shapes
+from napari.layers import Shapes
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.napari_layers import project_layer, shapes_layer
-from napari_diatom.napari_layers.project_layer import By
 from napari_diatom.project.document import Document
-from napari_diatom.project.settings import ProjectClass
 from napari_diatom.project.specimen import Specimen
+from napari_diatom.widgets.annotate.canvas_state import CanvasState
 from napari_diatom.widgets.annotate.waiting_shapes import AT_ONCE, WaitingShapes
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.canvas.clicks import is_click
@@ -31,56 +29,6 @@ _PROPOSED_OPACITY: Final = 0.6
 _LABEL_DELAY_MS: Final = 60
 _MOUSE_POLL_MS: Final = 30
 """Time after which a layer looks again whether the mouse button was released."""
-
-
-@dataclass
-class CanvasState:
-    """What the layers of a canvas show, and how they show it.
-
-    Attributes
-    ----------
-    document : Document or None
-        The annotations of the open image.
-    image : napari.layers.Image or None
-        The layer of the open image.
-    pixel_size_um : float or None
-        Micrometres per pixel of the open image, where that is known.
-    classes : tuple of ProjectClass
-        The classes of the project.
-    new_class : str
-        The class of the next specimen that is drawn. Empty if the project has no classes.
-    by : str
-        What colours and labels stand for.
-    edge_width : float
-        Width of lines in pixels of the image.
-    """
-
-    document: Document | None = None
-    image: Image | None = None
-    pixel_size_um: float | None = None
-    classes: tuple[ProjectClass, ...] = ()
-    new_class: str = ""
-    by: By = "class"
-    edge_width: float = 1.0
-
-    def class_of(self, name: str) -> str:
-        """Return the class that a proposal called ``name`` gets when it is accepted.
-
-        A proposal keeps its own class if the project has that class. Otherwise it gets the chosen class.
-        """
-        return name if name in {known.name for known in self.classes} else self.new_class or name
-
-    def colours_of(self, some: Sequence[Specimen]) -> NDArray[np.float32]:
-        """Return the colours of N specimens, shape (N, 4), red to alpha of 0..1."""
-        return project_layer.colours(some, self.classes, self.by)
-
-    def label_of(self, specimen: Specimen) -> str:
-        """Return the text beside a specimen."""
-        return project_layer.label(specimen, self.pixel_size_um, self.by)
-
-    def size_text(self, box: NDArray[np.float64]) -> str:
-        """Return length and width of a box as text."""
-        return project_layer.size_text(box, self.pixel_size_um)
 
 
 class SyncedLayer(QObject):
@@ -185,12 +133,15 @@ class SyncedLayer(QObject):
         """Return the ids of what is selected."""
         return tuple(self.ids[row] for row in sorted(self.layer.selected_data) if row < len(self.ids))
 
-    def recolour(self) -> None:
-        """Update the colours and labels of all shapes."""
+    def recolour(self, with_sizes: bool = False) -> None:
+        """Update the colours and labels of all shapes, and the sizes in µm among their features if asked for."""
         if self.ids:
             some = [self.known()[id_] for id_ in self.ids]
             with self._own():
                 self.layer.edge_color = self._state.colours_of(some)
+                if with_sizes:
+                    columns = project_layer.feature_columns(some, self._state.pixel_size_um)
+                    shape_edits.write_features(self.layer, range(len(some)), columns)
         self._label_timer.start()
 
     def flush(self) -> None:

@@ -92,7 +92,7 @@ class AnnotateWidget(QWidget):
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
-        self._settings = SettingsLink(napari_viewer, form, opened, self._session, self._overview, self._saving)
+        self._settings = SettingsLink(napari_viewer, form, canvas, opened, self._session, self._overview, self._saving)
 
         self.open_project, self.new_project = self._count_review.open, self._session.create
         self.close_project = self._session.close
@@ -216,6 +216,7 @@ class AnnotateWidget(QWidget):
         gallery.failed.connect(line.warn)
         self._session.project_changed.connect(self._on_project)
         self._session.heartbeat.connect(self._settings.catch_up)
+        self._saving.removed.connect(self._settings.catch_up)
         self._settings.changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.closing.connect(self._outlining.stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
@@ -48,6 +48,8 @@ class OpenedImage:
         Pixels of a layer, or its pyramid; None where the image is open already.
     multiscale : bool
         Whether that is a pyramid.
+    file : Path or None
+        The file of annotations that the specimens were read from.
     """
 
     state: ImageState
@@ -55,6 +57,7 @@ class OpenedImage:
     annotations: Annotations | None
     data: Any = None
     multiscale: bool = False
+    file: Path | None = None
 
 
 class ImageOpener(QObject):
@@ -138,7 +141,7 @@ class ImageOpener(QObject):
         """Show an image that was read, unless another one is wanted by now."""
         if self._wanted is None or self._wanted[0].image != found.state.image:
             return
-        found = OpenedImage(found.state, self._wanted[1], found.annotations, found.data, found.multiscale)
+        found = replace(found, specimen=self._wanted[1])
         known = self._layer_of(found.state)
         if known is not None:
             self.opened.emit(known, found)
@@ -178,15 +181,16 @@ class ImageOpener(QObject):
 def _from_disk(state: ImageState, specimen: int, batch: Batch, is_open: bool, monitor: ProgressMonitor) -> OpenedImage:
     """Read a counted image and its specimens."""
     monitor.report(Progress("open", message=f"Opening {state.image}"))
-    annotations = geojson.read(batch.out / state.annotations) if state.annotations else None
+    file = batch.out / state.annotations if state.annotations else None
+    annotations = None if file is None else geojson.read(file)
     if is_open:
-        return OpenedImage(state, specimen, annotations)
+        return OpenedImage(state, specimen, annotations, file=file)
     path = Path(state.file)
     images = open_images(path, batch.options.pixel_size_um, batch.z, batch.max_decode_mb)
     if state.number > len(images):
         raise InputError(f"{path} was changed after the run: it has no image {state.number} any more.")
     monitor.check()
-    return OpenedImage(state, specimen, annotations, *layer_data(images[state.number - 1]))
+    return OpenedImage(state, specimen, annotations, *layer_data(images[state.number - 1]), file)
 
 
 def _none() -> None:

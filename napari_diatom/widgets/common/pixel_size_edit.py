@@ -70,6 +70,11 @@ class PixelSizeEdit(QWidget):
         """Return micrometres per pixel, None while unknown."""
         return self._spin.value() or None
 
+    def isTyping(self) -> bool:
+        """Return whether a size is being typed that is not entered yet."""
+        line = self._spin.lineEdit()
+        return line is not None and line.isModified()
+
     def setValue(self, value: float | None) -> None:
         """Show a pixel size, and send ``valueChanged`` if it differs from the last one."""
         before = self.value()

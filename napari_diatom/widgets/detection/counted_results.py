@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_diatom.core.annotations import Annotations
     from napari_diatom.widgets.batch_run.image_opener import ImageOpener, OpenedImage
     from napari_diatom.widgets.detection.results_panel import ResultsPanel
     from napari_diatom.widgets.detection.shown_result import ShownResult
@@ -67,7 +66,7 @@ class CountedResults(QObject):
         facts = _facts(opened)
         known = [result for result in self._shared.made_by(self._shown.owner) if result.facts.image == facts.image]
         here = [result for result in known if self._shared.image_of(result) is image]
-        result = here[-1] if here else self._add(image, facts, opened.annotations)
+        result = here[-1] if here else self._add(image, facts, opened)
         if result is None:
             return
         # They may have been hidden, for example because they were sent to a project.
@@ -84,12 +83,14 @@ class CountedResults(QObject):
         else:
             self._show_when_there(result, opened.specimen)
 
-    def _add(self, image: Image, facts: ResultFacts, annotations: Annotations) -> ResultLayer | None:
+    def _add(self, image: Image, facts: ResultFacts, opened: OpenedImage) -> ResultLayer | None:
         """Add a layer for the specimens of an image; none where the open image has another size."""
-        if not belongs(facts, image):
+        annotations = opened.annotations
+        if annotations is None or not belongs(facts, image):
             return None
         found = annotations.detections
         result = ResultLayer.create(image, facts, found)
+        result.file = opened.file
         # It is added first, because the viewer would take an unknown layer for an opened file.
         self._shared.add(result, image, self._shown.owner)
         self._viewer.add_layer(result.layer)

@@ -52,8 +52,11 @@ class ResultContents(LiveContents):
         super().__init__(Contents())
         self.all = self._specimens = specimens
 
-    def edit(self, label: str, after: Change, proposals: Change, state: State) -> Edit:
-        """Return the edit that makes these specimens of what is there. Specimens may be hidden by the threshold."""
+    def edit(self, label: str, after: Change, proposals: Change, state: State, rejected: Change | None = None) -> Edit:
+        """Return the edit that makes these specimens of what is there. Specimens may be hidden by the threshold.
+
+        A result has no proposals, and what is deleted is what its candidates lack.
+        """
         return Edit(label, {id_: self.all.known(id_) for id_ in after}, after, state=(self.state, state))
 
     def turned_back(self, edit: Edit, state: State) -> Edit:

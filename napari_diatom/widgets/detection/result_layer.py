@@ -18,6 +18,7 @@ from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.shapes_layer import ResultFacts
 from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS
+from napari_diatom.widgets.common.image_layers import layer_path
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.layer_specimens import drawn_specimen, opened_specimens
@@ -58,6 +59,8 @@ class ResultLayer(QObject):
         The specimens, with all changes to undo.
     sync : LayerSync
         Keeps the layer and the document the same.
+    file : Path or None
+        The file of annotations that it was opened from, None for what a model has found here.
     """
 
     changed = Signal()
@@ -75,6 +78,7 @@ class ResultLayer(QObject):
         if candidates is None:
             candidates = Detections.empty(facts.classes)
         self.layer = layer
+        self.file = layer_path(layer)
         self.names = TaxonNames(layer)
         self._rows = LayerRows(layer, facts, self.names)
         self._labels = SpecimenLabels(self, layer, many_classes=len(facts.classes) > 1, most=MAX_LABELS)
@@ -129,6 +133,7 @@ class ResultLayer(QObject):
         self._rows.clear()
         self.layer.metadata = layer_metadata(facts, candidates)
         self._rows.facts = facts
+        self.file = None
         self._rows.number_from(len(candidates) + 1)
         self._labels.many_classes = len(facts.classes) > 1
         found = FoundSpecimens(candidates, measured, self._rows.drawn)

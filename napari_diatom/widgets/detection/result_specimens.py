@@ -131,7 +131,12 @@ class ResultSpecimens(OrderedSpecimens):
     @property
     def is_touched(self) -> bool:
         """Whether a person has drawn, changed or deleted anything, or the specimens were opened from a file."""
-        return bool(self._opened) or any(item is None or item.reviewed for item in self._changed.values())
+        return bool(self._opened) or self.is_corrected
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether a person has drawn, changed or deleted anything here."""
+        return any(item is None or item.reviewed for item in self._changed.values())
 
     def kept(self) -> set[int]:
         """Return the numbers of the candidates that the threshold neither shows nor hides."""

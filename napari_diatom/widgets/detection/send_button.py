@@ -85,7 +85,7 @@ class SendButton(QPushButton):
         return tuple(result_to_send(result, shared.image_of(result)) for result in every)
 
     def setFolder(self, count_folder: Path | None, first: bool) -> None:
-        """Offer the results folder of a run, chosen at first after that run as long as nothing is corrected."""
+        """Offer the results folder of a run, chosen at first after that run unless something else was corrected."""
         self.count_folder, self._folder_first = count_folder, first
         self.refresh()
 
@@ -100,11 +100,12 @@ class SendButton(QPushButton):
         self._behind = []
 
     def _ask(self) -> None:
-        project = OpenProject.of(self._viewer).folder
-        # The folder has what was found, and not what was corrected here since.
-        corrected = any(result.touched() for result in Shared.of(self._viewer).all_results())
-        folder_first = self._folder_first and not corrected
-        dialog = SendDialog(_window_of(self), self.results(), project, self.count_folder, folder_first)
+        project, results = OpenProject.of(self._viewer).folder, self.results()
+        # Corrections of images that are not in the folder are not sent with it.
+        others = any(item.is_corrected and not item.is_of(self.count_folder) for item in results)
+        dialog = SendDialog(
+            _window_of(self), results, project, self.count_folder, folder_first=self._folder_first and not others
+        )
         if dialog.exec():
             form = dialog.value()
             self._behind = self._layers_of(form.what)
@@ -141,9 +142,15 @@ def result_to_send(result: ResultLayer, layer: Image | None) -> ResultToSend:
         page,
         BEST if page is None else PAGES,
         pixel_size_um=facts.pixel_size_um,
+        annotations=result.file,
     )
     return ResultToSend(
-        image, len(annotations), classes_sent(annotations), pixels, rgb=layer is not None and bool(layer.rgb)
+        image,
+        len(annotations),
+        classes_sent(annotations),
+        pixels,
+        rgb=layer is not None and bool(layer.rgb),
+        is_corrected=result.document.all.is_corrected,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from qtpy.QtCore import QStringListModel
 from qtpy.QtWidgets import QCompleter, QFormLayout, QLineEdit, QWidget
+from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
 from napari_diatom.project.image_facts import images_of_slides
@@ -45,6 +47,7 @@ class ImagesPage(QWidget):
         self._slide = _line("slide_name", "Slide", "Name of the slide. Images of a slide stay together in a split")
         self._sample = _line("sample_name", "Sample", "Name of the sample. Counts are added up for each sample")
         self._size = PixelSizeEdit()
+        self._is_size_entered = False
         self._set_slide = push_button("slide_set", "Set", "Set the slide of the selected images, or of all")
         self._set_sample = push_button("sample_set", "Set", "Set the sample of the selected images, or of all")
         self._set_size = push_button("pixel_size_set", "Set", "Set the pixel size of the slides of these images")
@@ -57,48 +60,49 @@ class ImagesPage(QWidget):
         layout.addWidget(self._meant)
         layout.addLayout(form)
         self._table.itemSelectionChanged.connect(self._show_meant)
+        self._size.valueChanged.connect(lambda _: self._on_size())
         self._set_slide.clicked.connect(lambda *_: self._apply_slide())
         self._set_sample.clicked.connect(lambda *_: self._apply_sample())
         self._set_size.clicked.connect(lambda *_: self._apply_size())
 
     def refresh(self) -> None:
-        """Show the images of the project."""
+        """Show the images of the project. What is being typed for the selected ones stays."""
         project = self._session.project
         settings = None if project is None else project.settings
         missing = set() if project is None else {image.id for image in missing_images(project)}
-        chosen = set(self.chosen())
+        chosen = self._selected()
         images = () if settings is None else settings.images
         self._ids = [image.id for image in images]
         sizes = {} if settings is None else settings.pixel_sizes_um
-        fill_table(
-            self._table,
-            [
-                (
-                    f"{image.id} (file is missing)" if image.id in missing else image.id,
-                    image.slide,
-                    image.sample,
-                    f"{sizes[image.slide]:.4g}" if image.slide in sizes else "unknown",
-                )
-                for image in images
-            ],
-        )
-        if len(chosen) < len(self._ids):
+        rows = [
+            (
+                f"{image.id} (file is missing)" if image.id in missing else image.id,
+                image.slide,
+                image.sample,
+                f"{sizes[image.slide]:.4g}" if image.slide in sizes else "unknown",
+            )
+            for image in images
+        ]
+        with signals_blocked(self._table):
+            fill_table(self._table, rows)
             for row, id_ in enumerate(self._ids):
                 for column in range(len(_HEADS)) if id_ in chosen else ():
                     item = self._table.item(row, column)
                     if item is not None:
                         item.setSelected(True)
-        for line, names in ((self._slide, {item.slide for item in images}), (self._sample, {i.sample for i in images})):
-            line.setCompleter(QCompleter(sorted(names), line))
-        self._show_meant()
+        _offer(self._slide, sorted({image.slide for image in images}))
+        _offer(self._sample, sorted({image.sample for image in images}))
+        self._show_meant(keep_typed=self._selected() == chosen)
 
     def chosen(self) -> list[str]:
         """Return the ids of the selected images, of all images if none is selected."""
-        rows = [row for row in chosen_rows(self._table) if row < len(self._ids)]
-        return [self._ids[row] for row in rows] or list(self._ids)
+        return self._selected() or list(self._ids)
 
-    def _show_meant(self) -> None:
-        """Say which images a change is for, and show what they have now."""
+    def _selected(self) -> list[str]:
+        return [self._ids[row] for row in chosen_rows(self._table) if row < len(self._ids)]
+
+    def _show_meant(self, keep_typed: bool = False) -> None:
+        """Say which images a change is for, and show what they have now, except where the user types."""
         project, ids = self._session.project, self.chosen()
         is_free = project is not None and not self._session.is_running and bool(ids)
         for button in (self._set_slide, self._set_sample, self._set_size):
@@ -116,38 +120,60 @@ class ImagesPage(QWidget):
         self._meant.setText(f"{meant}{more}")
         slides, samples = {item.slide for item in images}, {item.sample for item in images}
         sizes = {settings.pixel_sizes_um.get(slide) for slide in slides}
-        self._slide.setText(next(iter(slides)) if len(slides) == 1 else "")
-        self._sample.setText(next(iter(samples)) if len(samples) == 1 else "")
         for line, names in ((self._slide, slides), (self._sample, samples)):
+            if not (keep_typed and line.isModified()):
+                line.setText(next(iter(names)) if len(names) == 1 else "")
             line.setPlaceholderText(f"{len(names)} different names" if len(names) > 1 else "none")
-        self._size.setValue(next(iter(sizes)) if len(sizes) == 1 else None)
+        if not (keep_typed and (self._is_size_entered or self._size.isTyping())):
+            self._is_size_entered = False
+            with signals_blocked(self._size):
+                self._size.setValue(next(iter(sizes)) if len(sizes) == 1 else None)
         self._size.setHint(f"{len(sizes)} different sizes now." if len(sizes) > 1 else "")
+
+    def _on_size(self) -> None:
+        """Note that the user has entered a size."""
+        self._is_size_entered = True
 
     def _apply_slide(self) -> None:
         ids, slide = self.chosen(), self._slide.text()
-        self._session.apply(
+        if self._session.apply(
             lambda project: project.facts.set(ids, slide=slide),
             f"{many(len(ids), 'image')} of the slide {slide.strip() or 'without a name'}.",
-        )
+        ):
+            self._slide.setModified(False)
+            self._show_meant(keep_typed=True)
 
     def _apply_sample(self) -> None:
         ids, sample = self.chosen(), self._sample.text()
-        self._session.apply(
+        if self._session.apply(
             lambda project: project.facts.set(ids, sample=sample),
             f"{many(len(ids), 'image')} of the sample {sample.strip() or 'without a name'}.",
-        )
+        ):
+            self._sample.setModified(False)
+            self._show_meant(keep_typed=True)
 
     def _apply_size(self) -> None:
         ids, size = self.chosen(), self._size.value()
         said = "unknown" if size is None else f"{size:.4g} µm"
-        self._session.apply(
+        if self._session.apply(
             lambda project: project.facts.set_pixel_size(ids, size),
             f"The pixel size is {said} for the slides of these.",
-        )
+        ):
+            self._is_size_entered = False
+            self._show_meant(keep_typed=True)
 
 
 def _line(name: str, title: str, tip: str) -> QLineEdit:
     line = named(QLineEdit(), name)
     line.setAccessibleName(title)
     line.setToolTip(tip)
+    line.setCompleter(QCompleter(QStringListModel(line), line))
     return line
+
+
+def _offer(line: QLineEdit, names: list[str]) -> None:
+    """Complete what is typed with names."""
+    completer = line.completer()
+    known = None if completer is None else completer.model()
+    if isinstance(known, QStringListModel) and known.stringList() != names:
+        known.setStringList(names)

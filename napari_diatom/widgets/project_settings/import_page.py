@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Final
 
 from qtpy.QtWidgets import QFileDialog, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
 
@@ -10,12 +12,15 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.formats.registry import FORMATS
 from napari_diatom.project.annotation_import import ImportReport
 from napari_diatom.project.project_options import ImportOptions
+from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
 from napari_diatom.widgets.project_settings.page_parts import in_rows, page_layout, push_button
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
 
-_EMPTY = "Add the annotation files of another program, then press Look: nothing is changed by that."
+_GRACE_S: Final = 0.3
+"""Time that an import may take to stop by itself: nothing of it counts before it writes."""
+_EMPTY: Final = "Add the annotation files of another program, then press Look: nothing is changed by that."
 
 
 class ImportPage(QWidget):
@@ -31,6 +36,8 @@ class ImportPage(QWidget):
         super().__init__()
         self._session = session
         self._paths: list[Path] = []
+        self._kept = tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True)
+        when_destroyed(self, self._kept.cleanup)
         self._files = named(QListWidget(), "import_files")
         self._files.setAccessibleName("Files to import")
         self._files.setToolTip("Files and folders of annotations")
@@ -111,6 +118,9 @@ class ImportPage(QWidget):
             source=options.source,
             skip_absent=options.skip_absent,
             dry_run=dry_run,
+            # What was looked at is not read again for the import.
+            kept=Path(self._kept.name) / "read.pickle",
+            grace_s=_GRACE_S,
         )
 
     def _show(self, report: ImportReport) -> None:

@@ -11,7 +11,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.process_call import call_in_process
+from napari_diatom.core.process_call import GRACE_SECONDS, call_in_process
 from napari_diatom.core.progress import Progress
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.common.open_project import OpenProject
@@ -113,7 +113,13 @@ class SettingsSession(QObject):
         return True
 
     def run(
-        self, task: str, done: Callable[[Any], object], changes: bool = True, open_first: bool = True, **arguments: Any
+        self,
+        task: str,
+        done: Callable[[Any], object],
+        changes: bool = True,
+        open_first: bool = True,
+        grace_s: float = GRACE_SECONDS,
+        **arguments: Any,
     ) -> None:
         """Do a task in a process of its own, and hand its result on.
 
@@ -127,6 +133,8 @@ class SettingsSession(QObject):
             Whether the task changes the project.
         open_first : bool
             Whether the function takes the folder of the open project and who works in it.
+        grace_s : float
+            How long the task may take to stop by itself.
         **arguments
             More arguments of the function.
         """
@@ -143,6 +151,7 @@ class SettingsSession(QObject):
             _worker_class=ReportingWorker,
             _ignore_errors=True,
             background=True,
+            grace_s=grace_s,
             **arguments,
         )
         worker.returned.connect(lambda found: self._is_left or done(found))
@@ -151,6 +160,7 @@ class SettingsSession(QObject):
         worker.signals.stopped.connect(self._on_stopped)
         worker.finished.connect(lambda: self._on_finished(changes))
         self._worker = worker
+        self.said.emit("")
         self.running.emit(True)
         worker.start()
 

@@ -45,7 +45,8 @@ def prepare_sending(form: SendForm, monitor: ProgressMonitor) -> Prepared:
     left_out: list[NotSent] = []
     if form.what == "folder":
         assert form.count_folder is not None
-        images, left_out = sent_images(EarlierRun.read(form.count_folder), (), monitor)
+        counted, left_out = sent_images(EarlierRun.read(form.count_folder), (), monitor)
+        images = form.with_corrections(counted)
         if not images:
             raise InputError(f"Nothing was sent. {left_out[0].image}: {left_out[0].reason}")
     else:

@@ -84,7 +84,9 @@ class SendDialog(QDialog):
             count_folder=self._count_folder,
             save_images=self._save.isChecked(),
             options=SendOptions(
-                as_specimens=AS_SPECIMENS[max(self._becomes.checkedId(), 0)], add_classes=self._add.isChecked()
+                as_specimens=AS_SPECIMENS[max(self._becomes.checkedId(), 0)],
+                add_classes=self._add.isChecked(),
+                skip_rejected=self._skip.isChecked(),
             ),
         )
 
@@ -139,6 +141,10 @@ class SendDialog(QDialog):
             self._becomes.addButton(button, number)
             becomes.addWidget(button)
 
+        self._skip = named(QCheckBox("Leave out what was rejected or deleted in the project"), "send_skip_rejected")
+        self._skip.setChecked(True)
+        self._skip.setToolTip("Otherwise proposals that you rejected before come back")
+        becomes.addWidget(self._skip)
         self._add = named(QCheckBox(), "send_add_classes")
         self._add.setChecked(True)
         self._add.setToolTip("Otherwise specimens of these classes stay proposals; accept them as another class")
@@ -193,7 +199,9 @@ class SendDialog(QDialog):
         self._place.setText("No project is chosen." if self._project is None else f"{self._project}{new}")
         self._choose_folder.setEnabled(form.what == "folder")
         folder = "" if self._count_folder is None else f": {self._count_folder}"
-        self._whats["folder"].setText(f"A results folder of count{folder}")
+        number = len(form.corrections)
+        corrected = f", with your corrections in {many(number, 'open image')}" if number else ""
+        self._whats["folder"].setText(f"A results folder of count{folder}{corrected}")
         classes = form.new_classes()
         more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""
         which = f": {', '.join(classes[:_CLASSES_SHOWN])}{more}" if classes else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +33,8 @@ class ResultToSend:
         The upright plane of an image without a file; None if there is a file, or the image is closed.
     rgb : bool
         Whether the last axis of ``pixels`` holds colours.
+    is_corrected : bool
+        Whether a person has drawn, changed or deleted anything in the viewer.
     """
 
     image: SentImage
@@ -38,11 +42,19 @@ class ResultToSend:
     classes: tuple[str, ...]
     pixels: Any = None
     rgb: bool = False
+    is_corrected: bool = False
 
     @property
     def has_file(self) -> bool:
         """Whether the image has a file."""
         return self.image.file != Path()
+
+    def is_of(self, count_folder: Path | None) -> bool:
+        """Return whether its specimens were read from a results folder of ``count``."""
+        file = self.image.annotations
+        if file is None or count_folder is None:
+            return False
+        return _real(count_folder) in _real(file).parents
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +92,25 @@ class SendForm:
         """The results of the viewer that are to be sent."""
         return {"shown": self.results[:1], "all": self.results, "folder": ()}[self.what]
 
+    @property
+    def corrections(self) -> tuple[ResultToSend, ...]:
+        """The results of the viewer that are sent in place of what the results folder has of their images."""
+        return tuple(item for item in self.results if item.is_corrected and item.is_of(self.count_folder))
+
+    def with_corrections(self, images: Iterable[SentImage]) -> list[SentImage]:
+        """Return the images of the results folder, the corrected ones as they are in the viewer."""
+        corrected = {
+            _real(item.image.annotations): item.image for item in self.corrections if item.image.annotations is not None
+        }
+        sent: list[SentImage] = []
+        for image in images:
+            own = None if image.annotations is None else corrected.get(_real(image.annotations))
+            sent.append(image if own is None else replace(image, load=own.load, pixel_size_um=own.pixel_size_um))
+        return sent
+
     def new_classes(self) -> list[str]:
         """Return the classes of the results that the project does not have, as far as that is known."""
-        names = [name for item in self.sent for name in item.classes]
+        names = [name for item in self.sent or self.corrections for name in item.classes]
         if self.project is None or self.is_new:
             return list(dict.fromkeys(names))
         try:
@@ -112,3 +140,8 @@ class SendForm:
         if closed:
             return f"The image {closed[0].image.name} is not open. Open it first."
         return None
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links, by which one file is known under several names."""
+    return Path(os.path.realpath(path))

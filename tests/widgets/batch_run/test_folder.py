@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from openpyxl import load_workbook
-from qtpy.QtCore import Qt
 
 from helpers.batch_runs import finish
 from helpers.counting import count, results, rows
-from helpers.window import child_of
+from helpers.window import child_of, click_row
 from napari_diatom.counting.image_states import CountState
 
 
@@ -21,13 +20,6 @@ def table_of(widget):
 
 def states_of(widget):
     return child_of(widget, "image_list").images.states()
-
-
-def click_row(qtbot, table, row):
-    """Click a row of a table, as a user does."""
-    table.scrollTo(table.model().index(row, 0))
-    place = table.visualRect(table.model().index(row, 1)).center()
-    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
 def test_a_folder_gives_what_the_command_line_gives(tmp_path, fields, search, widget):

@@ -9,7 +9,7 @@ import pytest
 def no_process(monkeypatch):
     """Do what another process does in a thread of this one."""
 
-    def call(target, monitor, background, **arguments):
+    def call(target, monitor, background, grace_s, **arguments):
         assert background
         module, _, function = target.partition(":")
         return getattr(importlib.import_module(module), function)(monitor=monitor, **arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 
 from helpers.projects import box, names, new_project, picture
@@ -12,6 +13,7 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.models import library
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import to_annotations
+from napari_diatom.widgets.canvas.viewer_camera import camera_of
 
 NAME = 0
 
@@ -132,6 +134,77 @@ def test_an_image_that_another_program_removes_is_closed_with_its_edits_kept(ann
     assert any(late.id in path.read_text() for path in folder.rglob("*") if path.suffix in (".jsonl", ".geojson"))
     with Project.open(folder) as project:
         assert len(names(project, "s0f1")) == 3
+
+
+def test_edits_of_an_image_that_is_gone_stay_in_the_journal_and_nothing_complains_afterwards(annotate, folder):
+    annotate.flush()
+    with Project.open(folder, "Bob") as other:
+        other.remove_image("s0f0")
+    late = draw(annotate)
+    annotate.flush()
+    assert annotate.document() is None
+    assert "s0f0 was removed from the project in another window" in child_of(annotate, "message").text()
+    assert not (folder / "annotations" / "s0f0.geojson").exists()
+    annotate.open_image("s0f1")
+    child_of(annotate, "message").setText("")
+    for _ in range(2):
+        draw(annotate)
+        annotate.flush()
+        assert child_of(annotate, "message").text() == ""
+    annotate.close_project()
+    assert [path.name for path in (folder / ".project" / "journals").iterdir() if late.id in path.read_text()]
+    with Project.open(folder) as project:
+        assert len(names(project, "s0f1")) == 4
+
+
+def on_screen(annotate):
+    """Return where a place of the image is on the screen, and how large its pixels are, in pixels of the screen."""
+    camera, layer = camera_of(annotate.canvas().viewer), annotate.canvas().layer
+    place = np.array(layer.data_to_world([20.0, 15.0])) - np.array(camera.center[-2:])
+    return np.append(place, layer.scale[-1]) * camera.zoom
+
+
+def look_at_others(annotate):
+    """Let the time pass after which it is seen what other windows do."""
+    annotate._session._heartbeat_timer.timeout.emit()
+
+
+def test_pixel_size_and_slide_from_another_window_reach_the_open_image(annotate, folder):
+    draw(annotate)
+    before = on_screen(annotate)
+    with Project.open(folder, "Bob") as other:
+        other.facts.set(["s0f0"], slide="river 7")
+        other.facts.set_pixel_size(["s0f0"], 0.25)
+    # Something else may read the settings before.
+    annotate.project().refresh()
+    look_at_others(annotate)
+    canvas = annotate.canvas()
+    assert "Facts of images were changed in another window" in child_of(annotate, "message").text()
+    assert [layer.scale.tolist() for layer in (canvas.image, *canvas.layers())] == [[0.25, 0.25]] * 4
+    table = canvas.layer.features
+    assert np.allclose(table["length_um"], table["length_px"] / 4)
+    assert np.allclose(on_screen(annotate), before)
+    assert [tally.image.slide for tally in annotate.browser().tallies()] == ["river 7", "s0"]
+    annotate.undo()
+    assert len(annotate.document().specimens) == 2
+    child_of(annotate, "message").setText("")
+    look_at_others(annotate)
+    assert child_of(annotate, "message").text() == ""
+
+
+def test_a_pixel_size_from_another_window_waits_until_a_box_is_drawn(annotate, folder):
+    with Project.open(folder, "Bob") as other:
+        other.facts.set_pixel_size(["s0f0"], 0.25)
+    annotate.use_tool("three-clicks")
+    clicks = annotate.canvas().three_clicks
+    for point in ((10, 10), (30, 10)):
+        clicks.click(np.array(point, dtype=float))
+        look_at_others(annotate)
+    assert annotate.canvas().image.scale.tolist() == [1, 1]
+    clicks.click(np.array([20, 14], dtype=float))
+    assert len(annotate.document().specimens) == 3
+    look_at_others(annotate)
+    assert annotate.canvas().image.scale.tolist() == [0.25, 0.25]
 
 
 def test_a_renaming_that_came_with_something_else_is_shown_as_well(annotate, folder, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtWidgets import QFileDialog
 
 from helpers.counting import count, save
 from helpers.window import child_of, dock_of
@@ -20,36 +19,6 @@ def slide(tmp_path):
     path.parent.mkdir(parents=True)
     Image.fromarray(np.random.default_rng(3).integers(0, 255, (300, 400), dtype=np.uint8)).save(path)
     return path
-
-
-@pytest.fixture
-def fill_in(qtbot, monkeypatch):
-    """Press *Send to a project*, and do something in the dialog before it is sent."""
-
-    def go(widget, act):
-        def exec_(dialog):
-            dialog.show()
-            act(dialog)
-            assert child_of(dialog, "send_send").isEnabled(), child_of(dialog, "send_problem").text()
-            dialog.hide()
-            return True
-
-        monkeypatch.setattr(SendDialog, "exec", exec_)
-        child_of(widget, "send").click()
-        qtbot.waitUntil(lambda: child_of(widget, "send").isEnabled(), timeout=20_000)
-        return child_of(widget, "message").text()
-
-    return go
-
-
-@pytest.fixture
-def choose(monkeypatch):
-    """Choose a folder in the next question for one."""
-
-    def go(folder):
-        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(folder))
-
-    return go
 
 
 def in_new(folder, choose):
@@ -93,6 +62,30 @@ def test_what_was_found_goes_to_a_new_project_and_is_not_sent_twice(
     said = fill_in(widget, lambda dialog: None)
     assert f"nothing new of 1 image. {number} specimens were there already" in said
     assert [item.id for item in annotate.document().contents.proposals] == [item.id for item in before.proposals]
+
+
+def test_what_was_rejected_in_the_project_is_not_sent_again_unless_it_is_asked_for(
+    viewer, widget, run, slide, tmp_path, fill_in, choose
+):
+    viewer.open(str(slide), plugin="napari")
+    run()
+    number = len(widget.result().layer.data)
+    fill_in(widget, in_new(tmp_path / "project", choose))
+    annotate = annotate_of(viewer)
+    annotate.next_uncertain()
+    annotate.reject()
+    annotate.flush()
+    said = fill_in(widget, lambda dialog: None)
+    assert "nothing new of 1 image" in said
+    assert "1 proposal that you rejected or deleted before was left out" in said
+    assert len(annotate.document().proposals) == number - 1
+
+    def act(dialog):
+        child_of(dialog, "send_skip_rejected").click()
+
+    assert "1 proposal of 1 image" in fill_in(widget, act)
+    assert len(annotate.document().proposals) == number
+    assert not annotate.document().rejected
 
 
 def test_an_image_in_memory_is_saved_in_the_project(viewer, widget, image, run, tmp_path, fill_in, choose):
