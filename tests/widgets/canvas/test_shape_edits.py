@@ -151,3 +151,26 @@ def test_a_shape_alone_is_shown_and_hidden(viewer):
     assert not np.array_equal(picture(viewer, alone), nothing)
     shape_edits.show_alone(alone, None, ORANGE[:3])
     np.testing.assert_array_equal(picture(viewer, alone), nothing)
+
+
+@pytest.mark.parametrize("fill", ["transparent", "white"])
+def test_each_line_is_drawn_in_its_own_colour_over_a_dark_seam(viewer, layer, fill):
+    layer.usual_width = 2.0
+    layer.face_color = fill
+    shape_edits.add(layer, [(POLYGON, "polygon")], 2.0, [BLUE], {"id": ["g"]})
+    shape_edits.change(layer, [2], {}, [BLUE], {"id": ["c"]})
+    layer.refresh()
+    sent = viewer.__wrapped__.window._qt_viewer.canvas.layer_to_visual[layer]._sent
+    view = layer._data_view
+    vertices = np.diff(view._mesh.vertices_index)
+    owner = np.tile(np.repeat(np.arange(7), vertices), 2)
+    is_line = np.tile(view._mesh.vertices_offsets.any(axis=1), 2)
+    is_seam = np.arange(len(owner)) < len(owner) // 2
+    drawn = sent["faces"][is_line[sent["faces"]].any(axis=1)]
+    colours = sent["base_color"][drawn]
+    wanted = view.edge_color[owner[drawn]]
+    seams = is_seam[drawn]
+    assert np.allclose(colours[~seams], wanted[~seams])
+    assert not colours[seams][:, :3].any()
+    assert np.allclose(colours[seams][:, 3], 0.7)
+    assert np.count_nonzero(seams) == np.count_nonzero(~seams) > 0
