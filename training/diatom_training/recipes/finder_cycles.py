@@ -32,7 +32,7 @@ from diatom_training.recipes.cycles import (
     train_until,
 )
 from diatom_training.recipes.training_material import OPTICS, TEST_STATION, TRAIN_STATIONS, weighted
-from diatom_training.recipes.weight_average import averaged
+from diatom_training.recipes.weight_average import weights_between
 from diatom_training.synthesis import SUBJECTS
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
@@ -182,7 +182,7 @@ def finder_cycle(
     shares = (1.0, *plan.averages) if len(trained.history) == plan.options.epochs else (1.0,)
     best: _Candidate | None = None
     for share in shares:
-        network = averaged(trained.network, start.tensors, share)
+        network = weights_between(trained.network, start.tensors, share)
         model = write_model(work / plan.name, network, _facts(plan, trained, material, start, share))
         candidate = _Candidate(share, network, evaluate_detector(_engine(model), selection, monitor))
         if len(shares) > 1:

@@ -14,7 +14,7 @@ import torch
 from napari_diatom.core.errors import InputError
 
 
-def averaged(network: torch.nn.Module, before: Mapping[str, torch.Tensor], share: float) -> torch.nn.Module:
+def weights_between(network: torch.nn.Module, before: Mapping[str, torch.Tensor], share: float) -> torch.nn.Module:
     """Return a copy of a network whose weights lie between those of before and its own.
 
     Parameters
