@@ -21,7 +21,7 @@ from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.formats.label_image.painting import LabelPainter
 from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.napari_layers import labels_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.tiling.scale_consensus import supported
 from napari_diatom.tiling.scale_merging import fits_scale
 from napari_diatom.tiling.stitching import stitch

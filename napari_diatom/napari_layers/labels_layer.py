@@ -8,7 +8,7 @@ what was drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,12 +23,12 @@ from napari_diatom.formats.label_image.painting import LabelPainter, Labels
 from napari_diatom.measurement import morphometry
 from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 MASKS_KEY: Final = "napari_diatom_masks"
 """Entry of ``layer.metadata`` with the masks of its specimens; see :func:`draw_polygons`."""
 FACTS_KEY: Final = "napari_diatom_labels"
-"""Entry of a Labels layer's metadata with its :class:`~napari_diatom.napari_layers.shapes_layer.ResultFacts`."""
+"""Entry of a Labels layer's metadata with its :class:`~napari_diatom.napari_layers.result_facts.ResultFacts`."""
 INDEX: Final = "index"
 """Column of a Labels layer's features that napari finds a label's row by."""
 
@@ -164,7 +164,7 @@ def labels_kwargs(
         "features": label_features(features),
         "colormap": colours,
         "metadata": {
-            FACTS_KEY: facts.to_metadata()[shapes_layer.METADATA_KEY],
+            FACTS_KEY: asdict(facts),
             **to_metadata(_unoutlined(known, numbers)),
         },
     }

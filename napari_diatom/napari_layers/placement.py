@@ -23,6 +23,7 @@ from napari_diatom.formats.shared.name_index import split_page
 from napari_diatom.images.orientation import AS_STORED, describe_turn, swaps_sides, to_stored, upright
 from napari_diatom.images.pixel_size import NOT_STATED, PixelSize, stated
 from napari_diatom.images.slide_image import open_images
+from napari_diatom.napari_layers.layer_file import layer_file
 
 _BUILTIN_READER: Final = "napari"
 _PROBE: Final = 256
@@ -96,8 +97,10 @@ def _turned(layer: Any, orientation: int) -> Any:
 def shown_by(layer: Any) -> LayerPixels:
     """Return what an image layer shows of its file."""
     height, width = _size_of(layer)
-    source = layer.source.path
-    images = () if source is None else _described(Path(source))
+    file = layer_file(layer)
+    if file is not None and file.orientation is not None:
+        return LayerPixels(height, width, file.orientation)
+    images = () if file is None else _described(Path(file.path))
     turns = {image.orientation for image in images}
     if len(turns) != 1:
         return LayerPixels(height, width, None)
@@ -218,10 +221,10 @@ def layer_transform(
 
 def layer_pixel_size(layer: Any) -> PixelSize:
     """Return the pixel size of an image layer, as its place in the world or else its file states it."""
-    size = _from_place(layer)
-    if size != NOT_STATED or layer.source.path is None:
+    size, file = _from_place(layer), layer_file(layer)
+    if size != NOT_STATED or file is None or file.page is not None:
         return size
-    images = _described(Path(layer.source.path))
+    images = _described(Path(file.path))
     return images[0].pixel_size if images else NOT_STATED
 
 
@@ -343,31 +346,34 @@ def match_image_layer(
     """
     asked, page = split_page(name or file.stem)
     parts = tuple(folded(part) for part in PurePosixPath(asked.replace("\\", "/")).parts)
-    ranked = sorted(enumerate(images), key=lambda item: (*_rank(item[1], parts, file, size), item[0]))
+    ranked = sorted(enumerate(images), key=lambda item: (*_rank(item[1], parts, page, file, size), item[0]))
     if not ranked or not parts:
         return None
     best = ranked[-1][1]
-    rank = _rank(best, parts, file, size)
+    rank = _rank(best, parts, page, file, size)
     if not rank[0]:
         if len(images) > 1:
             return None
         notice = f"{name} is not open; its specimens lie over {best.name}, the only image." if name else ""
         return Match(best, (), notice, named=False)
-    rivals = [image for image in images if image is not best and _rank(image, parts, file, size) == rank]
+    rivals = [image for image in images if image is not best and _rank(image, parts, page, file, size) == rank]
     notice = f"several images named {parts[-1]} are open; it lies over the one opened last." if rivals else ""
     stacked = best.ndim == 3 and page is not None and 1 <= page <= stored_pixels(best).shape[0]
     return Match(best, (page - 1,) if stacked and page is not None else (), notice)
 
 
 def _rank(
-    layer: Any, parts: tuple[str, ...], file: Path, size: tuple[int | None, int | None]
+    layer: Any, parts: tuple[str, ...], page: int | None, file: Path, size: tuple[int | None, int | None]
 ) -> tuple[int, bool, bool]:
-    """Return how well an image layer goes with annotations; 0 in the first place for one of another name."""
-    path = None if layer.source.path is None else Path(os.path.abspath(layer.source.path))
+    """Return how well an image layer goes with annotations; 0 in the first place for one of another name or page."""
+    known = layer_file(layer)
+    path = None if known is None else Path(known.path)
     own = () if path is None else tuple(folded(part) for part in path.parts)
     shown = shown_by(layer)
     fitting = size in ((shown.height, shown.width), (shown.width, shown.height))
     near = path is not None and path.parent == Path(os.path.abspath(file)).parent
+    if known is not None and known.page not in (None, page):
+        return 0, fitting, near
     depth = next((n for n in range(len(parts), 0, -1) if own[-n:] == parts[-n:]), 0)
     if depth:
         return 1 + depth, fitting, near

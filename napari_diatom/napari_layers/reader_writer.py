@@ -16,7 +16,7 @@ from napari_diatom.core.detections import PERSON
 from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.images.pixel_size import unusual
 from napari_diatom.napari_layers import labels_layer, placement, shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 LayerData = tuple[Any, dict[str, Any], str]
 """Data, keyword arguments and type of a napari layer."""

@@ -7,8 +7,8 @@ In Detections an image spans 0..width and the centre of a pixel lies at +0.5; in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,9 +19,7 @@ from napari_diatom.core.detections import PERSON, STATUSES, Detections, cut_flag
 from napari_diatom.core.taxa import COLUMNS, NO_CELLS, Name
 from napari_diatom.measurement import columns
 from napari_diatom.measurement.measurements import Measurements, measure
-
-METADATA_KEY: Final = "napari_diatom"
-"""Entry of ``layer.metadata`` that makes a Shapes layer one of ours; see :class:`ResultFacts`."""
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 SPECIMEN: Final = columns.column("specimen").name
 CLASS: Final = columns.column("class").name
@@ -63,62 +61,13 @@ WAITING_KEY: Final = "napari_diatom_waiting"
 """Entry of ``layer.metadata`` that is true while a layer is hidden until the image of its size is opened."""
 
 MAP_KEY: Final = "napari_diatom_map"
-"""Entry of the metadata of layers that show a map; holds the same as :data:`METADATA_KEY` for a map of classes."""
+"""Entry of the metadata of layers that show a map; holds the same as
+:data:`~napari_diatom.napari_layers.result_facts.METADATA_KEY` for a map of classes."""
 
 MAP_OPACITY: Final = 0.45
 
 _CLEAR: Final = (0.0, 0.0, 0.0, 0.0)
 _CENTRE: Final = 0.5
-
-
-@dataclass(frozen=True)
-class ResultFacts:
-    """What a layer of specimens must remember besides its shapes; kept as plain data in its metadata.
-
-    Attributes
-    ----------
-    image : str
-        Name of the image.
-    height, width : int or None
-        Of the image, in pixels; None where unknown.
-    classes : tuple of str
-        Class names, in the order of their colours.
-    pixel_size_um : float or None
-        Micrometres per pixel.
-    model : str
-        Name and version of the model, empty where people drew everything.
-    plane : tuple of int
-        Position on the axes before y and x, for images of more than two dimensions.
-    orientation : int or None
-        How the image's file stores it, while coordinates are those of the upright image; None where that is unknown.
-    path : str
-        Whole path of the image's file, empty where it was not opened from one.
-    """
-
-    image: str
-    height: int | None = None
-    width: int | None = None
-    classes: tuple[str, ...] = ("diatom",)
-    pixel_size_um: float | None = None
-    model: str = ""
-    plane: tuple[int, ...] = ()
-    orientation: int | None = None
-    path: str = ""
-
-    def to_metadata(self) -> dict[str, Any]:
-        """Return the layer's metadata."""
-        return {METADATA_KEY: asdict(self)}
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, Any]) -> Self | None:
-        """Return the facts of a layer, None where it is not one of ours."""
-        entry = metadata.get(METADATA_KEY)
-        if not isinstance(entry, Mapping) or not {field.name for field in fields(cls)} >= set(entry):
-            return None
-        try:
-            return cls(**{**entry, "classes": tuple(entry["classes"]), "plane": tuple(entry["plane"])})
-        except (KeyError, TypeError):
-            return None
 
 
 @dataclass(frozen=True)

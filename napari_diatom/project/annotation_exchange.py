@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from napari_diatom.core.annotations import Annotations
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many, printable
+from napari_diatom.formats.geojson import codec as geojson
 from napari_diatom.formats.shared.name_index import NameIndex
 from napari_diatom.project.class_names import renamed_specimens
 from napari_diatom.project.image_record import image_name, image_path
@@ -51,6 +56,12 @@ class ImportPlan:
     def new(self) -> int:
         """Number of new specimens."""
         return sum(map(len, self.specimens.values()))
+
+
+def _places(folder: Path, name: str) -> Iterator[Path]:
+    """Yield places for a new folder, with a number where its name is taken."""
+    yield folder / name
+    yield from (folder / f"{name}-{number}" for number in itertools.count(2))
 
 
 class _AbsentError(InputError):
@@ -153,21 +164,50 @@ class AnnotationExchange:
         InputError
             When the files of an image are damaged.
         """
+        return self._given_out(self._settings.settings.images)
+
+    def save_copies(self, folder: Path, ids: Sequence[str]) -> Path:
+        """Write the annotations of images that are open as GeoJSON files to a new folder; the project stays as it is.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the new folder is made.
+        ids : sequence of str
+            Of the images.
+
+        Returns
+        -------
+        Path
+            The new folder.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        name = f"{self._settings.folder.name}-unsaved"
+        place = next(path for path in _places(folder, name) if not os.path.lexists(path))
+        images = [self._settings.settings.image(id_) for id_ in ids]
+        for image, given_out in zip(images, self._given_out(images), strict=True):
+            geojson.write(place / f"{image.id}{geojson.SUFFIX}", given_out)
+        return place
+
+    def _given_out(self, images: Iterable[ProjectImage]) -> list[Annotations]:
+        """Return the annotations of some images for other programs. Raises as :meth:`give_out`."""
         settings = self._settings.settings
-        names = [image_name(image) for image in settings.images]
-        exported: list[Annotations] = []
-        for image, name in zip(settings.images, names, strict=True):
-            exported.append(
-                to_annotations(
-                    self._documents.contents(image.id).specimens,
-                    name if names.count(name) == 1 else image_path(image),
-                    image.height,
-                    image.width,
-                    settings.pixel_sizes_um.get(image.slide),
-                    [item.name for item in settings.classes],
-                )
+        names = Counter(map(image_name, settings.images))
+        return [
+            to_annotations(
+                self._documents.contents(image.id).specimens,
+                name if names[name] == 1 else image_path(image),
+                image.height,
+                image.width,
+                settings.pixel_sizes_um.get(image.slide),
+                [item.name for item in settings.classes],
             )
-        return exported
+            for image, name in ((image, image_name(image)) for image in images)
+        ]
 
     def _apply(self, plan: ImportPlan, monitor: ProgressMonitor) -> None:
         """Add new specimens to all images, or to none."""

@@ -10,12 +10,39 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from napari_diatom.core.atomic_files import reason
-from napari_diatom.core.errors import OutputError
+from napari_diatom.core.errors import InputError, OutputError
 
 HIDDEN: Final = ".project"
 """What windows need of each other: the lock, sessions, journals, and what was counted already."""
 LOCK_SECONDS: Final = 10.0
 """How long a window waits for another one that is writing."""
+_GONE: Final = "the folder is gone. If it was moved or renamed, or its disk was taken out, put it back."
+
+
+def make_hidden(folder: Path) -> None:
+    """Make a folder in the hidden one of a project.
+
+    A project's own folder is never made again: it may be away for a while, on a disk that was taken out, and another
+    one in its place would keep it from coming back.
+
+    Raises
+    ------
+    OSError
+        When the project is gone, or the folder cannot be made.
+    """
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+
+
+def why_unwritable(project: Path, error: OSError) -> str:
+    """Return why a project cannot be written, in a few words."""
+    return reason(error) if project.is_dir() else _GONE
+
+
+def check_there(project: Path) -> None:
+    """Raise InputError where the folder of a project is gone: nothing that is read then is what it holds."""
+    if not project.is_dir():
+        raise InputError(f"{project} cannot be read: {_GONE}")
 
 
 class FolderLock:
@@ -47,7 +74,8 @@ class FolderLock:
                 f"{self._project} is being written by another window for {LOCK_SECONDS:.0f} s: try again."
             ) from None
         except (OSError, NotImplementedError) as error:
-            said = reason(error) if isinstance(error, OSError) else "its file system knows no locks."
+            unlockable = "its file system knows no locks."
+            said = why_unwritable(self._project, error) if isinstance(error, OSError) else unlockable
             raise OutputError(f"{self._project} cannot be written: {said}") from error
         try:
             yield

@@ -23,13 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from napari_diatom.core.atomic_files import reason, write_atomically
+from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
 from napari_diatom.project.edit_codec import edit_of
 from napari_diatom.project.edit_conflicts import Clash
 from napari_diatom.project.edits import Edit, joined_edits
+from napari_diatom.project.folder_lock import make_hidden, why_unwritable
 
 SUFFIX: Final = ".jsonl"
 DAMAGED: Final = ".damaged"
@@ -98,9 +99,7 @@ class Journal:
                     return
                 self._forget()
         except OSError as error:
-            raise OutputError(
-                f"{self.path} cannot be written: {reason(error)} Edits stay in memory until they can be saved."
-            ) from error
+            raise self._unwritten(error) from error
         raise OutputError(
             f"{self.path} is removed by another program whenever it is written. Edits stay in memory until they can "
             "be saved."
@@ -129,6 +128,10 @@ class Journal:
         """Write all lines to a new file, and put it in the place of the old one when it is whole."""
         self.close()
         data = "".join(f"{text}\n" for text in (self._first(), *self._lines)).encode("utf-8")
+        try:
+            make_hidden(self.path.parent)
+        except OSError as error:
+            raise self._unwritten(error) from error
         write_atomically(self.path, data)
         self._stored, self._size, self._tail = len(self._lines), len(data), data[-_TAIL:]
         self._is_stale = False
@@ -143,7 +146,7 @@ class Journal:
     def _write(self) -> None:
         """Write the lines that are not on disk yet."""
         if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_hidden(self.path.parent)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
             if os.fstat(self._descriptor).st_size < self._size:
                 # It was closed meanwhile, and taken.
@@ -160,6 +163,14 @@ class Journal:
         self._size += len(data)
         self._tail = (self._tail + data)[-_TAIL:] if self._size > len(data) else data[-_TAIL:]
         self._stored = len(self._lines)
+
+    def _unwritten(self, error: OSError) -> OutputError:
+        """Return the error that tells why a line is not on disk."""
+        project = self.path.parents[2]
+        place = self.path if project.is_dir() else project
+        return OutputError(
+            f"{place} cannot be written: {why_unwritable(project, error)} Edits stay in memory until they can be saved."
+        )
 
     def _is_there(self) -> bool:
         """Return whether the file at the journal's path is the one that is written here."""

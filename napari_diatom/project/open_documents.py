@@ -10,7 +10,7 @@ from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.project.document import Document
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.edits import Contents, State
-from napari_diatom.project.folder_lock import FolderLock
+from napari_diatom.project.folder_lock import FolderLock, check_there
 from napari_diatom.project.image_record import Record
 from napari_diatom.project.journal import Journal, LeftoverJournal
 from napari_diatom.project.journal_folder import JournalFolder
@@ -64,9 +64,10 @@ class OpenDocuments:
         Raises
         ------
         InputError
-            When there is no such image, or its files are damaged.
+            When there is no such image, its files are damaged, or the folder of the project is gone.
         """
         if image_id not in self._open:
+            check_there(self._settings.folder)
             self._open[image_id] = self._opened(self._settings.settings.image(image_id))
         return self._open[image_id][1]
 

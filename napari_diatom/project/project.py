@@ -22,7 +22,7 @@ from napari_diatom.project.annotation_exchange import AnnotationExchange
 from napari_diatom.project.class_editor import ClassEditor
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
-from napari_diatom.project.folder_lock import HIDDEN, FolderLock
+from napari_diatom.project.folder_lock import HIDDEN, FolderLock, check_there
 from napari_diatom.project.image_facts import ImageFacts
 from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
 from napari_diatom.project.journal_folder import JournalFolder
@@ -245,6 +245,7 @@ class Project:
             self.documents.forget()
             self.session.close()
             with suppress(DiatomError):
+                check_there(self.folder)
                 write_atomically(self.folder / HIDDEN / "summary.json", self._cache.text())
 
     def path(self, image_id: str) -> Path:

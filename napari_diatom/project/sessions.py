@@ -25,6 +25,7 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text_files import parse_json, read_bytes
 from napari_diatom.project import clock
+from napari_diatom.project.folder_lock import make_hidden
 
 SILENT_SECONDS: Final = 120.0
 """A window on another computer that was watched for so long and said nothing is taken for gone."""
@@ -107,12 +108,15 @@ class Session:
         """Say that the window is still there, and which image it shows from now on."""
         if self._is_closed:
             return
-        self._hold()
+        is_there = self._make_folder()
+        if is_there:
+            self._hold()
         shown = self.presence.image if image is None else image
         self._beaten = clock.running()
         self.presence = replace(self.presence, image=shown, heartbeat=clock.now(), beats=self.presence.beats + 1)
-        with contextlib.suppress(OutputError):
-            write_atomically(_file(self._folder, self.presence.session), json.dumps(asdict(self.presence)))
+        if is_there:
+            with contextlib.suppress(OutputError):
+                write_atomically(_file(self._folder, self.presence.session), json.dumps(asdict(self.presence)))
 
     def touch(self) -> None:
         """Say so where it has not been said lately."""
@@ -162,10 +166,17 @@ class Session:
         with contextlib.suppress(OSError):
             self._lock.release()
 
+    def _make_folder(self) -> bool:
+        """Return whether the folder is there, made where that is possible."""
+        try:
+            make_hidden(self._folder)
+        except OSError:
+            return False
+        return True
+
     def _hold(self) -> None:
         """Take the own lock, again where somebody has removed its file in the belief that this window was gone."""
         with contextlib.suppress(OSError, NotImplementedError, Timeout):
-            self._folder.mkdir(parents=True, exist_ok=True)
             if self._lock.is_locked and not _lock_file(self._folder, self.presence.session).exists():
                 self._lock.release()
             if not self._lock.is_locked:

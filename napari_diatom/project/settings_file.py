@@ -13,7 +13,7 @@ from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.text_files import LARGEST_YAML_BYTES, read_bytes
 from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import ConflictError
-from napari_diatom.project.folder_lock import FolderLock
+from napari_diatom.project.folder_lock import FolderLock, check_there
 from napari_diatom.project.settings import PROJECT_FILE, Settings, merged
 
 _parsed = lru_cache(maxsize=4)(Settings.of_text)
@@ -55,6 +55,7 @@ class SettingsFile:
         """Read the settings where another window has written them, and return whether one has. Raises as on opening."""
         if self._is_current():
             return False
+        check_there(self.folder)
         self.refresh()
         return True
 

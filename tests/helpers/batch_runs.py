@@ -54,6 +54,7 @@ def run_slowly(job, networks, monitor, tell):
     return batch_job.run(job, slow, monitor, tell)
 
 
-def finish(widget, qtbot):
+def finish(widget, qtbot, seconds=20):
     """Wait for the end of a run, and for the table."""
-    qtbot.waitUntil(lambda: not widget.value().running and not widget.batch._reading, timeout=20_000)
+    timeout = 1000 * seconds
+    qtbot.waitUntil(lambda: not widget.value().running and not widget.batch._reading, timeout=timeout)

@@ -23,7 +23,7 @@ from napari_diatom.measurement.morphometry import oriented_box
 from napari_diatom.napari_layers import labels_layer as mask_layers
 from napari_diatom.napari_layers import reader_writer
 from napari_diatom.napari_layers import shapes_layer as layers
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 FACTS = ResultFacts(image="a.tif", height=120, width=150, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)
 

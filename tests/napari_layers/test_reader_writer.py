@@ -14,8 +14,8 @@ from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.taxa import Name
 from napari_diatom.counting.export import export
 from napari_diatom.formats.geojson import codec as geojson
-from napari_diatom.napari_layers import reader_writer, shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers import reader_writer
+from napari_diatom.napari_layers.result_facts import METADATA_KEY, ResultFacts
 from napari_diatom.widgets.common import sample_data
 
 FOUND = Detections.of(
@@ -136,4 +136,4 @@ def test_an_example_slide_knows_its_pixel_size():
     assert kind == "image"
     assert image.dtype == np.uint16
     assert kwargs["scale"] == (0.1032, 0.1032)
-    assert shapes_layer.METADATA_KEY not in kwargs["metadata"]
+    assert METADATA_KEY not in kwargs["metadata"]

@@ -9,7 +9,7 @@ from napari_diatom.core import geometry
 from napari_diatom.core.detections import CUT_BY_EDGE, Detections
 from napari_diatom.core.taxa import Name
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import METADATA_KEY, ResultFacts
 
 FACTS = ResultFacts(image="a.tif", height=1000, width=2000, classes=("Navicula", "Nitzschia"), pixel_size_um=0.1)
 
@@ -108,7 +108,7 @@ def test_unknown_classes_are_added_behind_the_known_ones():
 
 def test_metadata_goes_round_and_foreign_metadata_is_left_alone():
     assert ResultFacts.from_metadata(FACTS.to_metadata()) == FACTS
-    for metadata in ({}, {shapes_layer.METADATA_KEY: 3}, {shapes_layer.METADATA_KEY: {"image": "a", "secret": 1}}):
+    for metadata in ({}, {METADATA_KEY: 3}, {METADATA_KEY: {"image": "a", "secret": 1}}):
         assert ResultFacts.from_metadata(metadata) is None
 
 

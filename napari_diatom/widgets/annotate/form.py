@@ -10,7 +10,6 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractButton,
     QComboBox,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -29,19 +28,18 @@ from napari_diatom.napari_layers import project_layer
 from napari_diatom.widgets.annotate.class_list import ClassList
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.canvas.click_outline import NO_OUTLINER, installed_outliner
-from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, TOOLS, tool_button
+from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, TOOLS, fill_line, tool_button
 from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_tone import set_tone
+from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 FIND_MOVED: Final = "Find moved images..."
 _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
-    "space, or make the project folder writable. Saving is tried again every few seconds."
+    "space, make the project folder writable, or put it back if it is gone. Saving is tried again every few seconds."
 )
-
-_TOOLS_IN_ROW: Final = 4
 
 B = TypeVar("B", bound=QAbstractButton)
 
@@ -201,33 +199,34 @@ class AnnotateForm(QWidget):
     def _lay_out(self) -> None:
         top = QVBoxLayout()
         top.addWidget(self.title)
-        top.addLayout(_row(self.open, self.new, self.add, self.settings))
-        tools = QGridLayout()
-        tools.setSpacing(3)
-        shown = (*self.tools.values(), self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)
-        for place, button in enumerate(shown):
-            button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
-            tools.addWidget(button, *divmod(place, _TOOLS_IN_ROW))
+        top.addLayout(WrappedRow(self.open, self.new, self.add, self.settings))
+        others = (self.undo, self.redo, self.to_box, self.to_polygon, self.outline, self.keys)
+        for button in others:
+            fill_line(button)
+        tools = WrappedRow(*self.tools.values(), *others)
         for label in (self.counts, self.extent):
             # A text that grows during a drag must not widen the dock: the image would move under the mouse.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        numbers = QHBoxLayout()
+        numbers.addWidget(self.counts, 2)
+        numbers.addWidget(self.extent, 1)
         work = QWidget()
         work.setStyleSheet(TOOL_LOOK)
         column_layout = QVBoxLayout(work)
         column_layout.setContentsMargins(0, 0, 0, 0)
         column_layout.addLayout(tools)
-        column_layout.addLayout(_row((self.status, 1), (self.colour, 1)))
+        column_layout.addLayout(WrappedRow(self.status, self.colour))
         column_layout.addWidget(self.classes, 1)
-        column_layout.addLayout(_row((self._model, 1), self.propose, self.stop))
-        column_layout.addLayout(_row(self.propose_all, self.uncertain, self.gallery))
-        column_layout.addLayout(_row(self.accept, self.reject, self.done))
-        column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
+        column_layout.addLayout(WrappedRow(self._model, self.propose, self.stop))
+        column_layout.addLayout(WrappedRow(self.propose_all, self.uncertain, self.gallery))
+        column_layout.addLayout(WrappedRow(self.accept, self.reject, self.done))
+        column_layout.addLayout(numbers)
         split = _LowSplitter(Qt.Orientation.Vertical)
         images = QWidget()
         images_layout = QVBoxLayout(images)
         images_layout.setContentsMargins(0, 0, 0, 0)
         images_layout.addWidget(self.browser)
-        images_layout.addLayout(_row(self.find_moved, self.remove))
+        images_layout.addLayout(WrappedRow(self.find_moved, self.remove))
         split.addWidget(images)
         split.addWidget(work)
         split.setStretchFactor(1, 1)
@@ -262,12 +261,3 @@ def _button(kind: type[B], name: str, title: str, tip: str) -> B:
     button = named(kind(), name, tip)
     button.setText(title)
     return button
-
-
-def _row(*parts: QWidget | tuple[QWidget, int]) -> QHBoxLayout:
-    """Return widgets side by side. A number is the stretch factor of its widget."""
-    row = QHBoxLayout()
-    for part in parts:
-        widget, stretch = part if isinstance(part, tuple) else (part, 0)
-        row.addWidget(widget, stretch)
-    return row

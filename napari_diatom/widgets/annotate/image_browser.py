@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QListView, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
@@ -19,6 +19,7 @@ from napari_diatom.project.summary import Tally
 from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 THUMBNAIL: Final = 56
 _IMAGE_ID: Final = Qt.ItemDataRole.UserRole
@@ -191,12 +192,9 @@ class ImageBrowser(QWidget):
         self._search.textChanged.connect(self._refilter)
         self._next = named(QPushButton("Next unfinished"), "next_unfinished", "Open the next image that is not done")
         self._next.clicked.connect(self.next_unfinished)
-        top = QHBoxLayout()
-        top.addWidget(self._states)
-        top.addWidget(self._search, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(top)
+        layout.addLayout(WrappedRow(self._states, self._search))
         layout.addWidget(self._list, 1)
         layout.addWidget(self._next)
         when_destroyed(self, _Images.stop, self._model)

@@ -13,8 +13,13 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError, InputError
+from napari_diatom.images.planes import BEST, PAGES
+from napari_diatom.images.slide_image import SlideImage
+from napari_diatom.napari_layers.layer_file import LayerFile
+from napari_diatom.project.folder_lock import check_there
 from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
+from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.taxon_list import read_taxa
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import FIND_MOVED, AnnotateForm
@@ -139,6 +144,7 @@ class ProjectSession(QObject):
         if project is None:
             return
         with self._form.line.showing_errors(), _without_garbage_collection():
+            check_there(project.folder)
             image = project.settings.image(image_id)
             condition = project.linked_images.condition(image_id)
             if condition == "missing":
@@ -150,7 +156,8 @@ class ProjectSession(QObject):
                 show_info(
                     f"The file of {image_id} has changed since it was annotated. Check that the boxes still fit it."
                 )
-            data, multiscale = layer_data(open_image_page(project.path(image_id), image.page, image.division))
+            slide = open_image_page(project.path(image_id), image.page, image.division)
+            data, multiscale = layer_data(slide)
             if opened.image is not None and opened.image.id == image_id:
                 # Left after it is shown, its document would be forgotten with it.
                 self.leave_image()
@@ -158,7 +165,8 @@ class ProjectSession(QObject):
             self.leave_image()
             size = project.settings.pixel_sizes_um.get(image.slide)
             place = {} if size is None else {"scale": (size, size), "units": ("µm", "µm")}
-            layer = Image(data, rgb=True, multiscale=multiscale, name=image_id, **place)
+            shown = {"multiscale": multiscale, "metadata": _file_of(slide, image).to_metadata()}
+            layer = Image(data, rgb=True, name=image_id, **shown, **place)
             canvas.viewer.add_layer(layer)
             opened.image, opened.document = image, document
             self.image_opened.emit()
@@ -224,6 +232,14 @@ class ProjectSession(QObject):
                 self._opened.project.session.beat()
             self._overview.show_title()
             self.heartbeat.emit()
+
+
+def _file_of(slide: SlideImage, image: ProjectImage) -> LayerFile:
+    """Return which image of its file is shown for an image of the project."""
+    assert slide.path is not None
+    if slide.name == slide.path.name:
+        return LayerFile.of_opened(slide, "", None, BEST)
+    return LayerFile.of_opened(slide, slide.name, image.page, PAGES if image.division == "pages" else BEST)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
@@ -16,6 +16,13 @@ from napari_diatom.project.project import Project
 from napari_diatom.project.summary import Tally
 from napari_diatom.widgets.common.asking import ask
 
+UnsavedEdits = Literal["keep", "copy", "lose"]
+"""What becomes of edits that cannot be written: the project stays open, copies are saved, or they are lost."""
+_UNSAVED: Final[dict[UnsavedEdits, str]] = {
+    "keep": "Keep the project open",
+    "copy": "Save copies elsewhere and close...",
+    "lose": "Close and lose the edits",
+}
 _LISTED: Final = 12
 """Specimens that are listed in a question about two versions."""
 
@@ -100,16 +107,33 @@ def version_to_keep(parent: QWidget, clashes: Sequence[Clash]) -> Side:
     return "theirs" if answer == 1 else "mine"
 
 
-def may_be_lost(window: QWidget | None, project: Project) -> bool:
-    """Ask whether to close a project whose last edits are only in memory."""
+def way_of_unsaved(window: QWidget | None, project: Project) -> UnsavedEdits:
+    """Ask what to do with a project whose last edits are only in memory."""
     names = ", ".join(project.unstored())
     answer = ask(
         window,
         "Edits are not saved",
         f"Your last edits of {names} in the project {project.folder.name} cannot be written. They are only in memory, "
-        "and are lost if you close the project.\n\nTo save them, keep the project open and free some disk space, or "
-        "make the project folder writable. Saving is tried again every few seconds.",
-        "Keep the project open",
-        "Close and lose the edits",
+        "and are lost if you close the project.\n\nTo save them, keep the project open and free some disk space, make "
+        "the project folder writable, or put it back if it is gone. Saving is tried again every few seconds. Or save "
+        "copies of these annotations elsewhere.",
+        *_UNSAVED.values(),
     )
-    return answer == 1
+    return tuple(_UNSAVED)[answer]
+
+
+def folder_of_copies(window: QWidget | None) -> Path | None:
+    """Ask where copies of annotations are saved."""
+    folder = QFileDialog.getExistingDirectory(window, "Choose a folder for copies of the annotations")
+    return Path(folder) if folder else None
+
+
+def show_copies(window: QWidget | None, place: Path) -> None:
+    """Show where copies of annotations are, and what they are for."""
+    ask(
+        window,
+        "Copies are saved",
+        f"The annotations are in {place}. When the project can be written again, take them in there: Project settings, "
+        "page Import.",
+        "Close the project",
+    )

@@ -7,9 +7,11 @@ import warnings
 from typing import Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.edit_conflicts import ConflictError
+from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate import questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
@@ -101,7 +103,7 @@ class Saving(QObject):
         return project.is_stored
 
     def may_close(self) -> bool:
-        """Return whether the project may be closed: all edits are on disk, or the user agrees to lose them."""
+        """Return whether the project may be closed: all edits are on disk, saved elsewhere, or given up by the user."""
         project = self._opened.project
         if project is None or self.is_stored() or project is self._opened.discarded:
             return True
@@ -110,10 +112,21 @@ class Saving(QObject):
             self._form.line.warn(_STAYS_OPEN.format(project.folder.name))
             warnings.warn(_STAYS_OPEN.format(project.folder), stacklevel=2)
             return False
-        is_given_up = questions.may_be_lost(window, project)
-        if is_given_up:
-            self._opened.discarded = project
-        return is_given_up
+        while (way := questions.way_of_unsaved(window, project)) != "keep":
+            if way == "lose" or self._save_copies(window, project):
+                self._opened.discarded = project
+                return True
+        return False
+
+    def _save_copies(self, window: QWidget | None, project: Project) -> bool:
+        """Save copies of what cannot be written, and return whether they are saved."""
+        folder = questions.folder_of_copies(window)
+        if folder is None:
+            return False
+        with self._form.line.showing_errors():
+            questions.show_copies(window, project.exchange.save_copies(folder, project.unstored()))
+            return True
+        return False
 
     def _merge(self, error: ConflictError) -> None:
         """Load what another window wrote, and apply the edits of this window to it."""

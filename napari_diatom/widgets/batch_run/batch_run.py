@@ -24,6 +24,7 @@ from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.earlier_run import EarlierRun, holds_results, is_count_folder
 from napari_diatom.counting.folder_export import export_specimens
 from napari_diatom.counting.image_states import ImageState, RunTally
+from napari_diatom.napari_layers.layer_file import layer_path
 from napari_diatom.widgets.batch_run.batch_form import BatchForm, OpenImage, Scope
 from napari_diatom.widgets.batch_run.batch_panel import BatchPanel
 from napari_diatom.widgets.batch_run.image_opener import ImageOpener
@@ -31,7 +32,7 @@ from napari_diatom.widgets.batch_run.run_options import RunOptions
 from napari_diatom.widgets.batch_run.scope_chooser import ScopeChooser
 from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.common.form_rows import show_row
-from napari_diatom.widgets.common.image_layers import is_input, layer_path
+from napari_diatom.widgets.common.image_layers import is_input
 from napari_diatom.widgets.common.worker import ReportingWorker
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class BatchRun(QWidget):
 
     changed = Signal()
     """The choice of images or an option has changed."""
+    listed = Signal()
+    """A run has ended, or an earlier one is shown: what has become of its images is in the list."""
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class BatchRun(QWidget):
         self._chosen = chosen
         self._progress = progress
         self.was_last = False
+        self._is_counting = False
         self._news: deque[tuple[ImageState, ...]] = deque()
         self._reading: list[ReportingWorker] = []
         self.scope = ScopeChooser()
@@ -200,7 +204,7 @@ class BatchRun(QWidget):
             outliner=models.outliner,
         )
         self._news.clear()
-        self.was_last = True
+        self.was_last = self._is_counting = True
         self.opener.setBatch(job.batch)
         self.panel.begin(out)
         self.panel.take(form.without_file())
@@ -225,6 +229,7 @@ class BatchRun(QWidget):
         self.panel.show()
         self._show_folder(out)
         self._read_table(out)
+        self.listed.emit()
 
     def export(self, path: Path) -> None:
         """Export all specimens to a file, in a thread."""
@@ -260,6 +265,9 @@ class BatchRun(QWidget):
         self._drain_timer.stop()
         self._drain()
         self._show_folder(self.value().results())
+        if self._is_counting:
+            self._is_counting = False
+            self.listed.emit()
 
     def stop(self) -> None:
         """Stop reading images and tables."""

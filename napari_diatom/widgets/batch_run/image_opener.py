@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
@@ -16,8 +18,10 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.counting.image_states import ImageState
 from napari_diatom.formats.geojson import codec as geojson
+from napari_diatom.images.planes import BEST
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.widgets.common.image_layers import is_input, layer_path
+from napari_diatom.napari_layers.layer_file import LayerFile, layer_file
+from napari_diatom.widgets.common.image_layers import is_input
 from napari_diatom.widgets.common.image_pyramid import layer_data
 from napari_diatom.widgets.common.worker import ReportingWorker
 
@@ -48,7 +52,9 @@ class OpenedImage:
         Pixels of a layer, or its pyramid; None where the image is open already.
     multiscale : bool
         Whether that is a pyramid.
-    file : Path or None
+    file : LayerFile or None
+        Which image of which file the layer shows; None where it is open already.
+    annotated_in : Path or None
         The file of annotations that the specimens were read from.
     """
 
@@ -57,7 +63,8 @@ class OpenedImage:
     annotations: Annotations | None
     data: Any = None
     multiscale: bool = False
-    file: Path | None = None
+    file: LayerFile | None = None
+    annotated_in: Path | None = None
 
 
 class ImageOpener(QObject):
@@ -100,6 +107,12 @@ class ImageOpener(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._read)
+        # The opener owns its timers, and they end with it: the window may be closed between two steps.
+        self._breath = QTimer(self)
+        self._breath.setSingleShot(True)
+        self._breath.setInterval(_BREATH_MS)
+        self._breath.timeout.connect(self._next)
+        self._step: Callable[[], object] = _none
 
     def setBatch(self, batch: Batch) -> None:
         """Take images as a batch reads them, and close the image of an earlier one."""
@@ -116,6 +129,7 @@ class ImageOpener(QObject):
     def stop(self) -> None:
         """Open nothing any more."""
         self._timer.stop()
+        self._breath.stop()
         self._wanted = None
         for worker in self.workers:
             worker.quit()
@@ -147,18 +161,27 @@ class ImageOpener(QObject):
             self.opened.emit(known, found)
             return
         self._close_current()
-        QTimer.singleShot(_BREATH_MS, lambda: self._add(found))
+        self._do_soon(partial(self._add, found))
+
+    def _do_soon(self, step: Callable[[], object]) -> None:
+        """Take a step when the viewer has drawn; one that waits is given up for it."""
+        self._step = step
+        self._breath.start()
+
+    def _next(self) -> None:
+        self._step()
 
     def _add(self, found: OpenedImage) -> None:
         """Add the layer of an image."""
-        if found.data is None or self._wanted is None or self._wanted[0].image != found.state.image:
+        if found.file is None or self._wanted is None or self._wanted[0].image != found.state.image:
             return
         size = found.state.pixel_size_um
         placed = {} if size is None else {"scale": (size, size), "units": ("um", "um")}
-        layer = Image(found.data, rgb=True, multiscale=found.multiscale, name=found.state.image, **placed)
+        shown = {"multiscale": found.multiscale, "metadata": found.file.to_metadata()}
+        layer = Image(found.data, rgb=True, name=found.state.image, **shown, **placed)
         self._viewer.add_layer(layer)
         self._current = self._images[found.state.image] = ref(layer)
-        QTimer.singleShot(_BREATH_MS, lambda: self.opened.emit(layer, found))
+        self._do_soon(partial(self.opened.emit, layer, found))
 
     def _close_current(self) -> None:
         """Close the image that was opened last, unless a person has changed its specimens."""
@@ -172,25 +195,32 @@ class ImageOpener(QObject):
         known = self._images.get(state.image, _none)()
         if known is not None and known in self._viewer.layers:
             return known
-        if state.image != state.source:
-            return None
-        files = (layer for layer in self._viewer.layers if is_input(layer) and layer.ndim == 2)
-        return next((layer for layer in files if str(layer_path(layer)) == state.file), None)
+        page = _page(state)
+        meant = os.path.abspath(state.file), page, BEST if page is None or self.batch is None else self.batch.z
+        files = ((layer, layer_file(layer)) for layer in self._viewer.layers if is_input(layer) and layer.ndim == 2)
+        return next((layer for layer, file in files if file is not None and file.image == meant), None)
 
 
 def _from_disk(state: ImageState, specimen: int, batch: Batch, is_open: bool, monitor: ProgressMonitor) -> OpenedImage:
     """Read a counted image and its specimens."""
     monitor.report(Progress("open", message=f"Opening {state.image}"))
-    file = batch.out / state.annotations if state.annotations else None
-    annotations = None if file is None else geojson.read(file)
+    annotated_in = batch.out / state.annotations if state.annotations else None
+    annotations = None if annotated_in is None else geojson.read(annotated_in)
     if is_open:
-        return OpenedImage(state, specimen, annotations, file=file)
+        return OpenedImage(state, specimen, annotations, annotated_in=annotated_in)
     path = Path(state.file)
     images = open_images(path, batch.options.pixel_size_um, batch.z, batch.max_decode_mb)
     if state.number > len(images):
         raise InputError(f"{path} was changed after the run: it has no image {state.number} any more.")
     monitor.check()
-    return OpenedImage(state, specimen, annotations, *layer_data(images[state.number - 1]), file)
+    image = images[state.number - 1]
+    file = LayerFile.of_opened(image, state.image, _page(state), batch.z)
+    return OpenedImage(state, specimen, annotations, *layer_data(image), file, annotated_in)
+
+
+def _page(state: ImageState) -> int | None:
+    """Return the number of an image in a file of several, None for that of a file with one image."""
+    return None if state.image == state.source else state.number
 
 
 def _none() -> None:

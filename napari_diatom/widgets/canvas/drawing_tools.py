@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QToolButton
+from qtpy.QtWidgets import QSizePolicy, QToolButton
 
 from napari_diatom.widgets.canvas.editing_canvas import EditingCanvas
 from napari_diatom.widgets.common.object_names import named
@@ -44,7 +44,13 @@ def tool_button(tool: str) -> QToolButton:
     button = named(QToolButton(), f"tool_{tool}", hint)
     button.setText(title)
     button.setCheckable(True)
+    fill_line(button)
     return button
+
+
+def fill_line(button: QToolButton) -> None:
+    """Let a button be wider than its text, so that a line of them has no gaps."""
+    button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
 
 
 def use_tool(canvas: EditingCanvas, tool: str) -> None:

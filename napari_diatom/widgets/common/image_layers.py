@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ from numpy.typing import NDArray
 
 from napari_diatom.images.pixel_size import PixelSize
 from napari_diatom.napari_layers import placement
-from napari_diatom.napari_layers.shapes_layer import MAP_KEY, ResultFacts
+from napari_diatom.napari_layers.layer_file import layer_file
+from napari_diatom.napari_layers.result_facts import ResultFacts
+from napari_diatom.napari_layers.shapes_layer import MAP_KEY
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -52,27 +53,26 @@ def layer_pixels(layer: Image, facts: ResultFacts | None = None) -> Any:
     return placement.upright_pixels(layer)
 
 
-def layer_path(layer: Any) -> Path | None:
-    """Return the absolute path of the file of a layer, None if it was not opened from a file."""
-    path = layer.source.path
-    return None if path is None else Path(os.path.abspath(path))
-
-
 def layer_image_name(layer: Image, others: Iterable[Any] = (), plane: Sequence[int] = ()) -> str:
     """Return the name of an image in tables: that of its file if only one layer is open from the file.
 
     Folders before the name distinguish it from the files of ``others``, as in ``slideA/Image_1.jpg``. A plane of a
-    stack has its number after the name, counted from 1 through all axes before y and x, as in ``stack.tif#3``.
+    stack has its number after the name, counted from 1 through all axes before y and x, as in ``stack.tif#3``. An image
+    of a run over several images is called as in the tables of the run.
     """
+    file = layer_file(layer)
+    if file is not None and file.name:
+        return file.name
     page = f"#{1 + int(np.ravel_multi_index(tuple(plane), layer_pixels(layer).shape[: len(plane)]))}" if plane else ""
-    path = layer_path(layer)
     own = f"{layer.name}{page}"
-    if path is None:
+    if file is None:
         return own
-    paths = [layer_path(other) for other in others if other is not layer and is_input(other)]
+    path = Path(file.path)
+    files = [layer_file(other) for other in others if other is not layer and is_input(other)]
+    paths = [Path(other.path) for other in files if other is not None and other.page is None]
     if path in paths:
         return own
-    rivals = [other.parts for other in paths if other is not None and other.name == path.name]
+    rivals = [other.parts for other in paths if other.name == path.name]
     taken = next(n for n in range(1, len(path.parts) + 1) if all(parts[-n:] != path.parts[-n:] for parts in rivals))
     return "/".join(path.parts[-taken:]) + page
 

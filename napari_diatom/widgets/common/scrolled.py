@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtCore import QEvent, QObject, QPoint, QSize, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 _LEAST_HEIGHT: Final = 240
@@ -27,6 +27,28 @@ class Scrolled(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setWidget(content)
+        self._top: QWidget | None = None
+
+    def bring_up(self, part: QWidget) -> None:
+        """Scroll until a part of the content is at the top, and have the content fill the room below."""
+        self._top = part
+        content, viewport = self.widget(), self.viewport()
+        assert content is not None
+        assert viewport is not None
+        content.setMinimumHeight(self._place(part) + viewport.height())
+        # The layout takes a turn of the event loop.
+        QTimer.singleShot(0, self._scroll)
+
+    def _scroll(self) -> None:
+        bar, part = self.verticalScrollBar(), self._top
+        if bar is not None and part is not None:
+            bar.setValue(self._place(part))
+
+    def _place(self, part: QWidget) -> int:
+        """Return how far below the top of the content a part is."""
+        content = self.widget()
+        assert content is not None
+        return part.mapTo(content, QPoint()).y()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Update the dock when the content needs another width."""

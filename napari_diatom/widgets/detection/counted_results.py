@@ -8,7 +8,8 @@ from qtpy.QtCore import QObject
 
 from napari_diatom.analysis.pipeline import FLOOR
 from napari_diatom.core.detections import PERSON
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.layer_file import LayerFile, layer_file
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.common.image_layers import belongs
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 
@@ -63,7 +64,7 @@ class CountedResults(QObject):
         """Show the specimens of a counted image, and one of them close up."""
         if image not in self._viewer.layers or opened.annotations is None:
             return
-        facts = _facts(opened)
+        facts = _facts(image, opened)
         known = [result for result in self._shared.made_by(self._shown.owner) if result.facts.image == facts.image]
         here = [result for result in known if self._shared.image_of(result) is image]
         result = here[-1] if here else self._add(image, facts, opened)
@@ -90,7 +91,7 @@ class CountedResults(QObject):
             return None
         found = annotations.detections
         result = ResultLayer.create(image, facts, found)
-        result.file = opened.file
+        result.file = opened.annotated_in
         # It is added first, because the viewer would take an unknown layer for an opened file.
         self._shared.add(result, image, self._shown.owner)
         self._viewer.add_layer(result.layer)
@@ -114,9 +115,9 @@ class CountedResults(QObject):
         result.changed.connect(look)
 
 
-def _facts(opened: OpenedImage) -> ResultFacts:
+def _facts(image: Image, opened: OpenedImage) -> ResultFacts:
     """Return the facts of a layer for the specimens of a counted image."""
-    annotations, state = opened.annotations, opened.state
+    annotations, file = opened.annotations, layer_file(image) or LayerFile("")
     assert annotations is not None
     models = sorted({origin for origin in annotations.origins if origin != PERSON})
     return ResultFacts(
@@ -127,6 +128,7 @@ def _facts(opened: OpenedImage) -> ResultFacts:
         pixel_size_um=annotations.pixel_size_um,
         model=models[0] if len(models) == 1 else "",
         orientation=annotations.orientation,
-        # The path alone does not say which image of a file of several it is.
-        path=state.file if state.image == state.source else "",
+        path=file.path,
+        page=file.page,
+        z=file.z,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QToolButton, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.detections import STATUSES
@@ -19,6 +19,7 @@ from napari_diatom.widgets.canvas.drawing_tools import TOOL_LOOK, tool_button
 from napari_diatom.widgets.canvas.name_field import NameField
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 if TYPE_CHECKING:
     from napari_diatom.widgets.detection.result_canvas import ResultCanvas
@@ -67,16 +68,9 @@ class EditBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        for row in (
-            tuple(self._tools.values()),
-            (self._class, self._status, self._undo, self._redo),
-            (self._name, self._list),
-        ):
-            line = QHBoxLayout()
-            line.setSpacing(3)
-            for widget in row:
-                line.addWidget(widget)
-            layout.addLayout(line)
+        layout.addLayout(WrappedRow(*self._tools.values()))
+        layout.addLayout(WrappedRow(self._class, self._status, self._undo, self._redo))
+        layout.addLayout(WrappedRow(self._name, self._list))
 
     def setCanvas(self, canvas: ResultCanvas | None) -> None:
         """Edit another result, or none."""

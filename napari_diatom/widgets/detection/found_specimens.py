@@ -14,7 +14,7 @@ from napari_diatom.core.detections import PERSON, Detections
 from napari_diatom.measurement.measurements import Measurements, measure
 from napari_diatom.napari_layers import shapes_layer
 from napari_diatom.napari_layers.labels_layer import Drawn
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 UNMOVED: Final = 0.01
 """Pixels and radians within which a box counts as unmoved."""

@@ -9,7 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
 from superqt.utils import signals_blocked
 
-from napari_diatom.widgets.common.image_layers import is_input, layer_path
+from napari_diatom.napari_layers.layer_file import layer_path
+from napari_diatom.widgets.common.image_layers import is_input
 from napari_diatom.widgets.common.object_names import named
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.canvas import shape_edits
 from napari_diatom.widgets.detection.found_specimens import UNMOVED
 from napari_diatom.widgets.detection.specimen_layer import numbers_in

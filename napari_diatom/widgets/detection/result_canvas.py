@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PLACE: Final = ("scale", "translate", "rotate", "shear", "affine", "units")
 _SELECT_FIRST: Final = "Select the specimens first: click them, or choose their rows in the table."
+_DRAWN_WITH: Final = ("three-clicks", "wand")
+"""Tools that show what is being drawn in a layer of its own."""
 _PAINT_THERE: Final = (
     "Masks are painted in a project: press Send to a project, select the specimen in Annotate, and press M."
 )
@@ -142,7 +144,7 @@ class ResultCanvas(QObject):
             return
         missing = self._outlines.missing() if tool == "wand" else ""
         tool = "select" if missing else tool
-        if tool in ("three-clicks", "wand"):
+        if tool in _DRAWN_WITH:
             self._add_preview()
         self._outlines.switch(tool == "wand")
         use_tool(self, tool)
@@ -186,9 +188,15 @@ class ResultCanvas(QObject):
         """Remove what was added to the viewer."""
         self.three_clicks.switch(False)
         self._outlines.leave()
-        layers = self.viewer_layers
-        if layers is not None and self._preview in layers:
-            layers.remove(self._preview)
+        self._remove_preview()
+
+    def tidy(self, is_in_hand: bool) -> None:
+        """Keep the layer of what is being drawn in the viewer only while the user works on this result."""
+        if is_in_hand:
+            if self.tool in _DRAWN_WITH:
+                self._add_preview()
+        elif not self.three_clicks.clicks and not self._outlines.is_running:
+            self._remove_preview()
 
     def _action(self, name: str) -> Callable[..., object]:
         """Return what a key calls."""
@@ -206,6 +214,11 @@ class ResultCanvas(QObject):
         shape_edits.set_edge_width(self._preview, shapes_layer.edge_width(facts.height, facts.width))
         layers.append(self._preview)
         layers.selection.active = self.layer
+
+    def _remove_preview(self) -> None:
+        layers = self.viewer_layers
+        if layers is not None and self._preview in layers:
+            layers.remove(self._preview)
 
     def _say_size(self, box: NDArray[np.float64] | None) -> None:
         size = "" if box is None else project_layer.size_text(box, self._result.facts.pixel_size_um)

@@ -10,7 +10,7 @@ from typing import Final
 from napari_diatom.core.detections import PERSON
 from napari_diatom.core.taxa import Name
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Change, Contents, Edit, State
 from napari_diatom.project.live_contents import LiveContents

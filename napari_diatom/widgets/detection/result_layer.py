@@ -16,9 +16,9 @@ from napari_diatom.core.detections import Detections
 from napari_diatom.core.taxa import Name
 from napari_diatom.measurement.measurements import Measurements
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.layer_file import layer_path
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.canvas.shape_edits import MAX_LABELS
-from napari_diatom.widgets.common.image_layers import layer_path
 from napari_diatom.widgets.detection.found_specimens import FoundSpecimens
 from napari_diatom.widgets.detection.layer_rows import LayerRows
 from napari_diatom.widgets.detection.layer_specimens import drawn_specimen, opened_specimens
@@ -44,7 +44,7 @@ class ResultLayer(QObject):
     Parameters
     ----------
     layer : napari.layers.Shapes
-        A layer whose metadata holds :class:`~napari_diatom.napari_layers.shapes_layer.ResultFacts`.
+        A layer whose metadata holds :class:`~napari_diatom.napari_layers.result_facts.ResultFacts`.
     candidates : Detections, optional
         All that the model found, down to the lowest score, numbered from 1 in this order. Without candidates the
         layer is as the user opened it, and a threshold changes nothing.

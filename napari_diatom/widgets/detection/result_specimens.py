@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_diatom.core.detections import PERSON, STATUSES, CroppedMask, Detections, cut_flags
 from napari_diatom.core.taxa import Name
 from napari_diatom.napari_layers import project_layer, shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.project.edits import Change
 from napari_diatom.project.live_contents import OrderedSpecimens
 from napari_diatom.project.specimen import Specimen

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel, QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -32,6 +32,7 @@ from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.plugin_docks import open_dock
+from napari_diatom.widgets.common.wrapped_row import WrappedRow
 from napari_diatom.widgets.detection.edit_bar import EditBar
 from napari_diatom.widgets.detection.length_histogram import Histogram
 from napari_diatom.widgets.detection.send_button import SendButton
@@ -124,6 +125,7 @@ class ResultsPanel(QWidget):
 
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow("Result", self._name)
         form.addRow("Threshold", self._slider)
         form.addRow("Taxa", self.taxa)
@@ -135,13 +137,9 @@ class ResultsPanel(QWidget):
         layout.addWidget(self._counts)
         layout.addWidget(self._histogram)
         layout.addWidget(self._table, 1)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self._export)
-        buttons.addWidget(self.send)
-        buttons.addWidget(self._insides)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addLayout(buttons)
+        outer.addLayout(WrappedRow(self._export, self.send, self._insides))
         outer.addWidget(self._of_one, 1)
         outer.addWidget(KeptWidth(self._of_one))
         self.setResult(None)

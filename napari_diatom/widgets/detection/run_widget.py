@@ -242,6 +242,7 @@ class RunWidget(QWidget):
 
     def _build(self) -> None:
         form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Search in", self.batch.scope)
         form.addRow("Image", self._images)
@@ -268,7 +269,9 @@ class RunWidget(QWidget):
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(Scrolled(content))
+        outer.addWidget(scrolled := Scrolled(content))
+        # What is done next is done with the list and below it: it is seen without scrolling.
+        self.batch.listed.connect(partial(scrolled.bring_up, self.progress.message))
 
     def _connect(self) -> None:
         self._images.chosen.connect(self._on_image)

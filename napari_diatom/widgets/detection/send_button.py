@@ -11,8 +11,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_diatom.images.planes import BEST, PAGES
+from napari_diatom.napari_layers.layer_file import LayerFile, layer_file
 from napari_diatom.review.sent_image import SentImage, classes_sent
-from napari_diatom.widgets.common.image_layers import layer_path, layer_pixels
+from napari_diatom.widgets.common.image_layers import layer_pixels
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.detection.viewer_state import Shared
 from napari_diatom.widgets.review.send_dialog import SendDialog
@@ -126,21 +127,23 @@ class SendButton(QPushButton):
 def result_to_send(result: ResultLayer, layer: Image | None) -> ResultToSend:
     """Return a result with its image, None if that is not open, as it is sent to a project."""
     annotations, facts = result.annotations(), result.facts
-    path = Path(facts.path) if facts.path else None if layer is None else layer_path(layer)
+    file = None if layer is None else layer_file(layer)
+    if facts.path:
+        file = LayerFile(facts.path, facts.page, facts.z)
     pixels = None
-    if path is None and layer is not None:
+    if file is None and layer is not None:
         pixels = layer_pixels(layer, facts)
         for position in facts.plane:
             pixels = pixels[position]
-    page = None
+    page, z = (None, BEST) if file is None else (file.page, file.z)
     if facts.plane and layer is not None:
-        page = 1 + int(np.ravel_multi_index(facts.plane, layer_pixels(layer).shape[: len(facts.plane)]))
+        page, z = 1 + int(np.ravel_multi_index(facts.plane, layer_pixels(layer).shape[: len(facts.plane)])), PAGES
     image = SentImage(
         facts.image,
-        Path() if path is None else path,
+        Path() if file is None else Path(file.path),
         _returning(annotations),
         page,
-        BEST if page is None else PAGES,
+        z,
         pixel_size_um=facts.pixel_size_um,
         annotations=result.file,
     )

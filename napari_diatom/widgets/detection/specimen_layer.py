@@ -11,9 +11,10 @@ from napari_diatom.core.annotations import SHAPES
 from napari_diatom.core.detections import Detections
 from napari_diatom.measurement.outline_refinement import NOT_FOUND
 from napari_diatom.napari_layers import labels_layer, shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.layer_file import LayerFile, layer_file
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.canvas.shape_edits import ManyShapes
-from napari_diatom.widgets.common.image_layers import belongs, layer_path, layer_placement, stored_orientation
+from napari_diatom.widgets.common.image_layers import belongs, layer_placement, stored_orientation
 
 if TYPE_CHECKING:
     from napari.layers import Image, Shapes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def facts_of(analysis: Analysis, image: Image, plane: tuple[int, ...], pixel_size_um: float | None) -> ResultFacts:
     """Return the facts of a layer for what was found on a plane of an image."""
-    path = layer_path(image) if image.ndim == 2 else None
+    file = (layer_file(image) if image.ndim == 2 else None) or LayerFile("")
     return ResultFacts(
         image=analysis.image,
         height=analysis.height,
@@ -33,7 +34,9 @@ def facts_of(analysis: Analysis, image: Image, plane: tuple[int, ...], pixel_siz
         model=analysis.origin,
         plane=plane,
         orientation=stored_orientation(image),
-        path="" if path is None else str(path),
+        path=file.path,
+        page=file.page,
+        z=file.z,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.models import library
@@ -15,6 +15,7 @@ from napari_diatom.models.card import NAMING_TASK
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 _CHOOSE: Final = "Choose a folder…"
 _HINT: Final = "Name the taxon of each specimen; names that you gave stay"
@@ -47,10 +48,7 @@ class TaxaRow(QWidget):
         news().changed.connect(self._fill)
         self._button = named(QPushButton("Name the taxa"), "name_taxa")
         self._button.clicked.connect(self.asked)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._combo, 1)
-        row.addWidget(self._button)
+        self.setLayout(WrappedRow(self._combo, self._button))
 
     def classifier(self) -> ModelFolder | None:
         """Return the chosen classifier, None if there is none."""

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from weakref import WeakKeyDictionary, ref
 
 from napari.layers import Image, Shapes
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.layer_file import layer_file, layer_path
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.canvas.pointing import Pointing
-from napari_diatom.widgets.common.image_layers import find_image, is_input, layer_path
+from napari_diatom.widgets.common.image_layers import find_image, is_input
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.detection.result_canvas import ResultCanvas
 from napari_diatom.widgets.detection.result_layer import ResultLayer
 from napari_diatom.widgets.detection.specimen_layer import lay_over
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari.viewer import Viewer
 
 _of_viewers: Final[WeakKeyDictionary[Any, Shared]] = WeakKeyDictionary()
@@ -76,6 +75,12 @@ class Shared(QObject):
         guard(viewer)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
+        # A layer can be neither added nor removed while another one becomes the active layer.
+        self._tidy_timer = QTimer(self)
+        self._tidy_timer.setSingleShot(True)
+        self._tidy_timer.setInterval(0)
+        self._tidy_timer.timeout.connect(self._tidy)
+        viewer.layers.selection.events.active.connect(self._on_active)
         for layer in list(viewer.layers):
             self._adopt(layer)
 
@@ -140,7 +145,8 @@ class Shared(QObject):
             return known
         facts = result.facts
         if facts.path:
-            found = next((image for image in reversed(images) if _path_text(image) == facts.path), None)
+            meant = facts.path, facts.page, facts.z
+            found = next((image for image in reversed(images) if _file_image(image) == meant), None)
         elif entry.opened:
             found = find_image(images, facts, layer_path(result.layer))
         else:
@@ -186,6 +192,18 @@ class Shared(QObject):
             for entry in list(self._entries.values()):
                 self.image_of(entry.result)
 
+    def _on_active(self, event: Any) -> None:
+        if isinstance(event.value, Shapes) and event.value in self._entries:
+            self._tidy_timer.start()
+
+    def _tidy(self) -> None:
+        """Leave the layer of what is being drawn to the result that the user works on."""
+        layers = self._layers()
+        active = None if layers is None else layers.selection.active
+        if isinstance(active, Shapes) and active in self._entries:
+            for layer, entry in list(self._entries.items()):
+                entry.canvas.tidy(layer is active)
+
     def _adopt(self, layer: Any) -> None:
         """Watch a layer of specimens that was opened from a file."""
         if not isinstance(layer, Shapes) or layer in self._entries or not ResultFacts.from_metadata(layer.metadata):
@@ -222,7 +240,7 @@ def _nothing() -> None:
     """Stand for an unknown image."""
 
 
-def _path_text(image: Image) -> str:
-    """Return the path of the file of an image, empty if it has none."""
-    path: Path | None = layer_path(image)
-    return "" if path is None else str(path)
+def _file_image(image: Image) -> tuple[str, int | None, str] | None:
+    """Return what tells an image of a file from all others, None for one that has no file."""
+    file = layer_file(image)
+    return None if file is None else file.image

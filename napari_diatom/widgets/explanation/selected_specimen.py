@@ -10,7 +10,7 @@ from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 from napari_diatom.widgets.common.image_layers import is_input, layer_image_name, layer_pixels, plane_of
 from napari_diatom.widgets.detection.viewer_state import Shared
 

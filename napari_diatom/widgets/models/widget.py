@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -53,6 +52,8 @@ _BUTTON_KEYS: Final = (
     ButtonKey("Alt+I", "import_file", "import a model"),
     ButtonKey("Alt+E", "export_model", "export the model"),
 )
+Scratch = tempfile.TemporaryDirectory[str]
+"""A folder that goes with the program, at the latest."""
 _OWN_ONLY: Final = "Bundled models stay as they are; choose one of your own"
 
 
@@ -97,7 +98,8 @@ class ModelsWidget(QWidget):
         if self._workers:
             self._say("A model is being read; wait until that ends.", error=True)
             return
-        scratch = Path(tempfile.mkdtemp(prefix="napari-diatom-"))
+        # It also goes when the window is closed before the model is shown.
+        scratch = tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True)
         worker = create_worker(_read, path, scratch, _worker_class=ReportingWorker, _ignore_errors=True)
         assert isinstance(worker, ReportingWorker)
         worker.returned.connect(partial(self._show_incoming, path, scratch))
@@ -215,13 +217,13 @@ class ModelsWidget(QWidget):
         if folder:
             self.import_from(Path(folder))
 
-    def _show_incoming(self, path: Path, scratch: Path, model: ModelFolder | None) -> None:
+    def _show_incoming(self, path: Path, scratch: Scratch, model: ModelFolder | None) -> None:
         """Show the card of a model that was read, and install it if the user wants it."""
         try:
             if model is not None:
                 self._offer(path, model)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.cleanup()
 
     def _offer(self, path: Path, model: ModelFolder) -> None:
         known = next((item for item in self._models.values() if item.card.sha256 == model.card.sha256), None)
@@ -310,12 +312,14 @@ class ModelsWidget(QWidget):
         set_tone(self._message, "error" if error else "plain")
 
 
-def _read(path: Path, scratch: Path, monitor: ProgressMonitor) -> ModelFolder:
-    """Return the model in a file or folder; the scratch folder goes if there is none."""
+def _read(path: Path, scratch: Scratch, monitor: ProgressMonitor) -> ModelFolder:
+    """Return the model in a file or folder; the scratch folder goes if there is none, or nobody wants it any more."""
     try:
-        return incoming_model(path, scratch, monitor)
+        model = incoming_model(path, Path(scratch.name), monitor)
+        monitor.check()
+        return model
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.cleanup()
         raise
 
 

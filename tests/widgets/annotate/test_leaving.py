@@ -1,4 +1,4 @@
-"""What becomes of a project whose dock, window or layers are taken away: nothing is lost without a word."""
+"""What becomes of a project whose dock, window, layers or folder are taken away: nothing is lost without a word."""
 
 import contextlib
 import errno
@@ -8,6 +8,7 @@ import warnings
 import cv2
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
 from helpers.window import child_of, press
 from napari_diatom.formats.geojson import codec as geojson
@@ -17,6 +18,7 @@ from napari_diatom.project.specimen import Specimen
 HEIGHT, WIDTH = 300, 400
 CLICKS = ((80, 70), (160, 130), (114, 108))
 KEEP, LOSE = "Keep the project open", "Close and lose the edits"
+COPY = "Save copies elsewhere and close..."
 
 
 def make_project(folder):
@@ -208,3 +210,102 @@ def test_a_mask_whose_layer_is_deleted_while_it_is_painted_is_kept(viewer, annot
     viewer.layers.remove_selected()
     qtbot.waitUntil(lambda: len(annotate.document().specimens) == 2, timeout=5000)
     assert child_of(annotate, "tool_select").isChecked()
+
+
+def test_what_is_drawn_while_the_folder_is_away_is_written_when_it_is_back(viewer, annotate_in, qtbot):
+    annotate = annotate_in(viewer)
+    draw(annotate)
+    annotate.flush()
+    folder, away = annotate.project().folder, annotate.project().folder.with_name("on a stick")
+    before = {path: path.read_bytes() for path in folder.rglob("*.geojson")}
+    folder.rename(away)
+    draw(annotate)
+    said = child_of(annotate, "message").text()
+    assert f"{folder} cannot be written: the folder is gone" in said
+    assert "put it back" in said
+    assert "stay in memory" in said
+    assert not child_of(annotate, "not_stored").isHidden()
+    # All that a person may try meanwhile.
+    annotate.flush()
+    annotate.open_image("slide_1")
+    assert f"{folder} cannot be read: the folder is gone" in child_of(annotate, "message").text()
+    assert annotate.document() is not None
+    assert len(annotate.document().specimens) == 2
+    annotate.undo()
+    annotate.redo()
+    annotate.toggle_done()
+    asked = press("&Yes")
+    annotate.add_class("Eunotia")
+    assert "Eunotia" in asked[0]
+    child_of(annotate, "next_unfinished").click()
+    annotate._session._heartbeat()
+    assert len(annotate.document().specimens) == 2
+    # Another folder in its place would keep it from coming back.
+    assert not folder.exists()
+    away.rename(folder)
+    qtbot.waitUntil(child_of(annotate, "not_stored").isHidden, timeout=10_000)
+    annotate.flush()
+    [path] = before
+    assert len(geojson.read(path)) == 2
+    with Project.open(folder) as project:
+        assert project.journals.leftovers() == []
+        assert project.contents("slide_0").state == "done"
+
+
+def test_edits_of_a_folder_that_is_gone_are_saved_elsewhere(seen, annotate_in, qtbot, monkeypatch, tmp_path):
+    annotate = annotate_in(seen)
+    folder, copies = annotate.project().folder, tmp_path / "copies"
+    copies.mkdir()
+    folder.rename(tmp_path / "away")
+    draw(annotate)
+    asked = []
+
+    def choose(*_):
+        asked.extend(press("Close the project"))
+        return str(copies)
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", choose)
+    told = press(COPY)
+    cross(annotate)
+    qtbot.waitUntil(lambda: bool(told) and not seen.layers and not seen.window.dock_widgets, timeout=10_000)
+    assert "put it back" in told[0]
+    [copy] = copies.rglob("*.geojson")
+    assert copy == copies / "project-unsaved" / "slide_0.geojson"
+    assert not folder.exists()
+    with Project.open(tmp_path / "away") as project:
+        assert project.import_annotations([geojson.read(copy)]) == 1
+
+
+def test_a_project_that_became_read_only_keeps_edits_until_it_can_be_written(viewer, annotate_in, qtbot, monkeypatch):
+    from napari_diatom.project.folder_lock import FolderLock
+
+    annotate = annotate_in(viewer)
+    draw(annotate)
+    annotate.flush()
+    [path] = annotate.project().folder.rglob("*.geojson")
+    before, opened = path.read_bytes(), os.open
+
+    def only_read(name, flags, *args, **named):
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+        return opened(name, flags, *args, **named)
+
+    def refuse(lock):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", only_read)
+        patch.setattr(FolderLock, "_acquire", refuse)
+        # The journal of the edit before is closed, as after each writing.
+        draw(annotate)
+        assert "Read-only file system" in child_of(annotate, "message").text()
+        annotate.open_image("slide_1")
+        draw(annotate)
+        annotate.open_image("slide_0")
+        assert len(annotate.document().specimens) == 2
+        assert not child_of(annotate, "not_stored").isHidden()
+        assert path.read_bytes() == before
+    qtbot.waitUntil(child_of(annotate, "not_stored").isHidden, timeout=10_000)
+    annotate.flush()
+    assert len(geojson.read(path)) == 2
+    assert len(geojson.read(path.with_name("slide_1.geojson"))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import Qt
 
 from helpers.batch_runs import CountingHere, finish
 from helpers.counting import save
@@ -39,5 +40,28 @@ def search(here, widget, qtbot):
         child_of(widget, "run").click()
         if wait:
             finish(widget, qtbot)
+
+    return go
+
+
+@pytest.fixture
+def show(widget, qtbot):
+    """Click on an image of the list, and wait for its result."""
+
+    def go(name):
+        table = child_of(widget, "image_list")
+        index = table.images.index(table.images.row(name), 0)
+        table.scrollTo(index)
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualRect(index).center())
+        qtbot.waitUntil(
+            lambda: (
+                widget.result() is not None
+                and widget.result().facts.image == name
+                and widget.shared.image_of(widget.result()) is not None
+            ),
+            timeout=10_000,
+        )
+        widget.result().flush()
+        return widget.result()
 
     return go

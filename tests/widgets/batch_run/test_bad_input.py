@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
 from helpers.batch_runs import finish
-from helpers.counting import count, results, save
+from helpers.counting import count, results, rows, save
 from helpers.fakes import BlobEngine, slide
 from helpers.window import child_of, press
 from napari_diatom.counting.image_states import CountState
@@ -37,6 +38,41 @@ def test_images_of_a_folder_that_vanishes_are_skipped_with_a_reason(tmp_path, fi
     assert all("cannot be read: No such file" in state.reason for state in found[1:])
     assert "skipped" in child_of(widget, "batch_summary").text()
     assert (tmp_path / "river-diatoms" / "specimens.csv").exists()
+
+
+def test_images_that_become_unreadable_half_way_are_skipped_and_counted_when_they_are_whole(
+    tmp_path, fields, here, search, widget
+):
+    spoilt = {}
+
+    def spoil(states):
+        if states[0].state is CountState.COUNTED and not spoilt:
+            paths = [Path(state.file) for state in states_of(widget)[2:]]
+            spoilt.update((path, path.read_bytes()) for path in paths)
+            cut, emptied, replaced = paths
+            cut.write_bytes(spoilt[cut][: len(spoilt[cut]) // 2])
+            emptied.write_bytes(b"")
+            replaced.write_text("another program has written this")
+
+    here.after = spoil
+    # The window hears of the images a moment after the run begins.
+    here.network = BlobEngine(delay=0.1)
+    search(fields)
+    assert len(spoilt) == 3
+    found = states_of(widget)
+    assert [state.state for state in found] == [*[CountState.COUNTED] * 2, *[CountState.SKIPPED] * 3]
+    assert all(str(path) in state.reason for path, state in zip(spoilt, found[2:], strict=True))
+    assert "3 skipped" in child_of(widget, "batch_summary").text()
+    assert {row["image"] for row in rows(tmp_path / "river-diatoms" / "specimens.csv")} == {
+        state.image for state in found[:2]
+    }
+    for path, data in spoilt.items():
+        path.write_bytes(data)
+    press("Go on")
+    search()
+    assert [state.state for state in states_of(widget)] == [*[CountState.KEPT] * 2, *[CountState.COUNTED] * 3]
+    assert count(fields, "-o", tmp_path / "fresh") == 0
+    assert results(tmp_path / "river-diatoms") == results(tmp_path / "fresh")
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_counted(
@@ -140,6 +176,23 @@ def test_a_stack_of_500_planes_is_listed_at_once_and_can_be_cancelled(tmp_path, 
     child_of(widget, "cancel").click()
     qtbot.waitUntil(lambda: not widget.value().running, timeout=60_000)
     assert time.monotonic() - started < 1
+
+
+def test_a_stack_of_500_planes_in_a_folder_is_counted_plane_by_plane(tmp_path, here, search, widget, viewer, qtbot):
+    save(tmp_path / "river" / "a.png")
+    stack(tmp_path / "river" / "stack.tif", 500)
+    search(tmp_path / "river", wait=False)
+    finish(widget, qtbot, seconds=120)
+    found = states_of(widget)
+    assert [state.image for state in found] == ["a.png", *(f"stack.tif#{number}" for number in range(1, 501))]
+    assert all(state.state is CountState.COUNTED for state in found)
+    assert {state.image: state.specimens for state in found if state.specimens} == {"a.png": 2, "stack.tif#499": 1}
+    assert list(viewer.layers) == []
+    child_of(widget, "image_list").selectRow(499)
+    qtbot.waitUntil(lambda: widget.result() is not None, timeout=10_000)
+    assert [layer.name for layer in viewer.layers] == ["stack.tif#499", "stack.tif#499 diatoms"]
+    assert viewer.layers[0].data.shape == (24, 32, 3)
+    assert viewer.layers[0].data.max() > 0
 
 
 def test_open_images_without_a_file_are_rows_with_a_reason(tmp_path, here, search, widget, viewer):

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from helpers.window import FakeAnalysis, child_of, detections
 from napari_diatom.core.errors import ModelError
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 
 def test_without_an_image_run_is_disabled_and_says_why(widget):

@@ -12,7 +12,8 @@ from helpers.projects import new_project
 from helpers.window import child_of, detections
 from napari_diatom.core.detections import CroppedMask, Detections
 from napari_diatom.measurement.morphometry import oriented_box
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
+from napari_diatom.widgets.canvas import new_box
 from napari_diatom.widgets.common.closing import canvas_of
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.detection.result_canvas import ResultCanvas
@@ -162,3 +163,40 @@ def test_a_box_of_a_plane_lies_in_its_plane(qapp):
     canvas.redo()
     assert [set(shape[:, 0]) for shape in result.layer.data] == [{2.0}, {2.0}]
     assert canvas.selection() == ()
+
+
+def test_what_is_being_drawn_has_one_layer_however_many_results_are_open(widget, viewer, run, qtbot):
+    canvases = []
+    for number in range(3):
+        viewer.add_image(np.zeros((300, 400), np.uint8), name=f"slide {number}")
+        run()
+        canvases.append(widget.shared.canvas_of(widget.result()))
+        child_of(widget, "tool_three-clicks").click()
+        qtbot.wait(20)
+        assert previews(viewer) == 1
+    # The tool of the first result is in use still, and shows what it draws.
+    first = canvases[0]
+    viewer.layers.selection.active = first.layer
+    qtbot.wait(20)
+    assert previews(viewer) == 1
+    assert viewer.layers.selection.active == first.layer
+    before = len(first.layer.data)
+    for point in CLICKS[:2]:
+        first.three_clicks.click(np.array(point))
+    [preview] = [layer for layer in viewer.layers if layer.name.startswith(new_box.NAME)]
+    assert preview.edge_color[0][3] == 1
+    # A box that is not complete is not given up when somebody looks at another result.
+    viewer.layers.selection.active = canvases[1].layer
+    qtbot.wait(20)
+    viewer.layers.selection.active = first.layer
+    qtbot.wait(20)
+    first.three_clicks.click(np.array(CLICKS[2]))
+    assert len(first.layer.data) == before + 1
+    viewer.layers.selection.active = canvases[1].layer
+    qtbot.wait(20)
+    assert previews(viewer) == 1
+
+
+def previews(viewer):
+    """Return how many layers show what is being drawn."""
+    return sum(layer.name.startswith(new_box.NAME) for layer in viewer.layers)

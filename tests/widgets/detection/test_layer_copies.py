@@ -7,16 +7,7 @@ import csv
 import pytest
 from napari.layers.shapes import Shapes
 
-
-def duplicate(viewer, layer):
-    """Choose *Duplicate Layer* in the menu of the list of layers."""
-    from napari.layers import _layer_actions
-
-    viewer.layers.selection = {layer}
-    before = set(viewer.layers)
-    _layer_actions._duplicate_layer(viewer.layers)
-    [copy] = set(viewer.layers) - before
-    return copy
+from helpers.layers import duplicate
 
 
 def exported(widget, path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_diatom.napari_layers import shapes_layer
-from napari_diatom.napari_layers.shapes_layer import ResultFacts
+from napari_diatom.napari_layers.result_facts import ResultFacts
 
 
 def test_napari_shows_maps_in_the_colours_and_with_the_names_of_classes() -> None:
