@@ -56,7 +56,7 @@ def one_of_each_kind() -> list[str]:
     return [*own, *(TIMM + min(names, key=lambda name: (len(name), name)) for names in theirs if names)]
 
 
-def table(encoders: Sequence[str]) -> Iterator[str]:
+def pair_table(encoders: Sequence[str]) -> Iterator[str]:
     """Yield the rows of a Markdown table of families and encoders."""
     yield "| encoder | " + " | ".join(f"`{name}`" for name in TRIED) + " |"
     yield "| --- | " + " | ".join("---" for _ in TRIED) + " |"
@@ -66,5 +66,5 @@ def table(encoders: Sequence[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for row in table(sys.argv[1:] or one_of_each_kind()):
+    for row in pair_table(sys.argv[1:] or one_of_each_kind()):
         print(row, flush=True)

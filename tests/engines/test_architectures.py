@@ -163,7 +163,7 @@ def test_the_page_says_which_families_and_encoders_go_together() -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
     said = {line.split("|")[1].strip(" `"): line for line in lines if line.startswith("| `")}
     # The others take minutes: ``python -m napari_diatom.engines.map_pairs`` tries all.
-    header, _, *rows = map_pairs.table(["resnet18", "vgg11"])
+    header, _, *rows = map_pairs.pair_table(["resnet18", "vgg11"])
     assert header in lines
     for row in rows:
         assert row == said[row.split("|")[1].strip(" `")]
