@@ -2,17 +2,17 @@
 
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
-the work folder are not trained again, and an interrupted one is continued. ``--pairs`` prints which families and
-encoders go together instead, as the page of architectures shows it.
+the work folder are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
+steps instead, twice, once with a break, and compares the weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,11 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom import engines
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, ProgressMonitor
-from napari_diatom.engines.encoders import encoders_of
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.networks import build
 from napari_diatom.images.slide_image import open_images
-from napari_diatom.models.architecture_names import FAMILIES, engine_of
+from napari_diatom.models.architecture_names import engine_of
 from napari_diatom.models.card import ModelFacts, NamingFacts, task_of
 from napari_diatom.models.library import ModelFolder
 
@@ -78,10 +76,8 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.pairs:
-        for line in pair_table(options.encoders):
-            print(line, flush=True)
-        return 0
+    if options.check:
+        return _check(options)
     rows = [Row(name, False) for name in FROM_SCRATCH if not options.only or name in options.only]
     if options.lite0:
         rows += [Row(name, True) for name in PRETRAINED if not options.only or name in options.only]
@@ -130,6 +126,25 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace, do
         **{name: round(value, 4) for name, value in figures.items()},
     }
     done.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Train each network two steps with and without a break, and return 1 where the weights differ."""
+    different = 0
+    for name in options.only or FROM_SCRATCH:
+        tiny = {"epochs": 2, "crops": 2, "batch": 2, "validation_crops": 2, "frozen_epochs": 0, "workers": 0}
+        side = {} if name.startswith("classifier") else {"size": 128}
+        plan = LearningOptions.model_validate(tiny | side | {"architecture": name})
+        with tempfile.TemporaryDirectory() as folder:
+            fields = render_set(Path(folder) / "fields", 2, SEED, size=320, scales=(0.7, 1.0))
+            whole = train(Fitting(fields, plan, Path(folder) / "whole", validation=fields))
+            train(Fitting(fields, plan, Path(folder) / "halves", validation=fields, until=1))
+            halves = train(Fitting(fields, plan, Path(folder) / "halves", validation=fields))
+        theirs = halves.network.state_dict()
+        same = all(torch.equal(value, theirs[part]) for part, value in whole.network.state_dict().items())
+        different += not same
+        print(f"{name}: {'the same' if same else 'other'} weights after a break", flush=True)
+    return int(different > 0)
 
 
 def _plan(architecture: str, options: argparse.Namespace) -> LearningOptions:
@@ -185,61 +200,6 @@ def _seconds_a_field(model: ModelFolder, image: Path) -> float:
     return time.perf_counter() - begun
 
 
-def pair_table(encoders: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the rows of a Markdown table: which families of maps are built on which encoders, and answer.
-
-    Of timm's encoders there is one for each of its kinds of networks.
-    """
-    families = [name for name, family in FAMILIES.items() if family.encoders == "maps" and family.engine != "outline"]
-    yield "| encoder | " + " | ".join(families) + " |"
-    yield "| --- | " + " | ".join("---" for _ in families) + " |"
-    for encoder in encoders or [*_own_encoders(), *_one_of_each_kind()]:
-        cells = ("✓" if builds(f"{family}/{encoder}") else "" for family in families)
-        yield f"| `{encoder}` | " + " | ".join(cells) + " |"
-
-
-def builds(architecture: str) -> bool:
-    """Tell whether a network of maps can be built, and gives a map as large as its picture."""
-    side = 256
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with torch.device("meta"):
-                network = build(architecture, 1).eval()
-                with torch.no_grad():
-                    return tuple(network(torch.zeros(1, 3, side, side)).shape) == (1, 2, side, side)
-        except (DiatomError, RuntimeError, ValueError, NotImplementedError, AssertionError, TypeError):
-            return False
-
-
-def _own_encoders() -> list[str]:
-    """Return segmentation-models' own encoders, without those that it is about to give up."""
-    return [name for name in encoders_of("unet") if not name.startswith(("tu-", "timm-"))]
-
-
-def _one_of_each_kind() -> list[str]:
-    """Return the smallest network of each kind that timm has, by the names of maps."""
-    import timm
-
-    found = []
-    for module in timm.list_modules():
-        names = [name for name in timm.list_models(module=module) if not name.startswith("test_")]
-        if names:
-            found.append("tu-" + min(names, key=lambda name: (_parameters(name), name)))
-    return found
-
-
-def _parameters(name: str) -> int:
-    """Return how many weights a network of timm has."""
-    import timm
-
-    with torch.device("meta"):
-        try:
-            return sum(weight.numel() for weight in timm.create_model(name).parameters())
-        except (RuntimeError, NotImplementedError):
-            return 10**12
-
-
 def _print(row: Row, progress: Progress) -> None:
     if progress.stage == "epoch":
         figures = "  ".join(f"{name} {value:.3f}" for name, value in progress.values.items() if name in FIGURES)
@@ -281,8 +241,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, default=384, help="side of the crops in pixels (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
     parser.add_argument("--json", type=Path, help="file for the rows")
-    parser.add_argument("--pairs", action="store_true", help="print which families and encoders go together instead")
-    parser.add_argument("--encoders", nargs="*", default=(), help="encoders for --pairs; all kinds by default")
+    parser.add_argument(
+        "--check", action="store_true", help="train each network two steps instead, and resume it to the same bytes"
+    )
     return parser
 
 

@@ -77,6 +77,8 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
     }
 )
 """The families by the first part of their names."""
+OUTLINE_FAMILY: Final = "outline"
+"""The family that outlines the specimen in a box."""
 SEGNET_ENCODERS: Final = ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
 FCN_ENCODERS: Final = (
     *("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"),
@@ -198,11 +200,14 @@ def tile_warning(architecture: str) -> str:
 def close_names(architecture: str) -> str:
     """Return what somebody may have meant who wrote an unknown name, as the end of a sentence."""
     first, slash, rest = architecture.partition("/")
-    names = [*(YOLO_NAMES if not slash else ()), *FAMILIES]
-    close = [name for name in get_close_matches(first, names, n=3, cutoff=0.6) if name != first]
+    if first in FAMILIES:
+        facts = FAMILIES[first]
+        if facts.encoders == "own":
+            return f"its encoders are {', '.join(SEGNET_ENCODERS)}."
+        number = f" or {first}/ENCODER/NUMBER, the number being the {facts.number}" if facts.number else ""
+        return f"a name is {first}/ENCODER{number}."
+    close = get_close_matches(first, [*(YOLO_NAMES if not slash else ()), *FAMILIES], n=3, cutoff=0.6)
     if close:
         return f"did you mean {', '.join(name + slash + rest for name in close)}?"
-    if first in FAMILIES and FAMILIES[first].number:
-        return f"a name is {first}/ENCODER/NUMBER, the number being the {FAMILIES[first].number}."
-    known = ", ".join(name for name in FAMILIES)
+    known = ", ".join(FAMILIES)
     return f"known are {known}, each with an encoder such as {EXAMPLES['maps']}, and YOLO's, such as yolo11n-obb."

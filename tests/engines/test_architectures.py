@@ -13,7 +13,7 @@ import torch
 
 from napari_diatom import engines
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines import encoders, networks, openvino_export
+from napari_diatom.engines import encoders, map_pairs, networks, openvino_export
 from napari_diatom.engines.activation_functions import MAKERS
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.network_builder import inference_network
@@ -158,6 +158,17 @@ def test_both_backends_give_the_same_map(architecture: str, tmp_path: Path) -> N
         np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
+def test_the_page_says_which_families_and_encoders_go_together() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "architectures.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    said = {line.split("|")[1].strip(" `"): line for line in lines if line.startswith("| `")}
+    # The others take minutes: ``python -m napari_diatom.engines.map_pairs`` tries all.
+    header, _, *rows = map_pairs.pair_table(["resnet18", "vgg11"])
+    assert header in lines
+    for row in rows:
+        assert row == said[row.split("|")[1].strip(" `")]
+
+
 def test_segnet_puts_values_back_where_they_were() -> None:
     from napari_diatom.engines.segnet import unpooled
 
@@ -223,13 +234,16 @@ def test_all_sizes_of_yolo_can_be_named_and_the_course_s_can_be_built() -> None:
         assert networks.build(name, 2).state_dict()
 
 
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("architecture", [f"unet/{TINY}/32", "classifier/test_efficientnet/64", "yolo11n"])
+@pytest.mark.parametrize(
+    ("architecture", "name"),
+    [
+        *((architecture, name) for architecture in (MAPS[0], "classifier/test_efficientnet/64") for name in MAKERS),
+        *(("yolo11n", name) for name in ("relu", "prelu")),
+    ],
+)
 def test_an_activation_function_is_chosen_by_name_and_kept_in_the_card(
-    name: Any, architecture: str, tmp_path: Path
+    architecture: str, name: Any, tmp_path: Path
 ) -> None:
-    if architecture == "yolo11n" and name not in ("relu", "prelu"):
-        pytest.skip("each takes a second")
     folder = model(tmp_path, architecture, activation_function=name)
     assert folder.card.activation_function == name
     kind = type(MAKERS[name]())

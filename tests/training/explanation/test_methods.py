@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 import timm
@@ -10,9 +13,15 @@ import torch
 from diatom_training.explanation.attention_rollout import attention_rollout, has_attention
 from diatom_training.explanation.explanation import HeatMap
 from diatom_training.explanation.grad_cam import Target, grad_cam
+from diatom_training.explanation.network_opening import open_network
 from diatom_training.explanation.specimen_views import AROUND, ExplainedSpecimen, view_of
+from napari_diatom.core.errors import ModelError
+from napari_diatom.engines.model_writer import write_model
+from napari_diatom.engines.networks import build
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models import library
+from napari_diatom.models.architecture_names import engine_of
+from napari_diatom.models.card import ModelFacts, task_of
 
 
 class Averaging(torch.nn.Module):
@@ -98,3 +107,34 @@ def test_a_view_shows_the_specimen_where_it_says(model: str) -> None:
         assert view.pixels.shape[:2] == (192, 192)
         assert AROUND * 80 <= 192
         assert (view.offset >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    ["unet/tu-test_efficientnet/16", "segnet/vgg11_bn", "fcn/resnet50", "fasterrcnn/test_efficientnet/8"],
+)
+def test_networks_of_every_shape_show_their_levels(architecture: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    engine = engine_of(architecture)
+    facts = ModelFacts(
+        name="tiny",
+        version="1",
+        task=task_of(engine, architecture),
+        engine=engine,
+        architecture=architecture,
+        classes=("diatom",),
+        tile_size=64,
+    )
+    opened = open_network(write_model(tmp_path / "tiny", build(architecture, 1), facts), "cpu")
+    levels = opened.levels(torch.rand(1, 3, 64, 64))
+    assert len(levels) >= 3
+    assert all(level.ndim == 4 and level.shape[-1] >= after.shape[-1] for level, after in itertools.pairwise(levels))
+
+
+def test_networks_that_cannot_be_looked_into_are_told(tmp_path: Path) -> None:
+    name = "ssd/test_efficientnet/16"
+    facts = ModelFacts(
+        name="tiny", version="1", task="boxes", engine="boxes", architecture=name, classes=("diatom",), tile_size=64
+    )
+    with pytest.raises(ModelError, match=r"ssd/test_efficientnet/16, .* cannot be looked into"):
+        open_network(write_model(tmp_path / "tiny", build(name, 1), facts), "cpu")

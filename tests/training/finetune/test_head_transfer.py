@@ -29,6 +29,22 @@ def test_all_tensors_of_a_start_fit_whatever_the_classes(architecture: str) -> N
     assert sum(old[name].shape != new[name].shape for name in old) >= 2
 
 
+@pytest.mark.parametrize("architecture", ["ssd/test_efficientnet/16", "retinanet/test_efficientnet/16"])
+def test_classes_of_each_anchor_keep_their_rows(architecture: str) -> None:
+    torch.manual_seed(0)
+    old, new = networks.build(architecture, 2).state_dict(), networks.build(architecture, 3).state_dict()
+    moved = head_transfer.for_classes(old, new, ("needle", "square"), ("square", "round", "needle"))
+    name = next(
+        name
+        for name in old
+        if name.startswith("head.classification_head") and old[name].ndim == 1 and old[name].shape != new[name].shape
+    )
+    before, after = old[name].reshape(-1, 3), moved[name].reshape(-1, 4)
+    assert torch.equal(after[:, [0, 1, 3]], before[:, [0, 2, 1]])
+    torch.testing.assert_close(after[:, 2], before[:, 1:].mean(dim=1))
+    assert {part: value.shape for part, value in moved.items()} == {part: value.shape for part, value in new.items()}
+
+
 @pytest.mark.parametrize(
     ("build", "architecture"),
     [

@@ -15,6 +15,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.finetune.transfer_report import compare_start
 from helpers.tiny import configured, draw_slides, train_here
+from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines import networks
@@ -127,6 +128,25 @@ def test_what_was_taken_over_is_said_and_listed(slides: Path, tmp_path: Path) ->
     assert rows["encoder.conv_stem.weight"] == "taken over"
     assert rows["head.weight"] == "by chance"
     assert rows["classifier.weight"] == "not used"
+
+
+def test_a_network_of_torchvision_is_trained_and_counted_with_from_the_command_line(
+    slides: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learning = {"epochs": 1, "proposals": 16}
+    run = RunFolder.create(
+        tmp_path / "run", configured(slides, "boxes", architecture="fasterrcnn/test_efficientnet/8", learning=learning)
+    )
+    assert train_here(run).stage == "finished"
+    card = library.resolve_model(run / "model").card
+    assert (card.engine, card.task, card.std != (1.0, 1.0, 1.0)) == ("boxes", "boxes", True)
+    picture, out = slides.parent / "images" / "s0_0.png", tmp_path / "out"
+    assert cli.main(["count", str(picture), "-o", str(out), "--model", str(run / "model")]) == 0
+    assert (out / "specimens.csv").is_file()
+    with pytest.raises(InputError, match="dropout has no effect in ssd/resnet18"):
+        configured(slides, "boxes", architecture="ssd/resnet18", learning={"dropout": 0.4})
+    with pytest.raises(InputError, match="activation_function has no effect in ssd/resnet18"):
+        configured(slides, "boxes", architecture="ssd/resnet18", learning={"activation_function": "tanh"})
 
 
 IMAGENET = [
