@@ -82,7 +82,7 @@ def _settings(options: argparse.Namespace) -> SearchSettings:
 
 def _search(folder: SearchFolder) -> subprocess.Popen[bytes]:
     """Begin or continue a search on the command line."""
-    line = command_of("napari_diatom.cli.app", "tune", str(folder.path), "--resume")
+    line = command_of("napari_diatom.cli", "tune", str(folder.path), "--resume")
     return subprocess.Popen(line, stdout=subprocess.DEVNULL)
 
 

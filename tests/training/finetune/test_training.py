@@ -138,11 +138,13 @@ def test_what_a_training_would_learn_from_is_told(
 
 def test_time_and_memory_are_told_before_the_start(slides: Path) -> None:
     config = configured(slides, learning={"epochs": 50})
+    begun = time.perf_counter()
     told = resource_estimate.estimate(config)
+    spent = time.perf_counter() - begun
     assert 0 < told.step_seconds < 30
     assert told.device == "cpu"
     assert 1e8 < told.memory_bytes < 2e10
-    assert 0 < told.judging_seconds < 30
+    assert 0 < told.judging_seconds < spent
     # Two steps an epoch, two epochs with a frozen backbone; two crops of the validation, and eight of the sample.
     assert (told.looked_crops, told.validated_crops) == (10, 2)
     epoch = 10 * told.crop_seconds + told.epoch_seconds
