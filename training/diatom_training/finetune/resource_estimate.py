@@ -122,10 +122,11 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
     first, second = clock.epochs
     looked, validated = _looked(training, validation, few.options(begin.architecture, data.classes))
-    crop = second.crop_seconds(few.learning, looked)
+    # Of two measures the shorter one is nearer: what else the machine does makes both longer.
+    crop = min(epoch.crop_seconds(few.learning, looked) for epoch in (first, second))
     started = bool(trained.transferred)
     rest = [epoch.rest_seconds(looked * crop) for epoch in (first, second)]
-    once = max(rest[0] - rest[1], 0.0)
+    once = rest[0] - min(rest)
     before = first.began - begun - started * validated * crop
     return Estimate(
         max(before, 0.0) + once,
@@ -133,7 +134,7 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         second.step_seconds,
         crop,
         *_looked(training, validation, config.options(begin.architecture, data.classes)),
-        rest[1],
+        min(rest),
         judging,
         memory,
         device,
