@@ -48,9 +48,11 @@ NAMES = [
     "pretraining.py",
     "roundtrip.py",
     "seams.py",
+    "search_kills.py",
     "starts.py",
     "stitching.py",
     "throughput.py",
+    "time_estimate.py",
     "training_speed.py",
     "transfer.py",
 ]

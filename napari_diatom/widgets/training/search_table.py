@@ -47,14 +47,16 @@ class SearchTable(QWidget):
         self._filter.textChanged.connect(self._show_matching)
 
     def list_settings(self, config: TrainConfig) -> None:
-        """Offer the settings of a training with their usual ranges, without a tick that has no effect on its task."""
+        """Offer the settings that can be searched for a training with their usual ranges, the ticked ones on top."""
         from diatom_training.tuning.ranges import range_text
         from diatom_training.tuning.search_space import searchable
 
         known = searchable(config)
+        first = [name for name in _TICKED if name in known]
         with signals_blocked(self._table):
             self._table.setRowCount(len(known))
-            for row, (name, values) in enumerate(known.items()):
+            for row, name in enumerate([*first, *(name for name in known if name not in first)]):
+                values = known[name]
                 field = _field(name)
                 title = QTableWidgetItem(f"{field.label} ({name})" if "." in name else field.label)
                 title.setData(_USED, name)

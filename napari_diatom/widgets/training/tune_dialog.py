@@ -202,13 +202,15 @@ class TuneDialog(TaskDialog):
         self.refresh()
 
     def _show(self, results: SearchResults) -> None:
+        from diatom_training.tuning.ranges import text_of
+
         header = ("trial", "state", "figure", "value", *results.names)
         ranked = sorted(results.trials, key=lambda trial: (trial.value != trial.value, -trial.value, trial.number))
         rows = []
         for trial in ranked:
-            number, state, figure, value, *rest = trial.cells(results.names)
-            settings = rest[len(rest) - len(results.names) :]
-            rows.append((number, trial.problem or state, figure.removeprefix("val_"), value, *settings))
+            settings = [text_of(trial.values[name]) if name in trial.values else "" for name in results.names]
+            figure = (trial.figure.removeprefix("val_"), "" if trial.value != trial.value else f"{trial.value:.4f}")
+            rows.append((str(trial.number), trial.problem or trial.state, *figure, *settings))
         self._results.show_rows(header, rows)
         self._draw(results)
 

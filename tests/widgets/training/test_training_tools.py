@@ -122,7 +122,7 @@ def test_settings_are_ticked_searched_and_trained_with(widget, slides, qtbot, mo
     assert "The best of 2 trials is trial" in child_of(dialog, "tune_message").text()
     shown = child_of(dialog, "trial_table")
     assert [shown.horizontalHeaderItem(k).text() for k in range(6)] == [
-        *("trial", "state", "figure", "value", "optimizer", "rate"),
+        *("trial", "state", "figure", "value", "rate", "optimizer"),
     ]
     assert shown.rowCount() == 2
     folder = SearchFolder.open(slides.parent / "searches" / "my-diatoms")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
 
 if TYPE_CHECKING:
+    from diatom_training.data.examples import Example
     from diatom_training.learning.options import LearningOptions
 
 STEPS: Final = 3
@@ -36,6 +38,9 @@ class Estimate:
         Of one step, a batch forwards and backwards, while the backbone is frozen and once it learns too.
     crop_seconds : float
         Of one crop that is only looked at.
+    looked_crops, validated_crops : int
+        How many are looked at after each epoch, those of the sample of the training part included, and how many of them
+        are of the validation part. A classifier has no more of them than there are specimens.
     epoch_seconds : float
         Of what an epoch takes beside its steps and crops: worker processes, curves, weights.
     judging_seconds : float
@@ -52,6 +57,8 @@ class Estimate:
     frozen_seconds: float
     step_seconds: float
     crop_seconds: float
+    looked_crops: int
+    validated_crops: int
     epoch_seconds: float
     judging_seconds: float
     memory_bytes: int
@@ -65,11 +72,10 @@ class Estimate:
         frozen = min(learning.frozen_epochs, learning.epochs)
         if config.composed is not None:
             frozen += min(learning.frozen_epochs, config.composed.epochs)
-        looked = learning.validation_crops + learning.sample_crops
         return {
             "begin": self.begin_seconds,
             "steps": steps * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
-            "crops": (epochs * looked + self.started * learning.validation_crops) * self.crop_seconds,
+            "crops": (epochs * self.looked_crops + self.started * self.validated_crops) * self.crop_seconds,
             "epochs": epochs * self.epoch_seconds,
             "judging": self.judging_seconds,
         }
@@ -100,7 +106,7 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
 
     from diatom_training.finetune import dataset, initial_weights, training_run
     from diatom_training.finetune.judging_estimate import judging_seconds
-    from diatom_training.finetune.run_folder import REPORT, RunFolder
+    from diatom_training.finetune.run_folder import IMAGES, REPORT, RunFolder
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
@@ -110,26 +116,39 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         folder = RunFolder(Path(name))
         trained = training_run.learn(folder, few, data, begin, device, ProgressMonitor(clock.report, clock.should_stop))
         model = training_run.model_of(folder, few, data, begin, trained, "a few steps")
+        training = dataset.examples(data, "train", few, begin.tile_size, folder / IMAGES)
+        validation = dataset.examples(data, "validation", few, begin.tile_size, folder / IMAGES)
         judging = judging_seconds(model, data, config.device, folder / REPORT, monitor)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
     first, second = clock.epochs
-    looked = few.learning.validation_crops + few.learning.sample_crops
-    crop = second.crop_seconds(few.learning, looked)
+    looked, validated = _looked(training, validation, few.options(begin.architecture, data.classes))
+    # Of two measures the shorter one is nearer: what else the machine does makes both longer.
+    crop = min(epoch.crop_seconds(few.learning, looked) for epoch in (first, second))
     started = bool(trained.transferred)
     rest = [epoch.rest_seconds(looked * crop) for epoch in (first, second)]
-    once = max(rest[0] - rest[1], 0.0)
-    before = first.began - begun - started * few.learning.validation_crops * crop
+    once = rest[0] - min(rest)
+    before = first.began - begun - started * validated * crop
     return Estimate(
         max(before, 0.0) + once,
         first.step_seconds if few.learning.frozen_epochs else second.step_seconds,
         second.step_seconds,
         crop,
-        rest[1],
+        *_looked(training, validation, config.options(begin.architecture, data.classes)),
+        min(rest),
         judging,
         memory,
         device,
         started,
     )
+
+
+def _looked(training: Sequence[Example], validation: Sequence[Example], options: LearningOptions) -> tuple[int, int]:
+    """Return how many crops are looked at after each epoch, and how many of them are of the validation part."""
+    from diatom_training.learning.dataloaders import seen
+
+    sampled = options.model_copy(update={"validation_crops": options.sample_crops})
+    validated = len(seen(validation, options, None))
+    return validated + len(seen(training, sampled, None)), validated
 
 
 def _shortened(config: TrainConfig) -> TrainConfig:
@@ -162,9 +181,10 @@ class _EpochTimes:
         return (self.steps[-1] - self.steps[0]) / (len(self.steps) - 1)
 
     def crop_seconds(self, options: LearningOptions, looked: int) -> float:
-        """Return the time of a crop that is only looked at, by the batches between the first and the last one."""
+        """Return the time of a crop that is only looked at, by the later batches: the first ones decode images."""
         if len(self.looks) > 1:
-            return (self.looks[-1] - self.looks[0]) / (len(self.looks) - 1) / options.batch
+            first = (len(self.looks) - 1) // 2
+            return (self.looks[-1] - self.looks[first]) / (len(self.looks) - 1 - first) / options.batch
         return (self.ended - self.steps[-1]) / looked
 
     def rest_seconds(self, looking: float) -> float:

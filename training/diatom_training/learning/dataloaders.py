@@ -51,7 +51,7 @@ class Crops(Dataset[Crop]):
         return augmented_crop(example, options.size, rng, options.augment)
 
 
-def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> Dataset[Any]:
+def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> Crops | Cutouts | FramedSpecimens:
     """Return what a network sees in an epoch, or in the validation where ``epoch`` is None: crops, or cut-outs."""
     if options.task == "outlines":
         return FramedSpecimens(examples, options, epoch)
@@ -82,7 +82,7 @@ def batches(
         collate = naming_batch
     elif options.task == "outlines":
         collate = outline_batch
-    crops = seen(examples, options, epoch)
+    crops: Dataset[Any] = seen(examples, options, epoch)
     if epoch is not None and ranks > 1:
         crops = Subset(crops, range(rank, options.crops - options.crops % ranks, ranks))
     return DataLoader(
