@@ -90,7 +90,7 @@ def _on_command_line(config: TrainConfig, home: Path) -> RunFolder:
     """Train with ``napari-diatom train``."""
     file = home / "config.yaml"
     config.absolute().write(file)
-    command = command_of("napari_diatom.cli.app", "train", str(file), "-o", str(home / "command"))
+    command = command_of("napari_diatom.cli", "train", str(file), "-o", str(home / "command"))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return RunFolder(home / "command")
 
