@@ -7,15 +7,14 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.learning.epoch_plan import EpochPlan
+from diatom_training.learning.options import ALL
 from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
-
-if TYPE_CHECKING:
-    from diatom_training.learning.options import LearningOptions
 
 STEPS: Final = 3
 """Steps that are measured in each of two epochs, after a first one that warms up."""
@@ -46,6 +45,8 @@ class Estimate:
         On which that was measured.
     started : bool
         Whether weights are taken over, which are validated before the first step.
+    whole_pass : int
+        Crops of an epoch that is one pass over the training part; 0 where the settings do not ask for one.
     """
 
     begin_seconds: float
@@ -57,18 +58,19 @@ class Estimate:
     memory_bytes: int
     device: str
     started: bool = False
+    whole_pass: int = 0
 
     def parts(self, config: TrainConfig) -> dict[str, float]:
         """Return the seconds of the parts of a training, by what they are."""
         learning = config.learning
-        steps, epochs = -(-learning.crops // learning.batch), _epochs(config)
+        plan, epochs = EpochPlan.of(learning, config.task, self.whole_pass), _epochs(config)
         frozen = min(learning.frozen_epochs, learning.epochs)
         if config.composed is not None:
             frozen += min(learning.frozen_epochs, config.composed.epochs)
-        looked = learning.validation_crops + learning.sample_crops
+        looked = learning.validation_crops + learning.sample_crops(plan.crops)
         return {
             "begin": self.begin_seconds,
-            "steps": steps * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
+            "steps": plan.batches * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
             "crops": (epochs * looked + self.started * learning.validation_crops) * self.crop_seconds,
             "epochs": epochs * self.epoch_seconds,
             "judging": self.judging_seconds,
@@ -99,22 +101,25 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
     import torch
 
     from diatom_training.finetune import dataset, initial_weights, training_run
+    from diatom_training.finetune.epoch_length import crops_of_epoch
     from diatom_training.finetune.judging_estimate import judging_seconds
     from diatom_training.finetune.run_folder import REPORT, RunFolder
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
-    few = _shortened(config)
-    clock = _Clock(monitor)
+    clock, whole = _Clock(monitor), 0
     with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as name:
         folder = RunFolder(Path(name))
+        if config.learning.crops == ALL:
+            whole = crops_of_epoch(folder, config, data, begin)
+        few = _shortened(config, EpochPlan.of(config.learning, config.task, whole))
         trained = training_run.learn(folder, few, data, begin, device, ProgressMonitor(clock.report, clock.should_stop))
         model = training_run.model_of(folder, few, data, begin, trained, "a few steps")
         judging = judging_seconds(model, data, config.device, folder / REPORT, monitor)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
     first, second = clock.epochs
-    looked = few.learning.validation_crops + few.learning.sample_crops
-    crop = second.crop_seconds(few.learning, looked)
+    looked = few.learning.validation_crops + few.learning.sample_crops(trained.plan.crops)
+    crop = second.crop_seconds(trained.plan.batch, looked)
     started = bool(trained.transferred)
     rest = [epoch.rest_seconds(looked * crop) for epoch in (first, second)]
     once = max(rest[0] - rest[1], 0.0)
@@ -129,17 +134,22 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         memory,
         device,
         started,
+        whole,
     )
 
 
-def _shortened(config: TrainConfig) -> TrainConfig:
+def _shortened(config: TrainConfig, plan: EpochPlan) -> TrainConfig:
     """Return a training of two short epochs, the first one with a frozen backbone where the training begins so."""
     own = config.learning
     frozen = 0 if not own.frozen_epochs else 2 if own.frozen_epochs >= own.epochs else 1
+    # A step of all crops is one batch after another: a few of them tell how long it takes.
+    accumulate = 1 if plan.whole else plan.accumulate
     few = {
         "epochs": 2,
-        "crops": (1 + STEPS) * own.batch * own.accumulate,
-        "validation_crops": min(LOOKS * own.batch, own.validation_crops),
+        "crops": (1 + STEPS) * plan.batch * accumulate,
+        "batch": plan.batch,
+        "accumulate": accumulate,
+        "validation_crops": min(LOOKS * plan.batch, own.validation_crops),
         "frozen_epochs": frozen,
         "patience": None,
     }
@@ -161,10 +171,10 @@ class _EpochTimes:
         """Of a step after the first one."""
         return (self.steps[-1] - self.steps[0]) / (len(self.steps) - 1)
 
-    def crop_seconds(self, options: LearningOptions, looked: int) -> float:
+    def crop_seconds(self, batch: int, looked: int) -> float:
         """Return the time of a crop that is only looked at, by the batches between the first and the last one."""
         if len(self.looks) > 1:
-            return (self.looks[-1] - self.looks[0]) / (len(self.looks) - 1) / options.batch
+            return (self.looks[-1] - self.looks[0]) / (len(self.looks) - 1) / batch
         return (self.ended - self.steps[-1]) / looked
 
     def rest_seconds(self, looking: float) -> float:
