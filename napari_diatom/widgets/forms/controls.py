@@ -123,7 +123,7 @@ def _maker(field: OptionField) -> Callable[..., QWidget]:
     def make(parent: QWidget | None) -> QWidget:
         whole = field.type is int
         if field.kind in ("whole", "decimal"):
-            return NumberEdit(whole, field.least, field.most, field.step, field.unit, none, parent)
+            return NumberEdit(whole, field.least, field.most, field.step, field.unit, none, parent, field.words)
         if field.kind == "numbers":
             return NumbersEdit(
                 field.count, whole, field.least, field.most, field.step, field.unit, none=none, parent=parent

@@ -1,10 +1,11 @@
-"""Inputs of numbers that keep every digit, have bounds and a unit, and may be left empty."""
+"""Inputs of numbers that keep every digit, have bounds and a unit, and may be left empty or hold a word."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QValidator, QWheelEvent
@@ -21,7 +22,7 @@ _FIRST_STEP: Final = 0.01
 
 
 class NumberEdit(QDoubleSpinBox):
-    """Edits one number, or None where that is allowed.
+    """Edits one number, or None or a word where that is allowed.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ class NumberEdit(QDoubleSpinBox):
         The text for None; without it, there is always a number.
     parent : QWidget, optional
         As of every widget.
+    words : sequence of str
+        What may stand in place of the number.
     """
 
     edited = Signal(object)
@@ -51,47 +54,61 @@ class NumberEdit(QDoubleSpinBox):
         unit: str = "",
         none: str | None = None,
         parent: QWidget | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         super().__init__(parent)
-        self._whole, self._step, self._none = whole, step, none
+        self._whole, self._step = whole, step
+        # What stands below the least number, each one lower than that before it, by its text.
+        self._special: dict[str, str | None] = {word: word for word in words}
+        if none is not None:
+            self._special[none] = None
         self._least = -_UNBOUNDED if least is None else float(least)
         self._most = _UNBOUNDED if most is None else float(most)
         self.setDecimals(_DIGITS)
-        self.setRange(self._least if none is None else self._least - 1, self._most)
+        self.setRange(self._least - len(self._special), self._most)
         if unit:
             self.setSuffix(unit if unit == "°" else f" {unit}")
-        if none is not None:
-            self.setSpecialValueText(none)
+        if self._special:
+            self.setSpecialValueText(list(self._special)[-1])
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.valueChanged.connect(lambda _: self.edited.emit(self.value()))
 
-    def value(self) -> float | int | None:  # type: ignore[override]
-        """Return the number, None where there is none."""
+    def value(self) -> float | int | str | None:  # type: ignore[override]
+        """Return the number, or None or the word in its place."""
         number = super().value()
-        if self._none is not None and number < self._least:
-            return None
+        if self._special and number < self._least:
+            return list(self._special.values())[self._place(number)]
         return round(number) if self._whole else number
 
-    def setValue(self, value: float | None) -> None:
-        """Show a number; None where that is allowed."""
+    def setValue(self, value: float | str | None) -> None:
+        """Show a number; None or a word where that is allowed."""
+        if isinstance(value, str):
+            value = self._below(list(self._special).index(value))
         super().setValue(self.minimum() if value is None else float(value))
 
     def textFromValue(self, value: float) -> str:
-        """Return the shortest text that gives the same number again."""
+        """Return the shortest text that gives the same number again, or the word in its place."""
+        if self._special and value < self._least:
+            return list(self._special)[self._place(value)]
         return str(round(value)) if self._whole else repr(value).removesuffix(".0")
 
     def valueFromText(self, text: str | None) -> float:
         """Return the number in a text."""
-        number = self._number(self._bare(text or ""))
-        return self.minimum() if number is None else number
+        bare = self._bare(text or "")
+        number = self._number(bare)
+        if number is not None:
+            return number
+        words = [word.casefold() for word in self._special]
+        return self._below(words.index(bare.casefold())) if bare.casefold() in words else self.minimum()
 
     def validate(self, text: str | None, position: int) -> tuple[QValidator.State, str, int]:
         """Tell whether a text is a number within the bounds, or may become one."""
         typed, bare = text or "", self._bare(text or "")
         number = self._number(bare)
-        none = self._none is not None and bare.casefold() in ("", self._none.casefold())
-        begun = self._none is not None and self._none.casefold().startswith(bare.casefold())
-        if none or (number is not None and self._least <= number <= self._most):
+        words = [word.casefold() for word in self._special]
+        special = bare.casefold() in words or (not bare and None in self._special.values())
+        begun = any(word.startswith(bare.casefold()) for word in words)
+        if special or (number is not None and self._least <= number <= self._most):
             state = QValidator.State.Acceptable
         elif begun or number is not None or all(letter in "+-.,eE0123456789" for letter in bare):
             state = QValidator.State.Intermediate
@@ -100,20 +117,21 @@ class NumberEdit(QDoubleSpinBox):
         return state, typed, position
 
     def stepBy(self, steps: int) -> None:
-        """Go up or down; below the least number comes None, where that is allowed."""
+        """Go up or down; below the least number comes None or a word, where that is allowed."""
         number = self.value()
-        if number is None:
-            self.setValue(self._least if self._least > 0 else self._step_at(0) if steps > 0 else None)
+        if number is None or isinstance(number, str):
+            lowest = self._least if self._least > 0 else self._step_at(0)
+            super().setValue(lowest if steps > 0 or self._least > 0 else self.minimum())
             return
         wanted = float(Decimal(repr(number)) + steps * Decimal(repr(self._step_at(number))))
-        if wanted < self._least and self._none is not None:
-            self.setValue(None)
+        if wanted < self._least and self._special:
+            super().setValue(self._below(0))
         else:
             self.setValue(min(max(wanted, self._least), self._most))
 
     def sizeHint(self) -> QSize:
         """Return room for a few digits and the unit, however far the bounds are apart."""
-        longest = max(f"{'0' * 8}{self.suffix()}", self._none or "", key=len)
+        longest = max(f"{'0' * 8}{self.suffix()}", *self._special, key=len)
         return QSize(self.fontMetrics().horizontalAdvance(longest) + 36, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
@@ -126,6 +144,14 @@ class NumberEdit(QDoubleSpinBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+    def _below(self, place: int) -> float:
+        """Return the number that stands for what may be in place of a number."""
+        return self._least - 1 - place
+
+    def _place(self, number: float) -> int:
+        """Return which one such a number stands for."""
+        return min(max(round(self._least - 1 - number), 0), len(self._special) - 1)
 
     def _bare(self, text: str) -> str:
         return text.strip().removesuffix(self.suffix().strip()).strip()
@@ -189,7 +215,7 @@ class NumbersEdit(QWidget):
 
     def value(self) -> tuple[float | int | None, ...] | None:
         """Return the numbers, None where there is none at all."""
-        numbers = tuple(part.value() for part in self._parts)
+        numbers = tuple(cast("float | int | None", part.value()) for part in self._parts)
         return None if all(number is None for number in numbers) else numbers
 
     def setValue(self, value: tuple[float, ...] | None) -> None:

@@ -69,6 +69,8 @@ class OptionField:
         Unit of numbers.
     none : str
         The text for None.
+    words : tuple of str
+        What may stand in place of a number.
     choices : tuple of (str, object)
         Texts and values to choose from.
     count : int
@@ -89,6 +91,7 @@ class OptionField:
     step: float | None = None
     unit: str = ""
     none: str = "none"
+    words: tuple[str, ...] = ()
     choices: tuple[tuple[str, Any], ...] = ()
     count: int = 0
     path: str = "any"
@@ -157,6 +160,7 @@ def _field(name: str, annotation: Any, default: Any, sentence: str) -> OptionFie
         step=bounds.get("multiple_of"),
         unit=extra.get("unit", "" if kind == "group" else _unit(name)),
         none=extra.get("none", "none"),
+        words=facts.words,
         choices=tuple((str(titles.get(value, _title(value))), value) for value in _values(item)),
         count=count,
         path=extra.get("path", "any"),
@@ -171,6 +175,7 @@ class _Facts:
     description: str = ""
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
     def take(self, metadata: Iterable[Any]) -> None:
         """Read metadata; what was read first holds."""
@@ -197,11 +202,20 @@ def _stripped(annotation: Any) -> tuple[Any, _Facts, bool]:
             annotation = annotation.__origin__
         elif get_origin(annotation) in (Union, UnionType):
             others = [part for part in get_args(annotation) if part is not type(None)]
+            words = [part for part in others if get_origin(_bare(part)) is Literal]
+            if words and len(others) == 1 + len(words):
+                facts.words = tuple(str(word) for part in words for word in get_args(_bare(part)))
+                others = [part for part in others if part not in words]
             if len(others) != 1:
                 raise TypeError(f"No form knows the type {annotation!r}.")
-            optional, annotation = True, others[0]
+            optional, annotation = optional or type(None) in get_args(annotation), others[0]
         else:
             return annotation, facts, optional
+
+
+def _bare(annotation: Any) -> Any:
+    """Return a type without metadata."""
+    return annotation.__origin__ if get_origin(annotation) is Annotated else annotation
 
 
 def _kind_of(bare: Any) -> tuple[Kind, Any, int, _Facts]:

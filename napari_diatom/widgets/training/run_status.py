@@ -83,7 +83,7 @@ class RunStatus(QWidget):
         title = _STAGES.get(progress.stage, "")
         if progress.stage.endswith(("step", "epoch")):
             self.say(f"{title}{self._epoch(progress)}{self._pace(progress, monitor)}")
-        elif progress.stage in ("start", "standardization", "memory"):
+        elif progress.stage in ("start", "standardization", "epoch-plan", "memory"):
             self.say(progress.message)
         elif title:
             self.say(f"{title}: {progress.message}" if progress.message else title)
@@ -121,9 +121,13 @@ class RunStatus(QWidget):
         speed, left = monitor.steps_per_second(), monitor.seconds_left()
         if speed is None or left is None or self._config is None:
             return ""
+        # Here, because the window must open without the training's libraries.
+        from diatom_training.learning.epoch_plan import crops_at_once
+
         learning = self._config.learning
-        if progress.stage in _COMPOSED:
+        composed = self._epochs(progress)
+        if progress.stage in _COMPOSED and composed and progress.total:
             # The same number of crops per epoch follows on the real slides.
-            left += learning.epochs * -(-learning.crops // learning.batch) / speed
+            left += learning.epochs * progress.total / composed / speed
         time_left = f"{left / 60:.0f} min" if left >= _LEAST_MINUTES_S else f"{left:.0f} s"
-        return f", at most {time_left} left, {speed * learning.batch:.1f} images per second"
+        return f", at most {time_left} left, {speed * crops_at_once(learning, self._config.task):.1f} images per second"

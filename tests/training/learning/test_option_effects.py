@@ -113,6 +113,29 @@ def test_what_has_no_effect_beside_the_other_options_is_refused(
         TrainConfig.of(data=tmp_path, task="outlines", learning=learning)
 
 
+@pytest.mark.parametrize(
+    ("task", "learning", "word"),
+    [
+        ("classes", {"crops": "all", "balance": 0.5}, "balance has no effect .*crops: all shows each specimen once"),
+        ("semantic", {"crops": "all", "augment": {"aimed": 0.1}}, "aimed has no effect .*crops: all covers every"),
+        ("boxes", {"crops": "all", "augment": {"translation": 0.1}}, "translation has no effect .*use a number of"),
+        ("outlines", {"batch": "all", "accumulate": 2}, "accumulate has no effect .*use a number as batch"),
+    ],
+)
+def test_what_a_whole_pass_does_not_heed_is_refused(
+    task: Any, learning: dict[str, Any], word: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=word):
+        TrainConfig.of(data=tmp_path, task=task, learning=learning)
+
+
+def test_a_whole_pass_shows_classes_as_they_occur_so_that_they_may_be_weighed(tmp_path: Path) -> None:
+    learning = {"crops": "all", "loss": {"weighting": "frequency"}}
+    assert TrainConfig.of(data=tmp_path, task="classes", learning=learning).learning.crops == "all"
+    with pytest.raises(InputError, match="weighting has no effect"):
+        TrainConfig.of(data=tmp_path, task="classes", learning={**learning, "crops": 100})
+
+
 def test_a_network_without_dropout_refuses_it_where_the_start_names_it(tmp_path: Path) -> None:
     config = TrainConfig.of(data=tmp_path, task="instances", start="else", learning={"dropout": 0.4})
     assert list(config.idle("maskrcnn_resnet50_fpn_v2")) == ["dropout"]

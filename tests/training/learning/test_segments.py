@@ -16,16 +16,16 @@ ADDED = (Segment(first=4, epochs=5, rate=2e-3), Segment(first=9, epochs=2, rate=
 
 @given(st.integers(0, 29))
 def test_the_epochs_before_have_the_rate_that_they_had(step: int) -> None:
-    assert segment_rate(OPTIONS, (), step, []) == rate(OPTIONS, step, 30, [])
+    assert segment_rate(OPTIONS, (), step, [], 5) == rate(OPTIONS, step, 30, [])
     if step < 20:
-        assert segment_rate(OPTIONS, ADDED, step, []) == segment_rate(OPTIONS, (), step, [])
+        assert segment_rate(OPTIONS, ADDED, step, [], 5) == segment_rate(OPTIONS, (), step, [], 5)
 
 
 def test_each_segment_begins_at_its_rate_and_falls_to_its_end() -> None:
-    assert segment_rate(OPTIONS, ADDED, 20, []) == pytest.approx(2e-3)
-    assert segment_rate(OPTIONS, ADDED, 44, []) < 4e-4
-    assert segment_rate(OPTIONS, ADDED, 45, []) == pytest.approx(1e-4)
-    falls = [segment_rate(OPTIONS, ADDED, step, []) for step in range(20, 45)]
+    assert segment_rate(OPTIONS, ADDED, 20, [], 5) == pytest.approx(2e-3)
+    assert segment_rate(OPTIONS, ADDED, 44, [], 5) < 4e-4
+    assert segment_rate(OPTIONS, ADDED, 45, [], 5) == pytest.approx(1e-4)
+    falls = [segment_rate(OPTIONS, ADDED, step, [], 5) for step in range(20, 45)]
     assert falls == sorted(falls, reverse=True)
     assert total_epochs(OPTIONS, ADDED) == 11
     assert total_epochs(OPTIONS, ()) == 6

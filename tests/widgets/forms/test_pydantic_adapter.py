@@ -266,3 +266,31 @@ def test_a_field_that_must_be_given_says_so(qtbot):
     qtbot.addWidget(form.native)
     assert fields_of(Place)[0].default is REQUIRED
     assert form.errors() == {"": "Folder is missing."}
+
+
+def test_a_word_stands_in_place_of_a_number_and_goes_both_ways(qtbot):
+    kind = class_of("LearningOptions")
+    form = options_form(kind, kind(crops="all", batch=4), include=("crops", "batch"))
+    qtbot.addWidget(form.native)
+    crops, batch = form.control("crops").native, form.control("batch").native
+    assert (crops.text(), batch.text()) == ("all", "4")
+    assert form.entries() == {"crops": "all", "batch": 4}
+    for field, typed, value in (
+        (crops, "250", 250),
+        (crops, "ALL", "all"),
+        (batch, "all", "all"),
+        (batch, "al", "all"),
+    ):
+        field.selectAll()
+        qtbot.keyClicks(field, typed)
+        qtbot.keyClick(field, Qt.Key.Key_Tab)
+        assert form.value().crops == value if field is crops else form.value().batch == value
+    crops.stepBy(1)
+    assert form.value().crops == 1
+    crops.stepBy(-1)
+    assert form.value().crops == "all"
+    crops.stepBy(-1)
+    assert form.value().crops == 1
+    form.set_value(kind(crops=7, batch="all"))
+    assert (crops.text(), batch.text()) == ("7", "all")
+    assert yaml.safe_load(yaml.safe_dump(form.entries())) == {"crops": 7, "batch": "all"}

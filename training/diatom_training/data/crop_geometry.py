@@ -82,6 +82,7 @@ def crop_matrix(
     rng: np.random.Generator,
     geometry: CropGeometry,
     target: int | None = None,
+    middle: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return what takes points of an image to those of a random crop, shape (2, 3).
 
@@ -99,6 +100,8 @@ def crop_matrix(
         What is varied.
     target : int, optional
         Index of a specimen that the crop is placed at, in place of chance.
+    middle : ndarray, shape (2,), optional
+        Point of the image that the crop is placed at, in place of chance and specimens.
 
     Notes
     -----
@@ -116,7 +119,7 @@ def crop_matrix(
         linear = np.array([[cos, -sin], [sin, cos]]) @ linear
     if shear:
         linear[:, 1] += np.tan(shear) * linear[:, 0]
-    centre = _centre(example, shape, size / scale, rng, geometry, 1.2 if rotated else 1.0, target)
+    centre = _centre(example, shape, size / scale, rng, geometry, 1.2 if rotated else 1.0, target, middle)
     moved = size / 2 - linear @ centre
     if scale == 1 and not rotated and not shear:
         moved = np.round(moved)
@@ -131,6 +134,7 @@ def _centre(
     geometry: CropGeometry,
     room: float,
     target: int | None,
+    middle: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """Choose where in the image a crop is centred that spans ``reach`` image pixels, ``room`` times that if turned."""
     half = reach / 2 * room
@@ -139,6 +143,8 @@ def _centre(
     aimed, anywhere = (rng.random(2) < (geometry.aimed, geometry.random_crop)).tolist()
     chosen = int(rng.integers(max(len(example.outlines), 1))) if target is None else target
     place, off = rng.random(2), rng.uniform(-geometry.translation, geometry.translation, 2)
+    if middle is not None:
+        return np.asarray(np.clip(middle, low, high))
     if example.outlines and (aimed or target is not None):
         outline: Outline = example.outlines[chosen]
         return np.asarray(np.clip(outline.mean(axis=0) + off * reach, low, high))

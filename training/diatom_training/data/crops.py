@@ -149,6 +149,7 @@ def random_crop(
     rng: np.random.Generator,
     geometry: CropGeometry = USUAL_GEOMETRY,
     target: int | None = None,
+    middle: NDArray[np.float64] | None = None,
 ) -> Crop:
     """Return a random crop of ``size`` pixels.
 
@@ -164,7 +165,10 @@ def random_crop(
         What is varied.
     target : int, optional
         Index of a specimen that the crop is placed at, in place of chance.
+    middle : ndarray, shape (2,), optional
+        Point of the image that the crop is placed at, in place of chance and specimens.
     """
     image = read_pixels(example)
     height, width = image.shape[:2]
-    return warp_to_crop(image, example, crop_matrix(example, (width, height), size, rng, geometry, target), size)
+    matrix = crop_matrix(example, (width, height), size, rng, geometry, target, middle)
+    return warp_to_crop(image, example, matrix, size)

@@ -128,13 +128,12 @@ def describe_composed_slides(known: Mapping[str, Any]) -> str:
     )
 
 
-def first(config: TrainConfig) -> TrainConfig:
-    """Return the learning options for the composed slides: those of the real ones, with their own number of epochs."""
+def first(config: TrainConfig, crops: int) -> TrainConfig:
+    """Return the options for composed slides: those of the real ones, with ``crops`` in each of their own epochs."""
     epochs, learning = _section(config).epochs, config.learning
     frozen = round(epochs * learning.frozen_epochs / learning.epochs)
-    return config.model_copy(
-        update={"learning": learning.model_copy(update={"epochs": epochs, "frozen_epochs": frozen})}
-    )
+    own = {"epochs": epochs, "frozen_epochs": frozen, "crops": crops}
+    return config.model_copy(update={"learning": learning.model_copy(update=own)})
 
 
 def _section(config: TrainConfig) -> ComposedConfig:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
-from diatom_training.learning.options import LOSS_PARTS, LearningOptions
+from diatom_training.learning.options import LOSS_PARTS, USUAL_BATCH, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import NAMING_TASK, Task
 
@@ -86,12 +86,12 @@ LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyTyp
 )
 LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
     {
-        "oriented-boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
-        "boxes": {"size": 640, "batch": 8, "weight_decay": 5e-4},
-        "semantic": {"size": 384, "batch": 8},
-        "instances": {"size": 448, "batch": 4, "proposals": 96, "positives": 0.125, "dropout": 0.0},
-        "classes": {"batch": 16, "validation_crops": 500, "warmup": 20, "dropout": 0.2},
-        "outlines": {"batch": 16, "validation_crops": 160, "warmup": 20},
+        "oriented-boxes": {"size": 640, "weight_decay": 5e-4},
+        "boxes": {"size": 640, "weight_decay": 5e-4},
+        "semantic": {"size": 384},
+        "instances": {"size": 448, "proposals": 96, "positives": 0.125, "dropout": 0.0},
+        "classes": {"validation_crops": 500, "warmup": 20, "dropout": 0.2},
+        "outlines": {"validation_crops": 160, "warmup": 20},
     }
 )
 
@@ -110,7 +110,7 @@ def augmentations_of(task: Task) -> tuple[str, ...]:
 
 def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:
     """Return the learning options that a task and a preset give, as entries; the others have their defaults."""
-    return dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
+    return {"batch": USUAL_BATCH[task]} | dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
 
 
 def usual_learning(task: Task, preset: Preset) -> LearningOptions:

@@ -14,6 +14,7 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import MODEL, RunFolder
 from diatom_training.learning.augment_options import UNVARIED, AugmentOptions
 from diatom_training.learning.option_check import acts
+from diatom_training.learning.options import ALL
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.models.card import CARD_FILE, ModelCard, Task
 
@@ -152,6 +153,11 @@ def _rate(factor: float) -> Callable[[TrainConfig], _Made]:
     return made
 
 
+def _larger_batch(config: TrainConfig) -> _Made:
+    batch = config.learning.batch
+    return None if batch == ALL else (f"Batch size {2 * batch}", {"learning.batch": 2 * batch})
+
+
 def _more_validation(config: TrainConfig) -> _Made:
     if config.split.parts or int(config.split.shares.split("-")[1]) >= 25:
         return None
@@ -178,10 +184,7 @@ _CHANGES: Final[Mapping[Remedy, Callable[[TrainConfig], _Made]]] = {
     "backbone-learns": _let_learn,
     "lower-rate": _rate(1 / 3),
     "higher-rate": _rate(3),
-    "larger-batch": lambda config: (
-        f"Batch size {2 * config.learning.batch}",
-        {"learning.batch": 2 * config.learning.batch},
-    ),
+    "larger-batch": _larger_batch,
     "longer": lambda config: (f"{2 * config.learning.epochs} epochs", {"learning.epochs": 2 * config.learning.epochs}),
     "composed-slides": _composed,
     "other-split": _other_split,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.learning.epoch_plan import EpochPlan
+from diatom_training.learning.options import ALL
 from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
@@ -51,6 +53,8 @@ class Estimate:
         On which that was measured.
     started : bool
         Whether weights are taken over, which are validated before the first step.
+    whole_pass : int
+        Crops of an epoch that is one pass over the training part; 0 where the settings do not ask for one.
     """
 
     begin_seconds: float
@@ -64,17 +68,18 @@ class Estimate:
     memory_bytes: int
     device: str
     started: bool = False
+    whole_pass: int = 0
 
     def parts(self, config: TrainConfig) -> dict[str, float]:
         """Return the seconds of the parts of a training, by what they are."""
         learning = config.learning
-        steps, epochs = -(-learning.crops // learning.batch), _epochs(config)
+        plan, epochs = EpochPlan.of(learning, config.task, self.whole_pass), _epochs(config)
         frozen = min(learning.frozen_epochs, learning.epochs)
         if config.composed is not None:
             frozen += min(learning.frozen_epochs, config.composed.epochs)
         return {
             "begin": self.begin_seconds,
-            "steps": steps * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
+            "steps": plan.batches * (frozen * self.frozen_seconds + (epochs - frozen) * self.step_seconds),
             "crops": (epochs * self.looked_crops + self.started * self.validated_crops) * self.crop_seconds,
             "epochs": epochs * self.epoch_seconds,
             "judging": self.judging_seconds,
@@ -105,15 +110,19 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
     import torch
 
     from diatom_training.finetune import dataset, initial_weights, training_run
+    from diatom_training.finetune.epoch_length import crops_of_epoch
     from diatom_training.finetune.judging_estimate import judging_seconds
     from diatom_training.finetune.run_folder import IMAGES, REPORT, RunFolder
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
-    few = _shortened(config)
-    clock = _Clock(monitor)
+    clock, whole = _Clock(monitor), 0
     with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as name:
         folder = RunFolder(Path(name))
+        if config.learning.crops == ALL:
+            whole = crops_of_epoch(folder, config, data, begin)
+        plan = EpochPlan.of(config.learning, config.task, whole)
+        few = _shortened(config, plan)
         trained = training_run.learn(folder, few, data, begin, device, ProgressMonitor(clock.report, clock.should_stop))
         model = training_run.model_of(folder, few, data, begin, trained, "a few steps")
         training = dataset.examples(data, "train", few, begin.tile_size, folder / IMAGES)
@@ -121,9 +130,10 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         judging = judging_seconds(model, data, config.device, folder / REPORT, monitor)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else _peak_bytes()
     first, second = clock.epochs
-    looked, validated = _looked(training, validation, few.options(begin.architecture, data.classes))
+    short = few.options(begin.architecture, data.classes)
+    looked, validated = _looked(training, validation, short, trained.plan)
     # Of two measures the shorter one is nearer: what else the machine does makes both longer.
-    crop = min(epoch.crop_seconds(few.learning, looked) for epoch in (first, second))
+    crop = min(epoch.crop_seconds(trained.plan.batch, looked) for epoch in (first, second))
     started = bool(trained.transferred)
     rest = [epoch.rest_seconds(looked * crop) for epoch in (first, second)]
     once = rest[0] - min(rest)
@@ -133,32 +143,39 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         first.step_seconds if few.learning.frozen_epochs else second.step_seconds,
         second.step_seconds,
         crop,
-        *_looked(training, validation, config.options(begin.architecture, data.classes)),
+        *_looked(training, validation, config.options(begin.architecture, data.classes), plan),
         min(rest),
         judging,
         memory,
         device,
         started,
+        whole,
     )
 
 
-def _looked(training: Sequence[Example], validation: Sequence[Example], options: LearningOptions) -> tuple[int, int]:
+def _looked(
+    training: Sequence[Example], validation: Sequence[Example], options: LearningOptions, plan: EpochPlan
+) -> tuple[int, int]:
     """Return how many crops are looked at after each epoch, and how many of them are of the validation part."""
     from diatom_training.learning.dataloaders import seen
 
-    sampled = options.model_copy(update={"validation_crops": options.sample_crops})
+    sampled = options.model_copy(update={"validation_crops": options.sample_crops(plan.crops)})
     validated = len(seen(validation, options, None))
     return validated + len(seen(training, sampled, None)), validated
 
 
-def _shortened(config: TrainConfig) -> TrainConfig:
+def _shortened(config: TrainConfig, plan: EpochPlan) -> TrainConfig:
     """Return a training of two short epochs, the first one with a frozen backbone where the training begins so."""
     own = config.learning
     frozen = 0 if not own.frozen_epochs else 2 if own.frozen_epochs >= own.epochs else 1
+    # A step of all crops is one batch after another: a few of them tell how long it takes.
+    accumulate = 1 if plan.whole else plan.accumulate
     few = {
         "epochs": 2,
-        "crops": (1 + STEPS) * own.batch * own.accumulate,
-        "validation_crops": min(LOOKS * own.batch, own.validation_crops),
+        "crops": (1 + STEPS) * plan.batch * accumulate,
+        "batch": plan.batch,
+        "accumulate": accumulate,
+        "validation_crops": min(LOOKS * plan.batch, own.validation_crops),
         "frozen_epochs": frozen,
         "patience": None,
     }
@@ -180,11 +197,11 @@ class _EpochTimes:
         """Of a step after the first one."""
         return (self.steps[-1] - self.steps[0]) / (len(self.steps) - 1)
 
-    def crop_seconds(self, options: LearningOptions, looked: int) -> float:
+    def crop_seconds(self, batch: int, looked: int) -> float:
         """Return the time of a crop that is only looked at, by the later batches: the first ones decode images."""
         if len(self.looks) > 1:
             first = (len(self.looks) - 1) // 2
-            return (self.looks[-1] - self.looks[first]) / (len(self.looks) - 1 - first) / options.batch
+            return (self.looks[-1] - self.looks[first]) / (len(self.looks) - 1 - first) / batch
         return (self.ended - self.steps[-1]) / looked
 
     def rest_seconds(self, looking: float) -> float:

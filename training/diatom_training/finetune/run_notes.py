@@ -16,6 +16,8 @@ from napari_diatom.core.text_files import read_json
 
 STANDARDIZATION: Final = "standardization"
 """Stage of a progress that says by what images are standardized, and name of the note of it."""
+EPOCH_PLAN: Final = "epoch-plan"
+"""The same of how many crops and steps an epoch has, where the training part decides that."""
 
 
 def kept_notes(path: Path) -> dict[str, Any]:
@@ -24,20 +26,25 @@ def kept_notes(path: Path) -> dict[str, Any]:
         return {}
     with contextlib.suppress(InputError):
         data = read_json(path, "the state of a training")
-        if isinstance(data, Mapping) and isinstance(data.get(STANDARDIZATION), Mapping):
-            return {STANDARDIZATION: dict(data[STANDARDIZATION])}
+        if isinstance(data, Mapping):
+            notes = {name: data.get(name) for name in (STANDARDIZATION, EPOCH_PLAN)}
+            return {name: dict(note) for name, note in notes.items() if isinstance(note, Mapping)}
     return {}
 
 
 def noting(monitor: ProgressMonitor, path: Path) -> ProgressMonitor:
-    """Return a monitor that also notes in a run's state by what images are standardized; raises OutputError."""
+    """Return a monitor that also notes such facts in a run's state; raises OutputError."""
+
+    def keep(name: str, note: Mapping[str, Any]) -> None:
+        data = read_json(path, "the state of a training")
+        write_atomically(path, json.dumps(data | {name: note}, indent=1) + "\n")
 
     def report(progress: Progress) -> None:
         if progress.stage == STANDARDIZATION and path.exists():
             numbers = {name: [progress.values[f"{name}_{channel}"] for channel in range(3)] for name in ("mean", "std")}
-            data = read_json(path, "the state of a training")
-            note = numbers | {"of": progress.message}
-            write_atomically(path, json.dumps(data | {STANDARDIZATION: note}, indent=1) + "\n")
+            keep(STANDARDIZATION, numbers | {"of": progress.message})
+        elif progress.stage == EPOCH_PLAN and path.exists():
+            keep(EPOCH_PLAN, dict(progress.values))
         monitor.report(progress)
 
     return replace(monitor, report=report)

@@ -25,6 +25,7 @@ from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.finetune import added_epochs, composed_pretraining, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
+from diatom_training.finetune.epoch_length import crops_of_epoch
 from diatom_training.finetune.epoch_records import EpochRecords
 from diatom_training.finetune.run_folder import (
     CHECKPOINTS,
@@ -185,7 +186,7 @@ def composed_start(
             again = progress.stage in ("step", "epoch")
             monitor.report(replace(progress, stage=f"composed-{progress.stage}") if again else progress)
 
-        first = composed_pretraining.first(config)
+        first = composed_pretraining.first(config, crops_of_epoch(folder, config, data, begin))
         known_begin = replace(begin, composed=known)
         trained = learn(inner, first, data, known_begin, device, replace(monitor, report=tell), fields)
         model_of(inner, first, data, known_begin, trained, composed_pretraining.describe_composed_slides(known))
@@ -321,6 +322,7 @@ def model_of(
                 | {"before": list(begin.seen)},
                 "images": {part: len(slides) for part, slides in data.parts.items()},
                 "specimens": {part: dict(data.count(part)) for part in data.parts},
+                "epoch": trained.plan.figures(),
                 "epochs_done": len(trained.history),
                 "segments": [segment.model_dump() for segment in added_epochs.segments_of(folder)],
                 "curves": reading.text,

@@ -31,13 +31,18 @@ _LEAST_NOISE: Final = 0.004
 
 
 def augmented_crop(
-    example: Example, size: int, rng: np.random.Generator, options: AugmentOptions, target: int | None = None
+    example: Example,
+    size: int,
+    rng: np.random.Generator,
+    options: AugmentOptions,
+    target: int | None = None,
+    middle: NDArray[np.float64] | None = None,
 ) -> Crop:
     """Return a random crop, varied as the options say; ``rng`` is the only source of chance.
 
-    With ``target``, the index of a specimen, the crop is placed at it.
+    With ``target``, the index of a specimen, the crop is placed at it; with ``middle``, at that point of the image.
     """
-    crop = random_crop(example, size, rng, options.geometry(), target)
+    crop = random_crop(example, size, rng, options.geometry(), target, middle)
     return replace(crop, pixels=recoloured(crop.pixels, rng, options))
 
 

@@ -17,7 +17,8 @@ from diatom_training.data.crops import ROUNDISH, read_pixels
 from diatom_training.data.examples import Example, Outline, box_along_axis
 from diatom_training.learning.augment import recoloured
 from diatom_training.learning.augment_options import AugmentOptions
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import ALL, LearningOptions
+from diatom_training.learning.whole_pass import shuffled
 from napari_diatom.core import geometry
 from napari_diatom.engines.classifier_net import side_of
 from napari_diatom.images.slide_image import from_array
@@ -59,6 +60,8 @@ class Picture:
 class Cutouts(Dataset[Picture]):
     """Cut-out ``i`` of an epoch depends on the seed, the epoch and ``i`` alone.
 
+    With ``options.crops`` of ``"all"`` an epoch shows each specimen once.
+
     For validation (``epoch`` is None) they are always the same, as they are: each specimen once, or
     ``options.validation_crops`` of them where there are more.
     """
@@ -73,16 +76,21 @@ class Cutouts(Dataset[Picture]):
         self.chances = balanced(weights, ids, options.balance)
         order = np.random.default_rng(_VALIDATION_SEED).permutation(len(self.specimens))
         self.validated = np.sort(order[: options.validation_crops])
+        self.order = shuffled(weights.tolist(), options, epoch or 0)
 
     def __len__(self) -> int:
-        return len(self.validated) if self.epoch is None else self.options.crops
+        if self.epoch is None:
+            return len(self.validated)
+        return self.options.crops if self.options.crops != ALL else len(self.order)
 
     def __getitem__(self, index: int) -> Picture:
         options = self.options
         if self.epoch is None:
             return self._picture(self.specimens[self.validated[index]], None)
         rng = np.random.default_rng((options.seed, self.epoch, index))
-        return self._picture(self.specimens[rng.choice(len(self.specimens), p=self.chances)], rng)
+        all_once = options.crops == ALL
+        chosen = self.order[index] if all_once else rng.choice(len(self.specimens), p=self.chances)
+        return self._picture(self.specimens[chosen], rng)
 
     def _picture(self, specimen: SlideSpecimen, rng: np.random.Generator | None) -> Picture:
         """Cut a specimen out, varied where there is chance."""

@@ -15,7 +15,8 @@ from diatom_training.data.crops import Crop, random_crop
 from diatom_training.data.examples import Example
 from diatom_training.learning.augment import augmented_crop, unvaried
 from diatom_training.learning.classifier_crops import Cutouts, naming_batch
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.epoch_plan import EpochPlan
+from diatom_training.learning.options import ALL, LearningOptions
 from diatom_training.learning.outline_crops import FramedSpecimens, outline_batch
 from diatom_training.learning.targets import (
     box_batch,
@@ -24,12 +25,16 @@ from diatom_training.learning.targets import (
     upright_batch,
     validation_batch,
 )
+from diatom_training.learning.whole_pass import cells_of_pass
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import many
 
 
 class Crops(Dataset[Crop]):
-    """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone, one of the validation on ``i`` alone."""
+    """Crop ``i`` of an epoch depends on the seed, the epoch and ``i`` alone, one of the validation on ``i`` alone.
+
+    With ``options.crops`` of ``"all"`` those of an epoch cover each example once at its own scale.
+    """
 
     def __init__(self, examples: Sequence[Example], options: LearningOptions, epoch: int | None) -> None:
         """``epoch`` is None for validation: always the same crops, as they are."""
@@ -38,13 +43,19 @@ class Crops(Dataset[Crop]):
         self.epoch = epoch
         weights = np.array([example.weight for example in examples], dtype=np.float64)
         self.chances = weights / weights.sum()
+        self.cells = cells_of_pass(examples, options, epoch) if epoch is not None and options.crops == ALL else None
 
     def __len__(self) -> int:
-        return self.options.validation_crops if self.epoch is None else self.options.crops
+        if self.epoch is None:
+            return self.options.validation_crops
+        return self.options.crops if self.options.crops != ALL else len(self.cells or ())
 
     def __getitem__(self, index: int) -> Crop:
         options = self.options
         rng = np.random.default_rng((index,) if self.epoch is None else (options.seed, self.epoch, index))
+        if self.cells is not None:
+            example, middle = self.cells[index]
+            return augmented_crop(example, options.size, rng, options.augment, middle=middle)
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
         if self.epoch is None:
             return random_crop(example, options.size, rng, unvaried(options.augment))
@@ -58,6 +69,23 @@ def seen(examples: Sequence[Example], options: LearningOptions, epoch: int | Non
     return (Cutouts if options.task == "classes" else Crops)(examples, options, epoch)
 
 
+def epoch_plan(examples: Sequence[Example], options: LearningOptions) -> EpochPlan:
+    """Return how many crops and steps an epoch on examples has.
+
+    Raises
+    ------
+    InputError
+        When an image cannot be read, or there is nothing to learn from.
+    """
+    return EpochPlan.of(options, options.task, whole_pass(examples, options) if options.crops == ALL else 0)
+
+
+def whole_pass(examples: Sequence[Example], options: LearningOptions) -> int:
+    """Return how many crops, cut-outs or framed specimens one pass over examples has; raises as :func:`epoch_plan`."""
+    every: Any = seen(examples, options.model_copy(update={"crops": ALL}), 0)
+    return len(every)
+
+
 def batches(
     examples: Sequence[Example],
     options: LearningOptions,
@@ -68,8 +96,8 @@ def batches(
 ) -> DataLoader[dict[str, Any]]:
     """Return the batches of an epoch, or those of the validation where ``epoch`` is None.
 
-    Of several processes that train together each has its share of an epoch's crops, as many as any other, and all
-    of the validation's.
+    Of several processes that train together each has its share of an epoch's crops, as many as any other, so that a
+    few may be left out, and all of the validation's.
     """
     collate: Callable[[Any], dict[str, Any]] = semantic_batch
     if options.engine == "boxes":
@@ -82,9 +110,9 @@ def batches(
         collate = naming_batch
     elif options.task == "outlines":
         collate = outline_batch
-    crops: Dataset[Any] = seen(examples, options, epoch)
+    crops: Any = seen(examples, options, epoch)
     if epoch is not None and ranks > 1:
-        crops = Subset(crops, range(rank, options.crops - options.crops % ranks, ranks))
+        crops = Subset(crops, range(rank, len(crops) - len(crops) % ranks, ranks))
     return DataLoader(
         crops,
         batch_size=batch,

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,8 @@ from torch.utils.data import DataLoader
 from diatom_training.data.examples import Example
 from diatom_training.data.pixel_statistics import DIGITS, UNCHANGED, Standard
 from diatom_training.learning.class_weights import class_counts, weights_by
-from diatom_training.learning.dataloaders import batches
+from diatom_training.learning.dataloaders import batches, epoch_plan
+from diatom_training.learning.epoch_plan import EpochPlan
 from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import module_for
@@ -51,6 +53,8 @@ class Trained:
         over; ``constant_loss`` of the best answer that is always the same; ``rate``.
     mean, std : tuple of float
         By which images are standardized, per channel of values scaled to 0..1.
+    plan : EpochPlan
+        The crops and steps of an epoch.
     transferred : tuple of str
         Tensors taken from the weights it started from; none where a training went on.
     """
@@ -59,6 +63,7 @@ class Trained:
     history: tuple[dict[str, float], ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    plan: EpochPlan
     transferred: tuple[str, ...] = ()
 
 
@@ -85,6 +90,7 @@ def trained_of(module: LearningModule) -> Trained:
         tuple(module.history),
         tuple(round(value, DIGITS) for value in module.mean.flatten().tolist()),
         tuple(round(value, DIGITS) for value in module.std.flatten().tolist()),
+        module.plan,
         module.transferred,
     )
 
@@ -129,6 +135,11 @@ class Fitting:
     until: int | None = None
     segments: tuple[Segment, ...] = ()
 
+    @cached_property
+    def plan(self) -> EpochPlan:
+        """The crops and steps of an epoch."""
+        return epoch_plan(self.examples, self.options)
+
 
 def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> LearningModule:
     """Train from the checkpoint in the folder, or from the start, with ``batch`` crops at a time in this process."""
@@ -145,7 +156,8 @@ def fit(task: Fitting, batch: int, monitor: ProgressMonitor, look: Look) -> Lear
         module.on_load_checkpoint(state)
         return module
     with quiet_lightning():
-        keeper = _Keeper(checkpoint, monitor, look, FixedSample(task.examples, options, batch))
+        sample = FixedSample(task.examples, options, options.sample_crops(task.plan.crops), batch)
+        keeper = _Keeper(checkpoint, monitor, look, sample)
         trainer_for(task, module.accumulate, last, [keeper]).fit(
             module,
             datamodule=_Data(task, batch),
@@ -165,7 +177,8 @@ def prepared_module(task: Fitting, batch: int, begun: bool = False) -> LearningM
         if options.loss.weighting != "none":
             module.weigh(torch.from_numpy(weights_by(options.loss, class_counts(task.examples, options))))
     module.segments = task.segments
-    module.accumulate = options.accumulate * -(-options.batch // (batch * task.devices))
+    module.plan = task.plan
+    module.accumulate = task.plan.batches_in_step(batch, task.devices)
     module.network.to(memory_format=torch.channels_last)
     module.averaged.to(memory_format=torch.channels_last)
     return module

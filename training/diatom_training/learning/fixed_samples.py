@@ -43,14 +43,16 @@ class FixedSample:
     examples : sequence of Example
         The training part.
     options : LearningOptions
-        How many there are: :attr:`~diatom_training.learning.options.LearningOptions.sample_crops`.
+        How to train.
+    crops : int
+        How many there are: :meth:`~diatom_training.learning.options.LearningOptions.sample_crops` of an epoch.
     batch : int
         How many at a time.
     """
 
-    def __init__(self, examples: Sequence[Example], options: LearningOptions, batch: int) -> None:
+    def __init__(self, examples: Sequence[Example], options: LearningOptions, crops: int, batch: int) -> None:
         self._examples, self._batch = examples, batch
-        self._options = options.model_copy(update={"validation_crops": options.sample_crops})
+        self._options = options.model_copy(update={"validation_crops": crops})
 
     def measured(self, trainer: pl.Trainer, module: LearningModule) -> dict[str, float]:
         """Return the figures of an epoch: the loss of the averaged network here, and that of the constant answer.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from diatom_training.learning.backbones import backbone_of, freeze
+from diatom_training.learning.epoch_plan import EpochPlan
 from diatom_training.learning.initialization import initialize
 from diatom_training.learning.lr_schedule import is_best
 from diatom_training.learning.optimizers import decaying, optimizer_for
@@ -39,6 +40,8 @@ class LearningModule(pl.LightningModule):
 
     mean: torch.Tensor
     std: torch.Tensor
+    plan: EpochPlan
+    """The crops and steps of an epoch; set before a training begins."""
     looks: tuple[NDArray[np.uint8], ...] = ()
     """The first crops of the last validation, with what is there and what was found, each of shape (H, W, 3)."""
 
@@ -133,7 +136,7 @@ class LearningModule(pl.LightningModule):
         if self.range_losses is not None:
             scheduler = cast(torch.optim.lr_scheduler.LRScheduler, self.lr_schedulers())
             return float(scheduler.get_last_lr()[0])
-        return segment_rate(self.options, self.segments, self.global_step, self.history)
+        return segment_rate(self.options, self.segments, self.global_step, self.history, self.plan.steps)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor | None:
         """Return the loss of a batch; None where a range test has come to a rate at which it is no number."""
@@ -157,7 +160,11 @@ class LearningModule(pl.LightningModule):
         self._seen += 1
         for name, value in {**parts, "loss": total}.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
-        return total
+        return total * self._share(batch) if self.plan.whole else total
+
+    def _share(self, batch: Mapping[str, Any]) -> float:
+        """Return how much a batch counts beside the others of its step: the last one may have fewer crops."""
+        return len(batch["images"]) * self.accumulate / (self.plan.crops // self.trainer.world_size)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Take the weights into the average after each step of the optimizer."""

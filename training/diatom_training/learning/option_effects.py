@@ -12,6 +12,7 @@ from typing import Final
 
 from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
 from diatom_training.learning.lr_schedule import CLIMBING
+from diatom_training.learning.options import ALL
 from napari_diatom.models.architecture_names import LARGE_MASK_RCNN
 from napari_diatom.models.card import Task
 
@@ -57,6 +58,11 @@ _NOT_CUT_OUT: Final = Idle(
 )
 _NO_BOXES: Final = Idle("only outlines are learned in given boxes")
 _NO_PROPOSALS: Final = Idle("only Faster R-CNN and Mask R-CNN learn from proposals")
+_DRAWN: Final = Need(
+    "a number of `crops`",
+    Idle("crops: all covers every image once", "a number of crops"),
+    lambda options, task, network: options.crops != ALL,
+)
 _WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
 
 
@@ -85,9 +91,9 @@ def _class_weights(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({}
         ),
     )
     unbalanced = Need(
-        "for `classes`, `balance: 0`",
+        "for `classes`, `balance: 0` or `crops: all`",
         Idle("rare classes are shown more often already, and both would correct for the same thing", "balance: 0"),
-        lambda options, task, network: task != "classes" or not options.balance,
+        lambda options, task, network: task != "classes" or not options.balance or options.crops == ALL,
     )
     return OptionEffect(idle=_OWN_LOSSES | dict(idle), needs=(entropy, unbalanced, *needs))
 
@@ -155,7 +161,15 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             idle={"outlines": Idle("each picture is standardized by its own colours")},
         ),
         "batch": OptionEffect(),
-        "accumulate": OptionEffect(),
+        "accumulate": OptionEffect(
+            needs=(
+                Need(
+                    "a number as `batch`",
+                    Idle("batch: all adds up all gradients of an epoch", "a number as batch"),
+                    lambda options, task, network: options.batch != ALL,
+                ),
+            )
+        ),
         "epochs": OptionEffect(),
         "crops": OptionEffect(),
         "validation_crops": OptionEffect("run", "the figures of the validation, and with them the best epoch"),
@@ -313,7 +327,14 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
                 **dict.fromkeys((*_BOXES, "instances"), Idle(_WHOLE_CROPS, "composed slides, with all classes alike")),
                 "semantic": Idle(_WHOLE_CROPS, "loss.class_weights"),
                 "outlines": Idle("all specimens are learned as one class"),
-            }
+            },
+            needs=(
+                Need(
+                    "a number of `crops`",
+                    Idle("crops: all shows each specimen once", "loss.weighting, or a number of crops"),
+                    lambda options, task, network: options.crops != ALL,
+                ),
+            ),
         ),
         "masked": OptionEffect(
             idle=_but("classes", idle=Idle(_WHOLE_CROPS))
@@ -327,8 +348,8 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "augment.scale": _of_crops(),
         "augment.shear_deg": _of_crops(),
         "augment.random_crop": _of_crops(),
-        "augment.aimed": _of_crops(),
-        "augment.translation": _of_crops(),
+        "augment.aimed": _of_crops(_DRAWN),
+        "augment.translation": _of_crops(_DRAWN),
         "augment.contrast": OptionEffect(),
         "augment.brightness": OptionEffect(),
         "augment.saturation": _of_colour(),

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from diatom_training.learning.augment_options import AugmentOptions
 from napari_diatom.engines import architectures
@@ -19,8 +30,29 @@ SAMPLE_SHARE: Final = 1 / 6
 FEWEST_SAMPLED: Final = 8
 """The smallest number."""
 
-Standardization = Literal["training set", "imagenet", "0 to 1"]
+ALL: Final = "all"
+"""In place of a number: an epoch of the whole training part, or a step that follows all of it."""
+USUAL_BATCH: Final[Mapping[Task, int]] = MappingProxyType(
+    {"oriented-boxes": 8, "boxes": 8, "semantic": 8, "instances": 4, "classes": 16, "outlines": 16}
+)
+"""Crops that go through a network at once where nobody names a number."""
 
+
+_NUMBER: Final = TypeAdapter(Annotated[int, Field(ge=1)])
+
+
+def _number_or_all(value: Any) -> Any:
+    """Say in one sentence what may stand there: pydantic would tell of the number and of the word, each for itself."""
+    if value == ALL:
+        return value
+    try:
+        return _NUMBER.validate_python(value)
+    except ValidationError:
+        raise ValueError(f"{value!r} is neither a whole number from 1 on nor {ALL!r}") from None
+
+
+NumberOrAll = Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_number_or_all)]
+Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 NamingLossName = Literal["cross-entropy", "binary cross-entropy", "focal", "mean squared error"]
 LOSS_PARTS: Final = ("cross_entropy", "binary_cross_entropy", "dice", "jaccard", "tversky", "focal", "lovasz")
@@ -123,16 +155,19 @@ class LearningOptions(BaseModel):
         training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
         ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
         are learned from pictures that are each standardized by their own colours.
-    batch : int
+    batch : int or "all"
         Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
-        memory, fewer go at once, and their gradients are added up.
+        memory, fewer go at once, and their gradients are added up. With ``all`` an epoch is one step, which follows the
+        mean gradient of all its crops; as many as usual go at once.
     accumulate : int
         Batches whose gradients are added up before a step (gradient accumulation): a step follows the mean gradient of
         ``batch`` times as many crops, in the memory of one batch. Normalization still sees single batches.
     epochs : int
         Number of epochs; the model is tested on the validation slides after each.
-    crops : int
-        Number of crops from the slides in an epoch.
+    crops : int or "all"
+        Number of crops from the slides in an epoch. With ``all`` an epoch is one pass over the training part: as many
+        crops as cover every image once at its own scale, each at its place; of classifiers and outlines, each specimen
+        once.
     validation_crops : int
         Number of crops from the validation slides that the model is tested on after each epoch.
     optimizer : {"adamw", "adam", "sgd", "rmsprop"}
@@ -221,10 +256,10 @@ class LearningOptions(BaseModel):
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
     standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
-    batch: int = Field(default=8, ge=1, title="Batch size")
+    batch: NumberOrAll = Field(default=8, title="Batch size")
     accumulate: int = Field(default=1, ge=1, title="Batches per step")
     epochs: int = Field(default=12, ge=1)
-    crops: int = Field(default=800, ge=1, title="Crops per epoch")
+    crops: NumberOrAll = Field(default=800, title="Crops per epoch")
     validation_crops: int = Field(default=48, ge=1)
     optimizer: Literal["adamw", "adam", "sgd", "rmsprop"] = Field(
         default="adamw",
@@ -286,14 +321,18 @@ class LearningOptions(BaseModel):
         """What runs the network."""
         return engine_of(self.architecture)
 
-    @property
-    def sample_crops(self) -> int:
-        """Crops of the fixed sample of the training part: as many as the validation has, or a sixth of an epoch.
+    def sample_crops(self, crops: int) -> int:
+        """Return the crops of the fixed sample of the training part: as many as in validation, or a sixth of an epoch.
 
         A crop that is only looked at takes about a third of the time of one that is learned from, so the sample takes
         about 5 % of the time of an epoch.
+
+        Parameters
+        ----------
+        crops : int
+            Those of an epoch.
         """
-        return max(min(self.validation_crops, round(SAMPLE_SHARE * self.crops)), FEWEST_SAMPLED)
+        return max(min(self.validation_crops, round(SAMPLE_SHARE * crops)), FEWEST_SAMPLED)
 
     @property
     def activation(self) -> Activation | None:

@@ -17,7 +17,8 @@ from diatom_training.data.examples import Example
 from diatom_training.learning.augment import recoloured
 from diatom_training.learning.augment_options import AugmentOptions
 from diatom_training.learning.classifier_crops import SlideSpecimen, mirrored_view, specimens_of
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import ALL, LearningOptions
+from diatom_training.learning.whole_pass import shuffled
 from napari_diatom.core import geometry
 from napari_diatom.core.box_frame import HEIGHT, WIDTH, BoxFrame
 from napari_diatom.core.cropped_masks import draw_polygon
@@ -88,6 +89,8 @@ class FramedSpecimen:
 class FramedSpecimens(Dataset[FramedSpecimen]):
     """SlideSpecimen ``i`` of an epoch, its box and colours depend on the seed, the epoch and ``i`` alone.
 
+    With ``options.crops`` of ``"all"`` an epoch shows each specimen once.
+
     For validation (``epoch`` is None) they are always the same ones, as they are, in boxes that are off as detectors'
     usually are: each specimen once, or ``options.validation_crops`` of them where there are more.
     """
@@ -112,17 +115,21 @@ class FramedSpecimens(Dataset[FramedSpecimen]):
         self.chances = weights / weights.sum()
         order = np.random.default_rng(_VALIDATION_SEED).permutation(len(self.specimens))
         self.validated = np.sort(order[: options.validation_crops])
+        self.order = shuffled(weights.tolist(), options, epoch or 0)
 
     def __len__(self) -> int:
-        return len(self.validated) if self.epoch is None else self.options.crops
+        if self.epoch is None:
+            return len(self.validated)
+        return self.options.crops if self.options.crops != ALL else len(self.order)
 
     def __getitem__(self, index: int) -> FramedSpecimen:
         if self.epoch is None:
             rng = np.random.default_rng((_VALIDATION_SEED, index))
             return framed(self.specimens[self.validated[index]], rng, _IN_DETECTED_BOXES)
         rng = np.random.default_rng((self.options.seed, self.epoch, index))
-        specimen = self.specimens[rng.choice(len(self.specimens), p=self.chances)]
-        return varied_frame(specimen, rng, self.options.augment)
+        all_once = self.options.crops == ALL
+        chosen = self.order[index] if all_once else rng.choice(len(self.specimens), p=self.chances)
+        return varied_frame(self.specimens[chosen], rng, self.options.augment)
 
 
 def varied_frame(specimen: SlideSpecimen, rng: np.random.Generator, options: AugmentOptions) -> FramedSpecimen:

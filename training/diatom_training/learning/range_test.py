@@ -54,7 +54,13 @@ def range_test(task: Fitting, monitor: ProgressMonitor = UNWATCHED, steps: int =
     check_examples(task.examples, own.classes)
     frozen = own.frozen_epochs >= own.epochs
     tested = own.model_copy(
-        update={"epochs": 1, "crops": steps * own.batch * own.accumulate, "frozen_epochs": 1 if frozen else 0}
+        update={
+            "epochs": 1,
+            "crops": steps * task.plan.batch * task.plan.accumulate,
+            "batch": task.plan.batch,
+            "accumulate": task.plan.accumulate,
+            "frozen_epochs": 1 if frozen else 0,
+        }
     )
     task = replace(task, options=tested, devices=1, standard=standard(task.examples, own, monitor))
     return in_memory(task, monitor, lambda batch: _tested(task, batch, steps, monitor))

@@ -49,10 +49,16 @@ def segment_of(segments: Sequence[Segment], epoch: int) -> Segment | None:
 
 
 def segment_rate(
-    options: LearningOptions, segments: Sequence[Segment], step: int, history: Sequence[Mapping[str, float]]
+    options: LearningOptions,
+    segments: Sequence[Segment],
+    step: int,
+    history: Sequence[Mapping[str, float]],
+    each: int,
 ) -> float:
-    """Return the learning rate of a step; see :func:`~diatom_training.learning.lr_schedule.rate`."""
-    each = -(-options.crops // (options.batch * options.accumulate))
+    """Return the learning rate of a step, with ``each`` steps in an epoch.
+
+    See :func:`~diatom_training.learning.lr_schedule.rate`.
+    """
     segment = segment_of(segments, step // each)
     if segment is None:
         return rate(options, step, each * options.epochs, history)

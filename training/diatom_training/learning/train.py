@@ -25,7 +25,7 @@ from diatom_training.learning.fitting import (
 )
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import module_for
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import ALL, LearningOptions
 from diatom_training.learning.standardization import standard
 from napari_diatom.core.errors import DiatomError, OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
@@ -68,6 +68,8 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
         values = {f"{name}_{k}": value for name, numbers in figures for k, value in enumerate(numbers)}
         if task.options.task != "outlines":
             monitor.report(Progress("standardization", message=task.standard.sentence(), values=values))
+    if ALL in (task.options.crops, task.options.batch):
+        monitor.report(Progress("epoch-plan", message=task.plan.sentence(), values=task.plan.figures()))
 
     def fitted(batch: int) -> LearningModule:
         with worker_processes(task, batch):
@@ -84,7 +86,7 @@ def in_memory(task: Fitting, monitor: ProgressMonitor, work: Callable[[int], _Re
     DiatomError
         When not even one does.
     """
-    batch = -(-task.options.batch // task.devices)
+    batch = -(-task.plan.batch // task.devices)
     while True:
         try:
             return work(batch)

@@ -110,7 +110,7 @@ def progress_figures(trained: Trained, options: LearningOptions) -> dict[str, An
     return {
         "epochs": len(trained.history),
         "of_epochs": options.epochs,
-        "specimens_seen" if options.task == "outlines" else "crops_seen": len(trained.history) * options.crops,
+        "specimens_seen" if options.task == "outlines" else "crops_seen": len(trained.history) * trained.plan.crops,
         # A figure of nothing is not a number, which JSON does not have.
         **{name: round(value, 4) if math.isfinite(value) else None for name, value in trained.history[-1].items()},
     }

@@ -310,7 +310,7 @@ def _facts(plan: FinderPlan, trained: Trained, material: FinderMaterial, start: 
             "recipe": plan.recipe,
             "options": options.model_dump(mode="json"),
             "epochs_done": len(trained.history),
-            "crops_seen": len(trained.history) * options.crops,
+            "crops_seen": len(trained.history) * trained.plan.crops,
             "rendered_fields": material.fields,
             "large_rendered_fields": material.large_fields,
             "share_of_large_fields": material.large_share,

@@ -197,7 +197,7 @@ def _usual_range(name: str, config: TrainConfig) -> SearchRange | None:
         # Where only one is, the others may be with other values of other settings.
         return Choices(values=taken if len(taken) > 1 else get_args(kind))
     value = _value(config.learning, name)
-    if value is None:
+    if value is None or isinstance(value, str):
         return None
     low, high = _bounds(name)
     if name == "frozen_epochs":
@@ -238,8 +238,7 @@ def _is_taken(config: TrainConfig, name: str, value: Value) -> bool:
 def _bounds(name: str) -> tuple[float, float]:
     """Return the least and the largest value of a number; a bound that is no value is kept a little away from."""
     low, high, open_low, open_high = -math.inf, math.inf, False, False
-    metadata: list[Any] = _field(name).metadata
-    for item in metadata:
+    for item in _declared(name)[1]:
         if isinstance(item, Ge | Gt):
             low, open_low = float(getattr(item, "ge", getattr(item, "gt", 0))), isinstance(item, Gt)
         elif isinstance(item, Le | Lt):
@@ -252,12 +251,24 @@ def _kind(name: str) -> Any:
     """Return the type of a setting: bool, int, float or a Literal; None of one that has several values at once."""
     if name in _GROUPS or name == NETWORK or name.startswith("loss_gains."):
         return None
-    bare: Any = _field(name).annotation
-    if get_origin(bare) is Annotated:
-        bare = get_args(bare)[0]
-    if get_origin(bare) in (Union, UnionType):
-        (bare,) = [part for part in get_args(bare) if part is not NoneType] or [None]
+    bare, _ = _declared(name)
     return bare if bare in (bool, int, float) or get_origin(bare) is Literal else None
+
+
+def _declared(name: str) -> tuple[Any, list[Any]]:
+    """Return the type of a setting, without None and without a word in place of a number, and what bounds it."""
+    field = _field(name)
+    bare: Any = field.annotation
+    metadata = list(field.metadata)
+    while get_origin(bare) in (Annotated, Union, UnionType):
+        if get_origin(bare) is Annotated:
+            for fact in bare.__metadata__:
+                metadata += fact.metadata if isinstance(fact, FieldInfo) else [fact]
+            bare = bare.__origin__
+            continue
+        parts = [part for part in get_args(bare) if part is not NoneType]
+        (bare,) = parts if len(parts) == 1 else [part for part in parts if get_origin(part) is not Literal]
+    return bare, metadata
 
 
 def _field(name: str) -> FieldInfo:
