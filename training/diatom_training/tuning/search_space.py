@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.config import SCRATCH, TrainConfig
 from diatom_training.finetune.presets import LOSSES, augmentations_of, usual_learning
 from diatom_training.learning.option_check import acts, idle_options, idle_reason, option_names
 from diatom_training.learning.option_effects import OPTION_EFFECTS
@@ -69,6 +69,8 @@ def searchable(config: TrainConfig) -> dict[str, SearchRange | None]:
         if name in _MEASURING or name == "seed" or not acts(name, config.task):
             continue
         if OPTION_EFFECTS[name].acts_on == "nothing" or name == "precision":
+            continue
+        if name == "initialization" and config.start != SCRATCH:
             continue
         if name.startswith("loss_gains.") or _kind(name) is not None:
             found[name] = _usual_range(name, config)
