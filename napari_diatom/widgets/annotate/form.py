@@ -36,6 +36,7 @@ from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_tone import set_tone
 
 FIND_MOVED: Final = "Find moved images..."
+NONE_SELECTED: Final = "Select a specimen first: click it in the image"
 _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
     "space, or make the project folder writable. Saving is tried again every few seconds."
@@ -177,6 +178,7 @@ class AnnotateForm(QWidget):
             "Gallery",
             "Show all specimens of the project as upright pictures, to sort and rename them",
         )
+        self.explain = _button(QPushButton, "open_explain", "Explain…", NONE_SELECTED)
         self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
 
@@ -220,7 +222,7 @@ class AnnotateForm(QWidget):
         column_layout.addWidget(self.classes, 1)
         column_layout.addLayout(_row((self._model, 1), self.propose, self.stop))
         column_layout.addLayout(_row(self.propose_all, self.uncertain, self.gallery))
-        column_layout.addLayout(_row(self.accept, self.reject, self.done))
+        column_layout.addLayout(_row(self.accept, self.reject, self.explain, self.done))
         column_layout.addLayout(_row((self.counts, 2), (self.extent, 1)))
         split = _LowSplitter(Qt.Orientation.Vertical)
         images = QWidget()
