@@ -35,7 +35,7 @@ DOCKS = {
     "instances": ("Diatom instances (Mask R-CNN)", "stream"),
 }
 """By picture, the widget and the example slide that it works on."""
-SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune", "tuning")
+SHOTS = (*DOCKS, "insides", "annotate", "settings", "finetune", "tuning", "curves")
 IN_PROGRESS = (1011.72, 1381.31, 276.88, 54.46, 1.1)
 """Specimen of the river slide that a box is being drawn round: cx, cy, length, width, angle."""
 IN_VIEW = (1070, 1140)
@@ -132,6 +132,8 @@ def main() -> int:
         finetune(options.out)
     if options.only in (None, "tuning"):
         tuning(options.out)
+    if options.only in (None, "curves"):
+        curves(options.out)
     worker_process.close()
     return 0
 
@@ -369,6 +371,30 @@ def tuning(out: Path) -> None:
     pages.setCurrentIndex(2)
     spin(1)
     take(dialog, out / "tune.png")
+    viewer.close()
+
+
+def curves(out: Path) -> None:
+    """Take the picture of the curves of a test, that of the bundled model on the example slides."""
+    import napari
+    from qtpy.QtWidgets import QComboBox
+
+    from diatom_training.finetune.run_folder import REPORT, RunFolder
+    from napari_diatom import api
+    from napari_diatom.widgets.training.curve_dialog import CurveDialog
+
+    samples = Path(__file__).parents[1] / "sample_data"
+    run = RunFolder(Path(_FOLDER.name) / "diatom-obb")
+    api.evaluate("diatom-obb", samples / "truth", run / REPORT, images=samples / "slides")
+    viewer = napari.Viewer(show=True)
+    dialog = CurveDialog(run, open_dock(viewer, "Fine-tune a model"))
+    dialog.show()
+    choice = dialog.findChild(QComboBox, "test_plot")
+    assert choice is not None
+    choice.setCurrentText("FROC: specimens found against false detections")
+    spin(1)
+    take(dialog, out / "test-curves.png")
+    dialog.close()
     viewer.close()
 
 

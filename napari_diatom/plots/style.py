@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INK: Final = "#1d2b33"
@@ -33,6 +34,16 @@ _STYLE: Final[dict[str, Any]] = {
     "legend.frameon": False,
     "figure.facecolor": "white",
 }
+
+
+def ink_axes(axes: Axes, ink: str) -> None:
+    """Give axes in the window the colour of the window's texts, on no ground of their own."""
+    axes.set_facecolor("none")
+    axes.tick_params(colors=ink, which="both")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(ink)
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_color(ink)
 
 
 @contextmanager

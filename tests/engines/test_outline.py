@@ -244,9 +244,7 @@ def test_the_command_line_lists_such_a_model_and_refuses_it_where_specimens_are_
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "architecture", ["outline/resnet18/32/..", "outline/../../x/32", "yolo11n", "outline"]
-)
+@pytest.mark.parametrize("architecture", ["outline/resnet18/32/..", "outline/../../x/32", "yolo11n", "outline"])
 def test_a_card_names_a_network_of_outlines_and_its_task(architecture: str, model: ModelFolder) -> None:
     entries = model.card.model_dump()
     with pytest.raises(ValueError, match="is not a network of the engine outline"):

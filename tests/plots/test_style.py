@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from diatom_training.evaluation import plots
+from diatom_training.evaluation.confusion import confusion_of_names
 from diatom_training.evaluation.curve_diagnosis import read
 from diatom_training.evaluation.training_curves import drawn_curves
 from napari_diatom.plots.style import png, styled
@@ -22,7 +23,7 @@ def of_training(folder: Path) -> bytes:
 
 
 def of_report(folder: Path) -> bytes:
-    return plots.confusion_matrix(np.array([[3, 1], [0, 5]]), ["a", "b"], ["a", "b"])
+    return plots.drawn_confusion(confusion_of_names(np.array([[3, 1], [0, 5]]), ["a", "b"]))
 
 
 def of_anything(folder: Path) -> bytes:

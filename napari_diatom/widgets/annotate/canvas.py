@@ -213,6 +213,14 @@ class AnnotationCanvas(QObject):
             if own:
                 self.viewer.layers.selection.active = synced.layer
 
+    def activate_selected(self) -> bool:
+        """Make the layer active in which something is selected, and return whether there is such a layer."""
+        active = self.viewer.layers.selection.active
+        layers = [synced.layer for synced in (self.specimens, self.proposals) if synced.selection()]
+        if layers and active not in layers:
+            self.viewer.layers.selection.active = layers[0]
+        return bool(layers)
+
     def _add_box(self, box: NDArray[np.float64]) -> None:
         if self._state.document is None:
             return

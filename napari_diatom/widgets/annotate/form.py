@@ -36,6 +36,7 @@ from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 FIND_MOVED: Final = "Find moved images..."
+NONE_SELECTED: Final = "Select a specimen first: click it in the image"
 _NOT_STORED: Final = (
     "<b>Your last edits are not on disk.</b> They are only in memory, and are lost if napari closes. Free some disk "
     "space, make the project folder writable, or put it back if it is gone. Saving is tried again every few seconds."
@@ -175,6 +176,7 @@ class AnnotateForm(QWidget):
             "Gallery",
             "Show all specimens of the project as upright pictures, to sort and rename them",
         )
+        self.explain = _button(QPushButton, "open_explain", "Explain…", NONE_SELECTED)
         self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
 
@@ -219,7 +221,7 @@ class AnnotateForm(QWidget):
         column_layout.addWidget(self.classes, 1)
         column_layout.addLayout(WrappedRow(self._model, self.propose, self.stop))
         column_layout.addLayout(WrappedRow(self.propose_all, self.uncertain, self.gallery))
-        column_layout.addLayout(WrappedRow(self.accept, self.reject, self.done))
+        column_layout.addLayout(WrappedRow(self.accept, self.reject, self.explain, self.done))
         column_layout.addLayout(numbers)
         split = _LowSplitter(Qt.Orientation.Vertical)
         images = QWidget()

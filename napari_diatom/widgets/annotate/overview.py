@@ -8,7 +8,7 @@ from superqt.utils import signals_blocked
 from napari_diatom.project import summary
 from napari_diatom.project.missing_images import missing_images
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
-from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.form import NONE_SELECTED, AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
 
 
@@ -96,6 +96,9 @@ class Overview(QObject):
             of_proposals.setEnabled(proposals > 0)
         specimens = 0 if document is None else len(document.specimens)
         selected = len(self._canvas.selection())
+        explainable = selected > 0 or bool(self._canvas.proposals.selection())
+        form.explain.setEnabled(explainable)
+        form.explain.setToolTip("Show what the network sees of the selected specimen" if explainable else NONE_SELECTED)
         parts = [] if document is None else [f"<b>{specimens:,}</b> {'specimen' if specimens == 1 else 'specimens'}"]
         parts += [f"{proposals} proposed"] if proposals else []
         parts += [f"{selected} selected"] if selected else []

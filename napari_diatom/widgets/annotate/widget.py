@@ -17,7 +17,7 @@ from napari_diatom.widgets.annotate import questions
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
 from napari_diatom.widgets.annotate.count_review import CountReview
-from napari_diatom.widgets.annotate.form import AnnotateForm
+from napari_diatom.widgets.annotate.form import NONE_SELECTED, AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
@@ -39,6 +39,7 @@ from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
 from napari_diatom.widgets.common.dock_tabs import share_area
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.opengl import guard
+from napari_diatom.widgets.common.plugin_docks import INSIDES, open_dock
 from napari_diatom.widgets.common.scrolled import Scrolled
 
 if TYPE_CHECKING:
@@ -156,6 +157,13 @@ class AnnotateWidget(QWidget):
         self.open_image(image_id)
         self._form.line.say(message)
 
+    def explain(self) -> None:
+        """Show what the network sees of the selected specimen or proposal, in a dock of its own."""
+        if self._canvas.activate_selected():
+            open_dock(self._canvas.viewer, INSIDES)
+        else:
+            self._form.line.warn(f"{NONE_SELECTED}.")
+
     def show_gallery(self) -> None:
         """Show all specimens of the project as upright pictures, in a dock of their own."""
         self._gallery_dock.show(self._opened.project)
@@ -196,6 +204,7 @@ class AnnotateWidget(QWidget):
             (form.to_box, self.to_boxes),
             (form.to_polygon, self.to_polygons),
             (form.outline, self.outline),
+            (form.explain, self.explain),
             (form.accept, self.accept),
             (form.reject, self.reject),
             (form.uncertain, self.next_uncertain),

@@ -15,6 +15,8 @@ from qtpy.QtWidgets import QDockWidget, QWidget
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
+INSIDES: Final = "What the network sees"
+"""Name of the dock that other docks open with their button *Explain*."""
 _PLUGIN: Final = "napari-diatom"
 
 

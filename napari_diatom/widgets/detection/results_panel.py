@@ -31,7 +31,7 @@ from napari_diatom.widgets.common.closing import focus_image
 from napari_diatom.widgets.common.kept_width import KeptWidth
 from napari_diatom.widgets.common.known_names import KnownNames
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.common.plugin_docks import open_dock
+from napari_diatom.widgets.common.plugin_docks import INSIDES, open_dock
 from napari_diatom.widgets.common.wrapped_row import WrappedRow
 from napari_diatom.widgets.detection.edit_bar import EditBar
 from napari_diatom.widgets.detection.length_histogram import Histogram
@@ -50,8 +50,6 @@ _HIGHEST: Final = 0.95
 _SMALL_ON_SCREEN: Final = 40.0
 """Length on the screen in pixels below which the viewer zooms in on a specimen chosen in the table."""
 _COMFORTABLE_ON_SCREEN: Final = 160.0
-_INSIDES: Final = "What the network sees"
-"""Name of the dock in the menu."""
 
 
 class ResultsPanel(QWidget):
@@ -116,7 +114,7 @@ class ResultsPanel(QWidget):
         self.send = SendButton(viewer, self.result)
         self._insides = named(QPushButton("Explain…"), "open_explain")
         self._insides.setToolTip("Show what the network sees of the selected specimen")
-        self._insides.clicked.connect(lambda *_: open_dock(viewer, _INSIDES))
+        self._insides.clicked.connect(lambda *_: open_dock(viewer, INSIDES))
         # The boxes come first. The summary follows when the user pauses.
         self._summary_timer = QTimer(self)
         self._summary_timer.setSingleShot(True)

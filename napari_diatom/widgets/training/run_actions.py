@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QUrl, Signal, SignalInstance
@@ -26,11 +26,14 @@ from napari_diatom.models.library import ARCHIVE_SUFFIX
 from napari_diatom.widgets.common.asking import ask
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.worker import QuietWorker
+from napari_diatom.widgets.training.curve_dialog import CurveDialog
 from napari_diatom.widgets.training.run_monitor import RunMonitor, run_state
 from napari_diatom.widgets.training.tensorboard_server import TensorBoardServer
 
 if TYPE_CHECKING:
     from napari_diatom.models.library import ModelFolder
+
+_NO_TEST: Final = "The model is tested on the test slides at the end of its training. This training has no test"
 
 
 class RunActions(QWidget):
@@ -82,11 +85,22 @@ class RunActions(QWidget):
         self._resume.setEnabled(folder is not None and not running and stage in ("stopped", "failed", "new"))
         self._tensorboard.setEnabled(folder is not None and (folder / "tensorboard").is_dir())
         self._open.setEnabled(folder is not None)
-        self._report.setEnabled(folder is not None and (folder / "report" / "report.html").is_file())
+        self._refresh_test()
         self._use.setEnabled(model is not None)
         self._export.setEnabled(model is not None)
         self._rename.setEnabled(folder is not None and not running)
         self._delete.setEnabled(folder is not None and not running)
+
+    def _refresh_test(self) -> None:
+        """Enable what shows the test of the run, or say that there is none."""
+        folder = self._monitor.folder
+        for button, name, tip in (
+            (self._report, "report.html", "Show the report on the test slides in a browser"),
+            (self._curves, "report.json", "Show the curves and the confusion matrix of the test"),
+        ):
+            tested = folder is not None and (folder / "report" / name).is_file()
+            button.setEnabled(tested)
+            button.setToolTip(tip if tested else _NO_TEST)
 
     def show_keep_going(self) -> None:
         """Show whether the run continues after napari closes."""
@@ -110,7 +124,7 @@ class RunActions(QWidget):
         self._open = named(QPushButton("Open folder"), "open_run")
         self._open.setToolTip("Show the files of the training")
         self._report = named(QPushButton("Test report"), "open_report")
-        self._report.setToolTip("Show the report on the test slides in a browser")
+        self._curves = named(QPushButton("Test curves…"), "open_curves")
         self._use = named(QPushButton("Use this model"), "use_model")
         self._use.setToolTip("Add the model to your own models, and select it")
         self._rename = named(QPushButton("Rename…"), "rename_run")
@@ -126,7 +140,8 @@ class RunActions(QWidget):
             buttons.addWidget(button, 0, column)
         for column, button in enumerate((self._report, self._rename, self._delete, self._export)):
             buttons.addWidget(button, 1, column)
-        buttons.addWidget(self._use, 2, 0, 1, 4)
+        buttons.addWidget(self._curves, 2, 0)
+        buttons.addWidget(self._use, 2, 1, 1, 3)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
@@ -141,6 +156,7 @@ class RunActions(QWidget):
         self._server.failed.connect(self.failed)
         self._open.clicked.connect(lambda: self._open_file(""))
         self._report.clicked.connect(lambda: self._open_file("report/report.html"))
+        self._curves.clicked.connect(self._on_curves)
         self._use.clicked.connect(self._on_use)
         self._rename.clicked.connect(self._on_rename)
         self._delete.clicked.connect(self._on_delete)
@@ -166,6 +182,10 @@ class RunActions(QWidget):
     def _open_file(self, name: str) -> None:
         if self._monitor.folder is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str((self._monitor.folder / name).absolute())))
+
+    def _on_curves(self) -> None:
+        if self._monitor.folder is not None:
+            CurveDialog(self._monitor.folder, self).show()
 
     def _on_rename(self) -> None:
         from diatom_training.finetune import run_changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -11,9 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diatom_training.evaluation.confusion import ConfusionMatrix
+from diatom_training.evaluation.curve_drawing import drawn_curve_plot
+from diatom_training.evaluation.curve_plots import CurvePlot, curve_plots
 from diatom_training.evaluation.evaluation import EvaluatedModel, Evaluation, evaluate_cases, evaluate_names
 from diatom_training.evaluation.mistakes import SIDE, picture, worst
+from diatom_training.evaluation.plots import drawn_confusion
 from diatom_training.evaluation.report import html, to_json, write_comparison, write_report
+from diatom_training.evaluation.report_plots import read_plots
 from diatom_training.evaluation.summary_text import summary
 from diatom_training.metrics.bootstrap import Bootstrap, intervals, of_cases
 from diatom_training.metrics.class_map_figures import figures_of_maps
@@ -347,3 +353,18 @@ def test_maps_are_resampled_by_slide() -> None:
     chosen = [case for case in some for _ in range({"slide-0": 2, "slide-2": 1}.get(case.slide, 0))]
     again = figures_of_maps(chosen, units_of(chosen))(np.ones(2, np.int64))
     assert figures == pytest.approx(again)
+
+
+@pytest.mark.parametrize("kind", ["detections", "names"])
+def test_plots_read_from_a_report_are_those_that_it_shows(tmp_path: Path, kind: str) -> None:
+    some = cases() if kind == "detections" else []
+    evaluation = evaluate_cases(some, "oriented-boxes", 0.5, ABOUT, QUICK) if some else names_evaluation()
+    page, data = write_report(evaluation, tmp_path)
+    *plots, matrix = read_plots(data)
+    drawn = [drawn_curve_plot(plot) for plot in plots if isinstance(plot, CurvePlot)]
+    assert drawn == [drawn_curve_plot(plot) for plot in curve_plots(evaluation)]
+    assert len(drawn) == len(plots) >= 3
+    assert isinstance(matrix, ConfusionMatrix)
+    text = page.read_text(encoding="utf-8")
+    assert base64.b64encode(drawn_confusion(matrix)).decode() in text
+    assert matrix.caption in text

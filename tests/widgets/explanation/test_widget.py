@@ -189,11 +189,18 @@ def test_a_specimen_of_an_annotated_image_is_explained_too(viewer, dock, child, 
     annotate = dock("Annotate diatoms")
     annotate.open_project(tmp_path / "project")
     annotate.open_image("river")
+    button = child_of(annotate, "open_explain")
+    assert not button.isEnabled()
+    assert button.toolTip() == "Select a specimen first: click it in the image"
     box = Specimen.rectangle(BOXES[0], "Nitzschia")
     annotate.document().add([box])
     annotate.canvas().select([box.id])
-    opened = dock(TITLE)
+    # Whichever layer is active, the button is about the specimen.
+    viewer.layers.selection.active = viewer.layers["river"]
+    press(qtbot, annotate, "open_explain")
+    opened = dock_of(viewer, TITLE)
     assert "specimen 1 of river" in child_of(opened, "selected").text()
+    assert child_of(opened, "explain").isEnabled()
     assert explained(qtbot, opened) is not None
     order = child.orders[0]
     assert order.specimen.name == "Nitzschia"
@@ -201,6 +208,28 @@ def test_a_specimen_of_an_annotated_image_is_explained_too(viewer, dock, child, 
     x0, y0 = order.view.offset.astype(int).tolist()
     rows, columns = order.view.pixels.shape[:2]
     np.testing.assert_array_equal(order.view.pixels, picture[y0 : y0 + rows, x0 : x0 + columns, ::-1])
+    annotate.canvas().select([])
+    assert not button.isEnabled()
+    annotate.explain()
+    assert "Select a specimen first" in child_of(annotate, "message").text()
+    annotate.close_project()
+
+
+def test_a_proposal_is_explained_too(viewer, dock, child, analysis, tmp_path, qtbot):
+    picture = cv2.imread(str(SLIDE))[380:900, 1500:2140]
+    cv2.imwrite(str(tmp_path / "river.png"), picture)
+    Project.create(tmp_path / "project", [tmp_path / "river.png"], ("diatom",), "Ada").close()
+    annotate = dock("Annotate diatoms")
+    annotate.open_project(tmp_path / "project")
+    annotate.open_image("river")
+    annotate.propose()
+    qtbot.waitUntil(lambda: len(annotate.document().proposals) == 2, timeout=20_000)
+    press(qtbot, annotate, "next_uncertain")
+    press(qtbot, annotate, "open_explain")
+    opened = dock_of(viewer, TITLE)
+    assert "of river" in child_of(opened, "selected").text()
+    assert explained(qtbot, opened) is not None
+    assert min(np.abs(np.asarray(BOXES) - child.orders[0].specimen.box).max(axis=1)) < 0.01
     annotate.close_project()
 
 

@@ -1,4 +1,4 @@
-"""The curves and matrices of a report, as PNG files in memory; the same figures give the same bytes."""
+"""The plots and matrices of a report, as PNG files in memory; the same figures give the same bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from diatom_training.evaluation.confusion import ConfusionMatrix
 from diatom_training.metrics.detection_figures import ImageCount
 from diatom_training.metrics.detection_sizes import Sizes
 from diatom_training.metrics.reliability import Calibration
@@ -21,24 +22,41 @@ MOST_WRITTEN: Final = 20
 """Classes of a confusion matrix up to which its numbers are written."""
 
 
-def confusion_matrix(table: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> bytes:
-    """Draw true (rows) against found names; the colour is the share of the row."""
-    number = max(len(rows), len(columns))
-    wide, high = (float(np.clip(0.5 * count + 1.4, 2.6, 11)) for count in (len(columns), len(rows)))
+def draw_confusion(matrix: ConfusionMatrix, axes: Axes, ink: str = INK) -> None:
+    """Draw what there is (rows) against what it was found as; the colour is the share of the row.
+
+    Parameters
+    ----------
+    matrix : ConfusionMatrix
+        What to draw.
+    axes : matplotlib.axes.Axes
+        Empty axes.
+    ink : str
+        Colour of the names.
+    """
+    table, number = matrix.table, max(matrix.table.shape)
+    sums = table.sum(axis=1, keepdims=True)
+    shares = np.divide(table, sums, out=np.zeros(table.shape), where=sums > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    axes.grid(False)
+    size = float(np.clip(180 / number, 4, 9))
+    axes.set_xticks(
+        range(len(matrix.columns)), matrix.columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size
+    )
+    axes.set_yticks(range(len(matrix.rows)), matrix.rows, fontsize=size)
+    axes.set_xlabel("found as", color=ink)
+    axes.set_ylabel("is", color=ink)
+    if number <= MOST_WRITTEN:
+        for i, j in np.argwhere(table > 0).tolist():
+            colour = "white" if shares[i, j] > 0.55 else INK
+            axes.text(j, i, str(table[i, j]), ha="center", va="center", color=colour, fontsize=size)
+
+
+def drawn_confusion(matrix: ConfusionMatrix) -> bytes:
+    """Return a confusion matrix as a PNG file; the same numbers give the same bytes."""
+    wide, high = (float(np.clip(0.5 * len(names) + 1.4, 2.6, 11)) for names in (matrix.columns, matrix.rows))
     with _axes(wide + 0.8, high) as (axes, finish):
-        sums = table.sum(axis=1, keepdims=True)
-        shares = np.divide(table, sums, out=np.zeros(table.shape), where=sums > 0)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
-        axes.grid(False)
-        size = float(np.clip(180 / number, 4, 9))
-        axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=size)
-        axes.set_yticks(range(len(rows)), rows, fontsize=size)
-        axes.set_xlabel("found as")
-        axes.set_ylabel("is")
-        if number <= MOST_WRITTEN:
-            for i, j in np.argwhere(table > 0).tolist():
-                colour = "white" if shares[i, j] > 0.55 else INK
-                axes.text(j, i, str(table[i, j]), ha="center", va="center", color=colour, fontsize=size)
+        draw_confusion(matrix, axes)
         return finish()
 
 

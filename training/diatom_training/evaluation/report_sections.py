@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import numpy as np
 from markupsafe import Markup
 
 from diatom_training.evaluation import plots
 from diatom_training.evaluation.chief_figures import definition_rows
+from diatom_training.evaluation.confusion import TITLE, ConfusionMatrix, confusion_of_finds, confusion_of_names
 from diatom_training.evaluation.curve_drawing import drawn_curve_plot
 from diatom_training.evaluation.curve_plots import CurvePlot, curve_plots
 from diatom_training.evaluation.evaluation import Evaluation
@@ -72,29 +72,20 @@ def detection_sections(evaluation: Evaluation, figures: DetectionFigures) -> lis
             page.paragraphs([_WILSON.format(100 * level)]),
         ),
         page.section("Curves", page.side_by_side(*curves), _found_at(evaluation)),
-        page.section("Confusion matrix", _confusion(figures)),
+        page.section(TITLE, _confusion(figures)),
         page.section("Counts and sizes", _counts(figures, unit), _sizes(figures)),
-        page.section("Are the scores reliable?", _calibrated(figures.calibration)),
+        page.section("Are the scores reliable?", _calibrated(figures.calibration, "detections")),
     ]
 
 
 def _confusion(figures: DetectionFigures) -> Markup:
     """Return the confusion matrix of specimens, those of classes that play no part left out."""
-    table, names = figures.confusion, figures.names
-    rows = np.flatnonzero((table.sum(axis=0) + table.sum(axis=1) > 0) | (np.arange(len(table)) == 0))
-    # What the model does not know it cannot find.
-    columns = rows[rows <= len(names.known)]
-    picture = plots.confusion_matrix(
-        table[np.ix_(rows, columns)],
-        [("nothing", *names.every)[k] for k in rows],
-        [("missed", *names.every)[k] for k in columns],
-    )
-    return page.figure(
-        picture,
-        "Rows: what there is; columns: what it was found as, at the threshold. The first column is what was missed, "
-        "the first row what was found where there is nothing. The darker, the larger the share of the row.",
-        min(80 * len(columns) + 260, 900),
-    )
+    return _drawn_confusion(confusion_of_finds(figures.confusion, figures.names.known, figures.names.unknown))
+
+
+def _drawn_confusion(matrix: ConfusionMatrix) -> Markup:
+    """Return a confusion matrix with its caption."""
+    return page.figure(plots.drawn_confusion(matrix), matrix.caption, min(80 * len(matrix.columns) + 260, 900))
 
 
 def _counts(figures: DetectionFigures, unit: str) -> Markup:
@@ -131,16 +122,15 @@ def _sizes(figures: DetectionFigures) -> Markup:
     return page.subsection("", page.table(header, rows), *([page.side_by_side(*lengths)] if lengths else []))
 
 
-def _calibrated(calibration: Calibration) -> Markup:
-    """Return the reliability diagram with its error."""
+def _calibrated(calibration: Calibration, what: str) -> Markup:
+    """Return the reliability diagram with its error; ``what`` has the scores."""
     if calibration.error != calibration.error:
         return page.paragraphs(["Nothing was found, so there are no scores."])
     return page.figure(
         plots.reliability(calibration),
-        "How often detections with a given score are right. On the dashed line a score of 0.8 is right in 8 of 10 "
-        "cases; below it "
-        f"the model is overconfident. The two are {format_figure(calibration.error)} apart on average (the expected "
-        "calibration error).",
+        f"How often {what} with a given score are right. On the dashed line a score of 0.8 is right in 8 of 10 cases; "
+        f"below it the model is overconfident. The two are {format_figure(calibration.error)} apart on average (the "
+        "expected calibration error).",
         430,
     )
 
@@ -189,15 +179,8 @@ def naming_sections(evaluation: Evaluation, naming: NamingFigures) -> list[Marku
     return [
         page.section("By class", page.table(header, rows), page.paragraphs([_WILSON.format(100 * level)])),
         page.section("Curves", page.side_by_side(*curves) if curves else ""),
-        page.section(
-            "Confusion matrix",
-            page.figure(
-                plots.confusion_matrix(naming.confusion, names, names),
-                "Rows: what there is; columns: what it was named. The darker, the larger the share of the row.",
-                min(80 * len(names) + 260, 900),
-            ),
-        ),
-        page.section("Are the probabilities reliable?", _calibrated(naming.calibration)),
+        page.section(TITLE, _drawn_confusion(confusion_of_names(naming.confusion, names))),
+        page.section("Are the probabilities reliable?", _calibrated(naming.calibration, "names")),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from napari_diatom.models.card import ModelCard
-from napari_diatom.plots.style import BLUE, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, INK, ORANGE, ink_axes, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,11 +136,6 @@ def dress(axes: Axes, epochs: int, ink: str) -> None:
     """Give axes of curves over the epochs their range and colour."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.5, max(epochs, 1) + 0.5)
-    axes.set_facecolor("none")
-    axes.tick_params(colors=ink)
-    axes.spines[["left", "bottom"]].set_color(ink)
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
-        text.set_color(ink)
+    ink_axes(axes, ink)

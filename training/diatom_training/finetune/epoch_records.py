@@ -44,7 +44,7 @@ class EpochRecords:
         self._folder, self._config, self._reading = folder, config, reading
         self._board = Board(folder / BOARD)
         known = self.known()
-        self._board.show(known)
+        self._show(known)
         for epoch in range(1, len(known) + 1):
             self._show_again(epoch)
 
@@ -59,7 +59,7 @@ class EpochRecords:
         """Write figures and curves. Raises OutputError when they cannot be written."""
         self._folder.write_history(history)
         write_atomically(self._folder / CURVES, drawn_curves(history, self._reading(history)))
-        self._board.show(history)
+        self._show(history)
 
     def write_pictures(self, pictures: Sequence[NDArray[np.uint8]], epoch: int) -> None:
         """Write validation crops side by side. Raises OutputError when they cannot be written."""
@@ -85,6 +85,12 @@ class EpochRecords:
     def close(self) -> None:
         """Close TensorBoard's files."""
         self._board.close()
+
+    def _show(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Show the epochs that are new, and what the curves say."""
+        self._board.show(history)
+        if history:
+            self._board.show_reading(self._reading(history).text)
 
     def _show_again(self, epoch: int) -> None:
         """Show the pictures of an epoch that was done before, where they are still there."""

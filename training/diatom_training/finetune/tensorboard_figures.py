@@ -18,9 +18,18 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = "weights"
 """Folder of the histograms: they cannot be written again, so a training that continues adds to them."""
+BEST: Final = "best"
+"""Folder of the settings and of what came of them: apart from the curves, which the tab *HParams* would list, too."""
 MOST_HISTOGRAMS: Final = 24
 """Layers of a network whose weights are shown, evenly from the first to the last."""
 _EVENTS: Final = "events.out.tfevents.*"
+_CHARTS: Final = {
+    "Curves": {
+        "losses that are measured alike": ["Multiline", ["^loss/sample$", "^loss/val$", "^loss/constant$"]],
+        "figures on the validation images": ["Multiline", ["^(?!loss/).+/val$"]],
+    }
+}
+"""Scalars that are read together, each chart with several lines, for the tab *Custom scalars*."""
 
 
 class Board:
@@ -44,9 +53,10 @@ class Board:
         self._epochs = 0
         self._weights: Any = None
         with self._writing():
-            for old in folder.glob(_EVENTS):
+            for old in (*folder.glob(_EVENTS), *(folder / BEST).glob(_EVENTS)):
                 old.unlink()
             self._writer: Any = SummaryWriter(str(folder))
+            self._writer.add_custom_scalars(_CHARTS)
 
     def show(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the epochs that are new. Raises OutputError when they cannot be written."""
@@ -56,6 +66,12 @@ class Board:
                     part, _, what = name.partition("_")
                     self._writer.add_scalar(f"{what or 'rate'}/{part}", value, number + 1)
             self._epochs = len(history)
+            self._writer.flush()
+
+    def show_reading(self, text: str) -> None:
+        """Write what the curves say after the last epoch, for the tab *Text*. Raises as :meth:`show`."""
+        with self._writing():
+            self._writer.add_text("reading", text, self._epochs)
             self._writer.flush()
 
     def show_picture(self, picture: NDArray[np.uint8], epoch: int) -> None:
@@ -88,18 +104,20 @@ class Board:
         figures : mapping of str to float
             Such as those of the best epoch.
         """
-        from torch.utils.tensorboard import summary
+        from torch.utils.tensorboard import SummaryWriter, summary
 
-        # torch leaves this function without types.
+        # torch leaves these without types.
         hparams: Any = summary.hparams
+        writer_of: Any = SummaryWriter
         shown = {name: value if isinstance(value, int | float) else str(value) for name, value in settings.items()}
-        named = {f"best/{name}": value for name, value in figures.items()}
-        with self._writing():
-            for part in hparams(shown, named):
-                self._writer.file_writer.add_summary(part)
-            for name, value in named.items():
-                self._writer.add_scalar(name, value, self._epochs)
-            self._writer.flush()
+        # The first part says which settings and figures there are. TensorBoard would take those of one training, of
+        # whatever task, for all; without it, it collects them from all trainings.
+        _, *parts = hparams(shown, {})
+        with self._writing(), contextlib.closing(writer_of(str(self._folder / BEST))) as writer:
+            for part in parts:
+                writer.file_writer.add_summary(part)
+            for name, value in figures.items():
+                writer.add_scalar(f"best/{name}", value, self._epochs)
 
     def close(self) -> None:
         """Finish the files; what cannot be written is missing until the training continues."""

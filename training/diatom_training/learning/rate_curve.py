@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, ink_axes, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,12 +93,9 @@ def plot_rates(curve: RateCurve, axes: Axes, ink: str = INK) -> None:
         at = float(np.interp(math.log(curve.suggestion), np.log(curve.rates), curve.smooth))
         axes.plot([curve.suggestion], [at], "o", color=ORANGE, ms=8, label=f"suggested: {curve.suggestion:g}")
     axes.set_ylim(*_shown(curve.smooth))
-    axes.set_xlabel("learning rate", color=ink)
-    axes.set_ylabel("loss", color=ink)
-    axes.set_facecolor("none")
-    axes.tick_params(colors=ink, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(ink)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    ink_axes(axes, ink)
     axes.legend(loc="upper left", frameon=False, fontsize="small", labelcolor=ink)
 
 

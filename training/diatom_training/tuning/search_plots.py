@@ -9,7 +9,7 @@ import numpy as np
 
 from diatom_training.tuning.ranges import Choices, SearchRange, Span, Value, text_of
 from diatom_training.tuning.search_results import FINISHED, SearchResults
-from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, png, styled
+from napari_diatom.plots.style import BLUE, FAINT, INK, ORANGE, ink_axes, png, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +111,5 @@ def _broken(name: str) -> str:
 
 
 def _dress(axes: Axes, ink: str) -> None:
-    axes.set_facecolor("none")
-    axes.tick_params(colors=ink, length=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(ink)
+    ink_axes(axes, ink)
+    axes.tick_params(length=0)
