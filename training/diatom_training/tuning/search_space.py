@@ -11,8 +11,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from diatom_training.finetune.config import SCRATCH, TrainConfig
-from diatom_training.finetune.presets import LOSSES, augmentations_of, usual_learning
+from diatom_training.finetune.config import TrainConfig
+from diatom_training.finetune.presets import LOSSES, SCRATCH, augmentations_of, usual_learning
 from diatom_training.learning.option_check import acts, idle_options, idle_reason, option_names
 from diatom_training.learning.option_effects import OPTION_EFFECTS
 from diatom_training.learning.options import LearningOptions
