@@ -1,7 +1,7 @@
 """Take pictures of every dock, empty and at work, in the dark and the light theme, to look at them.
 
 A dock of a laptop's window has to be readable in both themes, without anything cut. With ``--font-size 16`` the same is
-looked at in a large font.
+looked at in a large font. ``--docks`` keeps the docks alone, as ``docs/reference/docks.md`` shows them.
 
 Set-up: as for the tests (``scripts/test`` installs what is missing). Run with
 ``xvfb-run -a -s '-screen 0 1366x768x24' python docs/dock_pictures.py FOLDER``.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 import screenshots
-from screenshots import click, find, make_project, open_dock, set_training, spin, take
+from screenshots import click, click_row, find, make_project, open_dock, set_training, spin, take
 
 if TYPE_CHECKING:
     import napari
@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="folder of the pictures")
     parser.add_argument("--only", nargs="+", choices=tuple(_DOCKS), help="pictures of some docks")
     parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES)
+    parser.add_argument("--docks", action="store_true", help="the dock alone, not the whole window")
     parser.add_argument("--font-size", type=int, help="napari's font size, in points")
     options = parser.parse_args()
     os.environ["NAPARI_DIATOM_MODELS"] = str(_FOLDER / "models")
@@ -61,14 +62,14 @@ def main() -> int:
         viewer.window._qt_window.resize(*SIZE)
         widget = open_dock(viewer, title)
         spin(1)
-        _take(viewer, widget, options.out, f"{name}-empty", options.themes)
+        _take(viewer, widget, options, f"{name}-empty")
         kept = work(viewer, widget)
         spin(1)
-        _take(viewer, widget, options.out, f"{name}-work", options.themes)
+        _take(viewer, widget, options, f"{name}-work")
         for number, page in enumerate(_PAGES.get(name, ())):
             _pages(widget, name).setCurrentIndex(number)
             spin(0.5)
-            _take(viewer, widget, options.out, f"{name}-{page}", options.themes)
+            _take(viewer, widget, options, f"{name}-{page}")
         del kept
         viewer.close()
         spin(0.2)
@@ -76,12 +77,13 @@ def main() -> int:
     return 0
 
 
-def _take(viewer: napari.Viewer, widget: QWidget, out: Path, name: str, themes: tuple[str, ...]) -> None:
+def _take(viewer: napari.Viewer, widget: QWidget, options: argparse.Namespace, name: str) -> None:
     """Take one picture in each theme."""
-    for theme in themes:
+    for theme in options.themes:
         viewer.theme = theme
         spin(0.5)
-        take(viewer.window._qt_window, out / f"{name}-{theme}.png")
+        shown = widget.parentWidget() if options.docks else viewer.window._qt_window
+        take(shown, options.out / f"{name}-{theme}.png")
     print(name, widget.parentWidget().width(), viewer.window._qt_window.height())
 
 
@@ -157,6 +159,18 @@ def _compose(viewer: napari.Viewer, widget: Any) -> None:
     _command(coco=str(notes), images=str(_SAMPLES / "slides"), out=str(_FOLDER / "composed"))(viewer, widget)
 
 
+def _insides(viewer: napari.Viewer, widget: Any) -> Any:
+    """Explain a specimen of an example slide."""
+    detect = open_dock(viewer, "Detect diatoms")
+    _sample("river")(viewer, detect)
+    click_row(detect, int(detect.result().layer.features.sort_values("score").iloc[-2]["specimen"]))
+    widget.parentWidget().raise_()
+    spin(0.5)
+    click(widget, "explain")
+    spin(until=lambda: not widget.progress.running)
+    return detect
+
+
 def _about(viewer: napari.Viewer, widget: Any) -> None:
     from qtpy.QtWidgets import QPushButton
 
@@ -185,6 +199,7 @@ _DOCKS: Final[dict[str, tuple[str, Work]]] = {
     "settings": ("Project settings", _settings),
     "finetune": ("Fine-tune a model", _finetune),
     "models": ("Models", _models),
+    "insides": ("What the network sees", _insides),
     "convert": ("Export and convert annotations", _command(source=_TRUTH, out=str(_FOLDER / "converted"))),
     "tables": ("Write tables of a project", _tables),
     "compose": ("Compose slides", _compose),
