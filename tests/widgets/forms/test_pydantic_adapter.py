@@ -265,4 +265,4 @@ def test_a_field_that_must_be_given_says_so(qtbot):
     form = options_form(Place)
     qtbot.addWidget(form.native)
     assert fields_of(Place)[0].default is REQUIRED
-    assert form.errors() == {"": "Folder is missing."}
+    assert form.errors() == {"": "Folder: this is empty. Fill it in first."}
