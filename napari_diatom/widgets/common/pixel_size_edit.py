@@ -83,6 +83,12 @@ class PixelSizeEdit(QWidget):
         """Return micrometres per pixel, None while unknown."""
         return self._spin.value() or None
 
+    def minimumSizeHint(self) -> QSize:
+        """Return room for the whole number and its unit; napari's themes give numbers a smaller width in pixels."""
+        by_theme = self._spin.minimumWidth()
+        short = self._spin.minimumSizeHint().width() - by_theme if by_theme else 0
+        return super().minimumSizeHint() + QSize(max(short, 0), 0)
+
     def isTyping(self) -> bool:
         """Return whether a size is being typed that is not entered yet."""
         line = self._spin.lineEdit()

@@ -169,6 +169,23 @@ def test_text_of_tables_and_fields_is_as_large_as_naparis(viewer, quick):
         appearance.font_size = before
 
 
+@pytest.mark.parametrize("title", ["Segment diatoms (DeepLabV3+)", "Diatom instances (Mask R-CNN)"])
+def test_the_pixel_size_is_whole_in_a_large_font_and_nothing_scrolls_sideways(viewer, quick, qtbot, title):
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    try:
+        appearance.font_size = 16
+        _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", title)
+        widget.window().resize(*SCREEN)
+        widget.window().show()
+        size = child_of(widget, "pixel_size_spin")
+        [area] = [area for area in widget.findChildren(Scrolled) if area.isAncestorOf(size)]
+        qtbot.waitUntil(lambda: size.width() >= size.minimumSizeHint().width() > 150)
+        assert area.horizontalScrollBar().maximum() == 0
+    finally:
+        appearance.font_size = before
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_errors_and_warnings_can_be_read_in_both_themes(viewer, quick, qtbot, theme):
     _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
