@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ _STAGE: Final = "tables"
 _UNRECORDED: Final = ("focus planes (--z)",)
 """Settings that an earlier version did not write down. Its results are taken where no choice of them would matter."""
 _LONGEST_VALUE: Final = 80
+_CHECKSUM: Final = re.compile("[0-9a-f]{64}")
 FULL: Final = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """What a system says when there is no room left."""
 
@@ -194,8 +196,8 @@ class ResultsFolder:
         if changed:
             details = ", ".join(f"{name} was {_told(before.get(name))}, is {_told(now[name])}" for name in changed)
             raise InputError(
-                f"{self.out} was started with other settings ({details}): resume with the same settings, or use "
-                f"--overwrite."
+                f"{self.out} was started with other settings ({details}): go on with the same settings, choose another "
+                f"folder of results, or start again (--overwrite)."
             )
         if unrecorded:
             write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False) + "\n")
@@ -373,7 +375,11 @@ def _is_read_as_before(source: Source, image: SlideImage, facts: Mapping[str, An
 
 def _told(value: Any) -> str:
     """Return a setting in a few words."""
+    if value is None:
+        return "not set"
     text = printable(str(value))
+    if _CHECKSUM.fullmatch(text):
+        return f"{text[:8]}..."
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 

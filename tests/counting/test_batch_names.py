@@ -67,7 +67,7 @@ def test_without_a_namer_nothing_is_named(batch: Batch) -> None:
     assert tuple(rows(batch.out / "specimens.csv")[0]) == table_columns.SPECIMEN_COLUMNS
     assert "taxon" not in (batch.out / "annotations" / "a.geojson").read_text(encoding="utf-8")
     assert json.loads((batch.out / "run.json").read_text(encoding="utf-8"))["namer"] is None
-    with pytest.raises(InputError, match="namer was None, is flora"):
+    with pytest.raises(InputError, match="namer was not set, is flora"):
         count(replace(batch, resume=True), BlobEngine, load_namer=TurnNamer)
 
 

@@ -141,7 +141,7 @@ def test_a_run_goes_on_with_the_outlines_that_it_began_with(tmp_path: Path, caps
     assert results(out) == results(whole)
     capsys.readouterr()
     assert count(tmp_path / "slides", "-o", out, "--resume") == 2
-    assert "outlines was diatom-outline 1.0, is None" in capsys.readouterr().err
+    assert "outlines was diatom-outline 1.0, is not set" in capsys.readouterr().err
     other = BrightOutliner(outliner_card(sha256="1" * 64))
     assert count(tmp_path / "slides", "-o", out, "--resume", "--outlines", outliner=other) == 2
     assert "weights of outlines was" in capsys.readouterr().err

@@ -90,7 +90,10 @@ def test_a_folder_that_is_searched_and_a_training_stop_and_can_go_on(desk: Path)
     assert not is_finished(out)
     done = EarlierRun.read(out).images
     assert 2 <= len(done) < 30
-    assert all(len(geojson.read(out / image.annotations)) == 2 for image in done)
+    assert all(image.specimens == 2 for image in done)
+    files = list((out / "annotations").rglob("*.geojson"))
+    assert len(files) >= len(done)
+    assert all(len(geojson.read(path)) == 2 for path in files)
     run = RunFolder(desk / "runs" / "my-diatoms")
     assert run.state().stage == "stopped"
     assert len(run.history()) >= 1
@@ -102,6 +105,13 @@ def test_an_image_that_is_searched_an_import_and_an_export_are_whole_or_not_ther
         assert sum(tally.total for tally in project.summary()) in (0, MANY)
     out = desk / "out.xml"
     assert not out.exists() or sum(map(len, by_name("cvat").read(out))) == MANY
+
+
+def test_instances_composed_slides_an_estimate_and_tables_end_with_the_window(desk: Path) -> None:
+    close_during(desk, "search:instances", "compose", "estimate", "tables")
+    fields = {path.stem for path in (desk / "composed").glob("*.png")}
+    # The outlines of a field are written before its picture.
+    assert fields <= {path.stem for path in (desk / "composed").glob("*.npz")}
 
 
 def test_a_map_rendered_slides_and_a_model_that_is_read_leave_nothing_half_done(desk: Path) -> None:

@@ -97,7 +97,7 @@ class AnnotateForm(QWidget):
         self.title = named(QLabel(), "project")
         self.title.setWordWrap(True)
         self.open = _button(
-            QPushButton, "open_project", "Open...", "Open a project, or a results folder of count to review it"
+            QPushButton, "open_project", "Open...", "Open a project, or a folder of results to review it"
         )
         self.new = _button(QPushButton, "new_project", "New...", "Make a project from a folder of images")
         self.settings = _button(

@@ -45,7 +45,7 @@ class BatchPanel(QWidget):
         self._out: Path | None = None
         self.images = ImageList()
         self.specimens = SpecimenList()
-        self._summary = text_label("batch_summary")
+        self._summary = text_label("batch_summary", is_html=True)
         self._tabs = named(QTabWidget(), "batch_tabs")
         self._tabs.addTab(self.images, "Images")
         self._tabs.addTab(self.specimens, "Specimens")

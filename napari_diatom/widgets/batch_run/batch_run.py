@@ -23,7 +23,7 @@ from napari_diatom.counting.batch_job import BatchJob
 from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.counting.earlier_run import EarlierRun, holds_results, is_count_folder
 from napari_diatom.counting.folder_export import export_specimens
-from napari_diatom.counting.image_states import ImageState, RunTally
+from napari_diatom.counting.image_states import CountState, ImageState, RunTally
 from napari_diatom.napari_layers.layer_file import layer_path
 from napari_diatom.widgets.batch_run.batch_form import BatchForm, OpenImage, Scope
 from napari_diatom.widgets.batch_run.batch_panel import BatchPanel
@@ -112,7 +112,7 @@ class BatchRun(QWidget):
     changed = Signal()
     """The choice of images or an option has changed."""
     listed = Signal()
-    """A run has ended, or an earlier one is shown: what has become of its images is in the list."""
+    """A run over images has ended, or an earlier one is shown: what has become of its images is in the list."""
 
     def __init__(
         self,
@@ -265,8 +265,9 @@ class BatchRun(QWidget):
         self._drain_timer.stop()
         self._drain()
         self._show_folder(self.value().results())
-        if self._is_counting:
-            self._is_counting = False
+        was_counting, self._is_counting = self._is_counting, False
+        # Of a run that found no image, what to look at is the form.
+        if was_counting and self.panel.images.images.states():
             self.listed.emit()
 
     def stop(self) -> None:
@@ -304,7 +305,10 @@ class BatchRun(QWidget):
         """Show the table of a finished run."""
         self._drain()
         states = self.panel.images.images.states()
-        self._progress.say(f"{many(len(states), 'image')} searched. The results are in {out}")
+        skipped = sum(state.state is CountState.SKIPPED for state in states)
+        done = f"{many(len(states) - skipped, 'image')} searched"
+        left_out = f", {skipped:,} skipped: the reason is in the list" if skipped else ""
+        self._progress.say(f"{done}{left_out}. The results are in {out}")
         self._read_table(out)
 
     def _read_table(self, out: Path) -> None:

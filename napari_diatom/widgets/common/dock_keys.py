@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QAbstractButton, QApplication, QDockWidget, QMessageBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_diatom.reports.html import keys
 from napari_diatom.widgets.common.closing import canvas_of
+from napari_diatom.widgets.common.object_names import named
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -31,6 +43,10 @@ _OWN: Final = (
     ("Tab", "go to the next control of the dock; Space presses a button"),
     ("F1", "show this table"),
 )
+_WIDTH: Final = 72
+"""Width of the table of keys, in characters."""
+_AROUND_DIALOG: Final = 80
+"""Pixels of the screen's height that the title of a window and a taskbar may take."""
 
 
 class ButtonKey(NamedTuple):
@@ -139,9 +155,31 @@ class DockKeys(QObject):
 
 
 def show_keys(parent: QWidget, rows: Rows) -> None:
-    """Show a table of keys."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Keys", keys(rows), QMessageBox.StandardButton.Close, parent)
+    """Show a table of keys; what does not fit on the screen is scrolled to."""
+    box = named(QDialog(parent), "keys_dialog")
+    box.setWindowTitle("Keys")
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    table = named(QLabel(keys(rows)), "keys_table")
+    table.setWordWrap(True)
+    table.setMargin(8)
+    area = named(QScrollArea(), "keys_area", spoken="Keys and what they do")
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(table)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(box.reject)
+    layout = QVBoxLayout(box)
+    layout.addWidget(area)
+    layout.addWidget(buttons)
+    width = table.fontMetrics().averageCharWidth() * _WIDTH
+    around = buttons.sizeHint().height() + 4 * layout.spacing()
+    screen = parent.screen()
+    assert screen is not None
+    most = screen.availableGeometry().height() - _AROUND_DIALOG
+    box.resize(width, min(table.heightForWidth(width) + around, most))
+    # The arrow keys scroll.
+    area.setFocus()
     box.open()
 
 

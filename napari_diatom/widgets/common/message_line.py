@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_diatom.core.errors import DiatomError
@@ -18,6 +19,9 @@ class MessageLine(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        # A word that is wider than the dock does not widen it.
+        self.setMinimumWidth(1)
 
     def say(self, message: str, error: bool = False) -> None:
         """Show a message."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -28,6 +29,19 @@ from napari_diatom.images.optics_presets import Optics, Presets
 from napari_diatom.images.pixel_size import LARGEST_UM, SMALLEST_UM, unusual
 from napari_diatom.widgets.common.object_names import named
 
+_BUTTONS: Final = 72
+"""Width of the two buttons of a number in napari's themes, with what is around the text, in pixels of the screen."""
+
+
+class _SizeBox(QDoubleSpinBox):
+    """A number with room for four decimals and the unit, in napari's font size."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the room for a size, or for the word that it is unknown."""
+        texts = (self.textFromValue(0) + self.suffix(), self.specialValueText())
+        width = max(map(self.fontMetrics().horizontalAdvance, texts))
+        return QSize(width + _BUTTONS, super().minimumSizeHint().height())
+
 
 class PixelSizeEdit(QWidget):
     """A pixel size in µm, or None while it is unknown.
@@ -45,7 +59,7 @@ class PixelSizeEdit(QWidget):
     def __init__(self, presets: Presets | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._presets = presets or Presets.of_user()
-        self._spin = named(QDoubleSpinBox(), "pixel_size_spin", spoken="Micrometres per pixel")
+        self._spin = named(_SizeBox(), "pixel_size_spin", spoken="Micrometres per pixel")
         self._spin.setDecimals(4)
         self._spin.setRange(0, LARGEST_UM)
         self._spin.setSingleStep(0.01)
@@ -57,7 +71,6 @@ class PixelSizeEdit(QWidget):
         self._spin.valueChanged.connect(self._on_spin)
         self._menu = QMenu(self)
         self._menu.aboutToShow.connect(self._fill_menu)
-        self._spin.setMinimumWidth(140)
         button = named(QPushButton("Optics"), "pixel_size_presets")
         button.setToolTip("Use the pixel size of an objective and camera")
         button.setMenu(self._menu)
@@ -69,6 +82,12 @@ class PixelSizeEdit(QWidget):
     def value(self) -> float | None:
         """Return micrometres per pixel, None while unknown."""
         return self._spin.value() or None
+
+    def minimumSizeHint(self) -> QSize:
+        """Return room for the whole number and its unit; napari's themes give numbers a smaller width in pixels."""
+        by_theme = self._spin.minimumWidth()
+        short = self._spin.minimumSizeHint().width() - by_theme if by_theme else 0
+        return super().minimumSizeHint() + QSize(max(short, 0), 0)
 
     def isTyping(self) -> bool:
         """Return whether a size is being typed that is not entered yet."""

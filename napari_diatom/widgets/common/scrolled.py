@@ -48,6 +48,10 @@ class Scrolled(QScrollArea):
         """Return how far below the top of the content a part is."""
         content = self.widget()
         assert content is not None
+        layout = content.layout()
+        if layout is not None:
+            # What was shown or hidden in this turn of the event loop has its place.
+            layout.activate()
         return part.mapTo(content, QPoint()).y()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.compat import isalive
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QThreadPool, Signal
 
 from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
@@ -24,7 +24,10 @@ class ReportingSignals(WorkerBaseSignals):  # type: ignore[misc]
 
 
 class QuietWorker(WorkerBase[Any]):  # type: ignore[misc]
-    """Runs ``fn(*args)``. If the program ends first, it ends quietly.
+    """Runs ``fn(*args)`` at once, however many others run. If the program ends first, it ends quietly.
+
+    Qt's pool has one thread for each core of the computer, and makes others wait. Tasks of docks take minutes, most of
+    them waiting for another process, so each gives its place in the pool to the next.
 
     At the end of the program Qt deletes the signals, and then waits for the threads. A worker that tells its result
     to a deleted signal raises an error in Qt's own thread, and PyQt aborts the program.
@@ -38,11 +41,16 @@ class QuietWorker(WorkerBase[Any]):  # type: ignore[misc]
 
     def run(self) -> None:
         """Run the function, and tell its result to those who still listen."""
+        pool = QThreadPool.globalInstance()
+        assert pool is not None
+        pool.releaseThread()
         try:
             self._run()
         except RuntimeError:
             if isalive(self.signals):  # type: ignore[no-untyped-call]
                 raise
+        finally:
+            pool.reserveThread()
 
     def _run(self) -> None:
         """Do what the base class does, but leave the program's handler of warnings alone.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QElidingLabel, QLabeledDoubleSlider
 from superqt.utils import signals_blocked
 
@@ -162,6 +162,9 @@ class ResultsPanel(QWidget):
             else "Nothing to filter; run a detection first"
         )
         self._of_one.setVisible(result is not None)
+        # Without a result, the room belongs to the list of images.
+        high = QSizePolicy.Policy.Maximum if result is None else QSizePolicy.Policy.Preferred
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, high)
         self._export.setVisible(result is not None)
         self._insides.setVisible(result is not None)
         self.send.refresh()

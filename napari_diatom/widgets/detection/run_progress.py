@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 
@@ -56,9 +57,7 @@ class RunProgress(QObject):
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(6)
         self.bar.hide()
-        self.message = named(QLabel(), "message")
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message = text_label("message")
         self.cancel_button = named(
             QPushButton("Cancel"), "cancel", "Stop the run, or sending to a project; what is done stays"
         )

@@ -270,6 +270,7 @@ class RunWidget(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scrolled := Scrolled(content))
+        self.batch.listed.connect(self._refresh)
         # What is done next is done with the list and below it: it is seen without scrolling.
         self.batch.listed.connect(partial(scrolled.bring_up, self.progress.message))
 

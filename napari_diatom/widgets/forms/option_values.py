@@ -43,13 +43,13 @@ def built(kind: type[Options], values: Mapping[str, Any], base: Any) -> Options:
             if old is not REQUIRED:
                 given[field.name] = old
             elif field.default is REQUIRED:
-                raise InputError(f"{field.label} is missing.")
+                raise InputError(f"{field.label}: this is empty. Fill it in first.")
         elif field.kind == "group" and values[field.name] is not None:
             given[field.name] = built(field.type, values[field.name], None if old is REQUIRED else old)
         else:
             given[field.name] = values[field.name]
             if given[field.name] is None and not field.optional:
-                raise InputError(f"{field.label} is missing.")
+                raise InputError(f"{field.label}: this is empty. Fill it in first.")
     return kind(**given)
 
 

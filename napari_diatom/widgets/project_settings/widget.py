@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class ProjectSettingsWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = session = SettingsSession(napari_viewer, self)
-        self._title = text_label("settings_project")
+        self._title = text_label("settings_project", is_html=True)
         self._open = push_button("settings_open", "Open...", "Show the settings of another project")
         self._new = push_button("settings_new", "New...", "Make a project from a folder of images")
         self._pages: dict[str, SettingsPage] = dict(
@@ -116,7 +117,7 @@ class ProjectSettingsWidget(QWidget):
         if project is None:
             self._title.setText("No project is open. Open one, or make one from a folder of images.")
         else:
-            self._title.setText(f"<b>{project.folder.name}</b>")
+            self._title.setText(f"<b>{escape(project.folder.name)}</b>")
             self._title.setToolTip(str(project.folder))
         self._pages[PAGES[self._tabs.currentIndex()]].refresh()
 

@@ -187,7 +187,7 @@ class SendDialog(QDialog):
         total = sum(item.specimens for item in self._results)
         shown = f"The shown result ({_described(self._results[0])})" if self._results else "The shown result"
         of_all = f"All results ({many(len(self._results), 'image')}, {many(total, 'specimen')})"
-        return {"shown": shown, "all": of_all, "folder": "A results folder of count"}
+        return {"shown": shown, "all": of_all, "folder": "A folder of results"}
 
     def _chosen_what(self) -> What:
         return next((what for what, button in self._whats.items() if button.isChecked()), "shown")
@@ -201,7 +201,7 @@ class SendDialog(QDialog):
         folder = "" if self._count_folder is None else f": {self._count_folder}"
         number = len(form.corrections)
         corrected = f", with your corrections in {many(number, 'open image')}" if number else ""
-        self._whats["folder"].setText(f"A results folder of count{folder}{corrected}")
+        self._whats["folder"].setText(f"A folder of results{folder}{corrected}")
         classes = form.new_classes()
         more = f" and {len(classes) - _CLASSES_SHOWN} more" if len(classes) > _CLASSES_SHOWN else ""
         which = f": {', '.join(classes[:_CLASSES_SHOWN])}{more}" if classes else ""
@@ -220,7 +220,7 @@ class SendDialog(QDialog):
             self.set_project(Path(folder), is_new)
 
     def _ask_for_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Choose a results folder of count")
+        folder = QFileDialog.getExistingDirectory(self, "Choose a folder of results")
         if folder:
             self.set_count_folder(Path(folder))
 

@@ -122,14 +122,14 @@ class SendForm:
     def validation_error(self) -> str | None:
         """Return why nothing can be sent, in one line, or None if it can."""
         if self.project is None:
-            return "Choose a project."
+            return "Choose a project, or make a new one."
         if self.is_new and (self.project / PROJECT_FILE).exists():
             return f"{self.project} already contains a project: choose Open project, or another folder."
         if not self.is_new and not (self.project / PROJECT_FILE).exists():
             return f"{self.project} is not a project: choose New project, or another folder."
         if self.what == "folder":
             if self.count_folder is None or not is_count_folder(self.count_folder):
-                return "Choose a results folder of count."
+                return "Choose a folder of results."
             return None
         if not any(item.specimens for item in self.sent):
             return "There are no specimens to send."

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSpinBox,
@@ -31,6 +30,7 @@ from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress
 from napari_diatom.core.text import sentence
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 from napari_diatom.widgets.forms.folded_section import FoldedSection
@@ -203,9 +203,7 @@ class SlidesPage(QWidget):
         rows.hide()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._message = named(QLabel(), "slides_message")
-        self._message.setWordWrap(True)
-        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message = text_label("slides_message")
 
         row = QHBoxLayout()
         row.addWidget(self._data, 1)

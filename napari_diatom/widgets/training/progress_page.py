@@ -80,7 +80,7 @@ class ProgressPage(QWidget):
         self._runs = RunTable()
         self._status = RunStatus()
         self._actions = RunActions(self.monitor)
-        self._figures = text_label("test_figures")
+        self._figures = text_label("test_figures", is_html=True)
         self._epochs = EpochView()
         self._comparison = RunComparison()
         layout = QVBoxLayout(self)

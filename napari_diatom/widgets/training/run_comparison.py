@@ -21,7 +21,7 @@ class RunComparison(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs: tuple[RunFolder, RunFolder] | None = None
-        self._text = text_label("comparison")
+        self._text = text_label("comparison", is_html=True)
         self._canvas = curve_canvas("compared_curves", "Curves of two trainings")
         self._canvas.setToolTip("Validation (solid) and training (dashed); a large marker is the best epoch")
         layout = QVBoxLayout(self)

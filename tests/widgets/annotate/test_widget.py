@@ -345,6 +345,7 @@ def test_keys_reach_the_widget(annotate, viewer, qtbot):
     by_name["K"](layer)
     assert annotate.document().specimens[first.id].status == "broken"
     annotate.show_keys()
+    assert "set the status to broken" in child_of(annotate, "keys_table").text()
 
 
 def test_the_gallery_shows_and_relabels(annotate, qtbot):

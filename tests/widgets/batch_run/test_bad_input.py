@@ -37,7 +37,19 @@ def test_images_of_a_folder_that_vanishes_are_skipped_with_a_reason(tmp_path, fi
     assert [state.state for state in found] == [CountState.COUNTED, *[CountState.SKIPPED] * 4]
     assert all("cannot be read: No such file" in state.reason for state in found[1:])
     assert "skipped" in child_of(widget, "batch_summary").text()
+    assert message_of(widget).startswith("1 image searched, 4 skipped: the reason is in the list.")
     assert (tmp_path / "river-diatoms" / "specimens.csv").exists()
+
+
+def test_a_folder_without_images_leaves_the_form_in_view(tmp_path, search, widget, viewer, qtbot):
+    window = widget.window()
+    window.resize(1366, 500)
+    window.show()
+    (tmp_path / "notes").mkdir()
+    search(tmp_path / "notes")
+    qtbot.wait(50)
+    assert "holds no images" in message_of(widget)
+    assert not child_of(widget, "input_folder").visibleRegion().isEmpty()
 
 
 def test_images_that_become_unreadable_half_way_are_skipped_and_counted_when_they_are_whole(

@@ -33,6 +33,21 @@ def test_a_folder_gives_what_the_command_line_gives(tmp_path, fields, search, wi
     assert str(out) in child_of(widget, "message").text()
 
 
+def test_the_list_of_images_has_the_room_until_one_is_shown(fields, search, widget, qtbot):
+    window = widget.window()
+    window.resize(1366, 768)
+    window.show()
+    search(fields)
+    send = child_of(widget, "send")
+    qtbot.waitUntil(send.isVisible)
+
+    def is_last():
+        low = send.mapTo(widget, send.rect().bottomLeft()).y()
+        assert widget.height() - 30 < low <= widget.height()
+
+    qtbot.waitUntil(is_last)
+
+
 def test_a_click_on_a_row_opens_its_image_and_shows_the_specimen(fields, search, widget, viewer, qtbot):
     search(fields)
     table = child_of(widget, "specimen_list")
@@ -100,6 +115,8 @@ def test_results_of_the_command_line_are_shown_in_the_window(tmp_path, fields, w
     finish(widget, qtbot)
     assert table_of(widget).rowCount() == len(rows(tmp_path / "river-diatoms" / "specimens.csv"))
     assert len(states_of(widget)) == 5
+    # They can be sent to a project at once.
+    assert not child_of(widget, "send").isHidden()
     click_row(qtbot, child_of(widget, "image_list"), 2)
     qtbot.waitUntil(lambda: widget.result() is not None, timeout=10_000)
     assert Path(widget.result().facts.image).name in {path.name for path in fields.rglob("*.png")}

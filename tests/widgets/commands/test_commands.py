@@ -52,7 +52,7 @@ def test_the_selected_layer_is_written_in_any_format(export, viewer, tmp_path):
 
 
 def test_what_is_missing_is_named(export, tmp_path):
-    assert export("", "cvat", tmp_path) == "Write to is missing."
+    assert export("", "cvat", tmp_path) == "Write to: this is empty. Fill it in first."
 
 
 def test_example_slides_are_rendered_from_the_menu(viewer, quick, qtbot, tmp_path, monkeypatch):

@@ -21,7 +21,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
-    QMessageBox,
     QPlainTextEdit,
     QScrollBar,
     QTabBar,
@@ -35,8 +34,10 @@ import napari_diatom
 from helpers.window import child_of
 from napari_diatom.widgets.common.closing import canvas_of
 from napari_diatom.widgets.common.kept_width import KeptWidth
+from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.object_names import spoken_name
 from napari_diatom.widgets.common.scrolled import Scrolled
+from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
 
 MANIFEST = yaml.safe_load((Path(napari_diatom.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
@@ -168,6 +169,23 @@ def test_text_of_tables_and_fields_is_as_large_as_naparis(viewer, quick):
         appearance.font_size = before
 
 
+@pytest.mark.parametrize("title", ["Segment diatoms (DeepLabV3+)", "Diatom instances (Mask R-CNN)"])
+def test_the_pixel_size_is_whole_in_a_large_font_and_nothing_scrolls_sideways(viewer, quick, qtbot, title):
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    try:
+        appearance.font_size = 16
+        _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", title)
+        widget.window().resize(*SCREEN)
+        widget.window().show()
+        size = child_of(widget, "pixel_size_spin")
+        [area] = [area for area in widget.findChildren(Scrolled) if area.isAncestorOf(size)]
+        qtbot.waitUntil(lambda: size.width() >= size.minimumSizeHint().width() > 150)
+        assert area.horizontalScrollBar().maximum() == 0
+    finally:
+        appearance.font_size = before
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_errors_and_warnings_can_be_read_in_both_themes(viewer, quick, qtbot, theme):
     _, widget = viewer.window.add_plugin_dock_widget("napari-diatom", "Detect diatoms")
@@ -225,14 +243,38 @@ def test_keys_are_listed_and_lead_into_each_dock_and_back(docks, viewer, qtbot):
         qtbot.keyClick(canvas, Qt.Key.Key_F6)
         assert widget.isAncestorOf(window.focusWidget())
         qtbot.keyClick(window.focusWidget(), Qt.Key.Key_F1)
-        [table] = widget.findChildren(QMessageBox)
-        assert "F6" in table.text()
-        assert "show this table" in table.text()
-        table.done(0)
+        table = child_of(widget, "keys_dialog")
+        assert "F6" in child_of(table, "keys_table").text()
+        assert "show this table" in child_of(table, "keys_table").text()
+        assert table.frameGeometry().height() <= SCREEN[1]
+        area = child_of(table, "keys_area")
+        assert table.focusWidget() is area
+        bar = area.verticalScrollBar()
+        for _ in range(bar.maximum() // bar.singleStep() + 1):
+            qtbot.keyClick(area, Qt.Key.Key_Down)
+        assert bar.value() == bar.maximum()
+        qtbot.keyClick(table, Qt.Key.Key_Escape)
+        assert not table.isVisible()
         qtbot.keyClick(window.focusWidget(), Qt.Key.Key_F6)
         assert window.focusWidget() is canvas
         for view in widget.findChildren(QTableView):
             assert not view.tabKeyNavigation(), "Tab would never leave the table"
+
+
+def test_labels_show_names_as_they_are_and_long_words_do_not_widen_a_dock(qtbot):
+    label, line = text_label("told"), MessageLine()
+    content = QWidget()
+    layout = QVBoxLayout(content)
+    for shown in (label, line):
+        layout.addWidget(shown)
+        shown.setText("Navicula <b>x</b> " + 200 * "f")
+        assert shown.textFormat() == Qt.TextFormat.PlainText
+    dock = Scrolled(content)
+    qtbot.addWidget(dock)
+    dock.resize(300, 400)
+    with qtbot.waitExposed(dock):
+        dock.show()
+    assert dock.horizontalScrollBar().maximum() == 0
 
 
 def test_a_key_presses_the_button_of_the_visible_dock(viewer, quick, qtbot):

@@ -6,8 +6,9 @@ import threading
 import warnings
 
 from napari.qt.threading import create_worker
+from qtpy.QtCore import QThreadPool
 
-from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 
 _PROGRAM = """
 import sys, time
@@ -51,3 +52,15 @@ def test_two_workers_at_a_time_leave_the_handler_of_warnings(qtbot):
     first_over.set()
     qtbot.waitUntil(lambda: len(over) == 2)
     assert warnings.showwarning is before
+
+
+def test_more_workers_than_cores_run_at_once_and_leave_the_pool_as_it_was(qtbot):
+    pool = QThreadPool.globalInstance()
+    before = pool.activeThreadCount()
+    all_run, over = threading.Barrier(pool.maxThreadCount() + 2), []
+    for _ in range(all_run.parties):
+        worker = create_worker(all_run.wait, 20, _worker_class=QuietWorker, _ignore_errors=True)
+        worker.returned.connect(over.append)
+        worker.start()
+    qtbot.waitUntil(lambda: len(over) == all_run.parties, timeout=30_000)
+    qtbot.waitUntil(lambda: pool.activeThreadCount() == before)

@@ -136,12 +136,12 @@ def test_a_project_that_cannot_be_used_is_refused_in_the_dialog(
     viewer.open(str(slide), plugin="napari")
     run()
     dialog = SendDialog(None, widget.panel.send.results())
-    assert child_of(dialog, "send_problem").text() == "Choose a project."
+    assert child_of(dialog, "send_problem").text() == "Choose a project, or make a new one."
     dialog.set_project(tmp_path)
     assert "is not a project" in child_of(dialog, "send_problem").text()
     child_of(dialog, "send_folder").click()
     dialog.set_project(tmp_path / "new", is_new=True)
-    assert child_of(dialog, "send_problem").text() == "Choose a results folder of count."
+    assert child_of(dialog, "send_problem").text() == "Choose a folder of results."
     assert not child_of(dialog, "send_send").isEnabled()
     dialog.deleteLater()
     for first, chosen in ((False, "shown"), (True, "folder")):

@@ -206,8 +206,9 @@ def _planned(config: TrainConfig, slides: Sequence[Slide]) -> Mapping[str, tuple
     if len(groups) < len(PARTS):
         raise InputError(
             f"The images come from {many(len(groups), 'slide')}, and training, validation and test need one "
-            "each: annotate images of more slides, name the slides by a pattern (group) if each image name contains "
-            "its slide, or treat each image as a slide (split: {by: image}) if no two show the same specimens."
+            "each: annotate images of more slides, name the slides by a pattern (Slide name, or group in a file of "
+            "settings) if each image name contains its slide, or, if no two images show the same specimens, choose "
+            "Each image is a slide (split: {by: image})."
         )
     shares = splits.shares_of(config.split.shares)
     return splits.plan(tallies(slides), shares=shares, seed=config.split.seed).split.parts
