@@ -265,8 +265,7 @@ def test_a_field_that_must_be_given_says_so(qtbot):
     form = options_form(Place)
     qtbot.addWidget(form.native)
     assert fields_of(Place)[0].default is REQUIRED
-<<<<<<< HEAD
-    assert form.errors() == {"": "Folder is missing."}
+    assert form.errors() == {"": "Folder: this is empty. Fill it in first."}
 
 
 def test_a_word_stands_in_place_of_a_number_and_goes_both_ways(qtbot):
@@ -295,6 +294,3 @@ def test_a_word_stands_in_place_of_a_number_and_goes_both_ways(qtbot):
     form.set_value(kind(crops=7, batch="all"))
     assert (crops.text(), batch.text()) == ("7", "all")
     assert yaml.safe_load(yaml.safe_dump(form.entries())) == {"crops": 7, "batch": "all"}
-=======
-    assert form.errors() == {"": "Folder: this is empty. Fill it in first."}
->>>>>>> newcomer
