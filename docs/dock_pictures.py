@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,8 @@ _PAGES: Final = {
 }
 """By picture, the pages of a dock, of which each gets a picture."""
 _FOLDER: Final = Path(screenshots._FOLDER.name)
-_SAMPLES: Final = Path(__file__).parents[1] / "sample_data"
+_SAMPLES: Final = _FOLDER / "sample_data"
+"""A copy: a picture shows no folder of the computer that it was taken on."""
 
 Work = Callable[["napari.Viewer", Any], Any]
 """Brings a dock to work, and returns what has to be left open until the picture is taken."""
@@ -48,6 +50,7 @@ def main() -> int:
     parser.add_argument("--font-size", type=int, help="napari's font size, in points")
     options = parser.parse_args()
     os.environ["NAPARI_DIATOM_MODELS"] = str(_FOLDER / "models")
+    shutil.copytree(Path(__file__).parents[1] / "sample_data", _SAMPLES)
 
     import napari
     from napari.settings import get_settings
