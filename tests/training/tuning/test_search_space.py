@@ -22,7 +22,7 @@ def test_every_value_of_a_usual_range_is_one_that_a_training_takes(task: str):
     known = searchable(config(task))
     assert {"rate", "optimizer", "augment"} <= set(known)
     assert not {"seed", "workers", "size", "validation_crops", "precision"} & set(known)
-    assert ("dropout" in known) == (task != "oriented-boxes")
+    assert ("dropout" in known) == (task not in ("boxes", "oriented-boxes"))
     for name, values in known.items():
         for value in values.ends if values is not None else ():
             changed = with_values(_ready(config(task), name), {name: value})

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import LOSSES, SCRATCH, augmentations_of, usual_learning
+from diatom_training.finetune.presets import LOSSES, SCRATCH, augmentations_of, known_network, usual_learning
 from diatom_training.learning.option_check import acts, idle_options, idle_reason, option_names
 from diatom_training.learning.option_effects import OPTION_EFFECTS
 from diatom_training.learning.options import LearningOptions
@@ -58,15 +58,16 @@ _INSIDE: Final = 0.01
 def searchable(config: TrainConfig) -> dict[str, SearchRange | None]:
     """Return the settings that can be searched for a training, with their usual ranges; None where one must be given.
 
-    Left out are settings that have no effect on the task, settings such as the number of workers that do not change the
+    Left out are settings that have no effect on the task or its network, settings such as the number of workers that do not change the
     model, and those that change what the validation looks at.
     """
     found: dict[str, SearchRange | None] = {}
+    network = known_network(config.task, config.architecture, config.start)
     for name in option_names():
         group = name.partition(".")[0]
         if group in _GROUPS and group not in found and _group_names(group, config):
             found[group] = Choices(values=_group_names(group, config))
-        if name in _MEASURING or name == "seed" or not acts(name, config.task):
+        if name in _MEASURING or name == "seed" or not acts(name, config.task, network):
             continue
         if OPTION_EFFECTS[name].acts_on == "nothing" or name == "precision":
             continue
