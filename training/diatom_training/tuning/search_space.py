@@ -58,8 +58,8 @@ _INSIDE: Final = 0.01
 def searchable(config: TrainConfig) -> dict[str, SearchRange | None]:
     """Return the settings that can be searched for a training, with their usual ranges; None where one must be given.
 
-    Left out are settings that have no effect on the task or its network, settings such as the number of workers that do not change the
-    model, and those that change what the validation looks at.
+    Left out are settings that have no effect on the task or its network, settings such as the number of workers that do
+    not change the model, and those that change what the validation looks at.
     """
     found: dict[str, SearchRange | None] = {}
     network = known_network(config.task, config.architecture, config.start)
