@@ -130,14 +130,17 @@ class ShapesDrawing(VispyShapesLayer):  # type: ignore[misc]  # napari's drawing
         drawn = faces + np.uint32((self._copies - 1) * n)
         view = self.layer._data_view
         has_fill = bool(view.face_color[:, 3].any())
-        if has_fill:
+        corners = np.diff(view._mesh.vertices_index)
+        # While napari takes a shape away it may have more colours than shapes.
+        known = len(corners) == len(view.edge_color) and corners.sum() == n
+        if has_fill or not known:
             own = np.zeros((n, 4), dtype=np.float32)
             # No vertex belongs to triangles of two colours.
             for corner in faces.T:
                 own[corner] = colours[seen]
         else:
             # Of thousands of outlines this takes a tenth of the time.
-            own = np.repeat(view.edge_color.astype(np.float32), np.diff(view._mesh.vertices_index), axis=0)
+            own = np.repeat(view.edge_color.astype(np.float32), corners, axis=0)
         base_color = np.empty((self._copies, n, 4), dtype=np.float32)
         base_color[-1] = own
         if self._copies > 1:

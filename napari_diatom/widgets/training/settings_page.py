@@ -154,7 +154,8 @@ class SettingsPage(QWidget):
             if chosen is not None and kept and chosen.endswith(_SUFFIXES) and Path(chosen).is_file():
                 self._start.addItem(Path(chosen).name, chosen)
             self._start.addItem("From scratch", SCRATCH)
-            self._start.setCurrentIndex(max(self._start.findData(chosen), 0))
+            # "A file" that was never named is no choice.
+            self._start.setCurrentIndex(0 if chosen == _FILE else max(self._start.findData(chosen), 0))
         if self._start.currentData() != chosen:
             self.changed.emit()
 

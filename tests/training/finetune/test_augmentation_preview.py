@@ -65,7 +65,7 @@ def test_the_command_writes_a_picture_and_trains_nothing(
     assert "is there already: name another file" in capsys.readouterr().err
     assert (tmp_path / "a.jpg").read_bytes() == before
     assert command(["train", str(file), "--preview", "-o", str(tmp_path / "a.tif")]) == 2
-    assert "neither a .png nor a .jpg file" in capsys.readouterr().err
+    assert "is neither a .png file nor a .jpg file" in capsys.readouterr().err
     assert command(["train", str(file), "--preview", "--folds", "3"]) == 2
     assert "leave --folds out" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
@@ -82,12 +82,12 @@ def test_python_gives_and_writes_the_same_picture(slides: Path, tmp_path: Path) 
 
 
 def test_a_backbone_is_not_downloaded_for_a_preview(slides: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from diatom_training.finetune import initial_weights
+    from diatom_training.learning import published_weights
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("nothing is downloaded")
 
-    monkeypatch.setattr(initial_weights, "pretrained", refuse)
+    monkeypatch.setattr(published_weights, "_downloaded", refuse)
     config = configured(slides, task="classes", architecture=NETWORKS["classes"], start="imagenet")
     assert nd.preview_augmentation(config).shape[2] == 3
 

@@ -95,7 +95,7 @@ def test_a_run_that_was_stopped_comes_to_the_same_figures_and_weights(tmp_path: 
 def test_specimens_without_outlines_are_left_out_and_told(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = resource_estimate.Estimate(2.0, 0.5, 60.0, 1_500_000_000, "cpu")
+    told = resource_estimate.Estimate(2.0, 0.5, 0.5, 0.1, 10, 2, 1.0, 60.0, 1_500_000_000, "cpu")
     monkeypatch.setattr(command, "estimate", lambda config: told)
     configured(with_boxes(slides, range(8)), TASK).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0

@@ -175,7 +175,8 @@ def test_events_of_others_between_those_of_a_training_are_passed_over(run: RunFo
 def test_damaged_annotations_are_exit_code_2(
     tmp_path: Path, slides: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "estimate", lambda config: resource_estimate.Estimate(1.0, 1.0, 1.0, 10**9, "cpu"))
+    told = resource_estimate.Estimate(1.0, 1.0, 1.0, 0.1, 10, 2, 1.0, 1.0, 10**9, "cpu")
+    monkeypatch.setattr(command, "estimate", lambda config: told)
     configured(slides).write(tmp_path / "mine.yaml")
     assert cli.main(["train", str(tmp_path / "mine.yaml"), "--check"]) == 0
     whole = slides.read_bytes()

@@ -79,6 +79,8 @@ def change_of(remedy: Remedy, config: TrainConfig, architecture: str = "") -> Se
         return None
     title, entries = made
     plain = config.to_plain()
+    # What has no effect in this network is no entry of its file.
+    entries = {name: value for name, value in entries.items() if _has(plain, name)}
     changed = {name: value for name, value in entries.items() if _entry(plain, name) != value}
     if not changed or not _is_accepted(config, changed):
         return None
@@ -242,6 +244,16 @@ def _entry(plain: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value[part]
     return value
+
+
+def _has(plain: Mapping[str, Any], name: str) -> bool:
+    """Tell whether there is an entry of a dotted name."""
+    value: Any = plain
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
 
 
 def _told(value: object) -> str:
