@@ -110,6 +110,7 @@ class ImportPage(QWidget):
             self._session.failed.emit(str(error))
             return
         self._report.setPlainText("Reading...")
+        self._session.said.emit("")
         self._session.run(
             "import_annotation_files",
             self._show,

@@ -160,7 +160,6 @@ class SettingsSession(QObject):
         worker.signals.stopped.connect(self._on_stopped)
         worker.finished.connect(lambda: self._on_finished(changes))
         self._worker = worker
-        self.said.emit("")
         self.running.emit(True)
         worker.start()
 
