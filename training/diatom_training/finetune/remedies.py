@@ -80,15 +80,16 @@ def change_of(remedy: Remedy, config: TrainConfig, architecture: str = "") -> Se
     title, entries = made
     plain = config.to_plain()
     # What has no effect in this network is no entry of its file.
-    entries = {name: value for name, value in entries.items() if _has(plain, name)}
-    changed = {name: value for name, value in entries.items() if _entry(plain, name) != value}
+    known = {name: _entry(plain, name) for name in entries}
+    changed = {name: value for name, value in entries.items() if known[name] not in (_ABSENT, value)}
     if not changed or not _is_accepted(config, changed):
         return None
-    parts = [f"{name}: {_told(_entry(plain, name))} → {_told(value)}" for name, value in changed.items()]
+    parts = [f"{name}: {_told(known[name])} → {_told(value)}" for name, value in changed.items()]
     more = [f"and {len(parts) - _NAMED} more"] if len(parts) > _NAMED else []
     return SettingsChange(config.task, title, changed, ", ".join(parts[:_NAMED] + more))
 
 
+_ABSENT: Final = object()
 _Made = tuple[str, dict[str, Any]] | None
 
 
@@ -239,21 +240,13 @@ def _is_accepted(config: TrainConfig, entries: Mapping[str, Any]) -> bool:
 
 
 def _entry(plain: Mapping[str, Any], name: str) -> Any:
-    """Return an entry by its dotted name."""
-    value: Any = plain
-    for part in name.split("."):
-        value = value[part]
-    return value
-
-
-def _has(plain: Mapping[str, Any], name: str) -> bool:
-    """Tell whether there is an entry of a dotted name."""
+    """Return an entry by its dotted name; :data:`_ABSENT` where there is none."""
     value: Any = plain
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            return False
+            return _ABSENT
         value = value[part]
-    return True
+    return value
 
 
 def _told(value: object) -> str:

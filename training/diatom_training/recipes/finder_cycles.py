@@ -180,15 +180,15 @@ def finder_cycle(
     fitting = Fitting(examples, plan.options, work, validation=selection, start=start.tensors)
     trained = train_until(fitting, began + 60 * minutes, monitor)
     shares = (1.0, *plan.averages) if len(trained.history) == plan.options.epochs else (1.0,)
-    best: _Candidate | None = None
+    candidates = []
     for share in shares:
         network = weights_between(trained.network, start.tensors, share)
         model = write_model(work / plan.name, network, _facts(plan, trained, material, start, share))
         candidate = _Candidate(share, network, evaluate_detector(_engine(model), selection, monitor))
         if len(shares) > 1:
             keep_figures(work, {"epochs": len(trained.history), "share": share} | candidate.figures.to_json())
-        best = candidate if best is None else max(best, candidate, key=_Candidate.merit)
-    assert best is not None
+        candidates.append(candidate)
+    best = max(candidates, key=_Candidate.merit)
     figures = progress_figures(trained, plan.options) | {"share": best.share} | best.figures.to_json()
     figures |= {"trained_on": len(examples), "rendering_s": round(rendering_s, 1)}
     figures["minutes"] = round((time.monotonic() - began) / 60, 2)
