@@ -30,7 +30,8 @@ def here(monkeypatch):
 
 
 def test_the_command_line_writes_a_curve_and_names_a_rate(file: Path, capsys):
-    before, there, runs = file.read_bytes(), sorted(file.parent.rglob("*")), recent_runs.list_runs()
+    before, there = file.read_bytes(), sorted(file.parent.rglob("*"))
+    runs = [run.path for run in recent_runs.list_runs()]
     assert cli.main(["train", str(file), "--find-rate"]) == 0
     said = capsys.readouterr().out
     assert "rate" in said
@@ -38,7 +39,7 @@ def test_the_command_line_writes_a_curve_and_names_a_rate(file: Path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert sorted(file.parent.rglob("*")) == sorted([*there, picture])
     assert file.read_bytes() == before
-    assert recent_runs.list_runs() == runs
+    assert [run.path for run in recent_runs.list_runs()] == runs
 
 
 @pytest.mark.usefixtures("here")

@@ -292,7 +292,7 @@ def test_taxa_are_counted_on_the_command_line(
         assert (out / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
     capsys.readouterr()
     assert count(folder, out, "--resume") == 2
-    assert "(namer was shapes 1.0, is None)" in capsys.readouterr().err
+    assert "namer was shapes 1.0, is not set" in capsys.readouterr().err
     stricter = write(tmp_path / "stricter" / "shapes", trained, thresholds={"needle": 0.9, "square": 0.9})
     assert count(folder, out, "--resume", "--namer", stricter.folder) == 2
     assert "(namer's threshold was 0.5, is 0.9)" in capsys.readouterr().err
