@@ -123,7 +123,7 @@ PURPOSES = (
     Purpose(
         "underfitting",
         "underfitting",
-        {**MAPS, "epochs": 12, "rate": 3e-3, "crops": 64},
+        {**MAPS, "epochs": 30, "rate": 3e-3, "crops": 64},
         optics={"train": FAINT, "validation": FAINT},
     ),
     Purpose(
@@ -143,8 +143,7 @@ PURPOSES = (
         "unstable",
         {**MAPS, "epochs": 14, "rate": 3e-2, "schedule": "constant", "average_decay": 0.0, "crops": 64},
     ),
-    # Fields on which a network that has learnt well loses as much as on those of the training part.
-    Purpose("good", "good", {**MAPS, "epochs": 24, "rate": 4e-3}, range(16), (100, 103, 104, 106, 107, 109)),
+    Purpose("good", "good", {**NAMES, "epochs": 40, "rate": 3e-3}, range(96), range(100, 132)),
 )
 
 
