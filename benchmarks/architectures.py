@@ -2,7 +2,7 @@
 
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
-the work folder are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
+the file are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
 steps instead, twice, once with a break, and compares the weights.
 """
 
@@ -30,6 +30,7 @@ from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.train import train
 from napari_diatom import engines
 from napari_diatom.core.detections import Detections
+from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.networks import build
@@ -40,6 +41,8 @@ from napari_diatom.models.library import ModelFolder
 
 SEED = 77
 VALIDATION_FIELDS = 8
+SCALES = (0.3, 0.6)
+"""Scales of the fields at which crops of 192 pixels show a few whole specimens."""
 LITE0 = "tf_efficientnet_lite0"
 FROM_SCRATCH = (
     *("yolo11n", "yolo26n", "yolov5n", "ssd/vgg16/128", f"ssdlite/{LITE0}/128", "retinanet/resnet18/128"),
@@ -65,6 +68,16 @@ class Row:
     architecture: str
     pretrained: bool
 
+    @property
+    def backbone(self) -> str:
+        """What its backbone starts from."""
+        return "ImageNet" if self.pretrained else "scratch"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others."""
+        return self.architecture, self.backbone
+
     def folder(self, work: Path) -> Path:
         """Return where it is done."""
         return work / f"{self.architecture.replace('/', '-')}{'-imagenet' if self.pretrained else ''}"
@@ -82,22 +95,39 @@ def _run(options: argparse.Namespace) -> int:
     if options.lite0:
         rows += [Row(name, True) for name in PRETRAINED if not options.only or name in options.only]
     fields = render_set(
-        options.work / "architecture-fields", options.fields + VALIDATION_FIELDS, SEED, size=640, scales=(0.7, 1.25)
+        options.work / "architecture-fields", options.fields + VALIDATION_FIELDS, SEED, size=640, scales=SCALES
     )
-    results = []
+    settings = {name: getattr(options, name) for name in ("fields", "epochs", "crops", "batch", "size")}
+    results = _results(options.json, settings)
     for row in rows:
-        done = row.folder(options.work) / "row.json"
-        if not done.exists():
-            _finish(row, fields, options, done)
-        results.append(json.loads(done.read_text(encoding="utf-8")))
-        print(_table(results), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if row.key not in results:
+            results[row.key] = _finish(row, fields, options)
+            if options.json:
+                told = {"settings": settings, "rows": list(results.values())}
+                options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        print(_table([results[row.key] for row in rows if row.key in results]), flush=True)
     return 0
 
 
-def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace, done: Path) -> None:
-    """Train and time a network, and write its row."""
+def _results(file: Path | None, settings: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the rows of a file, by network and backbone; none where there is no file.
+
+    Raises
+    ------
+    InputError
+        When they were made with other settings.
+    """
+    if file is None or not file.exists():
+        return {}
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if told["settings"] != settings:
+        raise InputError(f"{file} holds rows of other settings: {told['settings']}. Name another file, or these.")
+    return {(found["architecture"], found["backbone"]): found for found in told["rows"]}
+
+
+def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) -> dict[str, Any]:
+    """Train and time a network, and return its row."""
+    folder = row.folder(options.work)
     begun = time.perf_counter()
     plan = _plan(row.architecture, options)
     start = None
@@ -107,25 +137,24 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace, do
         Fitting(
             fields[:-VALIDATION_FIELDS],
             plan,
-            done.parent,
+            folder,
             validation=fields[-VALIDATION_FIELDS:],
             start=start,
             device=options.device,
         ),
         ProgressMonitor(lambda progress: _print(row, progress)),
     )
-    model = _model(done.parent / "model", row.architecture, trained)
+    model = _model(folder / "model", row.architecture, trained)
     seconds = _seconds_a_field(model, fields[-VALIDATION_FIELDS].image)
     figures = {name: trained.history[-1][name] for name in FIGURES if name in trained.history[-1]}
-    found = {
+    return {
         "architecture": row.architecture,
-        "backbone": "ImageNet" if row.pretrained else "scratch",
+        "backbone": row.backbone,
         "parameters": sum(weight.numel() for weight in trained.network.parameters()),
         "training_seconds": round(time.perf_counter() - begun, 1),
         "seconds_a_field": round(seconds, 3),
         **{name: round(value, 4) for name, value in figures.items()},
     }
-    done.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -234,13 +263,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=Path("benchmark-results"), help="fields, runs (%(default)s)")
     parser.add_argument("--only", nargs="*", default=(), help="networks to train, by their names")
     parser.add_argument("--lite0", type=Path, help="EfficientNet-Lite0's weights of ImageNet, to start from as well")
-    parser.add_argument("--fields", type=int, default=60, help="rendered fields to learn from (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=12, help="(%(default)s)")
-    parser.add_argument("--crops", type=int, default=240, help="crops of an epoch (%(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="crops at once (%(default)s)")
-    parser.add_argument("--size", type=int, default=384, help="side of the crops in pixels (%(default)s)")
+    parser.add_argument("--fields", type=int, default=48, help="rendered fields to learn from (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="(%(default)s)")
+    parser.add_argument("--crops", type=int, default=160, help="crops of an epoch (%(default)s)")
+    parser.add_argument("--batch", type=int, default=4, help="crops at once (%(default)s)")
+    parser.add_argument("--size", type=int, default=192, help="side of the crops in pixels (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
-    parser.add_argument("--json", type=Path, help="file for the rows")
+    parser.add_argument("--json", type=Path, help="file of the rows, which are added to it")
     parser.add_argument(
         "--check", action="store_true", help="train each network two steps instead, and resume it to the same bytes"
     )
