@@ -179,7 +179,7 @@ def _check(options: argparse.Namespace) -> int:
 def _plan(architecture: str, options: argparse.Namespace) -> LearningOptions:
     """Return how a network is trained: as usual for its task, for a time that is the same for all."""
     task = task_of(engine_of(architecture), architecture)
-    own = {"frozen_epochs": 0, "backbone_rate": 1.0, "average_decay": 0.98, "warmup": 10, "seed": SEED}
+    own = {"frozen_epochs": 0, "backbone_rate": 1.0, "average_decay": 0.98, "warmup": 10, "workers": 0, "seed": SEED}
     budget = {"epochs": options.epochs, "crops": options.crops, "validation_crops": 48, "batch": options.batch}
     if task not in ("classes", "outlines"):
         budget["size"] = options.size
