@@ -45,7 +45,7 @@ SCALES = (0.3, 0.6)
 """Scales of the fields at which crops of 192 pixels show a few whole specimens."""
 LITE0 = "tf_efficientnet_lite0"
 FROM_SCRATCH = (
-    *("yolo11n", "yolo26n", "yolov5n", "ssd/vgg16/128", f"ssdlite/{LITE0}/128", "retinanet/resnet18/128"),
+    *("yolo11n", "yolo26n", "yolov5n", "ssd/resnet18/128", f"ssdlite/{LITE0}/128", "retinanet/resnet18/128"),
     *("fcos/resnet18/128", "fasterrcnn/resnet18/64", "maskrcnn/resnet18/64"),
     *("unet/resnet18/128", "unetplusplus/resnet18/64", "fpn/resnet18/128", "pspnet/resnet18/256", "linknet/resnet18"),
     *("deeplabv3/resnet18/128", "deeplabv3plus/resnet18/128", "segformer/mit_b0/128", "fcn/resnet50"),
