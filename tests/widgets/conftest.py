@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 
 import numpy as np
 import pytest
@@ -12,6 +13,13 @@ from helpers.outlining import OutlineWorker
 from helpers.window import FakeAnalysis, child_of, model
 from napari_diatom.images.optics_presets import Presets
 from napari_diatom.widgets.review.send_dialog import SendDialog
+
+
+@pytest.fixture(autouse=True)
+def few_objects():
+    """Leave what is there out of garbage collection: napari collects whenever it removes a layer."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
