@@ -3,7 +3,7 @@
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
 the file are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
-steps instead, twice, once with a break, and compares the weights.
+steps instead, twice, once with a break, compares the weights, and counts with the model.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) ->
 
 
 def _check(options: argparse.Namespace) -> int:
-    """Train each network two steps with and without a break, and return 1 where the weights differ."""
+    """Train each network two steps with and without a break, count with it, and return 1 where the weights differ."""
     different = 0
     for name in options.only or FROM_SCRATCH:
         tiny = {"epochs": 2, "crops": 2, "batch": 2, "validation_crops": 2, "frozen_epochs": 0, "workers": 0}
@@ -169,6 +169,7 @@ def _check(options: argparse.Namespace) -> int:
             whole = train(Fitting(fields, plan, Path(folder) / "whole", validation=fields))
             train(Fitting(fields, plan, Path(folder) / "halves", validation=fields, until=1))
             halves = train(Fitting(fields, plan, Path(folder) / "halves", validation=fields))
+            _seconds_a_field(_model(Path(folder) / "model", name, halves), fields[0].image)
         theirs = halves.network.state_dict()
         same = all(torch.equal(value, theirs[part]) for part, value in whole.network.state_dict().items())
         different += not same
