@@ -205,3 +205,26 @@ def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_
     assert [tally.total for tally in annotate.project().summary()] == [1, 0]
     assert [item.name for item in annotate.project().settings.classes] == ["Navicula"]
     QTimer.singleShot(0, dialog.close)
+
+
+def test_a_project_among_the_images_is_warned_of_and_a_folder_of_its_own_is_offered(
+    annotate, tmp_path, qtbot, no_process
+):
+    data = tmp_path / "data"
+    shown = picture(data / "s0.png", 1)
+    annotate.canvas().viewer.open(str(shown), plugin="napari")
+    child_of(annotate, "new_project").click()
+    dialog = QApplication.activeModalWidget()
+    place, own = child_of(dialog, "new_project_place"), child_of(dialog, "new_project_own_folder")
+    assert not place.isVisible()
+    assert not own.isVisible()
+    child_of(dialog, "folder.path").setText(str(data))
+    assert place.text().startswith("data holds your images. The files of the project would lie among them: ")
+    assert "diatom-project.yaml" in place.text()
+    qtbot.waitUntil(child_of(dialog, "new_project_create").isEnabled, timeout=60_000)
+    assert list(data.iterdir()) == [shown]
+    assert own.text() == "Use data/diatom-project"
+    qtbot.mouseClick(own, Qt.MouseButton.LeftButton)
+    assert child_of(dialog, "folder.path").text() == str(data / "diatom-project")
+    assert not place.isVisible()
+    QTimer.singleShot(0, dialog.close)
