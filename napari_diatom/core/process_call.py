@@ -25,9 +25,12 @@ from napari_diatom.core.processes import start
 from napari_diatom.core.progress import Progress, ProgressMonitor
 
 WRITING: Final = "writing"
-"""Stage of work that is not stopped any more."""
+"""Stage of work that is not stopped any more: whoever reports it first asks whether it may begin."""
 
 _POLL_SECONDS: Final = 0.05
+_OPEN: Final = "open"
+"""A file that is there until it is decided, by renaming it, whether the function writes or is ended before."""
+_DECIDED: Final = "decided"
 GRACE_SECONDS: Final = 5.0
 
 
@@ -45,7 +48,7 @@ def call_in_process(
     background : bool
         Whether others on a machine with few cores come first.
     grace_s : float
-        How long the function may take to stop by itself.
+        How long the function may take to stop by itself. Then it is ended, unless it has reported :data:`WRITING`.
     **arguments
         For the function; anything that can be pickled.
 
@@ -59,6 +62,7 @@ def call_in_process(
     with tempfile.TemporaryDirectory(prefix="napari-diatom-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "task.pickle").write_bytes(pickle.dumps((target, arguments)))
+        (folder / _OPEN).touch()
         with (folder / "log.txt").open("wb") as log:
             process = start(
                 "napari_diatom.core.process_call:serve_task",
@@ -104,7 +108,8 @@ def serve_task(name: str, way: str) -> None:
     call: Callable[..., Any] = getattr(importlib.import_module(module), function)
     said: tuple[tuple[str, str] | None, Any]
     try:
-        said = None, call(monitor=ProgressMonitor(_print, (folder / "stop").exists), **arguments)
+        reports = _Reports(folder)
+        said = None, call(monitor=ProgressMonitor(reports.tell, reports.should_stop), **arguments)
     except DiatomError as error:
         said = (type(error).__name__, str(error)), None
     (folder / "writing.pickle").write_bytes(pickle.dumps(said))
@@ -119,8 +124,39 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _print(progress: Progress) -> None:
-    print(json.dumps(progress.to_json()), flush=True)
+class _Reports:
+    """What the function says to the window, and the window to the function.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the task.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writes = False
+
+    def should_stop(self) -> bool:
+        """Return whether the function is to stop; never once it writes."""
+        return not self._writes and (self._folder / "stop").exists()
+
+    def tell(self, progress: Progress) -> None:
+        """Pass a report on. Raises Stopped if the function is about to write, and a stop was asked for before."""
+        if progress.stage == WRITING and not self._writes:
+            if self.should_stop() or not _decide(self._folder):
+                raise Stopped("Stopped as asked.")
+            self._writes = True
+        print(json.dumps(progress.to_json()), flush=True)
+
+
+def _decide(folder: Path) -> bool:
+    """Decide whether the function writes or is ended, and return whether that was still open."""
+    try:
+        (folder / _OPEN).rename(folder / _DECIDED)
+    except OSError:
+        return False
+    return True
 
 
 def _listen(stream: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
@@ -138,20 +174,16 @@ def _wait(
 ) -> None:
     """Pass reports on until the process has ended; what has begun to be written is written to its end."""
     deadline: float | None = None
-    stage = ""
     while process.poll() is None:
-        if deadline is None and stage != WRITING and monitor.should_stop():
+        if deadline is None and monitor.should_stop():
             (folder / "stop").touch()
             deadline = time.monotonic() + grace_s
-        deadline = None if stage == WRITING else deadline
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and time.monotonic() > deadline and _decide(folder):
             raise Stopped("Stopped as asked.")
         # The latest report says all that the earlier ones did.
         latest = b""
         while not lines.empty():
             latest = lines.get()
         if latest:
-            progress = Progress(**json.loads(latest))
-            stage = progress.stage
-            monitor.report(progress)
+            monitor.report(Progress(**json.loads(latest)))
         time.sleep(_POLL_SECONDS)

@@ -137,7 +137,7 @@ class AnnotationExchange:
             As :meth:`plan` returned it.
         monitor : ProgressMonitor
             See :mod:`napari_diatom.core.progress`; reports ``"images"`` and ``"writing"``. A stop leaves everything as
-            it was, until the first file of an image is written; from then on it is not asked for.
+            it was, until ``"writing"`` is reported; from then on it is not asked for.
         skip_absent : bool
             Whether annotations of images that the project does not have are left out.
 
@@ -221,6 +221,9 @@ class AnnotationExchange:
                 monitor.check()
                 image = self._settings.settings.image(id_)
                 adopted[id_] = staged.add(image, self._documents.contents(id_), specimens, colours)
+            # The last moment to stop.
+            monitor.check()
+            monitor.report(Progress("writing", 0, len(adopted), many(plan.new, "specimen")))
             if plan.new_classes:
                 self._settings.change(lambda settings: settings.with_classes(plan.new_classes))
             for left in staged.commit():

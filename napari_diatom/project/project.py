@@ -28,6 +28,7 @@ from napari_diatom.project.image_record import ANNOTATIONS, PROPOSALS, files_of
 from napari_diatom.project.journal_folder import JournalFolder
 from napari_diatom.project.linked_images import LinkedImages
 from napari_diatom.project.open_documents import OpenDocuments
+from napari_diatom.project.project_place import check_free
 from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
@@ -111,7 +112,8 @@ class Project:
         Raises
         ------
         InputError
-            When the folder holds a project, a file cannot be read, or the classes do not go together.
+            When the folder holds a project or annotations of others, a file cannot be read, or the classes do not go
+            together.
         OutputError
             When the folder cannot be written.
         """
@@ -119,6 +121,7 @@ class Project:
         path = folder / PROJECT_FILE
         if path.exists():
             raise InputError(f"{folder} already contains a project: open it, or name another folder.")
+        check_free(folder)
         described = image_identity.describe(folder, images, (), monitor)
         known = [item for item in classes if isinstance(item, ProjectClass)]
         named = classes_of([item for item in classes if isinstance(item, str)], known)

@@ -20,7 +20,7 @@ class NewProjectOptions(BaseModel):
     images : Path
         Folder of the images, with its subfolders. Images stay where they are. Each folder is a slide.
     folder : Path
-        Folder of the project, which is made. It may lie among the images.
+        Folder of the project, which is made. It may lie in the folder of the images.
     classes : Path or None
         Taxon list: a CSV file with a column name or species, and code, colour and key if it has them.
     annotations : bool

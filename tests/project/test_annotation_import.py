@@ -155,3 +155,19 @@ def test_a_new_project_is_looked_at_before_and_has_everything_after(tmp_path):
     assert "damaged.png" in text
     place = starting.place_beside([str(tmp_path / "data")])
     assert place == tmp_path / "data" / starting.FOLDER_NAME
+
+
+@pytest.mark.parametrize("name", ["annotations", "proposals"])
+def test_a_project_is_not_made_over_annotations_of_others(tmp_path, name):
+    shown = picture(tmp_path / "data" / "s0.png", 1)
+    theirs = tmp_path / "data" / name / "s0.png.geojson"
+    theirs.parent.mkdir()
+    theirs.write_text("theirs")
+    with pytest.raises(InputError, match="not of a project"):
+        starting.make(tmp_path / "data", [str(shown)])
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == sorted([name, "s0.png"])
+    assert theirs.read_text() == "theirs"
+    # Other files there are not in the way.
+    theirs.rename(theirs.with_suffix(".json"))
+    starting.make(tmp_path / "data", [str(shown)])
+    assert (theirs.parent / "s0.png.json").read_text() == "theirs"

@@ -1,4 +1,4 @@
-"""Napari is closed while its docks work: it ends at once, nothing goes on without it, and what was done is there."""
+"""Napari or its docks are closed at work: they end at once, nothing goes on without them, what was done is there."""
 
 from __future__ import annotations
 
@@ -84,8 +84,9 @@ def close_during(desk: Path, *tasks: str) -> None:
     assert list(desk.rglob("*.part")) == []
 
 
-def test_a_folder_that_is_searched_and_a_training_stop_and_can_go_on(desk: Path) -> None:
-    close_during(desk, "search_folder", "train")
+def test_a_training_and_a_folder_stop_with_their_docks_or_with_napari_and_can_go_on(desk: Path) -> None:
+    going_on = ["go_on_training:keep", "leave_training", "find_training", "search_folder"]
+    close_during(desk, "train", "search_folder", "shut", *going_on)
     out = desk / "river-diatoms"
     assert not is_finished(out)
     done = EarlierRun.read(out).images
@@ -105,6 +106,12 @@ def test_an_image_that_is_searched_an_import_and_an_export_are_whole_or_not_ther
         assert sum(tally.total for tally in project.summary()) in (0, MANY)
     out = desk / "out.xml"
     assert not out.exists() or sum(map(len, by_name("cvat").read(out))) == MANY
+
+
+def test_a_search_and_an_import_end_with_their_docks(desk: Path) -> None:
+    close_during(desk, "search:detect", "take_in", "shut")
+    with Project.open(desk / "project") as project:
+        assert sum(tally.total for tally in project.summary()) in (0, MANY)
 
 
 def test_instances_composed_slides_an_estimate_and_tables_end_with_the_window(desk: Path) -> None:

@@ -10,16 +10,18 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_diatom.counting.image_states import CountState, ImageState, merged_states
 
-_TITLES: Final = ("Image", "Sample", "State", "Found", "Counted", "µm/px")
+_TITLES: Final = ("Image", "Found", "Counted", "State", "Sample", "µm/px")
 _HINTS: Final = (
     "Click a row to open the image and to see its specimens",
-    "The sample that the image belongs to: by default its folder",
-    "What has become of the image; for a skipped one, why",
     "Specimens found at the threshold",
     "Specimens that count",
+    "What has become of the image; for a skipped one, why",
+    "The sample that the image belongs to: by default its folder",
     "Pixel size of the image; empty if it is unknown, and sizes are in pixels then",
 )
-_WIDTHS: Final = (170, 80, 130, 52, 60, 56)
+_WIDTHS: Final = (170, 52, 60, 130, 80, 56)
+_NUMBERS: Final = frozenset({"Found", "Counted", "µm/px"})
+"""Columns that are aligned to the right."""
 _WORDS: Final = {
     CountState.WAITING: "waiting",
     CountState.COUNTED: "counted",
@@ -94,7 +96,7 @@ class ImageListModel(QAbstractTableModel):
             return _cells(state)[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
             return state.reason or state.file or state.image
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 2:
+        if role == Qt.ItemDataRole.TextAlignmentRole and _TITLES[index.column()] in _NUMBERS:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
 
@@ -107,9 +109,9 @@ def _cells(state: ImageState) -> tuple[str, ...]:
     """Return the texts of an image's row."""
     word = _WORDS.get(state.state) or f"skipped: {state.reason}"
     if state.state not in (CountState.COUNTED, CountState.KEPT):
-        return state.image, state.sample, word, "", "", ""
+        return state.image, "", "", word, state.sample, ""
     size = "" if state.pixel_size_um is None else f"{state.pixel_size_um:.4g}"
-    return state.image, state.sample, word, f"{state.specimens:,}", f"{state.counted:,}", size
+    return state.image, f"{state.specimens:,}", f"{state.counted:,}", word, state.sample, size
 
 
 class ImageList(QTableView):

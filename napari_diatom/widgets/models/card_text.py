@@ -79,6 +79,7 @@ def _plain(value: Any) -> str:
 def _figures(card: ModelCard, report: Path | None) -> str:
     """Return the figures of the test with their intervals."""
     from diatom_training.evaluation.card_figures import card_figures
+    from diatom_training.metrics.proportions import few_note
 
     numbers = [name for name, value in card.metrics.items() if not float(value).is_integer() or value in (0, 1)]
     figures = card_figures(card.metrics, numbers, report or Path())
@@ -91,4 +92,7 @@ def _figures(card: ModelCard, report: Path | None) -> str:
     )
     of = int(card.metrics.get("specimens", 0))
     number = f" ({many(of, 'specimen')})" if of else ""
-    return f"<p><b>Figures of its test{number}</b>, with 95 % intervals where they are known</p><table>{rows}</table>"
+    note = few_note(item.of for item in figures)
+    few = f"<p>{note}</p>" if note else ""
+    title = f"<p><b>Figures of its test{number}</b>, with 95 % intervals where they are known</p>"
+    return f"{title}<table>{rows}</table>{few}"

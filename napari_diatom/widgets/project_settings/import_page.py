@@ -122,6 +122,7 @@ class ImportPage(QWidget):
             # What was looked at is not read again for the import.
             kept=Path(self._kept.name) / "read.pickle",
             grace_s=_GRACE_S,
+            stopped="Stopped. Nothing was imported.",
         )
 
     def _show(self, report: ImportReport) -> None:

@@ -11,8 +11,12 @@ from qtpy.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QW
 from napari_diatom.core.errors import InputError
 from napari_diatom.project.annotation_import import ImportReport
 from napari_diatom.project.new_project import FoundData, place_beside
+from napari_diatom.project.project import OWN_ENTRIES
 from napari_diatom.project.project_options import NewProjectOptions
+from napari_diatom.project.project_place import remark_on_place
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.forms.pydantic_adapter import options_form
 from napari_diatom.widgets.project_settings.page_parts import push_button
 from napari_diatom.widgets.project_settings.settings_session import SettingsSession
@@ -55,6 +59,9 @@ class NewProjectDialog(QDialog):
         self._preview.setAccessibleName("What was found")
         self._preview.setToolTip("Images, slides, pixel sizes, and annotations beside the images")
         self._preview.setPlainText(_EMPTY)
+        self._place = text_label("new_project_place")
+        set_tone(self._place, "warning")
+        self._own_folder = push_button("new_project_own_folder", "", "Put the project into a folder of its own")
         self._create = push_button("new_project_create", "Create", "Make the project, and open it")
         self._leave = push_button("new_project_cancel", "Close", "Make no project")
         self._line = TaskLine(self._session)
@@ -64,6 +71,8 @@ class NewProjectDialog(QDialog):
         buttons.addWidget(self._create)
         layout = QVBoxLayout(self)
         layout.addWidget(self._form.native)
+        layout.addWidget(self._place)
+        layout.addWidget(self._own_folder)
         layout.addWidget(self._preview, 1)
         layout.addWidget(self._line)
         layout.addLayout(buttons)
@@ -74,11 +83,13 @@ class NewProjectDialog(QDialog):
         self._timer.timeout.connect(self._look)
         self._form.changed.connect(self._on_changed)
         self._session.running.connect(lambda *_: self._enable())
+        self._own_folder.clicked.connect(lambda *_: self._take_own_folder())
         self._create.clicked.connect(lambda *_: self._make())
         self._leave.clicked.connect(self.reject)
         start = _folder_of_layers(viewer)
         if start is not None:
             self._form.control("images").value = start
+        self._remark_on_place()
         self._enable()
 
     def reject(self) -> None:
@@ -97,7 +108,22 @@ class NewProjectDialog(QDialog):
                 self._proposed = place_beside([str(images)])
                 if self._proposed is not None:
                     folder.value = self._proposed
+        self._remark_on_place()
         self._enable()
+
+    def _remark_on_place(self) -> None:
+        """Say that the files of the project would lie among images, and offer a folder in that one."""
+        folder = self._form.control("folder").value
+        remark = "" if folder is None else remark_on_place(Path(folder), OWN_ENTRIES)
+        own = place_beside([str(folder)]) if remark else None
+        self._place.setText(remark)
+        self._place.setVisible(bool(remark))
+        self._own_folder.setText("" if own is None else f"Use {Path(folder).name}/{own.name}")
+        self._own_folder.setVisible(own is not None)
+
+    def _take_own_folder(self) -> None:
+        """Choose a folder of its own in the chosen one."""
+        self._form.control("folder").value = self._proposed = place_beside([str(self._form.control("folder").value)])
 
     def _enable(self) -> None:
         is_ready = self._found is not None and self._found.images > 0 and not self._session.is_running

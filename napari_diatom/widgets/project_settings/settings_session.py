@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.process_call import GRACE_SECONDS, call_in_process
-from napari_diatom.core.progress import Progress
+from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -53,6 +54,7 @@ class SettingsSession(QObject):
         self._shared = OpenProject.of(viewer)
         self._shared.changed.connect(self._on_others)
         self._worker: ReportingWorker | None = None
+        self._cancelled = threading.Event()
         self._is_left = False
         self.project: Project | None = None
 
@@ -119,6 +121,7 @@ class SettingsSession(QObject):
         changes: bool = True,
         open_first: bool = True,
         grace_s: float = GRACE_SECONDS,
+        stopped: str = "Stopped. What was changed before is shown here.",
         **arguments: Any,
     ) -> None:
         """Do a task in a process of its own, and hand its result on.
@@ -135,6 +138,8 @@ class SettingsSession(QObject):
             Whether the function takes the folder of the open project and who works in it.
         grace_s : float
             How long the task may take to stop by itself.
+        stopped : str
+            Said when it has stopped.
         **arguments
             More arguments of the function.
         """
@@ -145,26 +150,28 @@ class SettingsSession(QObject):
             if changes:
                 self._shared.changing.emit(self.project.folder)
         # A change that has begun is written to its end by the task itself; the window comes first on few cores.
-        worker = create_worker(
-            call_in_process,
-            f"{TASKS}:{task}",
-            _worker_class=ReportingWorker,
-            _ignore_errors=True,
-            background=True,
-            grace_s=grace_s,
-            **arguments,
-        )
+        self._cancelled = cancelled = threading.Event()
+
+        def work(monitor: ProgressMonitor) -> Any:
+            watch = ProgressMonitor(monitor.report, lambda: cancelled.is_set() or monitor.should_stop())
+            return call_in_process(f"{TASKS}:{task}", watch, background=True, grace_s=grace_s, **arguments)
+
+        worker = create_worker(work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.returned.connect(lambda found: self._is_left or done(found))
         worker.errored.connect(self._on_error)
         worker.signals.progressed.connect(self._on_progress)
-        worker.signals.stopped.connect(self._on_stopped)
+        worker.signals.stopped.connect(lambda: self._is_left or self.said.emit(stopped))
         worker.finished.connect(lambda: self._on_finished(changes))
         self._worker = worker
         self.running.emit(True)
         worker.start()
 
+    def cancel(self) -> None:
+        """Stop the task that is going on. One that is already writing ends as usual, and says what it has done."""
+        self._cancelled.set()
+
     def stop(self) -> None:
-        """Stop the task that is going on, unless it is already writing."""
+        """Stop the task that is going on, unless it is already writing; it says nothing any more."""
         if self._worker is not None:
             self._worker.quit()
 
@@ -202,10 +209,6 @@ class SettingsSession(QObject):
     def _on_error(self, error: Exception) -> None:
         if not self._is_left:
             self.failed.emit(str(error))
-
-    def _on_stopped(self) -> None:
-        if not self._is_left:
-            self.said.emit("Stopped. What was changed before is shown here.")
 
     def _on_finished(self, changes: bool) -> None:
         self._worker = None

@@ -39,7 +39,7 @@ class TaskLine(QWidget):
         session.failed.connect(lambda text: self._show(text, "error"))
         session.progressed.connect(self._on_progress)
         session.running.connect(self._on_running)
-        self._cancel.clicked.connect(lambda *_: session.stop())
+        self._cancel.clicked.connect(lambda *_: session.cancel())
         self._on_running(False)
 
     def _show(self, text: str, tone: Tone) -> None:

@@ -48,7 +48,10 @@ _COMMAS: Final = 'Put a name that has a comma in "quotation marks".'
 
 
 class SlidesPage(QWidget):
-    """Chooses annotated slides, and shows the number of specimens of each class in each part."""
+    """Chooses annotated slides, and shows the number of specimens of each class in each part.
+
+    Why the slides cannot be used, :meth:`problem` says, for those who show what follows from it.
+    """
 
     changed = Signal()
     """The choice has changed, or the slides were read."""
@@ -273,7 +276,7 @@ class SlidesPage(QWidget):
         self._show(" ".join(str(error).split()) or type(error).__name__)
 
     def _show(self, problem: str) -> None:
-        """Show the slides, or why they cannot be read."""
+        """Show the slides, and take down why they cannot be used."""
         self._problem = problem
         dataset = self._dataset
         rows: list[tuple[str, list[int]]] = []
@@ -296,7 +299,8 @@ class SlidesPage(QWidget):
                         item.setFont(font)
                     self._table.setItem(row, column, item)
         warnings = () if dataset is None else dataset.warnings
-        self._message.setText(problem or "\n".join(f"• {sentence(line)}" for line in warnings))
+        # A problem stands beside the button that it disables.
+        self._message.setText("\n".join(f"• {sentence(line)}" for line in warnings))
         set_tone(self._message, "warning" if warnings else "plain")
         self.changed.emit()
 

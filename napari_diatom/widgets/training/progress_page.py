@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 
 
 class ProgressPage(QWidget):
-    """Shows one run, and starts and stops it."""
+    """Shows one run, and starts and stops it.
+
+    Parameters
+    ----------
+    may_continue : callable, optional
+        Tells whether the user wants a run to continue, with its own settings; always by default.
+    parent : QWidget, optional
+        The parent widget.
+    """
 
     wanted = Signal(object)
     """A :class:`~napari_diatom.models.library.ModelFolder` that the user wants to use."""
@@ -33,8 +42,11 @@ class ProgressPage(QWidget):
     remedied = Signal(object)
     """A :class:`~diatom_training.finetune.remedies.SettingsChange` that the user wants."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, may_continue: Callable[[RunFolder], bool] = lambda run: True, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._may_continue = may_continue
         self.monitor = RunMonitor(self)
         self._build()
         self._connect()
@@ -208,7 +220,7 @@ class ProgressPage(QWidget):
         from diatom_training.finetune.added_epochs import add_epochs
 
         folder = self.monitor.folder
-        if folder is None:
+        if folder is None or not self._may_continue(folder):
             return
         try:
             add_epochs(folder, epochs, rate)
@@ -218,8 +230,9 @@ class ProgressPage(QWidget):
         self.start(folder)
 
     def _on_resume(self) -> None:
-        if self.monitor.folder is not None:
-            self.start(self.monitor.folder)
+        folder = self.monitor.folder
+        if folder is not None and self._may_continue(folder):
+            self.start(folder)
 
 
 def _is_there(run: RunFolder) -> bool:

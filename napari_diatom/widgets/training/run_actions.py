@@ -116,7 +116,7 @@ class RunActions(QWidget):
         self._stop = named(QPushButton("Stop"), "stop_training")
         self._stop.setToolTip("Stop the training and keep the best weights as a model")
         self._resume = named(QPushButton("Resume"), "resume_training")
-        self._resume.setToolTip("Continue a training that was stopped or has failed")
+        self._resume.setToolTip("Continue a training that was stopped or has failed, with its own settings")
         self._tensorboard = named(QPushButton("TensorBoard"), "tensorboard")
         self._tensorboard.setToolTip(
             "Show curves, pictures, weights and settings in a browser with TensorBoard, beside the other trainings"

@@ -52,11 +52,11 @@ class RunMonitor(QObject):
 
         The last event follows, unless it is an epoch. Epochs are in the history of the run.
         """
-        from diatom_training.finetune.training_process import AttachedTraining
+        from diatom_training.finetune.training_process import attach
 
         self._follow(folder)
         if run_state(folder).stage == "running":
-            self._process = AttachedTraining(folder)
+            self._process = attach(folder)
             self._timer.start()
         events, self._offset = folder.events()
         attempt = _last_attempt(events)

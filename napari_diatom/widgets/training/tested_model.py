@@ -53,13 +53,15 @@ def trained_model(folder: RunFolder) -> ModelFolder | None:
 def figures_text(folder: RunFolder, model: ModelFolder) -> str:
     """Return the test figures with their intervals, one per line in HTML, empty if the model was not tested."""
     from diatom_training.evaluation.card_figures import card_figures
+    from diatom_training.metrics.proportions import few_note
 
     rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
     if not rows:
         return ""
     number = int(model.card.metrics.get("specimens", 0))
-    few = ", <b>too few to tell</b>" if any(row.of == number and row.few for row in rows) else ""
-    lines = [f"On the test slides: {many(number, 'specimen')}{few} (95 % intervals in brackets)"]
+    lines = [f"On the test slides: {many(number, 'specimen')} (95 % intervals in brackets)"]
+    if note := few_note(row.of for row in rows):
+        lines.append(f"<b>{note}</b>")
     lines += [f"{_FIGURES[row.name]}: <b>{row.value:.3f}</b>" + (f" ({row.sure})" if row.sure else "") for row in rows]
     return "<br>".join(lines)
 

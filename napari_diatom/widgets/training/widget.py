@@ -29,6 +29,7 @@ from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import QuietWorker, ReportingWorker
 from napari_diatom.widgets.training.augmentation_dialog import AugmentationDialog
 from napari_diatom.widgets.training.composed_preview import show_composed
+from napari_diatom.widgets.training.continue_question import may_continue
 from napari_diatom.widgets.training.data_page import SlidesPage
 from napari_diatom.widgets.training.progress_page import ProgressPage
 from napari_diatom.widgets.training.run_places import free_folder
@@ -172,7 +173,8 @@ class FineTuneWidget(QWidget):
         self._say(f"{before}{change.title} is set ({change.sentence}). Press Train for a new training with it.")
 
     def _build(self) -> None:
-        self._slides, self._settings, self._progress = SlidesPage(), SettingsPage(), ProgressPage()
+        self._slides, self._settings = SlidesPage(), SettingsPage()
+        self._progress = ProgressPage(partial(may_continue, self))
         self._tabs = named(QTabWidget(), "pages", "Slides, settings, and the training", "Pages of the training")
         for page, title in ((self._slides, "Slides"), (self._settings, "Settings"), (self._progress, "Training")):
             self._tabs.addTab(Scrolled(page), title)

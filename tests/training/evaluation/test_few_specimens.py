@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diatom_training.evaluation.card_figures import card_figures
-from diatom_training.evaluation.chief_figures import chief_figures
+from diatom_training.evaluation.chief_figures import chief_figures, few_figures
 from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases, evaluate_names
 from diatom_training.evaluation.report import html, to_json, write_report
 from diatom_training.metrics.bootstrap import Bootstrap
@@ -51,10 +51,14 @@ def test_two_finds_that_are_right_are_not_certain() -> None:
     assert "only 2 specimens annotated: too few to tell" in " ".join(evaluation.remarks)
     header, rows = chief_figures(evaluation)
     assert header[3] == "of"
-    assert {row[0]: row[3] for row in rows}["Precision"] == "2: too few to tell"
+    assert {row[0]: row[3] for row in rows}["Precision"] == "2"
+    note = "Fewer than 20 specimens or detections are too few to tell."
+    assert few_figures(evaluation) == [note]
     page = html(evaluation)
     assert "0.342 to 1.000" in page
-    assert "too few to tell" in page
+    figures, more = page.split("<h2>Figures</h2>")[1].split("<h2>", 1)
+    # Once for each table with such figures.
+    assert (figures.count(note), more.count(note)) == (1, 1)
     assert to_json(evaluation)["intervals"]["recall"]["of"] == 2
 
 
@@ -76,7 +80,8 @@ def test_names_of_few_specimens_are_too_few_to_tell() -> None:
     rows = {row[0]: row for row in chief_figures(evaluation)[1]}
     for title in ("Accuracy", "Right genera", "Named", "Right when named"):
         assert rows[title][2] == "0.439 to 1.000"
-        assert rows[title][3] == "3: too few to tell"
+        assert rows[title][3] == "3"
+    assert len(few_figures(evaluation)) == 1
 
 
 def test_many_specimens_are_not_called_few(tmp_path: Path) -> None:
@@ -84,6 +89,7 @@ def test_many_specimens_are_not_called_few(tmp_path: Path) -> None:
     assert evaluation.detection is not None
     assert evaluation.detection.overall.specimens > FEWEST
     assert not any("too few" in line for line in evaluation.remarks)
+    assert few_figures(evaluation) == []
     _, path = write_report(evaluation, tmp_path)
     figures = evaluation.figures()
     rows = {row.name: row for row in card_figures(figures, ("precision", "recall", "ap50", "none"), path)}
@@ -104,8 +110,9 @@ def test_without_a_report_shares_have_their_intervals(tmp_path: Path, content: s
         path.write_text(content)
     figures = {"specimens": 2, "found": 4, "precision": 0.5, "recall": 1.0, "ap50": 0.7}
     precision, recall, ap50 = card_figures(figures, ("precision", "recall", "ap50"), path)
-    assert precision.sure == "0.150 to 0.850, n = 4: too few to tell"
-    assert recall.sure == "0.342 to 1.000, n = 2: too few to tell"
-    assert ap50.sure == "n = 2: too few to tell"
+    assert precision.sure == "0.150 to 0.850, n = 4"
+    assert recall.sure == "0.342 to 1.000, n = 2"
+    assert ap50.sure == "n = 2"
+    assert precision.few
     path.write_text(json.dumps({"intervals": {"recall": {"value": 0.2, "low": 0.1, "high": 0.3}}}))
     assert card_figures(figures, ("recall",), path)[0].sure == recall.sure

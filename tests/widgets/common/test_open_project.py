@@ -23,5 +23,5 @@ def test_fine_tuning_begins_with_the_project_that_is_open(dock, folder, qtbot, i
         annotate.close_project()
     train = dock("Fine-tune a model")
     assert child_of(train, "data").text() == (str(folder) if is_open else "")
-    qtbot.waitUntil(lambda: child_of(train, "slides_message").text() != "Reading the slides", timeout=10_000)
+    qtbot.waitUntil(lambda: train.slides.problem() != "Reading the slides", timeout=10_000)
     annotate.close_project()

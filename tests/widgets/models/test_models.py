@@ -77,7 +77,8 @@ def test_a_model_is_shown_before_it_is_taken_then_renamed_exported_and_removed(
     assert "Navicula, <b>odd</b>" in card
     assert "For <i>tests</i>." in card
     assert "0.750" in card
-    assert "n = 12: too few to tell" in card
+    assert "n = 12" in card
+    assert card.count("too few to tell") == 1
     assert said == "Nothing was imported."
     assert chooser.findData("toy") < 0
 

@@ -179,9 +179,35 @@ def test_an_import_can_be_cancelled_and_then_nothing_has_changed(settings, folde
     begun = time.monotonic()
     qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
     assert time.monotonic() - begun < 5
-    assert "Stopped" in said(settings)
+    assert said(settings) == "Stopped. Nothing was imported."
     with Project.open(folder) as project:
         assert len(names(project, "s0f0")) == 2
+
+
+@pytest.mark.parametrize("stage", ["files", "images", "writing"])
+def test_an_import_into_the_open_image_that_is_cancelled_adds_all_or_nothing(
+    settings, annotate, folder, tmp_path, qtbot, stage
+):
+    annotate.open_project(folder)
+    annotate.open_image("s0f0")
+    path = tmp_path / "theirs.json"
+    many = [box(n % 50, "Eunotia", id=f"new{n}") for n in range(3000)]
+    by_name("coco").write(path, [to_annotations(many, "s0f0.png", 60, 80)])
+    settings.show_page("Import")
+    settings._pages["Import"].set_files([path])
+    cancel = child_of(settings, "settings_cancel")
+    settings.session().progressed.connect(lambda progress: progress.stage == stage and cancel.click())
+    child_of(settings, "import_start").click()
+    qtbot.waitUntil(lambda: not settings.session().is_running, timeout=60_000)
+    added = 3000 if "3,000 specimens were imported" in said(settings) else 0
+    assert added or said(settings) == "Stopped. Nothing was imported."
+    # How far it has come when the stop arrives is not known in between.
+    assert added == {"files": 0, "images": added, "writing": 3000}[stage]
+    assert len(annotate.document().specimens) == 2 + added
+    assert ("Eunotia" in [item.name for item in annotate.project().settings.classes]) == bool(added)
+    annotate.close_project()
+    with Project.open(folder) as project:
+        assert len(names(project, "s0f0")) == 2 + added
 
 
 def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_path, qtbot, no_process):
@@ -204,4 +230,27 @@ def test_a_new_project_is_one_form_that_starts_where_the_data_are(annotate, tmp_
     assert annotate.project().folder == data / "diatom-project"
     assert [tally.total for tally in annotate.project().summary()] == [1, 0]
     assert [item.name for item in annotate.project().settings.classes] == ["Navicula"]
+    QTimer.singleShot(0, dialog.close)
+
+
+def test_a_project_among_the_images_is_warned_of_and_a_folder_of_its_own_is_offered(
+    annotate, tmp_path, qtbot, no_process
+):
+    data = tmp_path / "data"
+    shown = picture(data / "s0.png", 1)
+    annotate.canvas().viewer.open(str(shown), plugin="napari")
+    child_of(annotate, "new_project").click()
+    dialog = QApplication.activeModalWidget()
+    place, own = child_of(dialog, "new_project_place"), child_of(dialog, "new_project_own_folder")
+    assert not place.isVisible()
+    assert not own.isVisible()
+    child_of(dialog, "folder.path").setText(str(data))
+    assert place.text().startswith("data holds your images. The files of the project would lie among them: ")
+    assert "diatom-project.yaml" in place.text()
+    qtbot.waitUntil(child_of(dialog, "new_project_create").isEnabled, timeout=60_000)
+    assert list(data.iterdir()) == [shown]
+    assert own.text() == "Use data/diatom-project"
+    qtbot.mouseClick(own, Qt.MouseButton.LeftButton)
+    assert child_of(dialog, "folder.path").text() == str(data / "diatom-project")
+    assert not place.isVisible()
     QTimer.singleShot(0, dialog.close)

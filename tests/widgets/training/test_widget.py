@@ -21,7 +21,7 @@ from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning.augment_options import AUGMENTATIONS, AugmentOptions
 from helpers.runs import trained
 from helpers.tiny import configured, draw_slides
-from helpers.window import child_of
+from helpers.window import child_of, press
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import UNWATCHED, Progress
 from napari_diatom.models import library
@@ -139,9 +139,10 @@ def test_what_is_wrong_is_said_before_the_start(viewer, slides, qtbot):
     assert "name" in why.text()
     child_of(widget, "name").setText("mine")
     widget.slides.set_data(Path("gone"))
-    qtbot.waitUntil(lambda: "does not exist" in child_of(widget, "slides_message").text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "does not exist" in why.text(), timeout=10_000)
     assert not start.isEnabled()
-    assert "does not exist" in why.text()
+    assert widget.slides.problem() in why.text()
+    assert child_of(widget, "slides_message").text() == ""
     # The images of one slide are divided by a single click.
     child_of(widget, "group").setText("^(s)")
     widget.slides.set_data(slides)
@@ -355,6 +356,72 @@ def test_a_second_run_and_its_model_are_called_alike(viewer, slides, qtbot, monk
     assert begun[0].path.name == begun[0].config().name == "my-diatoms-2"
 
 
+@pytest.fixture
+def stopped(viewer, slides, qtbot, monkeypatch):
+    """The window beside a run of its own that was stopped, and the runs that it began, each as often as that."""
+    begun = []
+
+    class Stopped:
+        def __init__(self, folder):
+            self.folder = folder
+            begun.append(folder)
+            folder.write_state("stopped", "Stopped as asked.", pid=0)
+
+        def poll(self):
+            return self.folder.state()
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr(training_process, "TrainingProcess", Stopped)
+    widget = opened(viewer, slides, qtbot)
+    child_of(widget, "start_training").click()
+    qtbot.waitUntil(child_of(widget, "resume_training").isEnabled)
+    return widget, begun
+
+
+@pytest.mark.usefixtures("cpu_alone")
+@pytest.mark.parametrize(
+    ("answer", "runs"),
+    [
+        ("Cancel", ["my-diatoms"]),
+        ("Continue with its own settings", ["my-diatoms", "my-diatoms"]),
+        ("Start a new training", ["my-diatoms", "my-diatoms-2"]),
+    ],
+)
+def test_other_settings_in_the_window_are_named_before_a_training_continues(stopped, qtbot, answer, runs):
+    widget, begun = stopped
+    child_of(widget, "learning.epochs").setValue(7)
+    child_of(widget, "split_seed").setValue(3)
+    child_of(widget, "device").addItem("CUDA", "cuda")
+    child_of(widget, "device").setCurrentIndex(child_of(widget, "device").findData("cuda"))
+    widget.slides.look()
+    qtbot.waitUntil(child_of(widget, "start_training").isEnabled, timeout=20_000)
+    asked = press(answer)
+    child_of(widget, "resume_training").click()
+    assert [line for line in asked[0].splitlines() if line.startswith("•")] == [
+        "• split.seed was 0, is 3",
+        "• learning.epochs was 2, is 7",
+    ]
+    assert [run.path.name for run in begun] == runs
+    assert begun[-1].config().learning.epochs == (7 if answer == "Start a new training" else 2)
+
+
+@pytest.mark.usefixtures("cpu_alone")
+def test_a_training_continues_at_once_beside_its_own_settings_or_none(stopped, qtbot):
+    widget, begun = stopped
+    child_of(widget, "name").setText("other")
+    assert child_of(widget, "start_training").isEnabled()
+    child_of(widget, "resume_training").click()
+    qtbot.waitUntil(child_of(widget, "resume_training").isEnabled)
+    child_of(widget, "data").setText("")
+    child_of(widget, "learning.epochs").setValue(7)
+    widget.slides.look()
+    assert not child_of(widget, "start_training").isEnabled()
+    child_of(widget, "resume_training").click()
+    assert [run.path.name for run in begun] == ["my-diatoms"] * 3
+
+
 @pytest.mark.usefixtures("cpu_alone")
 def test_a_name_that_is_taken_is_said_to_be(viewer, slides, qtbot, tmp_path):
     other = trained(slides, 1, b"other")
@@ -376,8 +443,9 @@ def test_test_figures_of_two_specimens_are_shown_with_their_number_and_interval(
     page.show_run(trained(slides, 1, b"1"))
     shown = child_of(page, "test_figures").text()
     assert "2 specimens" in shown
-    assert "too few to tell" in shown
-    assert "Precision: <b>1.000</b> (0.342 to 1.000, n = 2: too few to tell)" in shown
+    assert shown.count("too few to tell") == 1
+    assert "Precision: <b>1.000</b> (0.342 to 1.000, n = 2)" in shown
+    assert "Recall: <b>1.000</b> (0.342 to 1.000, n = 2)" in shown
 
 
 def test_the_augmentation_is_chosen_by_name_and_shown_on_the_user_s_own_specimens(viewer, slides, qtbot):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from diatom_training.data.annotated_slides import Slide
-from diatom_training.evaluation.chief_figures import chief_figures
+from diatom_training.evaluation.chief_figures import chief_figures, few_figures
 from diatom_training.evaluation.evaluate import compare_models, evaluate_model
 from diatom_training.evaluation.report_files import HTML
 from diatom_training.evaluation.test_set import TestImage
@@ -64,7 +64,7 @@ def run(arguments: Namespace, bar: Report, show: Table) -> int:
         (_, *header), figures = chief_figures(evaluation)
         show((evaluation.about.title, *header), figures)
         # What data and leaks have to say was printed before the long work.
-        print(*evaluation.remarks[len(remarks) :], sep="\n")
+        print(*few_figures(evaluation), *evaluation.remarks[len(remarks) :], sep="\n")
     print(f"report: {out / HTML}")
     return 0
 

@@ -19,6 +19,7 @@ from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, R
 from diatom_training.finetune.run_summary import COLUMNS, list_summaries
 from diatom_training.learning.rate_curve import RateCurve, drawn_rates
 from diatom_training.metrics.definitions import TITLES
+from diatom_training.metrics.proportions import few_note
 from napari_diatom.cli.console import print_table
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, Stopped
@@ -256,6 +257,8 @@ def _print_result(model: ModelFolder, folder: RunFolder) -> None:
         print(f"on the test images ({many(int(metrics.get('specimens', 0)), 'specimen')}), with 95 % intervals:")
         for row in rows:
             print(f"  {row.name} {row.value:.3f}" + (f" ({row.sure})" if row.sure else ""))
+        if note := few_note(row.of for row in rows):
+            print(note)
     print(folder.reading(folder.history()).text)
     print(f"model: {model.folder}\ncurves: {folder / CURVES}")
     if (folder / REPORT / HTML).exists():

@@ -54,7 +54,7 @@ class CardFigure:
         parts = [f"{self.low:.3f} to {self.high:.3f}"] if self.low == self.low else []
         if self.of:
             parts.append(f"n = {self.of:,}")
-        return ", ".join(parts) + (": too few to tell" if self.few else "")
+        return ", ".join(parts)
 
 
 def card_figures(metrics: Mapping[str, float], names: Sequence[str], report: Path) -> list[CardFigure]:

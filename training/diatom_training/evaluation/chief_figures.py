@@ -8,7 +8,7 @@ from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.summary_text import amount, format_figure, span
 from diatom_training.metrics.bootstrap import Interval
 from diatom_training.metrics.definitions import DEFINITIONS, Work
-from diatom_training.metrics.proportions import wilson
+from diatom_training.metrics.proportions import few_note, wilson
 from napari_diatom.core.taxa import genus_of
 
 
@@ -45,6 +45,12 @@ def chief_figures(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[s
         for name, figure in chief_intervals(evaluation).items()
     ]
     return ("", "value", f"{100 * evaluation.bootstrap.level:g} % interval", "of", "meaning"), rows
+
+
+def few_figures(evaluation: Evaluation) -> list[str]:
+    """Return a remark for the table of chief figures if some are of too few specimens or finds, else none."""
+    note = few_note(figure.of for figure in chief_intervals(evaluation).values())
+    return [note] if note else []
 
 
 def definition_rows(names: Sequence[str], work: Work) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -27,7 +27,7 @@ def method(evaluation: Evaluation) -> list[str]:
         resampling(evaluation.units, evaluation.bootstrap),
         "The interval of a share of specimens or detections is at least as wide as Wilson's score interval (1927), "
         "which "
-        f"treats them as independent. Figures from fewer than {FEWEST} are marked as too few to tell.",
+        f"treats them as independent. Fewer than {FEWEST} are too few to tell.",
     ]
     if evaluation.detection:
         figures = evaluation.detection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from diatom_training.evaluation.chief_figures import chief_figures, chief_intervals
+from diatom_training.evaluation.chief_figures import chief_figures, chief_intervals, few_figures
 from diatom_training.evaluation.curve_plots import curve_plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.figure_files import write_figure_files
@@ -116,7 +116,9 @@ def html(evaluation: Evaluation) -> str:
         page.heading(title, "An evaluation on annotated images."),
         page.paragraphs(summary(evaluation), "summary"),
         page.paragraphs(evaluation.remarks, "note"),
-        page.section("Figures", page.table(*chief_figures(evaluation), (0, 4))),
+        page.section(
+            "Figures", page.table(*chief_figures(evaluation), (0, 4)), page.paragraphs(few_figures(evaluation))
+        ),
         definition_section(evaluation),
     ]
     if evaluation.detection:

@@ -21,7 +21,7 @@ from diatom_training.metrics.definitions import FOUND_SIZES, NAMES
 from diatom_training.metrics.detection_figures import DetectionFigures, Found
 from diatom_training.metrics.froc import RATES
 from diatom_training.metrics.naming_figures import NamingFigures
-from diatom_training.metrics.proportions import wilson
+from diatom_training.metrics.proportions import few_note, wilson
 from diatom_training.metrics.reliability import Calibration
 from napari_diatom.core.text import many
 from napari_diatom.reports import html as page
@@ -216,7 +216,8 @@ def _found_at(evaluation: Evaluation) -> Markup:
     ]
     header = ("false detections per field", "found", f"{100 * evaluation.bootstrap.level:g} % interval", "of")
     title = f"Found at a number of false detections ({many(curve.fields, 'field')})"
-    return page.subsection(title, page.table(header, rows))
+    note = few_note(found.of for found in curve.at)
+    return page.subsection(title, page.table(header, rows), page.paragraphs([note] if note else []))
 
 
 def _sure(value: float, right: int, of: int, level: float) -> str:

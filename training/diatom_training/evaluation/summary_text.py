@@ -7,7 +7,6 @@ from diatom_training.metrics.bootstrap import Interval
 from diatom_training.metrics.class_map_figures import MapFigures
 from diatom_training.metrics.detection_figures import DetectionFigures
 from diatom_training.metrics.naming_figures import NamingFigures
-from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.text import many
 
 
@@ -41,10 +40,8 @@ def span(interval: Interval) -> str:
 
 
 def amount(interval: Interval) -> str:
-    """Return how many specimens or finds a figure is of, and whether these are too few."""
-    if interval.of is None:
-        return "-"
-    return f"{interval.of:,}{': too few to tell' if interval.of < FEWEST else ''}"
+    """Return how many specimens or finds a figure is of, a dash where that is not known."""
+    return "-" if interval.of is None else f"{interval.of:,}"
 
 
 def _found(evaluation: Evaluation, figures: DetectionFigures) -> list[str]:

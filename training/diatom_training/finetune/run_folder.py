@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, get_args
 from filelock import FileLock
 
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
+from diatom_training.finetune.changed_settings import changed_settings, told_changes
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.run_notes import kept_notes
@@ -185,12 +186,11 @@ class RunFolder:
         InputError
             When the run is to do something else than ``config`` says.
         """
-        same = {"device": "auto", "devices": 1}
-        if config.absolute().replace(**same) != self.config().replace(**same):
+        changes = changed_settings(self.config(), config)
+        if changes:
             raise InputError(
-                f"The settings have changed since {self.path} began, and a training can only continue with its own "
-                f"settings: resume "
-                f"{self.path} itself, or start a new one with -o."
+                f"The settings have changed since {self.path} began ({', '.join(told_changes(changes))}), and a "
+                "training can only continue with its own settings: resume it by its folder, or start a new one with -o."
             )
 
     def division(self) -> DataSplit | None:

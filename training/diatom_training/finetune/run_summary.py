@@ -104,10 +104,7 @@ class RunSummary:
             (self.test, "" if self.test is None or self.task is None else TESTED_TITLES[TESTED[self.task]]),
             (self.validation, "" if self.validation is None else MERITS[self.validation.name]),
         ]
-        figures = [
-            f"{title} {figure.value:.2f}" + (f" ({figure.sure})" if figure.sure else "") if figure else ""
-            for figure, title in shown
-        ]
+        figures = [f"{title} {figure.value:.2f}{_behind(figure)}" if figure else "" for figure, title in shown]
         return (
             self.name,
             self.stage,
@@ -210,6 +207,12 @@ def comparison_remarks(one: RunSummary, other: RunSummary) -> list[str]:
             "slides with napari-diatom evaluate MODEL DATA -o OUT --compare OTHER."
         )
     return remarks
+
+
+def _behind(figure: CardFigure) -> str:
+    """Return what is behind a figure, in brackets; empty where that is not known."""
+    few = ": too few to tell" if figure.few else ""
+    return f" ({figure.sure}{few})" if figure.sure else ""
 
 
 def _members(run: RunSummary, part: Part) -> set[str]:

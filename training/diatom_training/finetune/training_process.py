@@ -26,8 +26,8 @@ _ERRORS: Final = {error.__name__: error for error in (InputError, ModelError, Ou
 """Errors of the training that are raised again in the process that waits for it."""
 
 
-_going_on: Final[list[subprocess.Popen[bytes]]] = []
-"""Trainings that nobody follows any more."""
+_going_on: Final[list[TrainingProcess]] = []
+"""Trainings of this process that nobody follows any more."""
 
 
 class TrainingProcess:
@@ -80,7 +80,7 @@ class TrainingProcess:
     def let_go(self) -> None:
         """Let the training go on although nobody follows it any more."""
         # Python warns of a child process that is forgotten before it has ended.
-        _going_on[:] = [*(process for process in _going_on if process.poll() is None), self._process]
+        _going_on[:] = [*(training for training in _going_on if training._process.poll() is None), self]
 
     def poll(self) -> State | None:
         """Return how the training ended, None while it runs."""
@@ -143,6 +143,15 @@ class AttachedTraining:
                 process.kill()
                 process.wait(1)
         return None
+
+
+def attach(folder: RunFolder) -> TrainingProcess | AttachedTraining:
+    """Follow a run that goes on: as one of this process if it was started here and let go, else as another one's."""
+    known = next((training for training in _going_on if training.folder.path == folder.path), None)
+    if known is None or known._process.poll() is not None:
+        return AttachedTraining(folder)
+    _going_on.remove(known)
+    return known
 
 
 def run(folder: RunFolder, monitor: ProgressMonitor) -> State:

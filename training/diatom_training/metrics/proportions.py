@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from statistics import NormalDist
 from typing import Final
 
 FEWEST: Final = 20
 """Specimens below which a share is called too few to tell: of 19 that are all right, one in six may still be wrong."""
+
+
+def few_note(numbers: Iterable[int | None]) -> str:
+    """Return a sentence for a table with figures of too few specimens or detections, empty for one without.
+
+    Parameters
+    ----------
+    numbers : iterable of (int or None)
+        How many specimens or detections each figure is of; 0 or None where that is not known.
+    """
+    few = any(number and number < FEWEST for number in numbers)
+    return f"Fewer than {FEWEST} specimens or detections are too few to tell." if few else ""
 
 
 def wilson(right: int, of: int, level: float = 0.95) -> tuple[float, float]:
