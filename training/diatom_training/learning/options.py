@@ -62,6 +62,8 @@ LOSS_PARTS: Final = ("cross_entropy", "binary_cross_entropy", "dice", "jaccard",
 class LossOptions(BaseModel):
     """The loss of names by its name, and that of maps and outlines as a weighted sum; a weight of 0 leaves a part out.
 
+    Networks of boxes have losses of their own; RetinaNet and FCOS heed the two numbers of the focal loss.
+
     Attributes
     ----------
     names : {"cross-entropy", "binary cross-entropy", "focal", "mean squared error"}
@@ -100,7 +102,11 @@ class LossOptions(BaseModel):
         before them that of the background where there is one, in maps. None weighs all alike. Of outlines, those of
         background and specimen.
     focal_gamma : float
-        How much specimens or pixels that are easy count less in the focal loss.
+        How much specimens, pixels or places that are easy count less in the focal loss: of names, of maps and outlines,
+        and of RetinaNet and FCOS.
+    focal_alpha : float
+        Weight of the class that is there, in the focal loss of RetinaNet and FCOS; of each place, all classes that are
+        not there have 1 less that.
     label_smoothing : float
         Share of a specimen's truth that goes to all classes alike, for classifiers (Szegedy et al. 2016, "Rethinking
         the Inception architecture"); in the binary cross-entropy, to yes and no alike.
@@ -121,6 +127,7 @@ class LossOptions(BaseModel):
     weighting_beta: float = Field(default=0.999, gt=0, lt=1, title="Beta of the effective number")
     class_weights: tuple[float, ...] | None = Field(default=None, json_schema_extra={"none": "all alike"})
     focal_gamma: float = Field(default=2.0, ge=0)
+    focal_alpha: float = Field(default=0.25, gt=0, lt=1)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -222,7 +229,8 @@ class LearningOptions(BaseModel):
     backbone_rate : float
         The backbone's learning rate after the frozen epochs, as a share of the learning rate.
     loss : LossOptions
-        Loss of semantic maps, outlines and classifiers; the other networks have their own.
+        Loss of semantic maps, outlines and classifiers; the other networks have their own. That of RetinaNet and FCOS
+        is a focal one, with gamma and alpha from here.
     loss_gains : dict of str to float
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
