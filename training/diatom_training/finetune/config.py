@@ -62,8 +62,8 @@ class SplitConfig(_Frozen):
     own : bool
         Use the split that a project or a YOLO dataset has: train, and validation, test or both.
     parts : dict of str to tuple of str
-        The slides (or samples) of ``train``, ``validation`` and ``test`` by their names, in place of all the above;
-        those of no part are left out.
+        The slides (or samples) and single images of ``train``, ``validation`` and ``test`` by their names, with or
+        without suffix, in place of all the above; those of no part are left out.
     """
 
     shares: str = "70-15-15"
