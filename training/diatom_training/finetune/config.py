@@ -263,6 +263,10 @@ class TrainConfig(_Frozen):
             raise InputError(f"learning.loss: {error}; the classes are {', '.join(classes)}.") from None
         return self.learning.model_copy(update={"architecture": architecture, "classes": classes, "patience": patience})
 
+    def with_batch(self, batch: int | str) -> Self:
+        """Return a copy with another batch size."""
+        return self.model_copy(update={"learning": self.learning.model_copy(update={"batch": batch})})
+
     @classmethod
     def of(cls, **entries: Any) -> Self:
         """Build a configuration.

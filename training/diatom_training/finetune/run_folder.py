@@ -24,6 +24,8 @@ from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.run_notes import kept_notes
+from diatom_training.finetune.work_folder import LOCK, WorkFolder
+from diatom_training.learning.options import AUTO
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress
@@ -57,8 +59,6 @@ FIELDS: Final = "fields"
 TRANSFERRED: Final = "transferred.txt"
 TRANSFER: Final = "transfer.csv"
 LOG: Final = "log.txt"
-LOCK: Final = ".lock"
-"""Held while a run is made, or a process is started on it."""
 _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, KEEP, LOG)
 """Files that a run has before its first epoch, ..."""
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
@@ -98,7 +98,7 @@ class State:
     error: str = ""
 
 
-class RunFolder:
+class RunFolder(WorkFolder):
     """A run on disk.
 
     Parameters
@@ -106,12 +106,6 @@ class RunFolder:
     path : Path
         Its folder.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> RunFolder:
@@ -124,17 +118,10 @@ class RunFolder:
         OutputError
             When it cannot be written.
         """
-        folder = cls(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be created: {reason(error)}") from error
+        folder = cls.made(path)
         with folder.alone():
             folder._clear()
-            if any(item.name != LOCK for item in path.iterdir()):
-                raise InputError(
-                    f"{path} is not empty: name another folder, or continue with the run in it (--resume)."
-                )
+            folder.check_empty("continue with the run in it")
             config.absolute().write(path / CONFIG)
         return folder
 
@@ -186,7 +173,11 @@ class RunFolder:
             When the run is to do something else than ``config`` says.
         """
         same = {"device": "auto", "devices": 1}
-        if config.absolute().replace(**same) != self.config().replace(**same):
+        own = self.config()
+        if config.learning.batch == AUTO:
+            # The run keeps the number that memory has chosen for it.
+            config = config.with_batch(own.learning.batch)
+        if config.absolute().replace(**same) != own.replace(**same):
             raise InputError(
                 f"The settings have changed since {self.path} began, and a training can only continue with its own "
                 f"settings: resume "

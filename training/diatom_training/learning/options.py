@@ -32,6 +32,8 @@ FEWEST_SAMPLED: Final = 8
 
 ALL: Final = "all"
 """In place of a number: an epoch of the whole training part, or a step that follows all of it."""
+AUTO: Final = "auto"
+"""In place of a number of crops at once: as many as memory allows."""
 USUAL_BATCH: Final[Mapping[Task, int]] = MappingProxyType(
     {"oriented-boxes": 8, "boxes": 8, "semantic": 8, "instances": 4, "classes": 16, "outlines": 16}
 )
@@ -41,17 +43,24 @@ USUAL_BATCH: Final[Mapping[Task, int]] = MappingProxyType(
 _NUMBER: Final = TypeAdapter(Annotated[int, Field(ge=1)])
 
 
-def _number_or_all(value: Any) -> Any:
-    """Say in one sentence what may stand there: pydantic would tell of the number and of the word, each for itself."""
-    if value == ALL:
-        return value
-    try:
-        return _NUMBER.validate_python(value)
-    except ValidationError:
-        raise ValueError(f"{value!r} is neither a whole number from 1 on nor {ALL!r}") from None
+def _number_or(*words: str) -> BeforeValidator:
+    """Say in one sentence what may stand there: pydantic would tell of the number and of a word, each for itself."""
+
+    def checked(value: Any) -> Any:
+        if value in words:
+            return value
+        try:
+            return _NUMBER.validate_python(value)
+        except ValidationError:
+            raise ValueError(
+                f"{value!r} is neither a whole number from 1 on nor {' or '.join(map(repr, words))}"
+            ) from None
+
+    return BeforeValidator(checked)
 
 
-NumberOrAll = Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_number_or_all)]
+NumberOrAll = Annotated[Annotated[int, Field(ge=1)] | Literal["all"], _number_or(ALL)]
+BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["all", "auto"], _number_or(ALL, AUTO)]
 Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 NamingLossName = Literal["cross-entropy", "binary cross-entropy", "focal", "mean squared error"]
@@ -162,10 +171,12 @@ class LearningOptions(BaseModel):
         training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
         ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
         are learned from pictures that are each standardized by their own colours.
-    batch : int or "all"
+    batch : int, "all" or "auto"
         Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
         memory, fewer go at once, and their gradients are added up. With ``all`` an epoch is one step, which follows the
-        mean gradient of all its crops; as many as usual go at once.
+        mean gradient of all its crops; as many as usual go at once. With ``auto`` it is the largest number of 2, 4, 8
+        and so on that memory allows, at most 128, and no more than leave an epoch eight steps; a run keeps the number
+        that it began with.
     accumulate : int
         Batches whose gradients are added up before a step (gradient accumulation): a step follows the mean gradient of
         ``batch`` times as many crops, in the memory of one batch. Normalization still sees single batches.
@@ -264,7 +275,7 @@ class LearningOptions(BaseModel):
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
     standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
-    batch: NumberOrAll = Field(default=8, title="Batch size")
+    batch: BatchSize = Field(default=8, title="Batch size")
     accumulate: int = Field(default=1, ge=1, title="Batches per step")
     epochs: int = Field(default=12, ge=1)
     crops: NumberOrAll = Field(default=800, title="Crops per epoch")
