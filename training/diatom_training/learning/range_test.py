@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytorch_lightning as pl
 import torch
@@ -99,6 +99,10 @@ class _TestedData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the batches."""
+        for callback in cast(Any, self.trainer).callbacks:
+            # The tuner's own would draw a bar on the standard error.
+            if hasattr(callback, "progress_bar_refresh_rate"):
+                callback.progress_bar_refresh_rate = 0
         return batches(self.task.examples, self.task.options, 0, self.batch)
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
