@@ -23,13 +23,14 @@ from filelock import FileLock
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
+from diatom_training.finetune.recorded_settings import without_idle
 from diatom_training.finetune.run_notes import kept_notes
 from diatom_training.finetune.work_folder import LOCK, WorkFolder
 from diatom_training.learning.options import AUTO
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress
-from napari_diatom.core.text_files import parse_json, parse_table, read_json, read_text
+from napari_diatom.core.text_files import parse_json, parse_table, read_json, read_text, read_yaml
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 
@@ -163,6 +164,11 @@ class RunFolder(WorkFolder):
     def config(self) -> TrainConfig:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
         return TrainConfig.read(self / CONFIG, recorded=True)
+
+    def idle_settings(self) -> dict[str, str]:
+        """Return the settings that an earlier version noted and that :meth:`config` leaves out, with the reasons."""
+        data = read_yaml(self / CONFIG, "the settings of a training")
+        return without_idle(data)[1] if isinstance(data, Mapping) else {}
 
     def check(self, config: TrainConfig) -> None:
         """Refuse to continue with other settings than the run started with, except devices.

@@ -114,6 +114,8 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
         When the loss is no longer finite, or memory or disk are full.
     """
     config = folder.config()
+    for name, why in folder.idle_settings().items():
+        monitor.report(Progress("warning", message=f"{name} of this run's settings is left out: {why}"))
     division = folder.division()
     data = dataset.read(config, monitor, division)
     begin = initial_weights.resolve(config)

@@ -27,6 +27,7 @@ from diatom_training.learning.epoch_plan import EpochPlan
 from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import module_for
+from diatom_training.learning.option_check import acting_values
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from diatom_training.learning.segments import Segment, is_over, total_epochs
@@ -222,7 +223,7 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
         return None
     state, theirs = begun_training(path)
     runtime = {"workers": options.workers, "precision": options.precision}
-    if theirs.model_copy(update=runtime) != options:
+    if acting_values(theirs.model_copy(update=runtime)) != acting_values(options):
         raise InputError(f"{path} is a training with other options; choose another folder or remove it.")
     return state
 
