@@ -94,10 +94,14 @@ def _retinanet(parts: NameParts, n_classes: int, dropout: float) -> Any:
     """Return RetinaNet, whose class 0 is never given."""
     from torchvision.models.detection.retinanet import RetinaNet
 
+    from napari_diatom.engines.focal_heads import FocalRetinaNetHead
+
+    pyramid, anchors = DensePyramid(parts.encoder, parts.number), _anchors()
     return RetinaNet(
-        DensePyramid(parts.encoder, parts.number),
+        pyramid,
         1 + n_classes,
-        anchor_generator=_anchors(),
+        anchor_generator=anchors,
+        head=FocalRetinaNetHead(parts.number, anchors.num_anchors_per_location()[0], 1 + n_classes),
         detections_per_img=MOST_PER_TILE,
     )
 
@@ -107,14 +111,18 @@ def _fcos(parts: NameParts, n_classes: int, dropout: float) -> Any:
     from torchvision.models.detection.anchor_utils import AnchorGenerator
     from torchvision.models.detection.fcos import FCOS
 
+    from napari_diatom.engines.focal_heads import FocalFCOSHead
+
     if parts.number % _STEP:
         raise ModelError(f"FCOS has channels that are a multiple of {_STEP}; {parts.number} is not.")
     # One place for each feature, as large as its stride: the network's own ranges of sizes follow from that.
     anchors = AnchorGenerator(tuple((stride,) for stride in STRIDES), ((1.0,),) * len(STRIDES))
+    pyramid = DensePyramid(parts.encoder, parts.number)
     return FCOS(
-        DensePyramid(parts.encoder, parts.number),
+        pyramid,
         1 + n_classes,
         anchor_generator=anchors,
+        head=FocalFCOSHead(parts.number, anchors.num_anchors_per_location()[0], 1 + n_classes),
         detections_per_img=MOST_PER_TILE,
     )
 

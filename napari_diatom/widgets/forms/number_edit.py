@@ -117,11 +117,13 @@ class NumberEdit(QDoubleSpinBox):
         return state, typed, position
 
     def stepBy(self, steps: int) -> None:
-        """Go up or down; below the least number comes None or a word, where that is allowed."""
+        """Go up or down; below the least number come the words and None, one by one, where they are allowed."""
         number = self.value()
         if number is None or isinstance(number, str):
+            place, last = self._place(super().value()) - steps, len(self._special) - 1
             lowest = self._least if self._least > 0 else self._step_at(0)
-            super().setValue(lowest if steps > 0 or self._least > 0 else self.minimum())
+            around = place < 0 or (place > last and self._least > 0)
+            super().setValue(lowest if around else self._below(min(place, last)))
             return
         wanted = float(Decimal(repr(number)) + steps * Decimal(repr(self._step_at(number))))
         if wanted < self._least and self._special:

@@ -316,7 +316,7 @@ def _part_edit(part: str, title: str) -> QLineEdit:
     edit = named(QLineEdit(), f"part_{part}", spoken=f"{title} slides")
     edit.setPlaceholderText("By the shares")
     edit.setToolTip(
-        f"Slides (or samples) of the part {title.lower()} by their names, separated by commas, in place of shares and "
-        f"of a project's split. Slides of no part are left out. {_COMMAS}"
+        f"Slides (or samples) and single images of the part {title.lower()} by their names, separated by commas, in "
+        f"place of shares and of a project's split. What is in no part is left out. {_COMMAS}"
     )
     return edit

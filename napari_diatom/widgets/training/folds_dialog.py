@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFormLayout, QPushButton, QSpinBox, QWidget
 
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.training.result_table import ResultTable
 from napari_diatom.widgets.training.run_places import free_folder
-from napari_diatom.widgets.training.task_dialog import TaskDialog
+from napari_diatom.widgets.training.task_dialog import MOST_FOLDS, TaskDialog
 
 if TYPE_CHECKING:
     from diatom_training.evaluation.cross_validation import CrossValidation
     from diatom_training.finetune.config import TrainConfig
 
 _FOLDS = 5
-_MOST_FOLDS = 100
 
 
 class FoldsDialog(TaskDialog):
@@ -32,15 +30,12 @@ class FoldsDialog(TaskDialog):
 
     Parameters
     ----------
-    config : callable
-        Gives the settings of the training, or raises InputError.
-    parent : QWidget
-        The widget that it belongs to.
+    config, parent
+        As of :class:`TaskDialog`.
     """
 
     def __init__(self, config: Callable[[], TrainConfig], parent: QWidget) -> None:
-        super().__init__("cross_validation", "Cross-validate", "Cross-validate", parent)
-        self._config = config
+        super().__init__("cross_validation", "Cross-validate", "Cross-validate", config, parent)
         self._begun: tuple[TrainConfig, int, Path] | None = None
         self._report: Path | None = None
         text = text_label("cross_validation_text")
@@ -49,7 +44,7 @@ class FoldsDialog(TaskDialog):
             "The spread of the figures shows how sure they are. It takes as many times longer as there are folds."
         )
         self._folds = named(QSpinBox(), "folds", "Number of folds; whole slides stay together")
-        self._folds.setRange(2, _MOST_FOLDS)
+        self._folds.setRange(2, MOST_FOLDS)
         self._folds.setValue(_FOLDS)
         row = QFormLayout()
         row.addRow("Folds", self._folds)
@@ -67,16 +62,11 @@ class FoldsDialog(TaskDialog):
         """Return a size in which the table can be read."""
         return QSize(640, 480)
 
-    def begin(self) -> None:
-        """Start, or continue what was stopped with the same settings; show why that is not possible."""
+    def prepared(self) -> Callable[[ProgressMonitor], Any]:
+        """Return the cross-validation, or the rest of a stopped one with the same settings; raises as they do."""
         from diatom_training.finetune import fold_runs, training_process
 
-        try:
-            config = self._config()
-        except DiatomError as error:
-            self.say(str(error), error=True)
-            return
-        number = self._folds.value()
+        config, number = self.config(), self._folds.value()
         same = self._begun is not None and self._begun[:2] == (config, number)
         out = self._begun[2] if self._begun is not None and same else free_folder(config, "cross-validations")
         self._begun = (config, number, out)
@@ -91,7 +81,7 @@ class FoldsDialog(TaskDialog):
 
         self._report = None
         self._table.show_rows((), ())
-        self.run(work)
+        return work
 
     def show_result(self, result: CrossValidation) -> None:
         """Show the figures of the folds, and what they say together."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
@@ -25,18 +24,15 @@ class RateDialog(TaskDialog):
 
     Parameters
     ----------
-    config : callable
-        Gives the settings of the training, or raises InputError.
-    parent : QWidget
-        The widget that it belongs to.
+    config, parent
+        As of :class:`TaskDialog`.
     """
 
     chosen = Signal(float)
     """The user wants this learning rate."""
 
     def __init__(self, config: Callable[[], TrainConfig], parent: QWidget) -> None:
-        super().__init__("rate_finder", "Find a learning rate", "Find", parent)
-        self._config = config
+        super().__init__("rate_finder", "Find a learning rate", "Find", config, parent)
         self._curve: RateCurve | None = None
         text = text_label("rate_finder_text")
         text.setText(
@@ -58,22 +54,14 @@ class RateDialog(TaskDialog):
         """Return a size in which the curve can be read."""
         return QSize(560, 500)
 
-    def begin(self) -> None:
-        """Start the test, or show why it cannot be started."""
+    def prepared(self) -> Callable[[ProgressMonitor], Any]:
+        """Return the test; raises as the settings do."""
         from diatom_training.finetune.resource_estimate import call_aside
 
-        try:
-            config = self._config()
-        except DiatomError as error:
-            self.say(str(error), error=True)
-            return
+        config = self.config()
         self._curve = None
         self._draw()
-
-        def work(monitor: ProgressMonitor) -> Any:
-            return call_aside("diatom_training.finetune.rate_finding:find_rate", config, monitor)
-
-        self.run(work)
+        return lambda monitor: call_aside("diatom_training.finetune.rate_finding:find_rate", config, monitor)
 
     def show_result(self, result: RateCurve) -> None:
         """Show a curve, and what it says."""

@@ -45,6 +45,7 @@ class RunStatus(QWidget):
         self._warnings: list[str] = []
         self._config: TrainConfig | None = None
         self._all_epochs = 0
+        self._chosen_batch = 0
         self._bar = named(QProgressBar(), "train_progress")
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(_BAR_PX)
@@ -66,7 +67,7 @@ class RunStatus(QWidget):
             How many epochs it may have, with those that were added.
         """
         self._warnings.clear()
-        self._config, self._all_epochs = config, epochs
+        self._config, self._all_epochs, self._chosen_batch = config, epochs, 0
 
     def setRunning(self, running: bool) -> None:
         """Show the bar while a run goes on."""
@@ -83,7 +84,9 @@ class RunStatus(QWidget):
         title = _STAGES.get(progress.stage, "")
         if progress.stage.endswith(("step", "epoch")):
             self.say(f"{title}{self._epoch(progress)}{self._pace(progress, monitor)}")
-        elif progress.stage in ("start", "standardization", "epoch-plan", "memory"):
+        elif progress.stage in ("start", "standardization", "batch-size", "epoch-plan", "memory"):
+            if progress.stage == "batch-size":
+                self._chosen_batch = round(progress.values["batch"])
             self.say(progress.message)
         elif title:
             self.say(f"{title}: {progress.message}" if progress.message else title)
@@ -130,4 +133,5 @@ class RunStatus(QWidget):
             # The same number of crops per epoch follows on the real slides.
             left += learning.epochs * progress.total / composed / speed
         time_left = f"{left / 60:.0f} min" if left >= _LEAST_MINUTES_S else f"{left:.0f} s"
-        return f", at most {time_left} left, {speed * crops_at_once(learning, self._config.task):.1f} images per second"
+        at_once = self._chosen_batch or crops_at_once(learning, self._config.task)
+        return f", at most {time_left} left, {speed * at_once:.1f} images per second"

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
 from napari_diatom.widgets.common.worker import ReportingWorker
 
+if TYPE_CHECKING:
+    from diatom_training.finetune.config import TrainConfig
+
+MOST_FOLDS: Final = 100
+"""Of a cross-validation."""
 _BAR_PX: Final = 6
 _STAGES: Final[Mapping[str, str]] = {
     "images": "Reading the slides",
@@ -41,19 +47,24 @@ class TaskDialog(QDialog):
         Title of the window.
     action : str
         Text of the button that starts the work.
+    config : callable
+        Gives the settings of the training, or raises InputError.
     parent : QWidget
         The widget that it belongs to; it closes with it, and the work is stopped.
 
     Attributes
     ----------
+    config : callable
+        As it was given.
     body : QVBoxLayout
         For what is above the progress.
     buttons : QHBoxLayout
         For more buttons, to the right of the start.
     """
 
-    def __init__(self, name: str, title: str, action: str, parent: QWidget) -> None:
+    def __init__(self, name: str, title: str, action: str, config: Callable[[], TrainConfig], parent: QWidget) -> None:
         super().__init__(parent)
+        self.config = config
         named(self, name, spoken=title)
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -93,6 +104,21 @@ class TaskDialog(QDialog):
 
     def begin(self) -> None:
         """Start the work, or show why it cannot be started."""
+        try:
+            work = self.prepared()
+        except DiatomError as error:
+            self.say(str(error), error=True)
+            return
+        self.run(work)
+
+    def prepared(self) -> Callable[[ProgressMonitor], Any]:
+        """Return the work that the settings ask for.
+
+        Raises
+        ------
+        DiatomError
+            When it cannot be done.
+        """
         raise NotImplementedError
 
     def show_result(self, result: Any) -> None:

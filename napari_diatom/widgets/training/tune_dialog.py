@@ -17,7 +17,7 @@ from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_can
 from napari_diatom.widgets.training.result_table import ResultTable
 from napari_diatom.widgets.training.run_places import free_folder
 from napari_diatom.widgets.training.search_table import SearchTable
-from napari_diatom.widgets.training.task_dialog import TaskDialog
+from napari_diatom.widgets.training.task_dialog import MOST_FOLDS, TaskDialog
 
 if TYPE_CHECKING:
     from diatom_training.finetune.config import TrainConfig
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from diatom_training.tuning.search_results import SearchResults
 
 _MOST_TRIALS = 10_000
-_MOST_FOLDS = 100
 
 
 class TuneDialog(TaskDialog):
@@ -33,18 +32,15 @@ class TuneDialog(TaskDialog):
 
     Parameters
     ----------
-    config : callable
-        Gives the settings of the training, or raises InputError.
-    parent : QWidget
-        The widget that it belongs to.
+    config, parent
+        As of :class:`TaskDialog`.
     """
 
     wanted = Signal(object)
     """The user wants to train with these settings, a :class:`~diatom_training.finetune.config.TrainConfig`."""
 
     def __init__(self, config: Callable[[], TrainConfig], parent: QWidget) -> None:
-        super().__init__("tune", "Search settings", "Search", parent)
-        self._config = config
+        super().__init__("tune", "Search settings", "Search", config, parent)
         self._folder: SearchFolder | None = None
         self._ended = -1
         self._build()
@@ -59,32 +55,34 @@ class TuneDialog(TaskDialog):
         """Return a size in which table and plots can be read."""
         return QSize(760, 560)
 
-    def begin(self) -> None:
-        """Start a search, or continue the one that is open; show why that is not possible."""
+    def prepared(self) -> Callable[[ProgressMonitor], Any]:
+        """Return a new search, or the rest of the one that is open.
+
+        Raises
+        ------
+        DiatomError
+            When it cannot be set up, or its folder not be written.
+        """
         from diatom_training.tuning.search_folder import SearchFolder
         from diatom_training.tuning.search_process import search_in_process
         from diatom_training.tuning.search_settings import SearchSettings
         from diatom_training.tuning.search_space import parsed_range
 
-        try:
-            if self._folder is None:
-                config = self._config()
-                settings = SearchSettings.of(
-                    training=config,
-                    ranges=dict(parsed_range(text, config) for text in self.table.texts()),
-                    trials=self._trials.value(),
-                    folds=self._folds.value(),
-                    seed=self._seed.value(),
-                )
-                self._folder = SearchFolder.create(free_folder(config, "searches"), settings)
-            else:
-                self._folder.extend(self._trials.value())
-            folder = self._folder
-        except DiatomError as error:
-            self.say(str(error), error=True)
-            return
+        if self._folder is None:
+            config = self.config()
+            settings = SearchSettings.of(
+                training=config,
+                ranges=dict(parsed_range(text, config) for text in self.table.texts()),
+                trials=self._trials.value(),
+                folds=self._folds.value(),
+                seed=self._seed.value(),
+            )
+            self._folder = SearchFolder.create(free_folder(config, "searches"), settings)
+        else:
+            self._folder.extend(self._trials.value())
+        folder = self._folder
         self._pages.setCurrentIndex(1)
-        self.run(lambda monitor: search_in_process(folder, ProgressMonitor(monitor.report, monitor.should_stop)))
+        return lambda monitor: search_in_process(folder, ProgressMonitor(monitor.report, monitor.should_stop))
 
     def show_folder(self, folder: SearchFolder) -> None:
         """Show a search of before; it can be continued."""
@@ -146,7 +144,7 @@ class TuneDialog(TaskDialog):
         self._folds.setToolTip(
             "Cross-validate each trial with folds of the training and validation slides: surer, but it takes longer"
         )
-        self._folds.setRange(0, _MOST_FOLDS)
+        self._folds.setRange(0, MOST_FOLDS)
         self._folds.setSpecialValueText("none: the validation slides")
         self._seed = named(QSpinBox(), "search_seed", "Random seed of the search")
         rows = QFormLayout()

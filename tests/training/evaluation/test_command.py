@@ -359,7 +359,7 @@ def test_folds_and_parts_that_are_given(tmp_path: Path, slides: Path) -> None:
     assert folds == dataset.folds(config, 4)
     divided = dataset.read(config.replace(split={"parts": folds[0]}))
     assert {slide.group for slide in divided.parts["test"]} == set(folds[0]["test"])
-    with pytest.raises(InputError, match=r"there is no slide s9\. The slides are s0, s1, s2, s3\."):
+    with pytest.raises(InputError, match=r"there is no slide or image s9\. The slides are s0, s1, s2, s3\."):
         dataset.read(config.replace(split={"parts": folds[0] | {"test": ["s9"]}}))
     with pytest.raises(InputError, match="s1 is in two parts"):
         config.replace(split={"parts": {"train": ["s1"], "test": ["s1"]}})

@@ -14,14 +14,16 @@ from diatom_training.explanation.attention_rollout import attention_rollout, has
 from diatom_training.explanation.explanation import HeatMap
 from diatom_training.explanation.grad_cam import Target, grad_cam
 from diatom_training.explanation.network_opening import open_network
-from diatom_training.explanation.specimen_views import AROUND, ExplainedSpecimen, view_of
-from napari_diatom.core.errors import ModelError
+from diatom_training.explanation.specimen_views import AROUND, ExplainedSpecimen, SpecimenView, view_of
+from napari_diatom.core.errors import InputError
 from napari_diatom.engines.model_writer import write_model
 from napari_diatom.engines.networks import build
+from napari_diatom.engines.torchvision_engine import TorchvisionEngine
 from napari_diatom.images.slide_image import from_array
 from napari_diatom.models import library
 from napari_diatom.models.architecture_names import engine_of
 from napari_diatom.models.card import ModelFacts, task_of
+from napari_diatom.tiling.tiles import Tile
 
 
 class Averaging(torch.nn.Module):
@@ -131,10 +133,52 @@ def test_networks_of_every_shape_show_their_levels(architecture: str, tmp_path: 
     assert all(level.ndim == 4 and level.shape[-1] >= after.shape[-1] for level, after in itertools.pairwise(levels))
 
 
-def test_networks_that_cannot_be_looked_into_are_told(tmp_path: Path) -> None:
-    name = "ssd/test_efficientnet/16"
+ONE_STAGE = [
+    "ssd/test_efficientnet/16",
+    "ssdlite/test_efficientnet/16",
+    "retinanet/test_efficientnet/16",
+    "fcos/test_efficientnet/64",
+]
+
+
+@pytest.mark.parametrize("architecture", ONE_STAGE)
+def test_networks_of_one_stage_explain_the_score_that_they_give_a_box(architecture: str, tmp_path: Path) -> None:
+    torch.manual_seed(5)
     facts = ModelFacts(
-        name="tiny", version="1", task="boxes", engine="boxes", architecture=name, classes=("diatom",), tile_size=64
+        name="tiny",
+        version="1",
+        task="boxes",
+        engine="boxes",
+        architecture=architecture,
+        classes=("needle", "square"),
+        tile_size=256,
+        mean=(0.5,) * 3,
+        std=(0.2,) * 3,
     )
-    with pytest.raises(ModelError, match=r"ssd/test_efficientnet/16, .* cannot be looked into"):
-        open_network(write_model(tmp_path / "tiny", build(name, 1), facts), "cpu")
+    model = write_model(tmp_path / "tiny", build(architecture, 2), facts)
+    pixels = np.random.default_rng(0).integers(90, 200, (192, 192, 3), dtype=np.uint8)
+    engine = TorchvisionEngine(model, "cpu")
+    engine._network.topk_candidates = 10_000
+    # Of a network that has learnt nothing, many boxes are as good as each other: the best one of all is clear.
+    side = 192
+    ((_, found),) = engine.predict([Tile(0, pixels)], 1e-4)
+    best = int(np.argmax(found.scores))
+    x, y, length, width, angle = found.boxes[best].astype(float)
+    specimen = ExplainedSpecimen(7, np.array([x, y, length, width, angle]))
+    view = SpecimenView(pixels, np.eye(2), np.zeros(2))
+    opened = open_network(model, "cpu")
+    picture = opened.picture(view)
+    target = opened.target(picture, view, specimen)
+    assert target.score == pytest.approx(float(found.scores[best]), rel=1e-3)
+    assert target.explained == f"score of the box as {found.classes[int(found.class_ids[best])]}"
+    # Padded to the coarsest level, as in a run, the picture is 256 wide.
+    cam = grad_cam(opened.network, picture, target)
+    assert cam.area == (0, 0, 256, 256)
+    level = int(target.layer.removeprefix("levels."))
+    assert cam.values.shape == (32 >> level, 32 >> level)
+    assert cam.values.max() == 1
+    levels = opened.levels(picture)
+    assert [round(side / level.shape[-1]) for level in levels][-1] == 32
+    far = ExplainedSpecimen(8, np.array([4000.0, 4000.0, 30.0, 20.0, 0.0]))
+    with pytest.raises(InputError, match="gives no box where specimen 8 is"):
+        opened.target(picture, view, far)

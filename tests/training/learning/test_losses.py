@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import brier_score_loss, jaccard_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
+from torchvision.models.detection import fcos, retinanet
 from torchvision.ops import sigmoid_focal_loss
 
+from diatom_training.data.pixel_statistics import UNCHANGED
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.learning.class_weights import class_counts, weights_by
 from diatom_training.learning.fitting import Fitting
+from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.naming_loss import NamingLoss
 from diatom_training.learning.options import LOSS_PARTS, LearningOptions, LossOptions
 from diatom_training.learning.outline_module import outline_losses
@@ -227,6 +231,32 @@ def test_maps_and_names_are_weighed_by_what_their_images_hold(tmp_path: Path) ->
     assert weighed["train_cross_entropy"] != alike["train_cross_entropy"]
     # Continued, the weights are those of the checkpoint.
     assert train(Fitting([example], short, tmp_path / "weighed")).history[0] == weighed
+
+
+@pytest.mark.parametrize(("module", "head"), [(retinanet, retinanet.RetinaNetHead), (fcos, fcos.FCOSHead)])
+@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (0.0, 0.5), (1.3, 0.9)])
+def test_the_focal_loss_of_boxes_is_that_of_torchvision(
+    module: Any, head: Any, gamma: float, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = module.__name__.rpartition(".")[2]
+    options = LearningOptions(
+        architecture=f"{name}/test_efficientnet/64",
+        classes=("needle", "square"),
+        loss={"focal_gamma": gamma, "focal_alpha": alpha},
+    )
+    network: Any = module_for(options, UNCHANGED.mean, UNCHANGED.std).network.train()
+    images = [torch.rand(3, 128, 128) for _ in range(2)]
+    # A specimen of each class, and a picture of background alone.
+    boxes = torch.tensor([[20.0, 20.0, 60.0, 50.0], [70.0, 70.0, 110.0, 100.0]])
+    targets = [
+        {"boxes": boxes, "labels": torch.tensor([1, 2])},
+        {"boxes": boxes[:0], "labels": torch.zeros(0, dtype=torch.long)},
+    ]
+    ours = network(images, targets)
+    monkeypatch.setattr(module, "sigmoid_focal_loss", partial(sigmoid_focal_loss, gamma=gamma, alpha=alpha))
+    monkeypatch.setattr(network.head, "compute_loss", partial(head.compute_loss, network.head))
+    for part, value in network(images, targets).items():
+        assert ours[part].item() == pytest.approx(value.item(), rel=1e-6), part
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,26 @@ def test_what_a_whole_pass_does_not_heed_is_refused(
         TrainConfig.of(data=tmp_path, task=task, learning=learning)
 
 
+@pytest.mark.parametrize("option", ["focal_gamma", "focal_alpha"])
+def test_the_focal_loss_of_boxes_is_refused_where_the_network_has_none(option: str, tmp_path: Path) -> None:
+    learning = {"loss": {option: 0.5}}
+    for network in ("retinanet/resnet18/64", "fcos/resnet18/64"):
+        config = TrainConfig.of(data=tmp_path, task="boxes", start="scratch", architecture=network, learning=learning)
+        assert config.to_plain()["learning"]["loss"] == {"focal_gamma": 2.0, "focal_alpha": 0.25} | learning["loss"]
+        assert TrainConfig.of(**config.to_plain()) == config
+    for network in ("yolo11n", "ssd/resnet18", "ssdlite/resnet18", "fasterrcnn/resnet18"):
+        with pytest.raises(InputError, match=f"{option} has no effect in {network}: .*use task: boxes with retinanet"):
+            TrainConfig.of(data=tmp_path, task="boxes", start="scratch", architecture=network, learning=learning)
+    with pytest.raises(InputError, match="dice has no effect in retinanet/resnet18: networks of boxes have losses"):
+        TrainConfig.of(
+            data=tmp_path,
+            task="boxes",
+            start="scratch",
+            architecture="retinanet/resnet18",
+            learning={"loss": {"dice": 2.0}},
+        )
+
+
 def test_a_whole_pass_shows_classes_as_they_occur_so_that_they_may_be_weighed(tmp_path: Path) -> None:
     learning = {"crops": "all", "loss": {"weighting": "frequency"}}
     assert TrainConfig.of(data=tmp_path, task="classes", learning=learning).learning.crops == "all"

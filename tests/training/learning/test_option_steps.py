@@ -255,3 +255,16 @@ def test_what_is_said_of_an_option_is_seen_after_two_steps(name: str, task: Task
         assert figures != other_figures
     else:
         assert (weights, figures) == (other_weights, other_figures)
+
+
+@pytest.mark.parametrize("network", ["retinanet/test_efficientnet/16", "fcos/test_efficientnet/64"])
+@pytest.mark.parametrize(("name", "value"), [("focal_gamma", 0.5), ("focal_alpha", 0.75)])
+def test_what_is_said_of_the_focal_loss_of_boxes_is_seen_after_two_steps(
+    network: str, name: str, value: float, trainings: Trainings
+) -> None:
+    usual: dict[str, Any] = {"architecture": network, "loss": {"focal_gamma": 2.0, "focal_alpha": 0.25}}
+    before, after = _options("boxes", usual), _options("boxes", _joined(usual, {"loss": {name: value}}))
+    assert all(need.met(after, "boxes", network) for need in OPTION_EFFECTS[f"loss.{name}"].needs)
+    (weights, (history, *_)), (other_weights, (other_history, *_)) = trainings.of(before), trainings.of(after)
+    assert weights != other_weights
+    assert history[0]["train_class"] != other_history[0]["train_class"]

@@ -81,3 +81,8 @@ def test_a_range_test_stops_when_it_is_asked_to(tmp_path: Path):
     with pytest.raises(Stopped):
         range_test(Fitting(drawn(tmp_path), MAPS, tmp_path / "run"), monitor)
     assert {progress.stage for progress in reports} == {"rate"}
+
+
+def test_nothing_is_drawn_on_the_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    range_test(Fitting(drawn(tmp_path), MAPS, tmp_path / "run"), steps=4)
+    assert capfd.readouterr().err == ""

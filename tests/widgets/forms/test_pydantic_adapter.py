@@ -294,3 +294,21 @@ def test_a_word_stands_in_place_of_a_number_and_goes_both_ways(qtbot):
     form.set_value(kind(crops=7, batch="all"))
     assert (crops.text(), batch.text()) == ("7", "all")
     assert yaml.safe_load(yaml.safe_dump(form.entries())) == {"crops": 7, "batch": "all"}
+
+
+def test_several_words_stand_in_place_of_a_number(qtbot):
+    kind = class_of("LearningOptions")
+    form = options_form(kind, kind(batch="auto"), include=("batch",))
+    qtbot.addWidget(form.native)
+    batch = form.control("batch").native
+    assert batch.text() == "auto"
+    for typed, value in (("all", "all"), ("3", 3), ("Auto", "auto")):
+        batch.selectAll()
+        qtbot.keyClicks(batch, typed)
+        qtbot.keyClick(batch, Qt.Key.Key_Tab)
+        assert form.value().batch == value
+    for steps, value in ((1, "all"), (1, 1), (1, 2), (-1, 1), (-1, "all"), (-1, "auto"), (-1, 1)):
+        batch.stepBy(steps)
+        assert form.value().batch == value
+    form.set_value(kind(batch="all"))
+    assert (batch.text(), form.entries()) == ("all", {"batch": "all"})

@@ -169,7 +169,7 @@ def test_every_setting_of_a_training_file_is_in_the_window(viewer, slides, qtbot
     assert widget.config().split.parts == {"train": ("s0",), "validation": ("s1",), "test": ("s2",)}
     child_of(widget, "part_test").setText("s2, nowhere")
     page.look()
-    qtbot.waitUntil(lambda: "there is no slide nowhere" in (page.problem() or ""), timeout=20_000)
+    qtbot.waitUntil(lambda: "there is no slide or image nowhere" in (page.problem() or ""), timeout=20_000)
 
 
 def test_a_run_whose_files_are_damaged_is_passed_over(viewer, slides, qtbot, tmp_path):

@@ -141,7 +141,7 @@ def _train(folder: RunFolder, bar: Report) -> None:
             )
             where = "on composed slides, " if progress.stage == "composed-epoch" else ""
             print(f"{where}epoch {progress.done}/{progress.total}  {figures}", flush=True)
-        elif progress.stage in ("warning", "start", "standardization", "epoch-plan", "memory"):
+        elif progress.stage in ("warning", "start", "standardization", "batch-size", "epoch-plan", "memory"):
             print(("warning: " if progress.stage == "warning" else "") + progress.message, flush=True)
         else:
             bar(progress)

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Self, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
 
-from diatom_training.explanation.explained_network import ExplainedNetwork, Standardized, log_odds
+from diatom_training.explanation.explained_network import log_odds
+from diatom_training.explanation.explained_torchvision import ExplainedTorchvision
 from diatom_training.explanation.grad_cam import Target
 from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
-from napari_diatom.engines.networks import network_of_card
-from napari_diatom.engines.weights import loaded
-from napari_diatom.models.library import ModelFolder
 
 _POOLED: Final = "network.roi_heads.box_roi_pool"
 """The last layer before the score whose maps have places."""
 
 
-class ExplainedMaskRcnn(ExplainedNetwork):
+class ExplainedMaskRcnn(ExplainedTorchvision):
     """A Mask R-CNN or Faster R-CNN network.
 
     The box is handed to the second stage as if the first had proposed it, so that each specimen has a score. Grad-CAM
     looks at the features that this stage reads from the box, 7 by 7 cells: the score is made of them alone, and by a
     layer that knows their places, so that a whole level of the pyramid would tell little.
     """
-
-    @classmethod
-    def open(cls, model: ModelFolder, device: str, trained: bool) -> Self:
-        """Open the network of a model; see :func:`~diatom_training.explanation.network_opening.open_network`."""
-        build = network_of_card(model.card)
-        network = loaded(build, model.weights) if trained else build()
-        return cls(model.card, Standardized(network, model.card), device)
 
     def target(self, picture: torch.Tensor, view: SpecimenView, specimen: ExplainedSpecimen) -> Target:
         """Return the score of the specimen's upright box, as its own class or as the most likely one."""
@@ -54,13 +44,6 @@ class ExplainedMaskRcnn(ExplainedNetwork):
             lambda network, images: log_odds(_scored(network, images, box), channel),
             (*low.tolist(), *high.tolist()),
         )
-
-    def levels(self, picture: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Return what the stages of the backbone give."""
-        with self.recorded(["network.backbone.body"]) as given, torch.no_grad():
-            cast(Any, self.network).network.backbone(cast(Standardized, self.network).standardized(picture))
-        (stages,) = given
-        return list(stages.values()) if isinstance(stages, dict) else list(stages)
 
 
 def _scored(network: torch.nn.Module, images: torch.Tensor, box: torch.Tensor) -> torch.Tensor:

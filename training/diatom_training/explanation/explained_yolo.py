@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from diatom_training.explanation.explained_network import ExplainedNetwork
 from diatom_training.explanation.grad_cam import Target
+from diatom_training.explanation.matched_box import FAINTEST, matched_box
 from diatom_training.explanation.specimen_views import ExplainedSpecimen, SpecimenView
-from napari_diatom.core import geometry
-from napari_diatom.core.errors import InputError
 from napari_diatom.engines import yolo_net
 from napari_diatom.engines.networks import network_of_card
 from napari_diatom.engines.weights import read_weights
 from napari_diatom.engines.yolo_decode import STRIDES, decode_with_anchors
 from napari_diatom.models.library import ModelFolder
-
-_FAINTEST: Final = 1e-4
-"""Score down to which a box may be that of the specimen: what is missed can be looked at, too."""
-_SAME: Final = 0.5
-"""Intersection over union from which a box is the specimen's."""
-_NEAR: Final = 0.1
-"""The same for want of a better one."""
 
 
 class ExplainedYolo(ExplainedNetwork):
@@ -46,8 +37,6 @@ class ExplainedYolo(ExplainedNetwork):
     def target(self, picture: torch.Tensor, view: SpecimenView, specimen: ExplainedSpecimen) -> Target:
         """Return the score of the box that matches a specimen.
 
-        Of the boxes that overlap the specimen's by half or more, the one with the highest score; else the nearest.
-
         Raises
         ------
         InputError
@@ -58,21 +47,10 @@ class ExplainedYolo(ExplainedNetwork):
         with torch.no_grad():
             raw = self.network(picture)[0].float().cpu().numpy()
         classes = self.card.classes
-        found, anchors = decode_with_anchors(raw, height, width, classes, oriented, _FAINTEST)
+        found, anchors = decode_with_anchors(raw, height, width, classes, oriented, FAINTEST)
         x0, y0 = view.offset.tolist()
         placed = found.moved(x0, y0, 1 / float(view.linear[0, 0])).boxes.astype(np.float64)
-        own = specimen.box[None] if oriented else _upright(specimen.box)
-        ious = geometry.box_ious(np.repeat(own, len(placed), axis=0), placed) if len(placed) else np.zeros(0)
-        same = np.flatnonzero(ious >= _SAME)
-        if len(same):
-            best = int(same[np.argmax(found.scores[same])])
-        elif len(ious) and ious.max() >= _NEAR:
-            best = int(np.argmax(ious))
-        else:
-            raise InputError(
-                f"Model {self.card.name} gives no box where specimen {specimen.number} is, so there is no score to "
-                "explain."
-            )
+        best = matched_box(self.card, placed, found.scores, specimen)
         anchor, name = int(anchors[best]), classes[int(found.class_ids[best])]
         row = len(raw) - len(classes) - int(oriented) + int(found.class_ids[best])
         explained = "score of the box" if len(classes) == 1 else f"score of the box as {name}"
@@ -100,9 +78,3 @@ class ExplainedYolo(ExplainedNetwork):
             self.network(picture)
         last = {level.shape[-1]: level for level in given}
         return list(last.values())
-
-
-def _upright(box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the upright box round an oriented one, shape (1, 5)."""
-    x0, y0, x1, y1 = geometry.bounds(box[None])[0]
-    return geometry.canonical([[(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, 0.0]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from diatom_training.explanation.explained_network import ExplainedNetwork
-from napari_diatom.core.errors import ModelError
 from napari_diatom.engines.backends import choose_device
 from napari_diatom.models.architecture_names import TWO_STAGES
 from napari_diatom.models.library import ModelFolder
@@ -24,7 +23,7 @@ def open_network(model: ModelFolder, device: str = "auto", trained: bool = True)
     Raises
     ------
     ModelError
-        When the weights are damaged, the device is not there, or networks of the engine cannot be looked into.
+        When the weights are damaged, or the device is not there.
     """
     model.verify()
     kind = choose_device(device)
@@ -45,7 +44,6 @@ def open_network(model: ModelFolder, device: str = "auto", trained: bool = True)
         from diatom_training.explanation.explained_classifier import ExplainedClassifier
 
         return ExplainedClassifier.open(model, kind, trained)
-    raise ModelError(
-        f"{model.card.architecture}, the network of model {model.card.name}, cannot be looked into; of networks of "
-        "boxes, YOLO, Faster R-CNN and Mask R-CNN can be."
-    )
+    from diatom_training.explanation.explained_one_stage import ExplainedOneStage
+
+    return ExplainedOneStage.open(model, kind, trained)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from diatom_training.finetune.config import TrainConfig
+from diatom_training.learning.options import AUTO
 from napari_diatom.core.text import many
 
 _MACHINE: Final[Mapping[str, Any]] = {"device": "auto", "devices": 1}
@@ -30,6 +31,9 @@ def changed_settings(run: TrainConfig, now: TrainConfig) -> tuple[str, ...]:
     tuple of str
         One for each setting, by its dotted name, such as ``learning.rate was 0.001, is 0.0003``.
     """
+    if now.learning.batch == AUTO:
+        # The run keeps the number that memory has chosen for it.
+        now = now.with_batch(run.learning.batch)
     before, after = (config.absolute().replace(**_MACHINE).to_plain() for config in (run, now))
     if (before["composed"] is None) != (after["composed"] is None):
         for plain in (before, after):

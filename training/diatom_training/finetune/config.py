@@ -25,8 +25,10 @@ from diatom_training.finetune.presets import (
     known_network,
     usual_entries,
     usual_learning,
+    with_usual,
 )
-from diatom_training.learning.augment_options import TURNING_PRESET, preset_of, under_current_names
+from diatom_training.finetune.recorded_settings import without_idle
+from diatom_training.learning.augment_options import TURNING_PRESET, preset_of
 from diatom_training.learning.option_check import acting_entries, idle_options
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
@@ -62,8 +64,8 @@ class SplitConfig(_Frozen):
     own : bool
         Use the split that a project or a YOLO dataset has: train, and validation, test or both.
     parts : dict of str to tuple of str
-        The slides (or samples) of ``train``, ``validation`` and ``test`` by their names, in place of all the above;
-        those of no part are left out.
+        The slides (or samples) and single images of ``train``, ``validation`` and ``test`` by their names, with or
+        without suffix, in place of all the above; those of no part are left out.
     """
 
     shares: str = "70-15-15"
@@ -177,7 +179,7 @@ class TrainConfig(_Frozen):
                 filled["one_class"] = filled.get("one_class") or ANY_DIATOM
             if isinstance(asked, Mapping):
                 usual = usual_entries(task, preset)
-                filled["learning"] = usual | {name: _merged(usual.get(name), asked[name]) for name in asked}
+                filled["learning"] = usual | {name: with_usual(usual.get(name), asked[name]) for name in asked}
         return filled
 
     @field_validator("name", mode="after")
@@ -263,6 +265,10 @@ class TrainConfig(_Frozen):
             raise InputError(f"learning.loss: {error}; the classes are {', '.join(classes)}.") from None
         return self.learning.model_copy(update={"architecture": architecture, "classes": classes, "patience": patience})
 
+    def with_batch(self, batch: int | str) -> Self:
+        """Return a copy with another batch size."""
+        return self.model_copy(update={"learning": self.learning.model_copy(update={"batch": batch})})
+
     @classmethod
     def of(cls, **entries: Any) -> Self:
         """Build a configuration.
@@ -331,7 +337,7 @@ class TrainConfig(_Frozen):
             The file.
         recorded : bool
             It is that of a run: an earlier version may have noted options there that never acted, and these are left
-            out.
+            out; :func:`~diatom_training.finetune.recorded_settings.without_idle` names them.
 
         Raises
         ------
@@ -346,13 +352,8 @@ class TrainConfig(_Frozen):
             entries["start"] = str(path.parent / entries["start"])
         if isinstance(entries.get("composed"), Mapping):
             entries["composed"] = _relative(entries["composed"], ("atlas",), path.parent)
-        if recorded and isinstance(entries.get("learning"), Mapping) and entries.get("task") in list(BUNDLED):
-            learning = dict(entries["learning"])
-            if isinstance(learning.get("augment"), Mapping):
-                learning["augment"] = under_current_names(learning["augment"])
-            start = entries.get("start") or BUNDLED[entries["task"]]
-            network = known_network(entries["task"], entries.get("architecture"), start)
-            entries["learning"] = acting_entries(learning, entries["task"], network=network)
+        if recorded:
+            entries, _ = without_idle(entries)
         return cls._checked(entries, f"{path} does not describe a training")
 
     def write(self, path: Path) -> None:
@@ -374,11 +375,6 @@ def _check_turned(task: object, asked: object) -> None:
             f"augment: {TURNING_PRESET} has no effect on {NAMING_TASK}, because every specimen is turned upright, and "
             "with it the direction of the shading; use handed or usual"
         )
-
-
-def _merged(usual: object, asked: object) -> object:
-    """Return what is asked for; a group of entries keeps the usual ones that it does not name."""
-    return dict(usual) | dict(asked) if isinstance(usual, Mapping) and isinstance(asked, Mapping) else asked
 
 
 def _relative(entries: Mapping[str, Any], names: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from diatom_training.finetune import data_split
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
 from diatom_training.finetune.dataset_warnings import BOX, OUTLINED, box_warnings, data_warnings, left_out_warnings
-from diatom_training.finetune.named_parts import named_groups
+from diatom_training.finetune.named_parts import named_images
 from napari_diatom.analysis.pipeline import plan_scales
 from napari_diatom.core.annotations import class_names
 from napari_diatom.core.atomic_files import write_atomically
@@ -87,7 +87,8 @@ def read(
         parts = begun.of(slides)
         changes = begun.changes(parts)
     elif config.split.parts:
-        parts = _by_group(slides, named_groups(config.split.parts, [slide.group for slide in slides]))
+        home = named_images(config.split.parts, {slide.name: slide.group for slide in slides})
+        parts = {part: tuple(slide for slide in slides if home.get(slide.name) == part) for part in PARTS}
     elif config.split.own and {"train"} < set(there.parts) <= set(PARTS):
         parts = {part: tuple(slide for slide in slides if slide.part == part) for part in PARTS}
         if "validation" not in there.parts:

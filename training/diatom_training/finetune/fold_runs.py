@@ -10,7 +10,8 @@ from diatom_training.evaluation.cross_validation import CrossValidation, Fold, c
 from diatom_training.evaluation.report_files import JSON
 from diatom_training.finetune import dataset
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.run_folder import REPORT, RunFolder
+from diatom_training.finetune.run_folder import CONFIG, REPORT, RunFolder
+from diatom_training.learning.options import AUTO
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
@@ -101,8 +102,16 @@ def train_folds(
         where = "already finished" if finished else str(folder.path)
         monitor.report(Progress("fold", k - 1, len(folders), f"{what}: {where}"))
         if not finished:
+            _as_first(folder, folders[0])
             train(folder, monitor)
     return conclude(out, list(folders))
+
+
+def _as_first(folder: RunFolder, first: RunFolder) -> None:
+    """Let a fold have the batch size that memory has chosen for the first one: their figures are to be compared."""
+    config, batch = folder.config(), first.config().learning.batch
+    if config.learning.batch == AUTO != batch:
+        config.with_batch(batch).write(folder / CONFIG)
 
 
 def conclude(out: Path, folders: list[RunFolder]) -> CrossValidation:

@@ -1,4 +1,4 @@
-"""Slides that a person names for the parts of a split."""
+"""Slides and single images that a person names for the parts of a split."""
 
 from __future__ import annotations
 
@@ -11,47 +11,78 @@ from diatom_training.data.annotated_slides import Part
 from napari_diatom.core.errors import InputError
 
 MOST: Final = 20
-"""Slides that a message lists."""
+"""Names that a message lists."""
 
 
-def named_groups(parts: Mapping[Part, Sequence[str]], groups: Sequence[str]) -> dict[Part, tuple[str, ...]]:
-    """Return the slides of each part by their whole names.
+def named_images(parts: Mapping[Part, Sequence[str]], slides: Mapping[str, str]) -> dict[str, Part]:
+    """Return the part of each image that is in one.
 
     Parameters
     ----------
     parts : mapping of str to sequence of str
-        Slides of each part, with or without the suffix of an image file.
-    groups : sequence of str
-        All slides that there are.
+        Slides, with all their images, and single images of each part, with or without the suffix of an image file. A
+        name that a slide and an image have is the slide's.
+    slides : mapping of str to str
+        The slide of each image, by the names of the images.
 
     Raises
     ------
     InputError
-        When there is no slide of a name, several have it, or one is in two parts under two names.
+        When there is nothing of a name, several have it, or an image is in two parts.
     """
-    there = list(dict.fromkeys(groups))
-    found: dict[Part, tuple[str, ...]] = {}
+    of_slides: dict[str, list[str]] = {}
+    for image, slide in slides.items():
+        of_slides.setdefault(slide, []).append(image)
+    known = (_Known(of_slides), _Known({image: [image] for image in slides}))
     home: dict[str, Part] = {}
     for part, names in parts.items():
-        found[part] = tuple(dict.fromkeys(_group_of(name, there) for name in names))
-        for group in found[part]:
-            if home.setdefault(group, part) != part:
-                raise InputError(f"split.parts: {group} is in two parts, {home[group]} and {part}.")
-    return found
+        for image in (image for name in names for image in _images_of(name, *known)):
+            if home.setdefault(image, part) != part:
+                raise InputError(f"split.parts: {image} is in two parts, {home[image]} and {part}.")
+    return home
 
 
-def _group_of(name: str, groups: Sequence[str]) -> str:
-    """Return the slide that a name means."""
-    if name in groups:
-        return name
-    stems = [group for group in groups if name in (PurePath(group).stem, PurePath(group).name)]
-    fits = stems or [group for group in groups if PurePath(name).stem == group]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise InputError(f"split.parts: {name} may be {' or '.join(fits)}: write the whole name.")
-    shorter = {PurePath(group).stem: group for group in groups} | {group: group for group in groups}
-    close = list(dict.fromkeys(shorter[key] for key in get_close_matches(name, shorter, n=3)))
+class _Known:
+    """Slides or images by their whole and their shorter names.
+
+    Parameters
+    ----------
+    images : mapping of str to list of str
+        What belongs to each.
+    """
+
+    def __init__(self, images: Mapping[str, list[str]]) -> None:
+        self.images = images
+        self.shorter: dict[str, list[str]] = {}
+        for key in images:
+            for short in {PurePath(key).stem, PurePath(key).name}:
+                self.shorter.setdefault(short, []).append(key)
+
+    def fitting(self, name: str) -> list[str]:
+        """Return what is meant by a name without its suffix or its folder, or else with another suffix."""
+        stem = PurePath(name).stem
+        return self.shorter.get(name) or ([stem] if stem in self.images else [])
+
+    def __str__(self) -> str:
+        names = list(self.images)
+        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+        return f"{', '.join(names[:MOST])}{more}"
+
+
+def _images_of(name: str, slides: _Known, images: _Known) -> list[str]:
+    """Return the images of a slide of a name, or the image of that name."""
+    for known in (slides, images):
+        if name in known.images:
+            return known.images[name]
+    for known in (slides, images):
+        fits = known.fitting(name)
+        if len(fits) == 1:
+            return known.images[fits[0]]
+        if fits:
+            raise InputError(f"split.parts: {name} may be {' or '.join(fits)}: write the whole name.")
+    meant = {short: keys[0] for known in (images, slides) for short, keys in known.shorter.items()}
+    close = list(dict.fromkeys(meant[short] for short in get_close_matches(name, meant, n=3)))
     hint = f" Do you mean {' or '.join(close)}?" if close else ""
-    more = f" and {len(groups) - MOST} more" if len(groups) > MOST else ""
-    raise InputError(f"split.parts: there is no slide {name}.{hint} The slides are {', '.join(groups[:MOST])}{more}.")
+    # Where every image is a slide of its own, one list says it all.
+    more = "" if slides.images.keys() == images.images.keys() else f" The images are {images}."
+    raise InputError(f"split.parts: there is no slide or image {name}.{hint} The slides are {slides}.{more}")

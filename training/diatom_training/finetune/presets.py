@@ -113,6 +113,11 @@ def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:
     return {"batch": USUAL_BATCH[task]} | dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
 
 
+def with_usual(usual: object, asked: object) -> object:
+    """Return what is asked for; a group of entries keeps the usual ones that it does not name."""
+    return dict(usual) | dict(asked) if isinstance(usual, Mapping) and isinstance(asked, Mapping) else asked
+
+
 def usual_learning(task: Task, preset: Preset) -> LearningOptions:
     """Return the learning options of a task and a preset where nobody names any."""
     return LearningOptions.model_validate(usual_entries(task, preset))

@@ -14,7 +14,6 @@ from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import MODEL, RunFolder
 from diatom_training.learning.augment_options import UNVARIED, AugmentOptions
 from diatom_training.learning.option_check import acts
-from diatom_training.learning.options import ALL
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.models.card import CARD_FILE, ModelCard, Task
 
@@ -158,7 +157,7 @@ def _rate(factor: float) -> Callable[[TrainConfig], _Made]:
 
 def _larger_batch(config: TrainConfig) -> _Made:
     batch = config.learning.batch
-    return None if batch == ALL else (f"Batch size {2 * batch}", {"learning.batch": 2 * batch})
+    return None if isinstance(batch, str) else (f"Batch size {2 * batch}", {"learning.batch": 2 * batch})
 
 
 def _more_validation(config: TrainConfig) -> _Made:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.learning.epoch_plan import EpochPlan
-from diatom_training.learning.options import ALL
+from diatom_training.learning.options import ALL, AUTO
 from napari_diatom.core.process_call import call_in_process
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 from napari_diatom.core.text import many
@@ -55,6 +55,8 @@ class Estimate:
         Whether weights are taken over, which are validated before the first step.
     whole_pass : int
         Crops of an epoch that is one pass over the training part; 0 where the settings do not ask for one.
+    batch : int
+        Crops at once that memory has chosen; 0 where the settings do not leave that to it.
     """
 
     begin_seconds: float
@@ -69,10 +71,11 @@ class Estimate:
     device: str
     started: bool = False
     whole_pass: int = 0
+    batch: int = 0
 
     def parts(self, config: TrainConfig) -> dict[str, float]:
         """Return the seconds of the parts of a training, by what they are."""
-        learning = config.learning
+        learning = self._settled(config).learning
         plan, epochs = EpochPlan.of(learning, config.task, self.whole_pass), _epochs(config)
         frozen = min(learning.frozen_epochs, learning.epochs)
         if config.composed is not None:
@@ -85,6 +88,10 @@ class Estimate:
             "judging": self.judging_seconds,
         }
 
+    def _settled(self, config: TrainConfig) -> TrainConfig:
+        """Return a training with the batch size that memory has chosen."""
+        return config.with_batch(self.batch) if self.batch and config.learning.batch == AUTO else config
+
     def seconds(self, config: TrainConfig) -> float:
         """Return how long a training with its test will take, composed slides included; it may end earlier."""
         return sum(self.parts(config).values())
@@ -95,7 +102,8 @@ class Estimate:
         duration = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
         where = {"cpu": "memory"}.get(self.device, f"memory on {self.device}")
         epochs = many(_epochs(config), "epoch")
-        return f"About {duration} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}."
+        batch = f" Batch size {self.batch}, chosen by memory." if self._settled(config) is not config else ""
+        return f"About {duration} for {epochs} and the test, {self.memory_bytes / 1e9:.1f} GB of {where}.{batch}"
 
 
 def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Estimate:
@@ -110,15 +118,17 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
     import torch
 
     from diatom_training.finetune import dataset, initial_weights, training_run
+    from diatom_training.finetune.batch_choice import settled
     from diatom_training.finetune.epoch_length import crops_of_epoch
     from diatom_training.finetune.judging_estimate import judging_seconds
     from diatom_training.finetune.run_folder import IMAGES, REPORT, RunFolder
     from napari_diatom.engines.backends import choose_device
 
     data, begin, device = dataset.read(config), initial_weights.resolve(config), choose_device(config.device)
-    clock, whole = _Clock(monitor), 0
+    clock, whole, asked = _Clock(monitor), 0, config.learning.batch
     with tempfile.TemporaryDirectory(prefix="napari-diatom-estimate-") as name:
         folder = RunFolder(Path(name))
+        config = settled(folder, config, data, begin, device, monitor)
         if config.learning.crops == ALL:
             whole = crops_of_epoch(folder, config, data, begin)
         plan = EpochPlan.of(config.learning, config.task, whole)
@@ -150,6 +160,7 @@ def measure_steps(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> 
         device,
         started,
         whole,
+        plan.batch if asked == AUTO else 0,
     )
 
 

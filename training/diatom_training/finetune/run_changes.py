@@ -13,7 +13,8 @@ from typing import Final
 
 from diatom_training.finetune import recent_runs
 from diatom_training.finetune.fold_runs import fold_name
-from diatom_training.finetune.run_folder import CONFIG, CONTENTS, LOCK, MODEL, STATE, RunFolder, Stage, run_of
+from diatom_training.finetune.run_folder import CONFIG, CONTENTS, MODEL, STATE, RunFolder, Stage, run_of
+from diatom_training.finetune.work_folder import LOCK
 from napari_diatom.core.atomic_files import reason, temporary_of, write_atomically
 from napari_diatom.core.errors import DiatomError, InputError, OutputError
 from napari_diatom.core.text import quoted

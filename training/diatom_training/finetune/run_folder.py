@@ -24,11 +24,13 @@ from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.finetune.changed_settings import changed_settings, told_changes
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.data_split import DataSplit
+from diatom_training.finetune.recorded_settings import without_idle
 from diatom_training.finetune.run_notes import kept_notes
+from diatom_training.finetune.work_folder import LOCK, WorkFolder
 from napari_diatom.core.atomic_files import reason, write_atomically
 from napari_diatom.core.errors import InputError, OutputError
 from napari_diatom.core.progress import Progress
-from napari_diatom.core.text_files import parse_json, parse_table, read_json, read_text
+from napari_diatom.core.text_files import parse_json, parse_table, read_json, read_text, read_yaml
 from napari_diatom.models import library
 from napari_diatom.models.library import ModelFolder
 
@@ -58,8 +60,6 @@ FIELDS: Final = "fields"
 TRANSFERRED: Final = "transferred.txt"
 TRANSFER: Final = "transfer.csv"
 LOG: Final = "log.txt"
-LOCK: Final = ".lock"
-"""Held while a run is made, or a process is started on it."""
 _BEGINNING: Final = (CONFIG, SPLIT, ENVIRONMENT, EVENTS, STATE, STOP, STARTER, KEEP, LOG)
 """Files that a run has before its first epoch, ..."""
 _BEGINNING_FOLDERS: Final = (BOARD, CHECKPOINTS, IMAGES)
@@ -99,7 +99,7 @@ class State:
     error: str = ""
 
 
-class RunFolder:
+class RunFolder(WorkFolder):
     """A run on disk.
 
     Parameters
@@ -107,12 +107,6 @@ class RunFolder:
     path : Path
         Its folder.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig) -> RunFolder:
@@ -125,17 +119,10 @@ class RunFolder:
         OutputError
             When it cannot be written.
         """
-        folder = cls(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be created: {reason(error)}") from error
+        folder = cls.made(path)
         with folder.alone():
             folder._clear()
-            if any(item.name != LOCK for item in path.iterdir()):
-                raise InputError(
-                    f"{path} is not empty: name another folder, or continue with the run in it (--resume)."
-                )
+            folder.check_empty("continue with the run in it")
             config.absolute().write(path / CONFIG)
         return folder
 
@@ -177,6 +164,11 @@ class RunFolder:
     def config(self) -> TrainConfig:
         """Return what it is to do. Raises as :meth:`TrainConfig.read`."""
         return TrainConfig.read(self / CONFIG, recorded=True)
+
+    def idle_settings(self) -> dict[str, str]:
+        """Return the settings that an earlier version noted and that :meth:`config` leaves out, with the reasons."""
+        data = read_yaml(self / CONFIG, "the settings of a training")
+        return without_idle(data)[1] if isinstance(data, Mapping) else {}
 
     def check(self, config: TrainConfig) -> None:
         """Refuse to continue with other settings than the run started with, except devices.

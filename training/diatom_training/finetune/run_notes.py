@@ -18,6 +18,8 @@ STANDARDIZATION: Final = "standardization"
 """Stage of a progress that says by what images are standardized, and name of the note of it."""
 EPOCH_PLAN: Final = "epoch-plan"
 """The same of how many crops and steps an epoch has, where the training part decides that."""
+BATCH_SIZE: Final = "batch-size"
+"""The same of how many crops go through the network at once, where memory decides that."""
 
 
 def kept_notes(path: Path) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def kept_notes(path: Path) -> dict[str, Any]:
     with contextlib.suppress(InputError):
         data = read_json(path, "the state of a training")
         if isinstance(data, Mapping):
-            notes = {name: data.get(name) for name in (STANDARDIZATION, EPOCH_PLAN)}
+            notes = {name: data.get(name) for name in (STANDARDIZATION, EPOCH_PLAN, BATCH_SIZE)}
             return {name: dict(note) for name, note in notes.items() if isinstance(note, Mapping)}
     return {}
 
@@ -43,8 +45,8 @@ def noting(monitor: ProgressMonitor, path: Path) -> ProgressMonitor:
         if progress.stage == STANDARDIZATION and path.exists():
             numbers = {name: [progress.values[f"{name}_{channel}"] for channel in range(3)] for name in ("mean", "std")}
             keep(STANDARDIZATION, numbers | {"of": progress.message})
-        elif progress.stage == EPOCH_PLAN and path.exists():
-            keep(EPOCH_PLAN, dict(progress.values))
+        elif progress.stage in (EPOCH_PLAN, BATCH_SIZE) and path.exists():
+            keep(progress.stage, dict(progress.values))
         monitor.report(progress)
 
     return replace(monitor, report=report)

@@ -22,7 +22,7 @@ from diatom_training.data.annotated_slides import PARTS
 from diatom_training.data.examples import Example
 from diatom_training.evaluation.curve_diagnosis import Diagnosis, read
 from diatom_training.evaluation.evaluation import Evaluation
-from diatom_training.finetune import added_epochs, composed_pretraining, dataset, initial_weights
+from diatom_training.finetune import added_epochs, batch_choice, composed_pretraining, dataset, initial_weights
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.epoch_length import crops_of_epoch
@@ -99,9 +99,10 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     folder : RunFolder
         With the configuration; all results go there.
     monitor : ProgressMonitor
-        See :mod:`napari_diatom.core.progress`. Stages are ``images``, ``warning``, ``start``, ``step``, ``epoch``,
-        ``memory``, ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``, ``atlas``,
-        ``fields``, ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model of them.
+        See :mod:`napari_diatom.core.progress`. Stages are ``images``, ``warning``, ``start``, ``batch-size``, ``step``,
+        ``epoch``, ``memory``, ``validation``, ``test``; before ``step``, where there are composed slides, ``slides``,
+        ``atlas``, ``fields``, ``composed-step`` and ``composed-epoch``. A stop keeps the finished epochs, and the model
+        of them.
 
     Raises
     ------
@@ -113,6 +114,8 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
         When the loss is no longer finite, or memory or disk are full.
     """
     config = folder.config()
+    for name, why in folder.idle_settings().items():
+        monitor.report(Progress("warning", message=f"{name} of this run's settings is left out: {why}"))
     division = folder.division()
     data = dataset.read(config, monitor, division)
     begin = initial_weights.resolve(config)
@@ -123,6 +126,7 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
     monitor.report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    config = batch_choice.settled(folder, config, data, begin, device, monitor)
     begin = composed_start(folder, config, data, begin, device, monitor)
     trained = learn(folder, config, data, begin, device, monitor)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))

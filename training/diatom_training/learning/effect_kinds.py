@@ -76,3 +76,18 @@ class OptionEffect:
     seen: str = ""
     idle: Mapping[Task, Idle] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
+
+
+def but(*acting: Task, idle: Idle) -> dict[Task, Idle]:
+    """Return that an option is idle on all tasks but some."""
+    return dict.fromkeys((task for task in TASKS if task not in acting), idle)
+
+
+def of_networks(text: str, idle: Idle, *prefixes: str) -> Need:
+    """Return the need, for upright boxes, of a network whose name begins so."""
+    return Need(
+        text,
+        idle,
+        lambda options, task, network: task != "boxes" or not network or network.startswith(prefixes),
+        of_network=True,
+    )

@@ -1,17 +1,36 @@
-"""How many crops and steps an epoch has: where the options say ``all``, the training part decides."""
+"""How many crops and steps an epoch has: the training part, or memory, decides where the options leave it to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from diatom_training.learning.options import ALL, USUAL_BATCH, LearningOptions
+from diatom_training.learning.options import ALL, AUTO, USUAL_BATCH, LearningOptions
 from napari_diatom.core.text import many
 from napari_diatom.models.card import Task
 
+LARGEST_BATCH: Final = 128
+"""The most crops at once that are chosen by memory."""
+LEAST_BATCH: Final = 2
+"""The fewest, where they fit: normalization over a batch needs two."""
+FEWEST_STEPS: Final = 8
+"""Steps of an epoch that such a choice leaves, however much memory there is."""
+
 
 def crops_at_once(options: LearningOptions, task: Task) -> int:
-    """Return how many crops go through the network at once, if memory allows."""
-    return USUAL_BATCH[task] if options.batch == ALL else options.batch
+    """Return how many crops go through the network at once, if memory allows; as usual where no number is known."""
+    return USUAL_BATCH[task] if options.batch in (ALL, AUTO) else int(options.batch)
+
+
+def largest_batch(options: LearningOptions, crops: int) -> int:
+    """Return up to how many crops at once may be chosen by memory, if an epoch has so many."""
+    most = min(LARGEST_BATCH, crops // (FEWEST_STEPS * options.accumulate))
+    return power_of_two(max(most, LEAST_BATCH))
+
+
+def power_of_two(number: float) -> int:
+    """Return the largest power of two up to a number from 1 on."""
+    return int(2 ** (int(number).bit_length() - 1))
 
 
 @dataclass(frozen=True)
@@ -39,7 +58,8 @@ class EpochPlan:
     def of(cls, options: LearningOptions, task: Task, whole_pass: int) -> EpochPlan:
         """Return the plan of a training whose training part has ``whole_pass`` crops, of which only ``all`` makes use.
 
-        The task is not taken from the options, whose network may not be known yet.
+        The task is not taken from the options, whose network may not be known yet. A batch that memory is to choose
+        counts as the usual one.
         """
         crops = whole_pass if options.crops == ALL else options.crops
         batch = crops_at_once(options, task)

@@ -27,6 +27,7 @@ from diatom_training.learning.epoch_plan import EpochPlan
 from diatom_training.learning.fixed_samples import START, FixedSample, start_figures
 from diatom_training.learning.lightning_module import LearningModule
 from diatom_training.learning.module_registry import module_for
+from diatom_training.learning.option_check import acting_values
 from diatom_training.learning.options import LearningOptions
 from diatom_training.learning.precision import precision
 from diatom_training.learning.segments import Segment, is_over, total_epochs
@@ -220,17 +221,28 @@ def _read(path: Path, options: LearningOptions) -> dict[str, Any] | None:
     """Read the checkpoint of an interrupted training of the same options."""
     if not path.exists():
         return None
+    state, theirs = begun_training(path)
+    runtime = {"workers": options.workers, "precision": options.precision}
+    if acting_values(theirs.model_copy(update=runtime)) != acting_values(options):
+        raise InputError(f"{path} is a training with other options; choose another folder or remove it.")
+    return state
+
+
+def begun_training(path: Path) -> tuple[dict[str, Any], LearningOptions]:
+    """Return what the checkpoint of an interrupted training holds, and its options.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
     try:
         # torch and Lightning would call what the file names: a run's folder may come from somebody else.
         check_plain(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = LearningOptions.model_validate_json(state["options"])
+        return state, LearningOptions.model_validate_json(state["options"])
     except Exception as error:
         raise InputError(f"{path} is not a training checkpoint; choose another folder, or remove it.") from error
-    runtime = {"workers": options.workers, "precision": options.precision}
-    if theirs.model_copy(update=runtime) != options:
-        raise InputError(f"{path} is a training with other options; choose another folder or remove it.")
-    return state
 
 
 class _Data(pl.LightningDataModule):

@@ -73,6 +73,25 @@ def acting_entries(entries: Mapping[str, Any], task: Task, group: str = "", netw
     return found
 
 
+def acting_values(options: LearningOptions) -> dict[str, Any]:
+    """Return the options that act in their network, by their dotted names: two trainings with the same ones are one."""
+    task, network = options.task, options.architecture
+    return {
+        name: value
+        for name, value in _values(options)
+        if name not in OPTION_EFFECTS or idle_reason(name, task, options, network) is None
+    }
+
+
+def dotted_values(entries: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield plain entries of options with their dotted names, those of groups one by one."""
+    for name, value in entries.items():
+        if isinstance(value, Mapping):
+            yield from dotted_values(value, f"{group}{name}.")
+        else:
+            yield group + name, value
+
+
 def set_entries(entries: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     """Return plain entries of options without those that are as they would be without being named."""
     found = {}

@@ -1,7 +1,8 @@
-"""What each option of a training acts on, task by task and network by network: the one place where that is written.
+"""What each option of a training acts on, task by task and network by network.
 
 The check of settings and the form of *Fine-tune a model* read it (:mod:`~diatom_training.learning.option_check`), and
-so does ``docs/reference/training-options.md``. An option without an entry here fails a test.
+so does ``docs/reference/training-options.md``. The options of the losses are in
+:mod:`~diatom_training.learning.loss_effects`. An option without an entry fails a test.
 """
 
 from __future__ import annotations
@@ -10,19 +11,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from diatom_training.learning.effect_kinds import TASKS, Idle, Need, OptionEffect
+from diatom_training.learning.effect_kinds import Idle, Need, OptionEffect, but, of_networks
+from diatom_training.learning.loss_effects import LOSS_EFFECTS
 from diatom_training.learning.lr_schedule import CLIMBING
 from diatom_training.learning.options import ALL
 from napari_diatom.models.architecture_names import LARGE_MASK_RCNN
 from napari_diatom.models.card import Task
 
 _BOXES: Final[tuple[Task, ...]] = ("oriented-boxes", "boxes")
-_MAPS: Final[tuple[Task, ...]] = ("semantic", "outlines")
-
-
-def _but(*acting: Task, idle: Idle) -> dict[Task, Idle]:
-    """Return that an option is idle on all tasks but some."""
-    return dict.fromkeys((task for task in TASKS if task not in acting), idle)
 
 
 def _schedule(*schedules: str) -> Need:
@@ -34,18 +30,6 @@ def _schedule(*schedules: str) -> Need:
     )
 
 
-_YOLO_LOSS: Final = Idle("YOLO has a loss of its own", "loss_gains")
-_BOX_LOSS: Final = Idle("networks of boxes have losses of their own", "loss_gains, which YOLO has")
-_MASK_RCNN_LOSS: Final = Idle("Mask R-CNN has losses of its own", "proposals and positives")
-_OWN_LOSSES: Final[dict[Task, Idle]] = {
-    "oriented-boxes": _YOLO_LOSS,
-    "boxes": _BOX_LOSS,
-    "instances": _MASK_RCNN_LOSS,
-}
-_NAMED_LOSS: Final = Idle("a classifier is trained on one loss", "loss.names")
-_NO_NAMES: Final = "only classifiers are trained on a loss of names"
-_SMOOTHED: Final = ("cross-entropy", "binary cross-entropy")
-_NO_GAINS: Final = "only YOLO's loss has gains"
 _NO_DROPOUT: Final = Idle("this network has none", "weight decay or stronger augmentation")
 _NO_CHOICE: Final = Idle("networks of torchvision have their own", "a network of YOLO or of maps")
 _CUT_OUT_ONE_BY_ONE: Final = Idle(
@@ -66,52 +50,10 @@ _DRAWN: Final = Need(
 _WHOLE_CROPS: Final = "the network sees crops of slides with all that lies there"
 
 
-def _of_networks(text: str, idle: Idle, *prefixes: str) -> Need:
-    """Return the need, for upright boxes, of a network whose name begins so."""
-    return Need(
-        text,
-        idle,
-        lambda options, task, network: task != "boxes" or not network or network.startswith(prefixes),
-        of_network=True,
-    )
-
-
-def _map_loss(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
-    """Return what a part of the loss of maps and outlines acts on."""
-    return OptionEffect(idle=_OWN_LOSSES | {"classes": _NAMED_LOSS} | dict(idle), needs=needs)
-
-
-def _class_weights(*needs: Need, idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
-    """Return what weights of classes act on."""
-    entropy = Need(
-        "a cross-entropy above 0 in `loss`",
-        Idle("it weighs the cross-entropies, which are left out", "loss.cross_entropy"),
-        lambda options, task, network: (
-            task == "classes" or options.loss.cross_entropy + options.loss.binary_cross_entropy > 0
-        ),
-    )
-    unbalanced = Need(
-        "for `classes`, `balance: 0` or `crops: all`",
-        Idle("rare classes are shown more often already, and both would correct for the same thing", "balance: 0"),
-        lambda options, task, network: task != "classes" or not options.balance or options.crops == ALL,
-    )
-    return OptionEffect(idle=_OWN_LOSSES | dict(idle), needs=(entropy, unbalanced, *needs))
-
-
-def _gain(idle: Mapping[Task, Idle] = MappingProxyType({})) -> OptionEffect:
-    """Return what a gain of YOLO's loss acts on."""
-    parts = Idle(_NO_GAINS, "loss.cross_entropy, loss.dice and loss.focal")
-    weights = Idle(_NO_GAINS, "loss.class_weights")
-    return OptionEffect(
-        idle=dict.fromkeys(_MAPS, parts) | {"instances": Idle(_NO_GAINS), "classes": weights} | dict(idle),
-        needs=(_of_networks("for `boxes`, a YOLO network", Idle(_NO_GAINS), "yolo"),),
-    )
-
-
 def _of_proposals() -> OptionEffect:
     """Return what acts on networks of two stages alone."""
-    needs = (_of_networks("for `boxes`, `fasterrcnn`", _NO_PROPOSALS, "fasterrcnn"),)
-    return OptionEffect(idle=_but("boxes", "instances", idle=_NO_PROPOSALS), needs=needs)
+    needs = (of_networks("for `boxes`, `fasterrcnn`", _NO_PROPOSALS, "fasterrcnn"),)
+    return OptionEffect(idle=but("boxes", "instances", idle=_NO_PROPOSALS), needs=needs)
 
 
 def _share(name: str) -> Need:
@@ -130,7 +72,7 @@ def _of_crops(*needs: Need) -> OptionEffect:
 
 def _of_frames() -> OptionEffect:
     """Return what a variation of the boxes acts on that specimens are outlined in."""
-    return OptionEffect(idle=_but("outlines", idle=_NO_BOXES))
+    return OptionEffect(idle=but("outlines", idle=_NO_BOXES))
 
 
 def _of_colour() -> OptionEffect:
@@ -140,7 +82,7 @@ def _of_colour() -> OptionEffect:
 
 def _of_cut_outs(*needs: Need) -> OptionEffect:
     """Return what a variation of a classifier's cut-outs acts on."""
-    return OptionEffect(idle=_but("classes", idle=_NOT_CUT_OUT) | {"outlines": _FRAMED}, needs=needs)
+    return OptionEffect(idle=but("classes", idle=_NOT_CUT_OUT) | {"outlines": _FRAMED}, needs=needs)
 
 
 OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
@@ -226,7 +168,7 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         "dropout": OptionEffect(
             idle={"oriented-boxes": _NO_DROPOUT},
             needs=(
-                _of_networks("for `boxes`, `fasterrcnn`", _NO_DROPOUT, "fasterrcnn"),
+                of_networks("for `boxes`, `fasterrcnn`", _NO_DROPOUT, "fasterrcnn"),
                 Need(
                     f"a network other than `{LARGE_MASK_RCNN}`",
                     _NO_DROPOUT,
@@ -236,7 +178,7 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
         ),
         "activation_function": OptionEffect(
             idle={"instances": _NO_CHOICE},
-            needs=(_of_networks("for `boxes`, a YOLO network", _NO_CHOICE, "yolo"),),
+            needs=(of_networks("for `boxes`, a YOLO network", _NO_CHOICE, "yolo"),),
         ),
         "initialization": OptionEffect(seen="refused where the training starts from weights"),
         "clip": OptionEffect(),
@@ -250,76 +192,7 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
                 ),
             )
         ),
-        "loss.names": OptionEffect(
-            idle=_OWN_LOSSES
-            | dict.fromkeys(_MAPS, Idle(_NO_NAMES, "loss.cross_entropy, loss.dice and the other parts"))
-        ),
-        "loss.cross_entropy": _map_loss(),
-        "loss.binary_cross_entropy": _map_loss(
-            Need(
-                "`loss.cross_entropy: 0`",
-                Idle("there the classes add up to 1, here each says yes or no for itself", "loss.cross_entropy: 0"),
-                lambda options, task, network: not options.loss.cross_entropy,
-            ),
-            idle={"outlines": Idle("of one class the cross-entropy is the binary one", "loss.cross_entropy")},
-        ),
-        "loss.dice": _map_loss(),
-        "loss.jaccard": _map_loss(),
-        "loss.tversky": _map_loss(),
-        "loss.tversky_alpha": _map_loss(
-            Need(
-                "`loss.tversky` above 0",
-                Idle("the Tversky loss is left out", "loss.tversky"),
-                lambda options, task, network: options.loss.tversky > 0,
-            )
-        ),
-        "loss.focal": _map_loss(),
-        "loss.lovasz": _map_loss(),
-        "loss.weighting": _class_weights(
-            Need(
-                "`effective number` only for `classes`",
-                Idle("the pixels of every class are too many for an effective number", "weighting: frequency"),
-                lambda options, task, network: task == "classes" or options.loss.weighting != "effective number",
-            ),
-            idle={"outlines": Idle("ground and specimen share every picture", "loss.class_weights")},
-        ),
-        "loss.weighting_beta": OptionEffect(
-            idle=_but("classes", idle=Idle("it is for weights of names by their effective number")),
-            needs=(
-                Need(
-                    "`loss.weighting: effective number`",
-                    Idle("this weighting does not use it", "weighting: effective number"),
-                    lambda options, task, network: options.loss.weighting == "effective number",
-                ),
-            ),
-        ),
-        "loss.class_weights": _class_weights(),
-        "loss.focal_gamma": OptionEffect(
-            idle=_OWN_LOSSES,
-            needs=(
-                Need(
-                    "`loss.focal` above 0, or `loss.names: focal`",
-                    Idle("the focal loss is left out", "loss.focal, or loss.names: focal for names"),
-                    lambda options, task, network: (
-                        options.loss.names == "focal" if task == "classes" else options.loss.focal > 0
-                    ),
-                ),
-            ),
-        ),
-        "loss.label_smoothing": OptionEffect(
-            idle=_but("classes", idle=Idle("it is for the names that a classifier gives", "weight decay")),
-            needs=(
-                Need(
-                    "`loss.names: cross-entropy or binary cross-entropy`",
-                    Idle("this loss takes the truth as it is", "loss.names: cross-entropy"),
-                    lambda options, task, network: options.loss.names in _SMOOTHED,
-                ),
-            ),
-        ),
-        "loss_gains.box": _gain(),
-        "loss_gains.cls": _gain(),
-        "loss_gains.dfl": _gain(),
-        "loss_gains.angle": _gain({"boxes": Idle("upright boxes have no angle", "task: oriented-boxes")}),
+        **LOSS_EFFECTS,
         "proposals": _of_proposals(),
         "positives": _of_proposals(),
         "balance": OptionEffect(
@@ -337,7 +210,7 @@ OPTION_EFFECTS: Final[Mapping[str, OptionEffect]] = MappingProxyType(
             ),
         ),
         "masked": OptionEffect(
-            idle=_but("classes", idle=Idle(_WHOLE_CROPS))
+            idle=but("classes", idle=Idle(_WHOLE_CROPS))
             | {"outlines": Idle("what lies round the specimen shows where it ends")}
         ),
         "augment.flip_horizontal": OptionEffect(),

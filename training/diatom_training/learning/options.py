@@ -32,6 +32,8 @@ FEWEST_SAMPLED: Final = 8
 
 ALL: Final = "all"
 """In place of a number: an epoch of the whole training part, or a step that follows all of it."""
+AUTO: Final = "auto"
+"""In place of a number of crops at once: as many as memory allows."""
 USUAL_BATCH: Final[Mapping[Task, int]] = MappingProxyType(
     {"oriented-boxes": 8, "boxes": 8, "semantic": 8, "instances": 4, "classes": 16, "outlines": 16}
 )
@@ -41,17 +43,24 @@ USUAL_BATCH: Final[Mapping[Task, int]] = MappingProxyType(
 _NUMBER: Final = TypeAdapter(Annotated[int, Field(ge=1)])
 
 
-def _number_or_all(value: Any) -> Any:
-    """Say in one sentence what may stand there: pydantic would tell of the number and of the word, each for itself."""
-    if value == ALL:
-        return value
-    try:
-        return _NUMBER.validate_python(value)
-    except ValidationError:
-        raise ValueError(f"{value!r} is neither a whole number from 1 on nor {ALL!r}") from None
+def _number_or(*words: str) -> BeforeValidator:
+    """Say in one sentence what may stand there: pydantic would tell of the number and of a word, each for itself."""
+
+    def checked(value: Any) -> Any:
+        if value in words:
+            return value
+        try:
+            return _NUMBER.validate_python(value)
+        except ValidationError:
+            raise ValueError(
+                f"{value!r} is neither a whole number from 1 on nor {' or '.join(map(repr, words))}"
+            ) from None
+
+    return BeforeValidator(checked)
 
 
-NumberOrAll = Annotated[Annotated[int, Field(ge=1)] | Literal["all"], BeforeValidator(_number_or_all)]
+NumberOrAll = Annotated[Annotated[int, Field(ge=1)] | Literal["all"], _number_or(ALL)]
+BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["all", "auto"], _number_or(ALL, AUTO)]
 Standardization = Literal["training set", "imagenet", "0 to 1"]
 
 NamingLossName = Literal["cross-entropy", "binary cross-entropy", "focal", "mean squared error"]
@@ -61,6 +70,8 @@ LOSS_PARTS: Final = ("cross_entropy", "binary_cross_entropy", "dice", "jaccard",
 
 class LossOptions(BaseModel):
     """The loss of names by its name, and that of maps and outlines as a weighted sum; a weight of 0 leaves a part out.
+
+    Networks of boxes have losses of their own; RetinaNet and FCOS heed the two numbers of the focal loss.
 
     Attributes
     ----------
@@ -100,7 +111,11 @@ class LossOptions(BaseModel):
         before them that of the background where there is one, in maps. None weighs all alike. Of outlines, those of
         background and specimen.
     focal_gamma : float
-        How much specimens or pixels that are easy count less in the focal loss.
+        How much specimens, pixels or places that are easy count less in the focal loss: of names, of maps and outlines,
+        and of RetinaNet and FCOS.
+    focal_alpha : float
+        Weight of the class that is there, in the focal loss of RetinaNet and FCOS; of each place, all classes that are
+        not there have 1 less that.
     label_smoothing : float
         Share of a specimen's truth that goes to all classes alike, for classifiers (Szegedy et al. 2016, "Rethinking
         the Inception architecture"); in the binary cross-entropy, to yes and no alike.
@@ -121,6 +136,7 @@ class LossOptions(BaseModel):
     weighting_beta: float = Field(default=0.999, gt=0, lt=1, title="Beta of the effective number")
     class_weights: tuple[float, ...] | None = Field(default=None, json_schema_extra={"none": "all alike"})
     focal_gamma: float = Field(default=2.0, ge=0)
+    focal_alpha: float = Field(default=0.25, gt=0, lt=1)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -155,10 +171,12 @@ class LearningOptions(BaseModel):
         training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
         ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
         are learned from pictures that are each standardized by their own colours.
-    batch : int or "all"
+    batch : int, "all" or "auto"
         Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
         memory, fewer go at once, and their gradients are added up. With ``all`` an epoch is one step, which follows the
-        mean gradient of all its crops; as many as usual go at once.
+        mean gradient of all its crops; as many as usual go at once. With ``auto`` it is the largest number of 2, 4, 8
+        and so on that memory allows, at most 128, and no more than leave an epoch eight steps; a run keeps the number
+        that it began with.
     accumulate : int
         Batches whose gradients are added up before a step (gradient accumulation): a step follows the mean gradient of
         ``batch`` times as many crops, in the memory of one batch. Normalization still sees single batches.
@@ -222,7 +240,8 @@ class LearningOptions(BaseModel):
     backbone_rate : float
         The backbone's learning rate after the frozen epochs, as a share of the learning rate.
     loss : LossOptions
-        Loss of semantic maps, outlines and classifiers; the other networks have their own.
+        Loss of semantic maps, outlines and classifiers; the other networks have their own. That of RetinaNet and FCOS
+        is a focal one, with gamma and alpha from here.
     loss_gains : dict of str to float
         Ultralytics' gains ``box``, ``cls``, ``dfl``, ``angle`` of YOLO's loss, where they are to differ from its
         defaults.
@@ -256,7 +275,7 @@ class LearningOptions(BaseModel):
     classes: tuple[str, ...] = Field(default=("diatom",), min_length=1)
     size: int = Field(default=384, ge=64, le=8192, multiple_of=32, title="Crop size", json_schema_extra={"unit": "px"})
     standardize: Standardization | None = Field(default=None, json_schema_extra={"none": "usual for the task"})
-    batch: NumberOrAll = Field(default=8, title="Batch size")
+    batch: BatchSize = Field(default=8, title="Batch size")
     accumulate: int = Field(default=1, ge=1, title="Batches per step")
     epochs: int = Field(default=12, ge=1)
     crops: NumberOrAll = Field(default=800, title="Crops per epoch")

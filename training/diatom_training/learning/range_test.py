@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.tuner.tuning import Tuner
 from torch.utils.data import DataLoader
 
+from diatom_training.learning.batch_finder import with_batch
 from diatom_training.learning.dataloaders import batches, check_examples
 from diatom_training.learning.fitting import Fitting, prepared_module, quiet_lightning, trainer_for
+from diatom_training.learning.memory_limits import in_memory
 from diatom_training.learning.rate_curve import RateCurve
 from diatom_training.learning.standardization import standard
-from diatom_training.learning.train import in_memory
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
 
 STEPS: Final = 80
@@ -50,8 +51,9 @@ def range_test(task: Fitting, monitor: ProgressMonitor = UNWATCHED, steps: int =
     DiatomError
         When not even one crop fits into memory.
     """
+    check_examples(task.examples, task.options.classes)
+    task = with_batch(replace(task, devices=1), monitor)
     own = task.options
-    check_examples(task.examples, own.classes)
     frozen = own.frozen_epochs >= own.epochs
     tested = own.model_copy(
         update={
@@ -62,7 +64,7 @@ def range_test(task: Fitting, monitor: ProgressMonitor = UNWATCHED, steps: int =
             "frozen_epochs": 1 if frozen else 0,
         }
     )
-    task = replace(task, options=tested, devices=1, standard=standard(task.examples, own, monitor))
+    task = replace(task, options=tested, standard=standard(task.examples, own, monitor))
     return in_memory(task, monitor, lambda batch: _tested(task, batch, steps, monitor))
 
 
@@ -97,6 +99,10 @@ class _TestedData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Return the batches."""
+        for callback in cast(Any, self.trainer).callbacks:
+            # The tuner's own would draw a bar on the standard error.
+            if hasattr(callback, "progress_bar_refresh_rate"):
+                callback.progress_bar_refresh_rate = 0
         return batches(self.task.examples, self.task.options, 0, self.batch)
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:

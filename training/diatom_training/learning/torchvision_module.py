@@ -18,6 +18,7 @@ from diatom_training.metrics.detection_metrics import average_precision
 from napari_diatom.core.detections import Detections
 from napari_diatom.engines import box_nets
 from napari_diatom.engines.torchvision_engine import decode_boxes
+from napari_diatom.models.architecture_names import FOCAL
 
 PART_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -44,6 +45,9 @@ class TorchvisionModule(LearningModule):
                 heads: Any = network.get_submodule("roi_heads")
                 heads.fg_bg_sampler.batch_size_per_image = options.proposals
                 heads.fg_bg_sampler.positive_fraction = options.positives
+            elif options.architecture.partition("/")[0] in FOCAL:
+                head: Any = network.get_submodule("head")
+                head.gamma, head.alpha = options.loss.focal_gamma, options.loss.focal_alpha
             keep_depthwise_single(network)
         self._losses: list[float] = []
         self._truths: list[Detections] = []

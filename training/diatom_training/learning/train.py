@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
-
-import torch
 
 from diatom_training.data.pixel_statistics import UNCHANGED
+from diatom_training.learning.batch_finder import with_batch
 from diatom_training.learning.dataloaders import check_examples, held_out
 from diatom_training.learning.distributed import check_devices, worker_processes
 from diatom_training.learning.fitting import (
@@ -24,13 +21,12 @@ from diatom_training.learning.fitting import (
     unseen,
 )
 from diatom_training.learning.lightning_module import LearningModule
+from diatom_training.learning.memory_limits import in_memory
 from diatom_training.learning.module_registry import module_for
 from diatom_training.learning.options import ALL, LearningOptions
 from diatom_training.learning.standardization import standard
-from napari_diatom.core.errors import DiatomError, OutputError
+from napari_diatom.core.errors import OutputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
-
-_Result = TypeVar("_Result")
 
 
 def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unseen) -> Trained:
@@ -61,6 +57,7 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
         examples, validation = held_out(task.examples)
         task = replace(task, examples=examples, validation=validation)
     task.folder.mkdir(parents=True, exist_ok=True)
+    task = with_batch(task, monitor)
     check_room(task.folder, task.options)
     if not (task.folder / CHECKPOINT).exists():
         task = replace(task, standard=standard(task.examples, task.options, monitor))
@@ -78,32 +75,6 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
     return trained_of(in_memory(task, monitor, fitted))
 
 
-def in_memory(task: Fitting, monitor: ProgressMonitor, work: Callable[[int], _Result]) -> _Result:
-    """Return what work gives with as many crops at a time on each device as fit into memory.
-
-    Raises
-    ------
-    DiatomError
-        When not even one does.
-    """
-    batch = -(-task.plan.batch // task.devices)
-    while True:
-        try:
-            return work(batch)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            if batch == 1 or task.devices > 1:
-                what = "Not even one crop" if batch == 1 else f"Not even one crop on each of {task.devices} devices"
-                raise DiatomError(
-                    f"{what} of {task.options.size} pixels fits into memory; choose smaller crops or a smaller network."
-                ) from error
-        batch //= 2
-        if task.device == "cuda":
-            torch.cuda.empty_cache()
-        monitor.report(Progress("memory", message=f"Out of memory: continuing with {batch} crops at a time."))
-
-
 def check_room(folder: Path, options: LearningOptions) -> None:
     """Refuse a disk that has no room for the checkpoints.
 
@@ -117,13 +88,3 @@ def check_room(folder: Path, options: LearningOptions) -> None:
     needed, free = 4 * copies * weights, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(f"{folder} has room for {free / 1e6:.0f} MB, and the checkpoints need {needed / 1e6:.0f} MB.")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out: CPUs and other devices do not agree on its type."""
-    text = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "out of memory" in text
-        or "can't allocate memory" in text
-    )

@@ -9,6 +9,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from diatom_training.finetune.work_folder import LOCK, WorkFolder
 from diatom_training.tuning.search_results import SearchResults, read_results
 from diatom_training.tuning.search_settings import SearchSettings
 from napari_diatom.core.atomic_files import reason
@@ -25,10 +26,9 @@ BEST: Final = "best.yaml"
 """A training with the best settings."""
 TRIALS: Final = "trials"
 """Folder of the trials' own folders, with their curves."""
-_LOCK: Final = ".lock"
 
 
-class SearchFolder:
+class SearchFolder(WorkFolder):
     """A search on disk.
 
     Parameters
@@ -36,12 +36,6 @@ class SearchFolder:
     path : Path
         Its folder.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
 
     @classmethod
     def create(cls, path: Path, settings: SearchSettings) -> SearchFolder:
@@ -54,14 +48,8 @@ class SearchFolder:
         OutputError
             When it cannot be written.
         """
-        folder = cls(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            there = any(item.name != _LOCK for item in path.iterdir())
-        except OSError as error:
-            raise OutputError(f"{path} cannot be created: {reason(error)}") from error
-        if there:
-            raise InputError(f"{path} is not empty: name another folder, or continue the search in it (--resume).")
+        folder = cls.made(path)
+        folder.check_empty("continue the search in it")
         settings.write(path / SETTINGS)
         return folder
 
@@ -113,7 +101,7 @@ class SearchFolder:
         OutputError
             When the folder cannot be written.
         """
-        lock = FileLock(self / _LOCK)
+        lock = FileLock(self / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:

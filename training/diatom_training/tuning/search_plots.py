@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from diatom_training.tuning.search_settings import SearchSettings
 
 _COLOURS: Final = "viridis"
+_ON_LIGHT: Final = (0.0, 0.6)
+_ON_DARK: Final = (0.45, 1.0)
+"""The part of the colours that has contrast to the ground: a dark line cannot be seen on a dark one."""
+_HALF: Final = 0.5
+"""Brightness of a text from which its ground is dark."""
 _LONGEST: Final = 16
 """Letters of a name under an axis; a longer one is broken at its dot."""
 
@@ -32,21 +37,36 @@ def plot_importances(results: SearchResults, axes: Axes, ink: str = INK) -> None
 
 
 def plot_parallel(results: SearchResults, settings: SearchSettings, axes: Axes, ink: str = INK) -> None:
-    """Draw each trial as a line over its settings and its figure; light is good, and the best one is orange."""
+    """Draw each trial as a line over its settings and its figure; light is good, and the best one is orange.
+
+    Parameters
+    ----------
+    results : SearchResults
+        The trials.
+    settings : SearchSettings
+        With the ranges of the settings.
+    axes : Axes
+        To draw on.
+    ink : str
+        Colour of texts; light on a dark ground.
+    """
     trials = sorted((trial for trial in results.trials if trial.state == FINISHED), key=lambda trial: trial.value)
     names = [name for name in results.names if name in settings.ranges]
     values = [trial.value for trial in trials]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     from matplotlib import colormaps
+    from matplotlib.colors import rgb_to_hsv, to_rgb
 
+    darkest, lightest = _ON_DARK if rgb_to_hsv(to_rgb(ink))[2] > _HALF else _ON_LIGHT
     for trial in trials:
         share = (trial.value - low) / (high - low) if high > low else 0.5
         heights = [_height(trial.values.get(name), settings.ranges[name]) for name in names]
         best = trial is trials[-1]
-        look: dict[str, Any] = {"color": ORANGE, "lw": 2.2} if best else {"color": colormaps[_COLOURS](share), "lw": 1}
+        shade = colormaps[_COLOURS](darkest + share * (lightest - darkest))
+        look: dict[str, Any] = {"color": ORANGE, "lw": 2.2} if best else {"color": shade, "lw": 1.2}
         # A setting without effect has no point, and the line goes on behind it.
         shown = [(place, height) for place, height in enumerate([*heights, share]) if height == height]
-        axes.plot(*zip(*shown, strict=True), "o-", ms=3, alpha=1.0 if best else 0.8, **look)
+        axes.plot(*zip(*shown, strict=True), "o-", ms=3, **look)
     for place in range(len(names) + 1):
         axes.axvline(place, color=FAINT, lw=0.8, zorder=0)
     for place, name in enumerate(names):

@@ -12,6 +12,7 @@ import numpy as np
 
 from diatom_training.evaluation.curve_diagnosis import read
 from diatom_training.finetune import dataset, initial_weights
+from diatom_training.finetune.batch_choice import settled
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.dataset import Dataset
 from diatom_training.finetune.fold_runs import fold_name
@@ -108,7 +109,10 @@ def _trained(path: Path, config: TrainConfig, data: Dataset, monitor: ProgressMo
     """Train on a training part, and return the figure of the validation part."""
     folder = RunFolder.open(path) if (path / CONFIG).is_file() else RunFolder.create(path, config)
     device = choose_device(config.device)
-    begin = composed_start(folder, config, data, initial_weights.resolve(config), device, monitor)
+    begin = initial_weights.resolve(config)
+    # One that was begun has the number that memory chose then.
+    config = settled(folder, config.with_batch(folder.config().learning.batch), data, begin, device, monitor)
+    begin = composed_start(folder, config, data, begin, device, monitor)
     examples = dataset.examples(data, "train", config, begin.tile_size, folder / IMAGES)
     history = learn(folder, config, data, begin, device, monitor, examples).history
     best = read(history, len(data.classes), data.count("validation").total()).best_epoch or len(history)
