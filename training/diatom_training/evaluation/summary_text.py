@@ -7,7 +7,7 @@ from diatom_training.metrics.bootstrap import Interval
 from diatom_training.metrics.class_map_figures import MapFigures
 from diatom_training.metrics.detection_figures import DetectionFigures
 from diatom_training.metrics.naming_figures import NamingFigures
-from diatom_training.metrics.proportions import FEWEST
+from napari_diatom.core.proportions import FEWEST
 from napari_diatom.core.text import many
 
 
