@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 
 NEAREST_MEAN: Final = 1.0
 """Shrinkage at which the covariance is a sphere, so that the nearest mean decides."""
+_FEW: Final = 5
+"""Degrees of freedom at which the variance of sizes within taxa weighs as much as that over all specimens."""
 _NO_SCATTER: Final = 1e-12
 """Share of the specimens' mean square under which their scatter within taxa is rounding error."""
 
@@ -160,8 +162,9 @@ class TaxonSums:
     dimensions : int
         D, columns of a vector.
     sizes : int
-        How many of the last columns are sizes, in units of their own. They are scaled so that their variance over all
-        specimens is the mean variance of the other columns; the shrinkage would not see them rightly otherwise.
+        How many of the last columns are sizes, in units of their own. They are scaled so that their variance within
+        taxa is the mean one of the other columns, because the shrinkage makes the variances of all columns more alike.
+        While few specimens tell the variance within taxa, that over all specimens weighs in.
     """
 
     def __init__(self, dimensions: int, sizes: int = 0) -> None:
@@ -315,9 +318,11 @@ class TaxonSums:
         if not self.sizes:
             return scale
         apart = means - np.average(means, axis=0, weights=counts)
-        squares = np.diag(self._scatter) + counts @ np.square(apart)
-        of_vector, of_sizes = squares[: -self.sizes].mean(), squares[-self.sizes :]
-        known = (of_sizes > _NO_SCATTER * counts.sum()) & (of_vector > 0)
+        within, number = np.diag(self._scatter), counts.sum()
+        over_all = (within + counts @ np.square(apart)) / number
+        variances = (within + _FEW * over_all) / (number - len(counts) + _FEW)
+        of_vector, of_sizes = variances[: -self.sizes].mean(), variances[-self.sizes :]
+        known = (of_sizes > _NO_SCATTER * np.square(means[:, -self.sizes :]).mean(axis=0)) & (of_vector > 0)
         scale[-self.sizes :] = np.sqrt(np.where(known, of_vector / np.where(known, of_sizes, 1), 1))
         return scale
 

@@ -153,15 +153,19 @@ def hold_out(named: NamedVectors, shrinkage: float | None = None, monitor: Progr
     monitor : ProgressMonitor
         Gets a step for each part.
     """
+    if apart_by_slide(named):
+        return leave_slides_out(named, shrinkage, monitor)
+    return leave_one_out(named, shrinkage)
+
+
+def apart_by_slide(named: NamedVectors) -> bool:
+    """Return whether enough taxa are on several slides for slides to be kept apart, see :func:`hold_out`."""
     slides, taxa = named.slide_ids, named.taxon_ids
     table = np.zeros((taxa.max(initial=0) + 1, slides.max(initial=0) + 1))
     np.add.at(table, (taxa, slides), 1)
     of_taxon = table.sum(axis=1)[taxa]
-    accompanied = int((of_taxon > 1).sum())
-    elsewhere = int((of_taxon > table[taxa, slides]).sum())
-    if elsewhere and 2 * elsewhere >= accompanied:
-        return leave_slides_out(named, shrinkage, monitor)
-    return leave_one_out(named, shrinkage)
+    accompanied, elsewhere = (of_taxon > 1).sum(), (of_taxon > table[taxa, slides]).sum()
+    return bool(elsewhere and 2 * elsewhere >= accompanied)
 
 
 def _left_out_distances(

@@ -83,9 +83,9 @@ class NamedVectors:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __getitem__(self, rows: ArrayLike) -> NamedVectors:
-        """Return some of the specimens, by their numbers or by a mask."""
-        chosen = np.arange(len(self))[np.asarray(rows)]
+    def __getitem__(self, rows: slice | NDArray[np.integer | np.bool_]) -> NamedVectors:
+        """Return some of the specimens, by their numbers, by a mask or by a slice."""
+        chosen = np.arange(len(self))[rows]
 
         def pick(part: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(part[row] for row in chosen.tolist())
