@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 PARTS: Final = 5
 """Parts of a cross-validation at most."""
+MOST_CELLS: Final = 1_000_000
+"""Specimens times taxa up to which all parts of a cross-validation are asked."""
 
 
 class Method(StrEnum):
@@ -145,10 +147,13 @@ def cross_validated(named: NamedVectors, method: Method, monitor: ProgressMonito
     Returns
     -------
     ndarray, shape (N, K)
-        ``-inf`` for taxa of which the other parts have no example.
+        ``-inf`` for taxa of which the other parts have no example, and for specimens that were not asked: of many
+        specimens (see :data:`MOST_CELLS`) one part is asked, because a logistic regression takes seconds then.
     """
     parts = cross_validation_parts(named)
     numbers = np.unique(parts).tolist()
+    if len(named) * len(named.known_taxa) > MOST_CELLS:
+        del numbers[1:]
     said = np.full((len(named), len(named.known_taxa)), -np.inf)
     for done, part in enumerate(numbers):
         monitor.check()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax, logsumexp
+from scipy.special import logsumexp
 
 Floats = NDArray[np.float64]
 
@@ -57,12 +57,15 @@ class RulePair:
         sizes : ndarray, shape (N, Q)
             Of the specimens; rows with NaN are named by their vectors alone.
         """
-        shares = log_shares_of(self.plain.decisions(vectors))
+        decisions = self.plain.decisions(vectors)
         rows = np.flatnonzero(np.isfinite(sizes).all(axis=1))
         if self.with_sizes is not None and len(rows):
             sized = self.with_sizes.decisions(np.hstack([vectors[rows], sizes[rows]]))
-            shares[rows] = with_known_sizes(shares[rows], spread(sized, self.with_sizes.taxa, self.taxa))
-        return shares
+            if self.with_sizes.taxa != self.taxa:
+                plain = log_shares_of(decisions[rows])
+                sized = with_known_sizes(plain, spread(sized, self.with_sizes.taxa, self.taxa))
+            decisions[rows] = sized
+        return log_shares_of(decisions)
 
 
 def log_shares_of(decisions: Floats) -> Floats:
@@ -70,10 +73,11 @@ def log_shares_of(decisions: Floats) -> Floats:
 
     A taxon of ``-inf`` has no share; in a row of nothing else, none has.
     """
-    shares = np.full(decisions.shape, -np.inf)
-    some = np.isfinite(decisions).any(axis=1)
-    shares[some] = log_softmax(decisions[some], axis=1)
-    return shares
+    most = decisions.max(axis=1, initial=-np.inf, keepdims=True)
+    shares = decisions - np.where(np.isfinite(most), most, 0)
+    sums = np.exp(shares).sum(axis=1, keepdims=True)
+    shares -= np.log(np.where(sums > 0, sums, 1))
+    return np.asarray(shares)
 
 
 def with_known_sizes(plain: Floats, sized: Floats) -> Floats:

@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 from napari_diatom.core.errors import Stopped
 from napari_diatom.core.progress import ProgressMonitor
-from napari_diatom.naming import held_out
+from napari_diatom.naming import calibration, held_out
 from napari_diatom.naming.calibration import (
     expected_calibration_error,
     mean_log_loss,
@@ -154,3 +154,11 @@ def test_calibration_error_is_the_mean_over_bins() -> None:
     by_hand = (3 * abs((0.95 + 0.97 + 1.0) / 3 - 2 / 3) + abs(0.55 - 1) + 0.05) / 5
     assert expected_calibration_error(shares, right) == pytest.approx(by_hand)
     assert np.isnan(expected_calibration_error([], []))
+
+
+def test_many_specimens_tell_the_same_temperature_by_a_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = simulated(400, 4, 5, slides=1)
+    found = leave_one_out(named)
+    everything = temperature_of_examples(found.log_shares, found.truth)
+    monkeypatch.setattr(calibration, "ENOUGH", 200)
+    assert temperature_of_examples(found.log_shares, found.truth) == pytest.approx(everything, rel=0.15)

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.naming import method_choice
 from napari_diatom.naming.discriminant import TaxonSums
 from napari_diatom.naming.group_sums import GroupSums
 from napari_diatom.naming.logistic_rule import INVERSE_PENALTY, fit_logistic
@@ -263,3 +264,16 @@ def test_slides_are_kept_apart_in_parts_of_even_taxa() -> None:
     np.testing.assert_array_equal(cross_validation_parts(turned), parts[::-1])
     said = cross_validated(named, Method.DISCRIMINANT)
     assert np.isfinite(said).all()
+
+
+def test_of_many_specimens_one_part_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = specimens(200, 8, noise=1.0)
+    everything = cross_validated(named, Method.LOGISTIC)
+    monkeypatch.setattr(method_choice, "MOST_CELLS", 1000)
+    part = cross_validated(named, Method.LOGISTIC)
+    first = cross_validation_parts(named) == 0
+    np.testing.assert_array_equal(part[first], everything[first])
+    assert np.isneginf(part[~first]).all()
+    choice = choose_method(named)
+    assert choice.asked == first.sum()
+    assert len(choice.right) == 3
