@@ -71,7 +71,8 @@ def group_specimens(
     method : GroupingMethod
         How groups are found.
     usual_size : int
-        Specimens of a group, on average (agglomerative), or twice the fewest of one (HDBSCAN). At least 2.
+        Specimens of a group, on average (agglomerative), or twice the fewest of one (HDBSCAN). At least 2. Of many
+        vectors, groups are at least as large as what a centre stands for.
     seed : int
         Of the centres of many vectors: the same seed gives the same groups.
     monitor : ProgressMonitor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -128,8 +129,10 @@ class NameLearner:
         Raises
         ------
         InputError
-            When the vector is not finite or has another shape. Nothing has changed then.
+            When the name is empty, or the vector is not finite or has another shape. Nothing has changed then.
         """
+        if not taxon:
+            raise InputError(f"Specimen {key} has an empty name, from which nothing can be learnt.")
         [value] = checked_vectors(np.asarray(vector, dtype=np.float64)[None], self.dimensions, [key])
         [known] = self._checked_sizes(None if sizes is None else np.asarray(sizes, np.float64)[None], 1, [key])
         if not np.isfinite(known).all():
@@ -224,7 +227,8 @@ class NameLearner:
         Raises
         ------
         InputError
-            When a vector is not finite, or the parts are not of one number; the message names the specimens.
+            When a vector is not finite, or the parts are not of one number; the message names the specimens. When a
+            count is negative or not finite; the message names the taxon.
         """
         values = checked_vectors(vectors, self.dimensions)
         known = self._checked_sizes(sizes, len(values), None)
@@ -290,4 +294,7 @@ class NameLearner:
 def _log_prior(taxa: Iterable[str], counted: Mapping[str, float] | None) -> Floats | float:
     if counted is None:
         return 0.0
+    for name, count in counted.items():
+        if not 0 <= count < math.inf:
+            raise InputError(f"{name} was counted {count} times, which is not a number of specimens.")
     return np.log([counted.get(name, 0.0) + _ONE_MORE for name in taxa])

@@ -59,7 +59,8 @@ class NamedVectors:
         Raises
         ------
         InputError
-            When a vector is not finite, or the parts are not of one number; the message names the specimens.
+            When a vector is not finite or a name is empty, or the parts are not of one number; the message names the
+            specimens.
         """
         values = checked_vectors(vectors, keys=keys)
         number = len(values)
@@ -78,6 +79,9 @@ class NamedVectors:
         for name, part in given.items():
             if len(part) != number:
                 raise InputError(f"{len(part)} {name} do not match {number} specimens.")
+        for key, taxon in zip(given["keys"], given["names"], strict=True):
+            if not taxon:
+                raise InputError(f"Specimen {key} has an empty name, from which nothing can be learnt.")
         return cls(given["keys"], values, known, given["names"], given["groups"], given["slides"])
 
     def __len__(self) -> int:

@@ -170,6 +170,13 @@ def test_a_specimen_that_cannot_be_learnt_from_changes_nothing() -> None:
     assert learner.taxon("b") is None
     with pytest.raises(InputError, match="specimen b holds NaN"):
         learner.name("b", "Navicula", [np.nan] * 3)
+    with pytest.raises(InputError, match="Specimen b has an empty name"):
+        learner.name("b", "", [1, 2, 3])
+    with pytest.raises(InputError, match="Specimen 1 has an empty name"):
+        NamedVectors.of(np.eye(2), ["a", ""])
+    for count in (-1, np.nan, np.inf):
+        with pytest.raises(InputError, match="Amphora was counted"):
+            learner.rank([[1, 2, 3]], counted={"Amphora": count})
     with pytest.raises(InputError, match="b was not named"):
         learner.rename("b", "Navicula")
     with pytest.raises(InputError, match="2 groups do not match 1"):
