@@ -49,19 +49,38 @@ def mean_log_loss(logits: ArrayLike, truth: ArrayLike, temperature: float = 1.0)
 def temperature_of_examples(log_shares: Floats, truth: NDArray[np.intp]) -> float:
     """Return the temperature at which shares of specimens that were left out are most likely (Guo et al. 2017).
 
+    Of N names that all are right, the next may still be wrong: each counts as wrong by 1/(N + 2) (Platt 1999), because
+    the temperature would go to 0 otherwise and every share to 1.
+
     Parameters
     ----------
     log_shares : ndarray, shape (N, K)
         Logarithm of the shares at a temperature of 1, such as :attr:`HeldOut.log_shares`.
     truth : ndarray of int, shape (N,)
-        The place of each name. Rows in which it has ``-inf`` cannot be answered and are left out; N has to be above 0
-        without them. Of more than :data:`ENOUGH` rows, so many are used, evenly spaced.
+        The place of each name. Rows in which it has ``-inf``, or nothing else has a share, tell nothing and are left
+        out. Of more than :data:`ENOUGH` rows, so many are used, evenly spaced.
+
+    Returns
+    -------
+    float
+        1 where no row tells anything.
     """
-    known = np.flatnonzero(np.isfinite(log_shares[np.arange(len(truth)), truth]))
-    if len(known) > ENOUGH:
-        known = known[np.linspace(0, len(known) - 1, ENOUGH).astype(np.intp)]
-    values, true = log_shares[known], truth[known]
-    return best_temperature(lambda temperature: mean_log_loss(values, true, temperature), WIDEST_OF_EXAMPLES)
+    known = np.isfinite(log_shares[np.arange(len(truth)), truth])
+    told = np.flatnonzero(known & (np.isfinite(log_shares).sum(axis=1) > 1))
+    if not len(told):
+        return 1.0
+    wrong = 1 / (len(told) + 2)
+    if len(told) > ENOUGH:
+        told = told[np.linspace(0, len(told) - 1, ENOUGH).astype(np.intp)]
+    rows = np.arange(len(told))
+    true, others = log_shares[told, truth[told]], log_shares[told]
+    others[rows, truth[told]] = -np.inf
+
+    def loss(temperature: float) -> float:
+        against = logsumexp(others / temperature, axis=1) - true / temperature
+        return float(np.mean((1 - wrong) * np.logaddexp(0, against) + wrong * np.logaddexp(0, -against)))
+
+    return best_temperature(loss, WIDEST_OF_EXAMPLES)
 
 
 def binned_calibration_error(number: ArrayLike, score: ArrayLike, right: ArrayLike) -> float:

@@ -162,3 +162,16 @@ def test_many_specimens_tell_the_same_temperature_by_a_part_of_them(monkeypatch:
     everything = temperature_of_examples(found.log_shares, found.truth)
     monkeypatch.setattr(calibration, "ENOUGH", 200)
     assert temperature_of_examples(found.log_shares, found.truth) == pytest.approx(everything, rel=0.15)
+
+
+@pytest.mark.parametrize("number", [20, 500])
+def test_names_that_all_are_right_are_not_certain(number: int) -> None:
+    truth = np.arange(number) % 3
+    log_shares = np.log(np.where(np.arange(3) == truth[:, None], 1 - 1e-6, 5e-7))
+    shares = tempered_shares(log_shares, temperature_of_examples(log_shares, truth))
+    np.testing.assert_allclose(shares.max(axis=1), (number + 1) / (number + 2), rtol=1e-3)
+
+
+def test_a_single_taxon_tells_no_temperature() -> None:
+    assert temperature_of_examples(np.zeros((30, 1)), np.zeros(30, dtype=int)) == 1
+    assert temperature_of_examples(np.full((2, 2), -np.inf), np.array([0, 1])) == 1
