@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -108,12 +108,15 @@ class Names:
         Probability under which a name is not given.
     by : str
         Name and version of the classifier.
+    stated_genera : Mapping[str, str]
+        The genus of a class where it is not the one that its name begins with; empty where it has none.
     """
 
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
     threshold: float
     by: str = ""
+    stated_genera: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.classes):
@@ -123,14 +126,19 @@ class Names:
         return len(self.probabilities)
 
     @cached_property
+    def class_genera(self) -> tuple[str, ...]:
+        """The genus of each class; empty where it has none."""
+        return tuple(self.stated_genera.get(name, genus_of(name)) for name in self.classes)
+
+    @cached_property
     def genera(self) -> tuple[str, ...]:
         """The genera of the classes, G of them."""
-        return tuple(dict.fromkeys(filter(None, map(genus_of, self.classes))))
+        return tuple(dict.fromkeys(filter(None, self.class_genera)))
 
     @cached_property
     def genus_probabilities(self) -> NDArray[np.float32]:
         """Of each genus, the sum over its species, at most 1, shape (N, G)."""
-        own = [[genus_of(name) == genus for name in self.classes] for genus in self.genera]
+        own = [[found == genus for found in self.class_genera] for genus in self.genera]
         sums = self.probabilities @ np.reshape(own, (len(self.genera), len(self.classes))).T
         return np.asarray(np.minimum(sums, 1), np.float32)
 
@@ -154,8 +162,12 @@ class Names:
         ranked, unknown, sums = self.top(3), self.unknown, self.genus_probabilities
         verdicts: list[Name] = []
         for i, order in enumerate(ranked.tolist()):
+            if not self.probabilities[i].any():
+                # No class can be what this specimen is, so none comes second or third.
+                verdicts.append(Name(UNKNOWN, 0.0, "", by=self.by))
+                continue
             best = self.classes[order[0]]
-            taxon, genus, probability = best, genus_of(best), self.probabilities[i, order[0]]
+            taxon, genus, probability = best, self.class_genera[order[0]], self.probabilities[i, order[0]]
             if unknown[i]:
                 taxon, genus = UNKNOWN, ""
                 k = int(sums[i].argmax()) if self.genera else -1
@@ -169,8 +181,7 @@ class Names:
 
     def taxa(self) -> tuple[str, ...]:
         """Return all that a specimen may be called: the classes, and each genus of several species with ``sp.``."""
-        of_genera = [genus_of(name) for name in self.classes]
-        loose = [f"{genus} {SPECIES}" for genus in self.genera if of_genera.count(genus) > 1]
+        loose = [f"{genus} {SPECIES}" for genus in self.genera if self.class_genera.count(genus) > 1]
         return tuple(dict.fromkeys([*self.classes, *loose]))
 
 

@@ -44,6 +44,7 @@ NAMES = [
     "measurement.py",
     "memory.py",
     "mistakes.py",
+    "names_latency.py",
     "outlines.py",
     "pretraining.py",
     "roundtrip.py",
@@ -157,6 +158,16 @@ def test_seams(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr(engines, "load", lambda model, device: BlobEngine())
     assert run("seams.py", *arguments) == 2
     assert "finds specimens" in capsys.readouterr().err
+
+
+def test_waits_while_naming(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ("--named", "200", "--taxa", "5", "--dimensions", "8", "--shown", "20", "--all", "500", "--runs", "3")
+    assert run("names_latency.py", *few, "--background", "--json", str(tmp_path / "figures.json")) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    names = ["one more name", "another name", "a name taken back", "show more like this", "method and calibration"]
+    assert list(figures) == names
+    assert all(0 < row["median"] <= row["worst"] for row in figures.values())
+    assert "method and calibration" in capsys.readouterr().out
 
 
 def test_roundtrip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

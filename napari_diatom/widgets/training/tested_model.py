@@ -53,7 +53,7 @@ def trained_model(folder: RunFolder) -> ModelFolder | None:
 def figures_text(folder: RunFolder, model: ModelFolder) -> str:
     """Return the test figures with their intervals, one per line in HTML, empty if the model was not tested."""
     from diatom_training.evaluation.card_figures import card_figures
-    from diatom_training.metrics.proportions import few_note
+    from napari_diatom.core.proportions import few_note
 
     rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
     if not rows:

@@ -15,8 +15,8 @@ from diatom_training.evaluation.chief_figures import chief_figures, few_figures
 from diatom_training.evaluation.evaluation import EvaluatedModel, evaluate_cases, evaluate_names
 from diatom_training.evaluation.report import html, to_json, write_report
 from diatom_training.metrics.bootstrap import Bootstrap
-from diatom_training.metrics.proportions import FEWEST, wilson
 from helpers.simulated_cases import cases
+from napari_diatom.core.proportions import FEWEST, wilson
 
 ABOUT = EvaluatedModel("diatom-test", "1.2")
 QUICK = Bootstrap(resamples=60)

@@ -19,11 +19,11 @@ from diatom_training.finetune.run_folder import CONFIG, CURVES, MODEL, REPORT, R
 from diatom_training.finetune.run_summary import COLUMNS, list_summaries
 from diatom_training.learning.rate_curve import RateCurve, drawn_rates
 from diatom_training.metrics.definitions import TITLES
-from diatom_training.metrics.proportions import few_note
 from napari_diatom.cli.console import print_table
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, Stopped
 from napari_diatom.core.progress import Progress, ProgressMonitor, Report
+from napari_diatom.core.proportions import few_note
 from napari_diatom.core.text import many
 from napari_diatom.models.architecture_names import tile_warning
 from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK

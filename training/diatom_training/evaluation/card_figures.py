@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from diatom_training.metrics.proportions import FEWEST, wilson
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.proportions import FEWEST, wilson
 from napari_diatom.core.text_files import read_json
 
 _SHARES: Final = {"precision": "found", "recall": "specimens", "accuracy": "specimens", "flagged": "specimens"}

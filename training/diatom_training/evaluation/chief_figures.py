@@ -8,7 +8,7 @@ from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.evaluation.summary_text import amount, format_figure, span
 from diatom_training.metrics.bootstrap import Interval
 from diatom_training.metrics.definitions import DEFINITIONS, Work
-from diatom_training.metrics.proportions import few_note, wilson
+from napari_diatom.core.proportions import few_note, wilson
 from napari_diatom.core.taxa import genus_of
 
 

@@ -14,8 +14,8 @@ from diatom_training.evaluation.chief_figures import definition_rows
 from diatom_training.evaluation.report_files import HTML, to_json_value, write_both
 from diatom_training.evaluation.summary_text import format_figure
 from diatom_training.metrics.definitions import DEFINITIONS, TITLES, Work
-from diatom_training.metrics.proportions import FEWEST
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.proportions import FEWEST
 from napari_diatom.core.text import many
 from napari_diatom.core.text_files import read_json
 from napari_diatom.formats.shared.parsed_specimens import some_of

@@ -10,7 +10,7 @@ from diatom_training.evaluation.chief_figures import chief_intervals
 from diatom_training.evaluation.curve_plots import curve_plots
 from diatom_training.evaluation.evaluation import Evaluation
 from diatom_training.metrics.bootstrap import Interval
-from diatom_training.metrics.proportions import wilson
+from napari_diatom.core.proportions import wilson
 from napari_diatom.counting.tables import write_csv
 
 FIGURES: Final = "figures.csv"

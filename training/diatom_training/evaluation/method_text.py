@@ -10,8 +10,8 @@ from diatom_training.evaluation.summary_text import format_figure, percent
 from diatom_training.metrics.bootstrap import Bootstrap
 from diatom_training.metrics.coco_evaluator import Shape
 from diatom_training.metrics.paired_test import EXACT
-from diatom_training.metrics.proportions import FEWEST
 from diatom_training.metrics.test_cases import Units
+from napari_diatom.core.proportions import FEWEST
 
 _SHAPES: Final[Mapping[Shape, str]] = {
     "boxes": "upright boxes, by their coordinates",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from diatom_training.metrics.bootstrap import FEW
 from diatom_training.metrics.detection_figures import DetectionFigures
-from diatom_training.metrics.proportions import FEWEST
 from diatom_training.metrics.test_cases import Case, Units
+from napari_diatom.core.proportions import FEWEST
 from napari_diatom.core.text import many
 
 

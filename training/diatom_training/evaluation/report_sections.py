@@ -21,8 +21,8 @@ from diatom_training.metrics.definitions import FOUND_SIZES, NAMES
 from diatom_training.metrics.detection_figures import DetectionFigures, Found
 from diatom_training.metrics.froc import RATES
 from diatom_training.metrics.naming_figures import NamingFigures
-from diatom_training.metrics.proportions import few_note, wilson
 from diatom_training.metrics.reliability import Calibration
+from napari_diatom.core.proportions import few_note, wilson
 from napari_diatom.core.text import many
 from napari_diatom.reports import html as page
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from diatom_training.metrics.proportions import FEWEST
+from napari_diatom.core.proportions import FEWEST
 from napari_diatom.core.text import many
 
 POOR: Final = 0.5

@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from diatom_training.metrics.proportions import wilson
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.core.proportions import wilson
 
 FEW: Final = 10
 """Slides below which an interval is a rough one: there are few ways to draw them."""

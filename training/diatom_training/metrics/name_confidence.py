@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diatom_training.metrics.threshold_sweep import TRIED, middle_of_best
+from napari_diatom.naming.calibration import best_temperature, mean_log_loss
 
 BETA: Final = 0.5
 """Of the F-measure that the threshold of names is tuned by: a wrong name costs a count more than a missing one, so
 precision weighs twice as much as recall (van Rijsbergen 1979)."""
-WIDEST: Final = 20.0
-"""Largest temperature that is tried, and its inverse the smallest."""
-
 _LEAST: Final = 1e-12
 
 
@@ -53,14 +51,11 @@ def likelihood_loss(
         odds = _log_odds(probabilities) / temperature
         asked = np.arange(odds.shape[1]) == np.asarray(truth)[:, None]
         return float(np.logaddexp(0, np.where(asked, -odds, odds)).sum(axis=1).mean())
-    logits = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), _LEAST)) / temperature
-    true = logits[np.arange(len(logits)), np.asarray(truth)]
-    most = logits.max(axis=1)
-    return float(np.mean(most + np.log(np.exp(logits - most[:, None]).sum(axis=1)) - true))
+    return mean_log_loss(np.log(np.maximum(np.asarray(probabilities, np.float64), _LEAST)), truth, temperature)
 
 
 def fit_temperature(probabilities: ArrayLike, truth: ArrayLike, sigmoid: bool = False) -> float:
-    """Return the temperature of the least negative log-likelihood (Guo et al. 2017), within :data:`WIDEST` of 1.
+    """Return the temperature of the least negative log-likelihood (Guo et al. 2017), from 1/20 to 20.
 
     Parameters
     ----------
@@ -71,15 +66,7 @@ def fit_temperature(probabilities: ArrayLike, truth: ArrayLike, sigmoid: bool = 
     sigmoid : bool
         Each class says yes or no for itself.
     """
-    from scipy.optimize import minimize_scalar
-
-    reach = np.log(WIDEST)
-    found = minimize_scalar(
-        lambda log: likelihood_loss(probabilities, truth, float(np.exp(log)), sigmoid),
-        bounds=(-reach, reach),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
+    return best_temperature(lambda temperature: likelihood_loss(probabilities, truth, temperature, sigmoid))
 
 
 def tempered(probabilities: ArrayLike, temperature: float, sigmoid: bool = False) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from diatom_training.metrics.one_against_rest import OneAgainstRest, one_against
 from diatom_training.metrics.reliability import Calibration, calibration
 from diatom_training.metrics.test_cases import Units
 from napari_diatom.core.errors import InputError
-from napari_diatom.core.taxa import Names, genus_of
+from napari_diatom.core.taxa import Names
 
 TOP = 3
 """How many of the likeliest names count: the right one among them counts as given."""
@@ -198,7 +198,7 @@ def naming_figures(
 
 def _genera_right(names: Names, ids: NDArray[np.int64]) -> float:
     """Return the share of right genera, NaN where no class of the truth has one."""
-    genera = [genus_of(names.classes[k]) for k in ids.tolist()]
+    genera = [names.class_genera[k] for k in ids.tolist()]
     rows = np.array([bool(genus) for genus in genera], dtype=bool)
     if not rows.any():
         return NAN

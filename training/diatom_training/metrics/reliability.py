@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BINS: Final = 10
-"""Bins of equal width over the scores 0 to 1."""
+from napari_diatom.naming.calibration import BINS, binned_calibration_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Calibration:
 def calibration(scores: ArrayLike, right: ArrayLike, bins: int = BINS) -> Calibration:
     """Compare scores with what came true.
 
-    The error is torchmetrics'; the bins are those that it sums over.
+    The bins are those of torchmetrics.
 
     Parameters
     ----------
@@ -50,7 +48,6 @@ def calibration(scores: ArrayLike, right: ArrayLike, bins: int = BINS) -> Calibr
         How many, of equal width.
     """
     import torch
-    from torchmetrics.functional.classification import binary_calibration_error
 
     score, hit = np.asarray(scores, dtype=np.float32), np.asarray(right, dtype=bool)
     edges = torch.linspace(0, 1, bins + 1).numpy()
@@ -60,7 +57,5 @@ def calibration(scores: ArrayLike, right: ArrayLike, bins: int = BINS) -> Calibr
         np.divide(np.bincount(inside, values, bins), number, out=np.full(bins, np.nan), where=number > 0)
         for values in (score, hit)
     )
-    error = float("nan")
-    if len(score):
-        error = float(binary_calibration_error(torch.from_numpy(score), torch.from_numpy(hit.astype(int)), n_bins=bins))
+    error = binned_calibration_error(number, mean_score, mean_right)
     return Calibration(edges.astype(np.float64), number, mean_score, mean_right, error)
