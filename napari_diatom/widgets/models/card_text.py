@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from napari_diatom.core.proportions import few_note
 from napari_diatom.core.text import many, shortened
 from napari_diatom.models.card import ModelCard, Task
 from napari_diatom.models.library import ModelFolder
@@ -79,7 +80,6 @@ def _plain(value: Any) -> str:
 def _figures(card: ModelCard, report: Path | None) -> str:
     """Return the figures of the test with their intervals."""
     from diatom_training.evaluation.card_figures import card_figures
-    from napari_diatom.core.proportions import few_note
 
     numbers = [name for name, value in card.metrics.items() if not float(value).is_integer() or value in (0, 1)]
     figures = card_figures(card.metrics, numbers, report or Path())

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.proportions import few_note
 from napari_diatom.core.text import many
 from napari_diatom.models import library
 
@@ -53,7 +54,6 @@ def trained_model(folder: RunFolder) -> ModelFolder | None:
 def figures_text(folder: RunFolder, model: ModelFolder) -> str:
     """Return the test figures with their intervals, one per line in HTML, empty if the model was not tested."""
     from diatom_training.evaluation.card_figures import card_figures
-    from napari_diatom.core.proportions import few_note
 
     rows = card_figures(model.card.metrics, tuple(_FIGURES), folder / "report" / "report.json")
     if not rows:
