@@ -13,10 +13,11 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from command import run
 from fields import SET_UP
@@ -58,6 +59,9 @@ PRETRAINED = (
     *(f"{family}/tu-{LITE0}/64" for family in ("unet", "unetplusplus", "fpn", "pspnet", "deeplabv3plus")),
     *(f"linknet/tu-{LITE0}", f"segformer/tu-{LITE0}/64", f"classifier/{LITE0}/96"),
 )
+SHAPES = ("needle", "other")
+"""What classifiers tell apart: a needle is at least as many times as long as wide as :data:`NEEDLE` says."""
+NEEDLE = 4.0
 FIGURES = ("val_ap50", "val_miou", "val_f1")
 
 
@@ -130,9 +134,13 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) ->
     folder = row.folder(options.work)
     begun = time.perf_counter()
     plan = _plan(row.architecture, options)
+    if plan.classes == SHAPES:
+        fields = [replace(field, class_ids=_shapes(field)) for field in fields]
     start = None
     if row.pretrained:
-        start = fit_state(read_state(options.lite0), build(row.architecture, 1), row.architecture).tensors
+        start = fit_state(
+            read_state(options.lite0), build(row.architecture, len(plan.classes)), row.architecture
+        ).tensors
     trained = train(
         Fitting(
             fields[:-VALIDATION_FIELDS],
@@ -144,7 +152,7 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) ->
         ),
         ProgressMonitor(lambda progress: _print(row, progress)),
     )
-    model = _model(folder / "model", row.architecture, trained)
+    model = _model(folder / "model", plan, trained)
     seconds = _seconds_a_field(model, fields[-VALIDATION_FIELDS].image)
     figures = {name: trained.history[-1][name] for name in FIGURES if name in trained.history[-1]}
     return {
@@ -169,7 +177,7 @@ def _check(options: argparse.Namespace) -> int:
             whole = train(Fitting(fields, plan, Path(folder) / "whole", validation=fields))
             train(Fitting(fields, plan, Path(folder) / "halves", validation=fields, until=1))
             halves = train(Fitting(fields, plan, Path(folder) / "halves", validation=fields))
-            _seconds_a_field(_model(Path(folder) / "model", name, halves), fields[0].image)
+            _seconds_a_field(_model(Path(folder) / "model", plan, halves), fields[0].image)
         theirs = halves.network.state_dict()
         same = all(torch.equal(value, theirs[part]) for part, value in whole.network.state_dict().items())
         different += not same
@@ -181,24 +189,37 @@ def _plan(architecture: str, options: argparse.Namespace) -> LearningOptions:
     """Return how a network is trained: as usual for its task, for a time that is the same for all."""
     task = task_of(engine_of(architecture), architecture)
     own = {"frozen_epochs": 0, "backbone_rate": 1.0, "average_decay": 0.98, "warmup": 10, "workers": 0, "seed": SEED}
-    budget = {"epochs": options.epochs, "crops": options.crops, "validation_crops": 48, "batch": options.batch}
+    budget: dict[str, Any] = {
+        "epochs": options.epochs,
+        "crops": options.crops,
+        "validation_crops": 48,
+        "batch": options.batch,
+    }
     if task not in ("classes", "outlines"):
         budget["size"] = options.size
+    if task == "classes":
+        budget["classes"] = SHAPES
     usual = dict(LEARNING_OF_TASKS[task])
     return LearningOptions.model_validate(usual | own | budget | {"architecture": architecture})
 
 
-def _model(folder: Path, architecture: str, trained: Trained) -> ModelFolder:
+def _shapes(field: Example) -> tuple[int, ...]:
+    """Return the class of each specimen of a field, by its length and width."""
+    sides = [sorted(cv2.minAreaRect(outline.astype("float32"))[1]) for outline in field.outlines]
+    return tuple(int(length < NEEDLE * width) for width, length in sides)
+
+
+def _model(folder: Path, plan: LearningOptions, trained: Trained) -> ModelFolder:
     """Keep a network as a model."""
-    engine = engine_of(architecture)
-    task = task_of(engine, architecture)
+    engine = engine_of(plan.architecture)
+    task = task_of(engine, plan.architecture)
     facts = ModelFacts(
         name="benchmark",
         version="1",
         task=task,
         engine=engine,
-        architecture=architecture,
-        classes=("diatom",),
+        architecture=plan.architecture,
+        classes=plan.classes,
         tile_size=1024,
         mean=trained.mean,
         std=trained.std,
