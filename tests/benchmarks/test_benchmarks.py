@@ -44,6 +44,7 @@ NAMES = [
     "measurement.py",
     "memory.py",
     "mistakes.py",
+    "names.py",
     "outlines.py",
     "pretraining.py",
     "roundtrip.py",
