@@ -142,15 +142,16 @@ def of_candidates(
         network = embedder_net.build(architecture, EmbeddingFacts(dimensions=dimensions)).eval()
         network.load_state_dict(fit_state(state, network, architecture).tensors, strict=False)
         standardization = recipe.standardization_of(architecture)
-        features = []
+        features, named = [], []
         for some in (learnt_from, examples):
             pictures = [recipe.picture_of(one, architecture) for one in some]
+            named.append([one.taxon for one, picture in zip(some, pictures, strict=True) if picture is not None])
             features.append(recipe.features_of(network, standardization, [p for p in pictures if p is not None]))
         seen = np.array([picture is not None for picture in pictures])
         last = int(network.encoder.num_features)  # type: ignore[arg-type]
         for depth, columns in zip(DEPTHS, (last, None), strict=True):
             shallow = EmbedderNet(network.encoder, network.stage, features[0][..., :columns].shape[-1], dimensions)
-            recipe.fit_projection(shallow, features[0][..., :columns])
+            recipe.fit_projection(shallow, features[0][..., :columns], named[0])
             with torch.no_grad():
                 vectors = shallow.rooted(features[1][..., :columns]) @ shallow.projection.T
             rows = np.full((len(examples), dimensions), np.nan)

@@ -68,28 +68,39 @@ def test_the_weights_of_another_network_and_too_few_specimens_are_refused(
     other.write_bytes(b"no weights")
     assert made(other, work, tmp_path / "out") == 2
     assert "cannot be read as weights" in capsys.readouterr().err
-    assert made(backbone, work, tmp_path / "out", "--dimensions", "8") == 2
-    assert "8 specimens are too few for vectors of 8 dimensions" in capsys.readouterr().err
+    assert made(backbone, work, tmp_path / "out", "--dimensions", "6") == 2
+    assert "8 specimens of 2 taxa are too few for vectors of 6 dimensions" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_learnt_standardizes_and_projects_on_principal_components() -> None:
+def test_what_is_learnt_standardizes_and_keeps_what_tells_taxa_apart() -> None:
     network = embedder_net.build(ARCHITECTURE, EmbeddingFacts(dimensions=4))
+    taxa = [f"taxon {k % 5}" for k in range(30)]
     generator = torch.Generator().manual_seed(1)
     size = len(network.feature_mean)
     spread = torch.linspace(3, 0.1, size)
     features = torch.randn(30, 2, size, generator=generator) * spread + 1
     features[..., 5] = 2.0
-    recipe.fit_projection(network, features)
+    # The first features vary most, within taxa; others vary less, between them.
+    for k in range(30):
+        features[k, :, 100 + k % 5] += 2
+    recipe.fit_projection(network, features, taxa)
     rooted = network.rooted(features.flatten(0, 1))
     torch.testing.assert_close(rooted.norm(dim=1), torch.ones(60))
     assert torch.isfinite(rooted).all()
-    rows = network.projection
-    torch.testing.assert_close(rows @ rows.T, torch.eye(4), atol=1e-5, rtol=0)
-    variances = ((rooted - rooted.mean(dim=0)) @ rows.T).var(dim=0)
-    assert (variances[:-1] >= variances[1:] - 1e-7).all()
-    with pytest.raises(InputError, match="4 specimens are too few"):
-        recipe.fit_projection(network, features[:4])
+    vectors = (rooted @ network.projection.T).view(30, 2, 4)
+    torch.testing.assert_close((vectors**2).sum(dim=-1).mean(), torch.tensor(1.0), atol=1e-4, rtol=0)
+    plain = rooted.view(30, 2, -1)
+    assert between(vectors) > 2 * between(plain)
+    with pytest.raises(InputError, match="8 specimens of 5 taxa are too few"):
+        recipe.fit_projection(network, features[:8], taxa[:8])
+
+
+def between(vectors: torch.Tensor) -> float:
+    """Return the variance between five taxa, one after the other, over that within them."""
+    sets = vectors.view(6, 5, -1)
+    means = sets.mean(dim=0)
+    return float(means.var(dim=0).sum() / (sets - means).var(dim=0).sum())
 
 
 def test_the_mean_of_lite0_is_that_of_its_wheel() -> None:

@@ -39,6 +39,12 @@ FIRST_TAXON: Final = 5000
 """Seed of the first taxon that is learnt from; ``benchmarks/names.py`` measures on others."""
 FIRST_STUDY: Final = 900
 BATCH: Final = 4
+COMPONENTS: Final = 3
+"""Principal components that are whitened, to a dimension of the vectors."""
+SHRINKAGE: Final = 0.2
+"""Of the covariance within taxa, towards equal variances."""
+PROJECTION: Final = "whitened within rendered taxa"
+"""What cards say of the projection."""
 LEAST_DEVIATION: Final = 1e-3
 """Of a feature's signed root; one that hardly varies is not stretched any further."""
 
@@ -116,15 +122,15 @@ def make_embedder(
     Stopped
         When a stop was asked for.
     """
-    facts = facts or EmbeddingFacts(projection="principal components of rendered valves")
+    facts = facts or EmbeddingFacts(projection=PROJECTION)
     material = material or TaxonMaterial()
     network = embedder_net.build(architecture, facts)
     network.load_state_dict(fit_state(read_state(backbone), network, architecture).tensors, strict=False)
     mean, std = standardization_of(architecture)
     examples = material.render(work, monitor)
-    pictures = [picture for one in examples if (picture := picture_of(one, architecture)) is not None]
-    features = features_of(network.eval(), (mean, std), pictures, monitor)
-    fit_projection(network, features)
+    shown = [(one.taxon, picture) for one in examples if (picture := picture_of(one, architecture)) is not None]
+    features = features_of(network.eval(), (mean, std), [picture for _, picture in shown], monitor)
+    fit_projection(network, features, [taxon for taxon, _ in shown])
     return write_model(
         out / name,
         network,
@@ -198,11 +204,14 @@ class _Features(torch.nn.Module):
         return self.network.turned_features(images)
 
 
-def fit_projection(network: EmbedderNet, features: torch.Tensor) -> None:
-    """Learn how a network standardizes its features, and their projection.
+def fit_projection(network: EmbedderNet, features: torch.Tensor, taxa: Sequence[str]) -> None:
+    """Learn how a network standardizes its features, and a projection that keeps what tells taxa apart.
 
-    The projection is on the first principal components of the standardized roots of unit length, over specimens and
-    their mirror images.
+    Of the standardized roots of unit length the first principal components are taken, several for each dimension of the
+    vectors. They are whitened by their covariance within taxa, so that what differs between the valves of one taxon
+    (focus, light, size, dirt) counts little (Hatch et al. 2006, "Within-class covariance normalization for SVM-based
+    speaker recognition"); that covariance is shrunk towards equal variances. The first principal components of what
+    results are the projection, scaled so that vectors have the length 1 in the root mean square.
 
     Parameters
     ----------
@@ -210,17 +219,21 @@ def fit_projection(network: EmbedderNet, features: torch.Tensor) -> None:
         Gets what is learnt.
     features : Tensor, shape (N, 2, F)
         See :func:`features_of`.
+    taxa : sequence of str
+        Of the N specimens.
 
     Raises
     ------
     InputError
-        When there are not more specimens than dimensions.
+        When there are too few specimens for the dimensions.
     """
     dimensions = len(network.projection)
-    if len(features) <= dimensions:
+    names, of_taxa = np.unique(np.array(taxa), return_inverse=True)
+    free = len(features) - len(names)
+    if free <= dimensions:
         raise InputError(
-            f"{len(features)} specimens are too few for vectors of {dimensions} dimensions: render more, or take fewer "
-            "dimensions."
+            f"{len(features)} specimens of {len(names)} taxa are too few for vectors of {dimensions} dimensions: "
+            "render more, or take fewer dimensions."
         )
     flat = features.flatten(0, 1)
     roots = torch.sign(flat) * torch.sqrt(torch.abs(flat))
@@ -228,15 +241,27 @@ def fit_projection(network: EmbedderNet, features: torch.Tensor) -> None:
     network.feature_mean.copy_(mean)
     network.feature_deviation.copy_(deviation.clamp(min=LEAST_DEVIATION))
     with torch.no_grad():
-        rooted = network.rooted(flat).double()
-    _, _, components = torch.linalg.svd(rooted - rooted.mean(dim=0), full_matrices=False)
-    network.projection.copy_(_signed(components[:dimensions]))
+        rooted = network.rooted(flat).double().numpy()
+    centred = rooted - rooted.mean(axis=0)
+    wide = _components(centred, min(COMPONENTS * dimensions, free))
+    shown = centred @ wide.T
+    # Specimens and their mirror images are one after the other.
+    labels = np.repeat(of_taxa, features.shape[1])
+    means = np.stack([shown[labels == taxon].mean(axis=0) for taxon in range(len(names))])
+    within = np.cov(shown - means[labels], rowvar=False, bias=True)
+    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / len(within) * np.eye(len(within))
+    variances, directions = np.linalg.eigh(shrunk)
+    whitening = directions / np.sqrt(variances)
+    chosen = _components(shown @ whitening, dimensions) @ whitening.T @ wide
+    length = np.sqrt(((rooted @ chosen.T) ** 2).sum(axis=1).mean())
+    network.projection.copy_(torch.from_numpy(chosen / length))
 
 
-def _signed(components: torch.Tensor) -> torch.Tensor:
-    """Return components, shape (D, F), each with its largest entry positive: libraries choose the sign as they like."""
-    largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
-    return components * torch.sign(largest)
+def _components(rows: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+    """Return the first principal components of centred rows, shape (number, D), the largest entry of each positive."""
+    components = np.linalg.svd(rows, full_matrices=False)[2][:number]
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    return np.asarray(components * np.sign(largest))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -254,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add(f"--{name}", type=int, default=getattr(TaxonMaterial, name), help=f"{text} (%(default)s)")
     chosen = parser.parse_args(arguments)
     try:
-        facts = EmbeddingFacts(dimensions=chosen.dimensions, projection="principal components of rendered valves")
+        facts = EmbeddingFacts(dimensions=chosen.dimensions, projection=PROJECTION)
         material = TaxonMaterial(chosen.studies, chosen.taxa, chosen.specimens)
         model = make_embedder(
             chosen.backbone,
