@@ -32,6 +32,8 @@ BASENAMES = {
     "options",
     # of valves: those that are rendered, and the recipe of the network that finds them
     "outlines",
+    # what turns specimens into vectors, and the recipe of its network
+    "embedder",
     # a command, and what it does
     "evaluate",
     "explain",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core import geometry
 from napari_diatom.core.cropped_masks import CroppedMask as CroppedMask
-from napari_diatom.core.cropped_masks import resample_mask
+from napari_diatom.core.cropped_masks import resample_mask, trace_outline
 from napari_diatom.core.errors import InputError
 
 STATUSES: Final = ("valve", "girdle", "frustule", "broken", "unidentified", "teratological")
@@ -185,6 +185,12 @@ class Detections:
             status=np.concatenate([item.status for item in items]),
             outline_flags=np.concatenate(flags) if len(flags) == len(items) else None,
         )
+
+    def outline(self, index: int) -> NDArray[np.float64] | None:
+        """Return a ring round the mask of a specimen, shape (K, 2), x and y; None where it has no mask."""
+        if self.masks is None or not self.masks[index].area:
+            return None
+        return trace_outline(self.masks[index])
 
     def above(self, threshold: float) -> Self:
         """Return those with a score of at least ``threshold``."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_diatom.core.errors import ModelError
-from napari_diatom.models.card import NAMING_TASK, OUTLINING_TASK
+from napari_diatom.models.card import EMBEDDING_TASK, NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:
-    from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
+    from napari_diatom.engines.protocols import AnyEngine, Classifier, Embedder, Outliner
     from napari_diatom.models.library import ModelFolder
 
 
@@ -29,7 +29,7 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     ------
     ModelError
         When the weights are damaged or no numbers, the device is not there, no engine knows the model's task, or that
-        is to name or outline specimens that others have found.
+        is to name, outline or compare specimens that others have found.
     """
     _check(model)
     if model.card.engine == "yolo":
@@ -56,6 +56,10 @@ def load(model: ModelFolder, device: str = "auto", threads: int | None = None) -
     if model.card.task == OUTLINING_TASK:
         raise ModelError(
             f"Model {model.card.name} outlines specimens but does not find them: choose a --model that finds them."
+        )
+    if model.card.task == EMBEDDING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} compares specimens but does not find them: choose a --model that finds them."
         )
     raise ModelError(
         f"Model {model.card.name} needs the engine {model.card.engine!r}, which this version does not have."
@@ -98,6 +102,25 @@ def load_outliner(model: ModelFolder, device: str = "auto", threads: int | None 
     from napari_diatom.engines.outline import BoxOutliner
 
     return BoxOutliner(model, device, threads)
+
+
+def load_embedder(model: ModelFolder, device: str = "auto", threads: int | None = None) -> Embedder:
+    """Load the network of a model that turns specimens into vectors; parameters are those of :func:`load`.
+
+    Raises
+    ------
+    ModelError
+        When the weights are damaged, the device is not there, or the model is for another task.
+    """
+    if model.card.task != EMBEDDING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and does not compare specimens: choose a model for "
+            f"{EMBEDDING_TASK} (see `napari-diatom models list`)."
+        )
+    _check(model)
+    from napari_diatom.engines.embedder import SpecimenEmbedder
+
+    return SpecimenEmbedder(model, device, threads)
 
 
 def _check(model: ModelFolder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from napari_diatom.engines.encoders import DEFAULT
+from napari_diatom.engines.encoders import DEFAULT, TIMM
 
 DEEPLAB: Final = f"deeplabv3plus/{DEFAULT}/128"
 """Encoder and channels of the decoder."""
@@ -14,6 +14,8 @@ CLASSIFIER: Final = f"classifier/{DEFAULT}/192"
 """Backbone, and side of its pictures in pixels."""
 OUTLINE: Final = f"outline/{DEFAULT}/128"
 """Encoder, and channels of the decoder."""
+EMBEDDER: Final = f"embedder/{DEFAULT.removeprefix(TIMM)}/320"
+"""Backbone, and side of its pictures in pixels."""
 OUTLINE_PREFIX: Final = "outline"
 """What the names of networks that outline specimens begin with."""
 CLASSIFIER_PREFIX: Final = "classifier"

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.core import cropped_masks
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
@@ -103,7 +102,7 @@ class TorchClassifier:
 
         def pictures() -> Iterator[NDArray[np.uint8]]:
             for batch in batches:
-                shapes = [_outline(detections, k) if outlines is None else outlines[k] for k in batch]
+                shapes = [detections.outline(k) if outlines is None else outlines[k] for k in batch]
                 yield np.stack(
                     [self._picture(image, detections.boxes[k], shape) for k, shape in zip(batch, shapes, strict=True)]
                 )
@@ -131,10 +130,3 @@ class TorchClassifier:
             logits = logits.float() / self.facts.temperature
             given = torch.sigmoid(logits) if self.card.activation == "sigmoid" else torch.softmax(logits, dim=1)
             return np.asarray(given.cpu().numpy())
-
-
-def _outline(detections: Detections, k: int) -> NDArray[np.float64] | None:
-    """Return the outline of a specimen's mask, None where it has none."""
-    if detections.masks is None or not detections.masks[k].area:
-        return None
-    return cropped_masks.trace_outline(detections.masks[k])

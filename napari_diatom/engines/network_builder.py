@@ -13,8 +13,8 @@ from napari_diatom.models.library import ModelFolder
 def inference_network(model: ModelFolder) -> torch.nn.Module:
     """Build a model's network, with its weights, for inference.
 
-    It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), or to
-    probabilities (engines of maps and outlines); standardization is part of it.
+    It maps float RGB in 0..1, shape (B, 3, H, W), to what ``yolo_decode.decode`` reads (engine ``yolo``), to
+    probabilities (engines of maps and outlines), or to vectors (engine ``embedder``); standardization is part of it.
 
     Raises
     ------
@@ -37,4 +37,8 @@ def inference_network(model: ModelFolder) -> torch.nn.Module:
         from napari_diatom.engines.outline_net import OutlineProbabilities
 
         return OutlineProbabilities(loaded(network_of_card(card), model.weights)).eval()
+    if card.engine == "embedder":
+        from napari_diatom.engines.embedder_net import SpecimenEmbedding
+
+        return SpecimenEmbedding(loaded(network_of_card(card), model.weights), card.mean, card.std).eval()
     raise ModelError(f"Model {card.name} is of the engine {card.engine!r}, which cannot run as a graph.")

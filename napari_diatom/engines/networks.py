@@ -32,7 +32,7 @@ def build(
     architecture : str
         See :mod:`napari_diatom.models.architecture_names`.
     n_classes : int
-        Classes without the background; of outlines that does not matter.
+        Classes without the background; of outlines and embedders that does not matter.
     dropout : float, optional
         0 to below 1; the usual one of the task by default. Networks without it leave it aside.
     activation_function : str, optional
@@ -66,6 +66,10 @@ def build(
         from napari_diatom.engines import outline_net
 
         return outline_net.build(architecture, drops, activation_function)
+    if engine == "embedder":
+        from napari_diatom.engines import embedder_net
+
+        return embedder_net.build(architecture)
     from napari_diatom.engines import map_nets
 
     return map_nets.build(architecture, n_classes, drops, activation_function)
@@ -85,4 +89,8 @@ def check_known(architecture: str) -> None:
 
 def network_of_card(card: ModelCard) -> Callable[[], torch.nn.Module]:
     """Return what builds the network of a model, without its weights."""
+    if card.engine == "embedder":
+        from napari_diatom.engines import embedder_net
+
+        return partial(embedder_net.build, card.architecture, card.embedding)
     return partial(build, card.architecture, len(card.classes), activation_function=card.activation_function)

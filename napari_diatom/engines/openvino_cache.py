@@ -31,7 +31,7 @@ def converted(model: ModelFolder) -> Path:
     card = model.card
     # All that the graph is made of: the weights, and what is put round them here and by the card.
     parts = (card.sha256, card.engine, card.architecture, len(card.classes), card.mean, card.std, __version__)
-    chosen = (value for value in (card.activation, card.activation_function) if value is not None)
+    chosen = (value for value in (card.activation, card.activation_function, card.embedding) if value is not None)
     source = " ".join(map(str, (*parts, *chosen)))
     home = CACHE / "openvino" / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}-{version('openvino')}"
     if not is_sound(home):

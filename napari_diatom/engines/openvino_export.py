@@ -20,14 +20,18 @@ from napari_diatom.models.library import ModelFolder
 def convert(folder: Path, dest: Path) -> None:
     """Write the graph of the model in ``folder`` into ``dest``, whole or not at all.
 
-    The graph reads RGB tiles, uint8, shape (1, h, w, 3), and can be reshaped to any h and w that are multiples of 32.
+    The graph reads RGB tiles, uint8, shape (1, h, w, 3), and can be reshaped to any h and w that are multiples of 32;
+    that of an embedder reads pictures of one size.
     """
     silence_openvino()
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    network = inference_network(ModelFolder(ModelCard.read(folder), folder))
-    graph = openvino.convert_model(network, example_input=torch.zeros(1, 3, 256, 320))
+    card = ModelCard.read(folder)
+    network = inference_network(ModelFolder(card, folder))
+    # Embedders see pictures of one size, and transformers can see no other.
+    shape = (card.tile_size, card.tile_size) if card.engine == "embedder" else (256, 320)
+    graph = openvino.convert_model(network, example_input=torch.zeros(1, 3, *shape))
     steps = PrePostProcessor(graph)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.core.detections import Detections
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.core.specimen_vectors import SpecimenVectors
 from napari_diatom.core.taxa import Names
 from napari_diatom.measurement.outline_refinement import BoxOutlines
 from napari_diatom.models.card import ModelCard
@@ -80,5 +81,25 @@ class Outliner(Protocol):
 
         Reports ``"outlines"`` after each specimen, and stops there when asked. A flag says where an outline
         contradicts its box, see :func:`napari_diatom.measurement.outline_refinement.contradictions`.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """A loaded model that turns specimens which others have found into vectors; similar ones lie near each other."""
+
+    card: ModelCard
+    device: str
+
+    def embed(
+        self,
+        image: ReadableImage,
+        detections: Detections,
+        monitor: ProgressMonitor = UNWATCHED,
+        outlines: Sequence[ArrayLike] | None = None,
+    ) -> SpecimenVectors:
+        """Return the vectors of the specimens in an image, in their order.
+
+        Reports ``"vectors"`` per specimen, and stops there when asked. ``outlines`` stand in place of masks.
         """
         ...

@@ -24,6 +24,10 @@ FADE: Final = 0.03
 """Share of a cut-out's side over which the picture then turns into its background."""
 RING: Final = 0.15
 """Share of a cut-out's side up to which from the specimen the background is looked at."""
+SPREAD: Final = 42.0
+"""Standard deviation of a specimen's grey values in its standardized picture: three of them to either side fit in."""
+FAINTEST: Final = 1.0
+"""Standard deviation of a specimen's grey values, 0 to 255, below which its picture shows nothing."""
 
 _GREY: Final = (128, 128, 128)
 _SUBPIXEL_BITS: Final = 4
@@ -90,6 +94,27 @@ class Cutout:
         background = np.median(shown, axis=0)
         blended = background + cover[..., None] * (self.pixels - background)
         return np.asarray(np.rint(blended), dtype=np.uint8)
+
+    def standardized(self) -> NDArray[np.uint8] | None:
+        """Return :meth:`masked` in grey, with the specimen at mean 128 and deviation :data:`SPREAD`.
+
+        Colour, light and contrast of a slide are gone; those within the specimen stay.
+
+        Returns
+        -------
+        ndarray of uint8, shape (size, size, 3), or None
+            None where nothing of the specimen lies in the image, or its deviation is below :data:`FAINTEST`.
+        """
+        specimen = (self.distance == 0) & self.inside
+        if not specimen.any():
+            return None
+        grey = self.masked().astype(np.float32).mean(axis=2)
+        deviation = float(grey[specimen].std())
+        if deviation < FAINTEST:
+            return None
+        stretched = 128 + (grey - grey[specimen].mean()) * np.float32(SPREAD / deviation)
+        picture = np.rint(np.clip(stretched, 0, 255)).astype(np.uint8)
+        return np.repeat(picture[..., None], 3, axis=2)
 
 
 def upright_crop(image: ReadableImage, box: ArrayLike, size: int, margin: float = MARGIN) -> NDArray[np.uint8]:

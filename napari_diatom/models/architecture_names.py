@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal
 
-Engine = Literal["yolo", "deeplab", "maps", "boxes", "maskrcnn", "classifier", "outline"]
+Engine = Literal["yolo", "deeplab", "maps", "boxes", "maskrcnn", "classifier", "outline", "embedder"]
 EncoderSource = Literal["maps", "timm", "torchvision", "own"]
 """Whose names the encoders of a family have: segmentation-models' own (``tu-NAME`` for timm's), timm's, or others'."""
 
@@ -66,6 +66,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
         "fcn": Family("maps", "torchvision", "", 0, "FCN"),
         "segnet": Family("maps", "own", "", 0, "SegNet"),
         "outline": Family("outline", "maps", _DECODER, 128, "DeepLabV3+ for outlines"),
+        "embedder": Family("embedder", "timm", "side of the pictures in pixels", 224, "embedder"),
         "ssd": Family("boxes", "timm", "channels of the added levels", 256, "SSD"),
         "ssdlite": Family("boxes", "timm", "channels of the added levels", 256, "SSDlite"),
         "retinanet": Family("boxes", "timm", _PYRAMID, 256, "RetinaNet"),
@@ -79,6 +80,8 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
 """The families by the first part of their names."""
 OUTLINE_FAMILY: Final = "outline"
 """The family that outlines the specimen in a box."""
+EMBEDDER_FAMILY: Final = "embedder"
+"""The family that turns a specimen into vectors. No training makes one: its backbone stays as it is."""
 SEGNET_ENCODERS: Final = ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
 FCN_ENCODERS: Final = (
     *("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"),
@@ -124,6 +127,7 @@ OF_ENGINES: Final[Mapping[Engine, re.Pattern[str]]] = MappingProxyType(
         "maskrcnn": re.compile(f"(?:{_named('maskrcnn', '(/fine)?').pattern})|{LARGE_MASK_RCNN}"),
         "classifier": _named("classifier"),
         "outline": _named("outline"),
+        "embedder": _named("embedder"),
     }
 )
 EXAMPLES: Final[Mapping[Engine, str]] = MappingProxyType(
@@ -135,6 +139,7 @@ EXAMPLES: Final[Mapping[Engine, str]] = MappingProxyType(
         "maskrcnn": "maskrcnn/resnet34/256",
         "classifier": "classifier/resnet18/192",
         "outline": "outline/resnet18/128",
+        "embedder": "embedder/tf_efficientnet_lite0/320",
     }
 )
 

@@ -37,7 +37,11 @@ Activation = Literal["softmax", "sigmoid"]
 ActivationFunction = Literal["relu", "leaky relu", "prelu", "elu", "selu", "silu", "tanh", "sigmoid"]
 """What bends the values within a network, between its layers. SiLU is also called Swish."""
 
-Task = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes", "outlines"]
+TrainedTask = Literal["oriented-boxes", "boxes", "semantic", "instances", "classes", "outlines"]
+"""What a training can make."""
+
+Task = Literal[TrainedTask, "embedding"]
+"""What a model gives."""
 
 MASK_TASKS: Final[tuple[Task, ...]] = ("semantic", "instances")
 """Tasks that give specimens with masks."""
@@ -47,6 +51,9 @@ NAMING_TASK: Final[Task] = "classes"
 
 OUTLINING_TASK: Final[Task] = "outlines"
 """Task of models that outline specimens and find none."""
+
+EMBEDDING_TASK: Final[Task] = "embedding"
+"""Task of models that turn specimens into vectors, by which similar ones are found and named."""
 
 ACTIVATED_TASKS: Final[tuple[Task, ...]] = ("semantic", NAMING_TASK)
 """Tasks whose loss decides on the activation."""
@@ -59,6 +66,7 @@ _TASKS: Final[Mapping[Engine, Task]] = {
     "maskrcnn": "instances",
     "classifier": NAMING_TASK,
     "outline": OUTLINING_TASK,
+    "embedder": EMBEDDING_TASK,
 }
 """What the networks of an engine give, but for YOLO's with oriented boxes."""
 
@@ -93,6 +101,27 @@ class NamingFacts(BaseModel):
     masked: bool = True
 
 
+class EmbeddingFacts(BaseModel):
+    """What an embedder needs to know beside what every card says.
+
+    Attributes
+    ----------
+    dimensions : int
+        Length of the vectors: rows of the projection.
+    cell : int
+        Pixels of the picture to a cell of the intermediate stage whose mean and deviation stand beside the mean of the
+        last stage; the last stage with cells of that size is taken.
+    projection : str
+        How the projection was learnt, in a few words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dimensions: int = Field(default=100, ge=1, le=1024)
+    cell: int = Field(default=16, ge=1, le=64)
+    projection: str = ""
+
+
 def task_of(engine: Engine, architecture: str) -> Task:
     """Return what the networks of an architecture give."""
     return "oriented-boxes" if architecture.endswith("-obb") else _TASKS[engine]
@@ -124,6 +153,8 @@ class ModelFacts(BaseModel):
         specimen is not named, the same for all classes.
     naming : NamingFacts or None
         Of classifiers.
+    embedding : EmbeddingFacts or None
+        Of embedders.
     activation : {"softmax", "sigmoid"}, or None
         Of classifiers and maps of classes, what belongs to the loss that they were trained with. With ``sigmoid`` each
         class says yes or no for itself, so that a specimen may be none of them. None is ``softmax`` for these; other
@@ -153,6 +184,7 @@ class ModelFacts(BaseModel):
     std: tuple[Finite, ...] = (1.0, 1.0, 1.0)
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     naming: NamingFacts | None = None
+    embedding: EmbeddingFacts | None = None
     activation: Activation | None = None
     activation_function: ActivationFunction | None = None
     summary: str = ""
@@ -192,6 +224,17 @@ class ModelFacts(BaseModel):
             raise ValueError(f"activation_function: networks of the engine {self.engine} have their own; leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _embedding_is_of_embedders(self) -> Self:
+        """Refuse embedders that do not say how long their vectors are, and others that do."""
+        if (self.embedding is None) is (self.task == EMBEDDING_TASK):
+            raise ValueError(
+                "embedding: models for embedding need it"
+                if self.embedding is None
+                else f"embedding: models for {self.task} give no vectors; leave it out"
+            )
+        return self
+
     @field_validator("training")
     @classmethod
     def _images_seen_are_lists(cls, training: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +260,7 @@ class ModelCard(ModelFacts):
     @property
     def finds_specimens(self) -> bool:
         """Whether it is given images; other models are given specimens that were found."""
-        return self.task not in (NAMING_TASK, OUTLINING_TASK)
+        return self.task not in (NAMING_TASK, OUTLINING_TASK, EMBEDDING_TASK)
 
     @property
     def origin(self) -> str:

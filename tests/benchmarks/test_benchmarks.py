@@ -45,6 +45,7 @@ NAMES = [
     "memory.py",
     "mistakes.py",
     "names_latency.py",
+    "names.py",
     "outlines.py",
     "pretraining.py",
     "roundtrip.py",

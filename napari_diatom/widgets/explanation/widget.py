@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, Q
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.images.slide_image import from_array
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import TrainedTask
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.widgets.common.closing import attach_while_docked, delete_when_closed, when_destroyed
 from napari_diatom.widgets.common.dock_keys import MOUSE, ButtonKey, DockKeys
@@ -55,7 +55,7 @@ class ExplainWidget(QWidget):
         self._explained: tuple[SelectedSpecimen, Explanation] | None = None
         self.progress = RunProgress(self)
         self._selected = text_label("selected")
-        self._models = ModelChooser(get_args(Task))
+        self._models = ModelChooser(get_args(TrainedTask))
         self._models.setToolTip("The model whose network is looked into")
         self._run = named(QPushButton("Show what it sees"), "explain")
         self._score = text_label("score")

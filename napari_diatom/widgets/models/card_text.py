@@ -20,6 +20,7 @@ TASKS: Final[Mapping[Task, str]] = {
     "instances": "masks",
     "classes": "names of taxa",
     "outlines": "outlines for boxes",
+    "embedding": "vectors of specimens",
 }
 """What models of a task give."""
 _CLASSES_SHOWN: Final = 40

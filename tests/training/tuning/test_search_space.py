@@ -10,14 +10,14 @@ from diatom_training.tuning.ranges import Choices, Span, range_text, read_value,
 from diatom_training.tuning.search_settings import SearchSettings
 from diatom_training.tuning.search_space import acting_names, parsed_range, searchable, with_values
 from napari_diatom.core.errors import InputError
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import TrainedTask
 
 
 def config(task: str = "oriented-boxes", **learning) -> TrainConfig:
     return TrainConfig.of(data=Path("slides.json"), task=task, learning=learning)
 
 
-@pytest.mark.parametrize("task", get_args(Task))
+@pytest.mark.parametrize("task", get_args(TrainedTask))
 def test_every_value_of_a_usual_range_is_one_that_a_training_takes(task: str):
     known = searchable(config(task))
     assert {"rate", "optimizer", "augment"} <= set(known)

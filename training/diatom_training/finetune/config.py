@@ -36,7 +36,7 @@ from napari_diatom.core.errors import InputError
 from napari_diatom.core.text_files import read_yaml
 from napari_diatom.core.validation_messages import faults
 from napari_diatom.models.architecture_names import engine_of
-from napari_diatom.models.card import NAME, NAMED, NAMING_TASK, OUTLINING_TASK, Task
+from napari_diatom.models.card import NAME, NAMED, NAMING_TASK, OUTLINING_TASK, TrainedTask
 from napari_diatom.project.splits import shares_of
 
 ANY_DIATOM: Final = "diatom"
@@ -145,7 +145,7 @@ class TrainConfig(_Frozen):
     """
 
     name: str = "my-diatoms"
-    task: Task = "oriented-boxes"
+    task: TrainedTask = "oriented-boxes"
     data: Path
     images: Path | None = Field(default=None, json_schema_extra={"path": "folder", "none": "beside the annotations"})
     group: str = Field(default="", title="Slide name")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from diatom_training.learning.options import LearningOptions
-from napari_diatom.models.card import Task
+from napari_diatom.models.card import Task, TrainedTask
 
 ActsOn = Literal["weights", "run", "nothing"]
 """``weights``: other weights come of it; ``run``: other figures or another end; ``nothing``: the same bytes."""
-TASKS: Final[tuple[Task, ...]] = get_args(Task)
+TASKS: Final[tuple[Task, ...]] = get_args(TrainedTask)
 
 
 @dataclass(frozen=True)

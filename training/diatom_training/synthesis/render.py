@@ -14,7 +14,7 @@ from diatom_training.synthesis.debris import scatter_debris
 from diatom_training.synthesis.eyepiece import draw_field_stop, through_eyepiece
 from diatom_training.synthesis.options import DARK, FieldOptions
 from diatom_training.synthesis.scene import draw_scene
-from diatom_training.synthesis.specimens import lay_specimen
+from diatom_training.synthesis.specimens import LaidSpecimen, lay_specimen
 from diatom_training.synthesis.truth import gather_truth
 from diatom_training.synthesis.wave_optics import Microscope, WaveField, image_intensity
 from napari_diatom.core.detections import Detections
@@ -40,7 +40,7 @@ class RenderedField:
     seed: int
 
 
-def render_field(options: FieldOptions, seed: int) -> RenderedField:
+def render_field(options: FieldOptions, seed: int, scene: list[LaidSpecimen] | None = None) -> RenderedField:
     """Render a field; the same options and seed give the same bytes.
 
     Parameters
@@ -49,6 +49,8 @@ def render_field(options: FieldOptions, seed: int) -> RenderedField:
         What the field shows.
     seed
         Any integer of 0 or more.
+    scene
+        The specimens and where they lie, in place of those that would be drawn.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def render_field(options: FieldOptions, seed: int) -> RenderedField:
         np.random.Generator(np.random.PCG64(s)) for s in streams
     )
     stop = draw_field_stop(eyepiece_rng, options.height, options.width) if options.view == "eyepiece" else None
-    scene = draw_scene(scene_rng, options, stop)
+    if scene is None:
+        scene = draw_scene(scene_rng, options, stop)
     field = WaveField(options.height, options.width, 3 if options.colour else 1)
     for specimen in scene:
         lay_specimen(relief_rng, field, specimen, options)

@@ -100,7 +100,7 @@ def draw_specimen(rng: np.random.Generator, family: str, length_px: float, optio
         elif chance > 0.91 and not living:
             kept = float(rng.uniform(0.62, 0.9))
             outline, status = broken(rng, outline, kept), "broken"
-    spread = _draw_spread(rng, options, outline.width)
+    spread = draw_spread(rng, options, outline.width)
     drawn = LaidSpecimen(
         family=family,
         status=status,
@@ -191,7 +191,7 @@ def _relief_scale(options: FieldOptions, needle: bool) -> float:
     return scale * (1.5 if needle else 1.0)
 
 
-def _draw_spread(rng: np.random.Generator, options: FieldOptions, width_px: float) -> float:
+def draw_spread(rng: np.random.Generator, options: FieldOptions, width_px: float) -> float:
     """Defocus of a specimen: mostly slight, now and then far out."""
     if rng.random() < 0.3:
         return 0.0
