@@ -1,4 +1,4 @@
-"""Every family of networks on one small task: figures, parameters, and seconds a field.
+"""Every family of networks on one small task: figures, parameters, and core-seconds a field.
 
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
@@ -132,7 +132,7 @@ def _results(file: Path | None, settings: dict[str, Any]) -> dict[tuple[str, str
 def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) -> dict[str, Any]:
     """Train and time a network, and return its row."""
     folder = row.folder(options.work)
-    begun = time.perf_counter()
+    begun = time.process_time()
     plan = _plan(row.architecture, options)
     if plan.classes == SHAPES:
         fields = [replace(field, class_ids=_shapes(field)) for field in fields]
@@ -159,7 +159,7 @@ def _finish(row: Row, fields: Sequence[Example], options: argparse.Namespace) ->
         "architecture": row.architecture,
         "backbone": row.backbone,
         "parameters": sum(weight.numel() for weight in trained.network.parameters()),
-        "training_seconds": round(time.perf_counter() - begun, 1),
+        "training_seconds": round(time.process_time() - begun, 1),
         "seconds_a_field": round(seconds, 3),
         **{name: round(value, 4) for name, value in figures.items()},
     }
@@ -229,7 +229,7 @@ def _model(folder: Path, plan: LearningOptions, trained: Trained) -> ModelFolder
 
 
 def _seconds_a_field(model: ModelFolder, image: Path) -> float:
-    """Return how long a field takes: the second time, when all is loaded and prepared."""
+    """Return the seconds that a core takes for a field: the second time, when all is loaded and prepared."""
     from napari_diatom.analysis.pipeline import AnalysisOptions, analyse
 
     field = open_images(image)[0]
@@ -246,9 +246,9 @@ def _seconds_a_field(model: ModelFolder, image: Path) -> float:
             analyse(field, finder, AnalysisOptions())
 
     once()
-    begun = time.perf_counter()
+    begun = time.process_time()
     once()
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def _print(row: Row, progress: Progress) -> None:
@@ -259,7 +259,7 @@ def _print(row: Row, progress: Progress) -> None:
 
 def _table(results: Sequence[dict[str, Any]]) -> str:
     """Return the rows as Markdown."""
-    header = "| network | backbone | million parameters | figure | seconds a field | minutes of training |"
+    header = "| network | backbone | million parameters | figure | core-seconds a field | core-minutes of training |"
     lines = [header, "| --- | --- | --- | --- | --- | --- |"]
     titles = {"val_ap50": "AP50", "val_miou": "mean IoU", "val_f1": "F1"}
     for found in results:
