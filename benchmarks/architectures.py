@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import torch
 from command import run
+from curves import NEEDLE
 from fields import SET_UP
 
 from diatom_training.data.examples import Example
@@ -61,7 +62,6 @@ PRETRAINED = (
 )
 SHAPES = ("needle", "other")
 """What classifiers tell apart: a needle is at least as many times as long as wide as :data:`NEEDLE` says."""
-NEEDLE = 4.0
 FIGURES = ("val_ap50", "val_miou", "val_f1")
 
 
