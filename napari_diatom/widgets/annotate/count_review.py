@@ -49,7 +49,9 @@ class CountReview(QObject):
         folder = folder.absolute()
         if (folder / PROJECT_FILE).exists() or not is_count_folder(folder):
             self._session.open(folder)
-        elif not self._workers and self._session.close():
+        elif self._workers:
+            self._form.line.warn("Results are being read already. Wait until they are, or press Stop")
+        elif self._session.close():
             # A review that is open is brought up to date: its edits have to be in its files.
             self._start(folder, None, ())
 
@@ -58,10 +60,14 @@ class CountReview(QObject):
         worker = create_worker(review, folder, project, places, _worker_class=ReportingWorker, _ignore_errors=True)
         assert isinstance(worker, ReportingWorker)
         worker.progressed.connect(self._show_progress)
+        # The next folder may be opened as soon as this one is shown, which is before ``finished`` arrives.
+        done = partial(self._on_finished, worker)
+        worker.returned.connect(done)
+        worker.errored.connect(done)
         worker.returned.connect(partial(self._on_report, folder, project, places))
         worker.errored.connect(partial(self._on_error, folder, project, places))
         worker.stopped.connect(lambda: self._form.line.say("Stopped. What was read stays in the project."))
-        worker.finished.connect(partial(self._on_finished, worker))
+        worker.finished.connect(done)
         self._workers.append(worker)
         self._form.show_running("review", True)
         self._form.line.say(f"Reading the results in {folder.name}")
@@ -102,7 +108,7 @@ class CountReview(QObject):
         self._form.line.warn(str(error))
         show_error(str(error))
 
-    def _on_finished(self, worker: ReportingWorker) -> None:
+    def _on_finished(self, worker: ReportingWorker, *_: object) -> None:
         if worker in self._workers:
             self._workers.remove(worker)
         self._form.show_running("review", bool(self._workers))

@@ -9,6 +9,7 @@ from PIL import Image
 from helpers.counting import count, save
 from helpers.window import child_of, dock_of
 from napari_diatom.project.project import Project
+from napari_diatom.widgets.annotate.project_session import ProjectSession
 from napari_diatom.widgets.review.send_dialog import SendDialog
 
 
@@ -196,3 +197,27 @@ def test_annotate_opens_a_folder_of_count_for_review(viewer, dock, tmp_path, cho
     child_of(annotate, "open_project").click()
     qtbot.waitUntil(lambda: annotate.project() is not None, timeout=20_000)
     assert "1 image on which people have worked is unchanged" in child_of(annotate, "message").text()
+
+
+def test_a_folder_may_be_opened_as_soon_as_another_is_shown(viewer, dock, tmp_path, choose, qtbot, monkeypatch):
+    opened = []
+
+    def open_and_choose_again(session, folder):
+        open_project(session, folder)
+        opened.append(folder)
+        if len(opened) == 1:
+            choose(tmp_path / "second")
+            child_of(annotate, "open_project").click()
+
+    save(tmp_path / "slides" / "field.png", 3)
+    for name in ("first", "second"):
+        assert count(tmp_path / "slides", "-o", tmp_path / name) == 0
+    annotate = dock("Annotate diatoms")
+    open_project = ProjectSession.open
+    monkeypatch.setattr(ProjectSession, "open", open_and_choose_again)
+    choose(tmp_path / "first")
+    child_of(annotate, "open_project").click()
+    child_of(annotate, "open_project").click()
+    assert "Results are being read already" in child_of(annotate, "message").text()
+    qtbot.waitUntil(lambda: len(opened) == 2, timeout=20_000)
+    assert annotate.project().folder == tmp_path / "second" / "review"
