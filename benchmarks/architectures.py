@@ -3,7 +3,8 @@
 Each row is a training of its own by the same settings on the same crops and seeds, all from scratch, and again from
 EfficientNet-Lite0's ImageNet weights where the family can be built on it and a file of them is given. Rows that are in
 the file are not trained again, and an interrupted one is continued. ``--check`` trains each network for two
-steps instead, twice, once with a break, compares the weights, and counts with the model.
+steps instead, twice, once with a break, compares the weights, and counts with the model. ``--table`` prints the rows
+of a file.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from napari_diatom.models.library import ModelFolder
 SEED = 77
 VALIDATION_FIELDS = 8
 SCALES = (0.3, 0.6)
-"""Scales of the fields at which crops of 192 pixels show a few whole specimens."""
+"""Scales of the fields at which crops of 128 pixels show a few whole specimens."""
 LITE0 = "tf_efficientnet_lite0"
 FROM_SCRATCH = (
     *("yolo11n", "yolo26n", "yolov5n", "ssd/resnet18/128", f"ssdlite/{LITE0}/128", "retinanet/resnet18/128"),
@@ -95,6 +96,9 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(options)
+    if options.table:
+        print(_table(json.loads(options.table.read_text(encoding="utf-8"))["rows"]))
+        return 0
     rows = [Row(name, False) for name in FROM_SCRATCH if not options.only or name in options.only]
     if options.lite0:
         rows += [Row(name, True) for name in PRETRAINED if not options.only or name in options.only]
@@ -287,11 +291,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lite0", type=Path, help="EfficientNet-Lite0's weights of ImageNet, to start from as well")
     parser.add_argument("--fields", type=int, default=48, help="rendered fields to learn from (%(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="(%(default)s)")
-    parser.add_argument("--crops", type=int, default=160, help="crops of an epoch (%(default)s)")
+    parser.add_argument("--crops", type=int, default=640, help="crops of an epoch (%(default)s)")
     parser.add_argument("--batch", type=int, default=4, help="crops at once (%(default)s)")
-    parser.add_argument("--size", type=int, default=192, help="side of the crops in pixels (%(default)s)")
+    parser.add_argument("--size", type=int, default=128, help="side of the crops in pixels (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
     parser.add_argument("--json", type=Path, help="file of the rows, which are added to it")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print the rows of such a file instead")
     parser.add_argument(
         "--check", action="store_true", help="train each network two steps instead, and resume it to the same bytes"
     )
