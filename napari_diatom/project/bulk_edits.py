@@ -86,17 +86,23 @@ class BulkEdits:
             When an image cannot be read or an edit cannot be put on disk. All other images are named, and can be
             undone.
         """
+        return self.name_each({image_id: dict.fromkeys(ids, taxon) for image_id, ids in by_image.items()})
+
+    def name_each(self, taxa: Mapping[str, Mapping[str, str]]) -> BulkEdit:
+        """Name each specimen as it should be called: ``taxa`` has their classes by image and id. As :meth:`name`."""
         edits: list[tuple[str, Edit]] = []
         attempts = _Attempts()
-        for image_id, ids in by_image.items():
+        for image_id, names in taxa.items():
             with attempts.attempt(), self._document(image_id) as document:
                 before = len(document.history.done)
                 try:
-                    _name(document, ids, taxon)
+                    _name(document, names)
                 finally:
                     edits += [(image_id, edit) for edit in document.history.done[before:]]
         self.undone.clear()
-        return _noted(self.done, BulkEdit(f"name {taxon}", tuple(edits)), attempts)
+        given = {name for names in taxa.values() for name in names.values()}
+        label = f"name {given.pop()}" if len(given) == 1 else "name specimens"
+        return _noted(self.done, BulkEdit(label, tuple(edits)), attempts)
 
     def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Undo a step, the last one by default. Return what was done, None where there is no step.
@@ -182,16 +188,21 @@ def _noted(steps: list[BulkEdit], step: BulkEdit, attempts: _Attempts) -> BulkEd
     return step
 
 
-def _name(document: Document, ids: Sequence[str], taxon: str) -> None:
+def _name(document: Document, names: Mapping[str, str]) -> None:
     """Name the specimens of an image that are not called so yet, and accept its proposals."""
-    present = [id_ for id_ in ids if id_ in document.specimens and document.specimens[id_].name != taxon]
-    proposed = [id_ for id_ in ids if id_ in document.proposals]
-    try:
-        if present:
-            document.set_class(present, taxon)
-    finally:
-        if proposed:
-            document.accept(proposed, name=taxon)
+    errors = _Attempts()
+    for taxon in dict.fromkeys(names.values()):
+        ids = [id_ for id_, name in names.items() if name == taxon]
+        present = [id_ for id_ in ids if id_ in document.specimens and document.specimens[id_].name != taxon]
+        proposed = [id_ for id_ in ids if id_ in document.proposals]
+        with errors.attempt():
+            if present:
+                document.set_class(present, taxon)
+        with errors.attempt():
+            if proposed:
+                document.accept(proposed, name=taxon)
+    if errors.error is not None:
+        raise errors.error
 
 
 def _unchanged(edit: Edit, document: Document) -> tuple[Edit, int]:

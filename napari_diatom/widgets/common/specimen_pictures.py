@@ -25,6 +25,10 @@ CLOSE_UP: Final = 420
 _MOST_SLENDER: Final = 6.0
 """Length over width of the specimens that are shown whole in a small picture. Of longer ones, both ends are shown."""
 _LEAST_SIDE: Final = 60
+_LEAST_WIDTH: Final = 16
+"""Of a picture at a given scale."""
+_AROUND: Final = 1.3
+"""Width of such a picture over that of the specimen."""
 _MAX_OPEN: Final = 100_000_000
 """Pixels of decoded images that stay in memory. The last image stays in any case."""
 
@@ -46,6 +50,13 @@ class GallerySlides:
         picture = upright_crop(self._opened(path, image), box, CLOSE_UP)
         width = min(max(round(CLOSE_UP * box[3] / box[2]), _LEAST_SIDE), CLOSE_UP)
         begin = (CLOSE_UP - width) // 2
+        return np.ascontiguousarray(picture[:, begin : begin + width])
+
+    def scaled(self, path: Path, image: ProjectImage, box: Sequence[float], span: float) -> NDArray[np.uint8]:
+        """Return a narrow picture, shape (SIDE, width, 3), in which ``span`` pixels of the image are as high as it."""
+        picture = upright_crop(self._opened(path, image), box, SIDE, span / box[2])
+        width = min(max(round(SIDE * _AROUND * box[3] / span), _LEAST_WIDTH), SIDE)
+        begin = (SIDE - width) // 2
         return np.ascontiguousarray(picture[:, begin : begin + width])
 
     def _opened(self, path: Path, image: ProjectImage) -> SlideImage:

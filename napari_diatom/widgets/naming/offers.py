@@ -1,0 +1,82 @@
+"""What is shown of the names that are suggested for a specimen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from napari_diatom.project.gallery_order import Entry
+from napari_diatom.review.suggested_names import SuggestedNames
+from napari_diatom.widgets.naming.naming_session import NamingSession
+
+OFFERED: Final = 3
+"""Names that are suggested for a specimen."""
+EXAMPLES: Final = 3
+"""Named specimens that are shown beside a name."""
+_GENUS_FROM: Final = 0.5
+"""Share below which no species is sure, so that the genus is offered."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A name that is suggested.
+
+    Attributes
+    ----------
+    taxon : str
+        The name.
+    share : float
+        Its share of all names, 0 to 1.
+    number : int
+        How many specimens bear it.
+    size : str
+        From the shortest to the longest of these.
+    examples : tuple of Entry
+        Some of these, the most typical first.
+    """
+
+    taxon: str
+    share: float
+    number: int
+    size: str
+    examples: tuple[Entry, ...]
+
+
+def offers_for(session: NamingSession, key: str) -> tuple[SuggestedNames, tuple[Offer, ...]]:
+    """Return what is suggested for a specimen, the best name first."""
+    names = session.names
+    if names is None or not names.specimens.table.has_vector(key):
+        return SuggestedNames(key), ()
+    [suggested] = names.suggest([key], OFFERED)
+    table = names.specimens.table
+    group = table.listed[table.row(key)].group
+    offers = []
+    for taxon, share in suggested.names:
+        examples = names.examples(taxon, group)
+        shown = [session.entry(example) for example in examples if example != key][:EXAMPLES]
+        size = size_range([session.entry(example) for example in examples])
+        offers.append(Offer(taxon, share, len(examples), size, tuple(shown)))
+    return suggested, tuple(offers)
+
+
+def size_range(entries: Sequence[Entry]) -> str:
+    """Return the lengths from the shortest to the longest, in µm where all are known, else in pixels."""
+    if not entries:
+        return ""
+    known = all(entry.pixel_size_um is not None for entry in entries)
+    lengths = [entry.box[2] * ((entry.pixel_size_um or 1.0) if known else 1.0) for entry in entries]
+    low, high = min(lengths), max(lengths)
+    digits, unit = (1, "µm") if known else (0, "px")
+    return f"{low:.{digits}f} {unit}" if len(lengths) == 1 else f"{low:.{digits}f} to {high:.{digits}f} {unit}"
+
+
+def remark(suggested: SuggestedNames) -> str:
+    """Return what is said beside the names: that no species is sure, or that nothing named is like it."""
+    if suggested.is_unlike:
+        return "Unlike anything named so far."
+    best = suggested.names[0][1] if suggested.names else 0.0
+    if suggested.genus is not None and best < _GENUS_FROM and suggested.genus[1] >= _GENUS_FROM:
+        genus, share = suggested.genus
+        return f"No species is sure: {genus}, {100 * share:.0f} %."
+    return ""
