@@ -17,13 +17,23 @@ from platformdirs import user_cache_dir, user_data_dir
 from napari_diatom.core.archives import chunks, opened_zip, regular
 from napari_diatom.core.atomic_files import atomic, reason, write_atomically
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, OUTLINING_TASK, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import (
+    CARD_FILE,
+    EMBEDDING_TASK,
+    LARGEST_CARD,
+    LARGEST_WEIGHTS,
+    OUTLINING_TASK,
+    WEIGHTS_FILE,
+    ModelCard,
+)
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 ARCHIVE_SUFFIX: Final = ".diatom-model"
 DEFAULT: Final = "diatom-obb"
 OUTLINER: Final = "diatom-outline"
 """The model that outlines specimens where none is named."""
+EMBEDDER: Final = "diatom-embed"
+"""The model that turns specimens into vectors where none is named."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,23 @@ def resolve_outliner(name_or_path: str | Path) -> ModelFolder:
         raise ModelError(
             f"Model {model.card.name} is for {model.card.task} and does not outline specimens in boxes: choose a "
             f"model for {OUTLINING_TASK} (see `napari-diatom models list`)."
+        )
+    return model
+
+
+def resolve_embedder(name_or_path: str | Path) -> ModelFolder:
+    """Return a model that turns specimens into vectors, as :func:`resolve_model` does.
+
+    Raises
+    ------
+    ModelError
+        When there is none, or it is for another task.
+    """
+    model = resolve_model(name_or_path)
+    if model.card.task != EMBEDDING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and does not compare specimens: choose a model for "
+            f"{EMBEDDING_TASK} (see `napari-diatom models list`)."
         )
     return model
 

@@ -150,7 +150,7 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
     taxa : sequence of ProjectClass
         As :func:`~napari_diatom.project.taxon_list.read_taxa` gives them.
     given : iterable of str
-        Which of ``code``, ``colour`` and ``key`` the list gives.
+        What the list gives, see :attr:`~napari_diatom.project.taxon_list.TaxonList.given`.
 
     Raises
     ------
@@ -162,8 +162,8 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
     changed: list[ProjectClass] = []
     for item in settings.classes:
         taxon = listed.pop(item.name, None)
-        news = {} if taxon is None else {name: getattr(taxon, name) for name in wanted & {"code", "colour"}}
-        changed.append(item.replace(**{name: value for name, value in news.items() if value}))
+        news = {} if taxon is None else {name: getattr(taxon, name) for name in wanted - {"key"}}
+        changed.append(item.replace(**{name: value for name, value in news.items() if value or value is False}))
     owners = {item.code: item.name for item in changed if item.code}
     if clashes := [item for item in listed.values() if item.code in owners]:
         raise InputError(
@@ -177,7 +177,7 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
         key = asked if asked in free else next(iter(free), "") if "key" not in wanted else ""
         taken.add(key)
         fresh = class_of(taxon.name, len(changed), key, taxon.code)
-        changed.append(fresh.replace(colour=taxon.colour) if "colour" in wanted else fresh)
+        changed.append(fresh.replace(**{name: getattr(taxon, name) for name in wanted - {"key", "code"}}))
     renamed = {old: new for old, new in settings.renamed.items() if old not in listed}
     return settings.replace(classes=tuple(changed), renamed=renamed)
 
