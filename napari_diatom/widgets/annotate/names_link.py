@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_diatom.review.image_specimens import key_of
+from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.form import AnnotateForm
 from napari_diatom.widgets.annotate.opened import Opened
@@ -63,6 +63,10 @@ class NamesLink(QObject):
         """Return the dock *Names*, or None if it is not open."""
         return self._dock
 
+    def names(self) -> NamingSession:
+        """Return what knows the names of the project."""
+        return self._names
+
     def show(self) -> None:
         """Show the dock, and read the project if that has not been done yet."""
         if not self._names.begin():
@@ -102,4 +106,4 @@ class NamesLink(QObject):
         """Return the keys of the specimens or proposals that are selected in the image."""
         image = self._opened.image
         ids = self._canvas.selection() or tuple(self._canvas.proposals.selection())
-        return [] if image is None else [key_of(image.id, id_) for id_ in ids]
+        return [] if image is None else [specimen_key(image.id, id_) for id_ in ids]

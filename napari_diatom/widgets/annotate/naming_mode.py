@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QLineEdit
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.project_taxa import ProjectTaxa
 from napari_diatom.project.suggestions import SuggestionLog, answered
-from napari_diatom.review.image_specimens import key_of
+from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
 from napari_diatom.widgets.annotate.class_choice import ClassChoice
@@ -100,6 +100,11 @@ class NamingMode(QObject):
         self.show()
         self.switched.emit(self.is_on)
 
+    def look_here_first(self) -> None:
+        """Have the specimens of the open image looked at before all others."""
+        if self._opened.image is not None:
+            self._names.show_image(self._opened.image.id)
+
     def end(self) -> None:
         """Switch the mode off."""
         if self.is_on:
@@ -166,7 +171,7 @@ class NamingMode(QObject):
         if not wanted or project is None or image is None or names is None:
             self._hide()
             return
-        key = key_of(image.id, selected[0])
+        key = specimen_key(image.id, selected[0])
         try:
             entry = self._names.entry(key)
             self._suggested, offers = offers_for(self._names, key)
@@ -238,7 +243,7 @@ class NamingMode(QObject):
         if project is None or image is None or document is None or names is None or not suggested.names:
             return
         [id_, *others] = ids
-        if others or suggested.key != key_of(image.id, id_) or id_ not in document.specimens:
+        if others or suggested.key != specimen_key(image.id, id_) or id_ not in document.specimens:
             return
         taxon = names.specimens.taxa.taxon(document.specimens[id_].name)
         model = names.specimens.embedder.card.origin

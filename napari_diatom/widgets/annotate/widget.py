@@ -43,7 +43,6 @@ from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.common.plugin_docks import INSIDES, open_dock
 from napari_diatom.widgets.common.scrolled import Scrolled
-from napari_diatom.widgets.naming.names_dock import NamesDock
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ class AnnotateWidget(QWidget):
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
         self.show_settings = self._settings.show
+        self.show_names, self.names_dock = self._names_link.show, self._names_link.dock
+        self.names = self._names_link.names
         self.flush = self._saving.flush
         self.show_keys = keys.show
 
@@ -151,18 +152,6 @@ class AnnotateWidget(QWidget):
     def gallery(self) -> Gallery | None:
         """Return the review gallery, or None if it is not open."""
         return self._gallery_dock.gallery()
-
-    def names_dock(self) -> NamesDock | None:
-        """Return the dock *Names*, or None if it is not open."""
-        return self._names_link.dock()
-
-    def names(self) -> NamingSession:
-        """Return what knows the names of the project."""
-        return self._names
-
-    def show_names(self) -> None:
-        """Show the dock *Names*: many specimens are named, checked and looked over by how similar they are."""
-        self._names_link.show()
 
     def next_image(self) -> None:
         """Open the next image of the list."""
@@ -236,7 +225,7 @@ class AnnotateWidget(QWidget):
             button.clicked.connect(_ignoring_arguments(act))
 
     def _connect_parts(self) -> None:
-        line, canvas, gallery = self._form.line, self._canvas, self._gallery_dock
+        line, canvas, gallery, names = self._form.line, self._canvas, self._gallery_dock, self._names
         canvas.classless.connect(self._say_classless)
         canvas.refused.connect(line.warn)
         canvas.edited.connect(self._on_edited)
@@ -245,7 +234,15 @@ class AnnotateWidget(QWidget):
         gallery.slideRequested.connect(self.go_to)
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
-        self._connect_names()
+        gallery.edited.connect(lambda ids: names.refresh(*ids))
+        names.failed.connect(line.warn)
+        names.edited.connect(self._on_gallery_edited)
+        names.edited.connect(lambda ids: gallery.refresh(*ids))
+        names.edited.connect(self._overview.refresh)
+        names.classes_changed.connect(self._overview.show_classes)
+        self._names_link.slideRequested.connect(self.go_to)
+        self._proposer.proposed.connect(names.refresh)
+        self._settings.changed.connect(names.reread)
         self._session.project_changed.connect(self._on_project)
         self._session.heartbeat.connect(self._settings.catch_up)
         self._saving.removed.connect(self._settings.catch_up)
@@ -256,22 +253,10 @@ class AnnotateWidget(QWidget):
         self._session.image_opened.connect(self._review.begin)
         self._images.removed.connect(self._proposer.skip)
         self._images.removed.connect(self._outlining.queue.skip)
-        self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
-
-    def _connect_names(self) -> None:
-        names, line = self._names, self._form.line
-        names.failed.connect(line.warn)
-        names.edited.connect(self._on_named)
-        names.classes_changed.connect(self._overview.show_classes)
-        self._names_link.slideRequested.connect(self.go_to)
-        self._gallery_dock.edited.connect(lambda ids: names.refresh(*ids))
-        self._proposer.proposed.connect(names.refresh)
-        self._settings.changed.connect(names.reread)
-        self._session.image_opened.connect(
-            lambda: names.show_image(self._opened.image.id if self._opened.image else "")
-        )
-        self._images.removed.connect(lambda _: names.reread())
+        self._session.image_opened.connect(self._naming.look_here_first)
         self._session.closing.connect(self._naming.end)
+        self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
+        self._images.removed.connect(lambda _: names.reread())
 
     def _save_on_exit(self, viewer: Viewer) -> None:
         """Save everything, however the dock, the window or the program ends."""
@@ -307,12 +292,6 @@ class AnnotateWidget(QWidget):
             self._overview.count(self._opened.image.id)
             self._gallery_dock.refresh(self._opened.image.id)
             self._names.refresh(self._opened.image.id)
-        self._overview.refresh()
-
-    def _on_named(self, image_ids: list[str]) -> None:
-        self._on_gallery_edited(image_ids)
-        for image_id in image_ids:
-            self._gallery_dock.refresh(image_id)
         self._overview.refresh()
 
     def _on_gallery_edited(self, image_ids: list[str]) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.gallery_order import Entry
-from napari_diatom.review.image_specimens import key_of
+from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
@@ -96,4 +96,4 @@ class NamesPage(QWidget):
 
 def keys_of(entries: Iterable[Entry]) -> list[str]:
     """Return the keys of specimens."""
-    return [key_of(entry.image_id, entry.id) for entry in entries]
+    return [specimen_key(entry.image_id, entry.id) for entry in entries]

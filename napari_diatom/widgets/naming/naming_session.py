@@ -19,7 +19,7 @@ from napari_diatom.naming.method_choice import choose_methods
 from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
-from napari_diatom.review.image_specimens import place_of
+from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.worker import ReportingWorker
@@ -149,7 +149,7 @@ class NamingSession(QObject):
         assert self.project is not None
         table = self.names.specimens.table
         known = table.listed[table.row(key)]
-        image_id, specimen_id = place_of(key)
+        image_id, specimen_id = specimen_place(key)
         item, settings = known.specimen, self.project.settings
         size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
         return Entry(image_id, specimen_id, item.box, item.name, item.status, item.score, known.is_proposal, size)
