@@ -25,6 +25,9 @@ _NEAR_PX: Final = 12.0
 _PICTURES: Final = 260
 """Width of the pictures beside the map."""
 _LARGE, _SMALL = 26.0, 9.0
+_LISTED: Final = 14
+"""Taxa that the legend lists at most."""
+_LEGEND_PT: Final = 8
 
 
 class MapPage(NamesPage):
@@ -129,7 +132,7 @@ class MapPage(NamesPage):
 
         colours = {entry.name: entry.colour for entry in project.settings.classes}
         taxa = [names.taxon(key) for key in self._keys]
-        axes = self._axes = figure.add_axes((0.01, 0.01, 0.7, 0.98))
+        axes = self._axes = figure.add_subplot()
         axes.set_axis_off()
         places, named_rows = self._map.places, np.array([bool(taxon) for taxon in taxa])
         axes.scatter(*places[~named_rows].T, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
@@ -140,12 +143,7 @@ class MapPage(NamesPage):
         if shown:
             handles, labels = axes.get_legend_handles_labels()
             legend = figure.legend(
-                handles[:_LISTED],
-                labels[:_LISTED],
-                loc="center left",
-                bbox_to_anchor=(0.72, 0.5),
-                frameon=False,
-                fontsize=7,
+                handles[:_LISTED], labels[:_LISTED], loc="outside center right", frameon=False, fontsize=_LEGEND_PT
             )
             for text in legend.get_texts():
                 text.set_color(ink_of(self))
@@ -164,7 +162,3 @@ class MapPage(NamesPage):
             self.select_near(*on_screen[0])
         else:
             self.select_inside(drawn)
-
-
-_LISTED: Final = 14
-"""Taxa that the legend lists at most."""

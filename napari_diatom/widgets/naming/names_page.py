@@ -57,6 +57,7 @@ class NamesPage(QWidget):
 
     def after_naming(self) -> None:
         """Go on after the chosen specimens were named."""
+        self._refresh()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Bring the page up to date."""
@@ -89,6 +90,7 @@ class NamesPage(QWidget):
             self._timer.start()
 
     def _refresh(self) -> None:
+        self._timer.stop()
         self._is_stale = False
         if self.session.names is not None:
             self.refresh()

@@ -69,6 +69,7 @@ class TaxaPage(NamesPage):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSortingEnabled(True)
+        self.table.sortItems(0)
         rows, header = self.table.verticalHeader(), self.table.horizontalHeader()
         assert rows is not None
         assert header is not None
