@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
-from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_diatom.project.settings import ProjectClass
+from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.object_names import named
 
 _SQUARE: Final = 12
@@ -39,7 +40,7 @@ class ClassList(QWidget):
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
         tip = "Find a class by name or code, or type a new one and press Enter"
-        self._search = named(_SearchField(), "class_search", tip, "Find or add a class")
+        self._search = named(EnterField(), "class_search", tip, "Find or add a class")
         self._search.setPlaceholderText(tip)
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._filter)
@@ -125,16 +126,6 @@ class ClassList(QWidget):
         elif text := self._search.text().strip():
             self.newClassEntered.emit(text)
         self.entered.emit()
-
-
-class _SearchField(QLineEdit):
-    """Keeps Enter to itself: napari hands keys that a field has no use for to the active layer."""
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Handle a key."""
-        super().keyPressEvent(event)
-        if event is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            event.accept()
 
 
 def _name(item: QListWidgetItem) -> str:

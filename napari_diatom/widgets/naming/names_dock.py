@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QTab
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
+from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.naming.check_page import CheckPage
@@ -59,7 +60,7 @@ class NamesDock(QWidget):
             page.slideRequested.connect(self.slideRequested)
             page.offered.connect(self._offer)
         self._name = named(QComboBox(), "name_all", "The name of all selected specimens. Enter names them", "Name")
-        self._name.setEditable(True)
+        self._name.setLineEdit(EnterField())
         self._name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         completer = self._name.completer()
         assert completer is not None
