@@ -171,6 +171,7 @@ class PictureView(QListView):
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMovement(QListView.Movement.Static)
         self.setUniformItemSizes(True)
+        self.setMinimumHeight(_CELL.height() + 2 * self.frameWidth())
         self.setGridSize(_CELL)
         self.setIconSize(QSize(SIDE, SIDE))
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

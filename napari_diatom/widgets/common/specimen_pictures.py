@@ -52,11 +52,13 @@ class GallerySlides:
         begin = (CLOSE_UP - width) // 2
         return np.ascontiguousarray(picture[:, begin : begin + width])
 
-    def scaled(self, path: Path, image: ProjectImage, box: Sequence[float], span: float) -> NDArray[np.uint8]:
-        """Return a narrow picture, shape (SIDE, width, 3), in which ``span`` pixels of the image are as high as it."""
-        picture = upright_crop(self._opened(path, image), box, SIDE, span / box[2])
-        width = min(max(round(SIDE * _AROUND * box[3] / span), _LEAST_WIDTH), SIDE)
-        begin = (SIDE - width) // 2
+    def scaled(
+        self, path: Path, image: ProjectImage, box: Sequence[float], span: float, height: int
+    ) -> NDArray[np.uint8]:
+        """Return a narrow picture, shape (height, width, 3), as high as ``span`` pixels of the image."""
+        picture = upright_crop(self._opened(path, image), box, height, span / box[2])
+        width = scaled_width(box, span, height)
+        begin = (height - width) // 2
         return np.ascontiguousarray(picture[:, begin : begin + width])
 
     def _opened(self, path: Path, image: ProjectImage) -> SlideImage:
@@ -67,6 +69,11 @@ class GallerySlides:
         while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MAX_OPEN:
             self._open.popitem(last=False)[1].release()
         return self._open[key]
+
+
+def scaled_width(box: Sequence[float], span: float, height: int) -> int:
+    """Return the width of a picture of :meth:`GallerySlides.scaled`."""
+    return min(max(round(height * _AROUND * box[3] / span), _LEAST_WIDTH), height)
 
 
 def as_html(picture: QPixmap) -> str:

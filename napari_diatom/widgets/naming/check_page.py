@@ -16,11 +16,12 @@ from napari_diatom.project.gallery_order import Entry
 from napari_diatom.review.name_checks import NameChecks
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
-from napari_diatom.widgets.common.wrapped_row import WrappedRow
-from napari_diatom.widgets.naming.names_page import NamesPage, keys_of
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row, keys_of, page_shortcut
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _USUAL: Final = 50
+_SLIDER: Final = 160
+_LETTERS: Final = 26
 _ALL: Final = "all doubtful names"
 _ONLY: Final = {
     "": _ALL,
@@ -49,27 +50,26 @@ class CheckPage(NamesPage):
         self._slider = named(QSlider(Qt.Orientation.Horizontal), "check_slider", spoken="Least doubt")
         self._slider.setRange(0, 100)
         self._slider.setValue(_USUAL)
-        self._slider.setMinimumWidth(120)
+        self._slider.setFixedWidth(_SLIDER)
+        self._only.setMinimumContentsLength(_LETTERS)
         tip = "How doubtful a name is at least: to the left more names are shown"
         self._slider.setToolTip(tip)
         self._accept = named(QPushButton("Keep (A)"), "check_accept", "The names of the selected specimens are right")
         self._correct = named(
             QPushButton("Correct (X)"), "check_correct", "Give the selected specimens the name below them"
         )
-        self._accept.setShortcut("A")
-        self._correct.setShortcut("X")
         self._text = named(QLabel(), "check_text")
-        self._text.setWordWrap(True)
         self.view = PictureView("check", "Specimens whose names may be wrong")
         self.view.opened.connect(self.go_to)
         self._only.currentIndexChanged.connect(lambda *_: self._show())
         self._slider.valueChanged.connect(lambda *_: self._show())
         self._accept.clicked.connect(lambda *_: self.accept())
         self._correct.clicked.connect(lambda *_: self.correct())
+        page_shortcut("A", self, self.accept)
+        page_shortcut("X", self, self.correct)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addLayout(WrappedRow(self._only, self._slider, self._accept, self._correct))
-        layout.addWidget(self._text)
+        layout.addLayout(control_row(self._text, self._only, self._slider, self._accept, self._correct))
         layout.addWidget(self.view, 1)
 
     def refresh(self) -> None:
@@ -131,9 +131,7 @@ class CheckPage(NamesPage):
         self.view.specimens.set_entries(self.session.project, [entries[one.key] for one in self._shown], notes)
         if self._shown:
             self.view.setCurrentIndex(self.view.specimens.index(min(row, len(self._shown) - 1)))
-            self._text.setText(
-                f"{many(len(self._shown), 'name')} may be wrong. Below each is the name that it may have instead."
-            )
+            self._text.setText(f"{many(len(self._shown), 'name')} may be wrong. Below each is what it may be instead.")
         else:
             self._text.setText("No name is that doubtful.")
 

@@ -12,8 +12,7 @@ from napari_diatom.naming.grouping import GroupingMethod, group_specimens
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
-from napari_diatom.widgets.common.wrapped_row import WrappedRow
-from napari_diatom.widgets.naming.names_page import NamesPage, keys_of
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row, keys_of, page_shortcut
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _USUAL: Final = 10
@@ -39,8 +38,6 @@ class GroupsPage(NamesPage):
         self._group = named(QComboBox(), "group", "The group that is shown, the largest first", "Group")
         self._before = named(QPushButton("Previous"), "previous_group", "Show the previous group (PageUp)")
         self._after = named(QPushButton("Next"), "next_group", "Show the next group (PageDown)")
-        self._before.setShortcut("PgUp")
-        self._after.setShortcut("PgDown")
         self._size = named(QSpinBox(), "group_size", "Specimens of a group, on average", "Specimens of a group")
         self._size.setRange(2, _MOST)
         self._size.setValue(_USUAL)
@@ -50,7 +47,6 @@ class GroupsPage(NamesPage):
             self._method.addItem(title, method)
         self._again = named(QPushButton("Group"), "make_groups", "Group all specimens without a name again")
         self._text = named(QLabel(), "groups_text")
-        self._text.setWordWrap(True)
         self.view = PictureView("group_view", "Specimens of the group")
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
         self.view.opened.connect(self.go_to)
@@ -58,10 +54,12 @@ class GroupsPage(NamesPage):
         self._before.clicked.connect(lambda *_: self.step(-1))
         self._after.clicked.connect(lambda *_: self.step(1))
         self._again.clicked.connect(lambda *_: self.make())
+        page_shortcut("PgUp", self, lambda: self.step(-1))
+        page_shortcut("PgDown", self, lambda: self.step(1))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addLayout(WrappedRow(self._group, self._before, self._after, self._size, self._method, self._again))
-        layout.addWidget(self._text)
+        row = control_row(self._text, self._group, self._before, self._after, self._size, self._method, self._again)
+        layout.addLayout(row)
         layout.addWidget(self.view, 1)
 
     def make(self) -> None:
@@ -136,6 +134,6 @@ class GroupsPage(NamesPage):
             self._text.setText("Every specimen that has been looked at has a name." if self._groups == [] else "")
             self.offered.emit("")
             return
-        self._text.setText("Click pictures to pick out what does not belong to the group, then name the rest.")
+        self._text.setText("Click what does not belong to the group, then name the rest.")
         firsts = [one.names[0][0] for one in names.suggest(keys_of(entries), 1) if one.names]
         self.offered.emit(max(set(firsts), key=firsts.count) if firsts else "")

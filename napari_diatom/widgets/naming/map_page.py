@@ -24,6 +24,7 @@ _NEAR_PX: Final = 12.0
 """Pixels from a point at which a click means it."""
 _PICTURES: Final = 260
 """Width of the pictures beside the map."""
+_LOWEST: Final = 60
 _LARGE, _SMALL = 26.0, 9.0
 _LISTED: Final = 14
 """Taxa that the legend lists at most."""
@@ -50,10 +51,10 @@ class MapPage(NamesPage):
         self._again.clicked.connect(lambda *_: self.make())
         self._text = text_label("map_text")
         self._canvas = curve_canvas("map", "Map of all specimens")
-        self._canvas.setMinimumHeight(140)
+        self._canvas.setMinimumHeight(_LOWEST)
         self.view = PictureView("map_view", "Specimens that were selected on the map")
         self.view.opened.connect(self.go_to)
-        self.view.setMinimumWidth(_PICTURES)
+        self.view.setMinimumSize(_PICTURES, _LOWEST)
         side = QVBoxLayout()
         side.addLayout(WrappedRow(self._again))
         side.addWidget(self._text)

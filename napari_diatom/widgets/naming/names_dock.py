@@ -21,6 +21,8 @@ from napari_diatom.widgets.naming.next_page import NextPage
 from napari_diatom.widgets.naming.similar_page import SimilarPage
 from napari_diatom.widgets.naming.taxa_page import TaxaPage
 
+_NAME_LETTERS = 30
+
 
 class NamesDock(QWidget):
     """Names specimens of a whole project.
@@ -70,16 +72,21 @@ class NamesDock(QWidget):
         self._undo = named(QPushButton("Undo"), "names_undo", "Undo the last name that was given here")
         self._redo = named(QPushButton("Redo"), "names_redo", "Name again what was undone last")
         self.line = named(MessageLine(), "names_message")
-        row = QHBoxLayout()
-        row.addWidget(self._name, 2)
+        self._name.setMinimumContentsLength(_NAME_LETTERS)
+        corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 0, 2)
+        row.addWidget(self._name, 1)
         for button in (self._give, self._undo, self._redo):
             button.setAutoDefault(False)
             row.addWidget(button)
-        row.addWidget(self.line, 3)
+        # Beside the titles of the pages: a dock below the image is not high.
+        self._tabs.setCornerWidget(corner)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 6)
+        layout.setContentsMargins(6, 2, 6, 4)
+        layout.setSpacing(2)
         layout.addWidget(self._tabs, 1)
-        layout.addLayout(row)
+        layout.addWidget(self.line)
         field = self._name.lineEdit()
         assert field is not None
         field.setPlaceholderText("Name of the selected specimens")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.gallery_order import Entry
@@ -94,6 +94,23 @@ class NamesPage(QWidget):
         self._is_stale = False
         if self.session.names is not None:
             self.refresh()
+
+
+def control_row(text: QLabel, *widgets: QWidget) -> QHBoxLayout:
+    """Return a row of controls with a text behind them."""
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    text.setWordWrap(True)
+    row.addWidget(text, 1)
+    return row
+
+
+def page_shortcut(key: str, page: QWidget, act: Callable[[], object]) -> None:
+    """Have a key do something while the focus is on a page: elsewhere it keeps what it does."""
+    shortcut = QShortcut(QKeySequence(key), page)
+    shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    shortcut.activated.connect(act)
 
 
 def keys_of(entries: Iterable[Entry]) -> list[str]:

@@ -96,6 +96,11 @@ class NamingSession(QObject):
         """Whether some images have not been read yet."""
         return bool(self._waiting)
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether vectors are being computed, or will be."""
+        return self._maker.is_running or self._vector_timer.isActive()
+
     def set_project(self, project: Project | None) -> None:
         """Work on another project, or on none."""
         was_begun = self.names is not None

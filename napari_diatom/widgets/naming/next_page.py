@@ -10,8 +10,7 @@ from napari_diatom.naming.next_to_name import Reason
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
-from napari_diatom.widgets.common.wrapped_row import WrappedRow
-from napari_diatom.widgets.naming.names_page import NamesPage
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _SHOWN: Final = 20
@@ -47,8 +46,7 @@ class NextPage(NamesPage):
         self._number.valueChanged.connect(lambda *_: self.refresh())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addLayout(WrappedRow(self._reason, self._number))
-        layout.addWidget(self._text)
+        layout.addLayout(control_row(self._text, self._reason, self._number))
         layout.addWidget(self.view, 1)
 
     def refresh(self) -> None:

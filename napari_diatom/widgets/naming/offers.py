@@ -14,6 +14,10 @@ OFFERED: Final = 3
 """Names that are suggested for a specimen."""
 EXAMPLES: Final = 3
 """Named specimens that are shown beside a name."""
+_TYPICAL: Final = 12
+"""The most typical examples, of which those of the nearest sizes are shown."""
+_TOO_MANY_TIMES: Final = 2.5
+"""As long or as short, from which on a valve is shown only where there is no other."""
 _GENUS_FROM: Final = 0.5
 """Share below which no species is sure, so that the genus is offered."""
 
@@ -33,7 +37,7 @@ class Offer:
     size : str
         From the shortest to the longest of these.
     examples : tuple of Entry
-        Some of these, the most typical first.
+        Some of these, those of the nearest sizes first.
     """
 
     taxon: str
@@ -51,13 +55,22 @@ def offers_for(session: NamingSession, key: str) -> tuple[SuggestedNames, tuple[
     [suggested] = names.suggest([key], OFFERED)
     table = names.specimens.table
     group = table.listed[table.row(key)].group
+    own = session.entry(key)
     offers = []
     for taxon, share in suggested.names:
-        examples = names.examples(taxon, group)
-        shown = [session.entry(example) for example in examples if example != key][:EXAMPLES]
-        size = size_range([session.entry(example) for example in examples])
-        offers.append(Offer(taxon, share, len(examples), size, tuple(shown)))
+        entries = [session.entry(example) for example in names.examples(taxon, group)]
+        typical = [entry for entry in entries if entry.id != own.id or entry.image_id != own.image_id][:_TYPICAL]
+        # At one scale, valves of other sizes would show little.
+        typical.sort(key=lambda entry: _times(entry, own))
+        near = [entry for entry in typical[:EXAMPLES] if _times(entry, own) < _TOO_MANY_TIMES] or typical[:1]
+        offers.append(Offer(taxon, share, len(entries), size_range(entries), tuple(near)))
     return suggested, tuple(offers)
+
+
+def _times(first: Entry, second: Entry) -> float:
+    """Return how many times the longer one is as long as the other."""
+    shorter, longer = sorted(entry.box[2] * (entry.pixel_size_um or 1.0) for entry in (first, second))
+    return longer / shorter
 
 
 def size_range(entries: Sequence[Entry]) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QVBoxLayout
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.text import many
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
-from napari_diatom.widgets.common.wrapped_row import WrappedRow
-from napari_diatom.widgets.naming.names_page import NamesPage, keys_of
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row, keys_of
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _RANKED: Final = 1000
@@ -59,12 +58,9 @@ class SimilarPage(NamesPage):
         self._up_to_here.clicked.connect(lambda *_: self.select_up_to_here())
         for box in (self._unnamed, self._proposals):
             box.toggled.connect(lambda *_: self.refresh())
-        row = QHBoxLayout()
-        row.addLayout(WrappedRow(self._more, self._unnamed, self._proposals, self._up_to_here), 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._text)
+        layout.addLayout(control_row(self._text, self._more, self._unnamed, self._proposals, self._up_to_here))
         layout.addWidget(self.view, 1)
 
     def show_like(self, keys: Sequence[str] = ()) -> None:
@@ -105,9 +101,7 @@ class SimilarPage(NamesPage):
         self.view.specimens.set_entries(self.session.project, entries, notes)
         self.view.select([row for row, key in enumerate(keys_of(entries)) if key in kept])
         like = many(len(self._like), "specimen")
-        self._text.setText(
-            f"{many(len(entries), 'specimen')} by similarity to {like}. Double-click shows one on its slide."
-        )
+        self._text.setText(f"{many(len(entries), 'specimen')} by similarity to {like}.")
 
     def chosen(self) -> list[Entry]:
         """Return the selected specimens."""

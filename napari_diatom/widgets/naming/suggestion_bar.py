@@ -6,10 +6,9 @@ import contextlib
 import math
 from collections.abc import Sequence
 from functools import partial
-from html import escape
 from typing import Final
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -18,21 +17,30 @@ from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
-from napari_diatom.widgets.common.specimen_pictures import SIDE, GallerySlides
+from napari_diatom.widgets.common.specimen_pictures import GallerySlides, scaled_width
 from napari_diatom.widgets.common.thumbnail_loader import ThumbnailLoader
 from napari_diatom.widgets.naming.offers import EXAMPLES, OFFERED, Offer, size_range
 
 _LOOK: Final = """
 #suggestions { background: rgba(38, 41, 48, 235); border: 1px solid #5a626c; border-radius: 6px; }
 #suggestions QLabel { color: #c9cdd3; background: transparent; }
+#suggestions QLabel[taxon="true"] { font-style: italic; }
 #suggestions #suggestion_remark { color: #f0b23c; }
 #suggestions QFrame[suggested="true"]:hover { background: rgba(86, 180, 233, 60); border-radius: 4px; }
 """
+_MARGIN: Final = 3
+_BETWEEN: Final = 3
 _GAP: Final = 8
 """Pixels between the bar and the edges of the image."""
 _STEP: Final = 1.2
 """Scales of pictures are rounded to a power of this, so that few of them are read anew for each specimen."""
-_NAME_WIDTH: Final = 150
+_HEIGHT: Final = 84
+"""Of pictures."""
+_OWN_WIDTH: Final = 84
+_WIDEST, _NARROWEST = 200, 104
+"""Of the cards of names."""
+_AROUND_CARDS: Final = 64
+"""Pixels of the bar that its cards do not take."""
 _MAX_KEPT: Final = 300
 
 
@@ -62,6 +70,7 @@ class SuggestionBar(QFrame):
         self._own = _Card("own", self)
         self._cards = [_Card(str(number), self) for number in range(1, OFFERED + 1)]
         self._remark = named(QLabel(), "suggestion_remark")
+        self._remark.setWordWrap(True)
         row = QHBoxLayout()
         row.setSpacing(10)
         for card in (self._own, *self._cards):
@@ -97,19 +106,18 @@ class SuggestionBar(QFrame):
         self._project = project
         spans = _spans([own, *(entry for offer in offers for entry in offer.examples)])
         self._shown = []
-        size = size_range([own])
-        self._own.show_card(f"<b>{escape(own.name)}</b>", size)
+        canvas = self.parentWidget()
+        room = (canvas.width() if canvas is not None else 0) - _OWN_WIDTH - _AROUND_CARDS
+        width = min(max(room // OFFERED, _NARROWEST), _WIDEST)
+        self._own.show_card(own.name, size_range([own]), _OWN_WIDTH)
         self._add(self._own, [own], spans)
         for number, card in enumerate(self._cards):
             card.setVisible(number < len(offers))
             if number < len(offers):
                 offer = offers[number]
-                key = f"<b>{number + 1}</b>&nbsp; " if keys else ""
-                card.show_card(
-                    f"{key}<i>{escape(offer.taxon)}</i>&nbsp; {100 * offer.share:.0f} %",
-                    f"{offer.number} named, {offer.size}",
-                )
-                card.setToolTip(f"Take {offer.taxon} as the name of the selected specimen")
+                key = f"{number + 1}  " if keys else ""
+                share = f"{100 * offer.share:.0f} %, {offer.number} named"
+                card.show_card(f"{key}{offer.taxon}", f"{share}\n{offer.size}", width)
                 self._add(card, offer.examples, spans)
         self._remark.setText(remark)
         self._remark.setVisible(bool(remark))
@@ -130,10 +138,16 @@ class SuggestionBar(QFrame):
         return False
 
     def _add(self, card: _Card, entries: Sequence[Entry], spans: dict[Entry, float]) -> None:
+        """Have a card show specimens, as many as have room."""
+        room = card.width() - 2 * _MARGIN
         for number, picture in enumerate(card.pictures):
-            picture.setVisible(number < len(entries))
             picture.clear()
-            if number < len(entries):
+            width = scaled_width(entries[number].box, spans[entries[number]], _HEIGHT) if number < len(entries) else 0
+            is_shown = 0 < width <= room
+            picture.setVisible(is_shown)
+            if is_shown:
+                picture.setFixedWidth(width)
+                room -= width + _BETWEEN
                 self._shown.append((picture, entries[number], spans[entries[number]]))
 
     def _paint(self, *_: object) -> None:
@@ -144,7 +158,7 @@ class SuggestionBar(QFrame):
         for label, entry, span in self._shown:
             with contextlib.suppress(DiatomError):
                 image = project.settings.image(entry.image_id)
-                read = partial(self._slides.scaled, project.path(entry.image_id), image, entry.box, span)
+                read = partial(self._slides.scaled, project.path(entry.image_id), image, entry.box, span, _HEIGHT)
                 picture = self._pictures.get((entry.image_id, entry.id, entry.box, span), read, entry.image_id)
                 if picture is not None and label.pixmap().cacheKey() != picture.cacheKey():
                     label.setPixmap(picture)
@@ -167,37 +181,37 @@ class _Card(QFrame):
     def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent)
         self._title = named(QLabel(), f"suggestion_{name}")
-        self._title.setTextFormat(Qt.TextFormat.RichText)
+        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._title.setProperty("taxon", "true")
         self._size = named(QLabel(), f"suggestion_{name}_size")
+        self._size.setWordWrap(True)
         self.pictures = [QLabel() for _ in range(EXAMPLES)]
         row = QHBoxLayout()
-        row.setSpacing(3)
+        row.setSpacing(_BETWEEN)
         for picture in self.pictures:
-            picture.setFixedHeight(SIDE)
-            picture.setMinimumWidth(16)
+            picture.setFixedHeight(_HEIGHT)
             row.addWidget(picture)
         row.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(3, 3, 3, 3)
+        layout.setContentsMargins(_MARGIN, 3, _MARGIN, 3)
         layout.setSpacing(2)
         layout.addWidget(self._title)
         layout.addLayout(row)
         layout.addWidget(self._size)
 
-    def sizeHint(self) -> QSize:
-        """Return a size that does not change much from one specimen to the next."""
-        return super().sizeHint().expandedTo(QSize(_NAME_WIDTH, 0))
-
-    def show_card(self, title: str, size: str) -> None:
-        """Show texts."""
-        self._title.setText(title)
+    def show_card(self, title: str, size: str, width: int) -> None:
+        """Show texts, and pictures as far as they have room."""
+        self.setFixedWidth(width)
+        room = width - 2 * _MARGIN
+        metrics = self._title.fontMetrics()
+        self._title.setText(metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, room))
+        self._title.setToolTip(title)
         self._size.setText(size)
+        self._size.setFixedWidth(room)
 
     def text(self) -> str:
-        """Return the title as plain text."""
-        from qtpy.QtGui import QTextDocumentFragment
-
-        return QTextDocumentFragment.fromHtml(self._title.text()).toPlainText().replace("\xa0", " ")
+        """Return the name with its number and share."""
+        return f"{self._title.toolTip()} {self._size.text()}"
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Keep the click from the image below."""

@@ -149,7 +149,7 @@ class TaxaPage(NamesPage):
             examples, share, low, high = (list(column) for column in zip(*found.curve, strict=True))
             axes.fill_between(examples, [100 * v for v in low], [100 * v for v in high], color="#56b4e9", alpha=0.25)
             axes.plot(examples, [100 * v for v in share], "o-", color="#56b4e9", markersize=4)
-            axes.set(xlabel="examples of each taxon", ylabel="right names (%)", ylim=(0, 102), xscale="log")
+            axes.set(xlabel="examples of each taxon", ylabel="right (%)", ylim=(0, 102), xscale="log")
             axes.set_xticks(examples, [str(number) for number in examples])
             axes.minorticks_off()
             for text in (axes.xaxis.label, axes.yaxis.label):
@@ -174,7 +174,7 @@ def _names_so_far(checks: Iterable[NameChecks], shares: dict[str, float], monito
 def _sentences(found: Iterable[NamesSoFar]) -> str:
     """Return how many names are right so far, and what would help most."""
     said = []
-    for part in found:
+    for part in sorted(found, key=lambda one: -sum(each.named for each in one.accuracies)):
         right, asked = (sum(getattr(one, name) for one in part.accuracies) for name in ("right", "asked"))
         if asked:
             said.append(f"{part.group}: {100 * right / asked:.0f} % of {asked} are named rightly by the others.")
