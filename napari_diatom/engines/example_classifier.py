@@ -19,6 +19,7 @@ from napari_diatom.engines.example_set import learner_of
 from napari_diatom.images.slide_image import ReadableImage, SlideImage
 from napari_diatom.measurement.shape_columns import box_columns
 from napari_diatom.models import library
+from napari_diatom.models.card import ModelCard
 from napari_diatom.models.example_facts import ExampleFacts
 from napari_diatom.models.finite_weights import check_numbers
 from napari_diatom.models.library import ModelFolder
@@ -134,6 +135,20 @@ def embedder_of(facts: ExampleFacts, name: str) -> ModelFolder:
         "them: install it with `napari-diatom models import FILE`, or learn from the pictures again with "
         "`napari-diatom names learn`."
     )
+
+
+def check_embedder(card: ModelCard, embedder: ModelCard) -> None:
+    """Raise ModelError where a model holds no examples, or examples of another embedder than one."""
+    facts = card.examples
+    if facts is None:
+        raise ModelError(f"Model {card.name} holds no examples: name a file that `napari-diatom names learn` wrote.")
+    if facts.embedder_sha256 != embedder.sha256:
+        raise ModelError(
+            f"The examples of {card.name} were made with the embedder {facts.embedder} {facts.embedder_version} "
+            f"({facts.embedder_sha256[:12]}...), and {embedder.name} {embedder.version} ({embedder.sha256[:12]}...) is "
+            "another one. Their vectors cannot be compared: use the same embedder (--embedder), or learn from the "
+            "pictures again with `napari-diatom names learn`."
+        )
 
 
 def _ring(detections: Detections, k: int, outline: ArrayLike | None) -> NDArray[np.float64]:
