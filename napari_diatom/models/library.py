@@ -286,7 +286,7 @@ def install(model: ModelFolder) -> ModelFolder:
 
 
 def pack_model(model: ModelFolder, path: Path) -> None:
-    """Write a model as one ``.diatom-model`` file, whole or not at all.
+    """Write a model as one ``.diatom-model`` file, whole or not at all; the same model gives the same bytes.
 
     Raises
     ------
@@ -297,5 +297,9 @@ def pack_model(model: ModelFolder, path: Path) -> None:
     """
     model.verify()
     with atomic(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(CARD_FILE, model.card.text())
-        archive.write(model.weights, WEIGHTS_FILE)
+        archive.writestr(zipfile.ZipInfo(CARD_FILE), model.card.text())
+        with (
+            model.weights.open("rb") as weights,
+            archive.open(zipfile.ZipInfo(WEIGHTS_FILE), "w", force_zip64=True) as out,
+        ):
+            shutil.copyfileobj(weights, out)

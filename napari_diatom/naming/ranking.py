@@ -55,6 +55,8 @@ class Ranking:
     def names(self, threshold: float, by: str = BY_EXAMPLES, genera: Mapping[str, str] | None = None) -> Names:
         """Return the shares as names: the taxon where that is sure, else its genus where that is, else unknown.
 
+        What is unlike anything named so far is unknown.
+
         Parameters
         ----------
         threshold : float
@@ -71,7 +73,8 @@ class Ranking:
         """
         if not self.taxa:
             raise InputError("No specimen is named yet, so no name can be suggested: name some specimens first.")
-        return Names(self.taxa, self.shares.astype(np.float32), threshold, by, {} if genera is None else genera)
+        shares = self.shares.astype(np.float32)
+        return Names(self.taxa, shares, threshold, by, {} if genera is None else genera, self.unlike)
 
 
 def divided_by_hand(ranking: Ranking, own: Ranking) -> Ranking:

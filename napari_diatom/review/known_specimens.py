@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +12,11 @@ from numpy.typing import NDArray
 from napari_diatom.core.detections import PERSON, cut_flags
 from napari_diatom.measurement.shape_columns import box_columns
 from napari_diatom.naming.vectors import unit_vectors
+from napari_diatom.naming.views import group_of
 from napari_diatom.project.project_taxa import ProjectTaxa
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.specimen import Specimen
 from napari_diatom.review.vector_cache import VectorCache, specimen_digest
-
-VALVES: Final = "valve"
-"""The group of what is seen in valve view."""
-GROUPS: Final[Mapping[str, str]] = {"girdle": "girdle view", "broken": "broken", "teratological": "teratological"}
-"""Groups of other statuses; specimens of different groups do not teach one another."""
-
-
-def group_of(status: str) -> str:
-    """Return what specimens of a status may be compared with."""
-    return GROUPS.get(status, VALVES)
 
 
 def specimen_key(image_id: str, specimen_id: str) -> str:
