@@ -139,6 +139,10 @@ class NamingMode(QObject):
             search.setFocus()
             search.selectAll()
 
+    def suggested(self) -> list[str]:
+        """Return the names that are suggested for the selected specimen, the best first."""
+        return [name for name, _ in self._suggested.names]
+
     def next_unnamed(self) -> None:
         """Select the next specimen without a name, in this image or in the next one that has such."""
         document, image = self._opened.document, self._opened.image

@@ -119,7 +119,7 @@ class AnnotateWidget(QWidget):
         self.propose = self._run.start
         self.show_settings = self._settings.show
         self.show_names, self.names_dock = self._names_link.show, self._names_link.dock
-        self.names = self._names_link.names
+        self.names, self.suggested = self._names_link.names, self._naming.suggested
         self.flush = self._saving.flush
         self.show_keys = keys.show
 

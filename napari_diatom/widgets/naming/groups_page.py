@@ -62,6 +62,11 @@ class GroupsPage(NamesPage):
         layout.addLayout(row)
         layout.addWidget(self.view, 1)
 
+    @property
+    def is_working(self) -> bool:
+        """Whether groups are being made."""
+        return not self._again.isEnabled()
+
     def make(self) -> None:
         """Group the specimens without a name, in the background."""
         names = self.session.names
@@ -93,7 +98,7 @@ class GroupsPage(NamesPage):
         if names is None:
             return
         if not self._groups:
-            if self._again.isEnabled():
+            if not self.is_working:
                 self.make()
             return
         unnamed = set(names.list_keys(without_name=True))

@@ -9,13 +9,14 @@ from qtpy.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QTab
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
+from napari_diatom.widgets.common.asking import ask, can_answer
 from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.message_line import MessageLine
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.naming.check_page import CheckPage
 from napari_diatom.widgets.naming.groups_page import GroupsPage
 from napari_diatom.widgets.naming.map_page import MapPage
-from napari_diatom.widgets.naming.names_page import NamesPage
+from napari_diatom.widgets.naming.names_page import NamesPage, page_shortcut
 from napari_diatom.widgets.naming.naming_session import NamingSession
 from napari_diatom.widgets.naming.next_page import NextPage
 from napari_diatom.widgets.naming.similar_page import SimilarPage
@@ -91,6 +92,9 @@ class NamesDock(QWidget):
         assert field is not None
         field.setPlaceholderText("Name of the selected specimens")
         field.returnPressed.connect(self.give_name)
+        for shown in (self.similar, self.groups, self.next, self.check, self.map):
+            for key in ("Return", "Enter"):
+                page_shortcut(key, shown.view, self.give_name)
         self._give.clicked.connect(lambda *_: self.give_name())
         self._undo.clicked.connect(lambda *_: self._undo_last())
         self._redo.clicked.connect(lambda *_: self._redo_last())
@@ -114,17 +118,39 @@ class NamesDock(QWidget):
 
     def give_name(self) -> None:
         """Name the specimens that are selected on the page, as one step."""
-        page, taxon = self.page(), self._name.currentText().strip()
+        page, text = self.page(), self._name.currentText().strip()
         chosen = page.chosen()
         if not chosen:
             self.line.warn("Select specimens first: click their pictures.")
-        elif not taxon:
+            return
+        if not text:
             self.line.warn("Write the name of the selected specimens.")
-        else:
+            return
+        taxon = self._class_of(text)
+        if taxon is not None:
             step = self._session.name(taxon, chosen)
             if step is not None:
                 self.line.say(f"{many(len(chosen), 'specimen')} named {taxon}.")
                 page.after_naming()
+
+    def _class_of(self, text: str) -> str | None:
+        """Return the class that is meant by a name, a code or a part of one; None where that is not clear."""
+        project = self._session.project
+        if project is None:
+            return None
+        small = text.lower()
+        classes = project.settings.classes
+        whole = [entry.name for entry in classes if small in (entry.name.lower(), entry.code.lower())]
+        found = whole or [entry.name for entry in classes if small in f"{entry.name} {entry.code}".lower()]
+        if len(found) > 1:
+            self.line.warn(f"Several classes contain {text!r}, such as {found[0]} and {found[1]}: write more of it.")
+            return None
+        if found:
+            return found[0]
+        question = f"The project does not have a class {text!r} yet. Add it?"
+        if can_answer(self.window()) and ask(self, "New class", question, "Cancel", "Add the class") == 0:
+            return None
+        return text
 
     def _undo_last(self) -> None:
         self._say_turned(self._session.undo(), "undone")
