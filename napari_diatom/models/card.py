@@ -115,6 +115,9 @@ class EmbeddingFacts(BaseModel):
         last stage; the last stage with cells of that size is taken.
     projection : str
         How the projection was learnt, in a few words.
+    quantized : bool
+        Whether the backbone's convolutions are computed in whole numbers of 8 bits, see
+        :mod:`napari_diatom.engines.quantized_convolutions`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +125,7 @@ class EmbeddingFacts(BaseModel):
     dimensions: int = Field(default=100, ge=1, le=1024)
     cell: int = Field(default=16, ge=1, le=64)
     projection: str = ""
+    quantized: bool = False
 
 
 def task_of(engine: Engine, architecture: str) -> Task:

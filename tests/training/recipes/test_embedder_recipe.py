@@ -42,11 +42,13 @@ def test_the_command_makes_a_model_that_gives_vectors_and_the_same_bytes_twice(
     backbone: Path, work: Path, tmp_path: Path
 ) -> None:
     for place in ("a", "b"):
-        assert made(backbone, work, tmp_path / place, "--licence", "MIT") == 0
+        assert made(backbone, work, tmp_path / place, "--licence", "MIT", "--quantize") == 0
     files = [(tmp_path / place / "mine" / "weights.safetensors").read_bytes() for place in ("a", "b")]
     assert files[0] == files[1]
     model = library.resolve_model(tmp_path / "a" / "mine")
     assert (model.card.task, model.card.licence, model.card.tile_size) == ("embedding", "MIT", 64)
+    assert model.card.embedding is not None
+    assert model.card.embedding.quantized
     assert model.card.training["backbone"].startswith("tiny.pth (SHA-256 ")
     example = recipe.TaxonMaterial(1, 2, 4).render(work)[0]
     from napari_diatom.core.detections import Detections
