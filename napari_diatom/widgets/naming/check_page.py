@@ -80,7 +80,7 @@ class CheckPage(NamesPage):
         checks = list(names.checks().values())
         self._is_checking = True
         self._text.setText("Checking the names")
-        self.session.in_background(lambda monitor: _checked(checks, monitor), self._take, self._end)
+        self.session.background.start(lambda monitor: _checked(checks, monitor), self._take, self._end)
 
     def accept(self) -> None:
         """Keep the names of the selected specimens: they are not doubted again while they have them."""

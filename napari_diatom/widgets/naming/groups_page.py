@@ -86,7 +86,7 @@ class GroupsPage(NamesPage):
             self._groups = [[keys[row] for row in found.members(group).tolist()] for group in range(len(found))]
             self._list()
 
-        self.session.in_background(
+        self.session.background.start(
             lambda monitor: group_specimens(vectors, method, size, monitor=monitor),
             take,
             lambda: self._again.setEnabled(True),

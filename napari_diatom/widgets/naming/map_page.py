@@ -83,7 +83,7 @@ class MapPage(NamesPage):
             self._keys, self._map = keys, found
             self._draw()
 
-        self.session.in_background(lambda monitor: map_specimens(units), take, self._end)
+        self.session.background.start(lambda monitor: map_specimens(units), take, self._end)
 
     def refresh(self) -> None:
         """Draw the map the first time; later on, show new names in their colours."""

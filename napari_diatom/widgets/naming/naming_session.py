@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from napari.qt.threading import create_worker
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.models import library
 from napari_diatom.naming.method_choice import choose_methods
 from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
@@ -22,7 +20,7 @@ from napari_diatom.project.project import Project
 from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.widgets.common.closing import when_destroyed
-from napari_diatom.widgets.common.worker import ReportingWorker
+from napari_diatom.widgets.naming.background_work import BackgroundWork
 from napari_diatom.widgets.naming.vector_maker import VectorMaker
 
 _TURN_S: Final = 0.02
@@ -77,7 +75,8 @@ class NamingSession(QObject):
         self.bulk: BulkEdits | None = None
         self._waiting: deque[str] = deque()
         self._shown = ""
-        self._workers: list[ReportingWorker] = []
+        self.background = BackgroundWork(self)
+        self.background.failed.connect(self.failed)
         self._maker = VectorMaker(self)
         self._maker.computed.connect(self._take_vectors)
         self._maker.failed.connect(self.failed)
@@ -89,7 +88,6 @@ class NamingSession(QObject):
         self._vector_timer = _single_shot(self, _VECTORS_MS, self._compute)
         self._settle_timer = _single_shot(self, _SETTLE_MS, self._settle)
         when_destroyed(self, VectorMaker.stop, self._maker)
-        when_destroyed(self, _quit_all, self._workers)
 
     @property
     def is_reading(self) -> bool:
@@ -105,7 +103,7 @@ class NamingSession(QObject):
         """Work on another project, or on none."""
         was_begun = self.names is not None
         self._maker.stop()
-        _quit_all(self._workers)
+        self.background.stop()
         for timer in (self._read_timer, self._vector_timer, self._settle_timer):
             timer.stop()
         self._waiting.clear()
@@ -140,6 +138,7 @@ class NamingSession(QObject):
     def reread(self) -> None:
         """Take over classes, slides and sizes from the settings of the project."""
         if self.names is not None and self.project is not None:
+            self.background.stop()
             specimens = self.names.specimens
             self.names = SlicedNames(self.project, specimens.embedder, specimens.cache)
             self._read_all()
@@ -191,41 +190,6 @@ class NamingSession(QObject):
             return None
         bulk, step = self.bulk, step or self.bulk.undone[-1]
         return self._do(lambda: bulk.redo(step), step.image_ids)
-
-    def in_background(
-        self,
-        work: Callable[[ProgressMonitor], Any],
-        take: Callable[[Any], None],
-        end: Callable[[], None] | None = None,
-    ) -> None:
-        """Do work in a thread, and hand its result over unless the project was closed meanwhile.
-
-        Parameters
-        ----------
-        work : callable
-            Gets a monitor, and returns the result. It must use nothing that changes.
-        take : callable
-            Gets the result.
-        end : callable, optional
-            Called in any case, after that.
-        """
-        names = self.names
-
-        def hand_over(result: Any) -> None:
-            if self.names is names and result is not None:
-                take(result)
-
-        worker = create_worker(_run, work, _worker_class=ReportingWorker, _ignore_errors=True)
-        worker.returned.connect(hand_over)
-        worker.errored.connect(lambda error: self.failed.emit(str(error)))
-        worker.finished.connect(lambda: self._end_worker(worker, end))
-        self._workers.append(worker)
-        worker.start()
-
-    def _end_worker(self, worker: ReportingWorker, end: Callable[[], None] | None) -> None:
-        self._workers.remove(worker)
-        if end is not None:
-            end()
 
     def _add_classes(self, names: set[str]) -> bool:
         """Add the classes that the project does not have; return whether it has all of them now."""
@@ -313,14 +277,10 @@ class NamingSession(QObject):
             names.use(choices)
             self.changed.emit()
 
-        self.in_background(lambda monitor: choose_methods(named, monitor), use)
+        self.background.start(lambda monitor: choose_methods(named, monitor), use)
 
     def _show_progress(self, done: int, total: int) -> None:
         self.progressed.emit(f"Looking at the specimens: {done} of {total}")
-
-
-def _run(work: Callable[[ProgressMonitor], Any], monitor: ProgressMonitor) -> Any:
-    return work(monitor)
 
 
 def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTimer:
@@ -329,8 +289,3 @@ def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTi
     timer.setInterval(interval)
     timer.timeout.connect(act)
     return timer
-
-
-def _quit_all(workers: list[ReportingWorker], *_: object) -> None:
-    for worker in list(workers):
-        worker.quit()

@@ -104,7 +104,7 @@ class TaxaPage(NamesPage):
             suggested.update(ranking.taxa[k] for k in ranking.top(1)[:, 0].tolist())
         self._is_working = True
         self._text.setText("Working out how good the names are so far")
-        self.session.in_background(
+        self.session.background.start(
             lambda monitor: (_names_so_far(checks, dict(shares), monitor), suggested), self._take, self._end
         )
 
