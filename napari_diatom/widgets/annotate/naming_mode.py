@@ -185,12 +185,12 @@ class NamingMode(QObject):
             return
         bar = self._shown_bar()
         if bar is not None:
-            said = remark(self._suggested) if offers else self._why_nothing(key)
+            said = remark(self._names, self._suggested) if offers else self._why_nothing(key)
             bar.show_suggestions(project, entry, offers, said, self.is_on)
 
     def _suggest(self, is_wanted: bool) -> None:
-        if is_wanted and not self._names.begin():
-            self._form.suggest.setChecked(self._opened.project is None)
+        if is_wanted and not self._names.begin() and self._opened.project is not None:
+            self._form.suggest.setChecked(False)
         self.show()
 
     def _why_nothing(self, key: str) -> str:

@@ -96,6 +96,11 @@ class CheckPage(NamesPage):
         self._doubtful = [one for one in self._doubtful if one.key not in corrected]
         self._show(rows[0] if rows else 0)
 
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._accepted = set()
+        self._take(([], []))
+
     def chosen(self) -> list[Entry]:
         """Return the selected specimens."""
         return self.view.selected()

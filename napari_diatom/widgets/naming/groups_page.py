@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QLabel, QPushButton, QSpinBox, QVBoxLayout
 
 from napari_diatom.core.text import many
@@ -112,6 +111,11 @@ class GroupsPage(NamesPage):
         if self._groups:
             self._group.setCurrentIndex((self._group.currentIndex() + by) % len(self._groups))
 
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._groups = []
+        self._list()
+
     def chosen(self) -> list[Entry]:
         """Return the specimens that were not picked out."""
         return self.view.selected()
@@ -134,7 +138,6 @@ class GroupsPage(NamesPage):
         entries = self.entries(keys)
         self.view.specimens.set_entries(self.session.project, entries)
         self.view.select(list(range(len(entries))))
-        self._group.setItemData(at, len(entries), Qt.ItemDataRole.UserRole)
         if names is None or not entries:
             self._text.setText("Every specimen that has been looked at has a name." if self._groups == [] else "")
             self.offered.emit("")

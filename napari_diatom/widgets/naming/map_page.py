@@ -92,6 +92,12 @@ class MapPage(NamesPage):
         else:
             self._draw()
 
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._keys, self._map = [], None
+        self.view.specimens.set_entries(None, ())
+        self._draw()
+
     def chosen(self) -> list[Entry]:
         """Return the specimens that are selected beside the map."""
         return self.view.selected()

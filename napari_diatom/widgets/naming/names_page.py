@@ -46,9 +46,14 @@ class NamesPage(QWidget):
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self._refresh)
         session.changed.connect(self._note_change)
+        session.project_changed.connect(self.clear)
 
     def refresh(self) -> None:
         """Show what there is now."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
         raise NotImplementedError
 
     def chosen(self) -> list[Entry]:

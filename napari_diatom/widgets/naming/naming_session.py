@@ -19,6 +19,7 @@ from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
 from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.project_names import ProjectNames
+from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.naming.background_work import BackgroundWork
 from napari_diatom.widgets.naming.vector_maker import VectorMaker
@@ -59,6 +60,8 @@ class NamingSession(QObject):
 
     changed = Signal()
     """Specimens, names or vectors have changed."""
+    project_changed = Signal()
+    """Another project was opened, or the project was closed."""
     edited = Signal(object)
     """Ids of the images whose specimens were named here."""
     classes_changed = Signal()
@@ -73,6 +76,8 @@ class NamingSession(QObject):
         self.project: Project | None = None
         self.names: SlicedNames | None = None
         self.bulk: BulkEdits | None = None
+        self.by_counts = False
+        self._is_wanted = False
         self._waiting: deque[str] = deque()
         self._shown = ""
         self.background = BackgroundWork(self)
@@ -101,7 +106,6 @@ class NamingSession(QObject):
 
     def set_project(self, project: Project | None) -> None:
         """Work on another project, or on none."""
-        was_begun = self.names is not None
         self._maker.stop()
         self.background.stop()
         for timer in (self._read_timer, self._vector_timer, self._settle_timer):
@@ -109,12 +113,14 @@ class NamingSession(QObject):
         self._waiting.clear()
         self.project, self.names = project, None
         self.bulk = None if project is None else BulkEdits(project)
-        if was_begun:
+        self.project_changed.emit()
+        if self._is_wanted:
             self.begin()
         self.changed.emit()
 
     def begin(self) -> bool:
         """Read the project, if that was not begun yet, and return whether names can be suggested."""
+        self._is_wanted = True
         if self.names is not None or self.project is None:
             return self.names is not None
         try:
@@ -146,6 +152,21 @@ class NamingSession(QObject):
     def show_image(self, image_id: str) -> None:
         """Compute the vectors of this image first."""
         self._shown = image_id
+
+    def weigh_by_counts(self, is_wanted: bool) -> None:
+        """Weigh suggestions by how common each taxon is in the sample so far, or take all as equally common."""
+        self.by_counts = is_wanted
+        self.changed.emit()
+
+    def suggest(self, keys: Sequence[str], number: int) -> list[SuggestedNames]:
+        """Return what specimens of one sample may be called, in their order."""
+        if self.names is None or self.project is None or not keys:
+            return []
+        counted = None
+        if self.by_counts:
+            image_id, _ = specimen_place(keys[0])
+            counted = self.names.counts(self.project.settings.image(image_id).sample)
+        return self.names.suggest(keys, number, counted)
 
     def entry(self, key: str) -> Entry:
         """Return what views show of a specimen. Raises InputError where it is not there any more."""

@@ -62,6 +62,10 @@ class NextPage(NamesPage):
         nothing = "Every specimen that has been looked at has a name."
         self._text.setText("The best first. Double-click shows one on its slide." if entries else nothing)
 
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self.view.specimens.set_entries(None, ())
+
     def chosen(self) -> list[Entry]:
         """Return the selected specimens."""
         return self.view.selected()

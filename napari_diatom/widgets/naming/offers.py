@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from napari_diatom.project.gallery_order import Entry
+from napari_diatom.review.project_specimens import VectorTable
 from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
@@ -52,18 +55,18 @@ def offers_for(session: NamingSession, key: str) -> tuple[SuggestedNames, tuple[
     names = session.names
     if names is None or not names.specimens.table.has_vector(key):
         return SuggestedNames(key), ()
-    [suggested] = names.suggest([key], OFFERED)
+    [suggested] = session.suggest([key], OFFERED)
     table = names.specimens.table
     group = table.listed[table.row(key)].group
     own = session.entry(key)
     offers = []
     for taxon, share in suggested.names:
-        entries = [session.entry(example) for example in names.examples(taxon, group)]
-        typical = [entry for entry in entries if entry.id != own.id or entry.image_id != own.image_id][:_TYPICAL]
+        examples = names.examples(taxon, group)
+        typical = [session.entry(example) for example in examples[: _TYPICAL + 1] if example != key]
         # At one scale, valves of other sizes would show little.
         typical.sort(key=lambda entry: _times(entry, own))
         near = [entry for entry in typical[:EXAMPLES] if _times(entry, own) < _TOO_MANY_TIMES] or typical[:1]
-        offers.append(Offer(taxon, share, len(entries), size_range(entries), tuple(near)))
+        offers.append(Offer(taxon, share, len(examples), _sizes(table, examples), tuple(near)))
     return suggested, tuple(offers)
 
 
@@ -75,17 +78,40 @@ def _times(first: Entry, second: Entry) -> float:
 
 def size_range(entries: Sequence[Entry]) -> str:
     """Return the lengths from the shortest to the longest, in µm where all are known, else in pixels."""
-    if not entries:
-        return ""
     known = all(entry.pixel_size_um is not None for entry in entries)
     lengths = [entry.box[2] * ((entry.pixel_size_um or 1.0) if known else 1.0) for entry in entries]
+    return _range(lengths, known)
+
+
+def _sizes(table: VectorTable, keys: Sequence[str]) -> str:
+    """Return the lengths of many specimens as :func:`size_range` does, without those that an edge cuts."""
+    places = [table.place(table.rows[key]) for key in keys]
+    lengths = np.exp([image.sizes[k, 0] for image, k in places])
+    if np.isfinite(lengths).any():
+        return _range(lengths[np.isfinite(lengths)].tolist(), True)
+    return _range([image.listed[k].specimen.box[2] for image, k in places], False)
+
+
+def _range(lengths: Sequence[float], in_um: bool) -> str:
+    if not lengths:
+        return ""
     low, high = min(lengths), max(lengths)
-    digits, unit = (1, "µm") if known else (0, "px")
+    digits, unit = (1, "µm") if in_um else (0, "px")
     return f"{low:.{digits}f} {unit}" if len(lengths) == 1 else f"{low:.{digits}f} to {high:.{digits}f} {unit}"
 
 
-def remark(suggested: SuggestedNames) -> str:
-    """Return what is said beside the names: that no species is sure, or that nothing named is like it."""
+def remark(session: NamingSession, suggested: SuggestedNames) -> str:
+    """Return what is said beside the names: how sure they are, and what is to be kept in mind."""
+    said = [_how_sure(suggested)]
+    names = session.names
+    if names is not None and any(name in names.specimens.taxa.handed for name, _ in suggested.names):
+        said.append("A valve that lies face down shows its mirror image.")
+    if session.by_counts:
+        said.append("Weighed by the counts of the sample.")
+    return " ".join(filter(None, said))
+
+
+def _how_sure(suggested: SuggestedNames) -> str:
     if suggested.is_unlike:
         return "Unlike anything named so far."
     best = suggested.names[0][1] if suggested.names else 0.0

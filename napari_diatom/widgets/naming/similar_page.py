@@ -103,6 +103,12 @@ class SimilarPage(NamesPage):
         like = many(len(self._like), "specimen")
         self._text.setText(f"{many(len(entries), 'specimen')} by similarity to {like}.")
 
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._like = []
+        self.view.specimens.set_entries(None, ())
+        self._text.setText(_NOTHING)
+
     def chosen(self) -> list[Entry]:
         """Return the selected specimens."""
         return self.view.selected()

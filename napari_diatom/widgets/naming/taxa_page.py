@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+)
 
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
@@ -17,7 +25,7 @@ from napari_diatom.review.name_checks import NameChecks
 from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.naming.names_page import NamesPage
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row
 from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _COLUMNS: Final = ("taxon", "named", "suggested", "right so far", "of", "95 % interval")
@@ -80,12 +88,15 @@ class TaxaPage(NamesPage):
         self._canvas.setMinimumHeight(120)
         self._canvas.setFixedWidth(_CURVE_WIDTH)
         self._text = text_label("taxa_text")
+        tip = "Suggest taxa that are common in the sample before rare ones. Otherwise all are taken as equally common"
+        self._by_counts = named(QCheckBox("Weigh suggestions by the counts of the sample"), "by_counts", tip)
+        self._by_counts.toggled.connect(session.weigh_by_counts)
         row = QHBoxLayout()
         row.addWidget(self.table, 1)
         row.addWidget(self._canvas)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self._text)
+        layout.addLayout(control_row(self._text, self._by_counts))
         layout.addLayout(row, 1)
         OnThemeChange(self, self._draw)
 
@@ -107,6 +118,10 @@ class TaxaPage(NamesPage):
         self.session.background.start(
             lambda monitor: (_names_so_far(checks, dict(shares), monitor), suggested), self._take, self._end
         )
+
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._take(([], Counter()))
 
     def _end(self) -> None:
         self._is_working = False

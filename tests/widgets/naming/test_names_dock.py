@@ -11,6 +11,7 @@ from qtpy.QtCore import QItemSelectionModel, Qt
 from helpers.painted_valves import COLOURS, TAXA, taxon_of
 from helpers.window import child_of
 from napari_diatom.naming.next_to_name import Reason
+from napari_diatom.widgets.common.closing import canvas_of
 
 ACTIONS = int(os.environ.get("NAPARI_DIATOM_TEST_EDITS", "20"))
 """Random bulk actions; NAPARI_DIATOM_TEST_EDITS=200 has more of them."""
@@ -242,3 +243,40 @@ def test_without_the_model_a_message_says_what_is_missing(annotate, monkeypatch)
     assert "diatom-embed" in child_of(annotate, "message").text()
     child_of(annotate, "suggest_names").setChecked(True)
     assert not child_of(annotate, "suggest_names").isChecked()
+
+
+def test_another_project_clears_the_pages_and_is_read_in_turn(annotate, names, looked_at, folder, qtbot):
+    teach(annotate)
+    annotate.canvas().select(["slide_0-0"])
+    child_of(names, "more_like_this").click()
+    assert names.similar.view.entries()
+    annotate.close_project()
+    assert not names.similar.view.entries()
+    assert names.taxa.table.rowCount() == 0
+    annotate.open_project(folder)
+    looked_at()
+    assert len(annotate.names().names.list_keys(without_name=True)) == VALVES - 9
+
+
+def test_suggestions_are_weighed_by_counts_only_if_a_person_wants_it(annotate, names, qtbot):
+    document = annotate.document()
+    document.set_class(["slide_0-0"], TAXA[0])
+    document.set_class([f"slide_0-{n}" for n in (1, 4, 7, 10, 13, 16)], TAXA[1])
+    annotate.canvas().select(["slide_0-3"])
+    child_of(annotate, "suggest_names").setChecked(True)
+    plain = dict(annotate.names().suggest(["slide_0/slide_0-3"], 3)[0].names)
+    child_of(names.taxa, "by_counts").setChecked(True)
+    weighed = dict(annotate.names().suggest(["slide_0/slide_0-3"], 3)[0].names)
+    assert weighed[TAXA[1]] > plain[TAXA[1]]
+    remark = child_of(canvas_of(annotate.canvas().viewer), "suggestion_remark")
+    assert "Weighed by the counts" in remark.text()
+
+
+def test_a_part_of_a_name_is_enough_if_it_says_which(annotate, names, qtbot):
+    annotate.canvas().select(["slide_0-0"])
+    child_of(names, "more_like_this").click()
+    names.similar.view.select([0])
+    name_as(names, "a", qtbot)
+    assert "Several classes contain" in child_of(names, "names_message").text()
+    name_as(names, "palea", qtbot)
+    assert list(called(annotate).values()).count("Nitzschia palea") == 1
