@@ -107,7 +107,9 @@ def test_examples_are_compared_with_a_trained_classifier(
     assert main(["evaluate", *data, "--compare", str(tmp_path / "namer")]) == 0
     said = capsys.readouterr().out
     assert "accuracy" in said.lower()
-    assert "It should call them unknown" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "lab 1" in page
+    assert "namer 1.0" in page
 
 
 def test_names_are_suggested_and_nothing_is_computed_twice(
