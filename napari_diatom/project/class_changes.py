@@ -87,7 +87,8 @@ def with_class_renamed(settings: Settings, name: str, new_name: str) -> Settings
     if any(item.name == new_name for item in settings.classes):
         raise InputError(f"The project already has a class {new_name!r}: merge {name!r} into it.")
     classes = tuple(item.replace(name=new_name) if item == old else item for item in settings.classes)
-    return settings.replace(classes=classes, renamed=_former(settings, [name], new_name))
+    renamed = _former(settings, [name], new_name)
+    return _naming_it(settings.replace(classes=classes, renamed=renamed), [name], new_name)
 
 
 def with_classes_merged(settings: Settings, names: Iterable[str], into: str) -> Settings:
@@ -114,7 +115,15 @@ def with_classes_merged(settings: Settings, names: Iterable[str], into: str) -> 
     }
     grown = kept.replace(**inherited)
     classes = tuple(grown if item == kept else item for item in settings.classes if item not in gone)
-    return settings.replace(classes=classes, renamed=_former(settings, listed, into))
+    # The class that stays is a taxon as before, whatever is merged into it.
+    no_taxon = tuple(name for name in settings.no_taxon if name not in listed)
+    renamed = _former(settings, listed, into)
+    return _naming_it(settings.replace(classes=classes, renamed=renamed, no_taxon=no_taxon), listed, into)
+
+
+def with_no_taxon(settings: Settings, names: Iterable[str]) -> Settings:
+    """Return settings in which these classes, and no others but those that never do, say no taxon."""
+    return settings.replace(no_taxon=tuple(dict.fromkeys(name.strip() for name in names)))
 
 
 def with_class_moved(settings: Settings, name: str, place: int) -> Settings:
@@ -216,6 +225,17 @@ def _require_apart(settings: Settings, new: ProjectClass) -> None:
             raise InputError(f"The code {new.code} is that of {item.name}: give {new.name} another one.")
         if new.key and item.key == new.key:
             raise InputError(f"The key {new.key} is that of {item.name}: choose another one for {new.name}.")
+
+
+def _naming_it(settings: Settings, names: Iterable[str], now: str) -> Settings:
+    """Return settings that call classes by another name wherever they name them."""
+    gone = set(names)
+    classes = tuple(
+        item.replace(synonym_of="" if item.name == now else now) if item.synonym_of in gone else item
+        for item in settings.classes
+    )
+    no_taxon = tuple(dict.fromkeys(now if name in gone else name for name in settings.no_taxon))
+    return settings.replace(classes=classes, no_taxon=no_taxon)
 
 
 def _former(settings: Settings, names: Iterable[str], now: str) -> dict[str, str]:

@@ -189,7 +189,7 @@ def _write_tables(found: CheckedNames, names: ProjectNames, answers: Mapping[str
     table = names.specimens.table
     doubtful: Rows = []
     for one in found.doubtful:
-        known = table.listed[table.row(one.key)]
+        known = table.specimen(one.key)
         place = f"{known.specimen.box[0]:.1f}", f"{known.specimen.box[1]:.1f}"
         told = one.taxon, one.offered, f"{one.doubt:.3f}", str(one.reason), known.group
         doubtful.append((*specimen_place(one.key), *told, *place))
@@ -244,7 +244,7 @@ def _pictures(
         try:
             opened = open_image_page(image_file(project.folder, image), image.page, image.division)
             for key in keys:
-                box = table.listed[table.row(key)].specimen.box
+                box = table.specimen(key).specimen.box
                 found[key] = _png(upright_crop(opened, box, _SIDE))
             opened.release()
         except InputError:

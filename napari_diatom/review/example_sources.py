@@ -147,7 +147,7 @@ def _of_project(folder: Path, model: ModelFolder, embedder: Embedder, monitor: P
         named = names.named()
         parts = names.specimens.table.parts(named.keys)
         taxa, table = names.specimens.taxa, names.specimens.table
-        people = {table.listed[table.rows[key]].specimen.annotator for key in named.keys}
+        people = {table.specimen(key).specimen.annotator for key in named.keys}
         known = {taxon: taxa.genus(taxon) for taxon in named.known_taxa}
         return SourceExamples(
             folder,

@@ -59,6 +59,51 @@ class KnownSpecimen:
 
 
 @dataclass(frozen=True, eq=False)
+class SpecimenArrays:
+    """What is known of N specimens, whatever they are called; the same object for as long as nothing of it changes.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        The specimens.
+    digests : tuple of bytes
+        By which their vectors are known.
+    is_proposal : ndarray of bool, shape (N,)
+        Which of them nobody has accepted yet.
+    sizes : ndarray, shape (N, 2)
+        Logarithms of length (µm) and of length to width; NaN where they are not known.
+    pairs : ndarray of float32, shape (N, 2, D)
+        Vectors of the specimens and of their mirror images; NaN where they are not known.
+    """
+
+    keys: tuple[str, ...]
+    digests: tuple[bytes, ...]
+    is_proposal: NDArray[np.bool_]
+    sizes: NDArray[np.float64]
+    pairs: NDArray[np.float32]
+
+    @cached_property
+    def is_known(self) -> NDArray[np.bool_]:
+        """Of which specimens the vectors are known, shape (N,)."""
+        return np.asarray(np.isfinite(self.pairs).all(axis=(1, 2)))
+
+    @cached_property
+    def units(self) -> NDArray[np.float32]:
+        """Vectors of length 1, the same for mirror images, shape (N, D); zeros where they are not known."""
+        return unit_vectors(np.where(self.is_known[:, None], self.pairs.mean(axis=1), 0))
+
+    def is_like(self, other: SpecimenArrays) -> bool:
+        """Return whether another one says the same."""
+        return (
+            self.keys == other.keys
+            and self.digests == other.digests
+            and np.array_equal(self.is_proposal, other.is_proposal)
+            and np.array_equal(self.sizes, other.sizes, equal_nan=True)
+            and np.array_equal(self.pairs, other.pairs, equal_nan=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class ImageSpecimens:
     """The N specimens and proposals of an image.
 
@@ -68,48 +113,31 @@ class ImageSpecimens:
         The image.
     listed : tuple of KnownSpecimen
         Specimens first, then proposals.
-    sizes : ndarray, shape (N, 2)
-        Logarithms of length (µm) and of length to width; NaN where they are not known.
-    pairs : ndarray of float32, shape (N, 2, D)
-        Vectors of the specimens and of their mirror images; NaN where they are not known.
+    arrays : SpecimenArrays
+        Their vectors and sizes.
     """
 
     image: ProjectImage
     listed: tuple[KnownSpecimen, ...]
-    sizes: NDArray[np.float64]
-    pairs: NDArray[np.float32]
+    arrays: SpecimenArrays
 
     @property
     def slide(self) -> str:
         """The slide; the image's own name where it has none."""
         return self.image.slide or self.image.id
 
-    @cached_property
-    def is_known(self) -> NDArray[np.bool_]:
-        """Of which specimens the vectors are known, shape (N,)."""
-        return np.asarray(np.isfinite(self.pairs).all(axis=(1, 2)))
-
-    @cached_property
-    def vectors(self) -> NDArray[np.float32]:
-        """The same for a specimen and its mirror image, shape (N, D); zeros where they are not known."""
-        return np.asarray(np.where(self.is_known[:, None], self.pairs.mean(axis=1), 0), dtype=np.float32)
-
-    @cached_property
-    def units(self) -> NDArray[np.float32]:
-        """These with the length 1, shape (N, D)."""
-        return unit_vectors(self.vectors)
-
     def with_vectors(self, cache: VectorCache) -> ImageSpecimens:
         """Return it with the vectors that are known by now; the same object where there are no more."""
-        wanted = [k for k in np.flatnonzero(~self.is_known).tolist() if self.listed[k].digest in cache]
+        lacking = np.flatnonzero(~self.arrays.is_known).tolist()
+        wanted = [k for k in lacking if self.arrays.digests[k] in cache]
         if not wanted:
             return self
-        found = cache.vectors([self.listed[k].digest for k in wanted])
+        found = cache.vectors([self.arrays.digests[k] for k in wanted])
         if not np.isfinite(found).all(axis=(1, 2)).any():
             return self
-        pairs = self.pairs.copy()
+        pairs = self.arrays.pairs.copy()
         pairs[wanted] = found
-        return replace(self, pairs=pairs)
+        return replace(self, arrays=replace(self.arrays, pairs=pairs))
 
 
 def image_specimens(
@@ -158,5 +186,12 @@ def image_specimens(
                 )
             )
     boxes = np.array([one.specimen.box for one in listed], dtype=np.float64).reshape(-1, 5)
-    sizes = box_columns(boxes, pixel_size_um, cut_flags(boxes, image.height, image.width))
-    return ImageSpecimens(image, tuple(listed), sizes, cache.vectors([one.digest for one in listed]))
+    arrays = SpecimenArrays(
+        tuple(one.key for one in listed),
+        tuple(one.digest for one in listed),
+        np.array([one.is_proposal for one in listed], dtype=np.bool_),
+        box_columns(boxes, pixel_size_um, cut_flags(boxes, image.height, image.width)),
+        cache.vectors([one.digest for one in listed]),
+    )
+    is_same = earlier is not None and earlier.arrays.is_like(arrays)
+    return ImageSpecimens(image, tuple(listed), earlier.arrays if earlier is not None and is_same else arrays)

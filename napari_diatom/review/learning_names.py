@@ -300,7 +300,7 @@ def _suggested(names: ProjectNames, learner: PairLearner, asked: Sequence[str]) 
 
 def _row(names: ProjectNames, one: SuggestedNames) -> tuple[str, ...]:
     table = names.specimens.table
-    specimen = table.listed[table.row(one.key)].specimen
+    specimen = table.specimen(one.key).specimen
     offered = [(name, f"{share:.3f}") for name, share in one.names]
     offered += [("", "")] * (3 - len(offered))
     genus, share = ("", "") if one.genus is None else (one.genus[0], f"{one.genus[1]:.3f}")

@@ -134,10 +134,9 @@ class ProjectNames:
         """Return the keys of the named specimens of a taxon with known vectors, the most typical first."""
         table = self.specimens.table
         named = (key for key, name in self._names.items() if name == taxon and table.has_vector(key))
-        rows = [row for row in map(table.row, named) if group is None or table.listed[row].group == group]
-        units = table.units[rows]
-        order = np.argsort(-(units @ units.sum(axis=0)), kind="stable").tolist()
-        return [table.listed[rows[k]].key for k in order]
+        keys = [key for key in named if group is None or table.specimen(key).group == group]
+        units = table.units[[table.rows[key] for key in keys]]
+        return [keys[k] for k in np.argsort(-(units @ units.sum(axis=0)), kind="stable").tolist()]
 
     def remarks(self) -> list[str]:
         """Return what a person should know of the names, a sentence each: synonyms, and classes that are gone."""
@@ -217,12 +216,15 @@ class ProjectNames:
         """
         table = self.specimens.table
         among = table.known.copy()
-        if without_name or not proposals:
-            wanted = set(self.list_keys(without_name, proposals))
-            among &= np.fromiter((one.key in wanted for one in table.listed), np.bool_, len(table.listed))
+        if not proposals:
+            among &= ~table.arrays.is_proposal
+        if without_name:
+            among[[table.rows[key] for key in self._names]] = False
         found = most_similar(table.units, [table.known_row(key) for key in keys], number, among)
-        pairs = zip(found.rows.tolist(), found.cosines.tolist(), strict=True)
-        return [(table.listed[row].key, cosine) for row, cosine in pairs]
+        places = (table.place(row) for row in found.rows.tolist())
+        return [
+            (image.listed[k].key, cosine) for (image, k), cosine in zip(places, found.cosines.tolist(), strict=True)
+        ]
 
     def groups(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
 from napari_diatom.project.project_taxa import ProjectTaxa
 from napari_diatom.project.settings import ProjectImage
-from napari_diatom.review.known_specimens import ImageSpecimens, KnownSpecimen, image_specimens
+from napari_diatom.review.known_specimens import ImageSpecimens, KnownSpecimen, SpecimenArrays, image_specimens
 from napari_diatom.review.vector_cache import VectorCache
 from napari_diatom.review.vector_work import VectorWork
 
@@ -43,6 +45,53 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False)
+class JoinedArrays:
+    """What is known of the N specimens of all images, whatever they are called.
+
+    Attributes
+    ----------
+    parts : tuple of SpecimenArrays
+        Of each image.
+    dimensions : int
+        D, columns of a vector.
+    """
+
+    parts: tuple[SpecimenArrays, ...]
+    dimensions: int
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The place of each specimen by its key."""
+        return {key: row for row, key in enumerate(chain.from_iterable(part.keys for part in self.parts))}
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Of which the vectors are known, shape (N,)."""
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *(part.is_known for part in self.parts)])
+
+    @cached_property
+    def is_proposal(self) -> NDArray[np.bool_]:
+        """Which of them nobody has accepted yet, shape (N,)."""
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *(part.is_proposal for part in self.parts)])
+
+    @cached_property
+    def units(self) -> NDArray[np.float32]:
+        """Vectors of length 1, the same for mirror images, shape (N, D); zeros where they are not known."""
+        return np.concatenate([np.zeros((0, self.dimensions), np.float32), *(part.units for part in self.parts)])
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The row of the first specimen of each image."""
+        return list(accumulate((len(part.keys) for part in self.parts), initial=0))
+
+    def is_of(self, images: Sequence[ImageSpecimens]) -> bool:
+        """Return whether it is that of these images."""
+        return len(images) == len(self.parts) and all(
+            image.arrays is part for image, part in zip(images, self.parts, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class VectorTable:
     """The N specimens of all images as they are at one time; nothing in it changes.
 
@@ -50,40 +99,42 @@ class VectorTable:
     ----------
     images : tuple of ImageSpecimens
         The images, in their order.
-    dimensions : int
-        D, columns of a vector.
+    arrays : JoinedArrays
+        Vectors and sizes of all.
     """
 
     images: tuple[ImageSpecimens, ...]
-    dimensions: int
+    arrays: JoinedArrays
 
     @cached_property
     def listed(self) -> tuple[KnownSpecimen, ...]:
         """All specimens, image by image."""
-        return tuple(one for image in self.images for one in image.listed)
+        return tuple(chain.from_iterable(image.listed for image in self.images))
 
-    @cached_property
+    @property
     def rows(self) -> Mapping[str, int]:
         """The place of each by its key."""
-        return {one.key: row for row, one in enumerate(self.listed)}
+        return self.arrays.rows
 
-    @cached_property
+    @property
     def known(self) -> NDArray[np.bool_]:
         """Of which the vectors are known, shape (N,)."""
-        return np.concatenate([np.zeros(0, dtype=np.bool_), *(image.is_known for image in self.images)])
+        return self.arrays.known
 
-    @cached_property
+    @property
     def units(self) -> NDArray[np.float32]:
         """Vectors of length 1, the same for mirror images, shape (N, D); zeros where they are not known."""
-        return np.concatenate([np.zeros((0, self.dimensions), np.float32), *(image.units for image in self.images)])
-
-    @cached_property
-    def _places(self) -> list[tuple[ImageSpecimens, int]]:
-        return [(image, k) for image in self.images for k in range(len(image.listed))]
+        return self.arrays.units
 
     def place(self, row: int) -> tuple[ImageSpecimens, int]:
         """Return the image of a specimen, and its place in it."""
-        return self._places[row]
+        number = bisect_right(self.arrays.starts, row) - 1
+        return self.images[number], row - self.arrays.starts[number]
+
+    def specimen(self, key: str) -> KnownSpecimen:
+        """Return a specimen. Raises InputError where it is not there (any more)."""
+        image, k = self.place(self.row(key))
+        return image.listed[k]
 
     def row(self, key: str) -> int:
         """Return the place of a specimen. Raises InputError where it is not there (any more)."""
@@ -106,9 +157,10 @@ class VectorTable:
     def parts(self, keys: Sequence[str]) -> Parts:
         """Return what specimens with known vectors teach with. Raises InputError for others."""
         places = [self.place(self.known_row(key)) for key in keys]
+        dimensions = self.arrays.dimensions
         return Parts(
-            np.array([image.pairs[k] for image, k in places], np.float32).reshape(-1, 2, self.dimensions),
-            np.array([image.sizes[k] for image, k in places], np.float64).reshape(-1, len(NAMING_COLUMNS)),
+            np.array([image.arrays.pairs[k] for image, k in places], np.float32).reshape(-1, 2, dimensions),
+            np.array([image.arrays.sizes[k] for image, k in places], np.float64).reshape(-1, len(NAMING_COLUMNS)),
             tuple(image.listed[k].group for image, k in places),
             tuple(image.slide for image, _ in places),
         )
@@ -134,12 +186,16 @@ class ProjectSpecimens:
         self._project = project
         self._images: dict[str, ImageSpecimens] = {}
         self._table: VectorTable | None = None
+        self._arrays = JoinedArrays((), self.cache.dimensions)
 
     @property
     def table(self) -> VectorTable:
         """All specimens as they are now."""
         if self._table is None:
-            self._table = VectorTable(tuple(self._images.values()), self.cache.dimensions)
+            images = tuple(self._images.values())
+            if not self._arrays.is_of(images):
+                self._arrays = JoinedArrays(tuple(image.arrays for image in images), self.cache.dimensions)
+            self._table = VectorTable(images, self._arrays)
         return self._table
 
     def read(self, monitor: ProgressMonitor = UNWATCHED) -> None:

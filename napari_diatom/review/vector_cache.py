@@ -37,6 +37,9 @@ _KIND: Final = b"vectors of specimens, 1"
 _SEED: Final = 0x5EED
 """Added to check sums, so that a block of zeros is not a record."""
 
+_BLOCK: Final = 2048
+"""Records that are summed up at once."""
+
 Float32 = NDArray[np.float32]
 
 
@@ -67,9 +70,8 @@ class VectorCache:
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self.dimensions: Final = card.embedding.dimensions if card.embedding else 0
         self.path: Final = folder / f"{card.sha256[:24]}-{self.dimensions}{SUFFIX}"
-        self._record = np.dtype(
-            [("digest", np.void, DIGEST_BYTES), ("vectors", "<f4", (2, self.dimensions)), ("sum", "<u4")]
-        )
+        # Words of four bytes: the digest, both vectors, the check sum.
+        self._words = DIGEST_BYTES // 4 + 2 * self.dimensions + 1
         self._rows: dict[bytes, int] = {}
         self._vectors: Float32 = np.empty((0, 2, self.dimensions), np.float32)
         self._read = 0
@@ -102,11 +104,11 @@ class VectorCache:
                     # Somebody has removed the file, and another one has begun.
                     self._read = 0
                 stream.seek(self._read)
-                data = stream.read((size - self._read) // self._record.itemsize * self._record.itemsize)
+                data = stream.read((size - self._read) // self._record_bytes * self._record_bytes)
         except OSError:
             return False
         self._read += len(data)
-        return self._take(np.frombuffer(data, dtype=self._record))
+        return self._take(np.frombuffer(data, dtype="<u4").reshape(-1, self._words))
 
     def add(self, digests: Sequence[bytes], vectors: Float32) -> None:
         """Append vectors, shape (N, 2, D); those of specimens that are known already are left out.
@@ -119,10 +121,12 @@ class VectorCache:
             When the file cannot be written; the vectors are known here nevertheless.
         """
         new = [k for k, digest in enumerate(digests) if digest not in self._rows]
-        records = np.zeros(len(new), dtype=self._record)
-        records["digest"] = np.array([np.void(digests[k]) for k in new], dtype=(np.void, DIGEST_BYTES))
-        records["vectors"] = vectors[new]
-        records["sum"] = _sums(records)
+        records = np.empty((len(new), self._words), dtype="<u4")
+        named = np.frombuffer(b"".join(digests[k] for k in new), dtype="<u4")
+        records[:, : DIGEST_BYTES // 4] = named.reshape(len(new), DIGEST_BYTES // 4)
+        numbers = np.ascontiguousarray(vectors[new], dtype="<f4").reshape(len(new), 2 * self.dimensions)
+        records[:, DIGEST_BYTES // 4 : -1] = numbers.view("<u4")
+        records[:, -1] = _sums(records)
         self._take(records)
         if new:
             with self._locked():
@@ -133,7 +137,7 @@ class VectorCache:
         try:
             make_hidden(self.path.parent)
             with self.path.open("ab") as stream:
-                whole = stream.tell() // self._record.itemsize * self._record.itemsize
+                whole = stream.tell() // self._record_bytes * self._record_bytes
                 if whole < stream.tell():
                     stream.truncate(whole)
                     stream.seek(whole)
@@ -159,11 +163,19 @@ class VectorCache:
         finally:
             lock.release()
 
-    def _take(self, records: NDArray[np.void]) -> bool:
+    @property
+    def _record_bytes(self) -> int:
+        return 4 * self._words
+
+    def _take(self, records: NDArray[np.uint32]) -> bool:
         """Take records that are whole, of specimens that are not known yet."""
-        records = records[records["sum"] == _sums(records)]
-        rows = {digest.tobytes(): row for row, digest in enumerate(records["digest"])}
-        new = {digest: row for digest, row in rows.items() if digest not in self._rows}
+        data = records[:, : DIGEST_BYTES // 4].tobytes()
+        is_whole = (records[:, -1] == _sums(records)).tolist()
+        new: dict[bytes, int] = {}
+        for row, whole in enumerate(is_whole):
+            digest = data[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES]
+            if whole and digest not in self._rows:
+                new[digest] = row
         if not new:
             return False
         first, end = len(self._rows), len(self._rows) + len(new)
@@ -172,13 +184,17 @@ class VectorCache:
             room = np.empty((max(end, 2 * len(self._vectors)), 2, self.dimensions), np.float32)
             room[:first] = self._vectors[:first]
             self._vectors = room
-        self._vectors[first:end] = records["vectors"][list(new.values())]
+        found = records[list(new.values()), DIGEST_BYTES // 4 : -1].view("<f4")
+        self._vectors[first:end] = found.reshape(-1, 2, self.dimensions)
         self._rows |= {digest: first + k for k, digest in enumerate(new)}
         return True
 
 
-def _sums(records: NDArray[np.void]) -> NDArray[np.uint32]:
+def _sums(records: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return the check sums of records: of their words, each multiplied by an odd number of its place."""
-    words = np.frombuffer(records.tobytes(), dtype="<u4").reshape(len(records), records.itemsize // 4)[:, :-1]
-    factors = 2 * np.arange(words.shape[1], dtype=np.uint32) + 1
-    return np.asarray(words @ factors + np.uint32(_SEED), dtype=np.uint32)
+    factors = 2 * np.arange(records.shape[1] - 1, dtype=np.uint32) + 1
+    sums = np.empty(len(records), dtype=np.uint32)
+    for start in range(0, len(records), _BLOCK):
+        block = records[start : start + _BLOCK, :-1]
+        sums[start : start + _BLOCK] = (block * factors).sum(axis=1, dtype=np.uint32)
+    return sums + np.uint32(_SEED)

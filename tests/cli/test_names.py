@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import napari_diatom as nd
 from helpers.counting import count, results, rows
@@ -14,8 +15,11 @@ from helpers.embedders import written
 from helpers.valve_pictures import CYCLOTELLA, NAVICULA, NITZSCHIA, TAXA, draw_atlas, draw_field, drawn_project
 from napari_diatom.cli import main
 from napari_diatom.core.errors import InputError, ModelError
+from napari_diatom.engines import classifier_net
 from napari_diatom.engines.example_set import read_examples
+from napari_diatom.engines.model_writer import write_model
 from napari_diatom.models import library
+from napari_diatom.models.card import ModelFacts
 from napari_diatom.project.project import Project
 from napari_diatom.project.suggestions import SuggestionLog, answered
 from napari_diatom.review.vector_cache import VectorCache
@@ -80,6 +84,32 @@ def test_a_count_is_named_by_the_file_of_a_laboratory_and_the_same_twice(made: P
     assert guesses == [CYCLOTELLA, NAVICULA, NITZSCHIA, NAVICULA, NITZSCHIA]
     assert {row["named_by"] for row in found} == {"lab 1"}
     assert all(0 < float(row["taxon_confidence"]) <= 1 for row in found)
+
+
+def test_examples_are_compared_with_a_trained_classifier(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    architecture = "classifier/test_efficientnet/64"
+    facts = {
+        "name": "namer",
+        "version": "1.0",
+        "task": "classes",
+        "engine": "classifier",
+        "architecture": architecture,
+        "classes": TAXA,
+        "tile_size": 64,
+        "mean": (0.5,) * 3,
+        "std": (0.2,) * 3,
+    }
+    torch.manual_seed(0)
+    write_model(tmp_path / "namer", classifier_net.build(architecture, 3), ModelFacts.model_validate(facts))
+    data = [str(made / "lab.diatom-model"), str(made / "project"), "-o", str(tmp_path / "report")]
+    assert main(["evaluate", *data, "--compare", str(tmp_path / "namer")]) == 0
+    said = capsys.readouterr().out
+    assert "accuracy" in said.lower()
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "lab 1" in page
+    assert "namer 1.0" in page
 
 
 def test_names_are_suggested_and_nothing_is_computed_twice(

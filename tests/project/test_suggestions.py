@@ -8,6 +8,7 @@ import pytest
 
 from helpers.named_projects import TAXA, named_project
 from helpers.projects import new_project
+from napari_diatom.cli import main
 from napari_diatom.core.errors import InputError
 from napari_diatom.project.project import Project
 from napari_diatom.project.project_taxa import ProjectTaxa
@@ -86,6 +87,28 @@ def test_a_taxon_list_says_genus_handedness_and_synonyms_and_comes_back(tmp_path
     path.write_text("name,handed\nA,perhaps\nB,no\n")
     with pytest.raises(InputError, match="A: handed is 'perhaps', which is neither yes nor no"):
         read_taxon_list(path)
+
+
+def test_what_the_list_says_of_a_class_follows_its_name(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    place = str(project.folder)
+    assert main(["project", "classes", place, "--add", "Centric"]) == 0
+    assert main(["project", "classes", place, "--no-taxon", "Centric", "Nitzschia"]) == 0
+    project.refresh()
+    classes = tuple(
+        item.replace(synonym_of="Navicula" if item.name == "Centric" else "") for item in project.settings.classes
+    )
+    project.update(project.settings.replace(classes=classes))
+    project.classes.rename("Centric", "Centrales")
+    project.classes.rename("Navicula", "Navicula s. l.")
+    assert project.settings.no_taxon == ("Centrales", "Nitzschia")
+    assert project.settings.classes[-1].synonym_of == "Navicula s. l."
+    project.classes.merge(["Nitzschia"], "Navicula s. l.")
+    assert project.settings.no_taxon == ("Centrales",)
+    project.classes.merge(["Navicula s. l."], "Centrales")
+    assert project.settings.classes[-1].synonym_of == ""
+    project.classes.set_no_taxon([])
+    assert project.settings.no_taxon == ()
 
 
 def test_synonyms_that_go_round_in_a_circle_are_their_own_names() -> None:

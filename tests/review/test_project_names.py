@@ -12,6 +12,7 @@ from helpers.named_projects import TAXA, give_vectors, mean_of, named_project, u
 from napari_diatom.core.errors import InputError
 from napari_diatom.naming.next_to_name import Reason
 from napari_diatom.project.project import Project
+from napari_diatom.project.specimen import Specimen
 from napari_diatom.review.known_specimens import specimen_key, specimen_place
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.vector_cache import VectorCache, specimen_digest
@@ -240,6 +241,37 @@ def test_vectors_are_wanted_again_for_a_new_outline_or_another_model_and_not_for
     other = ProjectNames(project, unloaded_embedder("cd" * 32))
     other.read()
     assert sum(map(len, other.specimens.work())) == 30
+
+
+def test_names_that_two_people_change_at_once_are_learnt_as_they_were_merged(
+    read: tuple[Project, ProjectNames, dict[str, str]],
+) -> None:
+    project, names, _ = read
+    image = project.images[0]
+    mine = project.document(image.id)
+    with Project.open(project.folder, "Bo") as theirs:
+        theirs.document(image.id).set_class(["v0", "v1"], PALEA)
+        theirs.flush()
+    mine.set_class(["v2"], LANCEOLATA)
+    names.take(image, mine.contents)
+    assert names.counts() == {GREGARIA: 7, LANCEOLATA: 9, PALEA: 8}
+    mine.rebase()
+    names.take(image, mine.contents)
+    assert names.counts() == {GREGARIA: 5, LANCEOLATA: 9, PALEA: 10}
+    assert len(names.named()) == 24
+
+
+def test_sizes_of_what_the_edge_cuts_are_not_known(tmp_path: Path) -> None:
+    project, _ = named_project(tmp_path)
+    image = project.images[0]
+    cut = Specimen.rectangle((2.0, 30.0, 20.0, 6.0, 0.0), GREGARIA, id="cut")
+    project.document(image.id).add([cut])
+    names = ProjectNames(project, unloaded_embedder())
+    names.take(image, project.contents(image.id))
+    held = names.specimens.image(image.id)
+    assert held is not None
+    known = np.isfinite(held.arrays.sizes).all(axis=1)
+    assert [one.specimen.id for one, is_known in zip(held.listed, known, strict=True) if not is_known] == ["cut"]
 
 
 def _add(folder: Path, number: int) -> None:
