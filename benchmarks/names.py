@@ -45,6 +45,8 @@ APART: Final = 40
 DEPTHS: Final = ("last stage", "last stage and 16 px a cell")
 ON_A_SLIDE: Final = 105
 """Specimens that are looked at together, as on a slide."""
+SPEED: Final = ("milliseconds_each", "milliseconds_of_a_core_each")
+"""Of the vector of a specimen: as time passes, and as processors work."""
 FEWEST_TRAINED: Final = 5
 """Examples of each taxon from which classifiers are trained."""
 
@@ -103,7 +105,7 @@ def _run(chosen: argparse.Namespace) -> int:
     ]
     for name, figures in _figures(chosen, sets, numbers, kept):
         kept[name] = figures
-        print(name, *(f"{value:.4g} {key.replace('_', ' ')}" for key, value in figures.items() if key != "rows"))
+        print(name, *(f"{figures[key]:.4g} {key.replace('_', ' ')}" for key in SPEED if key in figures))
         for row in figures["rows"]:
             printed(row)
         if chosen.json:
@@ -123,7 +125,7 @@ def _figures(
     for name in chosen.model:
         found = [of_model(name, taxa.examples) for taxa in sets]
         vectors, seconds = [rows for rows, _ in found], np.mean([took for _, took in found], axis=0)
-        speed = {"milliseconds_each": 1000 * seconds[0], "milliseconds_of_a_core_each": 1000 * seconds[1]}
+        speed = dict(zip(SPEED, (1000 * seconds).tolist(), strict=True))
         yield name, speed | {"rows": table(sets, vectors, None, numbers, chosen.seeds, seconds)}
         shapes = [shapes_of(taxa.examples) for taxa in sets]
         yield f"{name}, with size and shape", {"rows": table(sets, vectors, shapes, numbers, chosen.seeds, seconds)}
