@@ -86,7 +86,7 @@ def size_range(entries: Sequence[Entry]) -> str:
 def _sizes(table: VectorTable, keys: Sequence[str]) -> str:
     """Return the lengths of many specimens as :func:`size_range` does, without those that an edge cuts."""
     places = [table.place(table.rows[key]) for key in keys]
-    lengths = np.exp([image.sizes[k, 0] for image, k in places])
+    lengths = np.exp([image.arrays.sizes[k, 0] for image, k in places])
     if np.isfinite(lengths).any():
         return _range(lengths[np.isfinite(lengths)].tolist(), True)
     return _range([image.listed[k].specimen.box[2] for image, k in places], False)
