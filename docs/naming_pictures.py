@@ -61,10 +61,7 @@ def main() -> int:
         dock.show_page(page)
         if name == "similar":
             page.show_like()
-        spin(6)
-        if name == "groups":
-            page.make()
-            spin(6)
+        spin(8)
         take(window, options.out / f"names_{name}.png")
     widget.close_project()
     viewer.close()
@@ -93,7 +90,7 @@ def unnamed_project(folder: Path) -> Path:
             document = project.document(image.id)
             left = []
             for id_, item in document.specimens.items():
-                taught[item.name] += 1
+                taught[item.name] += image.id == SLIDE
                 if taught[item.name] > TAUGHT or image.id != SLIDE:
                     left.append(id_)
             if left:

@@ -75,7 +75,7 @@ class NamingMode(QObject):
         self._names = names
         self._suggested = SuggestedNames("")
         self._bar: SuggestionBar | None = None
-        self.is_on = False
+        self.is_on = self._was_on = False
         canvas.selectionChanged.connect(self.show)
         names.changed.connect(self.show)
         form.suggest.toggled.connect(self._suggest)
@@ -90,8 +90,9 @@ class NamingMode(QObject):
                 layer.bind_key(key, _entering(self.take_first) if self.is_on else None, overwrite=True)
         if self.is_on:
             self._toolbox.use("select")
-            if self._names.names is None:
+            if not self._was_on:
                 self._form.suggest.setChecked(True)
+            self._was_on = True
             self._form.line.say(_ON)
             if not self._nameless():
                 self.next_unnamed()

@@ -16,6 +16,7 @@ from napari_diatom.widgets.naming.naming_session import NamingSession
 
 _USUAL: Final = 10
 _MOST: Final = 200
+_LETTERS: Final = 14
 _METHODS: Final = {
     GroupingMethod.AGGLOMERATIVE: "all in groups",
     GroupingMethod.HDBSCAN: "only what is dense",
@@ -35,6 +36,7 @@ class GroupsPage(NamesPage):
         super().__init__("groups_page", session)
         self._groups: list[list[str]] = []
         self._group = named(QComboBox(), "group", "The group that is shown, the largest first", "Group")
+        self._group.setMinimumContentsLength(_LETTERS)
         self._before = named(QPushButton("Previous"), "previous_group", "Show the previous group (PageUp)")
         self._after = named(QPushButton("Next"), "next_group", "Show the next group (PageDown)")
         self._size = named(QSpinBox(), "group_size", "Specimens of a group, on average", "Specimens of a group")

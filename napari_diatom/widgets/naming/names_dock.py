@@ -83,6 +83,9 @@ class NamesDock(QWidget):
             row.addWidget(button)
         # Beside the titles of the pages: a dock below the image is not high.
         self._tabs.setCornerWidget(corner)
+        bar = self._tabs.tabBar()
+        assert bar is not None
+        bar.setMinimumHeight(corner.sizeHint().height())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 2, 6, 4)
         layout.setSpacing(2)
@@ -99,8 +102,9 @@ class NamesDock(QWidget):
         self._undo.clicked.connect(lambda *_: self._undo_last())
         self._redo.clicked.connect(lambda *_: self._redo_last())
         self._tabs.currentChanged.connect(lambda *_: self._offer(""))
-        session.failed.connect(self.line.warn)
-        session.progressed.connect(self.line.say)
+        self.line.hide()
+        session.failed.connect(self._warn)
+        session.progressed.connect(self._say)
         session.changed.connect(self._show_state)
         session.classes_changed.connect(self._list_classes)
         self._list_classes()
@@ -121,17 +125,26 @@ class NamesDock(QWidget):
         page, text = self.page(), self._name.currentText().strip()
         chosen = page.chosen()
         if not chosen:
-            self.line.warn("Select specimens first: click their pictures.")
+            self._warn("Select specimens first: click their pictures.")
             return
         if not text:
-            self.line.warn("Write the name of the selected specimens.")
+            self._warn("Write the name of the selected specimens.")
             return
         taxon = self._class_of(text)
         if taxon is not None:
             step = self._session.name(taxon, chosen)
             if step is not None:
-                self.line.say(f"{many(len(chosen), 'specimen')} named {taxon}.")
+                self._say(f"{many(len(chosen), 'specimen')} named {taxon}.")
                 page.after_naming()
+
+    def _say(self, text: str) -> None:
+        """Show what happened. Without a message, its line leaves its room to the pictures."""
+        self.line.say(text)
+        self.line.setVisible(bool(text))
+
+    def _warn(self, text: str) -> None:
+        self._say(text)
+        self.line.warn(text)
 
     def _class_of(self, text: str) -> str | None:
         """Return the class that is meant by a name, a code or a part of one; None where that is not clear."""
@@ -143,7 +156,7 @@ class NamesDock(QWidget):
         whole = [entry.name for entry in classes if small in (entry.name.lower(), entry.code.lower())]
         found = whole or [entry.name for entry in classes if small in f"{entry.name} {entry.code}".lower()]
         if len(found) > 1:
-            self.line.warn(f"Several classes contain {text!r}, such as {found[0]} and {found[1]}: write more of it.")
+            self._warn(f"Several classes contain {text!r}, such as {found[0]} and {found[1]}: write more of it.")
             return None
         if found:
             return found[0]
@@ -163,7 +176,7 @@ class NamesDock(QWidget):
         if step is not None:
             label = getattr(step, "label", "")
             also = f" {many(kept, 'specimen')} changed since stay as they are." if kept else ""
-            self.line.say(f"{label}: {what}.{also}")
+            self._say(f"{label}: {what}.{also}")
 
     def _offer(self, taxon: str) -> None:
         """Write a name into the field, selected, so that typing replaces it."""
