@@ -14,7 +14,7 @@ from napari_diatom.project.edits import Change, Edit
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
 
-MOST_STEPS: Final = 100
+MOST_STEPS: Final = 1000
 """Steps that can be undone."""
 
 

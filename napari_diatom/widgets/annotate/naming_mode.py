@@ -104,7 +104,7 @@ class NamingMode(QObject):
     def look_here_first(self) -> None:
         """Have the specimens of the open image looked at before all others."""
         if self._opened.image is not None:
-            self._names.show_image(self._opened.image.id)
+            self._names.shown_image = self._opened.image.id
 
     def end(self) -> None:
         """Switch the mode off."""

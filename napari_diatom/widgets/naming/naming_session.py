@@ -56,6 +56,21 @@ class NamingSession(QObject):
     ----------
     parent : QObject, optional
         Its owner.
+
+    Attributes
+    ----------
+    project : Project or None
+        The open project.
+    names : SlicedNames or None
+        Its names, None before :meth:`begin`.
+    bulk : BulkEdits or None
+        Names specimens of several images in one step.
+    by_counts : bool
+        Whether suggestions are weighed by how common taxa are in the sample.
+    shown_image : str
+        Id of the image whose vectors are computed first.
+    background : BackgroundWork
+        Does work in threads while the project is open.
     """
 
     changed = Signal()
@@ -77,15 +92,16 @@ class NamingSession(QObject):
         self.names: SlicedNames | None = None
         self.bulk: BulkEdits | None = None
         self.by_counts = False
+        self.shown_image = ""
         self._is_wanted = False
         self._waiting: deque[str] = deque()
-        self._shown = ""
         self.background = BackgroundWork(self)
         self.background.failed.connect(self.failed)
         self._maker = VectorMaker(self)
         self._maker.computed.connect(self._take_vectors)
         self._maker.failed.connect(self.failed)
-        self._maker.progressed.connect(self._show_progress)
+        looking = "Looking at the specimens: {} of {}"
+        self._maker.progressed.connect(lambda done, total: self.progressed.emit(looking.format(done, total)))
         self._maker.finished.connect(lambda: self.progressed.emit(""))
         self._read_timer = QTimer(self)
         self._read_timer.setInterval(0)
@@ -148,10 +164,6 @@ class NamingSession(QObject):
             specimens = self.names.specimens
             self.names = SlicedNames(self.project, specimens.embedder, specimens.cache)
             self._read_all()
-
-    def show_image(self, image_id: str) -> None:
-        """Compute the vectors of this image first."""
-        self._shown = image_id
 
     def weigh_by_counts(self, is_wanted: bool) -> None:
         """Weigh suggestions by how common each taxon is in the sample so far, or take all as equally common."""
@@ -281,7 +293,7 @@ class NamingSession(QObject):
             works = list(self.names.specimens.work())
             if works:
                 self.progressed.emit("Looking at the specimens")
-                self._maker.start(works, self._shown)
+                self._maker.start(works, self.shown_image)
 
     def _take_vectors(self, image_id: str) -> None:
         if self.names is not None and self.names.take_vectors():
@@ -299,9 +311,6 @@ class NamingSession(QObject):
             self.changed.emit()
 
         self.background.start(lambda monitor: choose_methods(named, monitor), use)
-
-    def _show_progress(self, done: int, total: int) -> None:
-        self.progressed.emit(f"Looking at the specimens: {done} of {total}")
 
 
 def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTimer:
