@@ -184,4 +184,6 @@ def _paths(value: AnyPath | Iterable[AnyPath], what: str) -> tuple[Path, ...]:
     """Return one path or several as paths. Raises InputError where one is none."""
     if isinstance(value, str | PathLike):
         return (given_path(value, what),)
-    return tuple(given_path(item, what) for item in value)
+    return (
+        tuple(given_path(item, what) for item in value) if isinstance(value, Iterable) else (given_path(value, what),)
+    )

@@ -34,7 +34,7 @@ from napari_diatom.review.vector_cache import VectorCache
 
 MANY: Final = 300
 """Changed names from which on all is learnt anew, which is faster then."""
-MOST_RANKED: Final = 20_000
+MOST_RANKED: Final = 5_000
 """Specimens without a name among which the next one to name is looked for."""
 
 Taught = tuple[str, str, str, bytes]

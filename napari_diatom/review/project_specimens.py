@@ -165,6 +165,11 @@ class VectorTable:
             tuple(image.slide for image, _ in places),
         )
 
+    def lengths_um(self, keys: Sequence[str]) -> NDArray[np.float64]:
+        """Return the lengths of specimens in µm, shape (N,); NaN where one is not known, or the edge cuts it."""
+        places = [self.place(self.row(key)) for key in keys]
+        return np.exp(np.array([image.arrays.sizes[k, 0] for image, k in places], dtype=np.float64))
+
 
 class ProjectSpecimens:
     """The specimens of a project, image by image as they were taken over last.
