@@ -189,6 +189,8 @@ def engine_of(architecture: str) -> Engine:
         return FAMILIES[first].engine
     if first.startswith("maskrcnn"):
         return "maskrcnn"
+    if first == EXAMPLES["examples"]:
+        return "examples"
     return "yolo" if first.startswith("yolo") else "maps"
 
 
