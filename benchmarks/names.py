@@ -1,33 +1,38 @@
 """Names from a few examples: how many rendered specimens get the right name, by embedder and number of examples.
 
-The taxa are rendered ones that no embedder was learnt from. Of each, the last specimens are named; the examples are
-drawn from the others, for each seed anew. ``--candidates FILE`` compares sides of the pictures and depths of the
-backbone in that file, on taxa other than those of the models' figures, and so tells which one to ship.
+The taxa are rendered ones that no embedder was learnt from. Of each, the last specimens are named, and those before
+them validate trainings; the examples are drawn from the others, for each seed anew. Names are learnt as the program
+learns them. ``--against-classes`` trains classifiers (``task: classes``) on the same examples, from five on; each of
+them is kept in the file of ``--json`` and not trained again. ``--candidates`` compares backbones, sides of the pictures
+and depths, on taxa other than those of the models' figures, and so tells which embedder to ship.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from command import run
 from fields import SET_UP
-from numpy.typing import NDArray
+from named_taxa import Floats, Taxa, detections_of, means_of, named_by_examples, on_a_slide, printed, shapes_of
+from trained_names import named_by_training
 
 from diatom_training.data.rendered_taxa import TaxonExample, render_taxa
+from diatom_training.finetune.initial_weights import trainable_network
+from diatom_training.learning.backbones import backbone_of
 from diatom_training.learning.library_states import fit_state, read_state
 from diatom_training.recipes import embedder as recipe
+from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import Detections
-from napari_diatom.core.mask_polygons import fill
 from napari_diatom.engines import embedder_net, load_embedder
 from napari_diatom.engines.embedder_net import EmbedderNet
-from napari_diatom.measurement.measurements import measure
-from napari_diatom.measurement.shape_columns import shape_columns
 from napari_diatom.models import library
 from napari_diatom.models.card import EmbeddingFacts
 
@@ -35,200 +40,225 @@ MEASURED: Final = (100, 100)
 """Seeds of the first taxon and of the slides that models are measured on, ..."""
 CHOSEN_ON: Final = (1100, 101)
 """... and of those that candidates are compared on."""
+APART: Final = 40
+"""Between the first taxa of two sets, and between the slides of two sets."""
 DEPTHS: Final = ("last stage", "last stage and 16 px a cell")
-Ranking = Callable[[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]], NDArray[np.float64]]
-
-
-def nearest_mean(
-    known: NDArray[np.float64], taxa: NDArray[np.intp], unnamed: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return how near specimens, shape (M, D), are to the mean of each taxon's examples, as cosines, shape (M, T)."""
-    means = np.stack([known[taxa == taxon].mean(axis=0) for taxon in np.unique(taxa)])
-    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (unnamed, means)]
-    return np.asarray(unit[0] @ unit[1].T)
-
-
-def discriminant(
-    known: NDArray[np.float64], taxa: NDArray[np.intp], unnamed: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the probabilities of taxa, shape (M, T), by scikit-learn's shrunken linear discriminant."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(known, taxa)
-    return np.asarray(fitted.decision_function(unnamed))
-
-
-METHODS: Final[Mapping[str, Ranking]] = {"nearest mean": nearest_mean, "discriminant": discriminant}
-
-
-def shares(
-    vectors: NDArray[np.float64], taxa: NDArray[np.intp], examples: int, tested: int, seed: int, method: str
-) -> tuple[float, float]:
-    """Return the shares of specimens whose name comes first, and among the first three.
-
-    Examples without a vector teach nothing.
-
-    Parameters
-    ----------
-    vectors : ndarray, shape (N, D)
-        Of the same number of specimens for each taxon, taxon by taxon; NaN where there is none.
-    taxa : ndarray, shape (N,)
-        Which taxon each is of.
-    examples, tested : int
-        Of each taxon, how many have a name, and how many get one.
-    seed : int
-        Of the choice of the examples.
-    method : str
-        One of :data:`METHODS`.
-    """
-    rng = np.random.default_rng(seed)
-    known: list[int] = []
-    unnamed: list[int] = []
-    for taxon in np.unique(taxa):
-        rows = np.flatnonzero(taxa == taxon)
-        known += rng.permutation(rows[:-tested])[:examples].tolist()
-        unnamed += rows[-tested:].tolist()
-    with_vector = np.isfinite(vectors).all(axis=1)
-    known, seen = ([row for row in rows if with_vector[row]] for rows in (known, unnamed))
-    scores = METHODS[method](vectors[known], taxa[known], vectors[seen])
-    ranks = np.unique(taxa[known])[np.argsort(-scores, axis=1, kind="stable")]
-    right = ranks == taxa[seen][:, None]
-    # What has no vector gets no name.
-    return float(right[:, 0].sum() / len(unnamed)), float(right[:, :3].any(axis=1).sum() / len(unnamed))
-
-
-def table(
-    vectors: NDArray[np.float64], taxa: NDArray[np.intp], numbers: Iterable[int], tested: int, seeds: int
-) -> list[dict[str, Any]]:
-    """Return a row for each method and number of examples: means and deviations over the seeds."""
-    rows = []
-    for method in METHODS:
-        for examples in numbers:
-            if method == "discriminant" and examples < 2:
-                continue
-            found = np.array([shares(vectors, taxa, examples, tested, seed, method) for seed in range(seeds)])
-            mean, deviation = found.mean(axis=0), found.std(axis=0)
-            rows.append(
-                {
-                    "method": method,
-                    "examples": examples,
-                    "first": round(float(mean[0]), 4),
-                    "first_sd": round(float(deviation[0]), 4),
-                    "three": round(float(mean[1]), 4),
-                }
-            )
-    return rows
-
-
-def of_model(name: str, examples: Sequence[TaxonExample]) -> tuple[NDArray[np.float64], float]:
-    """Return the vectors of specimens by a model, shape (N, D), and how many it makes a second."""
-    engine = load_embedder(library.resolve_model(name), "cpu")
-    # What the first one costs is paid once.
-    engine.embed(examples[0].image, detections_of(examples[0]))
-    began = time.perf_counter()
-    vectors = [engine.embed(one.image, detections_of(one), outlines=[one.outline]).unhanded()[0] for one in examples]
-    return np.stack(vectors).astype(np.float64), len(examples) / (time.perf_counter() - began)
-
-
-def of_candidates(
-    file: Path, sides: Sequence[int], work: Path, examples: Sequence[TaxonExample], dimensions: int
-) -> dict[str, NDArray[np.float64]]:
-    """Return the vectors of specimens by side and depth, shape (N, dimensions) each; NaN where nothing is seen."""
-    learnt_from = recipe.TaxonMaterial().render(work / "learnt")
-    state = read_state(file)
-    found: dict[str, NDArray[np.float64]] = {}
-    for side in sides:
-        architecture = f"{embedder_net.ARCHITECTURE.rpartition('/')[0]}/{side}"
-        network = embedder_net.build(architecture, EmbeddingFacts(dimensions=dimensions)).eval()
-        network.load_state_dict(fit_state(state, network, architecture).tensors, strict=False)
-        standardization = recipe.standardization_of(architecture)
-        features, named = [], []
-        for some in (learnt_from, examples):
-            pictures = [recipe.picture_of(one, architecture) for one in some]
-            named.append([one.taxon for one, picture in zip(some, pictures, strict=True) if picture is not None])
-            features.append(recipe.features_of(network, standardization, [p for p in pictures if p is not None]))
-        seen = np.array([picture is not None for picture in pictures])
-        last = int(network.encoder.num_features)  # type: ignore[arg-type]
-        for depth, columns in zip(DEPTHS, (last, None), strict=True):
-            shallow = EmbedderNet(network.encoder, network.stage, features[0][..., :columns].shape[-1], dimensions)
-            recipe.fit_projection(shallow, features[0][..., :columns], named[0])
-            with torch.no_grad():
-                vectors = shallow.rooted(features[1][..., :columns]) @ shallow.projection.T
-            rows = np.full((len(examples), dimensions), np.nan)
-            rows[seen] = vectors.mean(dim=1).numpy()
-            found[f"{side} px, {depth}"] = rows
-    return found
-
-
-def detections_of(example: TaxonExample) -> Detections:
-    """Return a specimen with its mask."""
-    return Detections.of(example.box[None], masks=[fill(((example.outline),))])
-
-
-def shapes_of(examples: Sequence[TaxonExample]) -> NDArray[np.float64]:
-    """Return the shape columns of specimens, what is unknown at the mean of the others."""
-    rows = np.concatenate([shape_columns(measure(detections_of(one), one.image.pixel_size_um)) for one in examples])
-    return np.where(np.isnan(rows), np.nanmean(rows, axis=0), rows)
+ON_A_SLIDE: Final = 105
+"""Specimens that are looked at together, as on a slide."""
+SPEED: Final = ("milliseconds_each", "milliseconds_of_a_core_each")
+"""Of the vector of a specimen: as time passes, and as processors work."""
+FEWEST_TRAINED: Final = 5
+"""Examples of each taxon from which classifiers are trained."""
 
 
 def main() -> int:
     """Name rendered specimens and print how many names are right."""
+    return run(_parser(), _run)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog=SET_UP.format(script="names.py"),
+        epilog=SET_UP.format(script="names.py --work FOLDER"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--model", nargs="*", default=["diatom-embed"], help="names, folders or files of embedders (%(default)s)")
-    add("--candidates", type=Path, metavar="FILE", help="compare sides and depths of EfficientNet-Lite0 in this file")
+    add(
+        "--candidates", nargs="*", metavar="START", help="weights of EfficientNet-Lite0, or models that are built on it"
+    )
     add("--sides", type=int, nargs="*", default=[224, 320], help="of the candidates' pictures (%(default)s)")
+    add("--quantize", action="store_true", help="compute the candidates' convolutions in 8 bits")
+    add("--against-classes", nargs="*", metavar="PRESET", default=[], help="train classifiers by these presets, too")
+    add("--trained-seeds", type=int, default=1, help="of the seeds, for how many classifiers are trained (%(default)s)")
     add("--work", type=Path, required=True, metavar="FOLDER", help="of the rendered specimens")
     add("--taxa", type=int, default=30, help="how many (%(default)s)")
-    add("--specimens", type=int, default=30, help="of each taxon (%(default)s)")
+    add("--sets", type=int, default=1, help="of so many taxa; the seeds take them in turn (%(default)s)")
+    add("--specimens", type=int, default=35, help="of each taxon (%(default)s)")
     add("--tested", type=int, default=10, help="of these that get a name (%(default)s)")
+    add("--validated", type=int, default=5, help="of these that validate trainings (%(default)s)")
     add("--examples", type=int, nargs="*", default=[1, 3, 5, 10, 20], help="of each taxon (%(default)s)")
     add("--seeds", type=int, default=5, help="choices of the examples (%(default)s)")
     add("--dimensions", type=int, default=100, help="of the candidates' vectors (%(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write the figures there")
-    chosen = parser.parse_args()
-    numbers = [number for number in chosen.examples if number <= chosen.specimens - chosen.tested]
+    add("--json", type=Path, metavar="FILE", help="write the figures there, and keep trainings that it has")
+    return parser
 
+
+def _run(chosen: argparse.Namespace) -> int:
+    kept = json.loads(chosen.json.read_text(encoding="utf-8")) if chosen.json and chosen.json.exists() else {}
+    numbers = [n for n in chosen.examples if n <= chosen.specimens - chosen.tested - chosen.validated]
     first, study = CHOSEN_ON if chosen.candidates else MEASURED
-    seeds = range(first, first + chosen.taxa)
-    examples = render_taxa(chosen.work / "measured", seeds, chosen.specimens, study)
-    taxa = np.unique([one.taxon for one in examples], return_inverse=True)[1]
-    figures: dict[str, Any] = {}
-    if chosen.candidates:
-        found = of_candidates(chosen.candidates, chosen.sides, chosen.work, examples, chosen.dimensions)
-        figures = {
-            name: {"rows": table(vectors, taxa, numbers, chosen.tested, chosen.seeds)}
-            for name, vectors in found.items()
-        }
-    else:
-        for name in chosen.model:
-            vectors, speed = of_model(name, examples)
-            figures[name] = {
-                "specimens_a_second": round(speed, 1),
-                "rows": table(vectors, taxa, numbers, chosen.tested, chosen.seeds),
-            }
-            beside = np.hstack([vectors, shapes_of(examples)])
-            figures[f"{name}, with size and shape"] = {
-                "rows": [
-                    row
-                    for row in table(beside, taxa, numbers, chosen.tested, chosen.seeds)
-                    if row["method"] == "discriminant"
-                ]
-            }
-    for name, values in figures.items():
-        print(name, *(f"{values[key]} {key.replace('_', ' ')}" for key in values if key != "rows"))
-        for row in values["rows"]:
-            print(
-                f"  {row['method']:<14}{row['examples']:>3} examples  first {row['first']:.3f} ± {row['first_sd']:.3f}"
-                f"  among three {row['three']:.3f}"
-            )
-    if chosen.json:
-        chosen.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    sets = [
+        Taxa(
+            tuple(
+                render_taxa(
+                    chosen.work / "measured",
+                    range(first + APART * k, first + APART * k + chosen.taxa),
+                    chosen.specimens,
+                    study + APART * k,
+                )
+            ),
+            chosen.tested,
+            chosen.validated,
+        )
+        for k in range(chosen.sets)
+    ]
+    for name, figures in _figures(chosen, sets, numbers, kept):
+        kept[name] = figures
+        print(name, *(f"{figures[key]:.4g} {key.replace('_', ' ')}" for key in SPEED if key in figures))
+        for row in figures["rows"]:
+            printed(row)
+        if chosen.json:
+            write_atomically(chosen.json, json.dumps(kept, indent=1) + "\n")
     return 0
+
+
+def _figures(
+    chosen: argparse.Namespace, sets: Sequence[Taxa], numbers: Sequence[int], kept: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the figures of each part of the table, as soon as they are there."""
+    if chosen.candidates:
+        for start in chosen.candidates:
+            for name, vectors in of_candidates(start, chosen, sets):
+                yield name, {"rows": table(sets, vectors, None, numbers, chosen.seeds)}
+        return
+    for name in chosen.model:
+        found = [of_model(name, taxa.examples) for taxa in sets]
+        vectors, seconds = [rows for rows, _ in found], np.mean([took for _, took in found], axis=0)
+        speed = dict(zip(SPEED, (1000 * seconds).tolist(), strict=True))
+        yield name, speed | {"rows": table(sets, vectors, None, numbers, chosen.seeds, seconds)}
+        shapes = [shapes_of(taxa.examples) for taxa in sets]
+        yield f"{name}, with size and shape", {"rows": table(sets, vectors, shapes, numbers, chosen.seeds, seconds)}
+    for preset in chosen.against_classes:
+        name = f"task: classes, {preset}"
+        cells: dict[str, Any] = dict(kept.get(name, {}).get("cells", {}))
+        for number in (number for number in numbers if number >= FEWEST_TRAINED):
+            for seed in range(chosen.trained_seeds):
+                cell = f"{number} examples, seed {seed}"
+                if cell not in cells:
+                    with tempfile.TemporaryDirectory(prefix="trained-", dir=chosen.work) as folder:
+                        taxa = sets[seed % len(sets)]
+                        cells[cell] = named_by_training(taxa, Path(folder), preset, number, seed)
+                yield name, {"cells": cells, "rows": _trained_rows(cells)}
+
+
+def _trained_rows(cells: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Return a row for each number of examples, of all its trainings."""
+    numbers = sorted({int(cell.split()[0]) for cell in cells})
+    return [
+        {"examples": number, **means_of(found for cell, found in cells.items() if int(cell.split()[0]) == number)}
+        for number in numbers
+    ]
+
+
+def table(
+    sets: Sequence[Taxa],
+    vectors: Sequence[Floats],
+    shapes: Sequence[Floats] | None,
+    numbers: Sequence[int],
+    seeds: int,
+    each: Sequence[float] = (0.0, 0.0),
+) -> list[dict[str, Any]]:
+    """Return a row for each number of examples: means over the seeds.
+
+    Parameters
+    ----------
+    sets : sequence of Taxa
+        Which the seeds take in turn.
+    vectors, shapes : sequence of ndarray, each of shape (N, ...)
+        Of the specimens of each set.
+    numbers : sequence of int
+        Of examples of each taxon.
+    seeds : int
+        How many choices of examples.
+    each : sequence of float
+        Seconds, and seconds of a core, that the vector of a specimen takes.
+    """
+    rows = []
+    for number in numbers:
+        found = []
+        for seed in range(seeds):
+            k = seed % len(sets)
+            one = named_by_examples(sets[k], vectors[k], None if shapes is None else shapes[k], number, seed)
+            specimens = len(sets[k].drawn(number, seed)) + len(sets[k].to_name())
+            one["seconds"] += specimens * each[0]
+            one["processor_seconds"] += specimens * each[1]
+            found.append(one)
+        rows.append({"examples": number, **means_of(found)})
+    return rows
+
+
+def of_model(name: str, examples: Sequence[TaxonExample]) -> tuple[Floats, tuple[float, float]]:
+    """Return the vectors of specimens by a model, shape (N, D), and the seconds, and those of cores, that one takes."""
+    engine = load_embedder(library.resolve_model(name), "cpu")
+    # What the first one costs is paid once.
+    engine.embed(examples[0].image, detections_of(examples[0]))
+    vectors, took = [], np.zeros(2)
+    for first in range(0, len(examples), ON_A_SLIDE):
+        slide, boxes, outlines = on_a_slide(examples[first : first + ON_A_SLIDE])
+        began, worked = time.perf_counter(), time.process_time()
+        vectors.append(engine.embed(slide, Detections.of(boxes), outlines=outlines).unhanded())
+        took += time.perf_counter() - began, time.process_time() - worked
+    seconds, of_cores = (took / len(examples)).tolist()
+    return np.concatenate(vectors).astype(np.float64), (seconds, of_cores)
+
+
+def of_candidates(start: str, chosen: argparse.Namespace, sets: Sequence[Taxa]) -> Iterator[tuple[str, list[Floats]]]:
+    """Yield the vectors of specimens of each set, shape (N, dimensions), by side and depth; NaN where nothing is seen.
+
+    Parameters
+    ----------
+    start : str
+        A file of weights, or a model whose backbone is EfficientNet-Lite0.
+    chosen : argparse.Namespace
+        Sides, dimensions, the folder of what is learnt from, and whether convolutions are quantized.
+    sets : sequence of Taxa
+        The specimens.
+    """
+    learnt_from = recipe.TaxonMaterial().render(chosen.work / "learnt")
+    for side in chosen.sides:
+        architecture = f"{embedder_net.ARCHITECTURE.rpartition('/')[0]}/{side}"
+        network = embedder_net.build(architecture, EmbeddingFacts(dimensions=chosen.dimensions)).eval()
+        standardization = _started(network, start, architecture)
+        known, named, _ = _pictures(learnt_from, architecture)
+        if chosen.quantize:
+            recipe.quantize_encoder(network, standardization, known)
+        learnt = recipe.features_of(network, standardization, known)
+        shown = [_pictures(taxa.examples, architecture) for taxa in sets]
+        features = [recipe.features_of(network, standardization, pictures) for pictures, _, _ in shown]
+        last = int(network.encoder.num_features)  # type: ignore[arg-type]
+        for depth, columns in zip(DEPTHS, (last, None), strict=True):
+            cut = learnt[..., :columns]
+            shallow = EmbedderNet(network.encoder, network.stage, cut.shape[-1], chosen.dimensions)
+            recipe.fit_projection(shallow, cut, named)
+            vectors = []
+            for found, (_, _, seen) in zip(features, shown, strict=True):
+                rows = np.full((len(seen), chosen.dimensions), np.nan)
+                with torch.no_grad():
+                    turned = shallow.rooted(found[..., :columns]) @ shallow.projection.T
+                rows[seen] = turned.mean(dim=1).numpy()
+                vectors.append(rows)
+            yield f"{Path(start).name}, {side} px, {depth}", vectors
+
+
+def _started(network: EmbedderNet, start: str, architecture: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Give an embedder's backbone the weights of a candidate, and return by what its images are standardized."""
+    if Path(start).is_file():
+        network.load_state_dict(fit_state(read_state(Path(start)), network, architecture).tensors, strict=False)
+        return recipe.standardization_of(architecture)
+    model = library.resolve_model(start)
+    network.encoder.load_state_dict(backbone_of(trainable_network(model)).state_dict(), strict=False)
+    return model.card.mean, model.card.std
+
+
+def _pictures(
+    examples: Sequence[TaxonExample], architecture: str
+) -> tuple[list[Any], list[str], np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Return what an embedder sees of specimens, their taxa, and of which of all it sees anything."""
+    pictures = [recipe.picture_of(one, architecture) for one in examples]
+    seen = np.array([picture is not None for picture in pictures])
+    named = [one.taxon for one, there in zip(examples, seen, strict=True) if there]
+    return [picture for picture in pictures if picture is not None], named, seen
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _config(task: str, options: argparse.Namespace) -> TrainConfig:
         images=SAMPLES / "slides",
         group=r"^([a-z]+)_",
         task=task,
-        start="diatom-deeplab" if task == "classes" else BUNDLED[task],
+        start=BUNDLED[task],
         device="cpu",
         learning=learning,
     )

@@ -16,7 +16,7 @@ REQUIRED = (
     *(f"napari_diatom/reports/templates/{name}" for name in ("page.html", "parts.html", "style.css")),
     *(
         f"napari_diatom/models/bundled/{model}/{name}"
-        for model in ("diatom-box", "diatom-deeplab", "diatom-maskrcnn", "diatom-obb", "diatom-outline")
+        for model in ("diatom-box", "diatom-deeplab", "diatom-embed", "diatom-maskrcnn", "diatom-obb", "diatom-outline")
         for name in ("model.yaml", "weights.safetensors")
     ),
 )

@@ -53,6 +53,16 @@ def test_numbers_of_numpy_are_numbers(model, tmp_path):
     assert nd.load_model("diatom-obb", threads=np.int64(1)).threads == 1
 
 
+@pytest.mark.parametrize("value", [5, b"project", [5], ""], ids=type_name)
+def test_names_are_learnt_from_paths(value, tmp_path):
+    with pytest.raises(InputError):
+        nd.learn_names(value, tmp_path / "x.diatom-model")
+    with pytest.raises(InputError):
+        nd.suggest_names(value)
+    with pytest.raises(InputError):
+        nd.check_names(tmp_path, tmp_path / "out", pictures="many")
+
+
 @pytest.mark.parametrize("value", [1.5, float("nan"), "2"])
 def test_a_number_of_threads_is_whole(value):
     with pytest.raises(InputError, match="give a whole number"):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_diatom.analysis.click_outlining import ClickedSpecimen
     from napari_diatom.analysis.pipeline import Analysis
     from napari_diatom.core.taxa import Names
-    from napari_diatom.engines.protocols import AnyEngine, Classifier, Outliner
+    from napari_diatom.engines.protocols import AnyEngine, Classifier, Embedder, Outliner
     from napari_diatom.images.slide_image import SlideImage
     from napari_diatom.measurement.outline_refinement import BoxOutlines
     from napari_diatom.models.library import ModelFolder
@@ -86,6 +86,7 @@ class LoadedNetworks:
     engines: dict[tuple[Path, str], AnyEngine] = field(default_factory=dict)
     classifiers: dict[tuple[Path, str], Classifier] = field(default_factory=dict)
     outliners: dict[tuple[Path, str], Outliner] = field(default_factory=dict)
+    embedders: dict[tuple[Path, str], Embedder] = field(default_factory=dict)
 
     def engine(self, model: Path, device: str, monitor: ProgressMonitor) -> AnyEngine:
         """Return the network of a model that finds specimens; raises ModelError when it cannot be loaded."""
@@ -104,6 +105,12 @@ class LoadedNetworks:
         from napari_diatom.engines import load_outliner
 
         return _loaded(model, device, self.outliners, load_outliner, monitor)
+
+    def embedder(self, model: Path, device: str, monitor: ProgressMonitor) -> Embedder:
+        """Return the network of a model that compares specimens; raises ModelError when it cannot be loaded."""
+        from napari_diatom.engines import load_embedder
+
+        return _loaded(model, device, self.embedders, load_embedder, monitor)
 
 
 def _serve(

@@ -9,6 +9,7 @@
 from napari_diatom.api.exchange import compose_slides, convert_annotations, render_examples
 from napari_diatom.api.explanations import explain
 from napari_diatom.api.folders import count_images, read_count
+from napari_diatom.api.naming import check_names, learn_names, suggest_names
 from napari_diatom.api.prediction import Analysis, Model, available_models, load_model
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
@@ -25,6 +26,7 @@ __all__ = [
     "Search",
     "TrainingRun",
     "available_models",
+    "check_names",
     "compose_slides",
     "convert_annotations",
     "count_images",
@@ -34,6 +36,7 @@ __all__ = [
     "explain",
     "find_rate",
     "import_annotations",
+    "learn_names",
     "load_model",
     "measure",
     "open_images",
@@ -45,6 +48,7 @@ __all__ = [
     "review_counts",
     "runs",
     "show_versions",
+    "suggest_names",
     "train",
     "tune",
     "write_annotations",

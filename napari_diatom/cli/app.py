@@ -17,6 +17,7 @@ from napari_diatom.cli.arguments import add_evaluate, add_explain, add_project, 
 from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, complain, print_table, quiet_libraries
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
+from napari_diatom.cli.names_arguments import add_names
 
 if TYPE_CHECKING:
     from napari_diatom.core.progress import Progress
@@ -136,6 +137,23 @@ def _run_project(arguments: argparse.Namespace) -> int:
 
     try:
         return command.run(arguments, ProgressMonitor(report), print_table)
+    finally:
+        bar.close()
+
+
+def _run_names(arguments: argparse.Namespace) -> int:
+    """Learn, suggest or check names."""
+    from napari_diatom.cli import names as command
+    from napari_diatom.core.progress import ProgressMonitor
+
+    def show(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        bar.close()
+        print_table(header, rows)
+
+    quiet_libraries()
+    bar = ProgressBar()
+    try:
+        return command.run(arguments, ProgressMonitor(bar), show)
     finally:
         bar.close()
 
@@ -263,6 +281,7 @@ def parser() -> argparse.ArgumentParser:
     convert.set_defaults(run=_run_convert)
 
     add_project(commands, _run_project)
+    add_names(commands, _run_names)
     add_train(commands, _run_train)
     add_tune(commands, _run_tune)
     add_evaluate(commands, _run_evaluate)

@@ -38,6 +38,13 @@ def _add_classes(actions: Any) -> None:
     )
     change.add_argument("--move", type=text, metavar="NAME", help="move a class to --place in the list")
     change.add_argument("--remove", type=text, metavar="NAME", help="remove a class that has no specimens")
+    change.add_argument(
+        "--no-taxon",
+        nargs="*",
+        type=text,
+        metavar="NAME",
+        help="the classes that do not say of which taxon a specimen is, beside `diatom`; none to clear the list",
+    )
     change.add_argument("--import", dest="read", type=place, metavar="FILE", help="add the classes of a taxon list")
     change.add_argument("--export", type=place, metavar="FILE", help="write the classes as a taxon list (CSV)")
     parser.add_argument(

@@ -46,6 +46,8 @@ def classes(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Tabl
         elif arguments.remove is not None:
             deleted = editor.remove(arguments.remove, arguments.delete_specimens, monitor)
             print(f"{arguments.remove} was removed, {many(deleted, 'specimen')} deleted")
+        elif arguments.no_taxon is not None:
+            editor.set_no_taxon(arguments.no_taxon)
         elif arguments.read is not None:
             read = taxon_list.read_taxon_list(arguments.read)
             print(f"{many(editor.take_list(read.classes, read.given), 'new class', 'new classes')}")

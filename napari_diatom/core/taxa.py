@@ -110,6 +110,8 @@ class Names:
         Name and version of the classifier.
     stated_genera : Mapping[str, str]
         The genus of a class where it is not the one that its name begins with; empty where it has none.
+    unlike : ndarray of bool, shape (N,), or None
+        Which are unlike everything that the classifier knows, and so unknown whatever their probabilities.
     """
 
     classes: tuple[str, ...]
@@ -117,6 +119,7 @@ class Names:
     threshold: float
     by: str = ""
     stated_genera: Mapping[str, str] = field(default_factory=dict)
+    unlike: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.classes):
@@ -149,8 +152,9 @@ class Names:
 
     @property
     def unknown(self) -> NDArray[np.bool_]:
-        """Whose confidence is under the threshold, shape (N,)."""
-        return np.asarray(self.confidence < np.float32(self.threshold))
+        """Whose confidence is under the threshold, or who are unlike everything known, shape (N,)."""
+        unsure = np.asarray(self.confidence < np.float32(self.threshold))
+        return unsure if self.unlike is None else unsure | self.unlike
 
     def top(self, number: int) -> NDArray[np.intp]:
         """Return the most probable classes of each specimen, the best first, shape (N, number or C)."""
@@ -158,7 +162,10 @@ class Names:
 
     @cached_property
     def verdicts(self) -> tuple[Name, ...]:
-        """What each specimen is called: its taxon where that is sure, else its genus where that is, else unknown."""
+        """What each specimen is called: its taxon where that is sure, else its genus where that is, else unknown.
+
+        The first guess for one that is unknown is the first of its ``others``.
+        """
         ranked, unknown, sums = self.top(3), self.unknown, self.genus_probabilities
         verdicts: list[Name] = []
         for i, order in enumerate(ranked.tolist()):
@@ -171,7 +178,8 @@ class Names:
             if unknown[i]:
                 taxon, genus = UNKNOWN, ""
                 k = int(sums[i].argmax()) if self.genera else -1
-                if k >= 0 and sums[i, k] >= np.float32(self.threshold):
+                is_like = self.unlike is None or not self.unlike[i]
+                if k >= 0 and is_like and sums[i, k] >= np.float32(self.threshold):
                     genus, probability = self.genera[k], sums[i, k]
                     taxon = f"{genus} {SPECIES}"
             others = tuple(name for name in (self.classes[k] for k in order) if name != taxon)

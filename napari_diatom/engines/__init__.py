@@ -74,12 +74,16 @@ def load_classifier(model: ModelFolder, device: str = "auto", threads: int | Non
     ModelError
         When the weights are damaged, the device is not there, or the model is for another task.
     """
-    if model.card.task != NAMING_TASK or model.card.engine != "classifier":
+    if model.card.task != NAMING_TASK:
         raise ModelError(
             f"Model {model.card.name} is for {model.card.task} and does not name specimens: use it as --model, and "
             f"choose a --namer trained with task: classes."
         )
     _check(model)
+    if model.card.engine == "examples":
+        from napari_diatom.engines.example_classifier import ExampleClassifier
+
+        return ExampleClassifier(model, device, threads)
     from napari_diatom.engines.classifier import TorchClassifier
 
     return TorchClassifier(model, device, threads)

@@ -14,6 +14,7 @@ import torch
 from napari_diatom.core.errors import ModelError
 from napari_diatom.engines import architectures
 from napari_diatom.engines.encoders import timm_name
+from napari_diatom.engines.quantized_convolutions import quantize, settle
 from napari_diatom.models.architecture_names import EMBEDDER_FAMILY, NameParts, name_parts
 from napari_diatom.models.card import EmbeddingFacts
 
@@ -86,6 +87,7 @@ class SpecimenEmbedding(torch.nn.Module):
     def __init__(self, network: torch.nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.network = network.eval()
+        settle(self.network)
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
@@ -101,7 +103,7 @@ def build(architecture: str, facts: EmbeddingFacts | None = None) -> EmbedderNet
     Parameters
     ----------
     architecture : str
-        ``embedder/BACKBONE/SIDE``, such as ``embedder/tf_efficientnet_lite0/320``; the backbones are timm's.
+        ``embedder/BACKBONE/SIDE``, such as ``embedder/tf_efficientnet_lite0/224``; the backbones are timm's.
     facts : EmbeddingFacts, optional
         What the model's card says of its vectors; the usual by default.
 
@@ -120,6 +122,8 @@ def build(architecture: str, facts: EmbeddingFacts | None = None) -> EmbedderNet
         raise ModelError(
             f"{parts.encoder} cannot be used as an embedder: it has no stage with {facts.cell} pixels to a cell."
         )
+    if facts.quantized:
+        quantize(encoder)
     last = int(getattr(encoder, "head_hidden_size", None) or encoder.num_features)
     features = last + 2 * int(stages[fitting[-1]]["num_chs"])
     return EmbedderNet(encoder, fitting[-1], features, facts.dimensions)

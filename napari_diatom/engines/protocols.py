@@ -62,10 +62,16 @@ class Classifier(Protocol):
     card: ModelCard
     device: str
 
-    def name(self, image: ReadableImage, detections: Detections, monitor: ProgressMonitor = UNWATCHED) -> Names:
+    def name(
+        self,
+        image: ReadableImage,
+        detections: Detections,
+        monitor: ProgressMonitor = UNWATCHED,
+        outlines: Sequence[ArrayLike] | None = None,
+    ) -> Names:
         """Return what the specimens in an image may be called, in their order.
 
-        Reports ``"names"`` after some specimens each, and stops there when asked.
+        Reports ``"names"`` after some specimens each, and stops there when asked. ``outlines`` stand in place of masks.
         """
         ...
 

@@ -82,7 +82,10 @@ _LENGTHS: Final = {
 }
 _AREA: Final = ("number of pixels of the mask; without a mask, length times width of the box", "ImageJ *Area*")
 _CENTRE: Final = "centre of the oriented box, from the left and top edges of the image"
-_OTHERS: Final = "the two most probable classes other than `taxon`"
+_OTHERS: Final = (
+    "the two most probable classes other than `taxon`; if the taxon is `unknown`, `taxon_2` is the first guess and "
+    "`taxon_confidence` its probability"
+)
 
 
 def _told(name: str, definition: str, decimals: int | None = None, unit: str = "", shown: int = 0) -> Column:
@@ -173,17 +176,22 @@ TAXON_COLUMNS: Final[tuple[Column, ...]] = (
     _told(
         "taxon",
         "the most probable class, if its probability reaches the model's threshold; otherwise a genus with `sp.`, "
-        "such as `Navicula sp.`, if the species of that genus reach it together; otherwise `unknown`",
+        "such as `Navicula sp.`, if the species of that genus reach it together; otherwise `unknown`; also `unknown` "
+        "if it is unlike all examples of a model that was learnt from examples",
     ),
     Column(
         "taxon_confidence",
         "",
         4,
-        "probability of that taxon, calibrated on the validation slides; of the most probable class if the taxon is "
-        "`unknown`; 1 for names given by a person",
+        "probability of that taxon, calibrated on the validation slides, or on the examples, each left out; of the "
+        "most probable class if the taxon is `unknown`; 1 for names given by a person",
         shown_decimals=2,
     ),
-    _told("genus", "genus of the taxon: its first word if capitalised, without a leading `cf.` or `aff.`"),
+    _told(
+        "genus",
+        "genus of the taxon: its first word if capitalised, without a leading `cf.` or `aff.`, or what the taxon "
+        "list says",
+    ),
     _told("taxon_2", _OTHERS),
     _told("taxon_3", _OTHERS),
     _told("named_by", "name and version of the model, or `person`"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_diatom.measurement.measurements import Measurements
 
@@ -20,6 +20,8 @@ SHAPE_COLUMNS: Final = (
     "asymmetry_transapical",
 )
 """What the columns of :func:`shape_columns` hold, in their order."""
+NAMING_COLUMNS: Final = SHAPE_COLUMNS[:2]
+"""Those that the box alone tells, which stand beside the vectors of specimens when names are learnt."""
 
 
 def shape_columns(measured: Measurements) -> NDArray[np.float64]:
@@ -53,4 +55,28 @@ def shape_columns(measured: Measurements) -> NDArray[np.float64]:
         )
     columns[measured.cut_by_edge] = np.nan
     columns[~np.isfinite(columns)] = np.nan
+    return columns
+
+
+def box_columns(boxes: ArrayLike, pixel_size_um: float | None, cut: ArrayLike) -> NDArray[np.float64]:
+    """Return the columns :data:`NAMING_COLUMNS` of :func:`shape_columns`, which need no outline.
+
+    Parameters
+    ----------
+    boxes : array-like, shape (N, 5)
+        As in :class:`~napari_diatom.core.detections.Detections`.
+    pixel_size_um : float or None
+        Micrometres per pixel; None where it is not known.
+    cut : array-like, shape (N,)
+        Flags of the specimens that the edge of the image cuts; 0 for the others.
+
+    Returns
+    -------
+    ndarray of float, shape (N, 2)
+        NaN is what is unknown.
+    """
+    length, width = np.asarray(boxes, dtype=np.float64).reshape(-1, 5)[:, 2:4].T
+    scale = np.nan if pixel_size_um is None else pixel_size_um
+    columns = np.column_stack([np.log(length * scale), np.log(length / width)])
+    columns[np.asarray(cut) != 0] = np.nan
     return columns

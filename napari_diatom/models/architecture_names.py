@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Literal
 
-Engine = Literal["yolo", "deeplab", "maps", "boxes", "maskrcnn", "classifier", "outline", "embedder"]
+Engine = Literal["yolo", "deeplab", "maps", "boxes", "maskrcnn", "classifier", "outline", "embedder", "examples"]
 EncoderSource = Literal["maps", "timm", "torchvision", "own"]
 """Whose names the encoders of a family have: segmentation-models' own (``tu-NAME`` for timm's), timm's, or others'."""
 
@@ -128,6 +128,7 @@ OF_ENGINES: Final[Mapping[Engine, re.Pattern[str]]] = MappingProxyType(
         "classifier": _named("classifier"),
         "outline": _named("outline"),
         "embedder": _named("embedder"),
+        "examples": re.compile("examples"),
     }
 )
 EXAMPLES: Final[Mapping[Engine, str]] = MappingProxyType(
@@ -140,6 +141,7 @@ EXAMPLES: Final[Mapping[Engine, str]] = MappingProxyType(
         "classifier": "classifier/resnet18/192",
         "outline": "outline/resnet18/128",
         "embedder": "embedder/tf_efficientnet_lite0/320",
+        "examples": "examples",
     }
 )
 
@@ -187,6 +189,8 @@ def engine_of(architecture: str) -> Engine:
         return FAMILIES[first].engine
     if first.startswith("maskrcnn"):
         return "maskrcnn"
+    if first == EXAMPLES["examples"]:
+        return "examples"
     return "yolo" if first.startswith("yolo") else "maps"
 
 

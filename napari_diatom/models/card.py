@@ -15,6 +15,7 @@ from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.core.text_files import parse_yaml, read_bytes
 from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES, Engine
+from napari_diatom.models.example_facts import ExampleFacts
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
@@ -67,6 +68,7 @@ _TASKS: Final[Mapping[Engine, Task]] = {
     "classifier": NAMING_TASK,
     "outline": OUTLINING_TASK,
     "embedder": EMBEDDING_TASK,
+    "examples": NAMING_TASK,
 }
 """What the networks of an engine give, but for YOLO's with oriented boxes."""
 
@@ -113,6 +115,9 @@ class EmbeddingFacts(BaseModel):
         last stage; the last stage with cells of that size is taken.
     projection : str
         How the projection was learnt, in a few words.
+    quantized : bool
+        Whether the backbone's convolutions are computed in whole numbers of 8 bits, see
+        :mod:`napari_diatom.engines.quantized_convolutions`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -120,6 +125,7 @@ class EmbeddingFacts(BaseModel):
     dimensions: int = Field(default=100, ge=1, le=1024)
     cell: int = Field(default=16, ge=1, le=64)
     projection: str = ""
+    quantized: bool = False
 
 
 def task_of(engine: Engine, architecture: str) -> Task:
@@ -155,6 +161,8 @@ class ModelFacts(BaseModel):
         Of classifiers.
     embedding : EmbeddingFacts or None
         Of embedders.
+    examples : ExampleFacts or None
+        Of models that hold named examples.
     activation : {"softmax", "sigmoid"}, or None
         Of classifiers and maps of classes, what belongs to the loss that they were trained with. With ``sigmoid`` each
         class says yes or no for itself, so that a specimen may be none of them. None is ``softmax`` for these; other
@@ -185,6 +193,7 @@ class ModelFacts(BaseModel):
     thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     naming: NamingFacts | None = None
     embedding: EmbeddingFacts | None = None
+    examples: ExampleFacts | None = None
     activation: Activation | None = None
     activation_function: ActivationFunction | None = None
     summary: str = ""
@@ -232,6 +241,17 @@ class ModelFacts(BaseModel):
                 "embedding: models for embedding need it"
                 if self.embedding is None
                 else f"embedding: models for {self.task} give no vectors; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _examples_are_of_their_engine(self) -> Self:
+        """Refuse models of examples that do not say what made their vectors, and others that do."""
+        if (self.examples is None) is (self.engine == "examples"):
+            raise ValueError(
+                "examples: models of this engine need it"
+                if self.examples is None
+                else f"examples: the engine {self.engine} has none; leave it out"
             )
         return self
 
@@ -328,4 +348,8 @@ class ModelCard(ModelFacts):
 
     def text(self) -> str:
         """Return the text of ``model.yaml``."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(
+            self.model_dump(mode="json", exclude=None if self.examples else {"examples"}),
+            sort_keys=False,
+            allow_unicode=True,
+        )

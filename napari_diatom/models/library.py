@@ -17,13 +17,23 @@ from platformdirs import user_cache_dir, user_data_dir
 from napari_diatom.core.archives import chunks, opened_zip, regular
 from napari_diatom.core.atomic_files import atomic, reason, write_atomically
 from napari_diatom.core.errors import InputError, ModelError
-from napari_diatom.models.card import CARD_FILE, LARGEST_CARD, LARGEST_WEIGHTS, OUTLINING_TASK, WEIGHTS_FILE, ModelCard
+from napari_diatom.models.card import (
+    CARD_FILE,
+    EMBEDDING_TASK,
+    LARGEST_CARD,
+    LARGEST_WEIGHTS,
+    OUTLINING_TASK,
+    WEIGHTS_FILE,
+    ModelCard,
+)
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 ARCHIVE_SUFFIX: Final = ".diatom-model"
 DEFAULT: Final = "diatom-obb"
 OUTLINER: Final = "diatom-outline"
 """The model that outlines specimens where none is named."""
+EMBEDDER: Final = "diatom-embed"
+"""The model that turns specimens into vectors where none is named."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +179,23 @@ def resolve_outliner(name_or_path: str | Path) -> ModelFolder:
     return model
 
 
+def resolve_embedder(name_or_path: str | Path) -> ModelFolder:
+    """Return a model that turns specimens into vectors, as :func:`resolve_model` does.
+
+    Raises
+    ------
+    ModelError
+        When there is none, or it is for another task.
+    """
+    model = resolve_model(name_or_path)
+    if model.card.task != EMBEDDING_TASK:
+        raise ModelError(
+            f"Model {model.card.name} is for {model.card.task} and does not compare specimens: choose a model for "
+            f"{EMBEDDING_TASK} (see `napari-diatom models list`)."
+        )
+    return model
+
+
 def _unpack(path: Path) -> ModelFolder:
     """Unpack a ``.diatom-model`` file into the cache, once per content; what else it holds stays in it."""
     partial: Path | None = None
@@ -259,7 +286,7 @@ def install(model: ModelFolder) -> ModelFolder:
 
 
 def pack_model(model: ModelFolder, path: Path) -> None:
-    """Write a model as one ``.diatom-model`` file, whole or not at all.
+    """Write a model as one ``.diatom-model`` file, whole or not at all; the same model gives the same bytes.
 
     Raises
     ------
@@ -270,5 +297,9 @@ def pack_model(model: ModelFolder, path: Path) -> None:
     """
     model.verify()
     with atomic(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(CARD_FILE, model.card.text())
-        archive.write(model.weights, WEIGHTS_FILE)
+        archive.writestr(zipfile.ZipInfo(CARD_FILE), model.card.text())
+        with (
+            model.weights.open("rb") as weights,
+            archive.open(zipfile.ZipInfo(WEIGHTS_FILE), "w", force_zip64=True) as out,
+        ):
+            shutil.copyfileobj(weights, out)

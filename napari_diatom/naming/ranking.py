@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -55,6 +55,8 @@ class Ranking:
     def names(self, threshold: float, by: str = BY_EXAMPLES, genera: Mapping[str, str] | None = None) -> Names:
         """Return the shares as names: the taxon where that is sure, else its genus where that is, else unknown.
 
+        What is unlike anything named so far is unknown.
+
         Parameters
         ----------
         threshold : float
@@ -71,4 +73,25 @@ class Ranking:
         """
         if not self.taxa:
             raise InputError("No specimen is named yet, so no name can be suggested: name some specimens first.")
-        return Names(self.taxa, self.shares.astype(np.float32), threshold, by, {} if genera is None else genera)
+        shares = self.shares.astype(np.float32)
+        return Names(self.taxa, shares, threshold, by, {} if genera is None else genera, self.unlike)
+
+
+def divided_by_hand(ranking: Ranking, own: Ranking) -> Ranking:
+    """Return a ranking in which taxa that are mirror images of each other are told apart.
+
+    What they are given together stays; how it is divided among them is what ``own`` says.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        By vectors that are the same for a specimen and its mirror image.
+    own : Ranking
+        Of the same specimens and some of the taxa, by vectors that are not.
+    """
+    columns = np.array([ranking.taxa.index(name) for name in own.taxa], dtype=np.intp)
+    told = np.flatnonzero(own.shares.sum(axis=1) > 0)
+    shares = ranking.shares.copy()
+    cells = np.ix_(told, columns)
+    shares[cells] = shares[cells].sum(axis=1, keepdims=True) * own.shares[told]
+    return replace(ranking, shares=shares)

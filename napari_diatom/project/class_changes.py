@@ -87,7 +87,8 @@ def with_class_renamed(settings: Settings, name: str, new_name: str) -> Settings
     if any(item.name == new_name for item in settings.classes):
         raise InputError(f"The project already has a class {new_name!r}: merge {name!r} into it.")
     classes = tuple(item.replace(name=new_name) if item == old else item for item in settings.classes)
-    return settings.replace(classes=classes, renamed=_former(settings, [name], new_name))
+    renamed = _former(settings, [name], new_name)
+    return _naming_it(settings.replace(classes=classes, renamed=renamed), [name], new_name)
 
 
 def with_classes_merged(settings: Settings, names: Iterable[str], into: str) -> Settings:
@@ -114,7 +115,15 @@ def with_classes_merged(settings: Settings, names: Iterable[str], into: str) -> 
     }
     grown = kept.replace(**inherited)
     classes = tuple(grown if item == kept else item for item in settings.classes if item not in gone)
-    return settings.replace(classes=classes, renamed=_former(settings, listed, into))
+    # The class that stays is a taxon as before, whatever is merged into it.
+    no_taxon = tuple(name for name in settings.no_taxon if name not in listed)
+    renamed = _former(settings, listed, into)
+    return _naming_it(settings.replace(classes=classes, renamed=renamed, no_taxon=no_taxon), listed, into)
+
+
+def with_no_taxon(settings: Settings, names: Iterable[str]) -> Settings:
+    """Return settings in which these classes, and no others but those that never do, say no taxon."""
+    return settings.replace(no_taxon=tuple(dict.fromkeys(name.strip() for name in names)))
 
 
 def with_class_moved(settings: Settings, name: str, place: int) -> Settings:
@@ -150,7 +159,7 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
     taxa : sequence of ProjectClass
         As :func:`~napari_diatom.project.taxon_list.read_taxa` gives them.
     given : iterable of str
-        Which of ``code``, ``colour`` and ``key`` the list gives.
+        What the list gives, see :attr:`~napari_diatom.project.taxon_list.TaxonList.given`.
 
     Raises
     ------
@@ -162,8 +171,8 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
     changed: list[ProjectClass] = []
     for item in settings.classes:
         taxon = listed.pop(item.name, None)
-        news = {} if taxon is None else {name: getattr(taxon, name) for name in wanted & {"code", "colour"}}
-        changed.append(item.replace(**{name: value for name, value in news.items() if value}))
+        news = {} if taxon is None else {name: getattr(taxon, name) for name in wanted - {"key"}}
+        changed.append(item.replace(**{name: value for name, value in news.items() if value or value is False}))
     owners = {item.code: item.name for item in changed if item.code}
     if clashes := [item for item in listed.values() if item.code in owners]:
         raise InputError(
@@ -177,7 +186,7 @@ def with_taxa(settings: Settings, taxa: Sequence[ProjectClass], given: Iterable[
         key = asked if asked in free else next(iter(free), "") if "key" not in wanted else ""
         taken.add(key)
         fresh = class_of(taxon.name, len(changed), key, taxon.code)
-        changed.append(fresh.replace(colour=taxon.colour) if "colour" in wanted else fresh)
+        changed.append(fresh.replace(**{name: getattr(taxon, name) for name in wanted - {"key", "code"}}))
     renamed = {old: new for old, new in settings.renamed.items() if old not in listed}
     return settings.replace(classes=tuple(changed), renamed=renamed)
 
@@ -216,6 +225,17 @@ def _require_apart(settings: Settings, new: ProjectClass) -> None:
             raise InputError(f"The code {new.code} is that of {item.name}: give {new.name} another one.")
         if new.key and item.key == new.key:
             raise InputError(f"The key {new.key} is that of {item.name}: choose another one for {new.name}.")
+
+
+def _naming_it(settings: Settings, names: Iterable[str], now: str) -> Settings:
+    """Return settings that call classes by another name wherever they name them."""
+    gone = set(names)
+    classes = tuple(
+        item.replace(synonym_of="" if item.name == now else now) if item.synonym_of in gone else item
+        for item in settings.classes
+    )
+    no_taxon = tuple(dict.fromkeys(now if name in gone else name for name in settings.no_taxon))
+    return settings.replace(classes=classes, no_taxon=no_taxon)
 
 
 def _former(settings: Settings, names: Iterable[str], now: str) -> dict[str, str]:

@@ -90,6 +90,11 @@ class ClassEditor:
         self._free_former_names([name.strip()])
         self._change(lambda settings: class_changes.with_new_class(settings, name, code, colour, key))
 
+    def set_no_taxon(self, names: Iterable[str]) -> None:
+        """Say which classes name no taxon, beside those that never do. Raises InputError or OutputError."""
+        listed = list(names)
+        self._change(lambda settings: class_changes.with_no_taxon(settings, listed))
+
     def change(self, name: str, **changes: str) -> None:
         """Change ``code``, ``colour`` or ``key`` of a class.
 

@@ -33,9 +33,10 @@ from napari_diatom.project.sessions import Session, user
 from napari_diatom.project.settings import PROJECT_FILE, ProjectClass, ProjectImage, Settings, classes_of
 from napari_diatom.project.settings_file import SettingsFile
 from napari_diatom.project.staged_edits import StagedEdits, discard_abandoned, release_committed
+from napari_diatom.project.suggestions import SUGGESTIONS_FILE
 from napari_diatom.project.summary import Tally
 
-OWN_ENTRIES: Final = (PROJECT_FILE, HIDDEN, backups.HISTORY, ANNOTATIONS, PROPOSALS)
+OWN_ENTRIES: Final = (PROJECT_FILE, HIDDEN, backups.HISTORY, ANNOTATIONS, PROPOSALS, SUGGESTIONS_FILE)
 """What a project has in its folder."""
 
 

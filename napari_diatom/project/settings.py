@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from napari_diatom.core.colours import class_colour
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.taxa import genus_of
 from napari_diatom.core.text_files import parse_yaml
 from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.measurement.counting_protocol import DEFAULT_COUNTED
@@ -66,7 +67,7 @@ class _Frozen(BaseModel):
             With every problem found.
         """
         data = {name: getattr(self, name) for name in type(self).model_fields}
-        return _checked(type(self), data | changes, "The change")
+        return checked(type(self), data | changes, "The change")
 
 
 class ProjectClass(_Frozen):
@@ -82,13 +83,30 @@ class ProjectClass(_Frozen):
         ``#rrggbb``.
     key : str
         The key ``1`` to ``9`` that chooses it, empty for none.
+    genus : str
+        Its genus, where it is not the one that the name begins with; empty otherwise.
+    handed : bool
+        Whether its mirror image is another taxon.
+    synonym_of : str
+        The name under which its specimens are counted as examples; empty where that is its own.
     """
 
     name: Name
     code: str = ""
     colour: Annotated[str, spelt(r"#[0-9a-f]{6}", "must be '#' and six digits of 0 to 9 and a to f")] = "#e69f00"
     key: Annotated[str, spelt(r"[1-9]?", "must be a digit from 1 to 9, or empty")] = ""
+    genus: str = ""
+    handed: bool = False
+    synonym_of: str = ""
 
+    @property
+    def own_genus(self) -> str:
+        """Its genus: the stated one, or that of its name; empty where it has none."""
+        return self.genus or genus_of(self.name)
+
+
+_LATER: Final = ("genus", "handed", "synonym_of")
+"""Entries of classes that are written only where they say something, so that earlier versions read the others."""
 
 Division = Literal["pages", "fields"]
 
@@ -192,6 +210,8 @@ class Settings(_Frozen):
         Where one was made.
     renamed : dict of str to str
         Present names of classes by their former ones. Specimens that are read under a former name get the present one.
+    no_taxon : tuple of str
+        Classes that do not say of which taxon a specimen is, beside those that never do (``diatom``).
     """
 
     format: Literal[1] = FORMAT
@@ -202,6 +222,7 @@ class Settings(_Frozen):
     images: tuple[ProjectImage, ...] = ()
     split: Split | None = None
     renamed: dict[Name, Name] = Field(default_factory=dict)
+    no_taxon: tuple[Name, ...] = ()
 
     @field_validator("classes")
     @classmethod
@@ -255,7 +276,13 @@ class Settings(_Frozen):
         """Return the settings as YAML."""
         # A thousand images take the library's own code a second.
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-        data = self.model_dump(mode="json", exclude=None if self.renamed else {"renamed"})
+        data = self.model_dump(
+            mode="json", exclude={name for name in ("renamed", "no_taxon") if not getattr(self, name)}
+        )
+        for item in data["classes"]:
+            for name in _LATER:
+                if not item[name]:
+                    del item[name]
         text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
         return str(text)
 
@@ -274,7 +301,7 @@ class Settings(_Frozen):
         version = data.get("format")
         if isinstance(version, int) and version > FORMAT:
             raise InputError(f"{source} was written by a newer version of napari-diatom (format {version}): update it.")
-        return _checked(cls, data, source)
+        return checked(cls, data, source)
 
 
 def classes_of(names: Sequence[str], others: Sequence[ProjectClass] = ()) -> tuple[ProjectClass, ...]:
@@ -293,7 +320,7 @@ def classes_of(names: Sequence[str], others: Sequence[ProjectClass] = ()) -> tup
 def class_of(name: str, number: int, key: str = "", code: str = "") -> ProjectClass:
     """Return a class with the colour of its number. Raises as :func:`classes_of`."""
     data = {"name": name, "code": code, "colour": hexadecimal(number), "key": key}
-    return _checked(ProjectClass, data, f"The class {name[:40]!r}")
+    return checked(ProjectClass, data, f"The class {name[:40]!r}")
 
 
 def hexadecimal(number: int) -> str:
@@ -320,51 +347,7 @@ def free_id(name: str, taken: Iterable[str]) -> str:
     return found
 
 
-def merged(base: Settings, mine: Settings, theirs: Settings) -> tuple[Settings, list[str]]:
-    """Return settings with the changes of two people, and where both changed the same in another way.
-
-    Parameters
-    ----------
-    base : Settings
-        What both began with.
-    mine, theirs : Settings
-        What each made of it.
-    """
-    clashes: list[str] = []
-    data = _merged(_by_id(base), _by_id(mine), _by_id(theirs), "", clashes)
-    data["images"] = list(data["images"].values())
-    return _checked(Settings, data, "Both changes together"), clashes
-
-
-def _by_id(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain data, the images by their ids."""
-    data = settings.model_dump(mode="json")
-    return data | {"images": {item["id"]: item for item in data["images"]}}
-
-
-_ABSENT: Final = object()
-
-
-def _merged(base: Any, mine: Any, theirs: Any, where: str, clashes: list[str]) -> Any:
-    """Merge plain data; maps entry by entry, all else as a whole."""
-    if mine == theirs or theirs == base:
-        return mine
-    if mine == base:
-        return theirs
-    if not (isinstance(mine, Mapping) and isinstance(theirs, Mapping)):
-        clashes.append(where)
-        return theirs
-    origin = base if isinstance(base, Mapping) else {}
-    out: dict[str, Any] = {}
-    for key in dict.fromkeys([*theirs, *mine]):
-        versions = (origin.get(key, _ABSENT), mine.get(key, _ABSENT), theirs.get(key, _ABSENT))
-        value = _merged(*versions, f"{where}.{key}" if where else key, clashes)
-        if value is not _ABSENT:
-            out[key] = value
-    return out
-
-
-def _checked(kind: type[Model], data: Mapping[str, Any], source: str) -> Model:
+def checked(kind: type[Model], data: Mapping[str, Any], source: str) -> Model:
     """Return a model of the data; an error names every problem."""
     try:
         return kind.model_validate(data)

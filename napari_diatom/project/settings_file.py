@@ -14,7 +14,8 @@ from napari_diatom.core.text_files import LARGEST_YAML_BYTES, read_bytes
 from napari_diatom.project import backups
 from napari_diatom.project.edit_conflicts import ConflictError
 from napari_diatom.project.folder_lock import FolderLock, check_there
-from napari_diatom.project.settings import PROJECT_FILE, Settings, merged
+from napari_diatom.project.settings import PROJECT_FILE, Settings
+from napari_diatom.project.settings_merging import merged
 
 _parsed = lru_cache(maxsize=4)(Settings.of_text)
 """Reads settings; several docks of a window have one project open, and read the same text."""

@@ -11,6 +11,8 @@ from typing import Final
 
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.taxa import genus_of
+from napari_diatom.core.text import quoted
 from napari_diatom.core.text_files import parse_table, read_bytes
 from napari_diatom.project.settings import KEYS, ProjectClass, class_of
 
@@ -19,8 +21,18 @@ LARGEST_BYTES: Final = 2**26
 """Of a list of taxa: a hundred times all that are known."""
 CODE_COLUMNS: Final = ("code", "omnidia", "omnidia code", "taxon code", "abbreviation")
 
-_FIELDS: Final = {"code": CODE_COLUMNS, "colour": ("colour", "color"), "key": ("key",)}
+_FIELDS: Final = {
+    "code": CODE_COLUMNS,
+    "colour": ("colour", "color"),
+    "key": ("key",),
+    "genus": ("genus",),
+    "handed": ("handed",),
+    "synonym_of": ("synonym of", "synonym_of", "accepted name", "accepted"),
+}
 """What a table may give besides names, and the headings of it."""
+_YES_OR_NO: Final = dict.fromkeys(("yes", "y", "true", "1", "x"), True) | dict.fromkeys(
+    ("no", "n", "false", "0", ""), False
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,8 @@ class TaxonList:
     classes : tuple of ProjectClass
         In their order; each name once.
     given : frozenset of str
-        Which of ``code``, ``colour`` and ``key`` the table has; the rest was made up.
+        Which of ``code``, ``colour``, ``key``, ``genus``, ``handed`` and ``synonym_of`` the table has; the rest was
+        made up.
     """
 
     classes: tuple[ProjectClass, ...]
@@ -45,17 +58,19 @@ def read_taxa(path: Path) -> tuple[ProjectClass, ...]:
 
 
 def read_taxon_list(path: Path) -> TaxonList:
-    """Read classes from a table with a column ``name`` or ``species``, and ``code``, ``colour`` and ``key`` if any.
+    """Read classes from a table with a column ``name`` or ``species``, and others that say more of them if any.
 
-    The columns may have any order and others may stand beside them. Commas, semicolons and tabs part them. A table of
-    one column without a heading is a list of names. Rows that repeat a name are one class. Without a column ``key``
-    the first nine get keys.
+    These are ``code``, ``colour`` and ``key``; ``genus``, where it is not the first word of the name; ``handed``, yes
+    or no, whether the mirror image is another taxon; and ``synonym of``, the name that is used instead. The columns may
+    have any order and others may stand beside them. Commas, semicolons and tabs part them. A table of one column
+    without a heading is a list of names. Rows that repeat a name are one class. Without a column ``key`` the first nine
+    get keys.
 
     Raises
     ------
     InputError
         When the file cannot be read, has no column of names, names nothing, gives two taxa one code or key, or has a
-        colour or key that is none (all are named).
+        colour, key or handedness that is none (all are named).
     """
     rows = [row for row in _rows(path) if any(row)]
     if not rows:
@@ -94,8 +109,7 @@ def read_taxon_list(path: Path) -> TaxonList:
     for i, (name, values) in enumerate(taxa.items()):
         try:
             made = class_of(name, i, values.get("key", keys[i]), values.get("code", ""))
-            colour = values.get("colour", "").lower()
-            classes.append(made.replace(colour=colour) if colour else made)
+            classes.append(made.replace(**_more(name, values)))
         except InputError as error:
             problems.append(f"{name}: {str(error).partition(': ')[2].rstrip('.') or error}")
     if problems:
@@ -113,9 +127,29 @@ def write_taxon_list(path: Path, classes: Sequence[ProjectClass]) -> None:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("name", *_FIELDS))
-    writer.writerows((item.name, *(getattr(item, field) for field in _FIELDS)) for item in classes)
+    writer.writerow(("name", *(names[0] if field == "synonym_of" else field for field, names in _FIELDS.items())))
+    for item in classes:
+        cells = (item.name, item.code, item.colour, item.key, item.own_genus)
+        writer.writerow((*cells, "yes" if item.handed else "no", item.synonym_of))
     write_atomically(path, stream.getvalue())
+
+
+def _more(name: str, values: Mapping[str, str]) -> dict[str, str | bool]:
+    """Return what a row says of a class besides name, code and key; raises InputError where it says neither yes nor no.
+
+    A genus that is that of the name, and a synonym of itself, say nothing.
+    """
+    more: dict[str, str | bool] = {}
+    if colour := values.get("colour", "").lower():
+        more["colour"] = colour
+    if (genus := values.get("genus", "")) != genus_of(name):
+        more["genus"] = genus
+    if (handed := values.get("handed", "").casefold()) not in _YES_OR_NO:
+        raise InputError(f"{name}: handed is {quoted(handed)}, which is neither yes nor no.")
+    more["handed"] = _YES_OR_NO[handed]
+    if (accepted := values.get("synonym_of", "")) != name:
+        more["synonym_of"] = accepted
+    return more
 
 
 def _column(head: Sequence[str], names: Sequence[str]) -> int | None:

@@ -74,6 +74,23 @@ def test_stitching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "seconds" in capsys.readouterr().out
 
 
+def test_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, few = tmp_path / "figures.json", ["--work", str(tmp_path), "--taxa", "3", "--specimens", "9", "--tested", "2"]
+    trained = {"first": 0.5, "three": 1.0, "calibration_error": 0.1, "seconds": 60.0, "processor_seconds": 50.0}
+    name = "task: classes, few"
+    file.write_text(json.dumps({name: {"cells": {"5 examples, seed 0": trained}}}), encoding="utf-8")
+    few += ["--validated", "1", "--examples", "1", "5", "7", "--seeds", "2", "--json", str(file)]
+    assert run("names.py", *few, "--against-classes", "few") == 0
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    assert list(figures) == [name, "diatom-embed", "diatom-embed, with size and shape"]
+    rows = figures["diatom-embed"]["rows"]
+    assert [row["examples"] for row in rows] == [1, 5]
+    assert all(0 <= row[key] <= 1 for row in rows for key in ("first", "three", "refusal", "calibration_error"))
+    # What was trained before is not trained again.
+    assert figures[name]["rows"] == [{"examples": 5, **trained, "first_sd": 0.0}]
+    assert "milliseconds of a core each" in capsys.readouterr().out
+
+
 def test_an_unknown_model_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("accuracy.py", "--model", "no-such-model") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

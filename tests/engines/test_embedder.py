@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from helpers.embedders import ARCHITECTURE, DIMENSIONS, written
 from napari_diatom import engines
 from napari_diatom.core.cropped_masks import CroppedMask
 from napari_diatom.core.detections import Detections
@@ -18,41 +19,12 @@ from napari_diatom.engines import embedder_net
 from napari_diatom.engines.backends import TorchBackend
 from napari_diatom.engines.embedder import SHORTEST, SpecimenEmbedder
 from napari_diatom.engines.embedder_net import EmbedderNet
-from napari_diatom.engines.model_writer import write_model
 from napari_diatom.images.slide_image import SlideImage, from_array
-from napari_diatom.models.card import EmbeddingFacts, ModelFacts
+from napari_diatom.models.card import EmbeddingFacts
 from napari_diatom.models.library import ModelFolder
 
-ARCHITECTURE = "embedder/test_efficientnet/64"
-DIMENSIONS = 7
 SIDE = 160
 BOX = [80.0, 80.0, 90.0, 30.0, -np.pi / 2]
-
-
-def written(folder: Path, **changed: object) -> ModelFolder:
-    torch.manual_seed(0)
-    facts = EmbeddingFacts(dimensions=DIMENSIONS)
-    network = embedder_net.build(ARCHITECTURE, facts)
-    # An untrained network says nearly the same of every picture: tell apart what it says, and mix all of it.
-    with torch.inference_mode():
-        grey = torch.rand(32, 1, 16, 16) * torch.linspace(0, 2, 32).view(-1, 1, 1, 1) - 0.5
-        enlarged = torch.nn.functional.interpolate(grey, scale_factor=4, mode="bilinear").expand(-1, 3, -1, -1)
-        features = network.eval().features(enlarged)
-        deviation, mean = torch.std_mean(torch.sign(features) * features.abs().sqrt(), dim=0)
-    torch.nn.init.normal_(network.projection)
-    network.feature_mean.copy_(mean)
-    network.feature_deviation.copy_(deviation.clamp(min=1e-3))
-    entries: dict[str, object] = {
-        "name": "embedder",
-        "version": "0",
-        "task": "embedding",
-        "engine": "embedder",
-        "architecture": ARCHITECTURE,
-        "classes": ("diatom",),
-        "tile_size": 64,
-        "embedding": facts,
-    }
-    return write_model(folder, network, ModelFacts.model_validate(entries | changed))
 
 
 @pytest.fixture(scope="module")

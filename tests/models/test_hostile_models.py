@@ -670,14 +670,17 @@ def test_weights_that_are_no_numbers_are_refused(engine: str, value: float, trap
     save_file({"a": torch.ones(4), "b": torch.tensor([1.0, value]).half()}, folder / WEIGHTS_FILE)
     tasks = {"yolo": "oriented-boxes", "deeplab": "semantic", "maskrcnn": "instances"}
     tasks |= {"classifier": "classes", "outline": "outlines", "maps": "semantic", "boxes": "boxes"}
-    tasks |= {"embedder": "embedding"}
+    tasks |= {"embedder": "embedding", "examples": "classes"}
     facts = {"name": "toy", "version": "1", "classes": ("a",), "tile_size": 64, "task": tasks[engine], "engine": engine}
     if engine == "embedder":
         facts["embedding"] = {}
+    if engine == "examples":
+        made_by = {"embedder": "diatom-embed", "embedder_version": "1", "embedder_sha256": "ab" * 32, "dimensions": 1}
+        facts["examples"] = {**made_by, "groups": {"valve": {"method": "discriminant"}}}
     digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
     card = ModelCard(**facts, architecture=EXAMPLES[engine], sha256=digest)  # type: ignore[arg-type,index]
     others = {"classifier": engines.load_classifier, "outline": engines.load_outliner}
-    others["embedder"] = engines.load_embedder
+    others |= {"embedder": engines.load_embedder, "examples": engines.load_classifier}
     load = others.get(engine, engines.load)
     with pytest.raises(ModelError, match="infinite or not numbers"):
         load(ModelFolder(card, folder), "cpu")

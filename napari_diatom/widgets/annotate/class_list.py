@@ -8,9 +8,10 @@ from typing import Final
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_diatom.project.settings import ProjectClass
+from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.object_names import named
 
 _SQUARE: Final = 12
@@ -39,7 +40,7 @@ class ClassList(QWidget):
         self._classes: tuple[ProjectClass, ...] = ()
         self._counts: Counter[str] = Counter()
         tip = "Find a class by name or code, or type a new one and press Enter"
-        self._search = named(QLineEdit(), "class_search", tip, "Find or add a class")
+        self._search = named(EnterField(), "class_search", tip, "Find or add a class")
         self._search.setPlaceholderText(tip)
         self._search.setClearButtonEnabled(True)
         self._search.textChanged.connect(self._filter)

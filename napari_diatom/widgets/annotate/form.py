@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractButton,
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -176,6 +177,18 @@ class AnnotateForm(QWidget):
             "Gallery",
             "Show all specimens of the project as upright pictures, to sort and rename them",
         )
+        self.naming = _button(
+            QPushButton,
+            "naming_mode",
+            "Naming mode",
+            "Go from one specimen without a name to the next; keys take names (E)",
+        )
+        self.naming.setCheckable(True)
+        tip = "Show what the selected specimen may be called. Leave it off for a second count that nothing influences"
+        self.suggest = named(QCheckBox("Suggest names"), "suggest_names", tip)
+        self.names = _button(
+            QPushButton, "show_names", "Names", "Name similar specimens at once, check names, and see the map (Alt+E)"
+        )
         self.explain = _button(QPushButton, "open_explain", "Explain…", NONE_SELECTED)
         self.done = _button(QPushButton, "done", "Done", "Mark the image as done: all its specimens are annotated (D)")
         self.done.setCheckable(True)
@@ -219,6 +232,7 @@ class AnnotateForm(QWidget):
         column_layout.addLayout(tools)
         column_layout.addLayout(WrappedRow(self.status, self.colour))
         column_layout.addWidget(self.classes, 1)
+        column_layout.addLayout(WrappedRow(self.suggest, self.naming, self.names))
         column_layout.addLayout(WrappedRow(self._model, self.propose, self.stop))
         column_layout.addLayout(WrappedRow(self.propose_all, self.uncertain, self.gallery))
         column_layout.addLayout(WrappedRow(self.accept, self.reject, self.explain, self.done))

@@ -5,24 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from html import escape
-from itertools import pairwise
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractListModel, QItemSelection, QModelIndex, QSize, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QCursor, QIcon, QPixmap
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QListView,
     QPushButton,
-    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -30,20 +21,14 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.core.errors import DiatomError
-from napari_diatom.napari_layers.project_layer import size_text
 from napari_diatom.project import gallery_order
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.project import Project
-from napari_diatom.widgets.annotate.gallery_pictures import SIDE, GallerySlides, as_html
-from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
-from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.pictured_specimens import PictureView
 
-_CELL: Final = QSize(SIDE + 12, SIDE + 34)
-_CLOSE_UP: Final = "close-up"
-_SELECTED_LOOK: Final = "QListView::item:selected { background: rgba(86, 180, 233, 150); }"
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which no other image is listed."""
 _ORDER_TITLES: Final[Mapping[Order, str]] = {
@@ -62,98 +47,6 @@ _ORDER_TIPS: Final[Mapping[Order, str]] = {
     "length/width": "Length divided by width",
     "image": "In the order of the images, and of the specimens in each image",
 }
-
-
-class _Specimens(QAbstractListModel):
-    """The specimens that are shown, with their pictures."""
-
-    magnified = Signal(int)
-    """The row of a specimen whose close-up has been read."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._project: Project | None = None
-        self._entries: list[Entry] = []
-        self._rows: dict[tuple[str, str], int] = {}
-        self._slides = GallerySlides()
-        self._pictures = ThumbnailLoader(self)
-        self._pictures.arrived.connect(self._repaint)
-        blank = QPixmap(SIDE, SIDE)
-        blank.fill(QColor("#3a3e46"))
-        self._blank = QIcon(blank)
-
-    def set_entries(self, project: Project | None, entries: Sequence[Entry]) -> None:
-        self.beginResetModel()
-        self._project = project
-        self._entries = list(entries)
-        self._rows = {(entry.image_id, entry.id): row for row, entry in enumerate(entries)}
-        self.endResetModel()
-
-    def entry(self, row: int) -> Entry:
-        return self._entries[row]
-
-    def ranges(self, rows: Sequence[int]) -> QItemSelection:
-        """Return rows, in ascending order, as a selection."""
-        chosen = QItemSelection()
-        apart = [k for k in range(1, len(rows)) if rows[k] != rows[k - 1] + 1]
-        for begin, end in pairwise([0, *apart, len(rows)] if rows else []):
-            chosen.select(self.index(rows[begin]), self.index(rows[end - 1]))
-        return chosen
-
-    def forget_pictures(self) -> None:
-        self._pictures.clear()
-
-    def stop(self) -> None:
-        self._pictures.stop()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._entries)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        entry = self._entries[index.row()]
-        if role == Qt.ItemDataRole.DisplayRole:
-            # Always two lines: the view gives all items the height of the first.
-            return f"{entry.name}\n{entry.status if entry.status != STATUSES[0] else ''}"
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self.tip(entry)
-        if role == Qt.ItemDataRole.DecorationRole:
-            return self._icon(entry)
-        return None
-
-    def tip(self, entry: Entry) -> str:
-        """Return what is known of a specimen, with a close-up as soon as that is read."""
-        close_up = self._picture(entry, self._slides.close_up, _CLOSE_UP)
-        made = "proposed, " if entry.proposed else ""
-        size = size_text(entry.box, entry.pixel_size_um)
-        lines = f"{entry.name}, {entry.status}", f"{entry.image_id}: {made}score {entry.score:.2f}, {size}"
-        text = "<br>".join(map(escape, lines))
-        return text if close_up is None else as_html(close_up) + text
-
-    def _icon(self, entry: Entry) -> QIcon:
-        picture = self._picture(entry, self._slides.small)
-        return self._blank if picture is None else icon_of(picture)
-
-    def _picture(self, entry: Entry, cut: Callable[..., NDArray[np.uint8]], *kind: str) -> QPixmap | None:
-        """Return a picture of a specimen, None while it is being read."""
-        project = self._project
-        if project is None:
-            return None
-        with contextlib.suppress(DiatomError):
-            image = project.settings.image(entry.image_id)
-            read = partial(cut, project.path(entry.image_id), image, entry.box)
-            return self._pictures.get((entry.image_id, entry.id, entry.box, *kind), read, entry.image_id)
-        return None
-
-    def _repaint(self, key: object) -> None:
-        assert isinstance(key, tuple)
-        row = self._rows.get(key[:2])
-        if row is not None and key[-1] == _CLOSE_UP:
-            self.magnified.emit(row)
-        elif row is not None:
-            index = self.index(row)
-            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
 
 
 class Gallery(QWidget):
@@ -184,27 +77,13 @@ class Gallery(QWidget):
         self._show_timer.setSingleShot(True)
         self._show_timer.setInterval(80)
         self._show_timer.timeout.connect(self._show)
-        self._model = _Specimens(self)
-        self._list = named(QListView(), "gallery", spoken="Specimens of the project")
-        self._list.setViewMode(QListView.ViewMode.IconMode)
-        self._list.setResizeMode(QListView.ResizeMode.Adjust)
-        self._list.setMovement(QListView.Movement.Static)
-        self._list.setUniformItemSizes(True)
-        self._list.setGridSize(_CELL)
-        self._list.setIconSize(QSize(SIDE, SIDE))
-        self._list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self._list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self._list.setStyleSheet(_SELECTED_LOOK)
-        # The end of a taxon's name says as much as its beginning.
-        self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self._list.setModel(self._model)
-        self._list.activated.connect(self._go_to)
-        self._model.magnified.connect(self._magnify)
+        self._list = PictureView("gallery", "Specimens of the project")
+        self._model = self._list.specimens
+        self._list.opened.connect(self._go_to)
         selection = self._list.selectionModel()
         assert selection is not None
         selection.selectionChanged.connect(self._summarise)
         self._build()
-        when_destroyed(self, _Specimens.stop, self._model)
 
     def set_project(self, project: Project | None) -> None:
         """Show the specimens of a project. They are listed in the background."""
@@ -224,11 +103,11 @@ class Gallery(QWidget):
 
     def entries(self) -> list[Entry]:
         """Return the specimens that are shown, in their order."""
-        return [self._model.entry(row) for row in range(self._model.rowCount())]
+        return self._list.entries()
 
     def selected(self) -> list[Entry]:
         """Return the selected specimens."""
-        return [self._model.entry(index.row()) for index in self._list.selectedIndexes()]
+        return self._list.selected()
 
     def select_all(self) -> None:
         """Select all specimens that are shown."""
@@ -272,7 +151,7 @@ class Gallery(QWidget):
         self._new_class.activated.connect(self._take_class)
         self._new_status.activated.connect(self._take_status)
         self._delete.clicked.connect(lambda *_: self.delete())
-        self._slide.clicked.connect(lambda *_: self._go_to(self._list.currentIndex()))
+        self._slide.clicked.connect(lambda *_: self._show_on_slide())
         top = QHBoxLayout()
         for combo in (self._class, self._shown_status, self._order):
             top.addWidget(combo)
@@ -343,10 +222,9 @@ class Gallery(QWidget):
             everything, order, self._class.currentData() or "", self._shown_status.currentData()
         )
         self._model.set_entries(self._project, shown)
-        selection = self._list.selectionModel()
-        assert selection is not None
-        rows = [row for row, entry in enumerate(shown if kept else ()) if (entry.image_id, entry.id) in kept]
-        selection.select(self._model.ranges(rows), selection.SelectionFlag.Select)
+        self._list.select(
+            [row for row, entry in enumerate(shown if kept else ()) if (entry.image_id, entry.id) in kept]
+        )
         self._summarise()
 
     def _summarise(self, *_: object) -> None:
@@ -383,15 +261,10 @@ class Gallery(QWidget):
         if status:
             self.set_status(status)
 
-    def _magnify(self, row: int) -> None:
-        """Show the close-up of the specimen under the mouse."""
-        viewport = self._list.viewport()
-        assert viewport is not None
-        index, place = self._model.index(row), viewport.mapFromGlobal(QCursor.pos())
-        if viewport.underMouse() and self._list.indexAt(place) == index:
-            QToolTip.showText(QCursor.pos(), self._model.tip(self._model.entry(row)), viewport)
-
-    def _go_to(self, index: QModelIndex) -> None:
+    def _show_on_slide(self) -> None:
+        index = self._list.currentIndex()
         if index.isValid():
-            entry = self._model.entry(index.row())
-            self.slideRequested.emit(entry.image_id, entry.id)
+            self._go_to(self._model.entry(index.row()))
+
+    def _go_to(self, entry: Entry) -> None:
+        self.slideRequested.emit(entry.image_id, entry.id)

@@ -62,7 +62,8 @@ class GalleryDock(QObject):
         if self._gallery is not None:
             self._gallery.set_project(project)
 
-    def refresh(self, image_id: str) -> None:
-        """Show the current specimens of an image."""
+    def refresh(self, *image_ids: str) -> None:
+        """Show the current specimens of images."""
         if self._gallery is not None:
-            self._gallery.refresh(image_id)
+            for image_id in image_ids:
+                self._gallery.refresh(image_id)

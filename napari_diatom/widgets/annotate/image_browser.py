@@ -16,9 +16,9 @@ from napari_diatom.project.image_identity import open_image_page
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.project.summary import Tally
-from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.thumbnail_loader import ThumbnailLoader, icon_of
 from napari_diatom.widgets.common.wrapped_row import WrappedRow
 
 THUMBNAIL: Final = 56

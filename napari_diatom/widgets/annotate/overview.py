@@ -80,11 +80,19 @@ class Overview(QObject):
     def refresh(self, *_: object) -> None:
         """Enable the buttons that can be used now, and show the numbers of the open image."""
         form, document = self._form, self._opened.document
-        for of_project in (form.add, form.settings, form.propose_all, form.gallery):
+        for of_project in (form.add, form.settings, form.propose_all, form.gallery, form.suggest, form.names):
             of_project.setEnabled(self._opened.project is not None)
         form.find_moved.setEnabled(form.browser.has_missing())
         form.remove.setEnabled(bool(form.browser.selected()))
-        for of_image in (*form.tools.values(), form.done, form.propose, form.to_box, form.to_polygon, form.status):
+        for of_image in (
+            *form.tools.values(),
+            form.done,
+            form.propose,
+            form.to_box,
+            form.to_polygon,
+            form.status,
+            form.naming,
+        ):
             of_image.setEnabled(document is not None)
         undo, redo = (None, None) if document is None else (document.history.undo_label, document.history.redo_label)
         for button, title, label in ((form.undo, "Undo", undo), (form.redo, "Redo", redo)):

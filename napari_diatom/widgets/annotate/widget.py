@@ -21,6 +21,8 @@ from napari_diatom.widgets.annotate.form import NONE_SELECTED, AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
+from napari_diatom.widgets.annotate.names_link import NamesLink
+from napari_diatom.widgets.annotate.naming_mode import NamingMode
 from napari_diatom.widgets.annotate.opened import Opened
 from napari_diatom.widgets.annotate.outline_actions import OutlineActions
 from napari_diatom.widgets.annotate.overview import Overview
@@ -41,6 +43,7 @@ from napari_diatom.widgets.common.open_project import OpenProject
 from napari_diatom.widgets.common.opengl import guard
 from napari_diatom.widgets.common.plugin_docks import INSIDES, open_dock
 from napari_diatom.widgets.common.scrolled import Scrolled
+from napari_diatom.widgets.naming.naming_session import NamingSession
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -53,6 +56,7 @@ _BUTTON_KEYS: Final = (
     ButtonKey("Alt+R", "propose", "run the model on this image"),
     ButtonKey("Alt+U", "next_unfinished", "open the next unfinished image"),
     ButtonKey("Alt+G", "show_gallery", "show all specimens of the project as pictures"),
+    ButtonKey("Alt+E", "show_names", "name similar specimens at once, check names, and see the map"),
 )
 
 
@@ -93,6 +97,9 @@ class AnnotateWidget(QWidget):
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
         self._gallery_dock = GalleryDock(napari_viewer, form)
+        self._names = names = NamingSession(form)
+        self._naming = NamingMode(form, opened, canvas, self._toolbox, self._session, self._choice, names)
+        self._names_link = NamesLink(napari_viewer, form, opened, canvas, self._actions, names)
         self._settings = SettingsLink(napari_viewer, form, canvas, opened, self._session, self._overview, self._saving)
 
         self.open_project, self.new_project = self._count_review.open, self._session.create
@@ -100,16 +107,19 @@ class AnnotateWidget(QWidget):
         self.open_image, self.go_to = self._session.open_image, self._session.go_to
         self.find_moved, self.remove_image = self._images.find_moved, self._images.remove
         self.use_tool = self._toolbox.use
-        self.use_class, self.add_class = self._choice.use, self._choice.add
+        self.use_class, self.add_class = self._naming.use_class, self._choice.add
+        self.toggle_naming, self.find_class = self._naming.toggle, self._naming.find_class
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
         self.outline = self._outlining.outline
-        self.undo, self.redo, self.cancel = self._actions.undo, self._actions.redo, self._actions.cancel
+        self.undo, self.redo, self.cancel = self._names_link.undo, self._names_link.redo, self._actions.cancel
         self.toggle_done = self._actions.toggle_done
         self.accept, self.reject, self.accept_all = self._review.accept, self._review.reject, self._review.accept_all
         self.next_uncertain = self._review.next_uncertain
         self.propose = self._run.start
         self.show_settings = self._settings.show
+        self.show_names, self.names_dock = self._names_link.show, self._names_link.dock
+        self.names, self.suggested = self._names_link.names, self._naming.suggested
         self.flush = self._saving.flush
         self.show_keys = keys.show
 
@@ -209,12 +219,13 @@ class AnnotateWidget(QWidget):
             (form.reject, self.reject),
             (form.uncertain, self.next_uncertain),
             (form.gallery, self.show_gallery),
+            (form.names, self.show_names),
             (form.done, self.toggle_done),
         ):
             button.clicked.connect(_ignoring_arguments(act))
 
     def _connect_parts(self) -> None:
-        line, canvas, gallery = self._form.line, self._canvas, self._gallery_dock
+        line, canvas, gallery, names = self._form.line, self._canvas, self._gallery_dock, self._names
         canvas.classless.connect(self._say_classless)
         canvas.refused.connect(line.warn)
         canvas.edited.connect(self._on_edited)
@@ -223,6 +234,15 @@ class AnnotateWidget(QWidget):
         gallery.slideRequested.connect(self.go_to)
         gallery.edited.connect(self._on_gallery_edited)
         gallery.failed.connect(line.warn)
+        gallery.edited.connect(lambda ids: names.refresh(*ids))
+        names.failed.connect(line.warn)
+        names.edited.connect(self._on_gallery_edited)
+        names.edited.connect(lambda ids: gallery.refresh(*ids))
+        names.edited.connect(self._overview.refresh)
+        names.classes_changed.connect(self._overview.show_classes)
+        self._names_link.slideRequested.connect(self.go_to)
+        self._proposer.proposed.connect(names.refresh)
+        self._settings.changed.connect(names.reread)
         self._session.project_changed.connect(self._on_project)
         self._session.heartbeat.connect(self._settings.catch_up)
         self._saving.removed.connect(self._settings.catch_up)
@@ -233,7 +253,10 @@ class AnnotateWidget(QWidget):
         self._session.image_opened.connect(self._review.begin)
         self._images.removed.connect(self._proposer.skip)
         self._images.removed.connect(self._outlining.queue.skip)
+        self._session.image_opened.connect(self._naming.look_here_first)
+        self._session.closing.connect(self._naming.end)
         self._images.removed.connect(lambda _: gallery.set_project(self._opened.project))
+        self._images.removed.connect(lambda _: names.reread())
 
     def _save_on_exit(self, viewer: Viewer) -> None:
         """Save everything, however the dock, the window or the program ends."""
@@ -255,6 +278,8 @@ class AnnotateWidget(QWidget):
         project = self._opened.project
         self._open_project.folder = None if project is None else project.folder
         self._open_project.class_names = tuple if project is None else partial(_class_names, project)
+        if project is not self._names.project:
+            self._names.set_project(project)
         self._gallery_dock.set_project(project)
 
     def _on_class(self, name: str) -> None:
@@ -266,6 +291,7 @@ class AnnotateWidget(QWidget):
         if self._opened.image is not None:
             self._overview.count(self._opened.image.id)
             self._gallery_dock.refresh(self._opened.image.id)
+            self._names.refresh(self._opened.image.id)
         self._overview.refresh()
 
     def _on_gallery_edited(self, image_ids: list[str]) -> None:

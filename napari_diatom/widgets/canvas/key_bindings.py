@@ -104,6 +104,13 @@ KEYS: Final = (
         "accept all proposals of this image, except those on existing specimens",
         projects_only=True,
     ),
+    Key(
+        "E",
+        "toggle_naming",
+        "switch the naming mode on or off: 1 to 3 take a suggestion, Enter takes the first, then comes the next",
+        projects_only=True,
+    ),
+    Key("C", "find_class", "find a class by name: type some letters of it, then press Enter", projects_only=True),
     Key("Delete", "delete", "delete the selected specimens"),
     Key("Control-Z", "undo", "undo the last edit"),
     Key("Control-Shift-Z", "redo", "redo the last edit that was undone"),
@@ -148,13 +155,13 @@ def _unless_typing(act: Callable[..., object], *arguments: str) -> Callable[...,
 
     def do(*_: object) -> None:
         # napari's window hands keys that a field has no use for to the active layer.
-        if not _is_typing():
+        if not is_typing():
             act(*arguments)
 
     return do
 
 
-def _is_typing() -> bool:
+def is_typing() -> bool:
     """Return whether the keyboard types into a field."""
     widget = QApplication.focusWidget()
     if isinstance(widget, QComboBox):

@@ -9,10 +9,10 @@ from qtpy.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBoxLa
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.common.text_tone import set_tone
-from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 
 if TYPE_CHECKING:
     from diatom_training.evaluation.confusion import ConfusionMatrix

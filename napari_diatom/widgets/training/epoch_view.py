@@ -9,9 +9,9 @@ from qtpy.QtGui import QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 from superqt.utils import signals_blocked
 
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.reading_panel import ReadingPanel
 from napari_diatom.widgets.training.run_monitor import history_of
 

@@ -9,9 +9,9 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_diatom.core.progress import ProgressMonitor
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.task_dialog import TaskDialog
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.run_monitor import history_of
 
 if TYPE_CHECKING:

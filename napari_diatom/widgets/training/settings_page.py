@@ -14,7 +14,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.models import library
-from napari_diatom.models.card import MASK_TASKS, NAMING_TASK, OUTLINING_TASK, Task
+from napari_diatom.models.card import EMBEDDING_TASK, MASK_TASKS, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.model_events import news
 from napari_diatom.widgets.common.object_names import named
@@ -133,7 +133,7 @@ class SettingsPage(QWidget):
         related: dict[Task, tuple[Task, ...]] = {
             "boxes": ("oriented-boxes",),
             "oriented-boxes": ("boxes",),
-            "classes": MASK_TASKS,
+            NAMING_TASK: (EMBEDDING_TASK, *MASK_TASKS),
             OUTLINING_TASK: ("semantic",),
         }
         usable = (task, *related.get(task, ()))

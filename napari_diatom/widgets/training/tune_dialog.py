@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QFormLayout, QPushButton, QSpinBox, QTab
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import Progress, ProgressMonitor
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
-from napari_diatom.widgets.training.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.training.result_table import ResultTable
 from napari_diatom.widgets.training.run_places import free_folder
 from napari_diatom.widgets.training.search_table import SearchTable

@@ -423,12 +423,20 @@ def test_a_start_has_to_go_with_the_task(slides: Path) -> None:
         initial_weights.resolve(configured(slides, "instances", architecture=NETWORKS["semantic"]))
     for detector in ("diatom-deeplab", "diatom-maskrcnn"):
         named = initial_weights.resolve(configured(slides, "classes", start=detector, architecture=None))
-        assert named.architecture == "classifier/tu-tf_efficientnet_lite0/192"
+        assert named.architecture == "classifier/tf_efficientnet_lite0/224"
         assert named.backbone is not None
         network = networks.build(named.architecture, 2).get_submodule("encoder").state_dict()
         assert sum(name in network for name in named.backbone) > 200
     with pytest.raises(InputError, match="model for oriented-boxes"):
         initial_weights.resolve(configured(slides, "classes", start="diatom-obb", architecture=None))
+    config = TrainConfig.of(data=slides, task="classes", preset="few")
+    assert (config.start, config.learning.rate, config.learning.frozen_epochs) == ("diatom-embed", 4e-3, 8)
+    usual = initial_weights.resolve(config)
+    assert (usual.architecture, usual.licence) == ("classifier/tf_efficientnet_lite0/224", "Apache-2.0")
+    assert usual.standard is not None
+    assert (usual.standard.mean, usual.standard.std) == ((0.5,) * 3, (0.5,) * 3)
+    assert usual.backbone is not None
+    assert sum(name in usual.backbone for name in network) == len(network)
     found = initial_weights.resolve(configured(slides, "boxes", start="diatom-obb", architecture=None))
     assert found.architecture == "yolo11n"
     assert found.weights is not None

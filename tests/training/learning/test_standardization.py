@@ -11,7 +11,7 @@ import torch
 
 from diatom_training.data.crops import read_rgb
 from diatom_training.data.examples import Example
-from diatom_training.data.pixel_statistics import BAND, PixelCounts
+from diatom_training.data.pixel_statistics import BAND, IMAGENET_STANDARD, PixelCounts, Standard
 from diatom_training.finetune.initial_weights import trainable_network
 from diatom_training.learning.fitting import Fitting
 from diatom_training.learning.options import LearningOptions
@@ -50,6 +50,13 @@ def test_a_training_set_s_mean_and_deviation_are_those_of_each_pixel_once(fields
     assert found.mean == pytest.approx(pixels.mean(axis=0), abs=1e-6)
     assert found.std == pytest.approx(pixels.std(axis=0), abs=1e-6)
     assert found.text == "3 images of the training set"
+
+
+def test_what_the_start_expects_is_the_usual_one_unless_another_is_named(fields: list[Example]) -> None:
+    expected = Standard((0.5,) * 3, (0.25,) * 3, "a backbone")
+    assert standard(fields, options_for("classes"), usual=expected) == expected
+    named = standard(fields, options_for("classes", standardize="imagenet"), usual=expected)
+    assert named == IMAGENET_STANDARD
 
 
 def test_bands_are_counted_exactly(monkeypatch: pytest.MonkeyPatch) -> None:

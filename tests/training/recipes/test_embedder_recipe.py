@@ -10,6 +10,7 @@ import timm
 import torch
 
 from diatom_training.recipes import embedder as recipe
+from diatom_training.recipes import replay
 from napari_diatom import engines
 from napari_diatom.core.errors import InputError
 from napari_diatom.engines import embedder_net
@@ -42,11 +43,13 @@ def test_the_command_makes_a_model_that_gives_vectors_and_the_same_bytes_twice(
     backbone: Path, work: Path, tmp_path: Path
 ) -> None:
     for place in ("a", "b"):
-        assert made(backbone, work, tmp_path / place, "--licence", "MIT") == 0
+        assert made(backbone, work, tmp_path / place, "--licence", "MIT", "--quantize") == 0
     files = [(tmp_path / place / "mine" / "weights.safetensors").read_bytes() for place in ("a", "b")]
     assert files[0] == files[1]
     model = library.resolve_model(tmp_path / "a" / "mine")
     assert (model.card.task, model.card.licence, model.card.tile_size) == ("embedding", "MIT", 64)
+    assert model.card.embedding is not None
+    assert model.card.embedding.quantized
     assert model.card.training["backbone"].startswith("tiny.pth (SHA-256 ")
     example = recipe.TaxonMaterial(1, 2, 4).render(work)[0]
     from napari_diatom.core.detections import Detections
@@ -56,6 +59,18 @@ def test_the_command_makes_a_model_that_gives_vectors_and_the_same_bytes_twice(
     )
     assert found.known.all()
     assert found.vectors.shape == (1, 2, 5)
+
+
+def test_the_replay_of_all_models_makes_the_bundled_one(tmp_path: Path) -> None:
+    weights = tmp_path / "lite0.pth"
+    torch.save(timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict(), weights)
+    places = {name: tmp_path / name for name in ("work", "out", "real", "nuclei")}
+    given = [part for name, place in places.items() for part in (f"--{name}", str(place))]
+    assert replay.main([*given, "--imagenet", str(weights), "--steps", "embed", "--trial"]) == 0
+    made, bundled = (library.resolve_model(name).card for name in (places["out"] / recipe.NAME, recipe.NAME))
+    assert (made.architecture, made.licence, made.mean) == (bundled.architecture, bundled.licence, bundled.mean)
+    assert made.embedding is not None
+    assert bundled.embedding == recipe.FACTS == made.embedding.model_copy(update={"dimensions": 100})
 
 
 def test_the_weights_of_another_network_and_too_few_specimens_are_refused(

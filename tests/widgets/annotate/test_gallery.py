@@ -38,7 +38,7 @@ def project(tmp_path):
 @pytest.fixture
 def read(monkeypatch):
     """Specimens that pictures were cut out of, as image and box, in that order."""
-    from napari_diatom.widgets.annotate.gallery_pictures import GallerySlides
+    from napari_diatom.widgets.common.specimen_pictures import GallerySlides
 
     found, crop = [], GallerySlides.small
 
@@ -109,7 +109,7 @@ def test_what_is_selected_stays_so_in_another_order(gallery):
 
 
 def test_pictures_of_one_source_are_read_together(qtbot):
-    from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader
+    from napari_diatom.widgets.common.thumbnail_loader import ThumbnailLoader
 
     pictures, order, begin = ThumbnailLoader(), [], threading.Event()
 
@@ -137,7 +137,7 @@ def test_pictures_of_one_source_are_read_together(qtbot):
 
 
 def test_pictures_that_arrive_after_they_were_forgotten_are_dropped(qtbot):
-    from napari_diatom.widgets.annotate.thumbnail_loader import ThumbnailLoader
+    from napari_diatom.widgets.common.thumbnail_loader import ThumbnailLoader
 
     pictures, begin, ended = ThumbnailLoader(), threading.Event(), threading.Event()
 

@@ -146,7 +146,10 @@ def test_classes_are_added_ordered_and_travel_as_a_list(settings, tmp_path, monk
     place = tmp_path / "list.csv"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place), ""))
     child_of(settings, "class_export").click()
-    assert place.read_text().splitlines()[:2] == ["name,code,colour,key", "Navicula,,#e69f00,1"]
+    assert place.read_text().splitlines()[:2] == [
+        "name,code,colour,key,genus,handed,synonym of",
+        "Navicula,,#e69f00,1,Navicula,no,",
+    ]
     place.write_text("name,code\nNavicula,NAVI\nFragilaria,FRAG\n")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(place), ""))
     child_of(settings, "class_import").click()

@@ -78,6 +78,22 @@ def test_a_new_model_for_outlines_is_selected_where_boxes_are_outlined(outliner,
     assert child_of(detect, "outline_model").currentData() == "outliner"
 
 
+def test_classifiers_start_from_the_backbone_of_the_bundled_embedder(own_models, qtbot, tmp_path):
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    task, start, preset = (child_of(page, name) for name in ("task", "start", "preset"))
+    task.setCurrentIndex(task.findData("classes"))
+    preset.setCurrentIndex(preset.findData("few"))
+    assert start.currentData() == "diatom-embed"
+    assert start.currentText().endswith("(its backbone)")
+    assert start.findData("diatom-deeplab") >= 0
+    config = TrainConfig.of(data=tmp_path, **page.entries())
+    assert config.learning == TrainConfig.of(data=tmp_path, task="classes", preset="few").learning
+    task.setCurrentIndex(task.findData("semantic"))
+    assert start.currentData() == "diatom-deeplab"
+    assert start.findData("diatom-embed") < 0
+
+
 def test_each_task_has_its_usual_start(own_models, qtbot, monkeypatch):
     known = [model(name, task) for name, task in (("diatom-deeplab", "semantic"), ("diatom-outline", "outlines"))]
     monkeypatch.setattr(library, "available", lambda: known)

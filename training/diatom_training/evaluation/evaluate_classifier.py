@@ -19,7 +19,7 @@ from diatom_training.metrics.paired_test import Difference, differences
 from diatom_training.metrics.test_cases import Case, Units
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
-from napari_diatom.engines.classifier import TorchClassifier
+from napari_diatom.engines import load_classifier
 from napari_diatom.images.slide_image import SlideImage
 from napari_diatom.models.library import ModelFolder
 
@@ -161,8 +161,7 @@ def _said(
     monitor: ProgressMonitor,
 ) -> ClassifiedSpecimens:
     """Return what a classifier says of the specimens of the truth."""
-    model.verify()
-    namer = TorchClassifier(model, device)
+    namer = load_classifier(model, device)
     classes = model.card.classes
     # Progress is reported by the image here.
     unshown = ProgressMonitor(should_stop=monitor.should_stop)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 
+from diatom_training.data.pixel_statistics import Standard
 from diatom_training.finetune import head_transfer
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.presets import ARCHITECTURES, IMAGENET, SCRATCH
@@ -18,11 +19,11 @@ from diatom_training.learning.library_states import SUFFIXES, fit_state, read_st
 from diatom_training.learning.published_weights import published_state
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.engines import outline_net, yolo_net
-from napari_diatom.engines.architectures import OUTLINE_PREFIX
+from napari_diatom.engines.architectures import CLASSIFIER_PREFIX, OUTLINE_PREFIX
 from napari_diatom.engines.networks import build, check_known, network_of_card
 from napari_diatom.engines.weights import loaded
 from napari_diatom.models.architecture_names import engine_of
-from napari_diatom.models.card import MASK_TASKS, OUTLINING_TASK, ModelCard, Task
+from napari_diatom.models.card import EMBEDDING_TASK, MASK_TASKS, NAMING_TASK, OUTLINING_TASK, ModelCard, Task
 from napari_diatom.models.library import ModelFolder
 
 TILE: Final = 1024
@@ -53,6 +54,9 @@ class InitialWeights:
         Keys of the images that they were trained or tuned on, as far as the card lists them.
     unused : tuple of str
         Names of tensors of a library's file that have no place in the network.
+    standard : Standard or None
+        By which images are standardized where the options name nothing: as the backbone was trained; None is the usual
+        of the task.
     """
 
     architecture: str
@@ -65,6 +69,7 @@ class InitialWeights:
     composed: Mapping[str, Any] | None = None
     seen: frozenset[str] = frozenset()
     unused: tuple[str, ...] = ()
+    standard: Standard | None = None
 
     def weights_for(self, classes: tuple[str, ...]) -> Mapping[str, torch.Tensor] | None:
         """Return the weights of a whole network with heads for other classes; see :func:`heads.for_classes`."""
@@ -113,7 +118,15 @@ def resolve(config: TrainConfig) -> InitialWeights:
     model = find_model(start)
     card = model.card
     text = f"{card.name} {card.version} ({card.sha256[:12]})"
-    if config.task == "classes" and card.task in MASK_TASKS:
+    if config.task == NAMING_TASK and card.task == EMBEDDING_TASK:
+        # Its backbone is as it was published: for pictures of that size, standardized like that.
+        architecture = config.architecture or f"{CLASSIFIER_PREFIX}/{card.architecture.partition('/')[2]}"
+        _check_task(architecture, config)
+        backbone = backbone_of(trainable_network(model)).state_dict()
+        usual_standard = Standard(card.mean, card.std, f"the backbone of {card.origin}")
+        text = f"the backbone of {text}"
+        return InitialWeights(architecture, None, backbone, TILE, text, card.licence, standard=usual_standard)
+    if config.task == NAMING_TASK and card.task in MASK_TASKS:
         _check_task(usual, config)
         backbone = backbone_of(trainable_network(model)).state_dict()
         return InitialWeights(usual, None, backbone, TILE, f"the backbone of {text}", card.licence, seen=seen_by(card))

@@ -32,11 +32,11 @@ BUNDLED: Final[Mapping[Task, str]] = MappingProxyType(
         "boxes": "diatom-box",
         "semantic": "diatom-deeplab",
         "instances": "diatom-maskrcnn",
-        "classes": "diatom-deeplab",
+        "classes": "diatom-embed",
         "outlines": "diatom-outline",
     }
 )
-"""Model of each task that a training starts from where nothing else is asked for; a classifier takes its backbone."""
+"""Model of each task that a training starts from where nothing else is asked for; a classifier takes a backbone."""
 Preset = Literal["few", "standard", "thorough"]
 PRESET_TEXTS: Final[Mapping[Preset, str]] = MappingProxyType(
     {
@@ -94,6 +94,10 @@ LEARNING_OF_TASKS: Final[Mapping[Task, Mapping[str, Any]]] = MappingProxyType(
         "outlines": {"validation_crops": 160, "warmup": 20},
     }
 )
+FEW_SPECIMENS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"epochs": 16, "frozen_epochs": 8, "rate": 4e-3, "patience": 8, "crops": 240}
+)
+"""What a classifier has otherwise in the preset ``few``: its one new layer comes from nothing, and must learn fast."""
 
 
 def known_network(task: Task, architecture: str | None, start: str) -> str:
@@ -110,7 +114,8 @@ def augmentations_of(task: Task) -> tuple[str, ...]:
 
 def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:
     """Return the learning options that a task and a preset give, as entries; the others have their defaults."""
-    return {"batch": USUAL_BATCH[task]} | dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset])
+    both = FEW_SPECIMENS if (task, preset) == (NAMING_TASK, "few") else {}
+    return {"batch": USUAL_BATCH[task]} | dict(LEARNING_OF_TASKS[task]) | dict(LEARNING_OF_PRESETS[preset]) | dict(both)
 
 
 def with_usual(usual: object, asked: object) -> object:

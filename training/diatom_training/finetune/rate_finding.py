@@ -45,6 +45,7 @@ def find_rate(config: TrainConfig, monitor: ProgressMonitor = UNWATCHED) -> Rate
                 folder,
                 start=begin.weights_for(data.classes),
                 backbone=begin.backbone,
+                usual_standard=begin.standard,
                 device=choose_device(config.device),
             ),
             monitor,

@@ -201,6 +201,7 @@ def composed_start(
         found,
         text=f"{begin.text}, then trained on {composed_pretraining.describe_composed_slides(known)}",
         composed=known,
+        standard=begin.standard,
     )
 
 
@@ -256,6 +257,7 @@ def learn(
                 validation=dataset.examples(data, "validation", config, begin.tile_size, images),
                 start=begin.weights_for(data.classes),
                 backbone=begin.backbone,
+                usual_standard=begin.standard,
                 device=device,
                 devices=config.devices,
                 segments=added_epochs.segments_of(folder),

@@ -116,8 +116,10 @@ class Fitting:
         ``cpu``, ``cuda`` or ``mps``.
     devices : int
         How many GPUs, or processes on a CPU, share each batch.
+    usual_standard : Standard or None
+        By which images are standardized where the options name nothing; None is the usual of the task.
     standard : Standard
-        By which images are standardized; measured by :func:`~diatom_training.learning.train.train`.
+        By which images are standardized; found by :func:`~diatom_training.learning.train.train`.
     until : int or None
         End after this epoch, with the rate where it then is, instead of going on to the last one.
     segments : tuple of Segment
@@ -132,6 +134,7 @@ class Fitting:
     backbone: Mapping[str, torch.Tensor] | None = None
     device: str = "cpu"
     devices: int = 1
+    usual_standard: Standard | None = None
     standard: Standard = UNCHANGED
     until: int | None = None
     segments: tuple[Segment, ...] = ()

@@ -169,8 +169,9 @@ class LearningOptions(BaseModel):
     standardize : {"training set", "imagenet", "0 to 1"}, or None
         What is subtracted from the values of each channel, and divided by: mean and deviation of all pixels of the
         training set, those that weights trained on ImageNet expect, or nothing but the scaling to 0 to 1. None is
-        ``0 to 1`` for YOLO, because its published weights expect that, and ``training set`` for the others. Outlines
-        are learned from pictures that are each standardized by their own colours.
+        ``0 to 1`` for YOLO, because its published weights expect that, what the backbone expects for a classifier that
+        starts from an embedder, and ``training set`` for the others. Outlines are learned from pictures that are each
+        standardized by their own colours.
     batch : int, "all" or "auto"
         Crops that go through the network at once, and whose mean gradient a step follows. Where they do not fit into
         memory, fewer go at once, and their gradients are added up. With ``all`` an epoch is one step, which follows the

@@ -64,7 +64,7 @@ def range_test(task: Fitting, monitor: ProgressMonitor = UNWATCHED, steps: int =
             "frozen_epochs": 1 if frozen else 0,
         }
     )
-    task = replace(task, options=tested, standard=standard(task.examples, own, monitor))
+    task = replace(task, options=tested, standard=standard(task.examples, own, monitor, task.usual_standard))
     return in_memory(task, monitor, lambda batch: _tested(task, batch, steps, monitor))
 
 

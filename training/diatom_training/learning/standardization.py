@@ -19,11 +19,17 @@ from napari_diatom.images.slide_image import from_array
 from napari_diatom.images.specimen_crops import upright_cutout
 
 
-def standard(examples: Sequence[Example], options: LearningOptions, monitor: ProgressMonitor = UNWATCHED) -> Standard:
+def standard(
+    examples: Sequence[Example],
+    options: LearningOptions,
+    monitor: ProgressMonitor = UNWATCHED,
+    usual: Standard | None = None,
+) -> Standard:
     """Return mean and deviation of each channel that the options ask for, of values scaled to 0..1.
 
     Of a training set each pixel of each image counts once. For a classifier these are the pixels of its cut-outs, one
-    a specimen, unvaried, without what is filled with background.
+    a specimen, unvaried, without what is filled with background. Where the options name nothing, it is ``usual`` where
+    that is given.
 
     Raises
     ------
@@ -34,6 +40,8 @@ def standard(examples: Sequence[Example], options: LearningOptions, monitor: Pro
     """
     if options.task == "outlines" or options.standardization == "0 to 1":
         return UNCHANGED
+    if usual is not None and options.standardize is None:
+        return usual
     if options.standardization == "imagenet":
         return IMAGENET_STANDARD
     if options.task == "classes":

@@ -60,7 +60,7 @@ def train(task: Fitting, monitor: ProgressMonitor = UNWATCHED, look: Look = unse
     task = with_batch(task, monitor)
     check_room(task.folder, task.options)
     if not (task.folder / CHECKPOINT).exists():
-        task = replace(task, standard=standard(task.examples, task.options, monitor))
+        task = replace(task, standard=standard(task.examples, task.options, monitor, task.usual_standard))
         figures = zip(("mean", "std"), (task.standard.mean, task.standard.std), strict=True)
         values = {f"{name}_{k}": value for name, numbers in figures for k, value in enumerate(numbers)}
         if task.options.task != "outlines":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from diatom_training.learning.options import LearningOptions
-from diatom_training.recipes import detectors, first_detectors, mask_rcnn, masks, outlines
+from diatom_training.recipes import detectors, embedder, first_detectors, mask_rcnn, masks, outlines
 from diatom_training.recipes.cycles import report_to_terminal
 from diatom_training.recipes.finder_cycles import FinderMaterial, FinderPlan, finder_cycle
 from diatom_training.recipes.training_material import Cycle
@@ -29,6 +29,8 @@ WITHOUT_END: Final = 1e9
 """Minutes of a cycle that goes to its last epoch."""
 TRIAL: Final[Mapping[str, Any]] = {"epochs": 1, "crops": 64, "batch": 8, "size": 128, "validation_crops": 8}
 TRIAL_FIELDS: Final = 48
+TRIAL_TAXA: Final = embedder.TaxonMaterial(studies=1, taxa=3, specimens=4)
+TRIAL_DIMENSIONS: Final = 8
 
 AnyCycle = TypeVar("AnyCycle", bound=Cycle)
 
@@ -123,6 +125,17 @@ def outline_model(replay: Replay, monitor: ProgressMonitor) -> None:
     outlines.cycle(replay.work / outlines.NAME, WITHOUT_END, options, material, replay.out, monitor)
 
 
+def embedding_model(replay: Replay, monitor: ProgressMonitor) -> None:
+    """Make ``diatom-embed``, whose backbone keeps its ImageNet weights."""
+    material, facts = embedder.TaxonMaterial(), embedder.FACTS
+    if replay.trial:
+        material, facts = TRIAL_TAXA, facts.model_copy(update={"dimensions": TRIAL_DIMENSIONS})
+    folder = replay.work / "taxa"
+    embedder.make_embedder(
+        replay.imagenet, folder, replay.out, facts=facts, material=material, licence=embedder.LICENCE, monitor=monitor
+    )
+
+
 Step = Callable[[Replay, ProgressMonitor], None]
 
 
@@ -136,6 +149,7 @@ def _second(plan: FinderPlan) -> Step:
 
 STEPS: Final[Mapping[str, Step]] = {
     "deeplab": first_maps,
+    "embed": embedding_model,
     "maskrcnn-first": first_masks,
     "obb-first": _boxes("diatom-obb"),
     "box-first": _boxes("diatom-box"),

@@ -25,6 +25,10 @@ CLOSE_UP: Final = 420
 _MOST_SLENDER: Final = 6.0
 """Length over width of the specimens that are shown whole in a small picture. Of longer ones, both ends are shown."""
 _LEAST_SIDE: Final = 60
+_LEAST_WIDTH: Final = 16
+"""Of a picture at a given scale."""
+_AROUND: Final = 1.3
+"""Width of such a picture over that of the specimen."""
 _MAX_OPEN: Final = 100_000_000
 """Pixels of decoded images that stay in memory. The last image stays in any case."""
 
@@ -48,6 +52,15 @@ class GallerySlides:
         begin = (CLOSE_UP - width) // 2
         return np.ascontiguousarray(picture[:, begin : begin + width])
 
+    def scaled(
+        self, path: Path, image: ProjectImage, box: Sequence[float], span: float, height: int
+    ) -> NDArray[np.uint8]:
+        """Return a narrow picture, shape (height, width, 3), as high as ``span`` pixels of the image."""
+        picture = upright_crop(self._opened(path, image), box, height, span / box[2])
+        width = scaled_width(box, span, height)
+        begin = (height - width) // 2
+        return np.ascontiguousarray(picture[:, begin : begin + width])
+
     def _opened(self, path: Path, image: ProjectImage) -> SlideImage:
         key = path, image
         if key not in self._open:
@@ -56,6 +69,11 @@ class GallerySlides:
         while len(self._open) > 1 and sum(image.height * image.width for image in self._open.values()) > _MAX_OPEN:
             self._open.popitem(last=False)[1].release()
         return self._open[key]
+
+
+def scaled_width(box: Sequence[float], span: float, height: int) -> int:
+    """Return the width of a picture of :meth:`GallerySlides.scaled`."""
+    return min(max(round(height * _AROUND * box[3] / span), _LEAST_WIDTH), height)
 
 
 def as_html(picture: QPixmap) -> str:

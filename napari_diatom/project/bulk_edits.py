@@ -1,0 +1,235 @@
+"""Names for specimens of many images at once: one step, which is undone and done again as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from napari_diatom.core.errors import DiatomError, OutputError
+from napari_diatom.project.document import Document
+from napari_diatom.project.edits import Change, Edit
+from napari_diatom.project.project import Project
+from napari_diatom.project.specimen import Specimen
+
+MOST_STEPS: Final = 1000
+"""Steps that can be undone."""
+
+
+@dataclass(frozen=True, eq=False)
+class BulkEdit:
+    """Edits of several images that belong together.
+
+    Attributes
+    ----------
+    label : str
+        What was done.
+    edits : tuple of (str, Edit)
+        The edits with the ids of their images, in the order in which they were made.
+    kept : int
+        Specimens that were left as they are, because they have been changed since.
+    """
+
+    label: str
+    edits: tuple[tuple[str, Edit], ...]
+    kept: int = 0
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Ids of the images, each once."""
+        return list(dict.fromkeys(image_id for image_id, _ in self.edits))
+
+    @property
+    def specimen_ids(self) -> list[tuple[str, str]]:
+        """Ids of the images and specimens that it has to do with, each once."""
+        found = ((image, id_) for image, edit in self.edits for id_ in {**edit.after, **edit.proposals_after})
+        return list(dict.fromkeys(found))
+
+
+class BulkEdits:
+    """Makes steps in a project, and undoes them.
+
+    Each image has its own part of a step in the history of its document. A step can be undone after images were closed
+    and opened again, and after other edits. What somebody has changed since then stays as it is.
+
+    Parameters
+    ----------
+    project : Project
+        The open project.
+
+    Attributes
+    ----------
+    done, undone : list of BulkEdit
+        The steps that can be undone, and done again, the last one at the end.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.done: list[BulkEdit] = []
+        self.undone: list[BulkEdit] = []
+
+    def name(self, taxon: str, by_image: Mapping[str, Sequence[str]]) -> BulkEdit:
+        """Name specimens, and accept proposals under the name.
+
+        Parameters
+        ----------
+        taxon : str
+            The class.
+        by_image : mapping of str to sequence of str
+            Ids of specimens and proposals by the ids of their images. Those that are gone are left out.
+
+        Raises
+        ------
+        DiatomError
+            When an image cannot be read or an edit cannot be put on disk. All other images are named, and can be
+            undone.
+        """
+        return self.name_each({image_id: dict.fromkeys(ids, taxon) for image_id, ids in by_image.items()})
+
+    def name_each(self, taxa: Mapping[str, Mapping[str, str]]) -> BulkEdit:
+        """Name each specimen as it should be called: ``taxa`` has their classes by image and id. As :meth:`name`."""
+        edits: list[tuple[str, Edit]] = []
+        attempts = _Attempts()
+        for image_id, names in taxa.items():
+            with attempts.attempt(), self._document(image_id) as document:
+                before = len(document.history.done)
+                try:
+                    _name(document, names)
+                finally:
+                    edits += [(image_id, edit) for edit in document.history.done[before:]]
+        self.undone.clear()
+        given = {name for names in taxa.values() for name in names.values()}
+        label = f"name {given.pop()}" if len(given) == 1 else "name specimens"
+        return _noted(self.done, BulkEdit(label, tuple(edits)), attempts)
+
+    def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
+        """Undo a step, the last one by default. Return what was done, None where there is no step.
+
+        Raises as :meth:`name`.
+        """
+        return self._turn(self.done, self.undone, step, is_undone=True)
+
+    def redo(self, step: BulkEdit | None = None) -> BulkEdit | None:
+        """Do a step again that was undone, the last one by default. As :meth:`undo`."""
+        return self._turn(self.undone, self.done, step, is_undone=False)
+
+    def next_undo(self, document: Document | None) -> BulkEdit | None:
+        """Return the step that the last edit of a document belongs to, None where it is an edit of its own."""
+        return None if document is None else _with_last(self.done, document.history.done)
+
+    def next_redo(self, document: Document | None) -> BulkEdit | None:
+        """Return the step that was undone last in a document, None where that was an edit of its own."""
+        return None if document is None else _with_last(self.undone, document.history.undone)
+
+    def _turn(
+        self, taken: list[BulkEdit], given: list[BulkEdit], step: BulkEdit | None, is_undone: bool
+    ) -> BulkEdit | None:
+        """Make the inverse of a step of one list, and put it on the other."""
+        if not taken:
+            return None
+        step = taken[-1] if step is None else step
+        taken.remove(step)
+        edits: list[tuple[str, Edit]] = []
+        kept, attempts = 0, _Attempts()
+        for image_id, edit in reversed(step.edits):
+            with attempts.attempt(), self._document(image_id) as document:
+                part, left = _unchanged(edit, document)
+                kept += left
+                lists = document.history.done, document.history.undone
+                source, target = lists if is_undone else lists[::-1]
+                if edit in source:
+                    source.remove(edit)
+                if part.is_empty:
+                    continue
+                source.append(part)
+                before = len(target)
+                try:
+                    _ = document.undo() if is_undone else document.redo()
+                finally:
+                    edits += [(image_id, made) for made in target[before:]]
+        return _noted(given, BulkEdit(step.label, tuple(edits), kept), attempts)
+
+    @contextlib.contextmanager
+    def _document(self, image_id: str) -> Iterator[Document]:
+        """Yield a document. Afterwards it is written and released, unless it was open before."""
+        was_open = self._project.is_open(image_id)
+        try:
+            yield self._project.document(image_id)
+        finally:
+            if not was_open:
+                with contextlib.suppress(OutputError):
+                    self._project.release(image_id)
+
+
+class _Attempts:
+    """Tries things one after the other, and remembers the first error."""
+
+    def __init__(self) -> None:
+        self.error: DiatomError | None = None
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Keep an error of what is done inside."""
+        try:
+            yield
+        except DiatomError as error:
+            self.error = self.error or error
+
+
+def _noted(steps: list[BulkEdit], step: BulkEdit, attempts: _Attempts) -> BulkEdit:
+    """Put a step that changed something on a list and return it, or raise the first error."""
+    if step.edits:
+        steps.append(step)
+        del steps[:-MOST_STEPS]
+    if attempts.error is not None:
+        raise attempts.error
+    return step
+
+
+def _name(document: Document, names: Mapping[str, str]) -> None:
+    """Name the specimens of an image that are not called so yet, and accept its proposals."""
+    errors = _Attempts()
+    for taxon in dict.fromkeys(names.values()):
+        ids = [id_ for id_, name in names.items() if name == taxon]
+        present = [id_ for id_ in ids if id_ in document.specimens and document.specimens[id_].name != taxon]
+        proposed = [id_ for id_ in ids if id_ in document.proposals]
+        with errors.attempt():
+            if present:
+                document.set_class(present, taxon)
+        with errors.attempt():
+            if proposed:
+                document.accept(proposed, name=taxon)
+    if errors.error is not None:
+        raise errors.error
+
+
+def _unchanged(edit: Edit, document: Document) -> tuple[Edit, int]:
+    """Return the part of an edit whose specimens are as it left them, and of how many others it was."""
+    parts = ((edit.after, document.specimens), (edit.proposals_after, document.proposals))
+    changed = {id_ for after, now in parts for id_, item in after.items() if not _alike(item, now.get(id_))}
+
+    def rest(change: Change) -> Change:
+        return {id_: item for id_, item in change.items() if id_ not in changed}
+
+    kept = dataclasses.replace(
+        edit,
+        before=rest(edit.before),
+        after=rest(edit.after),
+        proposals_before=rest(edit.proposals_before),
+        proposals_after=rest(edit.proposals_after),
+        rejected_before=rest(edit.rejected_before),
+        rejected_after=rest(edit.rejected_after),
+        state=edit.state if edit.state[1] == document.state and not changed else (document.state, document.state),
+    )
+    return (kept if changed or kept.state != edit.state else edit), len(changed)
+
+
+def _alike(first: Specimen | None, second: Specimen | None) -> bool:
+    return first is second if first is None or second is None else first.is_like(second)
+
+
+def _with_last(steps: list[BulkEdit], edits: list[Edit]) -> BulkEdit | None:
+    last = edits[-1] if edits else None
+    return next((step for step in reversed(steps) if any(edit is last for _, edit in step.edits)), None)

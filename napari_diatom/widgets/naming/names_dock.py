@@ -1,0 +1,200 @@
+"""The dock *Names*: many specimens are named, checked and looked over by how similar they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from superqt.utils import signals_blocked
+
+from napari_diatom.core.text import many
+from napari_diatom.widgets.common.asking import ask, can_answer
+from napari_diatom.widgets.common.enter_field import EnterField
+from napari_diatom.widgets.common.message_line import MessageLine
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.naming.check_page import CheckPage
+from napari_diatom.widgets.naming.groups_page import GroupsPage
+from napari_diatom.widgets.naming.map_page import MapPage
+from napari_diatom.widgets.naming.names_page import NamesPage, page_shortcut
+from napari_diatom.widgets.naming.naming_session import NamingSession
+from napari_diatom.widgets.naming.next_page import NextPage
+from napari_diatom.widgets.naming.similar_page import SimilarPage
+from napari_diatom.widgets.naming.taxa_page import TaxaPage
+
+_NAME_LETTERS = 30
+
+
+class NamesDock(QWidget):
+    """Names specimens of a whole project.
+
+    Parameters
+    ----------
+    session : NamingSession
+        Knows the names of the project.
+    selected : callable
+        Returns the keys of the specimens that are selected in the image.
+    """
+
+    slideRequested = Signal(str, str)
+    """Ids of an image and of one of its specimens, to be shown on the slide."""
+
+    def __init__(self, session: NamingSession, selected: Callable[[], Sequence[str]]) -> None:
+        super().__init__()
+        named(self, "names_dock")
+        self._session = session
+        self.similar = SimilarPage(session, selected)
+        self.groups = GroupsPage(session)
+        self.next = NextPage(session)
+        self.check = CheckPage(session)
+        self.taxa = TaxaPage(session)
+        self.map = MapPage(session)
+        self._tabs = named(QTabWidget(), "names_pages")
+        pages: dict[str, NamesPage] = {
+            "Similar": self.similar,
+            "Groups": self.groups,
+            "Name next": self.next,
+            "Check": self.check,
+            "Taxa": self.taxa,
+            "Map": self.map,
+        }
+        for title, page in pages.items():
+            self._tabs.addTab(page, title)
+            page.slideRequested.connect(self.slideRequested)
+            page.offered.connect(self._offer)
+        self._name = named(QComboBox(), "name_all", "The name of all selected specimens. Enter names them", "Name")
+        self._name.setLineEdit(EnterField())
+        self._name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        completer = self._name.completer()
+        assert completer is not None
+        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self._give = named(QPushButton("Name"), "give_name", "Name the specimens that are selected on this page")
+        self._undo = named(QPushButton("Undo"), "names_undo", "Undo the last name that was given here")
+        self._redo = named(QPushButton("Redo"), "names_redo", "Name again what was undone last")
+        self.line = named(MessageLine(), "names_message")
+        self._name.setMinimumContentsLength(_NAME_LETTERS)
+        corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 0, 0, 2)
+        row.addWidget(self._name, 1)
+        for button in (self._give, self._undo, self._redo):
+            button.setAutoDefault(False)
+            row.addWidget(button)
+        # Beside the titles of the pages: a dock below the image is not high.
+        self._tabs.setCornerWidget(corner)
+        bar = self._tabs.tabBar()
+        assert bar is not None
+        bar.setMinimumHeight(corner.sizeHint().height())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 2, 6, 4)
+        layout.setSpacing(2)
+        layout.addWidget(self._tabs, 1)
+        layout.addWidget(self.line)
+        field = self._name.lineEdit()
+        assert field is not None
+        field.setPlaceholderText("Name of the selected specimens")
+        field.returnPressed.connect(self.give_name)
+        for shown in (self.similar, self.groups, self.next, self.check, self.map):
+            for key in ("Return", "Enter"):
+                page_shortcut(key, shown.view, self.give_name)
+        self._give.clicked.connect(lambda *_: self.give_name())
+        self._undo.clicked.connect(lambda *_: self._undo_last())
+        self._redo.clicked.connect(lambda *_: self._redo_last())
+        self._tabs.currentChanged.connect(lambda *_: self._offer(""))
+        self.line.hide()
+        session.failed.connect(self._warn)
+        session.progressed.connect(self._say)
+        session.changed.connect(self._show_state)
+        session.classes_changed.connect(self._list_classes)
+        self._list_classes()
+        self._show_state()
+
+    def page(self) -> NamesPage:
+        """Return the page that is shown."""
+        page = self._tabs.currentWidget()
+        assert isinstance(page, NamesPage)
+        return page
+
+    def show_page(self, page: NamesPage) -> None:
+        """Show a page."""
+        self._tabs.setCurrentWidget(page)
+
+    def give_name(self) -> None:
+        """Name the specimens that are selected on the page, as one step."""
+        page, text = self.page(), self._name.currentText().strip()
+        chosen = page.chosen()
+        if not chosen:
+            self._warn("Select specimens first: click their pictures.")
+            return
+        if not text:
+            self._warn("Write the name of the selected specimens.")
+            return
+        taxon = self._class_of(text)
+        if taxon is not None:
+            step = self._session.name(taxon, chosen)
+            if step is not None:
+                self._say(f"{many(len(chosen), 'specimen')} named {taxon}.")
+                page.after_naming()
+
+    def _say(self, text: str) -> None:
+        """Show what happened. Without a message, its line leaves its room to the pictures."""
+        self.line.say(text)
+        self.line.setVisible(bool(text))
+
+    def _warn(self, text: str) -> None:
+        self._say(text)
+        self.line.warn(text)
+
+    def _class_of(self, text: str) -> str | None:
+        """Return the class that is meant by a name, a code or a part of one; None where that is not clear."""
+        project = self._session.project
+        if project is None:
+            return None
+        small = text.lower()
+        classes = project.settings.classes
+        whole = [entry.name for entry in classes if small in (entry.name.lower(), entry.code.lower())]
+        found = whole or [entry.name for entry in classes if small in f"{entry.name} {entry.code}".lower()]
+        if len(found) > 1:
+            self._warn(f"Several classes contain {text!r}, such as {found[0]} and {found[1]}: write more of it.")
+            return None
+        if found:
+            return found[0]
+        question = f"The project does not have a class {text!r} yet. Add it?"
+        if can_answer(self.window()) and ask(self, "New class", question, "Cancel", "Add the class") == 0:
+            return None
+        return text
+
+    def _undo_last(self) -> None:
+        self._say_turned(self._session.undo(), "undone")
+
+    def _redo_last(self) -> None:
+        self._say_turned(self._session.redo(), "done again")
+
+    def _say_turned(self, step: object, what: str) -> None:
+        kept = getattr(step, "kept", 0)
+        if step is not None:
+            label = getattr(step, "label", "")
+            also = f" {many(kept, 'specimen')} changed since stay as they are." if kept else ""
+            self._say(f"{label}: {what}.{also}")
+
+    def _offer(self, taxon: str) -> None:
+        """Write a name into the field, selected, so that typing replaces it."""
+        self._name.setEditText(taxon)
+        field = self._name.lineEdit()
+        if field is not None and taxon:
+            field.selectAll()
+
+    def _list_classes(self) -> None:
+        project, text = self._session.project, self._name.currentText()
+        with signals_blocked(self._name):
+            self._name.clear()
+            self._name.addItems([] if project is None else [entry.name for entry in project.settings.classes])
+            self._name.setEditText(text)
+
+    def _show_state(self) -> None:
+        bulk = self._session.bulk
+        self._undo.setEnabled(bulk is not None and bool(bulk.done))
+        self._redo.setEnabled(bulk is not None and bool(bulk.undone))
+        if self._name.count() != len(self._session.project.settings.classes if self._session.project else ()):
+            self._list_classes()

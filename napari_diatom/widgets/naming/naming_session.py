@@ -1,0 +1,321 @@
+"""The names of the open project, for all parts of the window that show or change them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_diatom.core.errors import DiatomError
+from napari_diatom.models import library
+from napari_diatom.naming.method_choice import choose_methods
+from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
+from napari_diatom.project.gallery_order import Entry
+from napari_diatom.project.project import Project
+from napari_diatom.review.known_specimens import specimen_place
+from napari_diatom.review.project_names import ProjectNames
+from napari_diatom.review.suggested_names import SuggestedNames
+from napari_diatom.widgets.common.closing import when_destroyed
+from napari_diatom.widgets.naming.background_work import BackgroundWork
+from napari_diatom.widgets.naming.vector_maker import VectorMaker
+
+_TURN_S: Final = 0.02
+"""Seconds in one turn of the event loop after which no other image is read."""
+_VECTORS_MS: Final = 300
+"""Time without an edit after which vectors are computed: a box that is being drawn changes several times."""
+_SETTLE_MS: Final = 1500
+"""Time without a name after which the best method is chosen."""
+
+
+class SlicedNames(ProjectNames):
+    """The names of a project that is read image by image, so that the window goes on meanwhile."""
+
+    def learn(self) -> None:
+        """Learn from all images that were read."""
+        self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
+        self._learn_anew()
+
+    def unnamed(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Return the keys of the N specimens without a name and with known vectors, and these, shape (N, D)."""
+        table = self.specimens.table
+        keys = [key for key in self.list_keys(without_name=True) if table.has_vector(key)]
+        return keys, table.units[[table.rows[key] for key in keys]]
+
+
+class NamingSession(QObject):
+    """Reads the specimens of a project, keeps up with edits, and names many at once.
+
+    Nothing is read or computed before :meth:`begin`.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+        Its owner.
+
+    Attributes
+    ----------
+    project : Project or None
+        The open project.
+    names : SlicedNames or None
+        Its names, None before :meth:`begin`.
+    bulk : BulkEdits or None
+        Names specimens of several images in one step.
+    by_counts : bool
+        Whether suggestions are weighed by how common taxa are in the sample.
+    shown_image : str
+        Id of the image whose vectors are computed first.
+    background : BackgroundWork
+        Does work in threads while the project is open.
+    """
+
+    changed = Signal()
+    """Specimens, names or vectors have changed."""
+    project_changed = Signal()
+    """Another project was opened, or the project was closed."""
+    edited = Signal(object)
+    """Ids of the images whose specimens were named here."""
+    classes_changed = Signal()
+    """A class was added to the project."""
+    failed = Signal(str)
+    """What went wrong."""
+    progressed = Signal(str)
+    """What goes on in the background; empty when nothing does."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.project: Project | None = None
+        self.names: SlicedNames | None = None
+        self.bulk: BulkEdits | None = None
+        self.by_counts = False
+        self.shown_image = ""
+        self._is_wanted = False
+        self._waiting: deque[str] = deque()
+        self.background = BackgroundWork(self)
+        self.background.failed.connect(self.failed)
+        self._maker = VectorMaker(self)
+        self._maker.computed.connect(self._take_vectors)
+        self._maker.failed.connect(self.failed)
+        looking = "Looking at the specimens: {} of {}"
+        self._maker.progressed.connect(lambda done, total: self.progressed.emit(looking.format(done, total)))
+        self._maker.finished.connect(lambda: self.progressed.emit(""))
+        self._read_timer = QTimer(self)
+        self._read_timer.setInterval(0)
+        self._read_timer.timeout.connect(self._read_some)
+        self._vector_timer = _single_shot(self, _VECTORS_MS, self._compute)
+        self._settle_timer = _single_shot(self, _SETTLE_MS, self._settle)
+        when_destroyed(self, VectorMaker.stop, self._maker)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether some images have not been read yet."""
+        return bool(self._waiting)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether vectors are being computed, or will be."""
+        return self._maker.is_running or self._vector_timer.isActive()
+
+    def set_project(self, project: Project | None) -> None:
+        """Work on another project, or on none."""
+        self._maker.stop()
+        self.background.stop()
+        for timer in (self._read_timer, self._vector_timer, self._settle_timer):
+            timer.stop()
+        self._waiting.clear()
+        self.project, self.names = project, None
+        self.bulk = None if project is None else BulkEdits(project)
+        self.project_changed.emit()
+        if self._is_wanted:
+            self.begin()
+        self.changed.emit()
+
+    def begin(self) -> bool:
+        """Read the project, if that was not begun yet, and return whether names can be suggested."""
+        self._is_wanted = True
+        if self.names is not None or self.project is None:
+            return self.names is not None
+        try:
+            self.names = SlicedNames(self.project, library.resolve_embedder(library.EMBEDDER))
+        except DiatomError as error:
+            self.failed.emit(str(error))
+            return False
+        self._read_all()
+        return True
+
+    def refresh(self, *image_ids: str) -> None:
+        """Take over what images hold now."""
+        if self.names is None or self.project is None:
+            return
+        for image_id in image_ids:
+            if image_id not in self._waiting:
+                self._take(image_id)
+        self._schedule()
+        self.changed.emit()
+
+    def reread(self) -> None:
+        """Take over classes, slides and sizes from the settings of the project."""
+        if self.names is not None and self.project is not None:
+            self.background.stop()
+            specimens = self.names.specimens
+            self.names = SlicedNames(self.project, specimens.embedder, specimens.cache)
+            self._read_all()
+
+    def weigh_by_counts(self, is_wanted: bool) -> None:
+        """Weigh suggestions by how common each taxon is in the sample so far, or take all as equally common."""
+        self.by_counts = is_wanted
+        self.changed.emit()
+
+    def suggest(self, keys: Sequence[str], number: int) -> list[SuggestedNames]:
+        """Return what specimens of one sample may be called, in their order."""
+        if self.names is None or self.project is None or not keys:
+            return []
+        counted = None
+        if self.by_counts:
+            image_id, _ = specimen_place(keys[0])
+            counted = self.names.counts(self.project.settings.image(image_id).sample)
+        return self.names.suggest(keys, number, counted)
+
+    def entry(self, key: str) -> Entry:
+        """Return what views show of a specimen. Raises InputError where it is not there any more."""
+        assert self.names is not None
+        assert self.project is not None
+        table = self.names.specimens.table
+        known = table.listed[table.row(key)]
+        image_id, specimen_id = specimen_place(key)
+        item, settings = known.specimen, self.project.settings
+        size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
+        return Entry(image_id, specimen_id, item.box, item.name, item.status, item.score, known.is_proposal, size)
+
+    def name(self, taxon: str, entries: Iterable[Entry]) -> BulkEdit | None:
+        """Name specimens and accept proposals, as one step. A class that the project does not have is added."""
+        return self.name_each((entry, taxon) for entry in entries)
+
+    def name_each(self, named: Iterable[tuple[Entry, str]]) -> BulkEdit | None:
+        """Give each of several specimens a name of its own, as one step; see :meth:`name`."""
+        taxa: dict[str, dict[str, str]] = {}
+        for entry, taxon in named:
+            if taxon.strip():
+                taxa.setdefault(entry.image_id, {})[entry.id] = taxon.strip()
+        bulk = self.bulk
+        if (
+            bulk is None
+            or not taxa
+            or not self._add_classes({name for part in taxa.values() for name in part.values()})
+        ):
+            return None
+        return self._do(lambda: bulk.name_each(taxa), list(taxa))
+
+    def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
+        """Undo a step, the last one by default."""
+        if self.bulk is None or not self.bulk.done:
+            return None
+        bulk, step = self.bulk, step or self.bulk.done[-1]
+        return self._do(lambda: bulk.undo(step), step.image_ids)
+
+    def redo(self, step: BulkEdit | None = None) -> BulkEdit | None:
+        """Do a step again that was undone, the last one by default."""
+        if self.bulk is None or not self.bulk.undone:
+            return None
+        bulk, step = self.bulk, step or self.bulk.undone[-1]
+        return self._do(lambda: bulk.redo(step), step.image_ids)
+
+    def _add_classes(self, names: set[str]) -> bool:
+        """Add the classes that the project does not have; return whether it has all of them now."""
+        assert self.project is not None
+        new = sorted(names - {entry.name for entry in self.project.settings.classes})
+        for name in new:
+            try:
+                self.project.classes.add(name)
+            except DiatomError as error:
+                self.failed.emit(str(error))
+                return False
+        if new:
+            self.classes_changed.emit()
+        return True
+
+    def _do(self, change: Callable[[], BulkEdit | None], image_ids: Sequence[str]) -> BulkEdit | None:
+        step = None
+        try:
+            step = change()
+        except DiatomError as error:
+            self.failed.emit(str(error))
+        touched = list(dict.fromkeys(image_ids))
+        self.refresh(*touched)
+        self.edited.emit(touched)
+        return step
+
+    def _read_all(self) -> None:
+        assert self.project is not None
+        self._waiting = deque(image.id for image in self.project.images)
+        self._read_timer.start()
+
+    def _read_some(self) -> None:
+        """Read the next images."""
+        end = time.monotonic() + _TURN_S
+        while self._waiting and time.monotonic() < end:
+            self._read_one(self._waiting.popleft())
+        if not self._waiting:
+            self._read_timer.stop()
+            if self.names is not None:
+                self.names.learn()
+            self._schedule()
+            self.changed.emit()
+
+    def _take(self, image_id: str) -> None:
+        assert self.names is not None
+        assert self.project is not None
+        try:
+            self.names.take(self.project.settings.image(image_id), self.project.contents(image_id))
+        except DiatomError as error:
+            self.failed.emit(str(error))
+
+    def _read_one(self, image_id: str) -> None:
+        assert self.names is not None
+        assert self.project is not None
+        try:
+            image = self.project.settings.image(image_id)
+            self.names.specimens.take(image, self.project.contents(image_id))
+        except DiatomError as error:
+            self.failed.emit(str(error))
+
+    def _schedule(self) -> None:
+        if not self._waiting:
+            self._vector_timer.start()
+            self._settle_timer.start()
+
+    def _compute(self) -> None:
+        if self.names is not None:
+            works = list(self.names.specimens.work())
+            if works:
+                self.progressed.emit("Looking at the specimens")
+                self._maker.start(works, self.shown_image)
+
+    def _take_vectors(self, image_id: str) -> None:
+        if self.names is not None and self.names.take_vectors():
+            self._settle_timer.start()
+            self.changed.emit()
+
+    def _settle(self) -> None:
+        """Choose the best method in the background."""
+        if self.names is None or not len(self.names.named()):
+            return
+        names, named = self.names, self.names.named()
+
+        def use(choices: Any) -> None:
+            names.use(choices)
+            self.changed.emit()
+
+        self.background.start(lambda monitor: choose_methods(named, monitor), use)
+
+
+def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTimer:
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(interval)
+    timer.timeout.connect(act)
+    return timer

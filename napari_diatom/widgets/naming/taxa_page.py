@@ -1,0 +1,199 @@
+"""How many specimens of each taxon are named, how well the others would be, and what would help most."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+)
+
+from napari_diatom.core.progress import ProgressMonitor
+from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
+from napari_diatom.review.name_checks import NameChecks
+from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
+from napari_diatom.widgets.common.object_names import named
+from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.naming.names_page import NamesPage, control_row
+from napari_diatom.widgets.naming.naming_session import NamingSession
+
+_COLUMNS: Final = ("taxon", "named", "suggested", "right so far", "of", "95 % interval")
+_CURVE_WIDTH: Final = 340
+_MORE: Final = 10
+_TOLD: Final = 3
+"""Taxa of which it is said that more of them would help."""
+_MOST_SUGGESTED: Final = 20_000
+"""Specimens without a name above which suggestions are not counted."""
+
+
+@dataclass(frozen=True)
+class NamesSoFar:
+    """What is known of the names of one group.
+
+    Attributes
+    ----------
+    group : str
+        What the specimens are.
+    accuracies : tuple of TaxonAccuracy
+        How often each taxon is named rightly.
+    curve : list of (int, float, float, float)
+        Numbers of examples with the share of names that is right, and its interval.
+    helped : tuple of ExpectedGain
+        Of which taxa more examples would help, the most helped first.
+    """
+
+    group: str
+    accuracies: tuple[TaxonAccuracy, ...]
+    curve: list[tuple[int, float, float, float]]
+    helped: tuple[ExpectedGain, ...]
+
+
+class TaxaPage(NamesPage):
+    """A table of the taxa, and the learning curve.
+
+    Parameters
+    ----------
+    session : NamingSession
+        Knows the names of the project.
+    """
+
+    def __init__(self, session: NamingSession) -> None:
+        super().__init__("taxa_page", session)
+        self._found: list[NamesSoFar] = []
+        self._is_working = False
+        self.table = named(QTableWidget(0, len(_COLUMNS)), "taxa", spoken="Taxa")
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSortingEnabled(True)
+        self.table.sortItems(0)
+        rows, header = self.table.verticalHeader(), self.table.horizontalHeader()
+        assert rows is not None
+        assert header is not None
+        rows.hide()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._canvas = curve_canvas("learning_curve", "Learning curve")
+        self._canvas.setMinimumHeight(120)
+        self._canvas.setFixedWidth(_CURVE_WIDTH)
+        self._text = text_label("taxa_text")
+        tip = "Suggest taxa that are common in the sample before rare ones. Otherwise all are taken as equally common"
+        self._by_counts = named(QCheckBox("Weigh suggestions by the counts of the sample"), "by_counts", tip)
+        self._by_counts.toggled.connect(session.weigh_by_counts)
+        row = QHBoxLayout()
+        row.addWidget(self.table, 1)
+        row.addWidget(self._canvas)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addLayout(control_row(self._text, self._by_counts))
+        layout.addLayout(row, 1)
+        OnThemeChange(self, self._draw)
+
+    def refresh(self) -> None:
+        """Work all figures out again, in the background."""
+        names = self.session.names
+        if names is None or self._is_working:
+            return
+        checks = list(names.checks().values())
+        keys, _ = names.unnamed()
+        shares: Counter[str] = Counter()
+        suggested: Counter[str] = Counter()
+        if len(keys) <= _MOST_SUGGESTED and len(names.named()):
+            ranking = names.rank(keys)
+            shares.update(dict(zip(ranking.taxa, ranking.shares.sum(axis=0).tolist(), strict=True)))
+            suggested.update(ranking.taxa[k] for k in ranking.top(1)[:, 0].tolist())
+        self._is_working = True
+        self._text.setText("Working out how good the names are so far")
+        self.session.background.start(
+            lambda monitor: (_names_so_far(checks, dict(shares), monitor), suggested), self._take, self._end
+        )
+
+    def clear(self) -> None:
+        """Show nothing: another project was opened."""
+        self._take(([], Counter()))
+
+    def _end(self) -> None:
+        self._is_working = False
+
+    def _take(self, result: Any) -> None:
+        found, suggested = result
+        self._found = found
+        counts = Counter() if self.session.names is None else self.session.names.counts()
+        rows: dict[str, TaxonAccuracy] = {}
+        for part in found:
+            for one in part.accuracies:
+                if one.taxon not in rows or rows[one.taxon].named < one.named:
+                    rows[one.taxon] = one
+        taxa = sorted({*counts, *suggested, *rows})
+        self.table.setSortingEnabled(False)
+        self.table.setRowCount(len(taxa))
+        for row, taxon in enumerate(taxa):
+            one = rows.get(taxon)
+            cells: tuple[str | int | float, ...] = (taxon, counts[taxon], suggested[taxon], "", "", "")
+            if one is not None and one.asked:
+                share = 100 * one.right / one.asked
+                interval = f"{100 * one.low:.0f} to {100 * one.high:.0f} %" if math.isfinite(one.low) else ""
+                cells = (taxon, counts[taxon], suggested[taxon], round(share), one.asked, interval)
+            for column, value in enumerate(cells):
+                item = QTableWidgetItem()
+                item.setData(Qt.ItemDataRole.DisplayRole, value)
+                self.table.setItem(row, column, item)
+        self.table.setSortingEnabled(True)
+        self._text.setText(_sentences(found))
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the learning curve of the largest group."""
+        figure, ink = self._canvas.figure, ink_of(self)
+        figure.clear()
+        found = max(self._found, key=lambda one: sum(a.named for a in one.accuracies), default=None)
+        if found is not None and found.curve:
+            axes = figure.add_subplot()
+            axes.patch.set_alpha(0)
+            examples, share, low, high = (list(column) for column in zip(*found.curve, strict=True))
+            axes.fill_between(examples, [100 * v for v in low], [100 * v for v in high], color="#56b4e9", alpha=0.25)
+            axes.plot(examples, [100 * v for v in share], "o-", color="#56b4e9", markersize=4)
+            axes.set(xlabel="examples of each taxon", ylabel="right (%)", ylim=(0, 102), xscale="log")
+            axes.set_xticks(examples, [str(number) for number in examples])
+            axes.minorticks_off()
+            for text in (axes.xaxis.label, axes.yaxis.label):
+                text.set_color(ink)
+            axes.tick_params(colors=ink)
+            for side, line in axes.spines.items():
+                line.set_visible(side in ("left", "bottom"))
+                line.set_color(ink)
+        self._canvas.draw_idle()
+
+
+def _names_so_far(checks: Iterable[NameChecks], shares: dict[str, float], monitor: ProgressMonitor) -> list[NamesSoFar]:
+    """Work out the figures of all groups. Runs in a thread."""
+    found = []
+    for one in checks:
+        monitor.check()
+        helped = one.most_helped(shares or None, _MORE)
+        found.append(NamesSoFar(one.group, one.right_so_far, one.curve.shares(), helped))
+    return found
+
+
+def _sentences(found: Iterable[NamesSoFar]) -> str:
+    """Return how many names are right so far, and what would help most."""
+    said = []
+    for part in sorted(found, key=lambda one: -sum(each.named for each in one.accuracies)):
+        right, asked = (sum(getattr(one, name) for one in part.accuracies) for name in ("right", "asked"))
+        if asked:
+            said.append(f"{part.group}: {100 * right / asked:.0f} % of {asked} are named rightly by the others.")
+        gains = [gain for gain in part.helped[:_TOLD] if gain.gain > 0]
+        if gains:
+            said.append(f"Ten more {' or '.join(gain.taxon for gain in gains)} would help most.")
+    return " ".join(said) or "Nothing is named yet."
