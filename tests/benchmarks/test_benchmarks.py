@@ -248,3 +248,10 @@ def test_transfer_merges_runs_and_tells_what_composing_gains(
     assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 5
     assert run("transfer.py") == 2
     assert "--merge" in capsys.readouterr().err
+
+
+def test_the_table_of_architectures_in_the_docs_has_the_rows_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = str(BENCHMARKS / "results" / "architectures.json")
+    assert run("architectures.py", "--work", "unused", "--table", rows) == 0
+    page = (REPOSITORY / "docs" / "reference" / "architectures.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.strip() in page
