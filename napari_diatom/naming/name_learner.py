@@ -86,6 +86,14 @@ class NameLearner:
         learner._sums = {group: GroupSums.of(part) for group, part in named.by_group().items()}
         return learner
 
+    def copy(self) -> Self:
+        """Return what has learnt the same, and learns by itself from now on."""
+        twin = self.__class__(self.dimensions, self.sizes)
+        twin._specimens = dict(self._specimens)
+        twin._sums = {group: sums.copy() for group, sums in self._sums.items()}
+        twin._fitted, twin._choices, twin._named = dict(self._fitted), self._choices, self._named
+        return twin
+
     def __len__(self) -> int:
         return len(self._specimens)
 

@@ -60,6 +60,12 @@ class PairLearner:
             )
         return learner
 
+    def copy(self) -> Self:
+        """Return what has learnt the same, and learns by itself from now on."""
+        twin = self.__class__(self._means.dimensions, self._means.sizes, self._handed)
+        twin._means, twin._own = self._means.copy(), self._own.copy()
+        return twin
+
     def __len__(self) -> int:
         return len(self._means)
 

@@ -64,7 +64,7 @@ class ProjectNames:
     """
 
     def __init__(self, project: Project, embedder: ModelFolder, cache: VectorCache | None = None) -> None:
-        self.specimens: Final = ProjectSpecimens(project, embedder, cache)
+        self.specimens = ProjectSpecimens(project, embedder, cache)
         self._names: dict[str, str] = {}
         self._taught: dict[str, Taught] = {}
         self._choices: Mapping[str, GroupChoice] = {}
@@ -215,16 +215,9 @@ class ProjectNames:
             When none is given, or the vector of one is not known.
         """
         table = self.specimens.table
-        among = table.known.copy()
-        if not proposals:
-            among &= ~table.arrays.is_proposal
-        if without_name:
-            among[[table.rows[key] for key in self._names]] = False
+        among = table.searched(self._names if without_name else (), proposals)
         found = most_similar(table.units, [table.known_row(key) for key in keys], number, among)
-        places = (table.place(row) for row in found.rows.tolist())
-        return [
-            (image.listed[k].key, cosine) for (image, k), cosine in zip(places, found.cosines.tolist(), strict=True)
-        ]
+        return list(zip(table.keys_of(found.rows), found.cosines.tolist(), strict=True))
 
     def groups(
         self,
@@ -250,12 +243,13 @@ class ProjectNames:
     def next_to_name(self, reason: Reason, number: int = 20) -> list[str]:
         """Return the specimens without a name that are most worth one, the best first, few of them alike."""
         table = self.specimens.table
-        asked = [key for key in self.list_keys(without_name=True) if table.has_vector(key)]
-        asked = asked[:: len(asked) // MOST_RANKED + 1]
+        rows = np.flatnonzero(table.searched(self._names))
+        rows = rows[:: len(rows) // MOST_RANKED + 1]
+        asked = table.keys_of(rows)
         if not asked or not len(self._learner):
             return asked[:number]
         worth = worth_naming(self.rank(asked), reason, self.counts())
-        picked = next_to_name(worth, table.units[[table.rows[key] for key in asked]], number)
+        picked = next_to_name(worth, table.units[rows], number)
         return [asked[k] for k in picked.tolist()]
 
     def map(self, keys: Sequence[str] | None = None) -> tuple[list[str], EmbeddingMap]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain
@@ -60,9 +61,14 @@ class JoinedArrays:
     dimensions: int
 
     @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The specimens, image by image."""
+        return tuple(chain.from_iterable(part.keys for part in self.parts))
+
+    @cached_property
     def rows(self) -> Mapping[str, int]:
         """The place of each specimen by its key."""
-        return {key: row for row, key in enumerate(chain.from_iterable(part.keys for part in self.parts))}
+        return {key: row for row, key in enumerate(self.keys)}
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -142,6 +148,17 @@ class VectorTable:
             raise InputError(f"The project has no specimen {key}.")
         return self.rows[key]
 
+    def keys_of(self, rows: NDArray[np.intp]) -> list[str]:
+        """Return the keys of specimens by their places."""
+        keys = self.arrays.keys
+        return [keys[row] for row in rows.tolist()]
+
+    def searched(self, without: Iterable[str] = (), proposals: bool = False) -> NDArray[np.bool_]:
+        """Return which specimens have known vectors, shape (N,), without some by their keys; proposals if wanted."""
+        found = self.known.copy() if proposals else self.known & ~self.arrays.is_proposal
+        found[[self.rows[key] for key in without]] = False
+        return found
+
     def has_vector(self, key: str) -> bool:
         """Return whether the vector of a specimen is known."""
         row = self.rows.get(key)
@@ -202,6 +219,12 @@ class ProjectSpecimens:
                 self._arrays = JoinedArrays(tuple(image.arrays for image in images), self.cache.dimensions)
             self._table = VectorTable(images, self._arrays)
         return self._table
+
+    def copy(self) -> ProjectSpecimens:
+        """Return the specimens as they are now, whatever is taken over later."""
+        twin = copy.copy(self)
+        twin._images, twin._table = dict(self._images), self.table
+        return twin
 
     def read(self, monitor: ProgressMonitor = UNWATCHED) -> None:
         """Read all images of the project, with its classes, slides and pixel sizes.

@@ -45,6 +45,7 @@ NAMES = [
     "memory.py",
     "mistakes.py",
     "names_latency.py",
+    "names_window.py",
     "names.py",
     "outlines.py",
     "pretraining.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from qtpy.QtCore import Qt
@@ -45,7 +45,6 @@ class CheckPage(NamesPage):
         self._pairs: list[MixedPair] = []
         self._shown: list[DoubtfulName] = []
         self._accepted: set[tuple[str, str]] = set()
-        self._is_checking = False
         self._only = named(QComboBox(), "check_only", "Why names are doubted, or two taxa that are mixed up", "Doubts")
         self._slider = named(QSlider(Qt.Orientation.Horizontal), "check_slider", spoken="Least doubt")
         self._slider.setRange(0, 100)
@@ -75,12 +74,11 @@ class CheckPage(NamesPage):
     def refresh(self) -> None:
         """Check all names in the background."""
         names = self.session.names
-        if names is None or self._is_checking:
+        if names is None:
             return
-        checks = list(names.checks().values())
-        self._is_checking = True
+        now = names.copy()
         self._text.setText("Checking the names")
-        self.session.background.start(lambda monitor: _checked(checks, monitor), self._take, self._end)
+        self.in_background(lambda monitor: _checked(now.checks().values(), monitor), self._take)
 
     def accept(self) -> None:
         """Keep the names of the selected specimens: they are not doubted again while they have them."""
@@ -105,10 +103,9 @@ class CheckPage(NamesPage):
         """Return the selected specimens."""
         return self.view.selected()
 
-    def _end(self) -> None:
-        self._is_checking = False
-
     def _take(self, found: Any) -> None:
+        # The next key must mean the specimen that was selected, not the one that lies at its place now.
+        kept = keys_of(self.view.selected())
         self._doubtful, self._pairs = found
         chosen = self._only.currentText()
         with signals_blocked(self._only):
@@ -119,10 +116,10 @@ class CheckPage(NamesPage):
                 share = f"{pair.mixed} of {pair.of}, {100 * pair.low:.0f} to {100 * pair.high:.0f} %"
                 self._only.addItem(f"{pair.first} or {pair.second}: {share}", pair)
             self._only.setCurrentIndex(max(self._only.findText(chosen), 0))
-        self._show()
+        self._show(kept=kept)
 
-    def _show(self, row: int = 0) -> None:
-        """Show the doubtful names, and select one, so that a key answers for it."""
+    def _show(self, row: int = 0, kept: Collection[str] = ()) -> None:
+        """Show the doubtful names, and select those that are kept, else one, so that a key answers for it."""
         wanted, least = self._only.currentData(), self._slider.value() / 100
         found = [
             one
@@ -135,7 +132,10 @@ class CheckPage(NamesPage):
         notes = [f"{one.offered}? {100 * one.doubt:.0f} %" for one in self._shown]
         self.view.specimens.set_entries(self.session.project, [entries[one.key] for one in self._shown], notes)
         if self._shown:
-            self.view.setCurrentIndex(self.view.specimens.index(min(row, len(self._shown) - 1)))
+            rows = [k for k, one in enumerate(self._shown) if one.key in kept]
+            first = rows[0] if rows else min(row, len(self._shown) - 1)
+            self.view.setCurrentIndex(self.view.specimens.index(first))
+            self.view.select(rows)
             self._text.setText(f"{many(len(self._shown), 'name')} may be wrong. Below each is what it may be instead.")
         else:
             self._text.setText("No name is that doubtful.")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QLabel, QPushButton, QSpinBox, QVBoxLayout
 
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.naming.grouping import GroupingMethod, group_specimens
 from napari_diatom.project.gallery_order import Entry
@@ -63,11 +64,6 @@ class GroupsPage(NamesPage):
         layout.addLayout(row)
         layout.addWidget(self.view, 1)
 
-    @property
-    def is_working(self) -> bool:
-        """Whether groups are being made."""
-        return not self._again.isEnabled()
-
     def make(self) -> None:
         """Group the specimens without a name, in the background."""
         names = self.session.names
@@ -80,18 +76,18 @@ class GroupsPage(NamesPage):
             self._text.setText("No specimen without a name has been looked at yet.")
             return
         size, method = self._size.value(), GroupingMethod(self._method.currentData())
-        self._text.setText(f"Grouping {many(len(keys), 'specimen')}")
         self._again.setEnabled(False)
+        self._text.setText(f"Grouping {many(len(keys), 'specimen')}")
+
+        def work(monitor: ProgressMonitor) -> list[list[str]]:
+            found = group_specimens(vectors, method, size, monitor=monitor)
+            return [[keys[row] for row in found.members(group).tolist()] for group in range(len(found))]
 
         def take(found: Any) -> None:
-            self._groups = [[keys[row] for row in found.members(group).tolist()] for group in range(len(found))]
+            self._groups = found
             self._list()
 
-        self.session.background.start(
-            lambda monitor: group_specimens(vectors, method, size, monitor=monitor),
-            take,
-            lambda: self._again.setEnabled(True),
-        )
+        self.in_background(work, take)
 
     def refresh(self) -> None:
         """Make groups the first time; later on, leave out what has got a name."""
@@ -122,13 +118,16 @@ class GroupsPage(NamesPage):
         """Return the specimens that were not picked out."""
         return self.view.selected()
 
+    def _end_work(self) -> None:
+        self._again.setEnabled(True)
+        super()._end_work()
+
     def _list(self) -> None:
         """List the groups; the one at the place of the present one is shown next."""
         at = max(self._group.currentIndex(), 0)
         self._group.blockSignals(True)
         self._group.clear()
-        for number, group in enumerate(self._groups, 1):
-            self._group.addItem(f"group {number}: {len(group)}")
+        self._group.addItems([f"group {number}: {len(group)}" for number, group in enumerate(self._groups, 1)])
         self._group.setCurrentIndex(min(at, len(self._groups) - 1))
         self._group.blockSignals(False)
         self._show()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +45,6 @@ class MapPage(NamesPage):
         super().__init__("map_page", session)
         self._keys: list[str] = []
         self._map: EmbeddingMap | None = None
-        self._is_working = False
         self._lasso: Any = None
         self._axes: Any = None
         self._again = named(QPushButton("Draw again"), "draw_map", "Work the map out again, with what is new")
@@ -68,22 +68,21 @@ class MapPage(NamesPage):
     def make(self) -> None:
         """Work the map out in the background."""
         names = self.session.names
-        if names is None or self._is_working:
+        if names is None:
             return
         table = names.specimens.table
-        keys = [key for key in names.list_keys() if table.has_vector(key)]
+        rows = np.flatnonzero(table.searched())
+        keys = table.keys_of(rows)
         if not keys:
             self._text.setText("No specimen has been looked at yet.")
             return
-        units = table.units[[table.rows[key] for key in keys]]
-        self._is_working = True
         self._text.setText(f"Drawing the map of {many(len(keys), 'specimen')}")
 
         def take(found: Any) -> None:
             self._keys, self._map = keys, found
             self._draw()
 
-        self.session.background.start(lambda monitor: map_specimens(units), take, self._end)
+        self.in_background(lambda monitor: map_specimens(table.units[rows]), take)
 
     def refresh(self) -> None:
         """Draw the map the first time; later on, show new names in their colours."""
@@ -117,9 +116,6 @@ class MapPage(NamesPage):
         if self._map is not None and len(corners) > 2:
             self._pick(np.flatnonzero(Path(corners).contains_points(self._map.places)).tolist())
 
-    def _end(self) -> None:
-        self._is_working = False
-
     def _pick(self, rows: list[int]) -> None:
         entries = self.entries(self._keys[row] for row in rows)
         self.view.specimens.set_entries(self.session.project, entries)
@@ -135,23 +131,31 @@ class MapPage(NamesPage):
         if names is None or project is None or self._map is None:
             self._canvas.draw_idle()
             return
+        from matplotlib.colors import to_rgba_array
+        from matplotlib.lines import Line2D
         from matplotlib.widgets import LassoSelector
 
-        colours = {entry.name: entry.colour for entry in project.settings.classes}
         taxa = [names.taxon(key) for key in self._keys]
+        counts = Counter(taxa)
+        del counts[""]
+        # The rarest are drawn last, so that they are seen. All at once: hundreds of taxa would take seconds.
+        shown = [taxon for taxon, _ in counts.most_common()]
+        place = {taxon: k for k, taxon in enumerate(shown)}
+        ids = np.array([place.get(taxon, -1) for taxon in taxa])
+        colours = {entry.name: entry.colour for entry in project.settings.classes}
+        of_taxa = to_rgba_array([colours.get(taxon, _NAMELESS) for taxon in shown])
         axes = self._axes = figure.add_subplot()
         axes.set_axis_off()
-        places, named_rows = self._map.places, np.array([bool(taxon) for taxon in taxa])
-        axes.scatter(*places[~named_rows].T, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
-        shown = sorted(set(taxa) - {""}, key=taxa.count, reverse=True)
-        for taxon in shown:
-            rows = np.array([other == taxon for other in taxa])
-            axes.scatter(*places[rows].T, s=_LARGE, c=colours.get(taxon, _NAMELESS), label=taxon, linewidths=0)
+        places, order = self._map.places, np.argsort(ids, kind="stable")
+        rows = order[ids[order] >= 0]
+        axes.scatter(*places[ids < 0].T, s=_SMALL, c=_NAMELESS, alpha=0.6, linewidths=0)
         if shown:
-            handles, labels = axes.get_legend_handles_labels()
-            legend = figure.legend(
-                handles[:_LISTED], labels[:_LISTED], loc="outside center right", frameon=False, fontsize=_LEGEND_PT
-            )
+            axes.scatter(*places[rows].T, s=_LARGE, c=of_taxa[ids[rows]], linewidths=0)
+            dots = [
+                Line2D([], [], color=colour, label=taxon, linestyle="", marker="o", markersize=_LARGE**0.5)
+                for taxon, colour in zip(shown[:_LISTED], of_taxa, strict=False)
+            ]
+            legend = figure.legend(handles=dots, loc="outside center right", frameon=False, fontsize=_LEGEND_PT)
             for text in legend.get_texts():
                 text.set_color(ink_of(self))
         self._lasso = LassoSelector(axes, self._on_lasso, props={"color": ink_of(self), "linewidth": 1})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from napari_diatom.core.errors import DiatomError
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.widgets.common.object_names import named
@@ -41,6 +43,7 @@ class NamesPage(QWidget):
         named(self, name)
         self.session = session
         self._is_stale = True
+        self._is_working = self._is_overtaken = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_REFRESH_MS)
@@ -85,9 +88,34 @@ class NamesPage(QWidget):
                 continue
         return found
 
+    @property
+    def is_working(self) -> bool:
+        """Whether something is worked out in the background."""
+        return self._is_working
+
+    def in_background(self, work: Callable[[ProgressMonitor], Any], take: Callable[[Any], None]) -> None:
+        """Have a thread work, and take its result. Asked for once more meanwhile, the page is brought up to date then.
+
+        Parameters
+        ----------
+        work, take : callable
+            See :meth:`~napari_diatom.widgets.naming.background_work.BackgroundWork.start`.
+        """
+        if self._is_working:
+            self._is_overtaken = True
+            return
+        self._is_working = True
+        self.session.background.start(self, work, take, self._end_work)
+
     def go_to(self, entry: Entry) -> None:
         """Show a specimen on its slide."""
         self.slideRequested.emit(entry.image_id, entry.id)
+
+    def _end_work(self) -> None:
+        self._is_working = False
+        if self._is_overtaken:
+            self._is_overtaken = False
+            self._note_change()
 
     def _note_change(self) -> None:
         self._is_stale = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -40,11 +41,18 @@ class SlicedNames(ProjectNames):
         self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
         self._learn_anew()
 
+    def copy(self) -> SlicedNames:
+        """Return the names as they are now, for work in the background: they follow no edits."""
+        twin = copy.copy(self)
+        twin.specimens, twin._learner = self.specimens.copy(), self._learner.copy()
+        twin._names, twin._taught = dict(self._names), dict(self._taught)
+        return twin
+
     def unnamed(self) -> tuple[list[str], NDArray[np.float32]]:
         """Return the keys of the N specimens without a name and with known vectors, and these, shape (N, D)."""
         table = self.specimens.table
-        keys = [key for key in self.list_keys(without_name=True) if table.has_vector(key)]
-        return keys, table.units[[table.rows[key] for key in keys]]
+        rows = np.flatnonzero(table.searched(self._names))
+        return table.keys_of(rows), table.units[rows]
 
 
 class NamingSession(QObject):
@@ -184,8 +192,7 @@ class NamingSession(QObject):
         """Return what views show of a specimen. Raises InputError where it is not there any more."""
         assert self.names is not None
         assert self.project is not None
-        table = self.names.specimens.table
-        known = table.listed[table.row(key)]
+        known = self.names.specimens.table.specimen(key)
         image_id, specimen_id = specimen_place(key)
         item, settings = known.specimen, self.project.settings
         size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
@@ -310,7 +317,7 @@ class NamingSession(QObject):
             names.use(choices)
             self.changed.emit()
 
-        self.background.start(lambda monitor: choose_methods(named, monitor), use)
+        self.background.start(self, lambda monitor: choose_methods(named, monitor), use)
 
 
 def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTimer:

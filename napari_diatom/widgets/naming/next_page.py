@@ -6,8 +6,10 @@ from typing import Final
 
 from qtpy.QtWidgets import QComboBox, QLabel, QSpinBox, QVBoxLayout
 
+from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.naming.next_to_name import Reason
 from napari_diatom.project.gallery_order import Entry
+from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
@@ -54,11 +56,20 @@ class NextPage(NamesPage):
         names = self.session.names
         if names is None:
             return
-        keys = names.next_to_name(Reason(self._reason.currentData()), self._number.value())
-        entries = self.entries(keys)
-        firsts = [one.names[0] if one.names else ("", 0.0) for one in names.suggest(keys, 1)] if entries else []
-        notes = [f"{taxon}? {100 * share:.0f} %" if taxon else "" for taxon, share in firsts]
-        self.view.specimens.set_entries(self.session.project, entries, notes[: len(entries)])
+        now, reason, number = names.copy(), Reason(self._reason.currentData()), self._number.value()
+
+        def work(monitor: ProgressMonitor) -> list[SuggestedNames]:
+            return now.suggest(now.next_to_name(reason, number), 1)
+
+        self.in_background(work, self._take)
+
+    def _take(self, found: list[SuggestedNames]) -> None:
+        entries, notes = [], []
+        for one in found:
+            for entry in self.entries([one.key]):
+                entries.append(entry)
+                notes.append("".join(f"{taxon}? {100 * share:.0f} %" for taxon, share in one.names))
+        self.view.specimens.set_entries(self.session.project, entries, notes)
         nothing = "Every specimen that has been looked at has a name."
         self._text.setText("The best first. Double-click shows one on its slide." if entries else nothing)
 

@@ -57,7 +57,7 @@ def offers_for(session: NamingSession, key: str) -> tuple[SuggestedNames, tuple[
         return SuggestedNames(key), ()
     [suggested] = session.suggest([key], OFFERED)
     table = names.specimens.table
-    group = table.listed[table.row(key)].group
+    group = table.specimen(key).group
     own = session.entry(key)
     offers = []
     for taxon, share in suggested.names:

@@ -21,12 +21,11 @@ from qtpy.QtWidgets import (
 
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
-from napari_diatom.review.name_checks import NameChecks
 from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
-from napari_diatom.widgets.naming.naming_session import NamingSession
+from napari_diatom.widgets.naming.naming_session import NamingSession, SlicedNames
 
 _COLUMNS: Final = ("taxon", "named", "suggested", "right so far", "of", "95 % interval")
 _CURVE_WIDTH: Final = 340
@@ -71,7 +70,6 @@ class TaxaPage(NamesPage):
     def __init__(self, session: NamingSession) -> None:
         super().__init__("taxa_page", session)
         self._found: list[NamesSoFar] = []
-        self._is_working = False
         self.table = named(QTableWidget(0, len(_COLUMNS)), "taxa", spoken="Taxa")
         self.table.setHorizontalHeaderLabels(_COLUMNS)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -103,28 +101,15 @@ class TaxaPage(NamesPage):
     def refresh(self) -> None:
         """Work all figures out again, in the background."""
         names = self.session.names
-        if names is None or self._is_working:
+        if names is None:
             return
-        checks = list(names.checks().values())
-        keys, _ = names.unnamed()
-        shares: Counter[str] = Counter()
-        suggested: Counter[str] = Counter()
-        if len(keys) <= _MOST_SUGGESTED and len(names.named()):
-            ranking = names.rank(keys)
-            shares.update(dict(zip(ranking.taxa, ranking.shares.sum(axis=0).tolist(), strict=True)))
-            suggested.update(ranking.taxa[k] for k in ranking.top(1)[:, 0].tolist())
-        self._is_working = True
+        now = names.copy()
         self._text.setText("Working out how good the names are so far")
-        self.session.background.start(
-            lambda monitor: (_names_so_far(checks, dict(shares), monitor), suggested), self._take, self._end
-        )
+        self.in_background(lambda monitor: _names_so_far(now, monitor), self._take)
 
     def clear(self) -> None:
         """Show nothing: another project was opened."""
         self._take(([], Counter()))
-
-    def _end(self) -> None:
-        self._is_working = False
 
     def _take(self, result: Any) -> None:
         found, suggested = result
@@ -176,14 +161,21 @@ class TaxaPage(NamesPage):
         self._canvas.draw_idle()
 
 
-def _names_so_far(checks: Iterable[NameChecks], shares: dict[str, float], monitor: ProgressMonitor) -> list[NamesSoFar]:
-    """Work out the figures of all groups. Runs in a thread."""
+def _names_so_far(names: SlicedNames, monitor: ProgressMonitor) -> tuple[list[NamesSoFar], Counter[str]]:
+    """Work out the figures of all groups, and count what is suggested. Runs in a thread."""
+    shares: dict[str, float] = {}
+    suggested: Counter[str] = Counter()
+    keys, _ = names.unnamed()
+    if len(keys) <= _MOST_SUGGESTED and len(names.named()):
+        ranking = names.rank(keys)
+        shares = dict(zip(ranking.taxa, ranking.shares.sum(axis=0).tolist(), strict=True))
+        suggested.update(ranking.taxa[k] for k in ranking.top(1)[:, 0].tolist())
     found = []
-    for one in checks:
+    for one in names.checks(monitor).values():
         monitor.check()
         helped = one.most_helped(shares or None, _MORE)
         found.append(NamesSoFar(one.group, one.right_so_far, one.curve.shares(), helped))
-    return found
+    return found, suggested
 
 
 def _sentences(found: Iterable[NamesSoFar]) -> str:

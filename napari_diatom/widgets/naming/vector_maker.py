@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_diatom.analysis import worker_process
 from napari_diatom.core.progress import Progress, ProgressMonitor
 from napari_diatom.review.vector_work import VectorWork
+from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.common.worker import ReportingWorker
 
 _SERVE: Final = "napari_diatom.review.vector_work:serve_vectors"
@@ -40,6 +41,7 @@ class VectorMaker(QObject):
         self._waiting: deque[VectorWork] = deque()
         self._running: list[ReportingWorker] = []
         self._done = self._total = 0
+        when_destroyed(self, _leave_all, self._running)
 
     @property
     def is_running(self) -> bool:
@@ -67,8 +69,11 @@ class VectorMaker(QObject):
         work = self._waiting.popleft()
         worker = create_worker(_compute, work, _worker_class=ReportingWorker, _ignore_errors=True)
         worker.progressed.connect(self._report)
-        worker.returned.connect(lambda _: self.computed.emit(work.image.id))
-        worker.errored.connect(lambda error: self.failed.emit(f"{work.image.id}: {error}"))
+        # What a thread says may be on its way when the window is deleted.
+        worker.returned.connect(lambda _: self.computed.emit(work.image.id) if worker in self._running else None)
+        worker.errored.connect(
+            lambda error: self.failed.emit(f"{work.image.id}: {error}") if worker in self._running else None
+        )
         worker.finished.connect(lambda: self._finish(worker, len(work)))
         self._running.append(worker)
         worker.start()
@@ -78,9 +83,16 @@ class VectorMaker(QObject):
             self.progressed.emit(self._done + progress.done, self._total)
 
     def _finish(self, worker: ReportingWorker, number: int) -> None:
-        self._running.remove(worker)
-        self._done += number
-        self._next()
+        if worker in self._running:
+            self._running.remove(worker)
+            self._done += number
+            self._next()
+
+
+def _leave_all(running: list[ReportingWorker], *_: object) -> None:
+    for worker in list(running):
+        worker.quit()
+    running.clear()
 
 
 def _compute(work: VectorWork, monitor: ProgressMonitor) -> int:
