@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
@@ -32,21 +30,6 @@ _SETTLE_MS: Final = 1500
 """Time without a name after which the best method is chosen."""
 
 
-class SlicedNames(ProjectNames):
-    """The names of a project that is read image by image, so that the window goes on meanwhile."""
-
-    def learn(self) -> None:
-        """Learn from all images that were read."""
-        self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
-        self._learn_anew()
-
-    def unnamed(self) -> tuple[list[str], NDArray[np.float32]]:
-        """Return the keys of the N specimens without a name and with known vectors, and these, shape (N, D)."""
-        table = self.specimens.table
-        keys = [key for key in self.list_keys(without_name=True) if table.has_vector(key)]
-        return keys, table.units[[table.rows[key] for key in keys]]
-
-
 class NamingSession(QObject):
     """Reads the specimens of a project, keeps up with edits, and names many at once.
 
@@ -61,7 +44,7 @@ class NamingSession(QObject):
     ----------
     project : Project or None
         The open project.
-    names : SlicedNames or None
+    names : ProjectNames or None
         Its names, None before :meth:`begin`.
     bulk : BulkEdits or None
         Names specimens of several images in one step.
@@ -89,7 +72,7 @@ class NamingSession(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project: Project | None = None
-        self.names: SlicedNames | None = None
+        self.names: ProjectNames | None = None
         self.bulk: BulkEdits | None = None
         self.by_counts = False
         self.shown_image = ""
@@ -140,7 +123,7 @@ class NamingSession(QObject):
         if self.names is not None or self.project is None:
             return self.names is not None
         try:
-            self.names = SlicedNames(self.project, library.resolve_embedder(library.EMBEDDER))
+            self.names = ProjectNames(self.project, library.resolve_embedder(library.EMBEDDER))
         except DiatomError as error:
             self.failed.emit(str(error))
             return False
@@ -162,7 +145,7 @@ class NamingSession(QObject):
         if self.names is not None and self.project is not None:
             self.background.stop()
             specimens = self.names.specimens
-            self.names = SlicedNames(self.project, specimens.embedder, specimens.cache)
+            self.names = ProjectNames(self.project, specimens.embedder, specimens.cache)
             self._read_all()
 
     def weigh_by_counts(self, is_wanted: bool) -> None:
