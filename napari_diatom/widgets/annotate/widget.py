@@ -109,6 +109,7 @@ class AnnotateWidget(QWidget):
         self.use_tool = self._toolbox.use
         self.use_class, self.add_class = self._naming.use_class, self._choice.add
         self.toggle_naming, self.find_class = self._naming.toggle, self._naming.find_class
+        self.take_genus = self._naming.take_genus
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
         self.outline = self._outlining.outline

@@ -185,13 +185,24 @@ class NamingSession(QObject):
             if taxon.strip():
                 taxa.setdefault(entry.image_id, {})[entry.id] = taxon.strip()
         bulk = self.bulk
-        if (
-            bulk is None
-            or not taxa
-            or not self._add_classes({name for part in taxa.values() for name in part.values()})
-        ):
+        if bulk is None or not taxa or not self.add_classes({name for part in taxa.values() for name in part.values()}):
             return None
         return self._do(lambda: bulk.name_each(taxa), list(taxa))
+
+    def add_classes(self, names: Iterable[str]) -> bool:
+        """Add the classes that the project does not have; return whether it has all of them now."""
+        if self.project is None:
+            return False
+        new = sorted(set(names) - {entry.name for entry in self.project.settings.classes})
+        for name in new:
+            try:
+                self.project.classes.add(name)
+            except DiatomError as error:
+                self.failed.emit(str(error))
+                return False
+        if new:
+            self.classes_changed.emit()
+        return True
 
     def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Undo a step, the last one by default."""
@@ -206,20 +217,6 @@ class NamingSession(QObject):
             return None
         bulk, step = self.bulk, step or self.bulk.undone[-1]
         return self._do(lambda: bulk.redo(step), step.image_ids)
-
-    def _add_classes(self, names: set[str]) -> bool:
-        """Add the classes that the project does not have; return whether it has all of them now."""
-        assert self.project is not None
-        new = sorted(names - {entry.name for entry in self.project.settings.classes})
-        for name in new:
-            try:
-                self.project.classes.add(name)
-            except DiatomError as error:
-                self.failed.emit(str(error))
-                return False
-        if new:
-            self.classes_changed.emit()
-        return True
 
     def _do(self, change: Callable[[], BulkEdit | None], image_ids: Sequence[str]) -> BulkEdit | None:
         step = None
