@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QLineEdit
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.project_taxa import ProjectTaxa
-from napari_diatom.project.suggestions import SuggestionLog, answered
 from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
@@ -254,22 +253,10 @@ class NamingMode(QObject):
 
     def _note(self, ids: tuple[str, ...], suggested: SuggestedNames) -> None:
         """Keep what was suggested for a specimen, and what it was named."""
-        project, image, document, names = (
-            self._opened.project,
-            self._opened.image,
-            self._opened.document,
-            self._names.names,
-        )
-        if project is None or image is None or document is None or names is None or not suggested.names:
-            return
-        [id_, *others] = ids
-        if others or suggested.key != specimen_key(image.id, id_) or id_ not in document.specimens:
-            return
-        taxon = names.specimens.taxa.taxon(document.specimens[id_].name)
-        model = names.specimens.embedder.card.origin
-        answer = answered(image.id, id_, taxon, suggested.offered, model, project.annotator)
-        with self._form.line.showing_errors():
-            SuggestionLog(project.folder).append([answer])
+        image = self._opened.image
+        if image is not None and [suggested.key] == [specimen_key(image.id, id_) for id_ in ids]:
+            with self._form.line.showing_errors():
+                self._names.note_answer(suggested)
 
 
 def _delete(bar: SuggestionBar) -> None:

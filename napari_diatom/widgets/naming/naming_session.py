@@ -15,6 +15,7 @@ from napari_diatom.naming.method_choice import choose_methods
 from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
+from napari_diatom.project.suggestions import SuggestionLog, answered
 from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.suggested_names import SuggestedNames
@@ -203,6 +204,23 @@ class NamingSession(QObject):
         if new:
             self.classes_changed.emit()
         return True
+
+    def note_answer(self, suggested: SuggestedNames) -> None:
+        """Keep what was suggested for a specimen and what it is called now, for :class:`SuggestionLog`.
+
+        Raises
+        ------
+        OutputError
+            When the log cannot be written.
+        """
+        if self.project is None or self.names is None or not suggested.names:
+            return
+        image_id, id_ = specimen_place(suggested.key)
+        called = {item.id: item.name for item in self.project.contents(image_id).specimens}
+        if id_ in called:
+            taxon, model = self.names.specimens.taxa.taxon(called[id_]), self.names.specimens.embedder.card.origin
+            answer = answered(image_id, id_, taxon, suggested.offered, model, self.project.annotator)
+            SuggestionLog(self.project.folder).append([answer])
 
     def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Undo a step, the last one by default."""
