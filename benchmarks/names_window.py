@@ -138,7 +138,7 @@ def in_naming_mode(steps: Steps, widget: Any, number: int) -> None:
     from qtpy.QtTest import QTest
 
     from napari_diatom.widgets.common.closing import canvas_of
-    from napari_diatom.widgets.naming.naming_session import SlicedNames
+    from napari_diatom.review.project_names import ProjectNames
 
     session, canvas = widget.names(), canvas_of(widget.canvas().viewer)
     spent: list[float] = []
@@ -159,8 +159,8 @@ def in_naming_mode(steps: Steps, widget: Any, number: int) -> None:
         spin(0.5)
     with steps.stall("the method is chosen and calibrated"):
         wait(lambda: is_settled(session))
-    former = SlicedNames.take, SlicedNames.suggest
-    SlicedNames.take, SlicedNames.suggest = map(timed, former)  # type: ignore[method-assign]
+    former = ProjectNames.take, ProjectNames.suggest
+    ProjectNames.take, ProjectNames.suggest = map(timed, former)  # type: ignore[method-assign]
     until_ranked, until_shown = [], []
     with steps.stall(f"{number} names are given by keys"):
         for _ in range(number):
@@ -170,7 +170,7 @@ def in_naming_mode(steps: Steps, widget: Any, number: int) -> None:
             until_shown.append(1000 * (time.perf_counter() - began))
             until_ranked.append(1000 * sum(spent))
             spin(0.3)
-    SlicedNames.take, SlicedNames.suggest = former  # type: ignore[method-assign]
+    ProjectNames.take, ProjectNames.suggest = former  # type: ignore[method-assign]
     steps.note("a name by a key: refit and re-rank, median", Figure(statistics.median(until_ranked), 0, RANKED_MS))
     steps.note("a name by a key: refit and re-rank, worst", Figure(max(until_ranked)))
     steps.note("a name by a key: next specimen with suggestions, median", Figure(statistics.median(until_shown)))

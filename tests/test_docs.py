@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import napari_diatom as nd
-from napari_diatom.widgets.canvas.key_bindings import KEYS
+from napari_diatom.widgets.canvas.key_bindings import DIGITS, KEYS
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE_THE_SITE = (
@@ -97,7 +97,7 @@ def test_every_picture_is_small_and_is_shown() -> None:
 def test_the_page_of_keys_has_every_key_with_what_it_does() -> None:
     text = (ROOT / "docs" / "reference" / "keys.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, flags=re.MULTILINE))
-    shown = {key.name.replace("Control", "Ctrl").replace("-", "+"): key.title for key in KEYS if not key.name.isdigit()}
+    shown = {key.name.replace("Control", "Ctrl").replace("-", "+"): key.title for key in KEYS if key.name not in DIGITS}
     assert {name: title for name, title in rows.items() if name != "1 ... 9"} == shown
 
 

@@ -13,6 +13,7 @@ from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.core.text import many
 from napari_diatom.reports.name_check_report import CheckOptions, check_names
 from napari_diatom.review.learning_names import LearnOptions, SuggestOptions, learn_names, suggest_names
+from napari_diatom.review.taken_suggestions import unchanged_interval
 
 Table = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 
@@ -77,6 +78,13 @@ def _check(arguments: argparse.Namespace, monitor: ProgressMonitor, table: Table
     rows = [(one.taxon, one.offered, f"{one.doubt:.2f}", one.reason, one.key) for one in checked.doubtful[:_SHOWN]]
     if rows:
         table(("name", "perhaps", "doubt", "reason", "specimen"), rows)
+    taken = [
+        (one.name, by, one.asked, f"{one.unchanged:.0%}", unchanged_interval(one))
+        for by, tallies in checked.taken.tallies().items()
+        for one in tallies[:_SHOWN]
+    ]
+    if taken:
+        table(("suggestions for", "", "specimens", "taken unchanged", "95 % interval"), taken)
     print(*checked.lines(), sep="\n")
     return OK
 

@@ -91,10 +91,14 @@ class AnswerTally:
     high: float
 
     @property
+    def asked(self) -> int:
+        """All specimens of which it tells."""
+        return self.answered + self.changed
+
+    @property
     def unchanged(self) -> float:
         """Share of all answers whose first suggestion was taken and still holds; NaN where there is none."""
-        total = self.answered + self.changed
-        return self.first / total if total else math.nan
+        return self.first / self.asked if self.asked else math.nan
 
 
 class SuggestionLog:
@@ -200,7 +204,7 @@ def answer_tallies(answers: Iterable[Answer], present: Present, by: str = "taxon
         AnswerTally(name, same, first, three, changed, *wilson(first, same + changed))
         for name, (same, first, three, changed) in sums.items()
     ]
-    return sorted(rows, key=lambda row: (-row.answered - row.changed, row.name))
+    return sorted(rows, key=lambda row: (-row.asked, row.name))
 
 
 def _data(answer: Answer) -> dict[str, Any]:

@@ -25,11 +25,12 @@ from napari_diatom.naming.doubtful_names import DoubtfulName
 from napari_diatom.naming.learning_curve import ExpectedGain
 from napari_diatom.project.image_identity import image_file, open_image_page
 from napari_diatom.project.project import Project
-from napari_diatom.project.suggestions import AnswerTally, SuggestionLog, answer_tallies
+from napari_diatom.project.suggestions import AnswerTally
 from napari_diatom.reports import html
-from napari_diatom.review.known_specimens import specimen_key, specimen_place
+from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.name_checks import NameChecks
 from napari_diatom.review.project_names import MOST_RANKED, ProjectNames
+from napari_diatom.review.taken_suggestions import TakenSuggestions
 from napari_diatom.review.vector_work import compute_all
 
 PAGE: Final = "names.html"
@@ -85,6 +86,8 @@ class CheckedNames:
         What was found, by group.
     helped : tuple of ExpectedGain
         Of which taxa more examples would help most.
+    taken : TakenSuggestions
+        What people took of the suggestions.
     remarks : tuple of str
         What a person should know, a sentence each.
     """
@@ -93,6 +96,7 @@ class CheckedNames:
     named: int
     checks: Mapping[str, NameChecks]
     helped: tuple[ExpectedGain, ...]
+    taken: TakenSuggestions
     remarks: tuple[str, ...]
 
     @property
@@ -110,6 +114,8 @@ class CheckedNames:
             said.append(f"{right / asked:.0%} of {asked:,} would be named rightly from the others.")
         if self.helped and self.helped[0].gain > 0:
             said.append(f"{_MORE} more {self.helped[0].taxon} would help most.")
+        if self.taken.sentence():
+            said.append(self.taken.sentence())
         return [*said, f"See {self.folder / PAGE}."]
 
 
@@ -153,11 +159,11 @@ def check_names(options: CheckOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         gains = [one for part in checks.values() for one in part.most_helped(expected, _MORE)]
         helped = tuple(sorted(gains, key=lambda one: (-one.gain, one.taxon)))
         remarks = (*names.remarks(), *unread.values())
-        found = CheckedNames(options.out, len(names.named()), checks, helped, remarks)
-        answers = _answers(project)
-        _write_tables(found, names, answers)
+        taken = TakenSuggestions.of(project.folder, project.settings, names.specimens.table)
+        found = CheckedNames(options.out, len(names.named()), checks, helped, taken, remarks)
+        _write_tables(found, names)
         pictures = _pictures(project, names, found.doubtful[: options.pictures], monitor)
-        write_atomically(options.out / PAGE, _page(project.folder.name, found, answers, pictures))
+        write_atomically(options.out / PAGE, _page(project.folder.name, found, pictures))
         return found
 
 
@@ -170,22 +176,7 @@ def _expected(names: ProjectNames) -> Mapping[str, float] | None:
     return dict(zip(ranking.taxa, ranking.shares.sum(axis=0).tolist(), strict=True))
 
 
-def _answers(project: Project) -> dict[str, list[AnswerTally]]:
-    """Return what became of suggestions, by taxon and by person."""
-    log = SuggestionLog(project.folder).read(project.settings.former_names)
-    present = {
-        specimen_key(image_id, item.id): item.name
-        for image_id in {one.image_id for one in log} & {image.id for image in project.images}
-        for item in project.contents(image_id).specimens
-    }
-
-    def called(image_id: str, specimen_id: str) -> str | None:
-        return present.get(specimen_key(image_id, specimen_id))
-
-    return {by: answer_tallies(log, called, by) for by in ("taxon", "annotator")}
-
-
-def _write_tables(found: CheckedNames, names: ProjectNames, answers: Mapping[str, list[AnswerTally]]) -> None:
+def _write_tables(found: CheckedNames, names: ProjectNames) -> None:
     table = names.specimens.table
     doubtful: Rows = []
     for one in found.doubtful:
@@ -213,7 +204,7 @@ def _write_tables(found: CheckedNames, names: ProjectNames, answers: Mapping[str
         for number, *shares in checks.curve.shares()
     ]
     write_csv(found.folder / CURVE, ("group", "examples", "right", "low", "high"), curve)
-    taken = [(by, *_answer_cells(one)) for by, rows in answers.items() for one in rows]
+    taken = [(by, *_answer_cells(one)) for by, rows in found.taken.tallies().items() for one in rows]
     write_csv(found.folder / ANSWERS, ("by", *_ANSWER_COLUMNS), taken)
 
 
@@ -260,12 +251,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def _page(
-    name: str,
-    found: CheckedNames,
-    answers: Mapping[str, list[AnswerTally]],
-    pictures: Mapping[str, bytes],
-) -> str:
+def _page(name: str, found: CheckedNames, pictures: Mapping[str, bytes]) -> str:
     doubtful = [
         html.figure(
             pictures[one.key],
@@ -288,7 +274,7 @@ def _page(
     parts.append(html.section("More examples", html.table(header, gains) if gains else ""))
     taken = [
         html.subsection(f"By {by}", html.table(_ANSWER_COLUMNS, list(map(_answer_cells, rows))))
-        for by, rows in answers.items()
+        for by, rows in found.taken.tallies().items()
         if rows
     ]
     parts.append(html.section("Suggestions that people answered", *taken))

@@ -6,11 +6,13 @@ There is no window here. What takes long is given as an object that does not cha
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
@@ -28,7 +30,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
 from napari_diatom.review.name_checks import NameChecks
-from napari_diatom.review.project_specimens import ProjectSpecimens
+from napari_diatom.review.project_specimens import ProjectSpecimens, VectorTable
 from napari_diatom.review.suggested_names import SuggestedNames, suggested_names
 from napari_diatom.review.vector_cache import VectorCache
 
@@ -68,7 +70,7 @@ class ProjectNames:
         self._names: dict[str, str] = {}
         self._taught: dict[str, Taught] = {}
         self._choices: Mapping[str, GroupChoice] = {}
-        self._learn_anew()
+        self._teach()
 
     def read(self, monitor: ProgressMonitor = UNWATCHED) -> None:
         """Read all images, classes, slides and pixel sizes of the project, also again after they changed.
@@ -79,8 +81,12 @@ class ProjectNames:
             See :mod:`napari_diatom.core.progress`; reports ``"images"``.
         """
         self.specimens.read(monitor)
+        self.learn()
+
+    def learn(self) -> None:
+        """Learn from all images that :attr:`specimens` has taken over: a window reads them one by one."""
         self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
-        self._learn_anew()
+        self._teach()
 
     def take(self, image: ProjectImage, contents: Contents) -> None:
         """Take over what an image holds now: when it is read for the first time, and after every edit."""
@@ -119,6 +125,19 @@ class ProjectNames:
             if (proposals or not one.is_proposal) and not (without_name and one.key in self._names)
         ]
 
+    def unnamed(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Return the keys of the N specimens without a name and with known vectors, and these, shape (N, D)."""
+        table = self.specimens.table
+        rows = np.flatnonzero(table.searched(self._names))
+        return table.keys_of(rows), table.units[rows]
+
+    def copy(self) -> ProjectNames:
+        """Return the names as they are now, for work in the background: they follow no edits."""
+        twin = copy.copy(self)
+        twin.specimens, twin._learner = self.specimens.copy(), self._learner.copy()
+        twin._names, twin._taught = dict(self._names), dict(self._taught)
+        return twin
+
     def taxon(self, key: str) -> str:
         """Return the name that a person gave a specimen, of synonyms the accepted one; empty where it has none."""
         return self._names.get(key, "")
@@ -135,7 +154,7 @@ class ProjectNames:
         table = self.specimens.table
         named = (key for key, name in self._names.items() if name == taxon and table.has_vector(key))
         keys = [key for key in named if group is None or table.specimen(key).group == group]
-        units = table.units[[table.rows[key] for key in keys]]
+        units = table.units_of(keys)
         return [keys[k] for k in np.argsort(-(units @ units.sum(axis=0)), kind="stable").tolist()]
 
     def remarks(self) -> list[str]:
@@ -235,28 +254,31 @@ class ProjectNames:
         method, usual_size, monitor
             See :func:`~napari_diatom.naming.grouping.group_specimens`. Specimens that are like no others are left out.
         """
-        table = self.specimens.table
-        asked = [key for key in (self.list_keys(without_name=True) if keys is None else keys) if table.has_vector(key)]
-        found = group_specimens(table.units[[table.rows[key] for key in asked]], method, usual_size, monitor=monitor)
+        if keys is None:
+            asked, vectors = self.unnamed()
+        else:
+            table = self.specimens.table
+            asked = [key for key in keys if table.has_vector(key)]
+            vectors = table.units_of(asked)
+        found = group_specimens(vectors, method, usual_size, monitor=monitor)
         return [[asked[k] for k in found.members(group).tolist()] for group in range(len(found))] if asked else []
 
     def next_to_name(self, reason: Reason, number: int = 20) -> list[str]:
         """Return the specimens without a name that are most worth one, the best first, few of them alike."""
-        table = self.specimens.table
-        rows = np.flatnonzero(table.searched(self._names))
-        rows = rows[:: len(rows) // MOST_RANKED + 1]
-        asked = table.keys_of(rows)
+        asked, vectors = self.unnamed()
+        every = len(asked) // MOST_RANKED + 1
+        asked, vectors = asked[::every], vectors[::every]
         if not asked or not len(self._learner):
             return asked[:number]
         worth = worth_naming(self.rank(asked), reason, self.counts())
-        picked = next_to_name(worth, table.units[rows], number)
+        picked = next_to_name(worth, vectors, number)
         return [asked[k] for k in picked.tolist()]
 
     def map(self, keys: Sequence[str] | None = None) -> tuple[list[str], EmbeddingMap]:
         """Return specimens with known vectors, all by default, and where they lie on the map."""
         table = self.specimens.table
         asked = [key for key in (self.list_keys() if keys is None else keys) if table.has_vector(key)]
-        return asked, map_specimens(table.units[[table.rows[key] for key in asked]])
+        return asked, map_specimens(table.units_of(asked))
 
     def named(self) -> NamedVectors:
         """Return all named specimens with known vectors as they are now, for work in the background."""
@@ -282,42 +304,44 @@ class ProjectNames:
         """Return how a group is named: by what method, and how good it is by cross-validation."""
         return self._learner.choice(group)
 
-    def _teach(self, keys: Iterable[str]) -> None:
-        """Make what is learnt follow the names of some specimens."""
-        changed = [key for key in keys if self._taught.get(key) != self._lesson(key)]
-        if len(changed) > MANY:
-            return self._learn_anew()
+    def _teach(self, keys: Iterable[str] | None = None) -> None:
+        """Make what is learnt follow the names of some specimens, by default learn anew from all."""
+        table, names = self.specimens.table, self._names
+        changed = [key for key in keys or () if self._taught.get(key) != _lesson(table, key, names.get(key))]
+        if keys is None or len(changed) > MANY:
+            lessons = {key: _lesson(table, key, taxon) for key, taxon in names.items()}
+            self._taught = {key: lesson for key, lesson in lessons.items() if lesson is not None}
+            self._learner = _learnt(self._taught, table, self.specimens.taxa.handed)
+            self._learner.choose(self._choices)
+            return
         for key in changed:
-            lesson = self._lesson(key)
+            lesson = _lesson(table, key, names.get(key))
             self._learner.forget(key)
             self._taught.pop(key, None)
             if lesson is not None:
-                (taxon, group, slide, _), parts = lesson, self.specimens.table.parts([key])
+                (taxon, group, slide, _), parts = lesson, table.parts([key])
                 self._learner.name(key, taxon, parts.pairs[0], sizes=parts.sizes[0], group=group, slide=slide)
                 self._taught[key] = lesson
+
+
+def _lesson(table: VectorTable, key: str, taxon: str | None) -> Taught | None:
+    """Return what a specimen teaches; None where it has no name, or its vector is not known."""
+    if taxon is None or not table.has_vector(key):
         return None
+    image, k = table.place(table.rows[key])
+    return taxon, image.listed[k].group, image.slide, image.listed[k].digest
 
-    def _lesson(self, key: str) -> Taught | None:
-        """Return what a specimen teaches; None where it has no name, or its vector is not known."""
-        taxon, table = self._names.get(key), self.specimens.table
-        if taxon is None or not table.has_vector(key):
-            return None
-        image, k = table.place(table.rows[key])
-        return taxon, image.listed[k].group, image.slide, image.listed[k].digest
 
-    def _learn_anew(self) -> None:
-        """Learn from all named specimens at once."""
-        lessons = {key: self._lesson(key) for key in self._names}
-        self._taught = {key: lesson for key, lesson in lessons.items() if lesson is not None}
-        keys = list(self._taught)
-        parts = self.specimens.table.parts(keys)
-        named = NamedVectors.of(
-            parts.pairs.mean(axis=1),
-            [self._taught[key][0] for key in keys],
-            keys=keys,
-            sizes=parts.sizes,
-            groups=parts.groups,
-            slides=parts.slides,
-        )
-        self._learner = PairLearner.of(parts.pairs, named, self.specimens.taxa.handed)
-        self._learner.choose(self._choices)
+def _learnt(taught: Mapping[str, Taught], table: VectorTable, handed: Collection[str]) -> PairLearner:
+    """Return what is learnt from specimens at once."""
+    keys = list(taught)
+    parts = table.parts(keys)
+    named = NamedVectors.of(
+        parts.pairs.mean(axis=1),
+        [taught[key][0] for key in keys],
+        keys=keys,
+        sizes=parts.sizes,
+        groups=parts.groups,
+        slides=parts.slides,
+    )
+    return PairLearner.of(parts.pairs, named, handed)

@@ -171,6 +171,10 @@ class VectorTable:
             raise InputError(f"The vector of specimen {key} is not known: it was not computed yet, or nothing is seen.")
         return row
 
+    def units_of(self, keys: Sequence[str]) -> NDArray[np.float32]:
+        """Return the rows of :attr:`units` of N specimens, shape (N, D). Raises KeyError where one is not there."""
+        return self.units[[self.rows[key] for key in keys]]
+
     def parts(self, keys: Sequence[str]) -> Parts:
         """Return what specimens with known vectors teach with. Raises InputError for others."""
         places = [self.place(self.known_row(key)) for key in keys]

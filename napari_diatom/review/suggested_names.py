@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from napari_diatom.core.taxa import SPECIES
 from napari_diatom.naming.ranking import Ranking
 from napari_diatom.project.project_taxa import ProjectTaxa
+
+SURE_FROM: Final = 0.5
+"""Share from which a name is sure."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,18 @@ class SuggestedNames:
     names: tuple[tuple[str, float], ...] = ()
     genus: tuple[str, float] | None = None
     is_unlike: bool = False
+
+    @property
+    def sure_genus(self) -> tuple[str, float] | None:
+        """The genus to offer where it is sure, and no species is."""
+        best = self.names[0][1] if self.names else 0.0
+        is_wanted = self.genus is not None and best < SURE_FROM <= self.genus[1] and not self.is_unlike
+        return self.genus if is_wanted else None
+
+    @property
+    def offered(self) -> tuple[tuple[str, float], ...]:
+        """All names that a person is offered: the taxa, and last the genus where only that is sure."""
+        return self.names if self.sure_genus is None else (*self.names, self.sure_genus)
 
 
 def suggested_names(keys: Sequence[str], ranking: Ranking, taxa: ProjectTaxa, number: int = 3) -> list[SuggestedNames]:

@@ -144,6 +144,7 @@ def test_a_wrong_name_is_found_and_shown(made: Path, tmp_path: Path, capsys: pyt
     assert main(["names", "check", str(tmp_path / "project"), "-o", str(out)]) == 0
     said = capsys.readouterr().out
     assert "24 named specimens" in said
+    assert "First suggestion taken unchanged: Bo 0 % of 1." in said
     first = rows(out / "doubtful.csv")[0]
     assert (first["image"], first["specimen"], first["taxon"], first["offered"]) == ("s0f0", "v1", NITZSCHIA, NAVICULA)
     assert rows(out / "mixed_up.csv")[0]["first"] == NAVICULA

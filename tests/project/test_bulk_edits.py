@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from helpers.projects import box, crashed, new_project
 from napari_diatom.core.errors import InputError
 from napari_diatom.project.bulk_edits import BulkEdits
 from napari_diatom.project.project import Project
 
-ACTIONS = int(os.environ.get("NAPARI_DIATOM_TEST_EDITS", "30"))
+ACTIONS = int(os.environ.get("NAPARI_DIATOM_TEST_EDITS", "20"))
 """Random actions; NAPARI_DIATOM_TEST_EDITS=200 has more of them."""
+EXAMPLES = 3
+"""Sequences of so many actions."""
 NAMES = ("Navicula", "Nitzschia")
+IDS = (*range(6), "p0", "p1")
+MANY = 12
+"""Images among which a process is killed."""
+
+
+def filled_project(folder, fields=3):
+    """Make a project of images, of which each has six specimens and two proposals."""
+    made = new_project(folder, fields=fields)
+    for image in made.images:
+        document = made.document(image.id)
+        document.add([box(n, "diatom", id=f"{image.id}-{n}") for n in range(6)])
+        document.propose([box(n, "diatom", id=f"{image.id}-p{n}", score=0.2) for n in range(2)], "finder 1")
+        made.release(image.id)
+    return made
 
 
 @pytest.fixture
 def project(tmp_path):
-    """Three images, of which each has six specimens and two proposals."""
-    with new_project(tmp_path, fields=3) as made:
-        for image in made.images:
-            document = made.document(image.id)
-            document.add([box(n, "diatom", id=f"{image.id}-{n}") for n in range(6)])
-            document.propose([box(n, "diatom", id=f"{image.id}-p{n}", score=0.2) for n in range(2)], "finder 1")
-            made.release(image.id)
+    """Three images."""
+    with filled_project(tmp_path) as made:
         yield made
 
 
@@ -44,6 +63,14 @@ def everything(project):
 
 def called(project):
     return {id_: name for specimens, _, _ in everything(project).values() for id_, name, *_ in specimens}
+
+
+def assert_counts_are_what_the_files_say(project):
+    project.flush()
+    now = everything(project)
+    for tally in project.summary():
+        specimens, proposals, _ = now[tally.image.id]
+        assert (sum(tally.by_class().values()), tally.proposals) == (len(specimens), len(proposals))
 
 
 def by_image(project, ids=None):
@@ -123,33 +150,133 @@ def test_a_kill_loses_nothing(tmp_path, project):
         assert everything(again) == now
 
 
-def test_random_actions_are_undone_to_the_first_state(project):
-    rng = np.random.default_rng(1)
-    bulk = BulkEdits(project)
-    first = everything(project)
-    states = []
-    for _ in range(ACTIONS):
-        choice = rng.random()
-        if choice < 0.6 or not bulk.done:
-            ids = [n for n in (*range(6), "p0", "p1") if rng.random() < 0.4]
-            states.append(everything(project))
-            step = bulk.name(NAMES[rng.integers(2)], by_image(project, ids or [0]))
-            if not step.edits:
-                states.pop()
-        elif choice < 0.8:
-            after = everything(project)
-            bulk.undo()
-            assert everything(project) == states[-1]
-            bulk.redo()
-            assert everything(project) == after
+class BulkNaming(RuleBasedStateMachine):
+    """Names in bulk, undone and done again while images are opened and closed: the state of each step comes back."""
+
+    def __init__(self):
+        super().__init__()
+        self.scratch = TemporaryDirectory()
+        self.project = filled_project(Path(self.scratch.name))
+        self.bulk = BulkEdits(self.project)
+        self.first = everything(self.project)
+        self.past, self.future = [], []
+
+    @rule(taxa=st.lists(st.sampled_from((*NAMES, "")), min_size=24, max_size=24))
+    def name(self, taxa):
+        """Name some specimens and proposals, perhaps of all images, each as it comes."""
+        before, given = everything(self.project), {}
+        for place, taxon in enumerate(taxa):
+            image_id = f"s0f{place % 3}"
+            if taxon:
+                given.setdefault(image_id, {})[f"{image_id}-{IDS[place // 3]}"] = taxon
+        step = self.bulk.name_each(given)
+        self.future.clear()
+        if step.edits:
+            self.past.append(before)
         else:
-            image = project.images[rng.integers(3)].id
-            _ = project.release(image) if project.is_open(image) else project.document(image)
-    while bulk.done:
+            assert everything(self.project) == before
+        names = called(self.project)
+        assert all(names[id_] == taxon for part in given.values() for id_, taxon in part.items())
+
+    @precondition(lambda self: self.bulk.done)
+    @rule()
+    def undo(self):
+        """Undo the last step."""
+        self.future.append(everything(self.project))
+        assert self.bulk.undo().kept == 0
+        assert everything(self.project) == self.past.pop()
+
+    @precondition(lambda self: self.bulk.undone)
+    @rule()
+    def redo(self):
+        """Do the step again that was undone last."""
+        self.past.append(everything(self.project))
+        assert self.bulk.redo().kept == 0
+        assert everything(self.project) == self.future.pop()
+
+    @rule(number=st.integers(0, 2))
+    def open_or_close(self, number):
+        """Open an image, or close it."""
+        image_id = f"s0f{number}"
+        _ = self.project.release(image_id) if self.project.is_open(image_id) else self.project.document(image_id)
+
+    @rule()
+    def crash(self):
+        """Find everything in what a window that dies now leaves."""
+        with TemporaryDirectory() as folder:
+            left = shutil.copytree(self.project.folder, Path(folder) / "project")
+            with Project.open(left, "Eve") as again:
+                assert everything(again) == everything(self.project)
+
+    @invariant()
+    def has_as_many_steps(self):
+        """Have a state for each step."""
+        assert (len(self.bulk.done), len(self.bulk.undone)) == (len(self.past), len(self.future))
+
+    def teardown(self):
+        """Undo all steps; the counts are what the files say."""
+        with self.project, self.scratch:
+            while self.bulk.done:
+                self.bulk.undo()
+                assert everything(self.project) == self.past.pop()
+            assert everything(self.project) == self.first
+            assert_counts_are_what_the_files_say(self.project)
+
+
+def test_random_actions_are_undone_to_the_first_state():
+    found = settings(max_examples=EXAMPLES, stateful_step_count=ACTIONS, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(BulkNaming, settings=found)
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from napari_diatom.project.bulk_edits import BulkEdits
+from napari_diatom.project.project import Project
+
+folder, are_open, left, real = Path(sys.argv[1]), sys.argv[2] == "True", int(sys.argv[3]), os.write
+project = Project.open(folder, "Ada")
+if are_open:
+    for image in project.images:
+        project.document(image.id)
+
+def write(file, data):
+    global left
+    left -= 1
+    if left == 0:
+        real(file, data[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(file, data)
+
+os.write = write
+ids = (0, 1, "p0")
+BulkEdits(project).name("Navicula", {image.id: [f"{image.id}-{n}" for n in ids] for image in project.images})
+"""
+"""Names specimens of all images, and is killed when a half of an edit is in a journal."""
+
+
+@pytest.mark.parametrize(("are_open", "written"), [(True, 14), (True, 15), (False, 15)])
+def test_a_process_that_is_killed_within_a_step_loses_no_edit_that_it_wrote(tmp_path, are_open, written):
+    with filled_project(tmp_path, fields=MANY) as made:
+        every = by_image(made)
+    command = [sys.executable, "-c", DYING, str(made.folder), str(are_open), str(written + 1)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    # Of each image first the specimens are named, then the proposals accepted; of the last edit a half is in a file.
+    edits = [part for ids in every.values() for part in (ids[:2], ids[2:])]
+    wanted = sorted(id_ for part in edits[:written] for id_ in part)
+    with Project.open(made.folder, "Eve") as project:
+        now = everything(project)
+        names = called(project)
+        assert sorted(id_ for id_, name in names.items() if name == "Navicula") == wanted
+        assert {name for id_, name in names.items() if id_ not in wanted} == {"diatom"}
+        assert len(names) + sum(len(proposals) for _, proposals, _ in now.values()) == 8 * MANY
+        assert not project.journals.leftovers()
+        assert_counts_are_what_the_files_say(project)
+        # The rest can be named, and that be undone.
+        bulk = BulkEdits(project)
+        bulk.name("Navicula", every)
+        assert list(called(project).values()).count("Navicula") == 3 * MANY
         bulk.undo()
-        assert everything(project) == states.pop()
-    assert everything(project) == first
-    project.flush()
-    for tally in project.summary():
-        specimens, proposals, _ = everything(project)[tally.image.id]
-        assert (sum(tally.by_class().values()), tally.proposals) == (len(specimens), len(proposals))
+        assert everything(project) == now
+    with Project.open(made.folder, "Max") as project:
+        assert everything(project) == now

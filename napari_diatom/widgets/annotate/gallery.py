@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from qtpy.QtCore import Qt, QTimer, Signal
@@ -26,8 +27,12 @@ from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.gallery_order import Entry, Order
 from napari_diatom.project.project import Project
+from napari_diatom.widgets.annotate.gallery_suggestions import GallerySuggestions
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
+from napari_diatom.widgets.common.text_labels import text_label
+from napari_diatom.widgets.naming.names_page import page_shortcut
+from napari_diatom.widgets.naming.offers import OFFERED
 
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which no other image is listed."""
@@ -54,6 +59,8 @@ class Gallery(QWidget):
 
     Parameters
     ----------
+    suggestions : GallerySuggestions, optional
+        Suggests names for specimens without one.
     parent : QWidget, optional
         Its owner.
     """
@@ -65,8 +72,9 @@ class Gallery(QWidget):
     failed = Signal(str)
     """What went wrong."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, suggestions: GallerySuggestions | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._suggestions = suggestions
         self._project: Project | None = None
         self._entries: dict[str, list[Entry]] = {}
         self._waiting: deque[str] = deque()
@@ -77,6 +85,10 @@ class Gallery(QWidget):
         self._show_timer.setSingleShot(True)
         self._show_timer.setInterval(80)
         self._show_timer.timeout.connect(self._show)
+        self._note_timer = QTimer(self)
+        self._note_timer.setSingleShot(True)
+        self._note_timer.setInterval(150)
+        self._note_timer.timeout.connect(self._suggest)
         self._list = PictureView("gallery", "Specimens of the project")
         self._model = self._list.specimens
         self._list.opened.connect(self._go_to)
@@ -84,6 +96,10 @@ class Gallery(QWidget):
         assert selection is not None
         selection.selectionChanged.connect(self._summarise)
         self._build()
+        if suggestions is not None:
+            suggestions.changed.connect(self._note_timer.start)
+            for number in range(1, OFFERED + 1):
+                page_shortcut(str(number), self._list, partial(self.take, number))
 
     def set_project(self, project: Project | None) -> None:
         """Show the specimens of a project. They are listed in the background."""
@@ -125,6 +141,17 @@ class Gallery(QWidget):
         """Delete the selected specimens. For an open image, this can be undone."""
         self._change(lambda document, ids: document.remove(ids))
 
+    def take(self, number: int) -> None:
+        """Take a suggestion for the selected specimen, by its number from 1, and select the next one without a name."""
+        chosen, suggestions = self._list.selected_rows(), self._suggestions
+        if suggestions is None or len(chosen) != 1:
+            return
+        [row] = chosen
+        shown = self.entries()
+        if suggestions.take(shown[row], number):
+            following = (k for k in range(row + 1, len(shown)) if suggestions.is_unnamed(shown[k]))
+            self._list.go_to(next(following, row))
+
     def _build(self) -> None:
         self._class = named(QComboBox(), "gallery_class", "Which classes are shown", "Shown classes")
         self._shown_status = named(QComboBox(), "gallery_status", "Which statuses are shown", "Shown statuses")
@@ -146,6 +173,7 @@ class Gallery(QWidget):
             QPushButton("Show on slide"), "gallery_slide", "Open the image of the current specimen, and zoom to it"
         )
         self._counts = named(QLabel(), "gallery_counts")
+        self._may_be = text_label("gallery_suggestions")
         for combo in (self._class, self._shown_status, self._order):
             combo.currentIndexChanged.connect(self._show)
         self._new_class.activated.connect(self._take_class)
@@ -161,6 +189,7 @@ class Gallery(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(top)
+        layout.addWidget(self._may_be)
         layout.addWidget(self._list, 1)
 
     def _fill_classes(self) -> None:
@@ -221,11 +250,18 @@ class Gallery(QWidget):
         shown = gallery_order.ordered(
             everything, order, self._class.currentData() or "", self._shown_status.currentData()
         )
-        self._model.set_entries(self._project, shown)
+        notes = () if self._suggestions is None else self._suggestions.notes(shown)
+        self._model.set_entries(self._project, shown, notes)
         self._list.select(
             [row for row, entry in enumerate(shown if kept else ()) if (entry.image_id, entry.id) in kept]
         )
         self._summarise()
+
+    def _suggest(self) -> None:
+        """Show what is suggested now."""
+        if self._suggestions is not None and not self._waiting:
+            self._model.set_notes(self._suggestions.notes(self.entries()))
+            self._summarise()
 
     def _summarise(self, *_: object) -> None:
         selected = len(self._list.selectedIndexes())
@@ -233,6 +269,11 @@ class Gallery(QWidget):
         if self._waiting and self._project is not None:
             text = f"listing image {len(self._project.images) - len(self._waiting)} of {len(self._project.images)}"
         self._counts.setText(f"{text}, {selected} selected" if selected else text)
+        may_be = ""
+        if self._suggestions is not None and selected == 1:
+            may_be = self._suggestions.line(self.selected()[0])
+        self._may_be.setText(may_be)
+        self._may_be.setVisible(bool(may_be))
         for widget in (self._new_class, self._new_status, self._delete, self._slide):
             widget.setEnabled(selected > 0)
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_diatom.project.project import Project
 from napari_diatom.widgets.annotate.gallery import Gallery
+from napari_diatom.widgets.annotate.gallery_suggestions import GallerySuggestions
 from napari_diatom.widgets.common.closing import when_destroyed
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class GalleryDock(QObject):
     ----------
     viewer : napari.viewer.Viewer
         Where it is docked.
+    suggestions : GallerySuggestions
+        Suggests names for specimens without one.
     parent : QObject
         Its owner.
     """
@@ -32,8 +35,10 @@ class GalleryDock(QObject):
     failed = Signal(str)
     """What went wrong."""
 
-    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+    def __init__(self, viewer: Viewer, suggestions: GallerySuggestions, parent: QObject) -> None:
         super().__init__(parent)
+        self._suggestions = suggestions
+        suggestions.failed.connect(self.failed)
         self._viewer = viewer
         self._gallery: Gallery | None = None
 
@@ -44,7 +49,7 @@ class GalleryDock(QObject):
     def show(self, project: Project | None) -> None:
         """Show all specimens of a project as upright pictures."""
         if self._gallery is None:
-            self._gallery = gallery = Gallery()
+            self._gallery = gallery = Gallery(self._suggestions)
             gallery.slideRequested.connect(self.slideRequested)
             gallery.edited.connect(self.edited)
             gallery.failed.connect(self.failed)

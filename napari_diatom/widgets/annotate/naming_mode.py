@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QLineEdit
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.project_taxa import ProjectTaxa
-from napari_diatom.project.suggestions import SuggestionLog, answered
 from napari_diatom.review.known_specimens import specimen_key
 from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.annotate.canvas import AnnotationCanvas
@@ -27,7 +26,9 @@ from napari_diatom.widgets.naming.naming_session import NamingSession
 from napari_diatom.widgets.naming.offers import OFFERED, offers_for, remark
 from napari_diatom.widgets.naming.suggestion_bar import SuggestionBar
 
-_ON: Final = "Naming mode: 1, 2 and 3 take a suggestion, Enter takes the first, C finds a class by name, E ends it."
+_ON: Final = (
+    "Naming mode: 1, 2 and 3 take a suggestion, Enter takes the first, 0 the genus, C finds a class by name, E ends it."
+)
 _ENTER: Final = ("Enter", "Return")
 
 
@@ -133,6 +134,11 @@ class NamingMode(QObject):
         """Take the first suggestion."""
         self.take(1)
 
+    def take_genus(self) -> None:
+        """Take the genus in the mode, where it is offered because no species is sure."""
+        if self.is_on:
+            self._name_genus()
+
     def find_class(self) -> None:
         """Type the name of a class."""
         search = self._form.classes.findChild(QLineEdit, "class_search")
@@ -187,12 +193,19 @@ class NamingMode(QObject):
         bar = self._shown_bar()
         if bar is not None:
             said = remark(self._names, self._suggested) if offers else self._why_nothing(key)
-            bar.show_suggestions(project, entry, offers, said, self.is_on)
+            genus = self._suggested.sure_genus
+            bar.show_suggestions(project, entry, offers, "" if genus is None else genus[0], said, self.is_on)
 
     def _suggest(self, is_wanted: bool) -> None:
         if is_wanted and not self._names.begin() and self._opened.project is not None:
             self._form.suggest.setChecked(False)
         self.show()
+
+    def _name_genus(self) -> None:
+        """Name by the genus. A class that the project does not have is added."""
+        offered = self._suggested.sure_genus
+        if offered is not None and self._names.add_classes([offered[0]]):
+            self.use_class(offered[0])
 
     def _why_nothing(self, key: str) -> str:
         names = self._names.names
@@ -208,6 +221,7 @@ class NamingMode(QObject):
                 return None
             self._bar = SuggestionBar(native)
             self._bar.taken.connect(self.take)
+            self._bar.genusTaken.connect(self._name_genus)
             when_destroyed(self, _delete, self._bar)
         return self._bar
 
@@ -239,22 +253,10 @@ class NamingMode(QObject):
 
     def _note(self, ids: tuple[str, ...], suggested: SuggestedNames) -> None:
         """Keep what was suggested for a specimen, and what it was named."""
-        project, image, document, names = (
-            self._opened.project,
-            self._opened.image,
-            self._opened.document,
-            self._names.names,
-        )
-        if project is None or image is None or document is None or names is None or not suggested.names:
-            return
-        [id_, *others] = ids
-        if others or suggested.key != specimen_key(image.id, id_) or id_ not in document.specimens:
-            return
-        taxon = names.specimens.taxa.taxon(document.specimens[id_].name)
-        model = names.specimens.embedder.card.origin
-        answer = answered(image.id, id_, taxon, suggested.names, model, project.annotator)
-        with self._form.line.showing_errors():
-            SuggestionLog(project.folder).append([answer])
+        image = self._opened.image
+        if image is not None and [suggested.key] == [specimen_key(image.id, id_) for id_ in ids]:
+            with self._form.line.showing_errors():
+                self._names.note_answer(suggested)
 
 
 def _delete(bar: SuggestionBar) -> None:

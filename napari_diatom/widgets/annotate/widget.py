@@ -20,6 +20,7 @@ from napari_diatom.widgets.annotate.count_review import CountReview
 from napari_diatom.widgets.annotate.form import NONE_SELECTED, AnnotateForm
 from napari_diatom.widgets.annotate.gallery import Gallery
 from napari_diatom.widgets.annotate.gallery_dock import GalleryDock
+from napari_diatom.widgets.annotate.gallery_suggestions import GallerySuggestions
 from napari_diatom.widgets.annotate.image_browser import ImageBrowser
 from napari_diatom.widgets.annotate.names_link import NamesLink
 from napari_diatom.widgets.annotate.naming_mode import NamingMode
@@ -96,8 +97,10 @@ class AnnotateWidget(QWidget):
         self._review = ProposalReview(form.line, opened, canvas, self._toolbox, self._overview)
         self._choice = ClassChoice(form, opened, canvas, self._overview, self._actions, self._review)
         self._run = ProposalRun(form, opened, self._proposer, self._overview)
-        self._gallery_dock = GalleryDock(napari_viewer, form)
         self._names = names = NamingSession(form)
+        suggestions = GallerySuggestions(names, form.suggest.isChecked, form)
+        form.suggest.toggled.connect(suggestions.changed)
+        self._gallery_dock = GalleryDock(napari_viewer, suggestions, form)
         self._naming = NamingMode(form, opened, canvas, self._toolbox, self._session, self._choice, names)
         self._names_link = NamesLink(napari_viewer, form, opened, canvas, self._actions, names)
         self._settings = SettingsLink(napari_viewer, form, canvas, opened, self._session, self._overview, self._saving)
@@ -109,6 +112,7 @@ class AnnotateWidget(QWidget):
         self.use_tool = self._toolbox.use
         self.use_class, self.add_class = self._naming.use_class, self._choice.add
         self.toggle_naming, self.find_class = self._naming.toggle, self._naming.find_class
+        self.take_genus = self._naming.take_genus
         self.set_status, self.delete = self._actions.set_status, self._actions.delete
         self.to_boxes, self.to_polygons = self._actions.to_boxes, self._actions.to_polygons
         self.outline = self._outlining.outline

@@ -110,6 +110,7 @@ KEYS: Final = (
         "switch the naming mode on or off: 1 to 3 take a suggestion, Enter takes the first, then comes the next",
         projects_only=True,
     ),
+    Key("0", "take_genus", "in the naming mode, take the genus if no species is sure", projects_only=True),
     Key("C", "find_class", "find a class by name: type some letters of it, then press Enter", projects_only=True),
     Key("Delete", "delete", "delete the selected specimens"),
     Key("Control-Z", "undo", "undo the last edit"),

@@ -74,6 +74,12 @@ class PicturedSpecimens(QAbstractListModel):
         self._rows = {(entry.image_id, entry.id): row for row, entry in enumerate(entries)}
         self.endResetModel()
 
+    def set_notes(self, notes: Sequence[str]) -> None:
+        """Write something else under the name of each specimen; see :meth:`set_entries`."""
+        if list(notes) != self._notes and self._entries:
+            self._notes = list(notes)
+            self.dataChanged.emit(self.index(0), self.index(len(self._entries) - 1), [Qt.ItemDataRole.DisplayRole])
+
     def entry(self, row: int) -> Entry:
         """Return the specimen of a row."""
         return self._entries[row]
@@ -201,6 +207,10 @@ class PictureView(QListView):
         selection = self.selectionModel()
         assert selection is not None
         selection.select(self.specimens.ranges(rows), selection.SelectionFlag.Select)
+
+    def go_to(self, row: int) -> None:
+        """Select one row only, and scroll to it."""
+        self.setCurrentIndex(self.specimens.index(row))
 
     def _open(self, index: QModelIndex) -> None:
         if index.isValid():

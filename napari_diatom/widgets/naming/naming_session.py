@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_diatom.core.errors import DiatomError
@@ -18,6 +15,7 @@ from napari_diatom.naming.method_choice import choose_methods
 from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
+from napari_diatom.project.suggestions import SuggestionLog, answered
 from napari_diatom.review.known_specimens import specimen_place
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.suggested_names import SuggestedNames
@@ -31,28 +29,6 @@ _VECTORS_MS: Final = 300
 """Time without an edit after which vectors are computed: a box that is being drawn changes several times."""
 _SETTLE_MS: Final = 1500
 """Time without a name after which the best method is chosen."""
-
-
-class SlicedNames(ProjectNames):
-    """The names of a project that is read image by image, so that the window goes on meanwhile."""
-
-    def learn(self) -> None:
-        """Learn from all images that were read."""
-        self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
-        self._learn_anew()
-
-    def copy(self) -> SlicedNames:
-        """Return the names as they are now, for work in the background: they follow no edits."""
-        twin = copy.copy(self)
-        twin.specimens, twin._learner = self.specimens.copy(), self._learner.copy()
-        twin._names, twin._taught = dict(self._names), dict(self._taught)
-        return twin
-
-    def unnamed(self) -> tuple[list[str], NDArray[np.float32]]:
-        """Return the keys of the N specimens without a name and with known vectors, and these, shape (N, D)."""
-        table = self.specimens.table
-        rows = np.flatnonzero(table.searched(self._names))
-        return table.keys_of(rows), table.units[rows]
 
 
 class NamingSession(QObject):
@@ -69,7 +45,7 @@ class NamingSession(QObject):
     ----------
     project : Project or None
         The open project.
-    names : SlicedNames or None
+    names : ProjectNames or None
         Its names, None before :meth:`begin`.
     bulk : BulkEdits or None
         Names specimens of several images in one step.
@@ -97,7 +73,7 @@ class NamingSession(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.project: Project | None = None
-        self.names: SlicedNames | None = None
+        self.names: ProjectNames | None = None
         self.bulk: BulkEdits | None = None
         self.by_counts = False
         self.shown_image = ""
@@ -148,7 +124,7 @@ class NamingSession(QObject):
         if self.names is not None or self.project is None:
             return self.names is not None
         try:
-            self.names = SlicedNames(self.project, library.resolve_embedder(library.EMBEDDER))
+            self.names = ProjectNames(self.project, library.resolve_embedder(library.EMBEDDER))
         except DiatomError as error:
             self.failed.emit(str(error))
             return False
@@ -170,7 +146,7 @@ class NamingSession(QObject):
         if self.names is not None and self.project is not None:
             self.background.stop()
             specimens = self.names.specimens
-            self.names = SlicedNames(self.project, specimens.embedder, specimens.cache)
+            self.names = ProjectNames(self.project, specimens.embedder, specimens.cache)
             self._read_all()
 
     def weigh_by_counts(self, is_wanted: bool) -> None:
@@ -209,13 +185,41 @@ class NamingSession(QObject):
             if taxon.strip():
                 taxa.setdefault(entry.image_id, {})[entry.id] = taxon.strip()
         bulk = self.bulk
-        if (
-            bulk is None
-            or not taxa
-            or not self._add_classes({name for part in taxa.values() for name in part.values()})
-        ):
+        if bulk is None or not taxa or not self.add_classes({name for part in taxa.values() for name in part.values()}):
             return None
         return self._do(lambda: bulk.name_each(taxa), list(taxa))
+
+    def add_classes(self, names: Iterable[str]) -> bool:
+        """Add the classes that the project does not have; return whether it has all of them now."""
+        if self.project is None:
+            return False
+        new = sorted(set(names) - {entry.name for entry in self.project.settings.classes})
+        for name in new:
+            try:
+                self.project.classes.add(name)
+            except DiatomError as error:
+                self.failed.emit(str(error))
+                return False
+        if new:
+            self.classes_changed.emit()
+        return True
+
+    def note_answer(self, suggested: SuggestedNames) -> None:
+        """Keep what was suggested for a specimen and what it is called now, for :class:`SuggestionLog`.
+
+        Raises
+        ------
+        OutputError
+            When the log cannot be written.
+        """
+        if self.project is None or self.names is None or not suggested.names:
+            return
+        image_id, id_ = specimen_place(suggested.key)
+        called = {item.id: item.name for item in self.project.contents(image_id).specimens}
+        if id_ in called:
+            taxon, model = self.names.specimens.taxa.taxon(called[id_]), self.names.specimens.embedder.card.origin
+            answer = answered(image_id, id_, taxon, suggested.offered, model, self.project.annotator)
+            SuggestionLog(self.project.folder).append([answer])
 
     def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Undo a step, the last one by default."""
@@ -230,20 +234,6 @@ class NamingSession(QObject):
             return None
         bulk, step = self.bulk, step or self.bulk.undone[-1]
         return self._do(lambda: bulk.redo(step), step.image_ids)
-
-    def _add_classes(self, names: set[str]) -> bool:
-        """Add the classes that the project does not have; return whether it has all of them now."""
-        assert self.project is not None
-        new = sorted(names - {entry.name for entry in self.project.settings.classes})
-        for name in new:
-            try:
-                self.project.classes.add(name)
-            except DiatomError as error:
-                self.failed.emit(str(error))
-                return False
-        if new:
-            self.classes_changed.emit()
-        return True
 
     def _do(self, change: Callable[[], BulkEdit | None], image_ids: Sequence[str]) -> BulkEdit | None:
         step = None

@@ -21,8 +21,6 @@ _TYPICAL: Final = 12
 """The most typical examples, of which those of the nearest sizes are shown."""
 _TOO_MANY_TIMES: Final = 2.5
 """As long or as short, from which on a valve is shown only where there is no other."""
-_GENUS_FROM: Final = 0.5
-"""Share below which no species is sure, so that the genus is offered."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,7 @@ def remark(session: NamingSession, suggested: SuggestedNames) -> str:
 def _how_sure(suggested: SuggestedNames) -> str:
     if suggested.is_unlike:
         return "Unlike anything named so far."
-    best = suggested.names[0][1] if suggested.names else 0.0
-    if suggested.genus is not None and best < _GENUS_FROM and suggested.genus[1] >= _GENUS_FROM:
-        genus, share = suggested.genus
+    if suggested.sure_genus is not None:
+        genus, share = suggested.sure_genus
         return f"No species is sure: {genus}, {100 * share:.0f} %."
     return ""

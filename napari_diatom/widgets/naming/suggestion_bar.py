@@ -10,7 +10,7 @@ from typing import Final
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.project.gallery_order import Entry
@@ -26,8 +26,11 @@ _LOOK: Final = """
 #suggestions QLabel { color: #c9cdd3; background: transparent; }
 #suggestions QLabel[taxon="true"] { font-style: italic; }
 #suggestions #suggestion_remark { color: #f0b23c; }
+#suggestions #suggestion_genus { font-style: italic; padding: 1px 8px; }
 #suggestions QFrame[suggested="true"]:hover { background: rgba(86, 180, 233, 60); border-radius: 4px; }
 """
+GENUS_KEY: Final = "0"
+"""Takes the genus in the naming mode."""
 _MARGIN: Final = 3
 _BETWEEN: Final = 3
 _GAP: Final = 8
@@ -57,6 +60,8 @@ class SuggestionBar(QFrame):
 
     taken = Signal(int)
     """The number of the suggestion that was clicked, from 1."""
+    genusTaken = Signal()
+    """The genus was clicked."""
 
     def __init__(self, canvas: QWidget) -> None:
         super().__init__(canvas)
@@ -71,6 +76,11 @@ class SuggestionBar(QFrame):
         self._cards = [_Card(str(number), self) for number in range(1, OFFERED + 1)]
         self._remark = named(QLabel(), "suggestion_remark")
         self._remark.setWordWrap(True)
+        tip = "Name the specimen by its genus; the class is added if the project does not have it"
+        self._genus = named(QPushButton(), "suggestion_genus", tip, "Take the genus")
+        # The keyboard stays with the image.
+        self._genus.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._genus.clicked.connect(lambda *_: self.genusTaken.emit())
         row = QHBoxLayout()
         row.setSpacing(10)
         for card in (self._own, *self._cards):
@@ -82,12 +92,17 @@ class SuggestionBar(QFrame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(row)
-        layout.addWidget(self._remark)
+        below = QHBoxLayout()
+        below.addWidget(self._remark, 1)
+        below.addWidget(self._genus)
+        layout.addLayout(below)
         canvas.installEventFilter(self)
         when_destroyed(self, ThumbnailLoader.stop, self._pictures)
         self.hide()
 
-    def show_suggestions(self, project: Project, own: Entry, offers: Sequence[Offer], remark: str, keys: bool) -> None:
+    def show_suggestions(
+        self, project: Project, own: Entry, offers: Sequence[Offer], genus: str, remark: str, keys: bool
+    ) -> None:
         """Show what a specimen may be called.
 
         Parameters
@@ -98,6 +113,8 @@ class SuggestionBar(QFrame):
             The specimen.
         offers : sequence of Offer
             What is suggested, the best first.
+        genus : str
+            The genus with ``sp.`` where it can be taken, else empty.
         remark : str
             A sentence beside the names.
         keys : bool
@@ -121,6 +138,8 @@ class SuggestionBar(QFrame):
                 self._add(card, offer.examples, spans)
         self._remark.setText(remark)
         self._remark.setVisible(bool(remark))
+        self._genus.setText(f"{GENUS_KEY}  {genus}" if keys else genus)
+        self._genus.setVisible(bool(genus))
         self._paint()
         self.show()
         self.adjustSize()

@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from typing import Any, Final
 
 from qtpy.QtCore import Qt
@@ -19,15 +21,28 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import ProgressMonitor
 from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
+from napari_diatom.project.settings import Settings
+from napari_diatom.review.project_names import ProjectNames
+from napari_diatom.review.project_specimens import VectorTable
+from napari_diatom.review.taken_suggestions import TakenSuggestions, details_of
 from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
-from napari_diatom.widgets.naming.naming_session import NamingSession, SlicedNames
+from napari_diatom.widgets.naming.naming_session import NamingSession
 
-_COLUMNS: Final = ("taxon", "named", "suggested", "right so far", "of", "95 % interval")
+_COLUMNS: Final = {
+    "taxon": "The accepted name",
+    "named": "How many specimens people have named so",
+    "suggested": "For how many specimens without a name it is suggested first",
+    "right so far": "How many of the named ones get their name from the others, in %",
+    "of": "How many named ones were asked for",
+    "95 % interval": "Of the share that is right",
+    "taken": "For how many specimens that were named so the first suggestion was taken and still holds, in %",
+}
 _CURVE_WIDTH: Final = 340
 _MORE: Final = 10
 _TOLD: Final = 3
@@ -71,7 +86,10 @@ class TaxaPage(NamesPage):
         super().__init__("taxa_page", session)
         self._found: list[NamesSoFar] = []
         self.table = named(QTableWidget(0, len(_COLUMNS)), "taxa", spoken="Taxa")
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        for column, (title, tip) in enumerate(_COLUMNS.items()):
+            item = QTableWidgetItem(title)
+            item.setToolTip(tip)
+            self.table.setHorizontalHeaderItem(column, item)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSortingEnabled(True)
@@ -100,42 +118,51 @@ class TaxaPage(NamesPage):
 
     def refresh(self) -> None:
         """Work all figures out again, in the background."""
-        names = self.session.names
-        if names is None:
+        names, project = self.session.names, self.session.project
+        if names is None or project is None:
             return
-        now = names.copy()
+        now, folder, settings = names.copy(), project.folder, project.settings
         self._text.setText("Working out how good the names are so far")
-        self.in_background(lambda monitor: _names_so_far(now, monitor), self._take)
+
+        def work(monitor: ProgressMonitor) -> Any:
+            return *_names_so_far(now, monitor), *_taken(folder, settings, now.specimens.table)
+
+        self.in_background(work, self._take)
 
     def clear(self) -> None:
         """Show nothing: another project was opened."""
-        self._take(([], Counter()))
+        self._take(([], Counter(), TakenSuggestions(), ""))
 
     def _take(self, result: Any) -> None:
-        found, suggested = result
+        found, suggested, taken, said = result
         self._found = found
+        answers = {one.name: one for one in taken.by_taxon}
         counts = Counter() if self.session.names is None else self.session.names.counts()
         rows: dict[str, TaxonAccuracy] = {}
         for part in found:
             for one in part.accuracies:
                 if one.taxon not in rows or rows[one.taxon].named < one.named:
                     rows[one.taxon] = one
-        taxa = sorted({*counts, *suggested, *rows})
+        taxa = sorted({*counts, *suggested, *rows, *answers})
         self.table.setSortingEnabled(False)
         self.table.setRowCount(len(taxa))
         for row, taxon in enumerate(taxa):
             one = rows.get(taxon)
-            cells: tuple[str | int | float, ...] = (taxon, counts[taxon], suggested[taxon], "", "", "")
+            cells: list[str | int] = [taxon, counts[taxon], suggested[taxon], "", "", ""]
             if one is not None and one.asked:
-                share = 100 * one.right / one.asked
                 interval = f"{100 * one.low:.0f} to {100 * one.high:.0f} %" if math.isfinite(one.low) else ""
-                cells = (taxon, counts[taxon], suggested[taxon], round(share), one.asked, interval)
+                cells[3:] = round(100 * one.right / one.asked), one.asked, interval
+            answer = answers.get(taxon)
+            cells.append("" if answer is None else round(100 * answer.unchanged))
             for column, value in enumerate(cells):
                 item = QTableWidgetItem()
                 item.setData(Qt.ItemDataRole.DisplayRole, value)
                 self.table.setItem(row, column, item)
+                if answer is not None:
+                    item.setToolTip(details_of(answer))
         self.table.setSortingEnabled(True)
-        self._text.setText(_sentences(found))
+        self._text.setText(f"{_sentences(found)} {said}".strip())
+        self._text.setToolTip("<br>".join(escape(f"{one.name}: {details_of(one)}") for one in taken.by_annotator))
         self._draw()
 
     def _draw(self) -> None:
@@ -161,7 +188,7 @@ class TaxaPage(NamesPage):
         self._canvas.draw_idle()
 
 
-def _names_so_far(names: SlicedNames, monitor: ProgressMonitor) -> tuple[list[NamesSoFar], Counter[str]]:
+def _names_so_far(names: ProjectNames, monitor: ProgressMonitor) -> tuple[list[NamesSoFar], Counter[str]]:
     """Work out the figures of all groups, and count what is suggested. Runs in a thread."""
     shares: dict[str, float] = {}
     suggested: Counter[str] = Counter()
@@ -176,6 +203,18 @@ def _names_so_far(names: SlicedNames, monitor: ProgressMonitor) -> tuple[list[Na
         helped = one.most_helped(shares or None, _MORE)
         found.append(NamesSoFar(one.group, one.right_so_far, one.curve.shares(), helped))
     return found, suggested
+
+
+def _taken(folder: Path, settings: Settings, table: VectorTable) -> tuple[TakenSuggestions, str]:
+    """Return what people took of the suggestions, with a sentence, which may be why that is not known.
+
+    Runs in a thread.
+    """
+    try:
+        taken = TakenSuggestions.of(folder, settings, table)
+    except DiatomError as error:
+        return TakenSuggestions(), str(error)
+    return taken, taken.sentence()
 
 
 def _sentences(found: Iterable[NamesSoFar]) -> str:

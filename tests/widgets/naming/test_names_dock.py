@@ -11,6 +11,7 @@ from qtpy.QtCore import QItemSelectionModel, Qt
 from helpers.painted_valves import COLOURS, TAXA, taxon_of
 from helpers.window import child_of
 from napari_diatom.naming.next_to_name import Reason
+from napari_diatom.project.suggestions import SuggestionLog
 from napari_diatom.widgets.common.closing import canvas_of
 
 ACTIONS = int(os.environ.get("NAPARI_DIATOM_TEST_EDITS", "20"))
@@ -161,7 +162,39 @@ def test_the_table_says_how_good_names_are_and_what_would_help(annotate, names, 
     assert [row[0] for row in rows] == sorted(TAXA)
     assert [row[3:5] for row in rows] == [["100", "5"]] * 3
     assert sum(int(row[2]) for row in rows) == VALVES - 15
-    assert "15 are named rightly" in child_of(names.taxa, "taxa_text").text()
+    text = child_of(names.taxa, "taxa_text")
+    assert "15 are named rightly" in text.text()
+    assert "taken" not in text.text()
+
+
+def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtbot):
+    teach(annotate)
+    annotate.canvas().select(["slide_0-9"])
+    child_of(annotate, "naming_mode").click()
+    for place in "1121":
+        annotate.use_class(place)
+    assert [called(annotate)[f"slide_0-{n}"] for n in (9, 10, 12)] == [TAXA[0], TAXA[1], TAXA[0]]
+    wrong = called(annotate)["slide_0-11"]
+    # One name is changed afterwards.
+    annotate.document().set_class(["slide_0-12"], TAXA[1])
+    names.show_page(names.taxa)
+    names.taxa.refresh()
+    table, text = names.taxa.table, child_of(names.taxa, "taxa_text")
+    qtbot.waitUntil(lambda: "taken unchanged" in text.text(), timeout=20_000)
+    assert f"First suggestion taken unchanged: {annotate.project().annotator} 50 % of 4." in text.text()
+    assert "1 specimen got another name since" in text.toolTip()
+    shares = {table.item(row, 0).text(): table.item(row, 6).text() for row in range(table.rowCount())}
+    right = {TAXA[0]: 1, TAXA[1]: 1, TAXA[2]: 0}
+    asked = {TAXA[0]: 2, TAXA[1]: 1, TAXA[2]: 0}
+    asked[wrong] += 1
+    assert shares == {taxon: f"{100 * right[taxon] / asked[taxon]:.0f}" if asked[taxon] else "" for taxon in TAXA}
+    # A log that cannot be read takes nothing else from the page.
+    log = SuggestionLog(annotate.project().folder).path
+    log.unlink()
+    log.mkdir()
+    names.taxa.refresh()
+    qtbot.waitUntil(lambda: "suggestions.jsonl" in text.text(), timeout=20_000)
+    assert table.rowCount() == 3
 
 
 def test_the_map_shows_a_valve_by_a_click_and_several_by_a_lasso(annotate, names, qtbot):

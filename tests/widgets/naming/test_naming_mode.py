@@ -46,6 +46,9 @@ def test_keys_take_suggestions_and_the_next_specimen_without_a_name_comes(mode, 
     bar = child_of(canvas_of(mode.canvas().viewer), "suggestions")
     qtbot.waitUntil(lambda: len(bar.texts()) == 3)
     assert TAXA[0] in bar.texts()[0]
+    # No genus has several species yet.
+    press(Qt.Key.Key_0)
+    assert mode.document().specimens["slide_0-3"].name == "diatom"
     press(Qt.Key.Key_Return)
     assert mode.document().specimens["slide_0-3"].name == TAXA[0]
     assert selected(mode) == "slide_0-4"
@@ -109,6 +112,43 @@ def test_a_click_on_a_card_takes_its_name(mode, qtbot):
     card = child_of(bar, "suggestion_1").parentWidget()
     qtbot.mouseClick(card, Qt.MouseButton.LeftButton)
     assert mode.document().specimens["slide_0-3"].name == TAXA[0]
+
+
+@pytest.fixture
+def unsure(mode, qtbot):
+    """Three species of one genus look alike: a specimen of theirs is selected, and its genus is offered."""
+    document = mode.document()
+    for number, species in enumerate(("gregaria", "tripunctata", "veneta")):
+        mode.project().classes.add(f"Navicula {species}")
+        document.set_class([f"slide_0-{3 * number}"], f"Navicula {species}")
+    mode.canvas().select(["slide_0-9"])
+    button = child_of(canvas_of(mode.canvas().viewer), "suggestion_genus")
+    qtbot.waitUntil(lambda: not button.isHidden(), timeout=5000)
+    return button
+
+
+def test_a_genus_is_taken_by_its_key_where_no_species_is_sure(mode, unsure, press, folder):
+    assert unsure.text() == "0  Navicula sp."
+    classes = lambda: [entry.name for entry in mode.project().settings.classes]  # noqa: E731
+    assert "Navicula sp." not in classes()
+    press(Qt.Key.Key_0)
+    assert mode.document().specimens["slide_0-9"].name == "Navicula sp."
+    assert classes()[-1] == "Navicula sp."
+    assert selected(mode) == "slide_0-10"
+    [answer] = SuggestionLog(folder).read()
+    assert (answer.taxon, answer.place) == ("Navicula sp.", 4)
+    mode.undo()
+    assert mode.document().specimens["slide_0-9"].name == "diatom"
+
+
+def test_a_genus_is_taken_by_a_click_outside_the_mode_too_and_its_key_does_nothing_there(mode, unsure, press, qtbot):
+    press(Qt.Key.Key_E)
+    mode.canvas().select(["slide_0-9"])
+    press(Qt.Key.Key_0)
+    assert mode.document().specimens["slide_0-9"].name == "diatom"
+    assert unsure.text() == "Navicula sp."
+    qtbot.mouseClick(unsure, Qt.MouseButton.LeftButton)
+    assert mode.document().specimens["slide_0-9"].name == "Navicula sp."
 
 
 def test_a_specimen_that_is_drawn_is_looked_at(mode, colour_embedder, qtbot):
