@@ -137,8 +137,8 @@ def in_naming_mode(steps: Steps, widget: Any, number: int) -> None:
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
 
-    from napari_diatom.widgets.common.closing import canvas_of
     from napari_diatom.review.project_names import ProjectNames
+    from napari_diatom.widgets.common.closing import canvas_of
 
     session, canvas = widget.names(), canvas_of(widget.canvas().viewer)
     spent: list[float] = []
