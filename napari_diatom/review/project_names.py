@@ -182,11 +182,6 @@ class ProjectNames:
         self._names[key] = self.specimens.taxa.taxon(taxon)
         self._teach([key])
 
-    def forget(self, key: str) -> None:
-        """Take back the name of a specimen, until its image is taken over again; one that has none stays so."""
-        if self._names.pop(key, None) is not None:
-            self._teach([key])
-
     def suggest(
         self, keys: Sequence[str], number: int = 3, counted: Mapping[str, float] | None = None
     ) -> list[SuggestedNames]:

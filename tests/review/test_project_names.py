@@ -62,10 +62,10 @@ def test_names_are_learnt_and_forgotten_at_once_and_follow_the_project(
     names.name(key, "Nitzschia sp. 1")
     assert names.taxon(key) == "Nitzschia sp. 1"
     assert "Nitzschia sp. 1" in names.rank([key]).taxa
-    names.forget(key)
-    assert "Nitzschia sp. 1" not in names.rank([key]).taxa
     image_id, specimen_id = specimen_place(key)
     document = project.document(image_id)
+    names.take(project.settings.image(image_id), document.contents)
+    assert "Nitzschia sp. 1" not in names.rank([key]).taxa
     for change, named in (
         (lambda: document.set_class([specimen_id], PALEA), PALEA),
         (document.undo, ""),

@@ -122,6 +122,7 @@ def test_what_to_name_next(annotate, names, qtbot):
     reason = child_of(names.next, "next_reason")
     for number in range(len(Reason)):
         reason.setCurrentIndex(number)
+        names.next.refresh()
         qtbot.waitUntil(lambda: not names.next.is_working and len(names.next.view.entries()) == 20, timeout=10_000)
         found = names.next.view.entries()
         assert all(called(annotate)[entry.id] == "diatom" for entry in found)
