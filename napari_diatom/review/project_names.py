@@ -20,7 +20,7 @@ from napari_diatom.core.text import quoted
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.naming.embedding_map import EmbeddingMap, map_specimens
 from napari_diatom.naming.grouping import GroupingMethod, group_specimens
-from napari_diatom.naming.method_choice import GroupChoice, choose_methods
+from napari_diatom.naming.method_choice import GroupChoice
 from napari_diatom.naming.named_vectors import NamedVectors
 from napari_diatom.naming.next_to_name import Reason, next_to_name, worth_naming
 from napari_diatom.naming.pair_learner import PairLearner
@@ -283,15 +283,8 @@ class ProjectNames:
         """Return what can be said of the names given so far, by group, for work in the background."""
         return {group: NameChecks(group, part, monitor) for group, part in self.named().by_group().items()}
 
-    def settle(self, monitor: ProgressMonitor = UNWATCHED) -> None:
-        """Choose the best method and calibrate it.
-
-        A window does the same in two steps: ``choose_methods`` of :meth:`named` in the background, then :meth:`use`.
-        """
-        self.use(choose_methods(self.named(), monitor))
-
     def use(self, choices: Mapping[str, GroupChoice]) -> None:
-        """Name by these methods from now on."""
+        """Name by these methods from now on, such as ``choose_methods`` of :meth:`named` found in the background."""
         self._choices = dict(choices)
         self._learner.choose(self._choices)
 

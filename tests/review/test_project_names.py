@@ -10,6 +10,7 @@ import pytest
 
 from helpers.named_projects import TAXA, give_vectors, mean_of, named_project, unloaded_embedder, valve
 from napari_diatom.core.errors import InputError
+from napari_diatom.naming.method_choice import choose_methods
 from napari_diatom.naming.next_to_name import Reason
 from napari_diatom.project.project import Project
 from napari_diatom.project.specimen import Specimen
@@ -42,7 +43,7 @@ def test_specimens_of_the_class_diatom_get_the_names_of_their_like(
     unnamed = names.list_keys(without_name=True)
     assert len(unnamed) == 6
     assert len(names.list_keys()) == 30
-    names.settle()
+    names.use(choose_methods(names.named()))
     for suggested in names.suggest(unnamed):
         [first, *_] = suggested.names
         assert first[0] == seen_as[specimen_place(suggested.key)[1]]
@@ -171,7 +172,7 @@ def test_nothing_is_named_yet_or_no_vector_is_known(tmp_path: Path) -> None:
     assert names.groups() == []
     assert names.next_to_name(Reason.UNSURE) == []
     assert names.checks() == {}
-    names.settle()
+    names.use(choose_methods(names.named()))
     assert names.map()[0] == []
     with pytest.raises(InputError, match="not known"):
         names.similar([key])
