@@ -113,7 +113,7 @@ class CheckedNames:
         if asked:
             said.append(f"{right / asked:.0%} of {asked:,} would be named rightly from the others.")
         if self.helped and self.helped[0].gain > 0:
-            said.append(f"{_MORE} more {self.helped[0].taxon} would help most.")
+            said.append(f"{_MORE} more specimens of {self.helped[0].taxon} would help most.")
         if self.taken.sentence():
             said.append(self.taken.sentence())
         return [*said, f"See {self.folder / PAGE}."]

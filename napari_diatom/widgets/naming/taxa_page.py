@@ -226,5 +226,5 @@ def _sentences(found: Iterable[NamesSoFar]) -> str:
             said.append(f"{part.group}: {100 * right / asked:.0f} % of {asked} are named rightly by the others.")
         gains = [gain for gain in part.helped[:_TOLD] if gain.gain > 0]
         if gains:
-            said.append(f"Ten more {' or '.join(gain.taxon for gain in gains)} would help most.")
+            said.append(f"Ten more specimens of {' or '.join(gain.taxon for gain in gains)} would help most.")
     return " ".join(said) or "Nothing is named yet."
