@@ -31,12 +31,12 @@ LECTURE = (
     "backpropagation, hyperparameter, learning rate, batch size, epoch, SGD, Adam, AdamW, RMSprop, momentum, schedule, "
     "loss curve, overfitting, underfitting, L1, L2, lasso, ridge, dropout, early stopping, cross-validation, transfer "
     "learning, pretrained weights, freezing, fine-tuning, TensorBoard, Grad-CAM, precision, recall, F1, AP, mAP, "
-    "accuracy, balanced accuracy, mIoU, pixel accuracy, ROC, AUC, FROC, confusion matrix, calibration, ReLU, leaky ReLU, "
-    "PReLU, ELU, SELU, Swish, tanh, flipping, quarter turns, rotation, scaling, translation, shearing, cropping, colour "
-    "jittering, noise, blur, Jaccard, Tversky, Lovász, smooth L1, CIoU, distribution focal loss, Nesterov, step, plateau, "
-    "cosine, one-cycle, cyclic, warm-up, gradient accumulation, range test, AlexNet, VGG, Inception, ResNet, DenseNet, "
-    "MobileNet, EfficientNet, ConvNeXt, ViT, DeiT, Swin, U-Net, FPN, PSPNet, FCN, SegNet, DeepLab, SegFormer, YOLO, SSD, "
-    "RetinaNet, FCOS, R-CNN, Fast R-CNN, Faster R-CNN, Mask R-CNN, Detectron2, TensorFlow"
+    "accuracy, balanced accuracy, mIoU, pixel accuracy, ROC, AUC, FROC, confusion matrix, calibration, ReLU, leaky "
+    "ReLU, PReLU, ELU, SELU, Swish, tanh, flipping, quarter turns, rotation, scaling, translation, shearing, cropping, "
+    "colour jittering, noise, blur, Jaccard, Tversky, Lovász, smooth L1, CIoU, distribution focal loss, Nesterov, "
+    "step, plateau, cosine, one-cycle, cyclic, warm-up, gradient accumulation, range test, AlexNet, VGG, Inception, "
+    "ResNet, DenseNet, MobileNet, EfficientNet, ConvNeXt, ViT, DeiT, Swin, U-Net, FPN, PSPNet, FCN, SegNet, DeepLab, "
+    "SegFormer, YOLO, SSD, RetinaNet, FCOS, R-CNN, Fast R-CNN, Faster R-CNN, Mask R-CNN, Detectron2, TensorFlow"
 )
 
 
