@@ -237,7 +237,7 @@ class SettingsPage(QWidget):
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
-        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, losses_of, usual_learning
+        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, named_losses, usual_learning
         from diatom_training.learning.option_check import acts, option_places
         from diatom_training.learning.option_effects import RUN_EFFECTS
 
@@ -247,7 +247,7 @@ class SettingsPage(QWidget):
         for name, effect in RUN_EFFECTS.items():
             self._form.set_visible(name, task not in effect.idle)
         self._loss.set_visible(acts("loss.dice", task))
-        self._loss.offer(losses_of(task))
+        self._loss.offer(named_losses(task))
         self._variation.offer(augmentations_of(task))
         text = PRESET_TEXTS[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import losses_of, usual_learning
+from diatom_training.finetune.presets import named_losses, usual_learning
 from diatom_training.learning import option_check
 from diatom_training.learning.effect_kinds import TASKS
 from diatom_training.learning.option_effects import OPTION_EFFECTS
@@ -103,7 +103,7 @@ def test_a_usual_value_that_a_file_names_is_refused_where_it_cannot_act(
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_loss_that_is_offered_for_a_task_acts_there(task: Any, tmp_path: Path) -> None:
-    offered = losses_of(task)
+    offered = named_losses(task)
     assert bool(offered) == (task in ("semantic", "outlines"))
     assert ("binary cross-entropy" in offered) == (task == "semantic")
     for loss in offered.values():

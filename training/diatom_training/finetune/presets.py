@@ -64,7 +64,7 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         }.items()
     }
 )
-"""Losses of maps and outlines to choose from, as weights of their parts; :func:`losses_of` has those of a task."""
+"""Losses of maps and outlines to choose from, as weights of their parts; :func:`named_losses` has those of a task."""
 LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {
@@ -115,7 +115,7 @@ def augmentations_of(task: Task) -> tuple[str, ...]:
     return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)
 
 
-def losses_of(task: Task) -> dict[str, dict[str, Any]]:
+def named_losses(task: Task) -> dict[str, dict[str, Any]]:
     """Return the losses to choose from for a task, as entries that act there; none where the network has its own."""
     found = {}
     for title, parts in LOSSES.items():

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import SCRATCH, augmentations_of, known_network, losses_of, usual_learning
+from diatom_training.finetune.presets import SCRATCH, augmentations_of, known_network, named_losses, usual_learning
 from diatom_training.learning.option_check import acting_entries, acts, idle_options, idle_reason, option_names
 from diatom_training.learning.option_effects import OPTION_EFFECTS
 from diatom_training.learning.options import LearningOptions
@@ -122,7 +122,7 @@ def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig
         if name == NETWORK:
             continue
         if name == "loss":
-            losses = losses_of(config.task)
+            losses = named_losses(config.task)
             if value not in losses:
                 raise InputError(f"{text_of(value)} is not a loss; these are {', '.join(losses)}.")
             learning["loss"] = learning["loss"] | losses[str(value)]
@@ -299,7 +299,7 @@ def _group_names(group: str, config: TrainConfig) -> tuple[str, ...]:
     """Return the presets of a group for a task."""
     if group == "augment":
         return augmentations_of(config.task)
-    return tuple(losses_of(config.task))
+    return tuple(named_losses(config.task))
 
 
 def _put(entries: dict[str, Any], name: str, value: Value) -> None:
