@@ -151,6 +151,12 @@ FINE: Final = "fine"
 """The last part of the name of a Mask R-CNN whose masks are all made of the pyramid's finest level."""
 
 
+_OF_WHOLE_TILES: Final = re.compile(
+    r"(?:tu-)?(?:mit_|pvt_|twins_|vit|deit|beit|eva|se_|senet|seresn|legacy_se|mobilenetv3|(?:tf_)?efficientnet(?!_lite))"
+)
+"""Encoders with global attention, or with squeeze and excitation, by how their names begin."""
+
+
 @dataclass(frozen=True)
 class NameParts:
     """The parts of a name such as ``unet/resnet34/256``.
@@ -197,13 +203,16 @@ def engine_of(architecture: str) -> Engine:
 def tile_warning(architecture: str) -> str:
     """Return a sentence on what makes a pixel's answer depend on its whole tile; empty where nothing is known to."""
     parts = name_parts(architecture)
-    if parts is None or not FAMILIES[parts.family].whole_tile:
+    if parts is None or FAMILIES[parts.family].engine not in ("maps", "deeplab", "boxes", "maskrcnn"):
         return ""
     facts = FAMILIES[parts.family]
-    return (
-        f"in {facts.title} {facts.whole_tile}, so what is found depends on where a tile begins; check specimens at the "
-        "borders of tiles"
-    )
+    why = [f"in {facts.title} {facts.whole_tile}"] if facts.whole_tile else []
+    if _OF_WHOLE_TILES.match(parts.encoder):
+        why.append(f"the encoder {parts.encoder} looks at all of the tile at once")
+    if not why:
+        return ""
+    told = "so what is found depends on where a tile begins; check specimens at the borders of tiles"
+    return f"{', and '.join(why)}, {told}"
 
 
 def close_names(architecture: str) -> str:

@@ -21,6 +21,7 @@ from napari_diatom.widgets.forms.option_fields import fields_of
 BENCHMARKS = REPOSITORY / "benchmarks"
 COURSE = REPOSITORY / "docs" / "course"
 TERMS = (COURSE / "terms.md").read_text(encoding="utf-8")
+WINDOW = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "napari_diatom" / "widgets").rglob("*.py"))
 LECTURE = (
     "neuron, weight, bias, layer, activation function, convolution, kernel, feature map, stride, padding, pooling, "
     "hierarchy of features, softmax, sigmoid, patch, embedding, position, attention, one stage, objectness, two "
@@ -30,7 +31,12 @@ LECTURE = (
     "backpropagation, hyperparameter, learning rate, batch size, epoch, SGD, Adam, AdamW, RMSprop, momentum, schedule, "
     "loss curve, overfitting, underfitting, L1, L2, lasso, ridge, dropout, early stopping, cross-validation, transfer "
     "learning, pretrained weights, freezing, fine-tuning, TensorBoard, Grad-CAM, precision, recall, F1, AP, mAP, "
-    "accuracy, mIoU, pixel accuracy, ROC, AUC, confusion matrix"
+    "accuracy, balanced accuracy, mIoU, pixel accuracy, ROC, AUC, FROC, confusion matrix, calibration, ReLU, leaky "
+    "ReLU, PReLU, ELU, SELU, Swish, tanh, flipping, quarter turns, rotation, scaling, translation, shearing, cropping, "
+    "colour jittering, noise, blur, Jaccard, Tversky, Lovász, smooth L1, CIoU, distribution focal loss, Nesterov, "
+    "step, plateau, cosine, one-cycle, cyclic, warm-up, gradient accumulation, range test, AlexNet, VGG, Inception, "
+    "ResNet, DenseNet, MobileNet, EfficientNet, ConvNeXt, ViT, DeiT, Swin, U-Net, FPN, PSPNet, FCN, SegNet, DeepLab, "
+    "SegFormer, YOLO, SSD, RetinaNet, FCOS, R-CNN, Fast R-CNN, Faster R-CNN, Mask R-CNN, Detectron2, TensorFlow"
 )
 
 
@@ -83,14 +89,15 @@ def test_terms_are_where_the_table_says() -> None:
     manifest = yaml.safe_load((REPOSITORY / "napari_diatom" / "napari.yaml").read_text(encoding="utf-8"))
     docks = {widget["display_name"] for widget in manifest["contributions"]["widgets"]}
     for term, page, window, option, function, test in rows():
-        target = re.fullmatch(r"\[[\w ]+\]\(([\w/.]+)\)", page)
+        target = re.fullmatch(r"\[[\w ]+\]\(([\w/.-]+)\)", page)
         assert target is not None, term
         text = (COURSE / target[1]).resolve().read_text(encoding="utf-8").lower()
         first = re.split(r"[,:(]", term)[0].strip().lower()
         assert first in text or first.rstrip("s") in text, f"{term} is not on {target[1]}"
-        dock, _, label = window.partition("*: ")
-        assert not window or dock.strip("*") in docks, term
-        assert not label or label == label_of(option), term
+        dock, sign, place = re.fullmatch(r"(?:\*(.+?)\*)?(?:(: | > )(.+))?", window).groups()  # type: ignore[union-attr]
+        assert not window or dock in docks, term
+        assert sign != ": " or place == label_of(option), term
+        assert sign != " > " or f'"{place.strip("*")}"' in WINDOW, f"{term}: there is no button {place}"
         if function:
             resolve(function)
         assert exists(test), f"{term}: there is no {test}"

@@ -25,6 +25,7 @@ from napari_diatom.models.architecture_names import (
     NameParts,
     engine_of,
     name_parts,
+    tile_warning,
 )
 from napari_diatom.models.card import ModelFacts, task_of
 from napari_diatom.tiling.tiles import Tile
@@ -104,6 +105,29 @@ def test_every_name_of_the_libraries_can_be_written() -> None:
 def test_unknown_and_unfit_names_are_told_with_what_there_is(name: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         networks.build(name, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("pspnet/resnet18", "in PSPNet the features are averaged over all of the tile, so"),
+        ("fcos/resnet18/64", "in FCOS the features are normalized over all of the tile"),
+        ("segformer/mit_b0", "the encoder mit_b0 looks at all of the tile at once, so what is found depends"),
+        ("fpn/tu-efficientnet_b0", "(group norm), and the encoder tu-efficientnet_b0 looks at all of the tile"),
+        ("unet/se_resnet50", "the encoder se_resnet50 looks at all of the tile"),
+        ("ssdlite/mobilenetv3_large_100", "the encoder mobilenetv3_large_100 looks at all of the tile"),
+        ("unet/efficientnet-b0", "the encoder efficientnet-b0"),
+        ("deeplabv3plus/tu-tf_efficientnet_lite0/128", ""),
+        ("unet/mobilenet_v2", ""),
+        ("unet/senseless", ""),
+        ("classifier/vit_tiny_patch16_224", ""),
+        ("yolo11n-obb", ""),
+    ],
+)
+def test_what_depends_on_the_whole_tile_is_told_by_name(name: str, told: str) -> None:
+    found = tile_warning(name)
+    assert told in found
+    assert bool(found) == bool(told)
 
 
 def test_names_are_checked_without_torch() -> None:

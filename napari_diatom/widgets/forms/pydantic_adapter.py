@@ -82,15 +82,20 @@ class OptionsForm(Generic[Options]):
         """Return what is wrong, by dotted names of fields; what belongs to no single field is under ``""``."""
         return self._made()[1]
 
-    def entries(self) -> dict[str, Any]:
+    def entries(self, disabled: bool = False) -> dict[str, Any]:
         """Return the shown fields as plain entries of YAML.
+
+        Parameters
+        ----------
+        disabled : bool
+            Also those that are disabled: whoever decides which of them are needs what they would say.
 
         Raises
         ------
         InputError
             When a text cannot be read as what its field needs.
         """
-        values, problems = self._read(self._kind, "")
+        values, problems = self._read(self._kind, "", disabled)
         if problems:
             place, text = next(iter(problems.items()))
             raise InputError(f"{self._labels[place]}: {text}.")
@@ -232,19 +237,19 @@ class OptionsForm(Generic[Options]):
         elif value is not REQUIRED:
             self._controls[place].value = value
 
-    def _read(self, kind: type, prefix: str) -> tuple[dict[str, Any], dict[str, str]]:
+    def _read(self, kind: type, prefix: str, disabled: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
         """Return what the controls have, and what cannot be read, by dotted names."""
         values: dict[str, Any] = {}
         problems: dict[str, str] = {}
         for field in self._fields(kind, prefix):
             place = prefix + field.name
-            if place in self._hidden or place in self._disabled:
+            if place in self._hidden or (place in self._disabled and not disabled):
                 continue
             if field.kind == "group":
                 if place in self._switches and not self._switches[place].value:
                     values[field.name] = None
                     continue
-                values[field.name], inner = self._read(field.type, f"{place}.")
+                values[field.name], inner = self._read(field.type, f"{place}.", disabled)
                 problems |= inner
                 continue
             try:

@@ -14,6 +14,7 @@ from superqt.utils import signals_blocked
 
 from napari_diatom.core.errors import DiatomError, InputError
 from napari_diatom.models import library
+from napari_diatom.models.architecture_names import tile_warning
 from napari_diatom.models.card import EMBEDDING_TASK, MASK_TASKS, NAMING_TASK, OUTLINING_TASK, Task
 from napari_diatom.widgets.common.device_titles import DEVICE_TITLES
 from napari_diatom.widgets.common.model_events import news
@@ -74,6 +75,8 @@ class SettingsPage(QWidget):
         self._file_task: Task | None = None
         self._preset_text = named(QLabel(), "preset_text")
         self._preset_text.setWordWrap(True)
+        self._network_note = named(QLabel(), "network_note")
+        self._network_note.setWordWrap(True)
         self._build()
         self.list_starts()
         self._take_preset()
@@ -192,6 +195,7 @@ class SettingsPage(QWidget):
         self._preview.setToolTip("Show the first composed slides in the viewer, with their specimens")
         self._form.insert("preset", "Start from", self._start)
         self._form.insert("device", "", self._preset_text)
+        self._form.insert("pixel_size_um", "", self._network_note)
         self._form.insert("learning.patience", "Loss", self._loss.box)
         self._form.insert("learning.patience", "Augmentation", self._variation.box)
         self._show_varied = named(QPushButton("Show variations"), "preview_augmentation")
@@ -215,9 +219,10 @@ class SettingsPage(QWidget):
     def _on_form(self) -> None:
         # A text that cannot be read yet is reported where the training is started.
         with suppress(InputError):
+            self._disable_idle()
             self._loss.recognise()
             self._variation.recognise()
-            self._disable_idle()
+            self._tell_of_tiles()
         self.changed.emit()
 
     def _on_task(self) -> None:
@@ -232,7 +237,7 @@ class SettingsPage(QWidget):
 
     def _take_preset(self) -> None:
         """Show the settings of the preset for the task."""
-        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, usual_learning
+        from diatom_training.finetune.presets import PRESET_TEXTS, augmentations_of, named_losses, usual_learning
         from diatom_training.learning.option_check import acts, option_places
         from diatom_training.learning.option_effects import RUN_EFFECTS
 
@@ -242,6 +247,7 @@ class SettingsPage(QWidget):
         for name, effect in RUN_EFFECTS.items():
             self._form.set_visible(name, task not in effect.idle)
         self._loss.set_visible(acts("loss.dice", task))
+        self._loss.offer(named_losses(task))
         self._variation.offer(augmentations_of(task))
         text = PRESET_TEXTS[preset].partition(": ")[2]
         self._preset_text.setText(text[:1].upper() + text[1:])
@@ -254,7 +260,8 @@ class SettingsPage(QWidget):
         from diatom_training.learning.option_effects import OPTION_EFFECTS
         from diatom_training.learning.options import LearningOptions
 
-        task, shown = self._task(), self._form.entries()
+        # With the disabled ones: a loss may consist of a part that is disabled until the others are 0.
+        task, shown = self._task(), self._form.entries(disabled=True)
         usual = usual_entries(task, shown["preset"])
         try:
             options = LearningOptions.model_validate(usual | shown["learning"])
@@ -267,6 +274,12 @@ class SettingsPage(QWidget):
                 # The gains of YOLO's loss share one input.
                 place = "loss_gains" if name.startswith("loss_gains.") else name
                 self._form.set_reason(f"learning.{place}", f"No effect: {idle}." if idle else "")
+
+    def _tell_of_tiles(self) -> None:
+        """Say below the network what in it depends on the whole tile, if anything does."""
+        text = tile_warning(self._form.entries()["architecture"] or "")
+        self._network_note.setText(f"{text[:1].upper()}{text[1:]}." if text else "")
+        self._network_note.setVisible(bool(text))
 
     def _offer(self, start: str) -> None:
         """Choose a start, and add it if it is not in the list."""

@@ -33,7 +33,10 @@ def test_the_number_is_printed_noted_and_kept(tmp_path: Path, slides: Path, caps
     configured(slides, "classes", learning=AUTO).write(source)
     assert "batch: auto\n" in source.read_text()
     assert cli.main(["train", str(source), "-o", str(out)]) == 0
-    assert "Batch size 4, chosen by memory: an epoch keeps 8 steps. A crop takes " in capsys.readouterr().out
+    assert (
+        "Batch size 4, chosen by memory: with more, an epoch has fewer than 8 steps. A crop takes "
+        in capsys.readouterr().out
+    )
     folder = RunFolder(out)
     note = json.loads((folder / "run.json").read_text())["batch-size"]
     assert note["batch"] == folder.config().learning.batch == 4

@@ -14,6 +14,8 @@ from diatom_training.finetune import initial_weights
 from diatom_training.finetune.config import TrainConfig
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.finetune.transfer_report import compare_start
+from diatom_training.learning.library_states import fit_state
+from diatom_training.learning.torchvision_names import names_in_timm
 from helpers.tiny import configured, draw_slides, train_here
 from napari_diatom.cli import app as cli
 from napari_diatom.core.errors import InputError, ModelError
@@ -43,17 +45,25 @@ def torchvision_state(name: str, **options: Any) -> dict[str, torch.Tensor]:
     return state
 
 
-def smp_state(name: str) -> dict[str, torch.Tensor]:
+def smp_state(name: str, kind: str = "Unet") -> dict[str, torch.Tensor]:
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(3)
-    state: dict[str, torch.Tensor] = smp.Unet(name, encoder_weights=None, classes=5).state_dict()
+    state: dict[str, torch.Tensor] = getattr(smp, kind)(name, encoder_weights=None, classes=5).state_dict()
     return state
+
+
+def torchvision_vit_state() -> dict[str, torch.Tensor]:
+    from torchvision.models import VisionTransformer
+
+    torch.manual_seed(3)
+    return VisionTransformer(224, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768).state_dict()
 
 
 CASES = [
     ("classes", "classifier/test_efficientnet/64", lambda: timm_state("test_efficientnet"), "encoder."),
     ("classes", "classifier/test_vit/160", lambda: timm_state("test_vit"), "encoder."),
+    ("classes", "classifier/vit_tiny_patch16_224/224", torchvision_vit_state, "encoder."),
     ("classes", "classifier/alexnet/64", lambda: torchvision_state("alexnet"), "encoder."),
     ("semantic", "unet/tu-test_efficientnet/16", lambda: timm_state("test_efficientnet"), "encoder.model."),
     ("semantic", "unet/resnet18/256", lambda: torchvision_state("resnet18"), "encoder."),
@@ -88,6 +98,92 @@ def test_a_library_s_state_is_a_start(
     report = compare_start(found, ("needle", "square"))
     assert len(report.taken) + len(report.by_chance) == len(own)
     assert "of the network come from weights" in report.sentence()
+
+
+@pytest.mark.parametrize(
+    "kind", ["Unet", "UnetPlusPlus", "FPN", "PSPNet", "Linknet", "DeepLabV3", "DeepLabV3Plus", "Segformer"]
+)
+def test_all_but_the_last_layer_of_segmentation_models_network_is_taken(kind: str) -> None:
+    name = f"{kind.lower()}/tu-test_efficientnet"
+    network = networks.build(name, 2)
+    state = smp_state("tu-test_efficientnet", kind)
+    found = fit_state(state, network, name)
+    assert set(network.state_dict()) - set(found.tensors) == set(found.unused)
+    assert {last.partition(".")[0] for last in found.unused} == {"segmentation_head"}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "kept"),
+    [
+        ("fasterrcnn_resnet50_fpn", "fasterrcnn/resnet50", "backbone.fpn."),
+        ("fcn_resnet50", "fcn/resnet50", "classifier.0."),
+    ],
+)
+def test_a_whole_network_of_torchvision_is_a_start(name: str, ours: str, kept: str) -> None:
+    network = networks.build(ours, 2)
+    found = fit_state(torchvision_state(name, weights_backbone=None), network, ours)
+    wanted = {own for own in network.state_dict() if own.startswith(kept) and not own.endswith("tracked")}
+    assert wanted
+    assert wanted <= set(found.tensors)
+
+
+def test_a_linear_layer_of_the_file_is_a_convolution_of_one_pixel_of_the_network() -> None:
+    network = networks.build("classifier/mobilenetv3_small_100/64", 2)
+    import torchvision
+
+    theirs = torchvision.models.mobilenet_v3_small(weights=None)
+    found = fit_state(theirs.state_dict(), network, "classifier/mobilenetv3_small_100/64")
+    wanted = {name for name in network.state_dict() if name.startswith("encoder.") and not name.endswith("tracked")}
+    assert wanted <= set(found.tensors)
+    assert torch.equal(found.tensors["encoder.conv_head.weight"].flatten(1), theirs.state_dict()["classifier.0.weight"])
+
+
+def _pairs() -> dict[str, tuple[torch.nn.Module, torch.nn.Module]]:
+    """Small networks of torchvision and the same ones of timm, without what gives classes."""
+    from timm.models import convnext, swin_transformer, vision_transformer
+    from torchvision import models
+    from torchvision.models.convnext import CNBlockConfig
+
+    torch.manual_seed(3)
+    vit = models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=32, mlp_dim=64)
+    vit.heads = torch.nn.Identity()
+    swin = models.SwinTransformer([4, 4], 32, [2, 2], [2, 4], [4, 4], stochastic_depth_prob=0.0)
+    swin.head = torch.nn.Identity()
+    widths = [CNBlockConfig(8 * 2**k, 16 * 2**k if k < 3 else None, 1) for k in range(4)]
+    dense = models.ConvNeXt(widths)
+    dense.classifier[2] = torch.nn.Identity()
+    return {
+        "ViT": (
+            vit,
+            vision_transformer.VisionTransformer(
+                32, 16, depth=2, num_heads=2, embed_dim=32, mlp_ratio=2, num_classes=0
+            ),
+        ),
+        "Swin": (
+            swin,
+            swin_transformer.SwinTransformer(
+                32, embed_dim=32, depths=(2, 2), num_heads=(2, 4), window_size=4, num_classes=0
+            ),
+        ),
+        "ConvNeXt": (dense, convnext.ConvNeXt(depths=(1,) * 4, dims=(8, 16, 32, 64), num_classes=0)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["ViT", "Swin", "ConvNeXt"])
+def test_torchvision_s_network_under_timm_s_names_gives_the_same_numbers(kind: str) -> None:
+    theirs, ours = _pairs()[kind]
+    state = theirs.state_dict()
+    if kind == "ConvNeXt":
+        # As it begins, hardly anything passes through its blocks.
+        state = {name: value * 1e5 if name.endswith("layer_scale") else value for name, value in state.items()}
+        theirs.load_state_dict(state)
+    own = ours.state_dict()
+    renamed = {name: state[before] for name, before in names_in_timm(state).items() if name in own}
+    assert {name for name in own if not name.endswith("relative_position_index")} <= set(renamed)
+    ours.load_state_dict({name: renamed.get(name, value).reshape(value.shape) for name, value in own.items()})
+    pictures = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(theirs.eval()(pictures), ours.eval()(pictures), atol=1e-5)
 
 
 def test_an_encoder_s_own_file_by_other_names_is_taken_by_its_order(slides: Path) -> None:

@@ -27,6 +27,17 @@ def test_slides_are_named_with_and_without_suffix() -> None:
     assert _of(home, "test") == ["twice.tif"]
 
 
+@pytest.mark.parametrize("name", ["lake_dic", "lake_dic.ome.tif", "lake_dic.ome"])
+def test_the_suffix_of_ome_tiff_has_two_parts(name: str) -> None:
+    slides = {"x/lake_dic.ome.tif": "x", "river.v2.tif": "y"}
+    assert named_images({"train": [name], "test": ["river.v2"]}, slides) == {
+        "x/lake_dic.ome.tif": "train",
+        "river.v2.tif": "test",
+    }
+    alone = {image: image for image in slides}
+    assert named_images({"train": [name]}, alone) == {"x/lake_dic.ome.tif": "train"}
+
+
 @pytest.mark.parametrize("name", ["a/S1_2.tif", "S1_2.tif", "S1_2"])
 def test_single_images_are_named_with_and_without_suffix_and_folder(name: str) -> None:
     home = named_images({"train": ["S2"], "validation": ["S1_1"], "test": [name]}, SLIDES)

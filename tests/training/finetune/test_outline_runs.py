@@ -12,7 +12,7 @@ import torch
 from diatom_training.cli import train as command
 from diatom_training.evaluation import curve_diagnosis
 from diatom_training.finetune import dataset, initial_weights, resource_estimate, training_process, training_run
-from diatom_training.finetune.presets import LOSSES
+from diatom_training.finetune.presets import named_losses
 from diatom_training.finetune.run_folder import RunFolder
 from diatom_training.learning import lr_schedule
 from diatom_training.learning.options import LearningOptions, LossOptions
@@ -167,9 +167,9 @@ def test_class_weights_of_outlines_are_those_of_ground_and_specimen(slides: Path
     assert entropy((1.0, 3.0), invented) < entropy(None, invented)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", named_losses("outlines"))
 def test_every_loss_falls_with_the_overlap_and_asks_nothing_beyond_the_image(name: str) -> None:
-    options = LossOptions.model_validate(LOSSES[name])
+    options = LossOptions.model_validate(named_losses("outlines")[name])
     masks, inside = torch.zeros(1, 16, 16), torch.ones(1, 16, 16)
     masks[:, 4:12, 4:12] = 1
     inside[:, :, 13:] = 0
@@ -183,7 +183,7 @@ def test_every_loss_falls_with_the_overlap_and_asks_nothing_beyond_the_image(nam
     assert total(right) < total(torch.roll(right, 3, dims=1)) < total(-right)
     assert total(beyond) == pytest.approx(total(right))
     assert set(outline_losses(right, masks, inside, options)) == {
-        part for part, weight in LOSSES[name].items() if weight
+        part for part, weight in named_losses("outlines")[name].items() if weight
     }
 
 

@@ -107,7 +107,9 @@ def test_a_training_is_that_of_the_number_that_was_chosen_and_goes_on_with_it(
     heard: list[Progress] = []
     undisturbed = train(Fitting(examples, options, tmp_path / "auto"), ProgressMonitor(heard.append))
     (told,) = [progress for progress in heard if progress.stage == "batch-size"]
-    assert told.message.startswith("Batch size 2, chosen by memory: an epoch keeps 8 steps. A crop takes ")
+    assert told.message.startswith(
+        "Batch size 2, chosen by memory: with more, an epoch has fewer than 8 steps. A crop "
+    )
     assert told.values["batch"] == undisturbed.plan.batch == 2
     same(train(Fitting(examples, options.model_copy(update={"batch": 2}), tmp_path / "two")), undisturbed)
     train(Fitting(examples, options, tmp_path / "halves", until=1))

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import usual_learning
+from diatom_training.finetune.presets import named_losses, usual_learning
 from diatom_training.learning import option_check
 from diatom_training.learning.effect_kinds import TASKS
 from diatom_training.learning.option_effects import OPTION_EFFECTS
-from diatom_training.learning.options import LearningOptions
+from diatom_training.learning.options import GAINS, LearningOptions
 from napari_diatom.core.errors import InputError
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "training-options.md"
@@ -67,6 +68,47 @@ def test_what_a_task_does_not_heed_is_refused_by_name(task: Any, tmp_path: Path)
             TrainConfig.of(data=tmp_path, task=task, learning=nested(name, other(name)))
         assert f"learning.{name}: {name.rpartition('.')[2]} has no effect in" in str(caught.value)
         assert effect.idle[task].reason in str(caught.value)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_task_does_not_heed_is_refused_with_its_usual_value_too(task: Any, tmp_path: Path) -> None:
+    usual = LearningOptions().model_dump()
+    for name in [name for name, effect in OPTION_EFFECTS.items() if task in effect.idle]:
+        value: Any = {**usual, "loss_gains": dict.fromkeys(GAINS, 1.0)}
+        for part in name.split("."):
+            value = value[part]
+        with pytest.raises(InputError) as caught:
+            TrainConfig.of(data=tmp_path, task=task, learning=nested(name, value))
+        assert str(caught.value).count(f"learning.{name}: {name.rpartition('.')[2]} has no effect in") == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        ({"architecture": "yolo11n-obb", "learning": {"dropout": 0.1}}, "dropout has no effect in yolo11n-obb"),
+        ({"learning": {"loss": {"dice": 1}}}, "dice has no effect in yolo11n-obb: YOLO has a loss of its own"),
+        ({"task": "boxes", "architecture": "ssd/resnet18", "learning": {"proposals": 128}}, "proposals has no effect"),
+        ({"task": "instances", "start": "else", "learning": {"balance": 1}}, "in models for instances"),
+    ],
+)
+def test_a_usual_value_that_a_file_names_is_refused_where_it_cannot_act(
+    entries: dict[str, Any], word: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(yaml.safe_dump({"data": "x"} | entries))
+    with pytest.raises(InputError, match=word):
+        TrainConfig.read(file)
+    assert TrainConfig.read(file, recorded=True).data == tmp_path / "x"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_loss_that_is_offered_for_a_task_acts_there(task: Any, tmp_path: Path) -> None:
+    offered = named_losses(task)
+    assert bool(offered) == (task in ("semantic", "outlines"))
+    assert ("binary cross-entropy" in offered) == (task == "semantic")
+    for loss in offered.values():
+        kept = TrainConfig.of(data=tmp_path, task=task, learning={"loss": loss}).learning.loss.parts()
+        assert kept == {name: weight for name, weight in loss.items() if weight}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -232,6 +232,38 @@ def test_the_preset_for_few_images_varies_them_strongly(slides, qtbot):
     assert TrainConfig.of(data=slides, **page.entries()).learning.augment == strong
 
 
+def test_what_depends_on_the_whole_tile_is_told_below_the_network(slides, qtbot):
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    note = child_of(page, "network_note")
+    page.choose_task("semantic")
+    assert note.isHidden()
+    page.take({"architecture": "pspnet/resnet18"})
+    assert note.text().startswith("In PSPNet the features are averaged over all of the tile, so what is found")
+    assert not note.isHidden()
+    page.take({"architecture": "unet/resnet18"})
+    assert note.isHidden()
+
+
+def test_losses_to_choose_from_are_those_that_act_for_the_task(slides, qtbot):
+    page = SettingsPage()
+    qtbot.addWidget(page)
+    loss = child_of(page, "loss")
+    page.choose_task("semantic")
+    loss.setCurrentText("binary cross-entropy + Dice")
+    loss.setCurrentText("Dice")
+    assert loss.currentText() == "Dice"
+    loss.setCurrentText("binary cross-entropy")
+    assert loss.currentText() == "binary cross-entropy"
+    assert page.entries()["learning"]["loss"] == {"cross_entropy": 0.0, "binary_cross_entropy": 1.0, "dice": 0.0}
+    assert TrainConfig.of(data=slides, **page.entries()).learning.activation == "sigmoid"
+    page.choose_task("outlines")
+    assert loss.findText("binary cross-entropy") < 0
+    assert loss.currentText() == "cross-entropy + Dice"
+    loss.setCurrentText("Dice")
+    assert TrainConfig.of(data=slides, **page.entries()).learning.loss.parts() == {"dice": 1.0}
+
+
 def test_a_chosen_file_stays_the_start_of_a_detector(slides, qtbot, tmp_path, monkeypatch):
     file = tmp_path / "mine.pt"
     file.touch()

@@ -29,7 +29,7 @@ from diatom_training.finetune.presets import (
 )
 from diatom_training.finetune.recorded_settings import without_idle
 from diatom_training.learning.augment_options import TURNING_PRESET, preset_of
-from diatom_training.learning.option_check import acting_entries, idle_options
+from diatom_training.learning.option_check import acting_entries, idle_entries, idle_options
 from diatom_training.learning.options import LearningOptions, check_class_weights
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError
@@ -293,6 +293,7 @@ class TrainConfig(_Frozen):
             made = cls.model_validate(dict(entries))
         except ValidationError as error:
             problems = faults(error, cls) + problems
+        problems += [line for line in _named_idle(entries) if line not in problems]
         if problems:
             raise InputError(f"{what}: {'; '.join(problems)}.")
         return made
@@ -365,6 +366,18 @@ class TrainConfig(_Frozen):
             When it cannot be written.
         """
         write_atomically(path, self.to_text())
+
+
+def _named_idle(entries: Mapping[str, Any]) -> list[str]:
+    """Return a line for each learning option that the task or the network does not heed, named with its usual value."""
+    asked, task = entries.get("learning"), entries.get("task", "oriented-boxes")
+    start, architecture = entries.get("start") or "", entries.get("architecture")
+    if not isinstance(asked, Mapping) or task not in list(BUNDLED) or not isinstance(start, str):
+        return []
+    if architecture is not None and not isinstance(architecture, str):
+        return []
+    network = known_network(task, architecture, start or BUNDLED[task])
+    return [f"learning.{name}: {text}" for name, text in idle_entries(asked, task, network).items()]
 
 
 def _check_turned(task: object, asked: object) -> None:

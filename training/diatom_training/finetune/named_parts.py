@@ -55,18 +55,24 @@ class _Known:
         self.images = images
         self.shorter: dict[str, list[str]] = {}
         for key in images:
-            for short in {PurePath(key).stem, PurePath(key).name}:
+            for short in {PurePath(key).name, PurePath(key).stem, _bare(key)}:
                 self.shorter.setdefault(short, []).append(key)
 
     def fitting(self, name: str) -> list[str]:
         """Return what is meant by a name without its suffix or its folder, or else with another suffix."""
-        stem = PurePath(name).stem
-        return self.shorter.get(name) or ([stem] if stem in self.images else [])
+        bare = next((stem for stem in (PurePath(name).stem, _bare(name)) if stem in self.images), None)
+        return self.shorter.get(name) or ([bare] if bare is not None else [])
 
     def __str__(self) -> str:
         names = list(self.images)
         more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
         return f"{', '.join(names[:MOST])}{more}"
+
+
+def _bare(name: str) -> str:
+    """Return a name without its folder and suffix; that of OME-TIFF has two parts."""
+    path = PurePath(PurePath(name).stem)
+    return path.stem if path.suffix.lower() == ".ome" else path.name
 
 
 def _images_of(name: str, slides: _Known, images: _Known) -> list[str]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from diatom_training.learning.augment_options import AUGMENTATIONS, TURNING_PRESET
+from diatom_training.learning.option_check import acting_entries
 from diatom_training.learning.options import LOSS_PARTS, USUAL_BATCH, LearningOptions
 from napari_diatom.engines import architectures
 from napari_diatom.models.card import NAMING_TASK, Task
@@ -51,6 +52,8 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         for name, parts in {
             "cross-entropy + Dice": ("cross_entropy", "dice"),
             "cross-entropy": ("cross_entropy",),
+            "binary cross-entropy": ("binary_cross_entropy",),
+            "binary cross-entropy + Dice": ("binary_cross_entropy", "dice"),
             "Dice": ("dice",),
             "Jaccard": ("jaccard",),
             "Tversky": ("tversky",),
@@ -61,7 +64,7 @@ LOSSES: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         }.items()
     }
 )
-"""Losses of class maps and outlines to choose from, as weights of their parts."""
+"""Losses of maps and outlines to choose from, as weights of their parts; :func:`named_losses` has those of a task."""
 LEARNING_OF_PRESETS: Final[Mapping[Preset, Mapping[str, Any]]] = MappingProxyType(
     {
         "few": {
@@ -110,6 +113,16 @@ def known_network(task: Task, architecture: str | None, start: str) -> str:
 def augmentations_of(task: Task) -> tuple[str, ...]:
     """Return the names of the augmentations that there are for a task."""
     return tuple(name for name in AUGMENTATIONS if task != NAMING_TASK or name != TURNING_PRESET)
+
+
+def named_losses(task: Task) -> dict[str, dict[str, Any]]:
+    """Return the losses to choose from for a task, as entries that act there; none where the network has its own."""
+    found = {}
+    for title, parts in LOSSES.items():
+        acting = acting_entries(parts, task, "loss.")
+        if acting and sum(acting.values()) == sum(parts.values()):
+            found[title] = acting
+    return found
 
 
 def usual_entries(task: Task, preset: Preset) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class ChosenBatch:
         """Return it for a person."""
         why = {
             "memory": "twice as many crops do not fit into memory",
-            "steps": f"an epoch keeps {FEWEST_STEPS} steps",
+            "steps": f"with more, an epoch has fewer than {FEWEST_STEPS} steps",
             "largest": f"that is the largest number that is chosen, {LARGEST_BATCH}",
         }[self.limit]
         size = f" A crop takes {self.crop_bytes / 1e6:.0f} MB." if self.crop_bytes else ""

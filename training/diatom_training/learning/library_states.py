@@ -1,7 +1,8 @@
 """States of timm's, torchvision's and segmentation-models' networks as a start: which tensor goes where.
 
 Libraries call the same tensor by different names: ``layer1.0.conv1.weight`` of a file is
-``encoder.model.layer1.0.conv1.weight`` of a network of maps here. Nothing is guessed from sizes alone, but for files
+``encoder.model.layer1.0.conv1.weight`` of a network of maps here, and torchvision's transformers have names of their
+own (:mod:`~diatom_training.learning.torchvision_names`). Nothing is guessed from sizes alone, but for files
 whose tensors have, all of them and in order, the shapes of timm's.
 """
 
@@ -15,6 +16,7 @@ from typing import Final
 import torch
 
 from diatom_training.learning.backbones import backbone_of
+from diatom_training.learning.torchvision_names import names_in_timm
 from napari_diatom.core.errors import InputError, ModelError
 from napari_diatom.engines import torch_checkpoint
 from napari_diatom.engines.encoders import TIMM
@@ -108,8 +110,8 @@ def fit_state(state: Mapping[str, torch.Tensor], network: torch.nn.Module, archi
     own = network.state_dict()
     found = _best(state, own, prefix)
     if _share(found, prefix, own) < LEAST_SHARE:
-        called = _names_in_timm(state, architecture)
-        renamed = {theirs: state[name] for theirs, name in called.items()}
+        called = names_in_timm(state) or _order_in_timm(state, architecture)
+        renamed = {theirs: _of_shape(state[name], own, f"{prefix}{theirs}") for theirs, name in called.items()}
         found = {name: called[theirs] for name, theirs in _best(renamed, own, prefix).items()}
     if _share(found, prefix, own) < LEAST_SHARE:
         there = sum(name.startswith(prefix) and not name.endswith(_COUNTER) for name in own)
@@ -120,7 +122,7 @@ def fit_state(state: Mapping[str, torch.Tensor], network: torch.nn.Module, archi
         )
     used = set(found.values())
     unused = tuple(name for name in state if name not in used and not name.endswith(_COUNTER))
-    return FittedState({name: state[theirs] for name, theirs in found.items()}, unused)
+    return FittedState({name: state[theirs].reshape(own[name].shape) for name, theirs in found.items()}, unused)
 
 
 def _best(state: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], prefix: str) -> dict[str, str]:
@@ -154,7 +156,7 @@ def _share(found: Mapping[str, str], prefix: str, own: Mapping[str, torch.Tensor
     return sum(name in found for name in wanted) / max(len(wanted), 1)
 
 
-def _names_in_timm(state: Mapping[str, torch.Tensor], architecture: str) -> dict[str, str]:
+def _order_in_timm(state: Mapping[str, torch.Tensor], architecture: str) -> dict[str, str]:
     """Return a file's names by timm's where its tensors have, all of them in order, the shapes of timm's network."""
     parts = name_parts(architecture)
     if parts is None or FAMILIES[parts.family].encoders not in ("timm", "maps"):
@@ -166,9 +168,22 @@ def _names_in_timm(state: Mapping[str, torch.Tensor], architecture: str) -> dict
         return {}
     named = timm.create_model(name, pretrained=False).state_dict()
     for ours, theirs in ((named, state), (_without_counters(named), _without_counters(state))):
-        if [value.shape for value in ours.values()] == [value.shape for value in theirs.values()]:
+        if list(map(_core, ours.values())) == list(map(_core, theirs.values())):
             return dict(zip(ours, theirs, strict=True))
     return {}
+
+
+def _core(value: torch.Tensor) -> tuple[int, ...]:
+    """Return a shape without ones at its end: a linear layer is a convolution of one pixel."""
+    sides = list(value.shape)
+    while sides and sides[-1] == 1:
+        sides.pop()
+    return tuple(sides)
+
+
+def _of_shape(value: torch.Tensor, own: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """Return a tensor in the shape of the network's one of a name, where they differ by ones at the end."""
+    return value.reshape(own[name].shape) if name in own and _core(own[name]) == _core(value) else value
 
 
 def _without_counters(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -39,7 +39,7 @@ def idle_reason(name: str, task: Task, options: LearningOptions, network: str = 
 def idle_options(options: LearningOptions, task: Task, usual: LearningOptions, network: str = "") -> dict[str, str]:
     """Return what was set and could not act: sentences by the dotted names of the options.
 
-    An option that is as it would be without being named is not set.
+    An option that is as it would be without being named is not set; :func:`idle_entries` knows what is named.
 
     Parameters
     ----------
@@ -53,13 +53,42 @@ def idle_options(options: LearningOptions, task: Task, usual: LearningOptions, n
         Its name; empty while nobody knows it.
     """
     unnamed = dict(_values(usual))
-    where = f"in {network}" if network else f"in models for {task}"
     found = {}
     for name, value in _values(options, only_set=True):
         idle = idle_reason(name, task, options, network) if name in OPTION_EFFECTS else None
         if idle is not None and not (name in unnamed and unnamed[name] == value):
-            found[name] = f"{name.rpartition('.')[2]} has no effect {where}: {idle}"
+            found[name] = _no_effect(name, task, network, idle)
     return found
+
+
+def idle_entries(entries: Mapping[str, Any], task: Task, network: str = "") -> dict[str, str]:
+    """Return what somebody names and no network of a task, or not the named one, heeds, whatever its value.
+
+    Parameters
+    ----------
+    entries : mapping of str to value
+        Plain entries of learning options, as they stand in a file.
+    task : Task
+        What the network is to give.
+    network : str
+        Its name; empty while nobody knows it.
+
+    Returns
+    -------
+    dict of str to str
+        Sentences by the dotted names of the options.
+    """
+    usual, found = LearningOptions(), {}
+    for name, _ in dotted_values(entries):
+        if name in OPTION_EFFECTS and not acts(name, task, network):
+            found[name] = _no_effect(name, task, network, idle_reason(name, task, usual, network))
+    return found
+
+
+def _no_effect(name: str, task: Task, network: str, idle: Idle | None) -> str:
+    """Return the sentence on an option that has no effect."""
+    where = f"in {network}" if network else f"in models for {task}"
+    return f"{name.rpartition('.')[2]} has no effect {where}: {idle}"
 
 
 def acting_entries(entries: Mapping[str, Any], task: Task, group: str = "", network: str = "") -> dict[str, Any]:

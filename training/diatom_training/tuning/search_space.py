@@ -12,14 +12,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from diatom_training.finetune.config import TrainConfig
-from diatom_training.finetune.presets import LOSSES, SCRATCH, augmentations_of, known_network, usual_learning
-from diatom_training.learning.option_check import acts, idle_options, idle_reason, option_names
+from diatom_training.finetune.presets import SCRATCH, augmentations_of, known_network, named_losses, usual_learning
+from diatom_training.learning.option_check import acting_entries, acts, idle_options, idle_reason, option_names
 from diatom_training.learning.option_effects import OPTION_EFFECTS
 from diatom_training.learning.options import LearningOptions
 from diatom_training.tuning.ranges import Choices, SearchRange, Span, Value, read_value, text_of
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
-from napari_diatom.models.card import OUTLINING_TASK
 
 NETWORK: Final = "architecture"
 """The setting that is no learning option: the network itself. It has no usual range."""
@@ -114,14 +113,19 @@ def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig
         When a value cannot be used.
     """
     plain = config.to_plain()
-    learning: dict[str, Any] = plain["learning"]
+    if NETWORK in values:
+        plain[NETWORK] = values[NETWORK]
+    network = plain[NETWORK] or ""
+    learning: dict[str, Any] = acting_entries(plain["learning"], config.task, network=network)
+    plain["learning"] = learning
     for name, value in sorted(values.items(), key=lambda item: "." in item[0]):
         if name == NETWORK:
-            plain[NETWORK] = value
-        elif name == "loss":
-            if value not in LOSSES:
-                raise InputError(f"{text_of(value)} is not a loss; these are {', '.join(LOSSES)}.")
-            learning["loss"] = learning["loss"] | dict(LOSSES[str(value)])
+            continue
+        if name == "loss":
+            losses = named_losses(config.task)
+            if value not in losses:
+                raise InputError(f"{text_of(value)} is not a loss; these are {', '.join(losses)}.")
+            learning["loss"] = learning["loss"] | losses[str(value)]
         else:
             _put(learning, name, value)
     try:
@@ -129,7 +133,6 @@ def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig
     except ValueError:
         # What is wrong is told with the names that a training file has.
         return TrainConfig.of(**plain)
-    network = plain[NETWORK] or ""
     for name in idle_options(options, config.task, usual_learning(config.task, config.preset), network):
         if name not in values:
             _drop(learning, name)
@@ -296,7 +299,7 @@ def _group_names(group: str, config: TrainConfig) -> tuple[str, ...]:
     """Return the presets of a group for a task."""
     if group == "augment":
         return augmentations_of(config.task)
-    return tuple(LOSSES) if config.task in ("semantic", OUTLINING_TASK) else ()
+    return tuple(named_losses(config.task))
 
 
 def _put(entries: dict[str, Any], name: str, value: Value) -> None:
