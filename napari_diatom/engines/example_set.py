@@ -216,7 +216,8 @@ def read_examples(model: ModelFolder) -> ExampleSet:
     model.verify()
     try:
         tensors = load_file(model.weights)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        # The last two where NumPy lacks a kind of numbers that safetensors have.
         raise ModelError(f"{model.weights} does not hold examples: {' '.join(str(error).split())[:200]}") from error
     groups, number = tuple(facts.groups), tensors["taxa"].size if "taxa" in tensors else 0
     shapes = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,16 @@ def examples(number: int = 36, seed: int = 0) -> ExampleSet:
         handed=frozenset({"N. lanceolata", "not named"}),
         people=("Ada",),
     )
+
+
+def of_kind(data: bytes, kind: str, times: int) -> bytes:
+    """Return the data of a file whose sizes are said to be other numbers, so many times as many."""
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:end])
+    rows, columns = head["sizes"]["shape"]
+    head["sizes"] |= {"dtype": kind, "shape": [rows, times * columns]}
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + data[end:]
 
 
 def test_what_is_written_is_read_again_and_names_as_what_was_learnt(tmp_path: Path) -> None:
@@ -113,6 +125,8 @@ def test_files_that_do_not_match_their_card_are_refused(tmp_path: Path) -> None:
         (save(tensors | {"pairs": odd_pairs}), "of model lab hold values that are infinite or not numbers: learn"),
         (save(tensors | {"sizes": odd_sizes}), "hold values that are infinite or not numbers"),
         (b"nothing", "does not hold examples"),
+        (of_kind(save(tensors), "BF16", 4), "does not hold examples"),
+        (of_kind(save(tensors), "F8_E4M3", 8), "does not hold examples"),
         (b"\x80\x04cos\nsystem\n(S'false'\ntR.", "does not hold examples"),
     ):
         model.weights.write_bytes(data)
