@@ -219,6 +219,11 @@ def read_examples(model: ModelFolder) -> ExampleSet:
     except (OSError, SafetensorError, TypeError, AttributeError) as error:
         # The last two where NumPy lacks a kind of numbers that safetensors have.
         raise ModelError(f"{model.weights} does not hold examples: {' '.join(str(error).split())[:200]}") from error
+    if any(values.dtype.kind == "f" and not np.isfinite(values).all() for values in tensors.values()):
+        raise ModelError(
+            f"The examples of model {model.card.name} hold values that are infinite or not numbers: learn from the "
+            "pictures again with `napari-diatom names learn`."
+        )
     groups, number = tuple(facts.groups), tensors["taxa"].size if "taxa" in tensors else 0
     shapes = {
         "pairs": (number, 2, facts.dimensions),
@@ -232,11 +237,6 @@ def read_examples(model: ModelFolder) -> ExampleSet:
     picked = {name: tuple(names[k] for k in tensors[name].tolist()) for name, names in texts.items()}
     sizes = np.where(tensors["is_sized"][:, None] != 0, tensors["sizes"], np.nan).astype(np.float64)
     pairs = tensors["pairs"].astype(np.float32)
-    if not np.isfinite(pairs).all() or np.isinf(sizes).any():
-        raise ModelError(
-            f"The examples of model {model.card.name} hold values that are infinite or not numbers: learn from the "
-            "pictures again with `napari-diatom names learn`."
-        )
     return ExampleSet(pairs, sizes, **picked, genera=facts.genera, handed=frozenset(facts.handed), people=facts.people)
 
 
