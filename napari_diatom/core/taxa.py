@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Self
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import PERSON, Detections
 from napari_diatom.core.errors import InputError
+from napari_diatom.core.text import folded, quoted
 
 UNKNOWN: Final = "unknown"
 """The taxon of a specimen that a classifier has looked at and is not sure of."""
@@ -32,6 +33,15 @@ def genus_of(name: str) -> str:
     """Return the genus in the name of a taxon, such as ``Navicula cf. gregaria``; empty where it begins with none."""
     found = _GENUS.match(name)
     return found[1] if found else ""
+
+
+def written_alike(names: Iterable[str]) -> list[str]:
+    """Return which names are the same but for capitals, spaces and underscores, a sentence for each group of them."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        alike.setdefault(folded(" ".join(name.replace("_", " ").split())), set()).add(name)
+    groups = (", ".join(quoted(name) for name in sorted(group)) for group in alike.values() if len(group) > 1)
+    return [f"{group} differ in capitals or spaces only, and are taken as different taxa." for group in groups]
 
 
 @dataclass(frozen=True)

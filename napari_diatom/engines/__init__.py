@@ -79,11 +79,11 @@ def load_classifier(model: ModelFolder, device: str = "auto", threads: int | Non
             f"Model {model.card.name} is for {model.card.task} and does not name specimens: use it as --model, and "
             f"choose a --namer trained with task: classes."
         )
-    _check(model)
     if model.card.engine == "examples":
         from napari_diatom.engines.example_classifier import ExampleClassifier
 
         return ExampleClassifier(model, device, threads)
+    _check(model)
     from napari_diatom.engines.classifier import TorchClassifier
 
     return TorchClassifier(model, device, threads)

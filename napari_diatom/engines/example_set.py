@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,6 +93,17 @@ class ExampleSet:
             {taxon: genus for one in sets for taxon, genus in one.genera.items()},
             frozenset().union(*(one.handed for one in sets)),
             tuple(sorted({name for one in sets for name in one.people if name})),
+        )
+
+    def called(self, accepted: Callable[[str], str]) -> ExampleSet:
+        """Return them under accepted names, which ``accepted`` gives by the names that they have."""
+        genera = {accepted(taxon): genus for taxon, genus in self.genera.items()}
+        own = {taxon: genus for taxon, genus in self.genera.items() if accepted(taxon) == taxon}
+        return replace(
+            self,
+            taxa=tuple(map(accepted, self.taxa)),
+            genera=genera | own,
+            handed=frozenset(map(accepted, self.handed)),
         )
 
     def named(self) -> NamedVectors:
@@ -196,17 +207,24 @@ def read_examples(model: ModelFolder) -> ExampleSet:
     Raises
     ------
     ModelError
-        When the file is damaged, or does not match its card.
+        When the file is damaged, does not match its card, or holds what are no numbers.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     facts = _facts(model.card)
+    model.verify()
     try:
         tensors = load_file(model.weights)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:
+        # The last two where NumPy lacks a kind of numbers that safetensors have.
         raise ModelError(f"{model.weights} does not hold examples: {' '.join(str(error).split())[:200]}") from error
-    groups, number = tuple(facts.groups), len(tensors.get("taxa", ()))
+    if any(values.dtype.kind == "f" and not np.isfinite(values).all() for values in tensors.values()):
+        raise ModelError(
+            f"The examples of model {model.card.name} hold values that are infinite or not numbers: learn from the "
+            "pictures again with `napari-diatom names learn`."
+        )
+    groups, number = tuple(facts.groups), tensors["taxa"].size if "taxa" in tensors else 0
     shapes = {
         "pairs": (number, 2, facts.dimensions),
         "sizes": (number, len(NAMING_COLUMNS)),

@@ -19,20 +19,26 @@ _SUFFIXES: Final = frozenset(
 )
 
 
+class UnknownFormat(InputError):
+    """A file or folder is of no format that is known, or a folder holds files of several."""
+
+
 def detect(path: Path) -> Format:
     """Return the format of a file or folder.
 
     Raises
     ------
-    InputError
+    UnknownFormat
         When it cannot be detected, or a folder holds several.
+    InputError
+        When it is not there, or damaged.
     """
     if not path.exists():
         raise InputError(f"{path} is not there.")
     name = _of_folder(path) if path.is_dir() else _of_file(path)
     if name is None:
         known = ", ".join(format_.name for format_ in FORMATS)
-        raise InputError(f"The format of {path} cannot be detected: name one of {known}.")
+        raise UnknownFormat(f"The format of {path} cannot be detected: name one of {known}.")
     return by_name(name)
 
 
@@ -50,7 +56,7 @@ def _of_folder(folder: Path) -> str | None:
         if name is not None and by_name(name).layout is Layout.FILE_PER_IMAGE:
             seen.add(name)
     if len(seen) > 1:
-        raise InputError(f"{folder} holds files of several formats: name one of {', '.join(sorted(seen))}.")
+        raise UnknownFormat(f"{folder} holds files of several formats: name one of {', '.join(sorted(seen))}.")
     return next(iter(seen), None)
 
 

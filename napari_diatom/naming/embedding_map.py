@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Final
 
 import numpy as np
@@ -14,9 +15,7 @@ from napari_diatom.naming.vectors import unit_vectors
 UMAP: Final = "UMAP"
 PRINCIPAL_COMPONENTS: Final = "principal components"
 _NEIGHBOURS: Final = 15
-"""Of UMAP: larger values show more of the whole, smaller ones more of what is near."""
-_FEWEST: Final = 5
-"""Specimens below which UMAP has no neighbourhoods to show."""
+"""Of UMAP: larger values show more of the whole, smaller ones more of what is near. Fewer specimens have no UMAP."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +50,15 @@ def map_specimens(vectors: ArrayLike, seed: int = 0) -> EmbeddingMap:
         When a vector is not finite.
     """
     units = unit_vectors(vectors)
-    if find_spec("umap") is None or len(units) < _FEWEST:
+    umap = None
+    if len(units) > _NEIGHBOURS:
+        # A numba that does not know this version of NumPy raises ImportError, and another package may have this name.
+        with suppress(ImportError, AttributeError):
+            umap = import_module("umap").UMAP
+    if umap is None:
         return EmbeddingMap(_principal(units), PRINCIPAL_COMPONENTS)
-    from umap import UMAP as Umap
-
-    neighbours = min(_NEIGHBOURS, len(units) - 1)
     # One job, because several of them make the map depend on which ends first.
-    model = Umap(n_components=2, n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1)
+    model = umap(n_components=2, n_neighbors=_NEIGHBOURS, metric="cosine", random_state=seed, n_jobs=1)
     return EmbeddingMap(np.asarray(model.fit_transform(units), dtype=np.float32), UMAP)
 
 

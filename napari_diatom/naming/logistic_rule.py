@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,7 +70,10 @@ def _fitted(vectors: Floats, ids: NDArray[np.intp], whitener: Discriminant) -> L
     whitening = whitener.spectrum.scale[:, None] * whitener.spectrum.axes / np.sqrt(whitener.variances)
     centre = whitener.means.mean(axis=0)
     model = LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", tol=_TOLERANCE, max_iter=_MOST_STEPS)
-    model.fit((vectors - centre) @ whitening, ids)
+    with warnings.catch_warnings():
+        # Many taxa of few specimens are what examples are like, and cross-validation judges what has not converged.
+        warnings.simplefilter("ignore")
+        model.fit((vectors - centre) @ whitening, ids)
     found, intercepts = model.coef_, model.intercept_
     if len(taxa) == 2:
         # Of two, scikit-learn keeps what speaks for the second.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -64,6 +64,13 @@ class ProjectTaxa:
                 return name
             seen.add(found)
         return found
+
+    def synonyms_among(self, names: Iterable[str]) -> list[str]:
+        """Return which of some names are learnt under other ones, a sentence each."""
+        joined = {name: self.taxon(name) for name in sorted(set(names))}
+        return [
+            f"{name} is learnt as {taxon}, of which it is a synonym." for name, taxon in joined.items() if name != taxon
+        ]
 
     def genus(self, name: str) -> str:
         """Return the genus of a taxon; empty where it has none."""

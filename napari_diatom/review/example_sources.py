@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,9 @@ from napari_diatom.core.text import many
 from napari_diatom.engines.example_set import ExampleSet
 from napari_diatom.engines.protocols import Embedder
 from napari_diatom.formats import conversion
+from napari_diatom.formats.format_detection import UnknownFormat
 from napari_diatom.formats.shared.image_index import Pictures
 from napari_diatom.formats.shared.name_index import base_name, split_page
-from napari_diatom.images.image_files import SUFFIXES
 from napari_diatom.images.single_specimen import single_specimen
 from napari_diatom.images.slide_image import SlideImage, open_page
 from napari_diatom.measurement.shape_columns import NAMING_COLUMNS, box_columns
@@ -30,11 +29,9 @@ from napari_diatom.naming.views import VALVES, group_of
 from napari_diatom.project.project import Project
 from napari_diatom.project.project_taxa import ProjectTaxa
 from napari_diatom.project.settings import PROJECT_FILE
+from napari_diatom.review.atlas_folder import Atlas
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.vector_work import compute_all, largest_ring
-
-_OF_FORMATS: Final = frozenset({"images", "masks", "labels", "annotations", "proposals"})
-"""Names of subfolders, in small letters, that are no taxa."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +52,8 @@ class SourceExamples:
         Named specimens that have no vector, because their image cannot be read or nothing is seen of them.
     remarks : tuple of str
         What a person should know, a sentence each.
+    synonyms : Mapping of str to str
+        The accepted name by each synonym, as its list of taxa says.
     """
 
     path: Path
@@ -63,6 +62,7 @@ class SourceExamples:
     nameless: int = 0
     unseen: int = 0
     remarks: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,27 +115,16 @@ def source_examples(
     folder = path.parent if path.name == PROJECT_FILE else path
     if (folder / PROJECT_FILE).is_file():
         return _of_project(folder, model, embedder, monitor)
-    if images is None and (folders := atlas_folders(path)):
-        return _of_atlas(path, folders, embedder, taxa or ProjectTaxa(), monitor)
-    return _of_annotations(path, embedder, images, taxa or ProjectTaxa(), monitor)
-
-
-def atlas_folders(path: Path) -> list[Path]:
-    """Return the subfolders of an atlas, one for each taxon; none where a folder is something else."""
-    if not path.is_dir():
-        return []
-    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    folders = [entry for entry in entries if entry.is_dir()]
-    if any(entry.name.casefold() in _OF_FORMATS for entry in folders):
-        return []
-    found = []
-    for folder in folders:
-        files = [entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")]
-        if any(not file.name.lower().endswith(SUFFIXES) for file in files):
-            return []
-        if files:
-            found.append(folder)
-    return found
+    listed = taxa or ProjectTaxa()
+    if images is None and (atlas := Atlas.of(path, listed)):
+        return _of_atlas(path, atlas, embedder, listed, monitor)
+    try:
+        return _of_annotations(path, embedder, images, listed, monitor)
+    except UnknownFormat as error:
+        raise InputError(
+            f"{path} is not a project, not annotations of one known format, and not an atlas: an atlas has a subfolder "
+            "for each taxon, with pictures and without annotations in it."
+        ) from error
 
 
 def _of_project(folder: Path, model: ModelFolder, embedder: Embedder, monitor: ProgressMonitor) -> SourceExamples:
@@ -165,6 +154,7 @@ def _of_project(folder: Path, model: ModelFolder, embedder: Embedder, monitor: P
             len(names.list_keys(without_name=True)),
             sum(names.counts().values()) - len(named),
             (*names.remarks(), *unread.values()),
+            taxa.accepted,
         )
 
 
@@ -175,44 +165,41 @@ def _of_annotations(
     form, found, remarks = conversion.read(path, images=images)
     pictures = Pictures(place)
     sets: list[ExampleSet] = []
-    said, nameless, named, people = list(remarks), 0, 0, set[str]()
+    said, nameless, named, people, borne = list(remarks), 0, 0, set[str](), set[str]()
     for number, part in enumerate(found):
         monitor.report(Progress("images", number, len(found), part.image))
         monitor.check()
         names = [_name(part, k, taxa) for k in range(len(part))]
+        borne.update(filter(None, names))
         rows = [k for k, name in enumerate(names) if name]
         nameless, named = nameless + len(part) - len(rows), named + len(rows)
         if not rows:
             continue
         try:
+            accepted = [taxa.taxon(name) for name in names]
             file = pictures.path(part.image)
             assert file is not None
             image = open_page(file, split_page(base_name(part.image))[1] or 1)
-            sets.append(_embedded(image, _wanted(part, rows, names, file.parent.name, image), embedder, monitor))
+            sets.append(_embedded(image, _wanted(part, rows, accepted, file.parent.name, image), embedder, monitor))
         except InputError as error:
             said.append(str(error))
             continue
         people |= {part.annotators[k] for k in rows}
     monitor.report(Progress("images", len(found), len(found)))
     joined = _with_taxa(sets, embedder, taxa, tuple(sorted(filter(None, people))))
-    return SourceExamples(path, form.title, joined, nameless, named - sum(map(len, sets)), tuple(said))
+    said += taxa.synonyms_among(borne)
+    return SourceExamples(path, form.title, joined, nameless, named - sum(map(len, sets)), tuple(said), taxa.accepted)
 
 
 def _of_atlas(
-    path: Path, folders: Sequence[Path], embedder: Embedder, taxa: ProjectTaxa, monitor: ProgressMonitor
+    path: Path, atlas: Atlas, embedder: Embedder, taxa: ProjectTaxa, monitor: ProgressMonitor
 ) -> SourceExamples:
-    files = [
-        (folder, file)
-        for folder in folders
-        for file in sorted(folder.iterdir())
-        if file.is_file() and not file.name.startswith(".")
-    ]
+    files = [(taxa.taxon(name), file) for name, pictures in atlas.taxa for file in pictures]
     sets: list[ExampleSet] = []
-    said: list[str] = []
-    for number, (folder, file) in enumerate(files):
+    said: list[str] = [*taxa.synonyms_among(name for name, _ in atlas.taxa), *atlas.remarks]
+    for number, (taxon, file) in enumerate(files):
         monitor.report(Progress("images", number, len(files), file.name))
         monitor.check()
-        taxon = taxa.taxon(folder.name.replace("_", " ").strip())
         try:
             image = open_page(file, 1)
             box, outline = single_specimen(image)
@@ -223,19 +210,18 @@ def _of_atlas(
             said.append(str(error))
     monitor.report(Progress("images", len(files), len(files)))
     joined = _with_taxa(sets, embedder, taxa, ())
-    kind = f"atlas of {many(len(folders), 'taxon', 'taxa')}"
-    return SourceExamples(path, kind, joined, 0, len(files) - len(sets), tuple(said))
+    kind = f"atlas of {many(len(atlas.taxa), 'taxon', 'taxa')}"
+    return SourceExamples(path, kind, joined, 0, len(files) - len(sets), tuple(said), taxa.accepted)
 
 
 def _name(part: Annotations, k: int, taxa: ProjectTaxa) -> str:
-    """Return the taxon that a person gave a specimen, empty where there is none."""
-    called = part.names[k]
-    if called is not None and called.by == PERSON:
-        return taxa.taxon(called.taxon) if taxa.is_taxon(called.taxon) else ""
-    found = part.detections
-    name = found.classes[int(found.class_ids[k])]
+    """Return the name of a taxon that a person gave a specimen, without needless spaces; empty where there is none."""
+    called, found = part.names[k], part.detections
     is_persons = part.origins[k] == PERSON or bool(part.reviewed[k])
-    return taxa.taxon(name) if is_persons and taxa.is_taxon(name) else ""
+    name = found.classes[int(found.class_ids[k])] if is_persons else ""
+    if called is not None and called.by == PERSON:
+        name = called.taxon
+    return " ".join(name.split()) if taxa.is_taxon(name) else ""
 
 
 def _wanted(part: Annotations, rows: Sequence[int], names: Sequence[str], slide: str, image: SlideImage) -> _Wanted:

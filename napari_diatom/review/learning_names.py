@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,6 +14,7 @@ from pydantic import Field
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.core.taxa import written_alike
 from napari_diatom.core.text import either, many
 from napari_diatom.counting.tables import write_csv
 from napari_diatom.engines import load_embedder
@@ -115,7 +116,8 @@ class LearntNames:
         """Return what a person should know, a sentence each."""
         facts = self.card.examples
         assert facts is not None
-        said = [text for source in self.sources for text in source.remarks]
+        said = list(dict.fromkeys(text for source in self.sources for text in source.remarks))
+        said += [text for text in written_alike(facts.specimens) if text not in said]
         said += [
             f"{source.path}: of {many(source.unseen, 'named specimen')} nothing is seen, or the image was not found."
             for source in self.sources
@@ -161,7 +163,9 @@ def learn_names(options: LearnOptions, monitor: ProgressMonitor = UNWATCHED) -> 
     model = library.resolve_embedder(options.embedder)
     taxa = None if options.taxa is None else ProjectTaxa.of(Settings().replace(classes=read_taxa(options.taxa)))
     embedder = load_embedder(model)
-    sources = tuple(source_examples(path, model, embedder, options.images, taxa, monitor) for path in options.data)
+    sources = _under_accepted_names(
+        [source_examples(path, model, embedder, options.images, taxa, monitor) for path in options.data]
+    )
     examples = ExampleSet.joined([source.examples for source in sources])
     if not len(examples):
         named = ", ".join(str(path) for path in options.data)
@@ -176,6 +180,19 @@ def learn_names(options: LearnOptions, monitor: ProgressMonitor = UNWATCHED) -> 
         )
         library.pack_model(written, out)
         return LearntNames(out, written.card, sources, len(examples))
+
+
+def _under_accepted_names(sources: Sequence[SourceExamples]) -> tuple[SourceExamples, ...]:
+    """Return sources in which what is a synonym to the list of any of them bears the accepted name."""
+    taxa = ProjectTaxa(accepted={name: taxon for one in sources for name, taxon in one.synonyms.items()})
+    return tuple(
+        replace(
+            one,
+            examples=one.examples.called(taxa.taxon),
+            remarks=(*one.remarks, *taxa.synonyms_among(one.examples.taxa)),
+        )
+        for one in sources
+    )
 
 
 @dataclass(frozen=True)
@@ -262,13 +279,18 @@ def suggest_names(options: SuggestOptions, monitor: ProgressMonitor = UNWATCHED)
         names.read()
         unread = compute_all(list(names.specimens.work()), embedder, names.specimens.cache, monitor)
         names.take_vectors()
-        learner = _learner(names, [read_examples(other) for other in others], monitor)
+        taxa, examples = names.specimens.taxa, [read_examples(other) for other in others]
+        borne = {taxon for one in examples for taxon in one.taxa}
+        said = [*names.remarks(), *taxa.synonyms_among(borne), *unread.values()]
+        said += written_alike({*names.counts(), *map(taxa.taxon, borne)})
+        learner = _learner(names, [one.called(taxa.taxon) for one in examples], monitor)
+        genera = {taxon: genus for one in examples for taxon, genus in one.genera.items()}
         asked = names.list_keys(without_name=True, proposals=options.proposals)
-        suggested = _suggested(names, learner, asked)
+        suggested = _suggested(names, replace(taxa, genera=genera | dict(taxa.genera)), learner, asked)
         rows = tuple(_row(names, one) for one in suggested)
     if options.out is not None:
         write_csv(options.out, SUGGESTION_COLUMNS, rows)
-    return Suggestions(rows, tuple(suggested), (*names.remarks(), *unread.values()))
+    return Suggestions(rows, tuple(suggested), tuple(dict.fromkeys(said)))
 
 
 def _learner(names: ProjectNames, others: Sequence[ExampleSet], monitor: ProgressMonitor) -> PairLearner:
@@ -286,7 +308,9 @@ def _learner(names: ProjectNames, others: Sequence[ExampleSet], monitor: Progres
     return learner
 
 
-def _suggested(names: ProjectNames, learner: PairLearner, asked: Sequence[str]) -> list[SuggestedNames]:
+def _suggested(
+    names: ProjectNames, taxa: ProjectTaxa, learner: PairLearner, asked: Sequence[str]
+) -> list[SuggestedNames]:
     table = names.specimens.table
     found: dict[str, SuggestedNames] = {}
     known = [key for key in asked if table.has_vector(key)]
@@ -294,7 +318,7 @@ def _suggested(names: ProjectNames, learner: PairLearner, asked: Sequence[str]) 
         keys = known[start : start + _AT_ONCE]
         parts = table.parts(keys)
         ranking = learner.rank(parts.pairs, sizes=parts.sizes, groups=parts.groups)
-        found |= {one.key: one for one in suggested_names(keys, ranking, names.specimens.taxa)}
+        found |= {one.key: one for one in suggested_names(keys, ranking, taxa)}
     return [found.get(key) or SuggestedNames(key) for key in asked]
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.progress import UNWATCHED, ProgressMonitor
+from napari_diatom.core.taxa import written_alike
 from napari_diatom.core.text import quoted
 from napari_diatom.models.library import ModelFolder
 from napari_diatom.naming.embedding_map import EmbeddingMap, map_specimens
@@ -158,15 +159,14 @@ class ProjectNames:
         return [keys[k] for k in np.argsort(-(units @ units.sum(axis=0)), kind="stable").tolist()]
 
     def remarks(self) -> list[str]:
-        """Return what a person should know of the names, a sentence each: synonyms, and classes that are gone."""
+        """Return what a person should know of the names, a sentence each.
+
+        These are synonyms, classes that are gone, and names that differ in capitals or spaces only.
+        """
         taxa = self.specimens.taxa
-        borne = {one.specimen.name: one.taxon for one in self.specimens.table.listed if one.taxon}
-        joined = [f"{name} is learnt as {taxon}, of which it is a synonym." for name, taxon in borne.items()]
-        synonyms = [text for text, (name, taxon) in zip(joined, borne.items(), strict=True) if name != taxon]
-        gone = [
-            f"Specimens are named {name}, which is not a class of the project." for name in borne.keys() - taxa.listed
-        ]
-        return [*sorted(synonyms), *sorted(gone)]
+        borne = {one.specimen.name for one in self.specimens.table.listed if one.taxon}
+        gone = [f"Specimens are named {name}, which is not a class of the project." for name in borne - taxa.listed]
+        return [*taxa.synonyms_among(borne), *sorted(gone), *written_alike(map(taxa.taxon, borne))]
 
     def name(self, key: str, taxon: str) -> None:
         """Learn that a specimen has a name, until its image is taken over again.

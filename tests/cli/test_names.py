@@ -189,6 +189,66 @@ def test_an_atlas_and_annotations_of_another_program_are_learnt_from_too(
     assert main(["names", "suggest", str(made / "project"), "--examples", str(tmp_path / "atlas.diatom-model")]) == 0
 
 
+def test_synonyms_of_one_list_are_joined_in_all_sources_and_shown(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made / "project", tmp_path / "project")
+    (tmp_path / "taxa.csv").write_text(f"name,synonym of\n{NITZSCHIA},Nitzschia minuta\n")
+    learn = ["names", "learn", str(made / "project"), str(made / "atlas"), "--taxa", str(tmp_path / "taxa.csv")]
+    assert main([*learn, "-o", str(tmp_path / "both.diatom-model")]) == 0
+    joined = f"{NITZSCHIA} is learnt as Nitzschia minuta, of which it is a synonym."
+    assert capsys.readouterr().err.count(joined) == 1
+    facts = library.resolve_model(tmp_path / "both.diatom-model").card.examples
+    assert facts is not None
+    assert facts.specimens == {CYCLOTELLA: 11, NAVICULA: 11, "Nitzschia minuta": 11}
+    # The list of a project joins the names of another laboratory.
+    with Project.open(tmp_path / "project", "Ada") as project:
+        classes = project.settings.classes
+        listed = tuple(one.replace(synonym_of=CYCLOTELLA) if one.name == NITZSCHIA else one for one in classes)
+        project.update(project.settings.replace(classes=listed))
+    suggest = ["names", "suggest", str(tmp_path / "project"), "--examples", str(made / "lab.diatom-model")]
+    assert main([*suggest, "-o", str(tmp_path / "suggested.csv")]) == 0
+    assert f"{NITZSCHIA} is learnt as {CYCLOTELLA}" in capsys.readouterr().err
+    names = {row[f"suggestion_{k}"] for row in rows(tmp_path / "suggested.csv") for k in (1, 2, 3)}
+    assert names == {CYCLOTELLA, NAVICULA, ""}
+
+
+def test_an_atlas_may_hold_other_things_which_are_named(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(made / "atlas", atlas)
+    (atlas / "README.txt").write_text("of the drawer")
+    first = atlas / NAVICULA.replace(" ", "_")
+    (first / "Thumbs.db").write_bytes(b"\0")
+    (first / "notes.txt").write_text("good ones")
+    (first / "broken.png").write_bytes(b"not a picture")
+    for name in ("diatom", "navicula  gregaria", '=2+3; "Ä" 硅藻', "Genus/species", "empty"):
+        (atlas / name).mkdir(parents=True)
+        if name != "empty":
+            shutil.copy(first / "0.png", atlas / name)
+    out = tmp_path / "atlas.diatom-model"
+    assert main(["names", "learn", str(atlas), "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    facts = library.resolve_model(out).card.examples
+    assert facts is not None
+    assert facts.specimens == dict.fromkeys(TAXA, 3) | {'=2+3; "Ä" 硅藻': 1, "navicula gregaria": 1}
+    for told in (
+        "1 folder that says no taxon was passed over",
+        "1 folder within those of the taxa was passed over",
+        "2 files that cannot be read as pictures were passed over",
+        "broken.png is not an image",
+        "'Navicula gregaria', 'navicula gregaria' differ in capitals or spaces only",
+        '=2+3; "Ä" 硅藻, navicula gregaria have fewer than 3 examples',
+    ):
+        assert told in said.err
+    # Pictures with annotations beside them are no atlas: each may show many specimens.
+    (first / "1.txt").write_text("0 0.5 0.5 0.1 0.1")
+    for data in (atlas, made / "images" / "s0", made / "lab.diatom-model"):
+        assert main(["names", "learn", str(data), "-o", str(tmp_path / "none.diatom-model")]) == 2
+        assert "not annotations of one known format, and not an atlas" in capsys.readouterr().err
+
+
 def test_what_cannot_be_used_says_what_to_do(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = written(tmp_path / "models" / "other", seed=1, name="other")
     arguments = ["names", "suggest", str(made / "project"), "--embedder", str(other.folder)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +40,16 @@ def examples(number: int = 36, seed: int = 0) -> ExampleSet:
     )
 
 
+def of_kind(data: bytes, kind: str, times: int) -> bytes:
+    """Return the data of a file whose sizes are said to be other numbers, so many times as many."""
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    head = json.loads(data[8:end])
+    rows, columns = head["sizes"]["shape"]
+    head["sizes"] |= {"dtype": kind, "shape": [rows, times * columns]}
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + data[end:]
+
+
 def test_what_is_written_is_read_again_and_names_as_what_was_learnt(tmp_path: Path) -> None:
     whole = ExampleSet.joined([examples()])
     model = write_examples(tmp_path / "model", whole, unloaded_embedder().card, "lab", licence="CC0")
@@ -69,6 +81,15 @@ def test_the_order_of_sources_does_not_matter_and_what_both_have_counts_once(tmp
     assert files[0] == files[1]
 
 
+def test_names_are_joined_under_accepted_ones_with_what_is_known_of_them() -> None:
+    some = examples(6)
+    joined = some.called(lambda name: TAXA[1] if name == TAXA[2] else name)
+    assert joined.taxa == (TAXA[0], TAXA[1], TAXA[1]) * 2
+    assert joined.genera == {TAXA[1]: "Navicula"}
+    assert joined.handed == {TAXA[1], "not named"}
+    np.testing.assert_array_equal(joined.pairs, some.pairs)
+
+
 def test_one_example_of_each_taxon_is_enough_to_begin(tmp_path: Path) -> None:
     model = write_examples(tmp_path / "model", examples(3), unloaded_embedder().card, "lab")
     some = read_examples(model)
@@ -89,17 +110,31 @@ def test_files_that_do_not_match_their_card_are_refused(tmp_path: Path) -> None:
         {"slides": tensors["slides"][:-1]},
         {"pairs": tensors["pairs"][:, :1]},
         {"groups": tensors["groups"] - 1},
+        {"taxa": np.array(0, np.int32)},
+        {"taxa": tensors["taxa"].reshape(6, 6)},
     ):
         data = save(tensors | change)
         model.weights.write_bytes(data)
         card = model.card.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
         with pytest.raises(ModelError, match="do not match its card"):
             load_classifier(ModelFolder(card, model.folder))
-    model.weights.write_bytes(save({name: value for name, value in tensors.items() if name != "pairs"}))
-    with pytest.raises(ModelError, match="do not match its card"):
-        read_examples(model)
-    model.weights.write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="does not hold examples"):
+    odd_pairs, odd_sizes = tensors["pairs"].copy(), tensors["sizes"].copy()
+    odd_pairs[3], odd_sizes[np.flatnonzero(tensors["is_sized"])[:1]] = np.nan, np.inf
+    for data, words in (
+        (save({name: value for name, value in tensors.items() if name != "pairs"}), "do not match its card"),
+        (save(tensors | {"pairs": odd_pairs}), "of model lab hold values that are infinite or not numbers: learn"),
+        (save(tensors | {"sizes": odd_sizes}), "hold values that are infinite or not numbers"),
+        (b"nothing", "does not hold examples"),
+        (of_kind(save(tensors), "BF16", 4), "does not hold examples"),
+        (of_kind(save(tensors), "F8_E4M3", 8), "does not hold examples"),
+        (b"\x80\x04cos\nsystem\n(S'false'\ntR.", "does not hold examples"),
+    ):
+        model.weights.write_bytes(data)
+        card = model.card.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
+        for door in (load_classifier, read_examples):
+            with pytest.raises(ModelError, match=words):
+                door(ModelFolder(card, model.folder))
+    with pytest.raises(ModelError, match="are damaged or were changed"):
         read_examples(model)
     model.weights.write_bytes(save(tensors))
     groups = {name: facts.model_copy(update={"method": "magic"}) for name, facts in model.card.examples.groups.items()}

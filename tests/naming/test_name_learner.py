@@ -241,6 +241,12 @@ def test_logistic_regression_is_scikit_learns(taxa: int) -> None:
     np.testing.assert_allclose(shares, theirs.predict_proba(white), atol=0.01)
 
 
+def test_many_taxa_of_two_specimens_are_nothing_to_warn_of() -> None:
+    named = specimens(44, 22)
+    assert choose_method(named).method in Method
+    assert fit_logistic(named).taxa == named.known_taxa
+
+
 def test_logistic_regression_stands_aside_when_a_taxon_is_new() -> None:
     named = specimens(60, 3, noise=1.0)
     learner, choice = NameLearner.of(named), choose_method(named)

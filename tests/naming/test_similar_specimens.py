@@ -98,7 +98,8 @@ def test_few_specimens_are_grouped_too(method: GroupingMethod, number: int) -> N
 
 
 def test_the_map_has_two_principal_components_that_do_not_flip(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_diatom.naming.embedding_map.find_spec", lambda name: None)
+    # As where it is not installed.
+    monkeypatch.setitem(sys.modules, "umap", None)
     vectors, _ = clouds(5, 20)
     found = map_specimens(vectors)
     assert found.method == PRINCIPAL_COMPONENTS
@@ -124,13 +125,17 @@ def test_the_map_is_umap_where_that_is_installed(monkeypatch: pytest.MonkeyPatch
     module = types.ModuleType("umap")
     module.UMAP = Umap
     monkeypatch.setitem(sys.modules, "umap", module)
-    monkeypatch.setattr("napari_diatom.naming.embedding_map.find_spec", lambda name: object())
-    vectors, _ = clouds(3, 3)
+    vectors, _ = clouds(4, 4)
     found = map_specimens(vectors, seed=5)
     assert found.method == UMAP
     assert found.places.dtype == np.float32
-    assert asked == {"n_components": 2, "n_neighbors": 8, "metric": "cosine", "random_state": 5, "n_jobs": 1}
-    assert map_specimens(vectors[:4]).method == PRINCIPAL_COMPONENTS
+    assert asked == {"n_components": 2, "n_neighbors": 15, "metric": "cosine", "random_state": 5, "n_jobs": 1}
+    assert map_specimens(vectors[:15]).method == PRINCIPAL_COMPONENTS
+    # Another package of this name, and one that cannot be loaded, are none.
+    monkeypatch.setitem(sys.modules, "umap", types.ModuleType("umap"))
+    assert map_specimens(vectors).method == PRINCIPAL_COMPONENTS
+    monkeypatch.setitem(sys.modules, "umap", None)
+    assert map_specimens(vectors).method == PRINCIPAL_COMPONENTS
 
 
 def test_reasons_to_name_a_specimen() -> None:

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.core.progress import ProgressMonitor
+from napari_diatom.core.text import many
 from napari_diatom.naming.learning_curve import ExpectedGain, TaxonAccuracy
 from napari_diatom.project.settings import Settings
 from napari_diatom.review.project_names import ProjectNames
@@ -46,7 +47,7 @@ _COLUMNS: Final = {
 _CURVE_WIDTH: Final = 340
 _MORE: Final = 10
 _TOLD: Final = 3
-"""Taxa of which it is said that more of them would help."""
+"""Taxa of which it is said that more of them would help, and remarks on names."""
 _MOST_SUGGESTED: Final = 20_000
 """Specimens without a name above which suggestions are not counted."""
 
@@ -125,16 +126,16 @@ class TaxaPage(NamesPage):
         self._text.setText("Working out how good the names are so far")
 
         def work(monitor: ProgressMonitor) -> Any:
-            return *_names_so_far(now, monitor), *_taken(folder, settings, now.specimens.table)
+            return *_names_so_far(now, monitor), *_taken(folder, settings, now.specimens.table), now.remarks()
 
         self.in_background(work, self._take)
 
     def clear(self) -> None:
         """Show nothing: another project was opened."""
-        self._take(([], Counter(), TakenSuggestions(), ""))
+        self._take(([], Counter(), TakenSuggestions(), "", []))
 
     def _take(self, result: Any) -> None:
-        found, suggested, taken, said = result
+        found, suggested, taken, said, remarks = result
         self._found = found
         answers = {one.name: one for one in taken.by_taxon}
         counts = Counter() if self.session.names is None else self.session.names.counts()
@@ -161,8 +162,10 @@ class TaxaPage(NamesPage):
                 if answer is not None:
                     item.setToolTip(details_of(answer))
         self.table.setSortingEnabled(True)
-        self._text.setText(f"{_sentences(found)} {said}".strip())
-        self._text.setToolTip("<br>".join(escape(f"{one.name}: {details_of(one)}") for one in taken.by_annotator))
+        more = [f"{many(len(remarks) - _TOLD, 'more remark')}: point here."] if len(remarks) > _TOLD else []
+        self._text.setText(" ".join(filter(None, [_sentences(found), said, *remarks[:_TOLD], *more])))
+        details = (f"{one.name}: {details_of(one)}" for one in taken.by_annotator)
+        self._text.setToolTip("<br>".join(map(escape, [*details, *remarks])))
         self._draw()
 
     def _draw(self) -> None:
@@ -196,7 +199,9 @@ def _names_so_far(names: ProjectNames, monitor: ProgressMonitor) -> tuple[list[N
     if len(keys) <= _MOST_SUGGESTED and len(names.named()):
         ranking = names.rank(keys)
         shares = dict(zip(ranking.taxa, ranking.shares.sum(axis=0).tolist(), strict=True))
-        suggested.update(ranking.taxa[k] for k in ranking.top(1)[:, 0].tolist())
+        # Of the view of some specimens, nothing may be named.
+        offered = ranking.shares.max(axis=1, initial=0) > 0
+        suggested.update(ranking.taxa[k] for k in ranking.top(1)[offered, 0].tolist())
     found = []
     for one in names.checks(monitor).values():
         monitor.check()

@@ -168,6 +168,25 @@ def test_the_table_says_how_good_names_are_and_what_would_help(annotate, names, 
     assert "taken" not in text.text()
 
 
+def test_the_table_says_what_is_joined_and_which_names_are_no_classes(annotate, names, qtbot):
+    teach(annotate)
+    girdle = next(id_ for id_, name in called(annotate).items() if name == "diatom" and id_.startswith("slide_0"))
+    annotate.document().set_status([girdle], "girdle")
+    project = annotate.project()
+    classes = [item.replace(synonym_of=TAXA[0]) if item.name == TAXA[1] else item for item in project.settings.classes]
+    project.update(project.settings.replace(classes=tuple(item for item in classes if item.name != TAXA[2])))
+    annotate.names().reread()
+    qtbot.waitUntil(lambda: not annotate.names().is_reading, timeout=20_000)
+    names.show_page(names.taxa)
+    names.taxa.refresh()
+    table, text = names.taxa.table, child_of(names.taxa, "taxa_text")
+    qtbot.waitUntil(lambda: "synonym" in text.text(), timeout=20_000)
+    assert f"{TAXA[1]} is learnt as {TAXA[0]}, of which it is a synonym." in text.text()
+    assert f"Specimens are named {TAXA[2]}, which is not a class of the project." in text.text()
+    # Nothing in girdle view is named, so nothing is suggested for the one that is seen so.
+    assert sum(int(table.item(row, 2).text()) for row in range(2)) == VALVES - 9 - 1
+
+
 def test_the_table_says_what_people_took_of_the_suggestions(annotate, names, qtbot):
     teach(annotate)
     annotate.canvas().select(["slide_0-9"])
