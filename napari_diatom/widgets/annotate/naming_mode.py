@@ -103,9 +103,10 @@ class NamingMode(QObject):
         self.switched.emit(self.is_on)
 
     def look_here_first(self) -> None:
-        """Have the specimens of the open image looked at before all others."""
+        """Have the specimens of the open image looked at, and named in a step under way, before all others."""
         if self._opened.image is not None:
             self._names.shown_image = self._opened.image.id
+            self._names.steps.hurry(self._opened.image.id, is_shown=True)
 
     def end(self) -> None:
         """Switch the mode off."""

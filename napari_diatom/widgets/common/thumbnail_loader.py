@@ -1,4 +1,7 @@
-"""Pictures for views of thousands of items. Only visible ones are read, in a thread, the latest request first."""
+"""Pictures for views of thousands of items. Only visible ones are read, in a thread.
+
+Those that were asked for last, in one turn of the event loop, are read before all others, in their order.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 
 from napari_diatom.core.errors import DiatomError
@@ -53,6 +56,11 @@ class ThumbnailLoader(QObject):
         super().__init__(parent)
         self._most = most
         self._kept: OrderedDict[Hashable, QPixmap | None] = OrderedDict()
+        self._asked: dict[Hashable, tuple[Read, Hashable]] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._request)
         self._reader = _Reader(self._read.emit)
         self._read.connect(self._take)
         when_destroyed(self, self._reader.stop)
@@ -72,7 +80,9 @@ class ThumbnailLoader(QObject):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._reader.request(key, read, source)
+        if key not in self._asked:
+            self._asked[key] = read, source
+            self._timer.start()
         return None
 
     def forget(self, key: Hashable) -> None:
@@ -81,12 +91,19 @@ class ThumbnailLoader(QObject):
 
     def clear(self) -> None:
         """Forget all pictures and requests."""
+        self._asked.clear()
         self._reader.clear()
         self._kept.clear()
 
     def stop(self) -> None:
         """End the thread."""
         self._reader.stop()
+
+    def _request(self) -> None:
+        """Ask for the pictures of this turn, the first of them last: the reader takes the latest first."""
+        asked, self._asked = self._asked, {}
+        for key, (read, source) in reversed(asked.items()):
+            self._reader.request(key, read, source)
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
         if not self._reader.deliver(key):
