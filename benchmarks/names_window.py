@@ -39,6 +39,7 @@ STALL_MS, PLAIN_SHARE = 100.0, 1.2
 RANKED_MS, PICTURE_MS, METHOD_MS = 50.0, 300.0, 10_000.0
 LONGEST_WAIT_S = 600.0
 PLAIN_SHOWS = "plain napari shows a slide with its boxes"
+PLAIN_LABELS = "plain napari: labels of the boxes are shown for the first time"
 PLAIN_CHANGES = "plain napari: boxes are selected, coloured and zoomed to"
 UP_TO_HERE = 200
 """Specimens that are named in one step."""
@@ -150,6 +151,9 @@ def _run(options: argparse.Namespace) -> int:
         with steps.stall("a project and its first image are opened", plain[f"{PLAIN_SHOWS}: longest stall"]):
             widget.open_project(project)
             spin(1)
+        with steps.stall("a specimen is selected for the first time", plain[f"{PLAIN_LABELS}: longest stall"]):
+            widget.canvas().select(list(widget.document().specimens)[:1])
+            spin(1)
         in_naming_mode(steps, widget, options.keys, plain[f"{PLAIN_CHANGES}: longest stall"])
         in_the_dock(steps, widget)
         widget.close_project()
@@ -177,13 +181,16 @@ def in_plain_napari(steps: Steps, folder: Path) -> None:
         path, contents = project.path(project.images[0].id), project.contents(project.images[0].id)
     pixels = cv2.imread(str(path))
     polygons = corners([item.box for item in contents.specimens])[..., ::-1]
-    shown = {"text": "name", "features": {"name": [item.name for item in contents.specimens]}}
+    names = [item.name for item in contents.specimens]
     viewer = napari.Viewer(show=True)
     viewer.window._qt_window.resize(1366, 768)
     spin(2)
     with steps.stall(PLAIN_SHOWS):
         viewer.add_image(pixels, rgb=True)
-        layer = viewer.add_shapes(polygons, shape_type="polygon", **shown)
+        layer = viewer.add_shapes(polygons, shape_type="polygon", features={"name": names})
+        spin(1)
+    with steps.stall(PLAIN_LABELS):
+        layer.text = "name"
         spin(1)
     with steps.stall(PLAIN_CHANGES):
         for number in range(10):

@@ -97,13 +97,14 @@ class ProjectNames:
             now |= self.specimens.named_in(image_id)
         self._learner, self._taught, self._names = learnt._learner, learnt._taught, learnt._names
         self._learner.choose(self._choices)
-        self._follow(before, now)
+        self._teach(_follow(self._names, before, now))
 
     def take(self, image: ProjectImage, contents: Contents) -> None:
         """Take over what an image holds now: when it is read for the first time, and after every edit."""
         old = self.specimens.image(image.id)
         self.specimens.take(image, contents)
-        self._follow((one.key for one in old.listed) if old else (), self.specimens.named_in(image.id))
+        before = [one.key for one in old.listed] if old else []
+        self._teach(_follow(self._names, before, self.specimens.named_in(image.id)))
 
     def take_vectors(self) -> bool:
         """Take over the vectors that were computed since, by any process; return whether there were any."""
@@ -298,14 +299,6 @@ class ProjectNames:
         """Return how a group is named: by what method, and how good it is by cross-validation."""
         return self._learner.choice(group)
 
-    def _follow(self, before: Iterable[str], now: Mapping[str, str]) -> None:
-        """Have specimens the names that they have now, where some had others before, or are gone."""
-        changed = {*before, *now}
-        for key in changed - now.keys():
-            self._names.pop(key, None)
-        self._names |= now
-        self._teach(changed)
-
     def _teach(self, keys: Iterable[str] | None = None) -> None:
         """Make what is learnt follow the names of some specimens, by default learn anew from all."""
         table, names = self.specimens.table, self._names
@@ -324,6 +317,15 @@ class ProjectNames:
                 (taxon, group, slide, _), parts = lesson, table.parts([key])
                 self._learner.name(key, taxon, parts.pairs[0], sizes=parts.sizes[0], group=group, slide=slide)
                 self._taught[key] = lesson
+
+
+def _follow(names: dict[str, str], before: Iterable[str], now: Mapping[str, str]) -> set[str]:
+    """Have specimens the names that they have now, where some had others before or are gone; return which these are."""
+    changed = {*before, *now}
+    for key in changed - now.keys():
+        names.pop(key, None)
+    names |= now
+    return changed
 
 
 def _lesson(table: VectorTable, key: str, taxon: str | None) -> Taught | None:

@@ -132,6 +132,11 @@ class VectorTable:
         """Vectors of length 1, the same for mirror images, shape (N, D); zeros where they are not known."""
         return self.arrays.units
 
+    def prepare(self) -> None:
+        """Work out what searches need of each image, so that the first one need not."""
+        for part in self.arrays.parts:
+            _ = part.units
+
     def place(self, row: int) -> tuple[ImageSpecimens, int]:
         """Return the image of a specimen, and its place in it."""
         number = bisect_right(self.arrays.starts, row) - 1

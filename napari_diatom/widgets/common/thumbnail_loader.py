@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -102,8 +102,7 @@ class ThumbnailLoader(QObject):
     def _request(self) -> None:
         """Ask for the pictures of this turn, the first of them last: the reader takes the latest first."""
         asked, self._asked = self._asked, {}
-        for key, (read, source) in reversed(asked.items()):
-            self._reader.request(key, read, source)
+        self._reader.request([(key, *found) for key, found in reversed(asked.items())])
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
         if not self._reader.deliver(key):
@@ -131,12 +130,14 @@ class _Reader:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def request(self, key: Hashable, read: Read, source: Hashable) -> None:
+    def request(self, asked: Sequence[tuple[Hashable, Read, Hashable]]) -> None:
         with self._ready:
-            if self._stopped or key in self._under_way:
+            if self._stopped:
                 return
-            self._requests[key] = read, source
-            self._requests.move_to_end(key)
+            for key, read, source in asked:
+                if key not in self._under_way:
+                    self._requests[key] = read, source
+                    self._requests.move_to_end(key)
             while len(self._requests) > _MAX_WAITING:
                 self._requests.popitem(last=False)
             if self._thread is None:

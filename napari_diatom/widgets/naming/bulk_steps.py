@@ -114,11 +114,14 @@ class BulkSteps(QObject):
             self._timer.start()
 
     def _advance(self) -> None:
-        end = time.monotonic() + _TURN_S
         queue = self._queue
-        while queue is not None and len(queue) and time.monotonic() < end:
+        if queue is None:
+            return
+        end = time.monotonic() + _TURN_S
+        queue.advance()
+        while len(queue) and time.monotonic() < end:
             queue.advance()
-        if queue is None or not len(queue):
+        if not len(queue):
             self._timer.stop()
         elif queue.images_left:
             self.progressed.emit(f"{many(queue.images_left, 'image')} left")

@@ -16,6 +16,7 @@ from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.vector_cache import VectorCache
+from napari_diatom.widgets.common.garbage_pause import GarbagePause
 from napari_diatom.widgets.naming.background_work import BackgroundWork
 
 _TURN_S: Final = 0.02
@@ -46,6 +47,8 @@ class ProjectReader(QObject):
         self._project: Project | None = None
         self._names: ProjectNames | None = None
         self._waiting: deque[str] = deque()
+        self._read = 0
+        self._pause = GarbagePause(self)
         self.is_reading = False
         self._timer = QTimer(self)
         self._timer.setInterval(0)
@@ -71,6 +74,8 @@ class ProjectReader(QObject):
         """Read no more."""
         self._timer.stop()
         self._waiting.clear()
+        self._pause.end()
+        self._read = 0
         self._project = self._names = None
         self.is_reading = False
 
@@ -98,7 +103,10 @@ class ProjectReader(QObject):
         assert self._project is not None
         try:
             image = self._project.settings.image(image_id)
-            self._names.specimens.take(image, self._project.contents(image_id))
+            contents = self._project.contents(image_id)
+            self._names.specimens.take(image, contents)
+            self._read += len(contents.specimens) + len(contents.proposals)
+            self._pause.begin(self._read)
         except DiatomError as error:
             self.failed.emit(str(error))
 
@@ -111,11 +119,13 @@ class ProjectReader(QObject):
         def take(learnt: ProjectNames) -> None:
             if self._names is names:
                 names.adopt(learnt)
+                self._pause.leave_out()
                 self.is_reading = False
                 self.ended.emit()
 
         def learn(monitor: ProgressMonitor) -> ProjectNames:
             now.learn()
+            now.specimens.table.prepare()
             return now
 
         self._in_background(learn, take)

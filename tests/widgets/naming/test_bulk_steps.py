@@ -16,6 +16,12 @@ def folder(tmp_path):
     return painted_project(tmp_path, SLIDES, EACH)
 
 
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch):
+    """Have a turn of the event loop make one part, as on a slow machine."""
+    monkeypatch.setattr("napari_diatom.widgets.naming.bulk_steps._TURN_S", 0.0)
+
+
 @pytest.fixture
 def names(annotate, looked_at):
     """The dock with all valves but one on its page of similar ones, selected."""

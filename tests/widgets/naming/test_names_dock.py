@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import numpy as np
@@ -215,6 +216,28 @@ def test_the_map_shows_a_valve_by_a_click_and_several_by_a_lasso(annotate, names
     names.map.select_near(*names.map._axes.transData.transform(places[row]))
     assert taxon_of(names.map.view.entries()[0].id) == TAXA[1]
     assert annotate.canvas().selection() == (names.map.view.entries()[0].id,)
+
+
+def test_plots_are_loaded_when_they_are_seen(annotate, names, qtbot):
+    assert names.taxa._plot.canvas is None
+    assert names.map._plot.canvas is None
+    teach(annotate)
+    names.show_page(names.taxa)
+    qtbot.waitUntil(lambda: names.taxa._plot.canvas is not None and names.taxa._plot.canvas.isVisible(), timeout=20_000)
+    assert names.map._plot.canvas is None
+
+
+def test_lasting_specimens_are_left_out_of_the_search_for_garbage_until_the_project_is_closed(
+    annotate, looked_at, monkeypatch, qtbot
+):
+    monkeypatch.setattr("napari_diatom.widgets.common.garbage_pause.MANY", 30)
+    child_of(annotate, "show_names").click()
+    looked_at()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    annotate.close_project()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_random_bulk_actions_are_undone_to_the_first_state(annotate, names, qtbot):
