@@ -36,7 +36,7 @@ def curve_canvas(name: str, title: str) -> Any:
 
 
 class CurvePlace(QWidget):
-    """A place for a canvas, which is made when the place is seen for the first time.
+    """A place for a canvas, which is made when the place is seen, or :meth:`load` called, for the first time.
 
     Loading matplotlib takes a second or more, so a thread does it, and the window goes on meanwhile.
 
@@ -61,8 +61,12 @@ class CurvePlace(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Load matplotlib."""
+        """Have the canvas made."""
         super().showEvent(event)
+        self.load()
+
+    def load(self) -> None:
+        """Load matplotlib, and make the canvas."""
         if not self._is_awaited:
             self._is_awaited = True
             worker = create_worker(_load, _worker_class=QuietWorker, _ignore_errors=True)

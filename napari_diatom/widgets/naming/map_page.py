@@ -126,6 +126,8 @@ class MapPage(NamesPage):
     def _draw(self) -> None:
         names, project = self.session.names, self.session.project
         if self._plot.canvas is None:
+            if self._map is not None:
+                self._plot.load()
             return
         figure = self._plot.canvas.figure
         figure.clear()

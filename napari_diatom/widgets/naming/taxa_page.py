@@ -168,6 +168,8 @@ class TaxaPage(NamesPage):
     def _draw(self) -> None:
         """Draw the learning curve of the largest group."""
         if self._plot.canvas is None:
+            if self._found:
+                self._plot.load()
             return
         figure, ink = self._plot.canvas.figure, ink_of(self)
         figure.clear()

