@@ -20,6 +20,9 @@ from napari_diatom.review.bulk_queue import BulkQueue
 _TURN_S: Final = 0.02
 """Seconds in one turn of the event loop after which nothing else is begun."""
 
+_PAUSE_MS: Final = 5
+"""Time between two turns, in which all other timers of the window come round."""
+
 Made = Callable[[BulkEdit], None]
 """Gets a step when it is made."""
 
@@ -47,7 +50,7 @@ class BulkSteps(QObject):
         self._queue: BulkQueue | None = None
         self._is_silent = False
         self._timer = QTimer(self)
-        self._timer.setInterval(0)
+        self._timer.setInterval(_PAUSE_MS)
         self._timer.timeout.connect(self._advance)
 
     @property
