@@ -68,7 +68,7 @@ class BulkSteps(QObject):
         self.finish(is_silent=True)
         self._queue = None if project is None else BulkQueue(project, self._tell)
 
-    def name_each(self, taxa: Mapping[str, Mapping[str, str]], made: Made) -> None:
+    def name_each(self, taxa: Mapping[str, Mapping[str, str]], made: Made | None = None) -> None:
         """Name specimens as ``taxa`` says, by image and id."""
         if self._queue is not None:
             self._queue.name_each(taxa, self._ending(made))
@@ -88,13 +88,13 @@ class BulkSteps(QObject):
 
     def undo_last_of(self, document: Document | None) -> bool:
         """Undo the step that the last edit of a document belongs to; return False where it is an edit of its own."""
-        is_step = self._queue is not None and self._queue.undo_last_of(document, self._ending(_ignore))
+        is_step = self._queue is not None and self._queue.undo_last_of(document, self._ending())
         self._go_on()
         return is_step
 
     def redo_last_of(self, document: Document | None) -> bool:
         """Do the step again to which belongs what was undone last in a document; as :meth:`undo_last_of`."""
-        is_step = self._queue is not None and self._queue.redo_last_of(document, self._ending(_ignore))
+        is_step = self._queue is not None and self._queue.redo_last_of(document, self._ending())
         self._go_on()
         return is_step
 
@@ -129,7 +129,7 @@ class BulkSteps(QObject):
         elif queue.images_left:
             self.progressed.emit(f"{many(queue.images_left, 'image')} left")
 
-    def _ending(self, made: Made) -> Callable[[BulkEdit | None, DiatomError | None], None]:
+    def _ending(self, made: Made | None = None) -> Callable[[BulkEdit | None, DiatomError | None], None]:
         """Return what is done at the end of a step."""
 
         def end(step: BulkEdit | None, error: DiatomError | None) -> None:
@@ -139,7 +139,7 @@ class BulkSteps(QObject):
             if error is not None:
                 self.failed.emit(str(error))
             self.ended.emit()
-            if step is not None and error is None:
+            if made is not None and step is not None and error is None:
                 made(step)
 
         return end
@@ -147,7 +147,3 @@ class BulkSteps(QObject):
     def _tell(self, changed: Changed) -> None:
         if not self._is_silent and isalive(self):  # type: ignore[no-untyped-call]
             self.edited.emit(changed)
-
-
-def _ignore(step: BulkEdit) -> None:
-    """Say nothing of a step: what it has changed is seen."""

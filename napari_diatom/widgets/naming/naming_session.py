@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.naming.method_choice import choose_methods
-from napari_diatom.project.bulk_work import BulkEdit, Changed
+from napari_diatom.project.bulk_work import Changed
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
 from napari_diatom.project.suggestions import SuggestionLog, answered
@@ -199,7 +199,7 @@ class NamingSession(QObject):
                 taxa.setdefault(entry.image_id, {})[entry.id] = taxon.strip()
         if not taxa or not self.add_classes({name for part in taxa.values() for name in part.values()}):
             return False
-        self.steps.name_each(taxa, made or _ignore)
+        self.steps.name_each(taxa, made)
         return True
 
     def add_classes(self, names: Iterable[str]) -> bool:
@@ -282,7 +282,3 @@ def _single_shot(parent: QObject, interval: int, act: Callable[[], None]) -> QTi
     timer.setInterval(interval)
     timer.timeout.connect(act)
     return timer
-
-
-def _ignore(step: BulkEdit) -> None:
-    """Say nothing of a step."""
