@@ -102,7 +102,9 @@ class ThumbnailLoader(QObject):
     def _request(self) -> None:
         """Ask for the pictures of this turn, the first of them last: the reader takes the latest first."""
         asked, self._asked = self._asked, {}
-        self._reader.request([(key, *found) for key, found in reversed(asked.items())])
+        # One that was being read when it was asked for may have arrived since.
+        wanted = [(key, *found) for key, found in reversed(asked.items()) if key not in self._kept]
+        self._reader.request(wanted)
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
         if not self._reader.deliver(key):
