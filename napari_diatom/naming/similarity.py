@@ -51,8 +51,27 @@ def most_similar(
     picked = np.asarray(chosen, dtype=np.intp)
     if not len(picked) or picked.min() < 0 or picked.max() >= len(units):
         raise InputError(f"Choose specimens by numbers from 0 to {len(units) - 1}, at least one.")
-    cosines = units @ units[picked].mean(axis=0)
-    searched = np.ones(len(units), dtype=bool) if among is None else np.array(among, dtype=bool)
+    return rank_cosines(units @ units[picked].mean(axis=0), chosen, number, among)
+
+
+def rank_cosines(
+    cosines: NDArray[np.float32], chosen: Sequence[int], number: int = 100, among: ArrayLike | None = None
+) -> SimilarSpecimens:
+    """Return the specimens with the largest cosines, without the chosen ones; see :func:`most_similar`.
+
+    Parameters
+    ----------
+    cosines : ndarray of float32, shape (N,)
+        Mean cosine of the angles to the chosen ones.
+    chosen : sequence of int
+        Numbers of the chosen specimens.
+    number : int
+        How many to return at most.
+    among : array-like of bool, shape (N,), optional
+        Which specimens to search; all by default.
+    """
+    picked = np.asarray(chosen, dtype=np.intp)
+    searched = np.ones(len(cosines), dtype=bool) if among is None else np.array(among, dtype=bool)
     searched[picked] = False
     rows = np.flatnonzero(searched)
     if number < len(rows):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from napari_diatom.core.errors import DiatomError, OutputError
+from napari_diatom.project.bulk_work import Attempts, BulkEdit, BulkWork, Part
 from napari_diatom.project.document import Document
 from napari_diatom.project.edits import Change, Edit
 from napari_diatom.project.project import Project
@@ -16,36 +14,6 @@ from napari_diatom.project.specimen import Specimen
 
 MOST_STEPS: Final = 1000
 """Steps that can be undone."""
-
-
-@dataclass(frozen=True, eq=False)
-class BulkEdit:
-    """Edits of several images that belong together.
-
-    Attributes
-    ----------
-    label : str
-        What was done.
-    edits : tuple of (str, Edit)
-        The edits with the ids of their images, in the order in which they were made.
-    kept : int
-        Specimens that were left as they are, because they have been changed since.
-    """
-
-    label: str
-    edits: tuple[tuple[str, Edit], ...]
-    kept: int = 0
-
-    @property
-    def image_ids(self) -> list[str]:
-        """Ids of the images, each once."""
-        return list(dict.fromkeys(image_id for image_id, _ in self.edits))
-
-    @property
-    def specimen_ids(self) -> list[tuple[str, str]]:
-        """Ids of the images and specimens that it has to do with, each once."""
-        found = ((image, id_) for image, edit in self.edits for id_ in {**edit.after, **edit.proposals_after})
-        return list(dict.fromkeys(found))
 
 
 class BulkEdits:
@@ -90,30 +58,50 @@ class BulkEdits:
 
     def name_each(self, taxa: Mapping[str, Mapping[str, str]]) -> BulkEdit:
         """Name each specimen as it should be called: ``taxa`` has their classes by image and id. As :meth:`name`."""
-        edits: list[tuple[str, Edit]] = []
-        attempts = _Attempts()
-        for image_id, names in taxa.items():
-            with attempts.attempt(), self._document(image_id) as document:
+        return self.naming(taxa).finish()
+
+    def naming(self, taxa: Mapping[str, Mapping[str, str]]) -> BulkWork:
+        """Return the work of :meth:`name_each`, to be done in small parts."""
+        given = {name for names in taxa.values() for name in names.values()}
+        label = f"name {given.pop()}" if len(given) == 1 else "name specimens"
+
+        def part(names: Mapping[str, str]) -> Part:
+            def make(document: Document, edits: list[Edit]) -> int:
                 before = len(document.history.done)
                 try:
                     _name(document, names)
                 finally:
-                    edits += [(image_id, edit) for edit in document.history.done[before:]]
-        self.undone.clear()
-        given = {name for names in taxa.values() for name in names.values()}
-        label = f"name {given.pop()}" if len(given) == 1 else "name specimens"
-        return _noted(self.done, BulkEdit(label, tuple(edits)), attempts)
+                    edits += document.history.done[before:]
+                return 0
+
+            return make
+
+        def note(step: BulkEdit) -> None:
+            self.undone.clear()
+            _note(self.done, step)
+
+        return BulkWork(self._project, label, {image_id: part(names) for image_id, names in taxa.items()}, note)
 
     def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Undo a step, the last one by default. Return what was done, None where there is no step.
 
         Raises as :meth:`name`.
         """
-        return self._turn(self.done, self.undone, step, is_undone=True)
+        work = self.undoing(step)
+        return None if work is None else work.finish()
 
     def redo(self, step: BulkEdit | None = None) -> BulkEdit | None:
         """Do a step again that was undone, the last one by default. As :meth:`undo`."""
-        return self._turn(self.undone, self.done, step, is_undone=False)
+        work = self.redoing(step)
+        return None if work is None else work.finish()
+
+    def undoing(self, step: BulkEdit | None = None) -> BulkWork | None:
+        """Return the work of :meth:`undo`, to be done in small parts; None where there is no step."""
+        return self._turning(self.done, self.undone, step, is_undone=True)
+
+    def redoing(self, step: BulkEdit | None = None) -> BulkWork | None:
+        """Return the work of :meth:`redo`, to be done in small parts; None where there is no step."""
+        return self._turning(self.undone, self.done, step, is_undone=False)
 
     def next_undo(self, document: Document | None) -> BulkEdit | None:
         """Return the step that the last edit of a document belongs to, None where it is an edit of its own."""
@@ -123,74 +111,52 @@ class BulkEdits:
         """Return the step that was undone last in a document, None where that was an edit of its own."""
         return None if document is None else _with_last(self.undone, document.history.undone)
 
-    def _turn(
+    def _turning(
         self, taken: list[BulkEdit], given: list[BulkEdit], step: BulkEdit | None, is_undone: bool
-    ) -> BulkEdit | None:
-        """Make the inverse of a step of one list, and put it on the other."""
+    ) -> BulkWork | None:
+        """Return the work that makes the inverse of a step of one list, and puts it on the other."""
         if not taken:
             return None
         step = taken[-1] if step is None else step
         taken.remove(step)
-        edits: list[tuple[str, Edit]] = []
-        kept, attempts = 0, _Attempts()
+        by_image: dict[str, list[Edit]] = {}
         for image_id, edit in reversed(step.edits):
-            with attempts.attempt(), self._document(image_id) as document:
-                part, left = _unchanged(edit, document)
-                kept += left
-                lists = document.history.done, document.history.undone
-                source, target = lists if is_undone else lists[::-1]
-                if edit in source:
-                    source.remove(edit)
-                if part.is_empty:
-                    continue
-                source.append(part)
-                before = len(target)
-                try:
-                    _ = document.undo() if is_undone else document.redo()
-                finally:
-                    edits += [(image_id, made) for made in target[before:]]
-        return _noted(given, BulkEdit(step.label, tuple(edits), kept), attempts)
+            by_image.setdefault(image_id, []).append(edit)
 
-    @contextlib.contextmanager
-    def _document(self, image_id: str) -> Iterator[Document]:
-        """Yield a document. Afterwards it is written and released, unless it was open before."""
-        was_open = self._project.is_open(image_id)
-        try:
-            yield self._project.document(image_id)
-        finally:
-            if not was_open:
-                with contextlib.suppress(OutputError):
-                    self._project.release(image_id)
+        def part(edits: Sequence[Edit]) -> Part:
+            return lambda document, made: sum(_turn(document, edit, is_undone, made) for edit in edits)
+
+        parts = {image_id: part(edits) for image_id, edits in by_image.items()}
+        return BulkWork(self._project, step.label, parts, lambda made: _note(given, made))
 
 
-class _Attempts:
-    """Tries things one after the other, and remembers the first error."""
-
-    def __init__(self) -> None:
-        self.error: DiatomError | None = None
-
-    @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Keep an error of what is done inside."""
-        try:
-            yield
-        except DiatomError as error:
-            self.error = self.error or error
-
-
-def _noted(steps: list[BulkEdit], step: BulkEdit, attempts: _Attempts) -> BulkEdit:
-    """Put a step that changed something on a list and return it, or raise the first error."""
+def _note(steps: list[BulkEdit], step: BulkEdit) -> None:
+    """Put a step that changed something on a list."""
     if step.edits:
         steps.append(step)
         del steps[:-MOST_STEPS]
-    if attempts.error is not None:
-        raise attempts.error
-    return step
+
+
+def _turn(document: Document, edit: Edit, is_undone: bool, made: list[Edit]) -> int:
+    """Make the inverse of an edit, and return how many specimens were left as they are."""
+    part, left = _unchanged(edit, document)
+    lists = document.history.done, document.history.undone
+    source, target = lists if is_undone else lists[::-1]
+    if edit in source:
+        source.remove(edit)
+    if not part.is_empty:
+        source.append(part)
+        before = len(target)
+        try:
+            _ = document.undo() if is_undone else document.redo()
+        finally:
+            made += target[before:]
+    return left
 
 
 def _name(document: Document, names: Mapping[str, str]) -> None:
     """Name the specimens of an image that are not called so yet, and accept its proposals."""
-    errors = _Attempts()
+    errors = Attempts()
     for taxon in dict.fromkeys(names.values()):
         ids = [id_ for id_, name in names.items() if name == taxon]
         present = [id_ for id_ in ids if id_ in document.specimens and document.specimens[id_].name != taxon]

@@ -7,7 +7,7 @@ the files. Earlier versions are kept in ``.history``; the images stay where they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -280,10 +280,17 @@ class Project:
                 backups.retire(self.folder, path)
         self.linked_images.drop(image_id)
 
-    def summary(self) -> tuple[Tally, ...]:
-        """Return what each image has, without reading outlines; what was counted of the same revision is known."""
+    def summary(self, image_ids: Collection[str] | None = None) -> tuple[Tally, ...]:
+        """Return what images have, without reading outlines; what was counted of the same revision is known.
+
+        Parameters
+        ----------
+        image_ids : collection of str, optional
+            Of which images; of all by default.
+        """
+        wanted = [image for image in self.images if image_ids is None or image.id in image_ids]
         for image_id in self.journals.abandoned_images():
-            if image_id not in self.documents and any(item.id == image_id for item in self.images):
+            if image_id not in self.documents and any(item.id == image_id for item in wanted):
                 # A damaged file is reported in its tally.
                 with suppress(InputError):
                     self.contents(image_id)
@@ -291,7 +298,7 @@ class Project:
             tallies.of_document(image, self.document(image.id))
             if image.id in self.documents
             else self._cache.tally(self.folder, image).renamed(self.settings.former_names)
-            for image in self.images
+            for image in wanted
         )
 
     def import_annotations(self, annotations: Sequence[Annotations]) -> int:

@@ -168,23 +168,21 @@ def image_specimens(
     earlier : ImageSpecimens, optional
         What there was before, of the same image.
     """
-    digests = {} if earlier is None else {id(one.specimen): one.digest for one in earlier.listed}
-    if earlier is not None and earlier.image.sha256 != image.sha256:
-        digests = {}
+    is_same_image = earlier is not None and earlier.image.sha256 == image.sha256
+    before = {one.specimen.id: one for one in earlier.listed} if earlier is not None and is_same_image else {}
     listed = []
     for is_proposal, some in ((False, specimens), (True, proposals)):
         for item in some:
-            named = not is_proposal and (item.reviewed or item.origin == PERSON) and taxa.is_taxon(item.name)
-            listed.append(
-                KnownSpecimen(
-                    specimen_key(image.id, item.id),
-                    item,
-                    is_proposal,
-                    digests.get(id(item)) or specimen_digest(image, item),
-                    taxa.taxon(item.name) if named else "",
-                    group_of(item.status),
-                )
-            )
+            is_named = not is_proposal and (item.reviewed or item.origin == PERSON) and taxa.is_taxon(item.name)
+            taxon, known = taxa.taxon(item.name) if is_named else "", before.get(item.id)
+            is_known = known is not None and (known.is_proposal, known.taxon) == (is_proposal, taxon)
+            if known is not None and is_known and _is_same(known.specimen, item):
+                # Of an image that was read again, most are as they were: what was kept stays, the others go.
+                listed.append(known)
+                continue
+            digest = known.digest if known is not None and known.specimen is item else specimen_digest(image, item)
+            group = group_of(item.status)
+            listed.append(KnownSpecimen(specimen_key(image.id, item.id), item, is_proposal, digest, taxon, group))
     boxes = np.array([one.specimen.box for one in listed], dtype=np.float64).reshape(-1, 5)
     arrays = SpecimenArrays(
         tuple(one.key for one in listed),
@@ -195,3 +193,10 @@ def image_specimens(
     )
     is_same = earlier is not None and earlier.arrays.is_like(arrays)
     return ImageSpecimens(image, tuple(listed), earlier.arrays if earlier is not None and is_same else arrays)
+
+
+def _is_same(first: Specimen, second: Specimen) -> bool:
+    """Return whether two specimens say the same, without a look at masks, which takes long."""
+    if first is second:
+        return True
+    return first.pixels is None and second.pixels is None and first.box == second.box and first.is_like(second)

@@ -26,7 +26,7 @@ from napari_diatom.naming.named_vectors import NamedVectors
 from napari_diatom.naming.next_to_name import Reason, next_to_name, worth_naming
 from napari_diatom.naming.pair_learner import PairLearner
 from napari_diatom.naming.ranking import Ranking
-from napari_diatom.naming.similarity import most_similar
+from napari_diatom.naming.similarity import rank_cosines
 from napari_diatom.project.edits import Contents
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import ProjectImage
@@ -71,6 +71,7 @@ class ProjectNames:
         self._names: dict[str, str] = {}
         self._taught: dict[str, Taught] = {}
         self._choices: Mapping[str, GroupChoice] = {}
+        self._learner: PairLearner
         self._teach()
 
     def read(self, monitor: ProgressMonitor = UNWATCHED) -> None:
@@ -89,25 +90,30 @@ class ProjectNames:
         self._names = {one.key: one.taxon for one in self.specimens.table.listed if one.taxon}
         self._teach()
 
+    def adopt(self, learnt: ProjectNames) -> None:
+        """Take over what a :meth:`copy` of this has learnt meanwhile, and learn what was edited here since."""
+        before, now = set[str](), dict[str, str]()
+        for image_id in self.specimens.changed_images(learnt.specimens):
+            before |= learnt.specimens.named_in(image_id).keys()
+            now |= self.specimens.named_in(image_id)
+        self._learner, self._taught, self._names = learnt._learner, learnt._taught, learnt._names
+        self._learner.choose(self._choices)
+        self._teach(_follow(self._names, before, now))
+
     def take(self, image: ProjectImage, contents: Contents) -> None:
         """Take over what an image holds now: when it is read for the first time, and after every edit."""
         old = self.specimens.image(image.id)
-        before = {one.key for one in old.listed} if old else set()
         self.specimens.take(image, contents)
-        new = self.specimens.image(image.id)
-        now = {one.key: one.taxon for one in new.listed} if new else {}
-        for key in before | now.keys():
-            if now.get(key):
-                self._names[key] = now[key]
-            else:
-                self._names.pop(key, None)
-        self._teach(before | now.keys())
+        before = [one.key for one in old.listed] if old else []
+        self._teach(_follow(self._names, before, self.specimens.named_in(image.id)))
 
     def take_vectors(self) -> bool:
         """Take over the vectors that were computed since, by any process; return whether there were any."""
+        before = self.specimens.copy()
         if not self.specimens.take_vectors():
             return False
-        self._teach(self._names)
+        changed = self.specimens.changed_images(before)
+        self._teach([key for image_id in changed for key in self.specimens.named_in(image_id)])
         return True
 
     def list_keys(self, without_name: bool = False, proposals: bool = False) -> list[str]:
@@ -229,8 +235,9 @@ class ProjectNames:
             When none is given, or the vector of one is not known.
         """
         table = self.specimens.table
+        rows = [table.known_row(key) for key in keys]
         among = table.searched(self._names if without_name else (), proposals)
-        found = most_similar(table.units, [table.known_row(key) for key in keys], number, among)
+        found = rank_cosines(table.cosines(keys), rows, number, among)
         return list(zip(table.keys_of(found.rows), found.cosines.tolist(), strict=True))
 
     def groups(
@@ -310,6 +317,15 @@ class ProjectNames:
                 (taxon, group, slide, _), parts = lesson, table.parts([key])
                 self._learner.name(key, taxon, parts.pairs[0], sizes=parts.sizes[0], group=group, slide=slide)
                 self._taught[key] = lesson
+
+
+def _follow(names: dict[str, str], before: Iterable[str], now: Mapping[str, str]) -> set[str]:
+    """Have specimens the names that they have now, where some had others before or are gone; return which these are."""
+    changed = {*before, *now}
+    for key in changed - now.keys():
+        names.pop(key, None)
+    names |= now
+    return changed
 
 
 def _lesson(table: VectorTable, key: str, taxon: str | None) -> Taught | None:

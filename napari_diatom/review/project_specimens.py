@@ -132,6 +132,11 @@ class VectorTable:
         """Vectors of length 1, the same for mirror images, shape (N, D); zeros where they are not known."""
         return self.arrays.units
 
+    def prepare(self) -> None:
+        """Work out what searches need of each image, so that the first one need not."""
+        for part in self.arrays.parts:
+            _ = part.units
+
     def place(self, row: int) -> tuple[ImageSpecimens, int]:
         """Return the image of a specimen, and its place in it."""
         number = bisect_right(self.arrays.starts, row) - 1
@@ -173,7 +178,14 @@ class VectorTable:
 
     def units_of(self, keys: Sequence[str]) -> NDArray[np.float32]:
         """Return the rows of :attr:`units` of N specimens, shape (N, D). Raises KeyError where one is not there."""
-        return self.units[[self.rows[key] for key in keys]]
+        places = [self.place(self.rows[key]) for key in keys]
+        return np.array([image.arrays.units[k] for image, k in places]).reshape(-1, self.arrays.dimensions)
+
+    def cosines(self, keys: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean cosines of all N specimens with some, at least one, shape (N,). As :meth:`units_of`."""
+        wanted = self.units_of(keys).mean(axis=0)
+        # Image by image: to join the vectors of all takes long after each edit.
+        return np.concatenate([part.units @ wanted for part in self.arrays.parts])
 
     def parts(self, keys: Sequence[str]) -> Parts:
         """Return what specimens with known vectors teach with. Raises InputError for others."""
@@ -273,6 +285,8 @@ class ProjectSpecimens:
         See :func:`~napari_diatom.review.vector_work.compute_vectors`.
         """
         for held in list(self._images.values()):
+            if held.arrays.is_known.all():
+                continue
             lacking = [one.specimen for one in held.listed if one.digest not in self.cache]
             if lacking:
                 yield VectorWork.of(self._project.folder, held.image, lacking, self.embedder)
@@ -280,6 +294,16 @@ class ProjectSpecimens:
     def image(self, image_id: str) -> ImageSpecimens | None:
         """Return the specimens of an image; None where it was not read."""
         return self._images.get(image_id)
+
+    def named_in(self, image_id: str) -> dict[str, str]:
+        """Return the names that people gave the specimens of an image, by their keys."""
+        image = self._images.get(image_id)
+        return {one.key: one.taxon for one in image.listed if one.taxon} if image is not None else {}
+
+    def changed_images(self, since: ProjectSpecimens) -> list[str]:
+        """Return the ids of the images that are not as they were in a :meth:`copy`."""
+        ids = dict.fromkeys((*self._images, *since._images))
+        return [id_ for id_ in ids if self._images.get(id_) is not since._images.get(id_)]
 
     def _of_image(self, image: ProjectImage, contents: Contents) -> ImageSpecimens:
         size = self._project.settings.pixel_sizes_um.get(image.slide)

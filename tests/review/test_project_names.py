@@ -55,6 +55,30 @@ def test_specimens_of_the_class_diatom_get_the_names_of_their_like(
     assert names.remarks() == []
 
 
+def test_what_is_edited_while_a_copy_learns_is_learnt_too(read: tuple[Project, ProjectNames, dict[str, str]]) -> None:
+    project, names, seen_as = read
+    reading = ProjectNames(project, names.specimens.embedder, names.specimens.cache)
+    for image in project.images:
+        reading.specimens.take(image, project.contents(image.id))
+    twin = reading.copy()
+    twin.learn()
+    key = unnamed_of(names, seen_as, PALEA)
+    image_id, specimen_id = specimen_place(key)
+    document = project.document(image_id)
+    document.set_class([specimen_id], "Nitzschia sp. 1")
+    gone, taxon = next((id_, item.name) for id_, item in document.specimens.items() if item.name in TAXA)
+    document.remove([gone])
+    reading.take(project.settings.image(image_id), document.contents)
+    reading.adopt(twin)
+    names.take(project.settings.image(image_id), document.contents)
+    assert reading.taxon(key) == "Nitzschia sp. 1"
+    assert reading.counts() == names.counts()
+    assert reading.counts()[taxon] == 7
+    assert sorted(reading.named().keys) == sorted(names.named().keys)
+    asked = names.list_keys(without_name=True)
+    np.testing.assert_allclose(reading.rank(asked).shares, names.rank(asked).shares, atol=1e-9)
+
+
 def test_names_are_learnt_and_forgotten_at_once_and_follow_the_project(
     read: tuple[Project, ProjectNames, dict[str, str]],
 ) -> None:

@@ -282,6 +282,8 @@ class Gallery(QWidget):
         if self._project is None:
             return
         touched = gallery_order.by_image(self.selected())
+        if self._suggestions is not None:
+            self._suggestions.hurry(touched)
         for image_id, ids in touched.items():
             with self._reporting_errors(), self._document(image_id) as document:
                 change(document, [id_ for id_ in ids if id_ in document.specimens])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from qtpy.QtCore import QObject, Signal
@@ -64,13 +64,17 @@ class GallerySuggestions(QObject):
     def take(self, entry: Entry, number: int) -> bool:
         """Name a specimen as one of its suggestions, from 1, and return whether there was one."""
         [suggested] = self._suggest([entry], OFFERED) if self._is_wanted() else [SuggestedNames("")]
-        if number > len(suggested.names) or self._names.name(suggested.names[number - 1][0], [entry]) is None:
+        if number > len(suggested.names) or not self._names.name(suggested.names[number - 1][0], [entry]):
             return False
         try:
             self._names.note_answer(suggested)
         except DiatomError as error:
             self.failed.emit(str(error))
         return True
+
+    def hurry(self, image_ids: Iterable[str]) -> None:
+        """Make what is left of all steps in images that are about to be changed in the gallery."""
+        self._names.steps.hurry(*image_ids)
 
     def _suggest(self, entries: Sequence[Entry], number: int) -> list[SuggestedNames]:
         """Return what specimens may be called, weighed by the counts of the sample of each."""

@@ -85,22 +85,14 @@ class NamesLink(QObject):
     def undo(self) -> None:
         """Undo the last edit of the open image, with all that was named together with it."""
         self._canvas.flush()
-        bulk = self._names.bulk
-        step = None if bulk is None or self._canvas.three_clicks.clicks else bulk.next_undo(self._opened.document)
-        if step is None:
+        if self._canvas.three_clicks.clicks or not self._names.steps.undo_last_of(self._opened.document):
             self._actions.undo()
-        else:
-            self._names.undo(step)
 
     def redo(self) -> None:
         """Redo the last edit that was undone in the open image, with all that was named together with it."""
         self._canvas.flush()
-        bulk = self._names.bulk
-        step = None if bulk is None else bulk.next_redo(self._opened.document)
-        if step is None:
+        if not self._names.steps.redo_last_of(self._opened.document):
             self._actions.redo()
-        else:
-            self._names.redo(step)
 
     def _selected(self) -> list[str]:
         """Return the keys of the specimens or proposals that are selected in the image."""

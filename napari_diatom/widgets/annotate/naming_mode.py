@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from napari.layers import Shapes
@@ -77,6 +77,7 @@ class NamingMode(QObject):
         self._suggested = SuggestedNames("")
         self._bar: SuggestionBar | None = None
         self.is_on = self._was_on = False
+        self._is_held = self._is_due = False
         canvas.selectionChanged.connect(self.show)
         names.changed.connect(self.show)
         form.suggest.toggled.connect(self._suggest)
@@ -103,9 +104,10 @@ class NamingMode(QObject):
         self.switched.emit(self.is_on)
 
     def look_here_first(self) -> None:
-        """Have the specimens of the open image looked at before all others."""
+        """Have the specimens of the open image looked at, and named in a step under way, before all others."""
         if self._opened.image is not None:
             self._names.shown_image = self._opened.image.id
+            self._names.steps.hurry(self._opened.image.id, is_shown=True)
 
     def end(self) -> None:
         """Switch the mode off."""
@@ -118,12 +120,13 @@ class NamingMode(QObject):
         if taken is None:
             return
         before, suggested = self._canvas.selection(), self._suggested
-        self._choice.use(taken)
-        if not before:
-            return
-        self._note(before, suggested)
-        if self.is_on and not self._nameless():
-            self.next_unnamed()
+        with self._showing_at_the_end():
+            self._choice.use(taken)
+            if not before:
+                return
+            self._note(before, suggested)
+            if self.is_on and not self._nameless():
+                self.next_unnamed()
 
     def take(self, number: int) -> None:
         """Take a suggestion by its number, from 1."""
@@ -175,6 +178,9 @@ class NamingMode(QObject):
 
     def show(self, *_: object) -> None:
         """Show what is suggested for the selected specimen."""
+        if self._is_held:
+            self._is_due = True
+            return
         project, image, names = self._opened.project, self._opened.image, self._names.names
         selected = self._canvas.selection() or tuple(self._canvas.proposals.selection())
         wanted = self._form.suggest.isChecked() and len(selected) == 1
@@ -195,6 +201,17 @@ class NamingMode(QObject):
             said = remark(self._names, self._suggested) if offers else self._why_nothing(key)
             genus = self._suggested.sure_genus
             bar.show_suggestions(project, entry, offers, "" if genus is None else genus[0], said, self.is_on)
+
+    @contextlib.contextmanager
+    def _showing_at_the_end(self) -> Iterator[None]:
+        """Show suggestions once: a name, what follows from it and the next specimen each ask for them."""
+        self._is_held, self._is_due = True, False
+        try:
+            yield
+        finally:
+            self._is_held = False
+            if self._is_due:
+                self.show()
 
     def _suggest(self, is_wanted: bool) -> None:
         if is_wanted and not self._names.begin() and self._opened.project is not None:

@@ -72,9 +72,8 @@ class Overview(QObject):
             # The open image is counted at every edit, so no file is read.
             self._form.browser.update_image(summary.of_document(image, document))
         else:
-            for tally in project.summary():
-                if tally.image.id in image_ids:
-                    self._form.browser.update_image(tally)
+            for tally in project.summary(image_ids):
+                self._form.browser.update_image(tally)
         self._form.show_counts()
 
     def refresh(self, *_: object) -> None:

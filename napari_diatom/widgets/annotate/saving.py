@@ -41,6 +41,8 @@ class Saving(QObject):
         May have a mask that is still being painted.
     """
 
+    storing = Signal()
+    """All edits are about to be written, those too that are still being made."""
     removed = Signal()
     """Edits cannot be written because another window has removed the open image."""
 
@@ -93,6 +95,7 @@ class Saving(QObject):
         """Try to write all edits, and return whether they are on disk."""
         self._toolbox.stop_painting()
         self._canvas.flush()
+        self.storing.emit()
         project = self._opened.project
         if project is None:
             return True

@@ -250,6 +250,7 @@ class AnnotateWidget(QWidget):
         self._session.project_changed.connect(self._on_project)
         self._session.heartbeat.connect(self._settings.catch_up)
         self._saving.removed.connect(self._settings.catch_up)
+        self._saving.storing.connect(names.steps.finish)
         self._settings.changed.connect(lambda: gallery.set_project(self._opened.project))
         self._session.closing.connect(self._proposer.stop)
         self._session.closing.connect(self._outlining.stop)
@@ -271,6 +272,7 @@ class AnnotateWidget(QWidget):
         # Qt may destroy the widget before Python does, so saving must not need it.
         when_destroyed(self, self._proposer.stop)
         when_destroyed(self, self._outlining.queue.leave)
+        when_destroyed(self, self._names.steps.finish, True)
         when_destroyed(self, save_on_exit, self._opened)
         when_destroyed(self, self._open_project.close)
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QWidget
+from napari.qt.threading import create_worker
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_diatom.widgets.common.worker import QuietWorker
 
 _CURVES_PX: Final = 320
+_LOADED: Final = "matplotlib.backends.backend_qtagg", "matplotlib.figure", "matplotlib.widgets", "matplotlib.path"
 
 
 def curve_canvas(name: str, title: str) -> Any:
@@ -26,6 +33,62 @@ def curve_canvas(name: str, title: str) -> Any:
     canvas.setMinimumHeight(_CURVES_PX)
     canvas.setStyleSheet("background: transparent;")
     return canvas
+
+
+class CurvePlace(QWidget):
+    """A place for a canvas, which is made when the place is seen, or :meth:`load` called, for the first time.
+
+    Loading matplotlib takes a second or more, so a thread does it, and the window goes on meanwhile.
+
+    Parameters
+    ----------
+    name, title : str
+        As of :func:`curve_canvas`.
+    least_height : int
+        Pixels.
+    """
+
+    made = Signal()
+    """There is a canvas now."""
+
+    def __init__(self, name: str, title: str, least_height: int) -> None:
+        super().__init__()
+        self._made_with = name, title, least_height
+        self._is_awaited = False
+        self.canvas: Any = None
+        self.setMinimumHeight(least_height)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Have the canvas made."""
+        super().showEvent(event)
+        self.load()
+
+    def load(self) -> None:
+        """Load matplotlib, and make the canvas."""
+        if not self._is_awaited:
+            self._is_awaited = True
+            worker = create_worker(_load, _worker_class=QuietWorker, _ignore_errors=True)
+            worker.returned.connect(self._make)
+            worker.start()
+
+    def _make(self, *_: object) -> None:
+        if not isalive(self):  # type: ignore[no-untyped-call]
+            return
+        name, title, least_height = self._made_with
+        self.canvas = curve_canvas(name, title)
+        self.canvas.setMinimumHeight(least_height)
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(self.canvas)
+        self.made.emit()
+
+
+def _load() -> None:
+    """Load the parts of matplotlib that draw. Runs in a thread."""
+    for module in _LOADED:
+        import_module(module)
 
 
 class OnThemeChange(QObject):

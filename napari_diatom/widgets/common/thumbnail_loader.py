@@ -1,17 +1,20 @@
-"""Pictures for views of thousands of items. Only visible ones are read, in a thread, the latest request first."""
+"""Pictures for views of thousands of items. Only visible ones are read, in a thread.
+
+Those that were asked for last, in one turn of the event loop, are read before all others, in their order.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 
 from napari_diatom.core.errors import DiatomError
@@ -53,6 +56,11 @@ class ThumbnailLoader(QObject):
         super().__init__(parent)
         self._most = most
         self._kept: OrderedDict[Hashable, QPixmap | None] = OrderedDict()
+        self._asked: dict[Hashable, tuple[Read, Hashable]] = {}
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._request)
         self._reader = _Reader(self._read.emit)
         self._read.connect(self._take)
         when_destroyed(self, self._reader.stop)
@@ -72,7 +80,9 @@ class ThumbnailLoader(QObject):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._reader.request(key, read, source)
+        if key not in self._asked:
+            self._asked[key] = read, source
+            self._timer.start()
         return None
 
     def forget(self, key: Hashable) -> None:
@@ -81,12 +91,20 @@ class ThumbnailLoader(QObject):
 
     def clear(self) -> None:
         """Forget all pictures and requests."""
+        self._asked.clear()
         self._reader.clear()
         self._kept.clear()
 
     def stop(self) -> None:
         """End the thread."""
         self._reader.stop()
+
+    def _request(self) -> None:
+        """Ask for the pictures of this turn, the first of them last: the reader takes the latest first."""
+        asked, self._asked = self._asked, {}
+        # One that was being read when it was asked for may have arrived since.
+        wanted = [(key, *found) for key, found in reversed(asked.items()) if key not in self._kept]
+        self._reader.request(wanted)
 
     def _take(self, key: Hashable, pixels: NDArray[np.uint8] | None) -> None:
         if not self._reader.deliver(key):
@@ -114,12 +132,14 @@ class _Reader:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def request(self, key: Hashable, read: Read, source: Hashable) -> None:
+    def request(self, asked: Sequence[tuple[Hashable, Read, Hashable]]) -> None:
         with self._ready:
-            if self._stopped or key in self._under_way:
+            if self._stopped:
                 return
-            self._requests[key] = read, source
-            self._requests.move_to_end(key)
+            for key, read, source in asked:
+                if key not in self._under_way:
+                    self._requests[key] = read, source
+                    self._requests.move_to_end(key)
             while len(self._requests) > _MAX_WAITING:
                 self._requests.popitem(last=False)
             if self._thread is None:

@@ -7,8 +7,7 @@ from typing import Any, Final
 from qtpy.QtWidgets import QAbstractItemView, QComboBox, QLabel, QPushButton, QSpinBox, QVBoxLayout
 
 from napari_diatom.core.progress import ProgressMonitor
-from napari_diatom.core.text import many
-from napari_diatom.naming.grouping import GroupingMethod, group_specimens
+from napari_diatom.naming.grouping import GroupingMethod
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
@@ -69,19 +68,13 @@ class GroupsPage(NamesPage):
         names = self.session.names
         if names is None:
             return
-        keys, vectors = names.unnamed()
-        if not keys:
-            self._groups = []
-            self._list()
-            self._text.setText("No specimen without a name has been looked at yet.")
-            return
+        now = names.copy()
         size, method = self._size.value(), GroupingMethod(self._method.currentData())
         self._again.setEnabled(False)
-        self._text.setText(f"Grouping {many(len(keys), 'specimen')}")
+        self._text.setText("Grouping the specimens without a name")
 
         def work(monitor: ProgressMonitor) -> list[list[str]]:
-            found = group_specimens(vectors, method, size, monitor=monitor)
-            return [[keys[row] for row in found.members(group).tolist()] for group in range(len(found))]
+            return now.groups(method=method, usual_size=size, monitor=monitor)
 
         def take(found: Any) -> None:
             self._groups = found

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 from napari_diatom.core.text import many
 from napari_diatom.naming.embedding_map import EmbeddingMap, map_specimens
 from napari_diatom.project.gallery_order import Entry
-from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
+from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.pictured_specimens import PictureView
 from napari_diatom.widgets.common.text_labels import text_label
@@ -50,8 +50,8 @@ class MapPage(NamesPage):
         self._again = named(QPushButton("Draw again"), "draw_map", "Work the map out again, with what is new")
         self._again.clicked.connect(lambda *_: self.make())
         self._text = text_label("map_text")
-        self._canvas = curve_canvas("map", "Map of all specimens")
-        self._canvas.setMinimumHeight(_LOWEST)
+        self._plot = CurvePlace("map", "Map of all specimens", _LOWEST)
+        self._plot.made.connect(self._draw)
         self.view = PictureView("map_view", "Specimens that were selected on the map")
         self.view.opened.connect(self.go_to)
         self.view.setMinimumSize(_PICTURES, _LOWEST)
@@ -61,7 +61,7 @@ class MapPage(NamesPage):
         side.addWidget(self.view, 1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self._canvas, 3)
+        layout.addWidget(self._plot, 3)
         layout.addLayout(side, 2)
         OnThemeChange(self, self._draw)
 
@@ -106,7 +106,7 @@ class MapPage(NamesPage):
         if self._map is None or self._axes is None or not self._keys:
             return
         apart = np.hypot(*(self._axes.transData.transform(self._map.places) - (x, y)).T)
-        if apart.min() <= _NEAR_PX * self._canvas.device_pixel_ratio:
+        if apart.min() <= _NEAR_PX * self._plot.canvas.device_pixel_ratio:
             self._pick([int(apart.argmin())])
 
     def select_inside(self, corners: NDArray[np.float64]) -> None:
@@ -125,11 +125,15 @@ class MapPage(NamesPage):
 
     def _draw(self) -> None:
         names, project = self.session.names, self.session.project
-        figure = self._canvas.figure
+        if self._plot.canvas is None:
+            if self._map is not None:
+                self._plot.load()
+            return
+        figure = self._plot.canvas.figure
         figure.clear()
         self._axes = self._lasso = None
         if names is None or project is None or self._map is None:
-            self._canvas.draw_idle()
+            self._plot.canvas.draw_idle()
             return
         from matplotlib.colors import to_rgba_array
         from matplotlib.lines import Line2D
@@ -159,7 +163,7 @@ class MapPage(NamesPage):
             for text in legend.get_texts():
                 text.set_color(ink_of(self))
         self._lasso = LassoSelector(axes, self._on_lasso, props={"color": ink_of(self), "linewidth": 1})
-        self._canvas.draw_idle()
+        self._plot.canvas.draw_idle()
         self._text.setText(
             f"{many(len(self._keys), 'specimen')} by {self._map.method}; grey ones have no name. "
             "Click a point to see the valve, or draw round several."

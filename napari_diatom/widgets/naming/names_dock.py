@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QCompleter, QHBoxLayout, QPushButton, QTab
 from superqt.utils import signals_blocked
 
 from napari_diatom.core.text import many
+from napari_diatom.project.bulk_work import BulkEdit
 from napari_diatom.widgets.common.asking import ask, can_answer
 from napari_diatom.widgets.common.enter_field import EnterField
 from napari_diatom.widgets.common.message_line import MessageLine
@@ -131,11 +132,14 @@ class NamesDock(QWidget):
             self._warn("Write the name of the selected specimens.")
             return
         taxon = self._class_of(text)
-        if taxon is not None:
-            step = self._session.name(taxon, chosen)
-            if step is not None:
-                self._say(f"{many(len(chosen), 'specimen')} named {taxon}.")
-                page.after_naming()
+        if taxon is None:
+            return
+
+        def say(step: BulkEdit) -> None:
+            self._say(f"{many(len(chosen), 'specimen')} named {taxon}.")
+            page.after_naming()
+
+        self._session.name(taxon, chosen, say)
 
     def _say(self, text: str) -> None:
         """Show what happened. Without a message, its line leaves its room to the pictures."""
@@ -166,17 +170,14 @@ class NamesDock(QWidget):
         return text
 
     def _undo_last(self) -> None:
-        self._say_turned(self._session.undo(), "undone")
+        self._session.steps.undo(lambda step: self._say_turned(step, "undone"))
 
     def _redo_last(self) -> None:
-        self._say_turned(self._session.redo(), "done again")
+        self._session.steps.redo(lambda step: self._say_turned(step, "done again"))
 
-    def _say_turned(self, step: object, what: str) -> None:
-        kept = getattr(step, "kept", 0)
-        if step is not None:
-            label = getattr(step, "label", "")
-            also = f" {many(kept, 'specimen')} changed since stay as they are." if kept else ""
-            self._say(f"{label}: {what}.{also}")
+    def _say_turned(self, step: BulkEdit, what: str) -> None:
+        also = f" {many(step.kept, 'specimen')} changed since stay as they are." if step.kept else ""
+        self._say(f"{step.label}: {what}.{also}")
 
     def _offer(self, taxon: str) -> None:
         """Write a name into the field, selected, so that typing replaces it."""
@@ -193,8 +194,8 @@ class NamesDock(QWidget):
             self._name.setEditText(text)
 
     def _show_state(self) -> None:
-        bulk = self._session.bulk
-        self._undo.setEnabled(bulk is not None and bool(bulk.done))
+        bulk = self._session.steps.bulk
+        self._undo.setEnabled(bulk is not None and (bool(bulk.done) or self._session.steps.is_busy))
         self._redo.setEnabled(bulk is not None and bool(bulk.undone))
         if self._name.count() != len(self._session.project.settings.classes if self._session.project else ()):
             self._list_classes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -12,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_diatom.core.errors import DiatomError
 from napari_diatom.models import library
 from napari_diatom.naming.method_choice import choose_methods
-from napari_diatom.project.bulk_edits import BulkEdit, BulkEdits
+from napari_diatom.project.bulk_work import Changed
 from napari_diatom.project.gallery_order import Entry
 from napari_diatom.project.project import Project
 from napari_diatom.project.suggestions import SuggestionLog, answered
@@ -21,10 +19,10 @@ from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.suggested_names import SuggestedNames
 from napari_diatom.widgets.common.closing import when_destroyed
 from napari_diatom.widgets.naming.background_work import BackgroundWork
+from napari_diatom.widgets.naming.bulk_steps import BulkSteps, Made
+from napari_diatom.widgets.naming.project_reader import ProjectReader
 from napari_diatom.widgets.naming.vector_maker import VectorMaker
 
-_TURN_S: Final = 0.02
-"""Seconds in one turn of the event loop after which no other image is read."""
 _VECTORS_MS: Final = 300
 """Time without an edit after which vectors are computed: a box that is being drawn changes several times."""
 _SETTLE_MS: Final = 1500
@@ -46,8 +44,8 @@ class NamingSession(QObject):
     project : Project or None
         The open project.
     names : ProjectNames or None
-        Its names, None before :meth:`begin`.
-    bulk : BulkEdits or None
+        Its names, None until the known vectors are read that :meth:`begin` asks for.
+    steps : BulkSteps
         Names specimens of several images in one step.
     by_counts : bool
         Whether suggestions are weighed by how common taxa are in the sample.
@@ -74,30 +72,34 @@ class NamingSession(QObject):
         super().__init__(parent)
         self.project: Project | None = None
         self.names: ProjectNames | None = None
-        self.bulk: BulkEdits | None = None
         self.by_counts = False
         self.shown_image = ""
         self._is_wanted = False
-        self._waiting: deque[str] = deque()
         self.background = BackgroundWork(self)
         self.background.failed.connect(self.failed)
+        self.steps = BulkSteps(self)
+        self.steps.edited.connect(self._take_edited)
+        self.steps.ended.connect(self._note_change)
+        self.steps.failed.connect(self.failed)
+        self.steps.progressed.connect(lambda text: self.progressed.emit(text and f"Naming: {text}"))
+        self._reader = ProjectReader(self.background, self)
+        self._reader.begun.connect(self._use)
+        self._reader.ended.connect(self._note_change)
+        self._reader.failed.connect(self.failed)
         self._maker = VectorMaker(self)
         self._maker.computed.connect(self._take_vectors)
         self._maker.failed.connect(self.failed)
         looking = "Looking at the specimens: {} of {}"
         self._maker.progressed.connect(lambda done, total: self.progressed.emit(looking.format(done, total)))
         self._maker.finished.connect(lambda: self.progressed.emit(""))
-        self._read_timer = QTimer(self)
-        self._read_timer.setInterval(0)
-        self._read_timer.timeout.connect(self._read_some)
         self._vector_timer = _single_shot(self, _VECTORS_MS, self._compute)
         self._settle_timer = _single_shot(self, _SETTLE_MS, self._settle)
         when_destroyed(self, VectorMaker.stop, self._maker)
 
     @property
     def is_reading(self) -> bool:
-        """Whether some images have not been read yet."""
-        return bool(self._waiting)
+        """Whether some images have not been read, or their names not learnt yet."""
+        return self._reader.is_reading
 
     @property
     def is_looking(self) -> bool:
@@ -107,12 +109,12 @@ class NamingSession(QObject):
     def set_project(self, project: Project | None) -> None:
         """Work on another project, or on none."""
         self._maker.stop()
+        self._reader.stop()
         self.background.stop()
-        for timer in (self._read_timer, self._vector_timer, self._settle_timer):
+        for timer in (self._vector_timer, self._settle_timer):
             timer.stop()
-        self._waiting.clear()
         self.project, self.names = project, None
-        self.bulk = None if project is None else BulkEdits(project)
+        self.steps.set_project(project)
         self.project_changed.emit()
         if self._is_wanted:
             self.begin()
@@ -121,33 +123,29 @@ class NamingSession(QObject):
     def begin(self) -> bool:
         """Read the project, if that was not begun yet, and return whether names can be suggested."""
         self._is_wanted = True
-        if self.names is not None or self.project is None:
-            return self.names is not None
+        if self.names is not None or self.project is None or self.is_reading:
+            return self.project is not None
         try:
-            self.names = ProjectNames(self.project, library.resolve_embedder(library.EMBEDDER))
+            embedder = library.resolve_embedder(library.EMBEDDER)
         except DiatomError as error:
             self.failed.emit(str(error))
             return False
-        self._read_all()
+        self._reader.start(self.project, embedder)
         return True
 
     def refresh(self, *image_ids: str) -> None:
         """Take over what images hold now."""
-        if self.names is None or self.project is None:
-            return
-        for image_id in image_ids:
-            if image_id not in self._waiting:
-                self._take(image_id)
-        self._schedule()
-        self.changed.emit()
+        for image_id in image_ids if self.names is not None else ():
+            self._reader.take(image_id)
+        if self.names is not None:
+            self._note_change()
 
     def reread(self) -> None:
         """Take over classes, slides and sizes from the settings of the project."""
         if self.names is not None and self.project is not None:
             self.background.stop()
             specimens = self.names.specimens
-            self.names = ProjectNames(self.project, specimens.embedder, specimens.cache)
-            self._read_all()
+            self._reader.start(self.project, specimens.embedder, specimens.cache)
 
     def weigh_by_counts(self, is_wanted: bool) -> None:
         """Weigh suggestions by how common each taxon is in the sample so far, or take all as equally common."""
@@ -174,20 +172,35 @@ class NamingSession(QObject):
         size = settings.pixel_sizes_um.get(settings.image(image_id).slide)
         return Entry(image_id, specimen_id, item.box, item.name, item.status, item.score, known.is_proposal, size)
 
-    def name(self, taxon: str, entries: Iterable[Entry]) -> BulkEdit | None:
-        """Name specimens and accept proposals, as one step. A class that the project does not have is added."""
-        return self.name_each((entry, taxon) for entry in entries)
+    def name(self, taxon: str, entries: Iterable[Entry], made: Made | None = None) -> bool:
+        """Name specimens and accept proposals, as one step. A class that the project does not have is added.
 
-    def name_each(self, named: Iterable[tuple[Entry, str]]) -> BulkEdit | None:
+        Parameters
+        ----------
+        taxon : str
+            The name.
+        entries : iterable of Entry
+            The specimens.
+        made : callable, optional
+            Gets the step when it is made: at once in few images, else in later turns of the event loop.
+
+        Returns
+        -------
+        bool
+            Whether it was begun.
+        """
+        return self.name_each(((entry, taxon) for entry in entries), made)
+
+    def name_each(self, named: Iterable[tuple[Entry, str]], made: Made | None = None) -> bool:
         """Give each of several specimens a name of its own, as one step; see :meth:`name`."""
         taxa: dict[str, dict[str, str]] = {}
         for entry, taxon in named:
             if taxon.strip():
                 taxa.setdefault(entry.image_id, {})[entry.id] = taxon.strip()
-        bulk = self.bulk
-        if bulk is None or not taxa or not self.add_classes({name for part in taxa.values() for name in part.values()}):
-            return None
-        return self._do(lambda: bulk.name_each(taxa), list(taxa))
+        if not taxa or not self.add_classes({name for part in taxa.values() for name in part.values()}):
+            return False
+        self.steps.name_each(taxa, made)
+        return True
 
     def add_classes(self, names: Iterable[str]) -> bool:
         """Add the classes that the project does not have; return whether it has all of them now."""
@@ -221,69 +234,22 @@ class NamingSession(QObject):
             answer = answered(image_id, id_, taxon, suggested.offered, model, self.project.annotator)
             SuggestionLog(self.project.folder).append([answer])
 
-    def undo(self, step: BulkEdit | None = None) -> BulkEdit | None:
-        """Undo a step, the last one by default."""
-        if self.bulk is None or not self.bulk.done:
-            return None
-        bulk, step = self.bulk, step or self.bulk.done[-1]
-        return self._do(lambda: bulk.undo(step), step.image_ids)
+    def _use(self, names: ProjectNames) -> None:
+        self.names = names
+        self.changed.emit()
 
-    def redo(self, step: BulkEdit | None = None) -> BulkEdit | None:
-        """Do a step again that was undone, the last one by default."""
-        if self.bulk is None or not self.bulk.undone:
-            return None
-        bulk, step = self.bulk, step or self.bulk.undone[-1]
-        return self._do(lambda: bulk.redo(step), step.image_ids)
+    def _take_edited(self, changed: Changed) -> None:
+        """Take over an image that was edited in a step."""
+        image_id, contents = changed
+        self._reader.take(image_id, contents)
+        self.edited.emit([image_id])
 
-    def _do(self, change: Callable[[], BulkEdit | None], image_ids: Sequence[str]) -> BulkEdit | None:
-        step = None
-        try:
-            step = change()
-        except DiatomError as error:
-            self.failed.emit(str(error))
-        touched = list(dict.fromkeys(image_ids))
-        self.refresh(*touched)
-        self.edited.emit(touched)
-        return step
-
-    def _read_all(self) -> None:
-        assert self.project is not None
-        self._waiting = deque(image.id for image in self.project.images)
-        self._read_timer.start()
-
-    def _read_some(self) -> None:
-        """Read the next images."""
-        end = time.monotonic() + _TURN_S
-        while self._waiting and time.monotonic() < end:
-            self._read_one(self._waiting.popleft())
-        if not self._waiting:
-            self._read_timer.stop()
-            if self.names is not None:
-                self.names.learn()
-            self._schedule()
-            self.changed.emit()
-
-    def _take(self, image_id: str) -> None:
-        assert self.names is not None
-        assert self.project is not None
-        try:
-            self.names.take(self.project.settings.image(image_id), self.project.contents(image_id))
-        except DiatomError as error:
-            self.failed.emit(str(error))
-
-    def _read_one(self, image_id: str) -> None:
-        assert self.names is not None
-        assert self.project is not None
-        try:
-            image = self.project.settings.image(image_id)
-            self.names.specimens.take(image, self.project.contents(image_id))
-        except DiatomError as error:
-            self.failed.emit(str(error))
-
-    def _schedule(self) -> None:
-        if not self._waiting:
+    def _note_change(self) -> None:
+        """Compute vectors and choose a method after a while, and have all views show what there is now."""
+        if self.names is not None and not self.is_reading:
             self._vector_timer.start()
             self._settle_timer.start()
+        self.changed.emit()
 
     def _compute(self) -> None:
         if self.names is not None:

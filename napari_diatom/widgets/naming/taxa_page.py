@@ -29,7 +29,7 @@ from napari_diatom.project.settings import Settings
 from napari_diatom.review.project_names import ProjectNames
 from napari_diatom.review.project_specimens import VectorTable
 from napari_diatom.review.taken_suggestions import TakenSuggestions, details_of
-from napari_diatom.widgets.common.curve_canvas import OnThemeChange, curve_canvas, ink_of
+from napari_diatom.widgets.common.curve_canvas import CurvePlace, OnThemeChange, ink_of
 from napari_diatom.widgets.common.object_names import named
 from napari_diatom.widgets.common.text_labels import text_label
 from napari_diatom.widgets.naming.names_page import NamesPage, control_row
@@ -44,7 +44,7 @@ _COLUMNS: Final = {
     "95 % interval": "Of the share that is right",
     "taken": "For how many specimens that were named so the first suggestion was taken and still holds, in %",
 }
-_CURVE_WIDTH: Final = 340
+_CURVE_WIDTH, _CURVE_HEIGHT = 340, 120
 _MORE: Final = 10
 _TOLD: Final = 3
 """Taxa of which it is said that more of them would help, and remarks on names."""
@@ -101,16 +101,16 @@ class TaxaPage(NamesPage):
         rows.hide()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._canvas = curve_canvas("learning_curve", "Learning curve")
-        self._canvas.setMinimumHeight(120)
-        self._canvas.setFixedWidth(_CURVE_WIDTH)
+        self._plot = CurvePlace("learning_curve", "Learning curve", _CURVE_HEIGHT)
+        self._plot.setFixedWidth(_CURVE_WIDTH)
+        self._plot.made.connect(self._draw)
         self._text = text_label("taxa_text")
         tip = "Suggest taxa that are common in the sample before rare ones. Otherwise all are taken as equally common"
         self._by_counts = named(QCheckBox("Weigh suggestions by the counts of the sample"), "by_counts", tip)
         self._by_counts.toggled.connect(session.weigh_by_counts)
         row = QHBoxLayout()
         row.addWidget(self.table, 1)
-        row.addWidget(self._canvas)
+        row.addWidget(self._plot)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addLayout(control_row(self._text, self._by_counts))
@@ -170,7 +170,11 @@ class TaxaPage(NamesPage):
 
     def _draw(self) -> None:
         """Draw the learning curve of the largest group."""
-        figure, ink = self._canvas.figure, ink_of(self)
+        if self._plot.canvas is None:
+            if self._found:
+                self._plot.load()
+            return
+        figure, ink = self._plot.canvas.figure, ink_of(self)
         figure.clear()
         found = max(self._found, key=lambda one: sum(a.named for a in one.accuracies), default=None)
         if found is not None and found.curve:
@@ -188,7 +192,7 @@ class TaxaPage(NamesPage):
             for side, line in axes.spines.items():
                 line.set_visible(side in ("left", "bottom"))
                 line.set_color(ink)
-        self._canvas.draw_idle()
+        self._plot.canvas.draw_idle()
 
 
 def _names_so_far(names: ProjectNames, monitor: ProgressMonitor) -> tuple[list[NamesSoFar], Counter[str]]:

@@ -131,8 +131,35 @@ def test_pictures_of_one_source_are_read_together(qtbot):
     pictures.get("first", reads("again"), "other")
     begin.set()
     qtbot.waitUntil(lambda: len(arrived) == 6, timeout=5000)
-    assert order == ["first", "a3", "a2", "a1", "b2", "b1"]
+    assert order == ["first", "a1", "a2", "a3", "b1", "b2"]
     assert pictures.get("a1", reads("a1"), "a") is not None
+    pictures.stop()
+
+
+def test_what_is_seen_last_is_read_first_from_the_top_of_the_view(qtbot):
+    from napari_diatom.widgets.common.thumbnail_loader import ThumbnailLoader
+
+    pictures, order, begin = ThumbnailLoader(), [], threading.Event()
+
+    def reads(name):
+        def read():
+            begin.wait(5)
+            order.append(name)
+            return np.zeros((4, 4, 3), np.uint8)
+
+        return read
+
+    for name in ("first", "1", "2", "3"):
+        pictures.get(name, reads(name), name)
+        if name == "first":
+            qtbot.wait(50)
+    qtbot.wait(50)
+    for name in ("scrolled to 1", "scrolled to 2"):
+        pictures.get(name, reads(name), name)
+    qtbot.wait(50)
+    begin.set()
+    qtbot.waitUntil(lambda: len(order) == 6, timeout=5000)
+    assert order == ["first", "scrolled to 1", "scrolled to 2", "1", "2", "3"]
     pictures.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import numpy as np
@@ -230,10 +231,33 @@ def test_the_map_shows_a_valve_by_a_click_and_several_by_a_lasso(annotate, names
     assert set(called(annotate).values()) == {TAXA[2]}
     child_of(names, "names_undo").click()
     row = names.map._keys.index("slide_1/slide_1-4")
-    names.map._canvas.draw()
+    names.map._plot.canvas.draw()
     names.map.select_near(*names.map._axes.transData.transform(places[row]))
     assert taxon_of(names.map.view.entries()[0].id) == TAXA[1]
     assert annotate.canvas().selection() == (names.map.view.entries()[0].id,)
+
+
+def test_plots_are_loaded_when_they_are_seen(annotate, names, qtbot):
+    assert names.taxa._plot.canvas is None
+    assert names.map._plot.canvas is None
+    teach(annotate)
+    names.show_page(names.taxa)
+    names.taxa.refresh()
+    qtbot.waitUntil(lambda: names.taxa._plot.canvas is not None, timeout=20_000)
+    assert names.map._plot.canvas is None
+
+
+def test_lasting_specimens_are_left_out_of_the_search_for_garbage_until_the_project_is_closed(
+    annotate, looked_at, monkeypatch, qtbot
+):
+    monkeypatch.setattr("napari_diatom.widgets.common.garbage_pause.MANY", 30)
+    child_of(annotate, "show_names").click()
+    looked_at()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    annotate.close_project()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_random_bulk_actions_are_undone_to_the_first_state(annotate, names, qtbot):
@@ -243,8 +267,9 @@ def test_random_bulk_actions_are_undone_to_the_first_state(annotate, names, qtbo
     for _ in range(ACTIONS):
         entries = [session.entry(key) for key in session.names.list_keys()]
         chosen = [entries[k] for k in rng.choice(len(entries), rng.integers(1, 12), replace=False)]
-        step = session.name(TAXA[rng.integers(3)], chosen)
-        if step is not None and step.edits:
+        made = []
+        session.name(TAXA[rng.integers(3)], chosen, made.append)
+        if made[0].edits:
             states.append(called(annotate))
         if rng.random() < 0.3:
             annotate.open_image(f"slide_{rng.integers(2)}")
