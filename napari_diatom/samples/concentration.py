@@ -57,7 +57,7 @@ class Chamber:
 
 
 @dataclass(frozen=True)
-class Slide:
+class ScrapedSlide:
     """A slide of material that was scraped off some substrate.
 
     Attributes

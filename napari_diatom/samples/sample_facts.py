@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_diatom.core.errors import InputError
 from napari_diatom.core.text import quoted
 from napari_diatom.core.validation_messages import faults
-from napari_diatom.samples.concentration import CHAMBERS, Chamber, Slide
+from napari_diatom.samples.concentration import CHAMBERS, Chamber, ScrapedSlide
 from napari_diatom.samples.spreadsheet import read_lines
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -102,13 +102,13 @@ class SampleFacts(BaseModel):
             raise ValueError("aliquot_volume_ml is more than suspension_volume_ml")
         return self
 
-    def slide(self) -> Slide | None:
+    def slide(self) -> ScrapedSlide | None:
         """Return the slide of the sample, None where a fact that its concentration needs is not known."""
         known = (self.coverslip_area_mm2, self.suspension_volume_ml, self.aliquot_volume_ml, self.scraped_area_cm2)
         coverslip, suspension, aliquot, scraped = known
         if coverslip is None or suspension is None or aliquot is None or scraped is None:
             return None
-        return Slide(coverslip, suspension, aliquot, scraped, self.dilution)
+        return ScrapedSlide(coverslip, suspension, aliquot, scraped, self.dilution)
 
     def sedimented(self) -> Chamber | None:
         """Return the chamber of the sample, None where a fact that its concentration needs is not known."""

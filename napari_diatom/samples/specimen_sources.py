@@ -20,7 +20,7 @@ from napari_diatom.counting.counted_specimens import CountedSpecimens
 from napari_diatom.project.project import Project
 from napari_diatom.project.settings import PROJECT_FILE, ProjectImage
 from napari_diatom.review.known_specimens import specimen_key
-from napari_diatom.samples.specimen_table import CountedField, FoundSpecimen, SpecimenTable
+from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
 
 _BOX: Final = ("x_px", "y_px", "length_px", "width_px")
 
@@ -35,7 +35,7 @@ class TallySource:
         The folder that was read.
     kind : {"count", "project"}
         What it is.
-    specimens : SpecimenTable
+    specimens : TalliedSpecimens
         Its specimens.
     proposals : int
         Proposals of a project that nobody has looked at, and that are not among them.
@@ -49,7 +49,7 @@ class TallySource:
 
     folder: Path
     kind: str
-    specimens: SpecimenTable
+    specimens: TalliedSpecimens
     proposals: int
     files: Mapping[str, str]
     when: str
@@ -106,7 +106,7 @@ def _of_count(folder: Path, monitor: ProgressMonitor) -> TallySource:
     return TallySource(
         folder,
         "count",
-        SpecimenTable.of(fields, list(found.values())),
+        TalliedSpecimens.of(fields, list(found.values())),
         0,
         {name: _digest(folder / name) for name in files if (folder / name).is_file()},
         str(run.get("started") or ""),
@@ -185,7 +185,7 @@ def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> Tall
     return TallySource(
         folder,
         "project",
-        SpecimenTable.of(fields, found),
+        TalliedSpecimens.of(fields, found),
         left,
         {PROJECT_FILE: _digest(folder / PROJECT_FILE)},
         latest,

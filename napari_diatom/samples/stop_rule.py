@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +106,6 @@ def ordered_fields(images: Iterable[str], order: FieldOrder) -> list[str]:
     return names
 
 
-def _natural(name: str) -> Sequence[tuple[int, int, str]]:
+def _natural(name: str) -> list[tuple[int, int, str]]:
     """Return what sorts names as people count: field 2 before field 10."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.samples.protocol import SampleProtocol
-from napari_diatom.samples.specimen_table import LEFT, TOP, SpecimenTable
 from napari_diatom.samples.stop_rule import CountProgress, count_progress, ordered_fields
+from napari_diatom.samples.tallied_specimens import LEFT, TOP, TalliedSpecimens
 
 COUNTED, BY_STATUS, BY_EDGE, BY_NAME = range(4)
 """Places in :data:`REASONS`."""
@@ -29,7 +29,7 @@ class SampleTally:
     ----------
     protocol : SampleProtocol
         The rules.
-    specimens : SpecimenTable
+    specimens : TalliedSpecimens
         All N specimens, those that do not count too.
     samples : tuple of str
         Codes of the samples, in their order.
@@ -42,7 +42,7 @@ class SampleTally:
     """
 
     protocol: SampleProtocol
-    specimens: SpecimenTable
+    specimens: TalliedSpecimens
     samples: tuple[str, ...]
     field_sample: NDArray[np.intp]
     weights: NDArray[np.float64]
@@ -133,17 +133,18 @@ class SampleTally:
         """Return the sums of values by sample and taxon, shape (S, T)."""
         shape = (len(self.samples), len(self.taxa))
         cells = self.sample * shape[1] + self.specimens.taxon
-        return np.bincount(cells, values, shape[0] * shape[1]).reshape(shape)
+        sums: NDArray[np.float64] = np.bincount(cells, values, shape[0] * shape[1]).astype(np.float64)
+        return sums.reshape(shape)
 
 
 def tally_specimens(
-    specimens: SpecimenTable, protocol: SampleProtocol, samples: Mapping[str, str] | None = None
+    specimens: TalliedSpecimens, protocol: SampleProtocol, samples: Mapping[str, str] | None = None
 ) -> SampleTally:
     """Count specimens by sample and taxon.
 
     Parameters
     ----------
-    specimens : SpecimenTable
+    specimens : TalliedSpecimens
         What was found.
     protocol : SampleProtocol
         What counts.

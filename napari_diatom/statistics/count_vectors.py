@@ -41,7 +41,7 @@ def present_individuals(counts: ArrayLike) -> NDArray[np.int64]:
     return found.astype(np.int64)
 
 
-def shares_of(counts: ArrayLike) -> NDArray[np.float64]:
+def present_shares(counts: ArrayLike) -> NDArray[np.float64]:
     """Return the shares of the taxa that are there, empty where nothing was counted; raises as `present_counts`."""
     found = present_counts(counts)
     return found / found.sum() if len(found) else found

@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_diatom.statistics.count_vectors import present_counts, present_individuals, shares_of
+from napari_diatom.statistics.count_vectors import present_counts, present_individuals, present_shares
 
 Bounds = tuple[float, float]
 """The ends of an interval; NaN where there is none."""
@@ -34,7 +34,7 @@ def shannon(counts: ArrayLike, base: float = math.e) -> float:
     ----------
     Shannon 1948, Bell System Technical Journal 27:379.
     """
-    p = shares_of(counts)
+    p = present_shares(counts)
     return float(-(p * np.log(p)).sum() / math.log(base)) + 0.0 if len(p) else math.nan
 
 
@@ -91,7 +91,7 @@ def simpson(counts: ArrayLike) -> float:
     ----------
     Simpson 1949, Nature 163:688.
     """
-    p = shares_of(counts)
+    p = present_shares(counts)
     return 1 - float((p * p).sum()) if len(p) else math.nan
 
 
@@ -111,7 +111,7 @@ def hill_n2(counts: ArrayLike) -> float:
     ----------
     Hill 1973, Ecology 54:427.
     """
-    p = shares_of(counts)
+    p = present_shares(counts)
     return 1 / float((p * p).sum()) if len(p) else math.nan
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from napari_diatom.core.errors import InputError
 
@@ -76,5 +76,5 @@ def per_field_bounds(count: float, fields: int, level: float = 0.95) -> tuple[fl
     if fields < 2 or count <= LEAST_TOTAL:
         return math.nan, math.nan
     mean = count / fields
-    half = float(student.ppf((1 + level) / 2, fields - 1)) * math.sqrt(mean / fields)
+    half = float(stdtrit(fields - 1, (1 + level) / 2)) * math.sqrt(mean / fields)
     return mean - half, mean + half

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from napari_diatom.samples.specimen_table import CountedField, FoundSpecimen, SpecimenTable
+from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
 
 WIDTH, HEIGHT = 1000, 800
 MIDDLE = (500.0, 400.0)
@@ -22,10 +22,10 @@ def specimen(field: str, number: int, given: Given, pixel_size_um: float = 0.1) 
     return FoundSpecimen(f"{field}/{number}", taxon, status, (x, y, 100.0, 20.0, 0.0), is_cut, size, "person")
 
 
-def table(fields: dict[str, tuple[str, Sequence[Given]]], pixel_size_um: float | None = 0.1) -> SpecimenTable:
+def table(fields: dict[str, tuple[str, Sequence[Given]]], pixel_size_um: float | None = 0.1) -> TalliedSpecimens:
     """Return the specimens of fields, each with its sample."""
     scale = math.nan if pixel_size_um is None else pixel_size_um
-    return SpecimenTable.of(
+    return TalliedSpecimens.of(
         [CountedField(name, sample, WIDTH, HEIGHT, pixel_size_um) for name, (sample, _) in fields.items()],
         [[specimen(name, k, one, scale) for k, one in enumerate(found, 1)] for name, (_, found) in fields.items()],
     )

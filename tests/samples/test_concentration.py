@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_diatom.samples.concentration import CHAMBER_FORMULA, CHAMBERS, SLIDE_FORMULA, Chamber, Slide
+from napari_diatom.samples.concentration import CHAMBER_FORMULA, CHAMBERS, SLIDE_FORMULA, Chamber, ScrapedSlide
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def test_of_chambers(chamber: Chamber, counted_area: float, count: int, per_litr
     ("slide", "counted_area", "count", "per_cm2"),
     [
         # A tenth of the coverslip, all of the suspension, 1 cm2: ten times the count.
-        (Slide(324.0, 1.0, 1.0, 1.0), 32.4, 400, 4000.0),
+        (ScrapedSlide(324.0, 1.0, 1.0, 1.0), 32.4, 400, 4000.0),
         # 20 fields of 0.02 mm2 of 324; 0.5 of 50 ml; 20 cm2: 400 x 810 x 100 / 20.
-        (Slide(324.0, 50.0, 0.5, 20.0), 0.4, 400, 1_620_000.0),
+        (ScrapedSlide(324.0, 50.0, 0.5, 20.0), 0.4, 400, 1_620_000.0),
         # The same, diluted 1 to 10 before.
-        (Slide(324.0, 50.0, 0.5, 20.0, 10.0), 0.4, 400, 16_200_000.0),
+        (ScrapedSlide(324.0, 50.0, 0.5, 20.0, 10.0), 0.4, 400, 16_200_000.0),
     ],
 )
-def test_of_slides(slide: Slide, counted_area: float, count: int, per_cm2: float) -> None:
+def test_of_slides(slide: ScrapedSlide, counted_area: float, count: int, per_cm2: float) -> None:
     assert count * slide.per_cm2(counted_area) == pytest.approx(per_cm2, rel=1e-9)
     facts = {
         "count": count,

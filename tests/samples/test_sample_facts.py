@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from napari_diatom.core.errors import InputError
-from napari_diatom.samples.concentration import Chamber, Slide
+from napari_diatom.samples.concentration import Chamber, ScrapedSlide
 from napari_diatom.samples.image_samples import samples_by_folder, samples_by_pattern, samples_by_table
 from napari_diatom.samples.sample_facts import SampleFacts, read_samples
 
@@ -54,7 +54,7 @@ def test_a_table_is_read_as_it_is_written(tmp_path: Path, form: str) -> None:
     table = read_samples(path)
     first, second = table.samples["R1"], table.samples["R2"]
     assert (first.site, first.date, first.other) == ("Ouse", datetime.date(2026, 5, 31), {"weather": "rain"})
-    assert first.slide() == Slide(324.0, 50.0, 0.5, 20.5)
+    assert first.slide() == ScrapedSlide(324.0, 50.0, 0.5, 20.5)
     assert (second.date, second.slide()) == (datetime.date(2026, 6, 1), None)
     assert second.other == {"weather": "sun, wind"}
     assert table.other_columns == ("weather",)

@@ -11,7 +11,7 @@ from helpers.sampled import HEIGHT, MIDDLE, WIDTH, of, table
 from napari_diatom.core.detections import STATUSES
 from napari_diatom.samples.protocol import FieldOrder, SampleProtocol
 from napari_diatom.samples.protocol_presets import protocol_of
-from napari_diatom.samples.specimen_table import CountedField, SpecimenTable
+from napari_diatom.samples.tallied_specimens import CountedField, TalliedSpecimens
 from napari_diatom.samples.tally import BY_EDGE, BY_NAME, BY_STATUS, COUNTED, tally_specimens
 
 
@@ -108,7 +108,7 @@ def test_nothing_found_is_a_count_of_nothing() -> None:
 
 def test_a_hundred_thousand_specimens_are_counted_at_once() -> None:
     n, fields, random = 100_000, 480, np.random.default_rng(1)
-    big = SpecimenTable(
+    big = TalliedSpecimens(
         tuple(CountedField(f"f{k}", f"s{k // 40}", 100, 100) for k in range(fields)),
         tuple(f"Navicula species{k}" for k in range(200)),
         tuple(map(str, range(n))),

@@ -84,7 +84,7 @@ class FoundSpecimen:
 
 
 @dataclass(frozen=True, eq=False)
-class SpecimenTable:
+class TalliedSpecimens:
     """N specimens of F fields.
 
     Attributes
