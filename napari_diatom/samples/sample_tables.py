@@ -15,7 +15,7 @@ from napari_diatom.samples.sample_facts import COLUMNS, SampleFacts, SampleTable
 from napari_diatom.samples.table_files import Columns, table_sheet
 from napari_diatom.samples.tally import COUNTED, SampleTally
 from napari_diatom.samples.tally_tables import as_count, count_format
-from napari_diatom.statistics.intervals import per_field_bounds
+from napari_diatom.statistics.intervals import effective_number, per_field_bounds
 
 _FACTS: Final = tuple(name for name in COLUMNS if name not in ("code", "images"))
 _TEXTS: Final = ("site", "date", "substrate", "chamber")
@@ -94,11 +94,19 @@ def _sample_rows(
             planktic / total if total and tally.protocol.planktic_taxa else math.nan,
             *(progress.target, as_count(progress.counted, spec), "yes" if progress.may_stop else "no"),
             *(progress.missing, tally.fields_to_target(sample), progress.coverage, progress.relative_error),
-            *(total / fields, *per_field_bounds(total, fields)),
+            *(total / fields, *_per_field(tally, s, fields)),
             concentrations_of(tally, sample, facts).counted_area_mm2,
             *((None if facts is None else _fact(facts, name)) for name in (_FACTS if table is not None else ())),
             *("" if facts is None else facts.other.get(name, "") for name in free),
         )
+
+
+def _per_field(tally: SampleTally, s: int, fields: int) -> tuple[float, float]:
+    """Return the interval of the mean count of a field; specimens, not the valves of one, are strewn at random."""
+    total = float(tally.units[s].sum())
+    number = effective_number(total, float(tally.squares[s].sum()))
+    low, high = per_field_bounds(number, fields)
+    return (low * total / number, high * total / number) if number else (low, high)
 
 
 def _fact(facts: SampleFacts, name: str) -> Any:

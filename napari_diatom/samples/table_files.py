@@ -51,7 +51,7 @@ def write_sheet(path: Path, sheet: TableSheet, dialect: CsvDialect = "standard")
     is_european = dialect == "excel-eu"
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";" if is_european else ",", lineterminator="\r\n" if is_european else "\n")
-    writer.writerow(sheet.columns)
+    writer.writerow(map(printable, sheet.columns))
     for row in sheet.rows:
         writer.writerow(
             value.replace(".", ",") if is_european and spec else printable(value)

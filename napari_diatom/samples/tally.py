@@ -23,7 +23,7 @@ REASONS: Final = ("", "status", "edge", "uncertain name")
 
 @dataclass(frozen=True, eq=False)
 class SampleTally:
-    """The count of S samples and T taxa; make one with :func:`tally_specimens`.
+    """The count of S samples and T taxa; :func:`napari_diatom.samples.tally.tally_specimens` makes one.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class SampleTally:
     weights : ndarray of float64, shape (N,)
         How much each specimen counts.
     reasons : ndarray of uint8, shape (N,)
-        Why it does not, as a place in :data:`REASONS`.
+        Why it does not: 0 where it does, 1 for its status, 2 for the edge, 3 for an uncertain name.
     """
 
     protocol: SampleProtocol

@@ -75,6 +75,14 @@ def test_a_protocol_that_is_none_is_refused(tmp_path: Path, text: str, messages:
         assert message in str(caught.value)
 
 
+def test_the_protocol_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "count-a-sample.md"
+    text = page.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "protocol.yaml").write_text(text, encoding="utf-8")
+    protocol = read_protocol(tmp_path / "protocol.yaml")
+    assert (protocol.target, protocol.stop.coverage, protocol.weight("frustule")) == (400, 0.95, 2)
+
+
 def test_an_unknown_preset_lists_those_there_are() -> None:
     with pytest.raises(InputError, match="france, germany"):
         protocol_of("austria")

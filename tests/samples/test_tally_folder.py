@@ -136,6 +136,24 @@ def test_the_workbook_has_all_tables(season: Path, tmp_path: Path) -> None:
     assert (entries["target"], entries["statuses.valve"]) == ("400", "1.0")
 
 
+def test_names_of_samples_are_text_in_every_table(tmp_path: Path) -> None:
+    with new_project(tmp_path, fields=1) as project:
+        add(project, project.images[0].id, "=Navicula", 1)
+        project.facts.set([project.images[0].id], sample="=1+1")
+    assert tally(tmp_path, tmp_path / "out", "--overwrite") == 0
+    sheet = openpyxl.load_workbook(tmp_path / "out" / "tally.xlsx")["counts"]
+    assert [(cell.value, cell.data_type) for cell in (sheet["B1"], sheet["A2"])] == [("=1+1", "s"), ("=Navicula", "s")]
+
+
+def test_a_project_without_specimens_is_a_count_of_nothing(tmp_path: Path) -> None:
+    new_project(tmp_path).close()
+    found = nd.tally(tmp_path / "project", tmp_path / "out", "uk")
+    assert found.tally.units.sum() == 0
+    assert rows(tmp_path / "out" / "sample_taxon.csv") == []
+    assert [row["may_stop"] for row in rows(tmp_path / "out" / "samples.csv")] == ["no"] * len(found.tally.samples)
+    assert any("no planktic taxa" in remark for remark in found.remarks)
+
+
 def test_what_count_found_is_tallied_by_folder_or_pattern(tmp_path: Path) -> None:
     for name in ("river/R1_f1", "river/R2_f1", "lake/L1_f1"):
         save(tmp_path / "slides" / f"{name}.png", 3, seed=len(name))
