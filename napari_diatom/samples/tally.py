@@ -23,7 +23,7 @@ REASONS: Final = ("", "status", "edge", "uncertain name")
 
 @dataclass(frozen=True, eq=False)
 class SampleTally:
-    """The count of S samples and T taxa; :func:`napari_diatom.samples.tally.tally_specimens` makes one.
+    """The count of S samples and T taxa; ``tally_specimens`` makes one.
 
     Attributes
     ----------
