@@ -35,6 +35,7 @@ __all__ = [
     "runs",
     "show_versions",
     "suggest_names",
+    "tally",
     "train",
     "tune",
     "write_annotations",

@@ -14,6 +14,7 @@ from napari_diatom.api import read_annotations as read_annotations
 from napari_diatom.api import render_examples as render_examples
 from napari_diatom.api import show_versions as show_versions
 from napari_diatom.api import suggest_names as suggest_names
+from napari_diatom.api import tally as tally
 from napari_diatom.api import train as train
 from napari_diatom.api import write_annotations as write_annotations
 

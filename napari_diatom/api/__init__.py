@@ -14,6 +14,7 @@ from napari_diatom.api.prediction import Analysis, Model, available_models, load
 from napari_diatom.api.projects import create_project, import_annotations, open_project
 from napari_diatom.api.review import review_counts, write_project_tables
 from napari_diatom.api.slides import measure, open_images, read_annotations, write_annotations
+from napari_diatom.api.tallies import tally
 from napari_diatom.api.training import TrainingRun, evaluate, preview_augmentation, runs, train
 from napari_diatom.api.tuning import Search, cross_validate, find_rate, tune
 from napari_diatom.api.versions import show_versions
@@ -49,6 +50,7 @@ __all__ = [
     "runs",
     "show_versions",
     "suggest_names",
+    "tally",
     "train",
     "tune",
     "write_annotations",

@@ -18,6 +18,7 @@ from napari_diatom.cli.console import CODES, INTERRUPTED, OK, ProgressBar, compl
 from napari_diatom.cli.count import add_count
 from napari_diatom.cli.doctor import add_doctor
 from napari_diatom.cli.names_arguments import add_names
+from napari_diatom.cli.tally_command import add_tally
 
 if TYPE_CHECKING:
     from napari_diatom.core.progress import Progress
@@ -237,6 +238,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_count(commands)
+    add_tally(commands)
 
     samples = commands.add_parser("samples", help="write the example slides", description="Render the example slides.")
     samples.add_argument(

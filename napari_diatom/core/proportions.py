@@ -23,15 +23,15 @@ def few_note(numbers: Iterable[int | None]) -> str:
     return f"Fewer than {FEWEST} specimens or detections are too few to tell." if few else ""
 
 
-def wilson(right: int, of: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(right: float, of: float, level: float = 0.95) -> tuple[float, float]:
     """Return the score interval of a share (Wilson 1927); NaN of nothing.
 
     Other than the usual interval, and than one that is resampled, it is never of no width where all are right, or none.
 
     Parameters
     ----------
-    right, of : int
-        How many are right, of how many.
+    right, of : float
+        How many are right, of how many; of a weighted count, of the effective number.
     level : float
         Share of the cases in which the interval holds what is true, 0 to 1.
     """

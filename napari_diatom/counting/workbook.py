@@ -79,7 +79,6 @@ def write_sheets(path: Path, sheets: Sequence[TableSheet]) -> None:
         When the file cannot be written.
     """
     from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
 
     book = Workbook(write_only=True)
     # openpyxl streams from generators of its own, which complain when a full disk stops them half way.
@@ -87,22 +86,28 @@ def write_sheets(path: Path, sheets: Sequence[TableSheet]) -> None:
     try:
         for each in sheets:
             sheet = book.create_sheet(each.title)
-            sheet.append(each.columns)
+            sheet.append([_text_cell(sheet, name) for name in each.columns])
             for row in each.rows:
                 cells: list[Any] = []
                 for text, spec in zip(row, each.formats, strict=True):
                     if spec:
                         cells.append(float(text) if "." in text else int(text) if text else None)
                     else:
-                        cell = WriteOnlyCell(sheet, value=printable(text))
-                        # A name that starts with "=" is a name, not a formula.
-                        cell.data_type = "s"
-                        cells.append(cell)
+                        cells.append(_text_cell(sheet, text))
                 sheet.append(cells)
         book.save(content)
     except OSError as error:  # of its temporary files
         raise OutputError(f"{path} cannot be written: {reason(error)}") from error
     write_atomically(path, _undated(content))
+
+
+def _text_cell(sheet: Any, text: str) -> Any:
+    """Return a cell of text; a name that starts with "=" is a name, not a formula."""
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, value=printable(text))
+    cell.data_type = "s"
+    return cell
 
 
 def _undated(book: io.BytesIO) -> bytes:

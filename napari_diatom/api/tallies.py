@@ -1,0 +1,85 @@
+"""Counts of taxa by sample, as ``napari-diatom tally`` makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_diatom.api.inputs import AnyPath, optional_path, progress_monitor
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.given_values import given_path
+from napari_diatom.core.progress import Report, silent
+from napari_diatom.core.text import quoted
+from napari_diatom.samples.tally_folder import TallyOptions, WrittenTally, write_tally
+
+if TYPE_CHECKING:
+    from napari_diatom.samples.table_files import CsvDialect
+
+
+def tally(
+    source: AnyPath,
+    out: AnyPath,
+    protocol: AnyPath = "plain",
+    *,
+    samples: AnyPath | None = None,
+    pattern: str = "",
+    proposals: bool = False,
+    csv: CsvDialect = "standard",
+    overwrite: bool = False,
+    report: Report = silent,
+) -> WrittenTally:
+    """Count taxa by sample, and write the tables that ``napari-diatom tally`` writes.
+
+    Parameters
+    ----------
+    source : path
+        A project, or a results folder of ``count``.
+    out : path
+        Folder for the tables.
+    protocol : str or path
+        ``plain``, ``france``, ``germany``, ``uk``, ``us``, ``poland``, or a ``protocol.yaml``.
+    samples : path, optional
+        Table of samples, as CSV or XLSX.
+    pattern : str
+        Where the sample stands in the names of images, such as ``{sample}_*``. By default a project knows the samples,
+        and ``count`` takes the folders.
+    proposals : bool
+        Whether proposals of a project that nobody has looked at count.
+    csv : {"standard", "excel-eu"}
+        How CSV files are written: ``excel-eu`` with semicolons, decimal commas and a byte-order mark.
+    overwrite : bool
+        Whether a tally that is there is replaced.
+    report : callable
+        Gets a :class:`~napari_diatom.core.progress.Progress` for each step.
+
+    Returns
+    -------
+    WrittenTally
+        ``tally`` has the counts: ``tally.units`` by sample and taxon, and ``tally.keys_of(sample, taxon)`` has the
+        specimens that one of them is of.
+
+    Raises
+    ------
+    InputError
+        When the source, the protocol or the table of samples cannot be used; every problem is named.
+    OutputError
+        When a file cannot be written.
+
+    Examples
+    --------
+    >>> import napari_diatom as nd
+    >>> found = nd.tally("season", "season-tally", "france", samples="samples.csv")  # doctest: +SKIP
+    >>> found.tally.keys_of("R1", "Navicula gregaria")  # doctest: +SKIP
+    """
+    if not isinstance(pattern, str):
+        raise InputError(f"pattern is {quoted(pattern)}; give text such as '{{sample}}_*'.")
+    options = TallyOptions(
+        given_path(source, "source"),
+        given_path(out, "out"),
+        str(given_path(protocol, "protocol")),
+        optional_path(samples, "samples"),
+        pattern,
+        proposals,
+        csv,
+        overwrite,
+    )
+    return write_tally(options, progress_monitor(report))

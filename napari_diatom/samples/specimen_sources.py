@@ -1,0 +1,209 @@
+"""Specimens to tally, read from a results folder of ``count`` or from a project."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from napari_diatom.core.atomic_files import reason
+from napari_diatom.core.detections import PERSON, STATUSES, cut_flags
+from napari_diatom.core.errors import InputError
+from napari_diatom.core.progress import UNWATCHED, Progress, ProgressMonitor
+from napari_diatom.core.text_files import read_bytes, read_json
+from napari_diatom.counting import tables
+from napari_diatom.counting.counted_specimens import CountedSpecimens
+from napari_diatom.project.project import Project
+from napari_diatom.project.settings import PROJECT_FILE, ProjectImage
+from napari_diatom.review.known_specimens import specimen_key
+from napari_diatom.samples.tallied_specimens import CountedField, FoundSpecimen, TalliedSpecimens
+
+_BOX: Final = ("x_px", "y_px", "length_px", "width_px")
+
+
+@dataclass(frozen=True)
+class TallySource:
+    """Where specimens are from.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder that was read.
+    kind : {"count", "project"}
+        What it is.
+    specimens : TalliedSpecimens
+        Its specimens.
+    proposals : int
+        Proposals of a project that nobody has looked at, and that are not among them.
+    files : dict of str to str
+        SHA-256 of the files that say it, by name.
+    when : str
+        When ``count`` began, or the project was changed last; ISO 8601, empty where unknown.
+    models : tuple of dict
+        Models of a run of ``count``, as its record has them.
+    """
+
+    folder: Path
+    kind: str
+    specimens: TalliedSpecimens
+    proposals: int
+    files: Mapping[str, str]
+    when: str
+    models: Sequence[Mapping[str, Any]] = ()
+
+
+def read_source(folder: Path, proposals: bool = False, monitor: ProgressMonitor = UNWATCHED) -> TallySource:
+    """Read the specimens of a results folder of ``count``, or of a project.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    proposals : bool
+        Whether proposals of a project that nobody has looked at are specimens too.
+    monitor : ProgressMonitor
+        See :mod:`napari_diatom.core.progress`.
+
+    Raises
+    ------
+    InputError
+        When it is neither, or is damaged.
+    """
+    if (folder / PROJECT_FILE).is_file():
+        return _of_project(folder, proposals, monitor)
+    if (folder / tables.SPECIMENS_CSV).is_file() or (folder / tables.RUN_JSON).is_file():
+        return _of_count(folder, monitor)
+    raise InputError(
+        f"{folder} is neither a project ({PROJECT_FILE}) nor a results folder of count ({tables.RUN_JSON})."
+    )
+
+
+def _of_count(folder: Path, monitor: ProgressMonitor) -> TallySource:
+    """Return what ``count`` found."""
+    counted = CountedSpecimens.of(folder, monitor)
+    run = read_json(folder / tables.RUN_JSON, "the record of a run") if (folder / tables.RUN_JSON).is_file() else {}
+    run = run if isinstance(run, dict) else {}
+    hashes = {
+        item["image"]: str(item.get("sha256") or "")
+        for item in _dicts(run.get("images"))
+        if isinstance(item.get("image"), str)
+    }
+    fields = _fields(folder / tables.IMAGES_CSV, hashes)
+    found: dict[str, list[FoundSpecimen]] = {each.name: [] for each in fields}
+    names = counted.columns
+    for row in counted.rows():
+        cells = dict(zip(names, row, strict=True))
+        try:
+            found[cells["image"]].append(_counted(cells))
+        except (KeyError, ValueError) as error:
+            place = f"specimen {cells.get('specimen', '')} of {cells.get('image', '')}"
+            raise InputError(f"{counted.path}: the row of {place} is damaged.") from error
+    files = (tables.SPECIMENS_CSV, tables.IMAGES_CSV, tables.RUN_JSON)
+    return TallySource(
+        folder,
+        "count",
+        TalliedSpecimens.of(fields, list(found.values())),
+        0,
+        {name: _digest(folder / name) for name in files if (folder / name).is_file()},
+        str(run.get("started") or ""),
+        [item for role in ("model", "namer", "outliner") for item in _dicts([run.get(role)])],
+    )
+
+
+def _fields(path: Path, hashes: Mapping[str, str]) -> list[CountedField]:
+    """Return the images of ``images.csv``."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [
+                CountedField(
+                    row["image"],
+                    row["sample"],
+                    int(row["width_px"]),
+                    int(row["height_px"]),
+                    float(row["pixel_size_um"]) if row["pixel_size_um"] else None,
+                    hashes.get(row["image"], ""),
+                )
+                for row in csv.DictReader(stream)
+            ]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {reason(error)}") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise InputError(f"{path} was changed: continue the run to write the tables again.") from error
+
+
+def _counted(cells: Mapping[str, str]) -> FoundSpecimen:
+    """Return the specimen of a row; raises KeyError or ValueError where it is damaged."""
+    status = cells["status"]
+    STATUSES.index(status)
+    x, y, length, width = (float(cells[name]) for name in _BOX)
+    return FoundSpecimen(
+        key=specimen_key(cells["image"], cells["specimen"]),
+        taxon=cells.get("taxon") or cells["class"],
+        status=status,
+        box=(x, y, length, width, math.radians(float(cells["angle_deg"]))),
+        is_cut=cells["cut_by_edge"] == "1",
+        size_um=(_known(cells["length_um"]), _known(cells["width_um"])),
+        by=cells["origin"],
+    )
+
+
+def _of_project(folder: Path, proposals: bool, monitor: ProgressMonitor) -> TallySource:
+    """Return what people have accepted, and proposals where these are asked for."""
+    fields: list[CountedField] = []
+    found: list[list[FoundSpecimen]] = []
+    left, latest = 0, ""
+    with Project.open(folder) as project:
+        for number, image in enumerate(project.images):
+            monitor.report(Progress("images", number, len(project.images), image.id))
+            monitor.check()
+            contents = project.contents(image.id)
+            items = (*contents.specimens, *(contents.proposals if proposals else ()))
+            left += 0 if proposals else len(contents.proposals)
+            latest = max(latest, *(item.changed for item in items), "")
+            pixel_size = project.settings.pixel_sizes_um.get(image.slide)
+            cut = cut_flags([item.box for item in items], image.height, image.width) if items else ()
+            fields.append(_field(image, pixel_size))
+            scale = math.nan if pixel_size is None else pixel_size
+            found.append(
+                [
+                    FoundSpecimen(
+                        key=specimen_key(image.id, item.id),
+                        taxon=item.name,
+                        status=item.status,
+                        box=item.box,
+                        is_cut=bool(is_cut),
+                        size_um=(item.box[2] * scale, item.box[3] * scale),
+                        by=item.annotator or item.origin if item.reviewed or item.origin == PERSON else item.origin,
+                    )
+                    for item, is_cut in zip(items, cut, strict=True)
+                ]
+            )
+    return TallySource(
+        folder,
+        "project",
+        TalliedSpecimens.of(fields, found),
+        left,
+        {PROJECT_FILE: _digest(folder / PROJECT_FILE)},
+        latest,
+    )
+
+
+def _field(image: ProjectImage, pixel_size_um: float | None) -> CountedField:
+    return CountedField(image.id, image.sample or "sample", image.width, image.height, pixel_size_um, image.sha256)
+
+
+def _known(text: str) -> float:
+    return float(text) if text else math.nan
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list from a file of anybody's."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()

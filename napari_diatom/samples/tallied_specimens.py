@@ -1,0 +1,170 @@
+"""The specimens of many fields as columns, whoever found them: what a tally counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_diatom.core import geometry
+from napari_diatom.core.detections import STATUSES
+
+LEFT, TOP, RIGHT, BOTTOM = 1, 2, 4, 8
+"""Flags of the edges of a field that a specimen lies across."""
+
+_NEAR: Final = 1.0
+"""Pixels from an edge within which a specimen that is cut is cut by it."""
+
+
+@dataclass(frozen=True)
+class CountedField:
+    """An image of specimens.
+
+    Attributes
+    ----------
+    name : str
+        As results have it.
+    sample : str
+        The sample it belongs to.
+    width_px, height_px : int
+        Its size.
+    pixel_size_um : float or None
+        Micrometres per pixel, where known.
+    sha256 : str
+        Hash of its file, empty where unknown.
+    """
+
+    name: str
+    sample: str
+    width_px: int
+    height_px: int
+    pixel_size_um: float | None = None
+    sha256: str = ""
+
+    @property
+    def area_mm2(self) -> float | None:
+        """Its area, None where the pixel size is not known."""
+        if self.pixel_size_um is None:
+            return None
+        return self.width_px * self.height_px * self.pixel_size_um**2 / 1e6
+
+
+@dataclass(frozen=True)
+class FoundSpecimen:
+    """One specimen of a field.
+
+    Attributes
+    ----------
+    key : str
+        What tells it from all others: image and number, or image and id in a project.
+    taxon : str
+        What it is called.
+    status : str
+        One of :data:`~napari_diatom.core.detections.STATUSES`.
+    box : tuple of float, length 5
+        ``cx, cy, length, width`` in pixels and the angle in radians.
+    is_cut : bool
+        Whether the edge of the image cuts it.
+    size_um : tuple of float, length 2
+        Length and width, NaN where unknown.
+    by : str
+        The person or model that it is from.
+    """
+
+    key: str
+    taxon: str
+    status: str
+    box: tuple[float, float, float, float, float]
+    is_cut: bool
+    size_um: tuple[float, float]
+    by: str
+
+
+@dataclass(frozen=True, eq=False)
+class TalliedSpecimens:
+    """N specimens of F fields.
+
+    Attributes
+    ----------
+    fields : tuple of CountedField
+        All fields, those without specimens too.
+    taxa : tuple of str
+        All names, sorted.
+    keys : tuple of str, length N
+        See :class:`FoundSpecimen`.
+    field : ndarray of intp, shape (N,)
+        Place in ``fields``.
+    taxon : ndarray of intp, shape (N,)
+        Place in ``taxa``.
+    status : ndarray of intp, shape (N,)
+        Place in :data:`~napari_diatom.core.detections.STATUSES`.
+    edges : ndarray of uint8, shape (N,)
+        Edges that cut it: :data:`LEFT`, :data:`TOP`, :data:`RIGHT` and :data:`BOTTOM`.
+    sizes_um : ndarray of float64, shape (N, 2)
+        Length and width, NaN where unknown.
+    by : tuple of str, length N
+        The person or model that each is from.
+    """
+
+    fields: tuple[CountedField, ...]
+    taxa: tuple[str, ...]
+    keys: tuple[str, ...]
+    field: NDArray[np.intp]
+    taxon: NDArray[np.intp]
+    status: NDArray[np.intp]
+    edges: NDArray[np.uint8]
+    sizes_um: NDArray[np.float64]
+    by: tuple[str, ...]
+
+    @classmethod
+    def of(cls, fields: Sequence[CountedField], found: Sequence[Sequence[FoundSpecimen]]) -> Self:
+        """Return the specimens of fields, those of each field in their order."""
+        listed = [item for items in found for item in items]
+        place = np.repeat(np.arange(len(fields)), [len(items) for items in found])
+        taxa = tuple(sorted({item.taxon for item in listed}))
+        number = {name: k for k, name in enumerate(taxa)}
+        sizes = np.array([(each.width_px, each.height_px) for each in fields], dtype=np.float64).reshape(-1, 2)
+        boxes = np.array([item.box for item in listed], dtype=np.float64).reshape(-1, 5)
+        is_cut = np.array([item.is_cut for item in listed], dtype=np.bool_)
+        return cls(
+            tuple(fields),
+            taxa,
+            tuple(item.key for item in listed),
+            place,
+            np.array([number[item.taxon] for item in listed], dtype=np.intp),
+            np.array([STATUSES.index(item.status) for item in listed], dtype=np.intp),
+            cut_edges(boxes, sizes[place], is_cut),
+            np.array([item.size_um for item in listed], dtype=np.float64).reshape(-1, 2),
+            tuple(item.by for item in listed),
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def cut_edges(
+    boxes: NDArray[np.float64], sizes_px: NDArray[np.float64], is_cut: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return which edges of their fields cut specimens, as flags, shape (N,).
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (N, 5)
+        Oriented boxes in pixels.
+    sizes_px : ndarray, shape (N, 2)
+        Width and height of the field of each.
+    is_cut : ndarray of bool, shape (N,)
+        Which are cut at all. Those whose box ends before every edge are cut by the nearest one.
+    """
+    edges = np.zeros(len(boxes), dtype=np.uint8)
+    cut = np.flatnonzero(is_cut)
+    if not len(cut):
+        return edges
+    bounds = geometry.bounds(boxes[cut])
+    distances = np.concatenate([bounds[:, :2], sizes_px[cut] - bounds[:, 2:]], axis=1)
+    near = distances <= np.maximum(_NEAR, distances.min(axis=1, keepdims=True))
+    edges[cut] = near @ np.array([LEFT, TOP, RIGHT, BOTTOM], dtype=np.uint8)
+    return edges
