@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_diatom.core.errors import ModelError
-from napari_diatom.engines.precision import choose_precision
+from napari_diatom.engines.inference_precision import choose_precision
 from napari_diatom.models.card import EMBEDDING_TASK, NAMING_TASK, OUTLINING_TASK
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_diatom.core.errors import ModelError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.engines.openvino_cache import converted
-from napari_diatom.engines.precision import choose_precision
+from napari_diatom.engines.inference_precision import choose_precision
 from napari_diatom.engines.quantized_graph import read_graph
 from napari_diatom.engines.third_party import silence_openvino
 from napari_diatom.models.library import ModelFolder
@@ -50,7 +50,7 @@ def backend_of(model: ModelFolder, device: str, threads: int | None = None, prec
     threads : int, optional
         Of the processor; all that there are by default.
     precision : str
-        See :data:`napari_diatom.engines.precision.Precision`.
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
 
     Raises
     ------
@@ -114,7 +114,7 @@ class OpenVinoBackend:
         Tiles that are computed at once, each by a thread of its own: sums within a tile that several threads shared
         would depend on how many there are.
     precision : str
-        See :data:`napari_diatom.engines.precision.Precision`.
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
     """
 
     device = "cpu"

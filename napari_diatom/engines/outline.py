@@ -47,7 +47,7 @@ class BoxOutliner:
     backend : Backend, optional
         What computes the network in place of what suits the device.
     precision : str
-        See :data:`napari_diatom.engines.precision.Precision`.
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class YoloEngine:
     backend : Backend, optional
         What runs the network, in place of what the device asks for.
     precision : str
-        See :data:`napari_diatom.engines.precision.Precision`.
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
     """
 
     def __init__(

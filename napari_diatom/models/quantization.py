@@ -36,8 +36,8 @@ class QuantizationFacts(BaseModel):
     ap50_loss : float
         AP50 of the boxes in single precision less that in 8 bits, on the same images.
     box_shift_px : float
-        Mean distance, in pixels of the network's tiles, between a corner of a box in single precision and the same
-        corner in 8 bits.
+        Mean distance, in pixels of the images, between a corner of a box in single precision and the same corner in
+        8 bits.
     specimens : int
         That both were measured on.
     """
