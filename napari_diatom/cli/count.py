@@ -62,7 +62,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
     outliner = None if outlines is None else library.resolve_outliner(outlines)
     from napari_diatom import engines
 
-    loader: Loader = load or partial(engines.load, threads=threads)
+    loader: Loader = load or partial(engines.load, threads=threads, precision=arguments.precision)
     quiet_libraries()
     bar = ProgressBar()
     try:
@@ -73,7 +73,7 @@ def run_count(arguments: argparse.Namespace, load: Loader | None = None) -> int:
             load_namer=None if namer is None else partial(engines.load_classifier, namer, arguments.device, threads),
             load_outliner=None
             if outliner is None
-            else partial(engines.load_outliner, outliner, arguments.device, threads),
+            else partial(engines.load_outliner, outliner, arguments.device, threads, arguments.precision),
             tell=lambda skipped: bar.say(f"Skipped {skipped.image}: {skipped.reason}"),
         )
     except KeyboardInterrupt:
@@ -147,6 +147,13 @@ def add_count(commands: Any) -> None:
     add("--z", default="best", metavar="PLANE", help="focus plane to use: best (the sharpest), max, each, or a number")
     add("--threshold", type=decimal, metavar="SCORE", help="lowest score of a specimen, 0 to 1 (the model's own)")
     add("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (auto)")
+    add(
+        "--precision",
+        default="auto",
+        metavar="NAME",
+        help="numbers to compute with: single, int8, bfloat16, or auto (int8 if the model's card proves that it loses "
+        "next to nothing)",
+    )
     add("--threads", type=integer, metavar="N", help="processor threads (all); results are the same with any number")
     add("--sample", metavar="NAME", help="sample name for all images (the name of each image's folder)")
     add("--count-status", metavar="LIST", help="statuses to count, separated by commas (all but broken)")

@@ -40,6 +40,7 @@ def result_settings(batch: Batch, networks: Networks) -> dict[str, Any]:
         "model": f"{card.name} {card.version}",
         "weights": card.sha256,
         "device": engine.device,
+        "precision": engine.precision,
         "threshold": _threshold(batch, card),
         "pixel size": batch.options.pixel_size_um,
         "focus planes (--z)": batch.z,
@@ -77,7 +78,11 @@ def _of_outlines(outliner: Outliner | None) -> dict[str, Any]:
     """Return what the outlines of specimens depend on besides."""
     if outliner is None:
         return {"outlines": None}
-    return {"outlines": outliner.card.origin, "weights of outlines": outliner.card.sha256}
+    return {
+        "outlines": outliner.card.origin,
+        "weights of outlines": outliner.card.sha256,
+        "precision of outlines": outliner.precision,
+    }
 
 
 def _naming(card: ModelCard) -> dict[str, Any]:
@@ -106,9 +111,9 @@ def record(
         "started": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "exit_status": 3 if skipped else 0,
-        "model": _identity(engine.card),
+        "model": _identity(engine.card) | {"precision": engine.precision},
         "namer": None if namer is None else _identity(namer.card) | _naming(namer.card),
-        "outliner": None if outliner is None else _identity(outliner.card),
+        "outliner": None if outliner is None else _identity(outliner.card) | {"precision": outliner.precision},
         "device": engine.device,
         "options": _options(batch, engine),
         "protocol": {"counted": list(batch.protocol.counted), "cut_by_edge": "counted", "objects_per_specimen": 1},

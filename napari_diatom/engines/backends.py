@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from napari_diatom.core.errors import ModelError
 from napari_diatom.core.processor import usable_threads
 from napari_diatom.engines.openvino_cache import converted
+from napari_diatom.engines.inference_precision import choose_precision
+from napari_diatom.engines.quantized_graph import read_graph
 from napari_diatom.engines.third_party import silence_openvino
 from napari_diatom.models.library import ModelFolder
 
@@ -29,13 +31,14 @@ class Backend(Protocol):
     """Computes a network's output for a stream of padded tiles."""
 
     device: str
+    precision: str
 
     def run(self, tiles: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """Yield an output, without its batch axis, for each tile, shape (h, w, 3), in order."""
         ...
 
 
-def backend_of(model: ModelFolder, device: str, threads: int | None = None) -> Backend:
+def backend_of(model: ModelFolder, device: str, threads: int | None = None, precision: str = "auto") -> Backend:
     """Load a model's network for a device.
 
     Parameters
@@ -46,14 +49,19 @@ def backend_of(model: ModelFolder, device: str, threads: int | None = None) -> B
         ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``mps``.
     threads : int, optional
         Of the processor; all that there are by default.
+    precision : str
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
 
     Raises
     ------
     ModelError
-        When the device is not there, or the network cannot be built or converted.
+        When the device or the precision is not to be had, or the network cannot be built or converted.
     """
     kind = choose_device(device)
-    return OpenVinoBackend(model, threads or usable_threads()) if kind == "cpu" else TorchBackend(model, kind)
+    if kind == "cpu":
+        return OpenVinoBackend(model, threads or usable_threads(), precision)
+    choose_precision(model.card, precision, kind)
+    return TorchBackend(model, kind)
 
 
 def missing(pixels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -105,18 +113,23 @@ class OpenVinoBackend:
     threads : int
         Tiles that are computed at once, each by a thread of its own: sums within a tile that several threads shared
         would depend on how many there are.
+    precision : str
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
     """
 
     device = "cpu"
 
-    def __init__(self, model: ModelFolder, threads: int) -> None:
+    def __init__(self, model: ModelFolder, threads: int, precision: str = "auto") -> None:
         self._threads = threads
         silence_openvino()
         import openvino
 
         self._name = model.card.name
         self._core = openvino.Core()
-        self._graph = self._core.read_model(converted(model))
+        abilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = choose_precision(model.card, precision, self.device, abilities)
+        whole = self.precision == "int8"
+        self._graph = read_graph(self._core, model) if whole else self._core.read_model(converted(model))
         self._compiled: dict[tuple[int, int], tuple[Any, int]] = {}
 
     def _for_shape(self, shape: tuple[int, int]) -> tuple[Any, int]:
@@ -126,8 +139,9 @@ class OpenVinoBackend:
             graph.reshape([1, *shape, 3])
             options = {
                 "PERFORMANCE_HINT": "THROUGHPUT",
-                # Single precision everywhere: the same numbers on every machine's instruction set, as near as can be.
-                "INFERENCE_PRECISION_HINT": "f32",
+                # Nothing in less than single precision unasked: the same numbers with every processor's instructions,
+                # as near as can be.
+                "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",
                 "NUM_STREAMS": self._threads,
                 "INFERENCE_NUM_THREADS": self._threads,
             }
@@ -165,6 +179,7 @@ class TorchBackend:
     """The network in torch, on a GPU."""
 
     BATCH: Final = 8
+    precision = "single"
 
     def __init__(self, model: ModelFolder, device: str) -> None:
         from napari_diatom.engines.network_builder import inference_network

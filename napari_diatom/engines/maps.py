@@ -27,11 +27,13 @@ class MapsEngine:
         fit, or the device is not there.
     """
 
-    def __init__(self, model: ModelFolder, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, model: ModelFolder, device: str = "auto", threads: int | None = None, precision: str = "auto"
+    ) -> None:
         self.card = model.card
         self.card.check_standardization()
-        self.backend = backend_of(model, device, threads)
-        self.device = self.backend.device
+        self.backend = backend_of(model, device, threads, precision)
+        self.device, self.precision = self.backend.device, self.backend.precision
 
     def predict_maps(self, tiles: Iterable[Tile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield ``(tile.index, probabilities)``, shape (1 + classes, h, w), in the order of the tiles."""

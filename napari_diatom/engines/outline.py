@@ -46,6 +46,8 @@ class BoxOutliner:
         Of the processor, each with specimens of its own; all that there are by default.
     backend : Backend, optional
         What computes the network in place of what suits the device.
+    precision : str
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
 
     Raises
     ------
@@ -54,11 +56,16 @@ class BoxOutliner:
     """
 
     def __init__(
-        self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
+        self,
+        model: ModelFolder,
+        device: str = "auto",
+        threads: int | None = None,
+        backend: Backend | None = None,
+        precision: str = "auto",
     ) -> None:
         self.card = model.card
-        self.backend = backend or backend_of(model, device, threads)
-        self.device = self.backend.device
+        self.backend = backend or backend_of(model, device, threads, precision)
+        self.device, self.precision = self.backend.device, self.backend.precision
 
     def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, in their order.

@@ -25,6 +25,7 @@ class Engine(Protocol):
 
     card: ModelCard
     device: str
+    precision: str
 
     def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
         """Yield ``(tile.index, detections in the tile's own pixels)`` in the order of the tiles.
@@ -41,6 +42,7 @@ class MapEngine(Protocol):
 
     card: ModelCard
     device: str
+    precision: str
 
     def predict_maps(self, tiles: Iterable[Tile]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield ``(tile.index, probabilities)`` in the order of the tiles.
@@ -76,11 +78,13 @@ class Classifier(Protocol):
         ...
 
 
+@runtime_checkable
 class Outliner(Protocol):
     """A loaded model that outlines specimens which others have found."""
 
     card: ModelCard
     device: str
+    precision: str
 
     def outlines(self, image: ReadableImage, boxes: ArrayLike, monitor: ProgressMonitor = UNWATCHED) -> BoxOutlines:
         """Return the outlines of the specimens in boxes, shape (N, 5), oriented or upright, in their order.

@@ -47,7 +47,7 @@ class TorchvisionEngine:
         self.card = model.card
         self._threads = threads or usable_threads()
         self.card.check_standardization()
-        self.device = choose_device(device)
+        self.device, self.precision = choose_device(device), "single"
         import torch
 
         from napari_diatom.engines.networks import network_of_card

@@ -36,15 +36,22 @@ class YoloEngine:
         Of the processor; all that there are by default.
     backend : Backend, optional
         What runs the network, in place of what the device asks for.
+    precision : str
+        See :data:`napari_diatom.engines.inference_precision.Precision`.
     """
 
     def __init__(
-        self, model: ModelFolder, device: str = "auto", threads: int | None = None, backend: Backend | None = None
+        self,
+        model: ModelFolder,
+        device: str = "auto",
+        threads: int | None = None,
+        backend: Backend | None = None,
+        precision: str = "auto",
     ) -> None:
         self.card = model.card
         self.card.check_standardization()
-        self.backend = backend or backend_of(model, device, threads)
-        self.device = self.backend.device
+        self.backend = backend or backend_of(model, device, threads, precision)
+        self.device, self.precision = self.backend.device, self.backend.precision
 
     def predict(self, tiles: Iterable[Tile], threshold: float) -> Iterator[tuple[int, Detections]]:
         """Yield ``(tile.index, detections)`` in the order of the tiles; boxes are in the tile's own pixels."""

@@ -16,6 +16,7 @@ from napari_diatom.core.text_files import parse_yaml, read_bytes
 from napari_diatom.core.validation_messages import Digest, faults, spelt
 from napari_diatom.models.architecture_names import EXAMPLES, OF_ENGINES, Engine
 from napari_diatom.models.example_facts import ExampleFacts
+from napari_diatom.models.quantization import QuantizationFacts
 
 CARD_FILE: Final = "model.yaml"
 WEIGHTS_FILE: Final = "weights.safetensors"
@@ -75,6 +76,9 @@ _TASKS: Final[Mapping[Engine, Task]] = {
 
 CHOOSING_ENGINES: Final[tuple[Engine, ...]] = ("yolo", "deeplab", "maps", "classifier", "outline")
 """Engines whose networks can have another activation function."""
+
+GRAPH_ENGINES: Final[tuple[Engine, ...]] = ("yolo", "deeplab", "maps", "outline")
+"""Engines that run a network as a graph, which may be one in 8 bits."""
 
 _MOST_FAULTS: Final = 20
 
@@ -273,9 +277,19 @@ class ModelCard(ModelFacts):
     ----------
     sha256 : str
         Of the weights file, in hexadecimal.
+    quantized : QuantizationFacts or None
+        Of the graph in 8 bits beside the weights, where there is one.
     """
 
     sha256: Digest
+    quantized: QuantizationFacts | None = None
+
+    @model_validator(mode="after")
+    def _quantized_are_graphs(self) -> Self:
+        """Refuse a graph of an engine that runs none: it would not be used."""
+        if self.quantized is not None and self.engine not in GRAPH_ENGINES:
+            raise ValueError(f"quantized: the engine {self.engine} runs no graphs; leave it out")
+        return self
 
     @property
     def finds_specimens(self) -> bool:
@@ -349,7 +363,9 @@ class ModelCard(ModelFacts):
     def text(self) -> str:
         """Return the text of ``model.yaml``."""
         return yaml.safe_dump(
-            self.model_dump(mode="json", exclude=None if self.examples else {"examples"}),
+            self.model_dump(
+                mode="json", exclude={name for name in ("examples", "quantized") if getattr(self, name) is None}
+            ),
             sort_keys=False,
             allow_unicode=True,
         )

@@ -26,6 +26,7 @@ from napari_diatom.models.card import (
     WEIGHTS_FILE,
     ModelCard,
 )
+from napari_diatom.models.quantization import GRAPH_FILES, LARGEST_GRAPH, graph_fault
 
 BUNDLED: Final = Path(__file__).parent / "bundled"
 ARCHIVE_SUFFIX: Final = ".diatom-model"
@@ -56,8 +57,13 @@ class ModelFolder:
         """The weights file."""
         return self.folder / WEIGHTS_FILE
 
+    @property
+    def graph(self) -> Path:
+        """The graph in 8 bits, where the card tells of one."""
+        return self.folder / GRAPH_FILES[0]
+
     def verify(self) -> None:
-        """Check that the weights are the ones the card names.
+        """Check that the weights, and the graph in 8 bits where there is one, are the ones the card names.
 
         Raises
         ------
@@ -73,6 +79,10 @@ class ModelFolder:
             raise ModelError(
                 f"The weights of model {self.card.name} ({self.weights}) are damaged or were changed: their SHA-256 is "
                 f"{digest[:12]}..., the card says {self.card.sha256[:12]}... Install the model again."
+            )
+        if self.card.quantized is not None and (fault := graph_fault(self.card.quantized, self.folder)):
+            raise ModelError(
+                f"The graph in 8 bits of model {self.card.name} ({self.graph}) {fault}. Install the model again."
             )
 
 
@@ -210,10 +220,16 @@ def _unpack(path: Path) -> ModelFolder:
                 for name, largest in ((CARD_FILE, LARGEST_CARD), (WEIGHTS_FILE, LARGEST_WEIGHTS)):
                     with (partial / name).open("wb") as out:
                         out.writelines(chunks(archive, name, largest))
+                quantized = ModelCard.read(partial).quantized
+                for name, largest in zip(GRAPH_FILES, LARGEST_GRAPH, strict=True) if quantized else ():
+                    with (partial / name).open("wb") as out:
+                        out.writelines(chunks(archive, name, largest))
             # What cannot be used is found before anything is kept.
             with (partial / WEIGHTS_FILE).open("rb") as weights:
                 if _digest(weights) != ModelCard.read(partial).sha256:
                     raise InputError("its weights do not match its card. Download the file again.")
+            if quantized is not None and (fault := graph_fault(quantized, partial)):
+                raise InputError(f"its graph in 8 bits {fault}. Download the file again.")
             _move(partial, home)
     except InputError as error:
         raise ModelError(f"{path} cannot be used as a model: {error}") from None
@@ -273,6 +289,7 @@ def install(model: ModelFolder) -> ModelFolder:
             if card == known.card:
                 return known
             if known.folder.parent != BUNDLED:
+                _copy_graph(model, known.folder)
                 card.write(known.folder)
                 return ModelFolder(card, known.folder)
         number += 1
@@ -281,8 +298,15 @@ def install(model: ModelFolder) -> ModelFolder:
     card = model.card.model_copy(update={"name": name})
     # The card makes it a model: it comes last.
     write_atomically(home / WEIGHTS_FILE, model.weights.read_bytes())
+    _copy_graph(model, home)
     card.write(home)
     return ModelFolder(card, home)
+
+
+def _copy_graph(model: ModelFolder, home: Path) -> None:
+    """Copy the graph in 8 bits, where there is one, into another folder."""
+    for name in GRAPH_FILES if model.card.quantized else ():
+        write_atomically(home / name, (model.folder / name).read_bytes())
 
 
 def pack_model(model: ModelFolder, path: Path) -> None:
@@ -298,8 +322,9 @@ def pack_model(model: ModelFolder, path: Path) -> None:
     model.verify()
     with atomic(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(CARD_FILE), model.card.text())
-        with (
-            model.weights.open("rb") as weights,
-            archive.open(zipfile.ZipInfo(WEIGHTS_FILE), "w", force_zip64=True) as out,
-        ):
-            shutil.copyfileobj(weights, out)
+        for name in (WEIGHTS_FILE, *(GRAPH_FILES if model.card.quantized else ())):
+            with (
+                (model.folder / name).open("rb") as part,
+                archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as out,
+            ):
+                shutil.copyfileobj(part, out)

@@ -67,6 +67,7 @@ class Dark:
     """A perfect network for dark specimens on light ground."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self) -> None:
         self.pictures = 0

@@ -40,6 +40,7 @@ class BlobEngine:
     """Finds what is brighter than half; the score is the brightness; round blobs are of class ``centric``."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, card: ModelCard | None = None, delay: float = 0.0) -> None:
         self.card = card or globals()["card"]()
@@ -112,6 +113,7 @@ class ShadeEngine:
     """Takes bright pixels for diatoms and half-bright ones for centrics, and sees none near the edges of a tile."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, card: ModelCard | None = None, blind: int = 12) -> None:
         self.card = card or map_card()
@@ -159,6 +161,7 @@ class BrightOutliner:
     """Takes what is bright in a box for the specimen's outline; ``doubtful`` ones get half of it, ``unseen`` none."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, card: ModelCard | None = None, doubtful: Sequence[int] = (), unseen: Sequence[int] = ()) -> None:
         self.card = card or outliner_card()
@@ -201,6 +204,7 @@ class TurnNamer:
     """Calls specimens what stands in ``CALLED``, one after the other."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, card: ModelCard | None = None) -> None:
         self.card = card or namer_card()

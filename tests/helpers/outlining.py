@@ -36,6 +36,7 @@ class PerfectOutliner:
     """Outlines the bright blob that lies in the middle of a box; ``flags`` says which of them contradict it."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, flags: Mapping[int, int] | None = None) -> None:
         self.flags = flags or {}

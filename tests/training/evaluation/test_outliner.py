@@ -88,6 +88,7 @@ class FilledBoxes:
     """Takes each box for the specimen in it, as is right of drawn needles and squares in their true boxes."""
 
     device = "cpu"
+    precision = "single"
 
     def __init__(self, share: float = 1.0, none_above: float = np.inf) -> None:
         self.share = share

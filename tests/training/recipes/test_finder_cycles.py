@@ -151,7 +151,7 @@ class Knowing:
 
     def __init__(self, task: str, truths: list[Detections], skipped: int) -> None:
         self.card = library.resolve_model({"boxes": "diatom-box"}.get(task, "diatom-obb")).card
-        self.device = "cpu"
+        self.device, self.precision = "cpu", "single"
         self.truths = iter(truths)
         self.skipped = skipped
 
