@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from napari_diatom.core.errors import ModelError
 from napari_diatom.core.processor import usable_threads
-from napari_diatom.engines.openvino_cache import converted
 from napari_diatom.engines.inference_precision import choose_precision
+from napari_diatom.engines.openvino_cache import converted
 from napari_diatom.engines.quantized_graph import read_graph
 from napari_diatom.engines.third_party import silence_openvino
 from napari_diatom.models.library import ModelFolder
