@@ -33,6 +33,7 @@ from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.detections import Detections
 from napari_diatom.engines import embedder_net, load_embedder
 from napari_diatom.engines.embedder_net import EmbedderNet
+from napari_diatom.measurement.shape_columns import NAMING_COLUMNS
 from napari_diatom.models import library
 from napari_diatom.models.card import EmbeddingFacts
 
@@ -128,7 +129,9 @@ def _figures(
         speed = dict(zip(SPEED, (1000 * seconds).tolist(), strict=True))
         yield name, speed | {"rows": table(sets, vectors, None, numbers, chosen.seeds, seconds)}
         shapes = [shapes_of(taxa.examples) for taxa in sets]
-        yield f"{name}, with size and shape", {"rows": table(sets, vectors, shapes, numbers, chosen.seeds, seconds)}
+        for columns, what in ((len(NAMING_COLUMNS), "length and slenderness"), (None, "the shape of the outline, too")):
+            of_boxes = [each[:, :columns] for each in shapes]
+            yield f"{name}, with {what}", {"rows": table(sets, vectors, of_boxes, numbers, chosen.seeds, seconds)}
     for preset in chosen.against_classes:
         name = f"task: classes, {preset}"
         cells: dict[str, Any] = dict(kept.get(name, {}).get("cells", {}))

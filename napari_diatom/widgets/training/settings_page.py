@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from diatom_training.finetune.run_folder import RunFolder
 
 TASKS: Final[Mapping[Task, str]] = {
-    "oriented-boxes": "Rotated boxes (YOLO)",
-    "boxes": "Upright boxes (YOLO)",
-    "semantic": "Class map (DeepLabV3+)",
-    "instances": "Masks of specimens (Mask R-CNN)",
-    "classes": "Names of specimens (classifier)",
-    "outlines": "Outlines in boxes (DeepLabV3+)",
+    "oriented-boxes": "Rotated boxes",
+    "boxes": "Upright boxes",
+    "semantic": "Class map",
+    "instances": "Masks of specimens",
+    "classes": "Names of specimens",
+    "outlines": "Outlines in boxes",
 }
 _PRESETS: Final = (("Few images (5-20)", "few"), ("Standard", "standard"), ("Thorough", "thorough"))
 _TAKEN: Final[Mapping[Task, str]] = {NAMING_TASK: " (its backbone)", OUTLINING_TASK: " (its layers)"}

@@ -32,8 +32,13 @@ def finished(slides: Path, name: str) -> RunFolder:
 def test_epochs_are_added_and_those_before_stay_byte_for_byte(slides: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = finished(slides, "one")
     before, settings = ((run / name).read_bytes() for name in ("history.csv", "config.yaml"))
+    capsys.readouterr()
     assert cli.main(["train", str(run.path), "--more", "2", "--rate", "1e-4"]) == 0
-    assert "epochs 4 to 5, with a learning rate of 0.0001" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "epochs 4 to 5, with a learning rate of 0.0001" in told
+    assert "Goes on from its last epoch" in told
+    assert "Starts from" not in told
+    assert "begin by chance" not in told
     assert (run / "history.csv").read_bytes().startswith(before)
     assert (run / "config.yaml").read_bytes() == settings
     assert len(run.history()) == 5

@@ -47,7 +47,7 @@ from diatom_training.finetune.threshold_tuning import tune_and_test
 from diatom_training.finetune.training_process import NO_ROOM, stopped_text
 from diatom_training.finetune.transfer_report import compare_start
 from diatom_training.learning import train as learning
-from diatom_training.learning.fitting import Fitting, Trained
+from diatom_training.learning.fitting import CHECKPOINT, Fitting, Trained
 from diatom_training.learning.lr_schedule import is_best
 from napari_diatom.core.atomic_files import write_atomically
 from napari_diatom.core.errors import InputError, OutputError, Stopped
@@ -125,13 +125,19 @@ def train(folder: RunFolder, monitor: ProgressMonitor = UNWATCHED) -> RunResult:
         write_atomically(folder / SPLIT, json.dumps(data.to_json(), indent=1) + "\n")
     write_atomically(folder / ENVIRONMENT, json.dumps(environment(), indent=1) + "\n")
     device = choose_device(config.device)
-    monitor.report(Progress("start", message=f"Starts from {begin.text}, on {device}."))
+    words = "Goes on from its last epoch" if _goes_on(folder) else f"Starts from {begin.text}"
+    monitor.report(Progress("start", message=f"{words}, on {device}."))
     config = batch_choice.settled(folder, config, data, begin, device, monitor)
     begin = composed_start(folder, config, data, begin, device, monitor)
     trained = learn(folder, config, data, begin, device, monitor)
     model = model_of(folder, config, data, begin, trained, _seen(config, data, begin))
     model, evaluation = tune_and_test(model, data, folder / REPORT, config.device, monitor)
     return RunResult(folder.path, model, trained.history, _reading(trained.history, data), evaluation)
+
+
+def _goes_on(folder: RunFolder) -> bool:
+    """Tell whether a run has finished an epoch, so that it takes nothing over from its start any more."""
+    return (folder / CHECKPOINTS / CHECKPOINT).exists()
 
 
 def _leaks(begin: initial_weights.InitialWeights, data: Dataset) -> list[str]:
@@ -226,7 +232,8 @@ def learn(
     """
     taken_over = compare_start(begin, data.classes, config.learning.activation_function)
     taken_over.write(folder / TRANSFER)
-    monitor.report(Progress("start", message=taken_over.sentence()))
+    if not _goes_on(folder):
+        monitor.report(Progress("start", message=taken_over.sentence()))
     records = EpochRecords(folder, config, lambda history: _reading(history, data))
 
     def look(
