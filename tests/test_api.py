@@ -108,7 +108,7 @@ def test_outlines_are_those_of_count(crop, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_DIATOM_MODELS", str(tmp_path / "own"))
     (tmp_path / "own" / "diatom-outline").mkdir(parents=True)
     outliner_card().write(tmp_path / "own" / "diatom-outline")
-    monkeypatch.setattr(engines, "load_outliner", lambda folder, device, threads: BrightOutliner())
+    monkeypatch.setattr(engines, "load_outliner", lambda folder, device, threads, precision: BrightOutliner())
     out = tmp_path / "counted"
     given = ["count", str(crop), "-o", str(out), "--device", "cpu", "--threshold", "0.4"]
     assert main([*given, "--outlines", "--masks"]) == 0

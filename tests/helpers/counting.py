@@ -24,9 +24,9 @@ def count(*arguments: object, engine: object | None = None, outliner: object | N
         out = Path(given[given.index("-o") + 1])
         given += ["--model", str(model_folder(out.parent / "model"))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "load", lambda model, device, threads=None: engine or BlobEngine())
+        patch.setattr(engines, "load", lambda model, device, threads=None, precision="auto": engine or BlobEngine())
         if outliner is not None:
-            patch.setattr(engines, "load_outliner", lambda model, device, threads=None: outliner)
+            patch.setattr(engines, "load_outliner", lambda model, device, threads=None, precision="auto": outliner)
         return cli.main(["count", *given])
 
 

@@ -78,7 +78,7 @@ class BlobEngine:
 def loader(engine: BlobEngine):
     """Return what stands for ``engines.load``."""
 
-    def load(model: ModelFolder, device: str, threads: int = 1) -> BlobEngine:
+    def load(model: ModelFolder, device: str, threads: int = 1, precision: str = "auto") -> BlobEngine:
         return engine
 
     return load
